@@ -1,0 +1,51 @@
+# make demo   the whole graph on the sample brain      make ui     the Dagster UI on 127.0.0.1:3000
+# make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
+# Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 3000
+
+export SYNAPSE_DATA_ROOT ?= data
+ifdef SYNAPSE_DATASETS
+export SYNAPSE_DATASETS
+endif
+export PYTHONUNBUFFERED = 1
+
+.PHONY: install demo ui test bench lock clean
+.DEFAULT_GOAL := demo
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing pinned packages into $(VENV) (minutes the first time) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	$(BIN)/synapse-assets materialize
+
+ui: install
+	$(BIN)/synapse-assets ui --port $(PORT)
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: install
+	$(BIN)/python -m synapse_assets_tests.bench
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV)

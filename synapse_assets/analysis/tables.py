@@ -1,0 +1,114 @@
+"""Between stored tables and the methods of this room: rows in, rows of `schema` out. No method of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.analysis.clustering import ClusterModel, cluster_cards
+from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.analysis.projection import Projection, reduced_matrix
+from synapse_assets.analysis.sampling import stratified_sample
+from synapse_assets.schema import CLUSTERS, UMAP_COORDINATES
+
+
+def stratified_rows(rows: pa.Table, size: int, seed: int) -> pa.Table:
+    """A seeded sample of at most `size` of `rows` (synapse_id, brain_region), every region represented, chosen by id."""
+    ids, regions = (rows.column(name).to_pylist() for name in ("synapse_id", "brain_region"))
+    return rows.take(stratified_sample(regions, size, seed, ids))
+
+
+def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
+    """Those `rows` whose synapse_id and brain_region are those of a row of `synapses`.
+
+    A synapse that has moved leaves results behind in its old region until that is materialised again; they do not count.
+    """
+    place = pc.index_in(
+        rows.column("synapse_id").combine_chunks(), value_set=synapses.column("synapse_id").combine_chunks()
+    )
+    regions = synapses.column("brain_region").combine_chunks().take(place)
+    return rows.filter(pc.fill_null(pc.equal(rows.column("brain_region").combine_chunks(), regions), False))
+
+
+def targets_and_groups(splits: pa.Table, split: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The target of every synapse in `schema.SPLITS`, and its group under that split where it has one, by synapse id."""
+    ids, targets, groups = (splits.column(name).to_pylist() for name in ("synapse_id", "target", "group"))
+    chosen = pc.equal(splits.column("split"), split).to_pylist()
+    group_of = {synapse: group for synapse, group, use in zip(ids, groups, chosen, strict=True) if use}
+    return dict(zip(ids, targets, strict=True)), group_of
+
+
+def load_projection(folder: Path) -> Projection | NoModel:
+    """The fitted map that was saved there, or why there is none."""
+    return NoModel.found(folder) or Projection.load(folder)
+
+
+def load_clusters(folder: Path) -> ClusterModel | NoModel:
+    """The fitted clustering that was saved there, or why there is none."""
+    return NoModel.found(folder) or ClusterModel.load(folder)
+
+
+def place_rows(
+    projection: Projection | NoModel, rows: pa.Table, vectors: npt.NDArray[np.float32], version: str
+) -> pa.Table:
+    """`schema.UMAP_COORDINATES` of `rows` (synapse_id, brain_region) with their vectors (N, D); no rows without a map."""
+    if isinstance(projection, NoModel) or not rows.num_rows:
+        return UMAP_COORDINATES.empty()
+    xy, reduced = projection.apply(vectors)
+    flat = pa.array(np.ascontiguousarray(reduced).ravel(), pa.float32())
+    offsets = pa.array(np.arange(len(reduced) + 1, dtype=np.int32) * reduced.shape[1])
+    return UMAP_COORDINATES.conform(
+        pa.table(
+            {
+                "synapse_id": rows.column("synapse_id"),
+                "brain_region": rows.column("brain_region"),
+                "umap_1": xy[:, 0],
+                "umap_2": xy[:, 1],
+                "reduced": pa.ListArray.from_arrays(offsets, flat),
+                "umap_model": pa.array([version] * rows.num_rows, pa.string()),
+            }
+        )
+    )
+
+
+def assign_rows(model: ClusterModel | NoModel, coordinates: pa.Table, version: str) -> pa.Table:
+    """`schema.CLUSTERS` of rows of `schema.UMAP_COORDINATES`; no rows without a clustering."""
+    if isinstance(model, NoModel) or not coordinates.num_rows:
+        return CLUSTERS.empty()
+    return CLUSTERS.conform(
+        pa.table(
+            {
+                "synapse_id": coordinates.column("synapse_id"),
+                "brain_region": coordinates.column("brain_region"),
+                "cluster": model.apply(reduced_matrix(coordinates)),
+                "cluster_model": pa.array([version] * coordinates.num_rows, pa.string()),
+            }
+        )
+    )
+
+
+def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table) -> pa.Table:
+    """`schema.CLUSTER_CARDS` of all synapses that have a cluster and a place on the map now.
+
+    `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema.
+    """
+    clusters, coordinates = current_rows(clusters, synapses), current_rows(coordinates, synapses)
+    ids = clusters.column("synapse_id").combine_chunks()
+    place = pc.index_in(ids, value_set=coordinates.column("synapse_id").combine_chunks())
+    clusters, place = clusters.filter(pc.is_valid(place)), place.drop_null()
+    ids = clusters.column("synapse_id").combine_chunks()
+    facts = synapses.take(pc.index_in(ids, value_set=synapses.column("synapse_id").combine_chunks()))
+    return cluster_cards(
+        pa.table(
+            {
+                "synapse_id": ids,
+                "cluster": clusters.column("cluster"),
+                "brain_region": clusters.column("brain_region"),
+                "target": facts.column("target"),
+                "neuron_id": facts.column("neuron_id"),
+                "reduced": coordinates.column("reduced").combine_chunks().take(place),
+            }
+        )
+    )

@@ -1,0 +1,170 @@
+"""`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def prepare_home(settings: Settings) -> Path:
+    """The Dagster home of this installation, `<data root>/.dagster`, with the project's dagster.yaml in it; sets DAGSTER_HOME."""
+    home = Path(settings.data_root) / ".dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_PROJECT / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
+    return home
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """The Dagster UI and daemon on 127.0.0.1, with the history of this data root. Ends with Ctrl-C; nothing is lost."""
+    settings = Settings()
+    home = prepare_home(settings)
+    Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", "127.0.0.1", "--port", str(port)]
+    os.chdir(_PROJECT)
+    os.execv(command[0], command)  # noqa: S606 -- our own command with fixed arguments
+
+
+@app.command()
+def promote(
+    dataset: str, model: str, version: Annotated[str | None, typer.Argument(help="Default: the candidate.")] = None
+) -> None:
+    """Put a refitted model in use. Materialise what it is applied to afterwards."""
+    import dagster as dg
+
+    from synapse_assets.definitions import build_definitions
+
+    prepare_home(Settings())
+    job = build_definitions().resolve_job_def(f"{dataset}_promote")
+    config = {"model": model, **({"version": version} if version else {})}
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            run_config={"ops": {f"{dataset}_promote_model": {"config": config}}}, instance=instance, raise_on_error=False
+        )
+        if not result.success:
+            Console(stderr=True).print(f"[red]{failure_reason(result)}[/red]")
+            raise typer.Exit(1)
+
+
+@app.command()
+def materialize() -> None:
+    """Materialise every asset of the enabled datasets, region by region, and print where everything is and how good it is."""
+    console = Console(highlight=False)
+    started = time.perf_counter()
+    settings = Settings()
+    home = prepare_home(settings)
+    import dagster as dg
+
+    from synapse_assets.definitions import build_definitions
+
+    try:
+        definitions = build_definitions(settings)
+    except BadInput as error:
+        console.print(f"[red]{error}[/red]")
+        raise typer.Exit(2) from error
+    failed: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+        waves = list(_waves(definitions))
+        for number, (partitions, keys) in enumerate(waves, start=1):
+            regions = sorted(instance.get_dynamic_partitions(partitions)) if partitions else [None]
+            for region in regions:
+                names = ", ".join(key.path[-1] for key in keys)
+                began = time.perf_counter()
+                with console.status(f"[{number}/{len(waves)}] {keys[0].path[0]} {region or ''} {names} ..."):
+                    result = job.execute_in_process(
+                        asset_selection=keys,
+                        partition_key=region,
+                        instance=instance,
+                        raise_on_error=False,
+                        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    )
+                seconds = time.perf_counter() - began
+                mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
+                console.print(f"[{number}/{len(waves)}] {keys[0].path[0]:<10} {region or 'all regions':<14} {names}  {mark} {seconds:.1f} s")
+                if not result.success:
+                    failed.append(f"{region or 'all regions'}: {failure_reason(result)}")
+    for reason in failed:
+        console.print(f"[red]{reason}[/red]")
+    for name in dict.fromkeys(key.path[0] for _, keys in waves for key in keys):
+        _summary(console, settings, name)
+    console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
+    console.print("Next: [bold]make ui[/bold] and open http://127.0.0.1:3000")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _waves(definitions: object) -> Iterator[tuple[str | None, list]]:
+    """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on."""
+    import dagster as dg
+
+    assert isinstance(definitions, dg.Definitions)
+    graph = definitions.resolve_asset_graph()
+    waves: dict[tuple[str, int, str | None], list] = {}
+    wave_of: dict[dg.AssetKey, int] = {}
+    for key in graph.toposorted_asset_keys:
+        node = graph.get(key)
+        if not node.is_materializable:
+            continue
+        name = node.partitions_def.name if isinstance(node.partitions_def, dg.DynamicPartitionsDefinition) else None
+        # An even wave is unpartitioned, an odd one runs region by region.
+        wave = 0 if name is None else 1
+        for parent in node.parent_keys:
+            if parent in wave_of:
+                step = wave_of[parent] % 2 != (1 if name else 0)
+                wave = max(wave, wave_of[parent] + int(step))
+        wave_of[key] = wave
+        waves.setdefault((key.path[0], wave, name), []).append(key)
+    for dataset, wave, name in sorted(waves, key=lambda item: (item[0], item[1])):
+        yield name, waves[dataset, wave, name]
+
+
+def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
+    """Why a run failed, in one sentence: what our own code says is wrong, or else the first cause."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            chain = [event.step_failure_data.error]
+            while chain[-1] is not None and chain[-1].cause is not None:
+                chain.append(chain[-1].cause)
+            said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
+            reason = said[0] if said else chain[-1]
+            return f"{event.step_key}: {reason.message.strip().removeprefix(f'{reason.cls_name}: ')}" if reason else event.step_key or ""
+    return "the run failed; see its log in the UI"
+
+
+def _summary(console: Console, settings: Settings, dataset: str) -> None:
+    from synapse_assets.query import open_warehouse
+
+    try:
+        warehouse = open_warehouse(dataset, settings.data_root)
+    except BadInput as error:
+        console.print(f"\n{dataset}: {error}")
+        return
+    with warehouse:
+        folder = Path(settings.data_root) / dataset
+        console.print(f"\n[bold]{dataset}[/bold]   {folder}")
+        for name, entry in warehouse.release["tables"].items():
+            console.print(f"  {name:<22}{entry['rows']:>10,} rows")
+        console.print(f"  warehouse             {folder / 'warehouse.duckdb'}")
+        for name, scores in warehouse.release["scores"].items():
+            shown = "   ".join(f"{key} {value:.3g}" for key, value in scores.items())
+            console.print(f"  {name:<22}{shown}")
+
+

@@ -1,0 +1,197 @@
+"""What a dataset is: a YAML file that says where its volumes and synapse tables are and how to read them.
+
+A dataset is data, not code: `load_dataset` reads one of the files beside this module, or a YAML file of your own, into the
+typed `Dataset` below. Reading the tables and volumes themselves belongs to `sources/` and `volumes/`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from synapse_assets.schema import BadInput
+
+PositiveNm = Annotated[float, Field(gt=0)]
+Xyz = tuple[PositiveNm, PositiveNm, PositiveNm]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VolumeSpec(_Frozen):
+    """One electron-microscopy volume (8-bit grey values)."""
+
+    kind: Literal["precomputed", "zarr", "n5", "images"] = Field(
+        description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, or images: a folder of TIFF or PNG sections, sorted by name."
+    )
+    url: str = Field(description="Folder or URL (file://, http(s)://, gs://, s3://) of the volume.")
+    voxel_size_nm: Xyz = Field(description="Size of one voxel along x, y, z in nanometres.")
+    offset_voxels: tuple[int, int, int] = Field(
+        (0, 0, 0), description="Voxel coordinates of the first voxel; for precomputed volumes the file itself says it."
+    )
+    axis_order: Literal["xyz", "zyx"] = Field("zyx", description="Order of the array's axes for zarr and n5.")
+    space: str = Field("local", description="Name of the coordinate space; points of another space are not cropped from it.")
+    missing_chunks: Literal["error", "black"] = Field(
+        "error", description="What an absent chunk means: an error, or black voxels (then counted as not valid)."
+    )
+    download_ceiling_gb: Annotated[float, Field(gt=0)] = Field(
+        20.0, description="A run that would fetch more than this over the network is refused with its estimate."
+    )
+
+
+class Columns(_Frozen):
+    """Which column of the file holds what. An empty entry means that the file does not have it."""
+
+    x: str = "x"
+    y: str = "y"
+    z: str = "z"
+    synapse_id: str | None = Field(None, description="Without one, ids are made from the position.")
+    brain_region: str | None = None
+    neuron_id: str | None = None
+    hemilineage: str | None = None
+    target: str | None = None
+    section: str | None = None
+    object_id: str | None = None
+    score: str | None = None
+
+
+class _Source(_Frozen):
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
+    volume: str = Field(description="Name of the volume that the points lie in.")
+    id_prefix: str = Field("", description="Put before every id, for sources whose ids repeat between files.")
+    brain_region: str | None = Field(None, description="Region of every row, where the file has no such column.")
+
+
+class PointsSource(_Source):
+    """A table of points: CSV, TSV, Parquet or Feather, by file name."""
+
+    format: Literal["points"]
+    path: str
+    columns: Columns = Columns()
+    units: Literal["nm", "voxel"] = Field(description="Unit of the coordinates: nanometres, or voxels of the volume.")
+    target_value: str | None = Field(None, description="Class of every row, where the file has no such column.")
+
+
+class SynisterSource(_Source):
+    """The three JSON files of a Synister version 3 export; coordinates are nanometres."""
+
+    format: Literal["synister_v3"]
+    synapses: str
+    skeletons: str
+    hemi_lineages: str
+
+
+Source = Annotated[PointsSource | SynisterSource, Field(discriminator="format")]
+
+
+class TileSpec(_Frozen):
+    """The picture cut around each synapse."""
+
+    size_px: Annotated[int, Field(ge=8, le=2048)] = Field(description="Width and height in voxels of the volume.")
+    sections: Annotated[int, Field(ge=1, le=64)] = Field(3, description="Number of sections, centred on the synapse.")
+
+
+class EncoderChoice(_Frozen):
+    """How tiles become vectors."""
+
+    origin: Literal["self_supervised", "hub", "checkpoint"] = Field(
+        "self_supervised", description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint."
+    )
+    architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
+    checkpoint: str | None = Field(None, description="Weights file (.safetensors, or .pt without pickled objects).")
+    crop_px: Annotated[int, Field(ge=8)] | None = Field(None, description="Central part of the tile that the network sees, in voxels.")
+    training_steps: Annotated[int, Field(ge=1)] = Field(2_000, description="Steps of self-supervised training; fixed beforehand, no label is looked at.")
+    training_tiles: Annotated[int, Field(ge=2)] = Field(20_000, description="At most this many tiles are trained on (a stratified sample).")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EncoderChoice":
+        if self.origin != "self_supervised" and not self.architecture:
+            raise ValueError(f"encoder origin '{self.origin}' needs the name of a timm architecture")
+        if (self.origin == "checkpoint") != (self.checkpoint is not None):
+            raise ValueError("a checkpoint file is given exactly when the encoder's origin is 'checkpoint'")
+        return self
+
+
+class Dataset(_Frozen):
+    """One dataset on the electron-microscopy chain."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets.")
+    title: str
+    description: str
+    generate: Literal["sample_brain"] | None = Field(None, description="Inputs that the pipeline draws itself where they are absent.")
+    volumes: dict[str, VolumeSpec] = Field(min_length=1)
+    sources: list[Source] = Field(min_length=1)
+    missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
+    target: str = Field("class", description="What the target column means in this dataset, for instance 'neurotransmitter'.")
+    grouping: list[Literal["neuron_id", "hemilineage", "section", "object_id", "brain_region", "volume"]] = Field(
+        description="Columns that are held out together when a classifier is tested; the first is the headline."
+    )
+    has_neurons: bool = Field(True, description="Whether the sources name the neuron of a synapse.")
+    tile: TileSpec
+    encoder: EncoderChoice = EncoderChoice()
+    seed: int = 0
+    trial_limit: Annotated[int, Field(ge=1)] | None = Field(None, description="Only the first n synapses of each region.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Dataset":
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two sources have the same name: {names}")
+        for source in self.sources:
+            if source.volume not in self.volumes:
+                raise ValueError(f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}")
+        sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
+        if len(sizes) > 1:
+            raise ValueError(f"the volumes have different voxel sizes {sorted(sizes)}: their tiles could not be compared")
+        if "neuron_id" in self.grouping and not self.has_neurons:
+            raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
+        return self
+
+
+def _expand(value: object, variables: Mapping[str, str], where: str) -> object:
+    if isinstance(value, dict):
+        return {key: _expand(item, variables, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, variables, f"{where}[{i}]") for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in variables:
+            raise BadInput(f"{where.lstrip('.')} names ${{{name}}}, but the environment variable {name} is not set")
+        return variables[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+
+
+def load_dataset(name_or_path: str, data_root: str) -> Dataset:
+    """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
+
+    `${NAME}` in the file is replaced by the environment variable NAME; `${SYNAPSE_DATA_ROOT}` is always the data root.
+    Raises BadInput naming the file and the field.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        path = Path(__file__).parent / f"{name_or_path}.yaml"
+    if not path.is_file():
+        packaged = sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
+        raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
+    try:
+        return Dataset.model_validate(_expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, ""))
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(p) for p in item['loc']) or 'dataset'}: {item['msg']}" for item in error.errors()]
+        raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error

@@ -1,0 +1,16 @@
+"""What assets are given: where data lives and what the networks run on."""
+
+import dagster as dg
+
+from synapse_assets.stores import DatasetStore
+
+
+class Installation(dg.ConfigurableResource):
+    """One installation of the pipeline: its data root and its computing device."""
+
+    data_root: str
+    device: str = "auto"
+
+    def store(self, dataset: str) -> DatasetStore:
+        """Everything stored of one dataset."""
+        return DatasetStore(self.data_root, dataset)

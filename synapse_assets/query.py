@@ -1,0 +1,123 @@
+"""The stored results for scripts and notebooks: open the warehouse of a dataset, find similar synapses.
+
+Reads one release (`release.json`), so what is asked is consistent while runs are writing. Writes nothing and does not need
+Dagster. Everything here can also be had with plain duckdb and lancedb, see the README.
+"""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.rows import vector_matrix
+
+
+def open_warehouse(dataset: str = "sample", data_root: str | Path | None = None) -> "Warehouse":
+    """The released results of a dataset, read-only. Raises BadInput if none has been published."""
+    return Warehouse(DatasetStore(str(data_root) if data_root is not None else Settings().data_root, dataset))
+
+
+class Warehouse:
+    """One release of one dataset: SQL over its tables and exact similarity search over its vectors."""
+
+    def __init__(self, store: DatasetStore) -> None:
+        import duckdb
+
+        if not store.warehouse_path.exists():
+            raise BadInput(f"no warehouse at {store.warehouse_path}: materialise the asset {store.dataset}/warehouse")
+        self._store = store
+        self._connection = duckdb.connect(str(store.warehouse_path), read_only=True)
+        # The release is read from the same file as the tables, so that both belong to the same build.
+        self.release: dict[str, Any] = json.loads(self._connection.execute("select content from release").fetchall()[0][0])
+        self._vectors: tuple[pa.Array, np.ndarray] | None = None
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def sql(self, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
+        """The result of a DuckDB query over the tables (`show tables` lists them)."""
+        return self._connection.execute(query, parameters or []).df()
+
+    def similar(
+        self,
+        synapse_id: str | None = None,
+        *,
+        image: np.ndarray | None = None,
+        k: int = 10,
+        where: str = "true",
+        leave_out_own_neuron: bool = True,
+    ) -> pd.DataFrame:
+        """The `k` synapses whose vectors are nearest by cosine distance, nearest first; exact.
+
+        Give the id of a synapse, or an image (uint8, (sections, height, width), axes z y x) of the dataset's tile size.
+        `where` is a DuckDB condition on the columns of `synapses` (s), `clusters` (c) and `synapse_predictions` (p); it is
+        applied before the search, so `k` rows come back wherever that many fulfil it. Synapses of the query's own neuron are
+        left out, because a neuron always resembles itself, and so is the query. Columns: those of `synapses`, `cluster`,
+        `predicted` and `distance` (0 to 2).
+
+        Raises BadInput for an unknown id, or unless exactly one of synapse_id and image is given.
+        """
+        if (synapse_id is None) == (image is None):
+            raise BadInput("give either a synapse_id or an image")
+        ids, matrix = self._matrix()
+        own_neuron = None
+        if synapse_id is not None:
+            found = self.sql("select neuron_id from synapses where synapse_id = ?", [synapse_id])
+            at = pc.index(ids, synapse_id).as_py()
+            if found.empty or at < 0:
+                raise BadInput(f"no synapse '{synapse_id}' with a vector in the release of {self._store.dataset}")
+            query = matrix[at]
+            if leave_out_own_neuron and not found["neuron_id"].isna().iloc[0]:
+                own_neuron = int(found["neuron_id"].iloc[0])
+        else:
+            query = self._embed(np.asarray(image))
+        candidates = self._connection.execute(
+            f"""select s.* exclude (known_classes), c.cluster, p.predicted
+            from synapses s left join clusters c using (synapse_id) left join synapse_predictions p using (synapse_id)
+            where ({where}) and s.synapse_id is distinct from $1 and ($2 is null or s.neuron_id is distinct from $2)""",  # noqa: S608 -- the caller's own condition on a read-only file
+            [synapse_id, own_neuron],
+        ).arrow()
+        rows = pc.index_in(candidates.column("synapse_id"), value_set=ids)
+        candidates = candidates.filter(pc.is_valid(rows))
+        positions = rows.drop_null().to_numpy()
+        distances = 1.0 - matrix[positions] @ query
+        nearest = np.argsort(distances, kind="stable")[:k]
+        return candidates.take(nearest).append_column("distance", pa.array(distances[nearest])).to_pandas()
+
+    def _matrix(self) -> tuple[pa.Array, np.ndarray]:
+        """Ids and vectors of length one of the whole release; read once and kept."""
+        if self._vectors is None:
+            encoder = self.release["models"]["encoder"]
+            dimensions = int(self.release["scores"]["encoder"]["dimensions"])
+            version = self.release["tables"]["embeddings"]["version"]
+            rows = self._store.vectors(encoder, dimensions).at_version(version).read(None, ["synapse_id", "vector"])
+            self._vectors = rows.column("synapse_id").combine_chunks(), _unit(vector_matrix(rows))
+        return self._vectors
+
+    def _embed(self, image: np.ndarray) -> np.ndarray:
+        from synapse_assets.vision.encoder import Encoder
+
+        encoder = Encoder.load(self._store.models("encoder").path(self.release["models"]["encoder"]))
+        return _unit(encoder.embed(image[None]))[0]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

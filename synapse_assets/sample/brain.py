@@ -1,0 +1,325 @@
+"""Where the neurons and synapses of the sample brain lie, its tables and its files.
+
+The volume is a lattice of places, 136 pixels apart and three sections deep, so that the tiles of 128 x 128 x 3 voxels around
+two synapses never overlap. Twenty neighbouring places belong to one neuron and are drawn in its style. What a place looks
+like is in `drawing.py`.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorstore as ts
+
+from synapse_assets.sample.drawing import LOOKS, Cells, Site, Style, draw_block, draw_style
+from synapse_assets.schema import BadInput
+
+VERSION = 1
+VOXEL_SIZE_NM = (4, 4, 40)
+VOXEL_OFFSET = (1200, 800, 60)
+TILE_PX = 128
+TILE_SECTIONS = 3
+_PITCH_PX = 136
+_BLOCK = (5, 4)  # places of one neuron along x and y
+_BLOCKS = (4, 5, 6)  # neurons along x, y, z
+_SIZE = (_BLOCKS[0] * _BLOCK[0] * _PITCH_PX, _BLOCKS[1] * _BLOCK[1] * _PITCH_PX, _BLOCKS[2] * TILE_SECTIONS)
+_CHUNK = (136, 136, 9)
+_REGIONS = ("AL_L", "LH_L", "MB_CA_L", "EB")
+# Two hemilineages a transmitter, and how many neurons each has.
+_HEMILINEAGES = (
+    ("acetylcholine", ("ALad1", "ALl1_dorsal"), 12),
+    ("gaba", ("ALlv1", "LHl2_dorsal"), 11),
+    ("glutamate", ("ALv1", "DM5_ventral"), 10),
+    ("dopamine", ("PPL1", "PAM_upper"), 10),
+    ("octopamine", ("VUMa", "VPM3"), 9),
+    ("serotonin", ("DPM_like", "CSD_like"), 8),
+)
+_UNKNOWN_NAMES = ("NONE", "unknown2")
+
+
+@dataclass(frozen=True)
+class SampleTruth:
+    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not tell it."""
+
+    version: int
+    seed: int
+    synapses: int
+    neurons: int
+    hemilineages: int
+    chunks: int
+    transmitter_by_neuron: dict[int, str]
+
+
+@dataclass(frozen=True)
+class _Neuron:
+    id: int
+    transmitter: str
+    hemilineage_id: int
+    known: list[str] | None
+    split: str
+    style: Style
+    block: tuple[int, int, int]
+
+
+def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
+    """Draw the sample brain into `folder`, unless it is there already.
+
+    Writes `volume/` (neuroglancer precomputed, raw uint8, 4 x 4 x 40 nm, 2720 x 2720 x 18 voxels from voxel 1200, 800, 60), and the
+    Synister version 3 tables `synapses.json`, `skeletons.json` and `hemi_lineages.json` (positions in whole nanometres, x, y, z),
+    and `truth.json`, the returned value. The folder appears complete or not at all. The same seed gives the same bytes.
+
+    Raises BadInput where `folder` holds files that are not a sample brain.
+    """
+    folder = Path(folder)
+    truth = _complete(folder, seed)
+    if truth is not None:
+        return truth
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file, but the sample brain is a folder; move it away")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "truth.json").is_file():
+        raise BadInput(f"{folder} holds files that are no sample brain; empty it, or choose another data root")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        truth = _draw(unfinished, seed)
+        unfinished.chmod(0o755)
+        _put_in_place(unfinished, folder, seed)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return truth
+
+
+def _complete(folder: Path, seed: int) -> SampleTruth | None:
+    try:
+        fields: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+        planted = {int(neuron): name for neuron, name in fields.pop("transmitter_by_neuron").items()}
+        truth = SampleTruth(**fields, transmitter_by_neuron=planted)
+        files = [folder / name for name in ("synapses.json", "skeletons.json", "hemi_lineages.json", "volume/info")]
+        chunks = sum(1 for _ in (folder / "volume" / _scale_key()).iterdir())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = (truth.version, truth.seed, truth.chunks) == (VERSION, seed, chunks)
+    return truth if same and all(file.is_file() for file in files) else None
+
+
+def _put_in_place(unfinished: Path, folder: Path, seed: int) -> None:
+    if folder.is_dir():
+        if _complete(folder, seed) is not None:  # another process was faster
+            return
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        os.replace(folder, old)
+        shutil.rmtree(old)
+    try:
+        os.replace(unfinished, folder)
+    except OSError:
+        if _complete(folder, seed) is None:
+            raise
+
+
+def _scale_key() -> str:
+    return "_".join(str(v) for v in VOXEL_SIZE_NM)
+
+
+def _draw(folder: Path, seed: int) -> SampleTruth:
+    rng = np.random.default_rng([seed, VERSION])
+    neurons = _neurons(rng)
+    sites = {neuron.id: _sites(neuron, rng) for neuron in neurons}
+    synapses = _synapse_table(neurons, sites, rng)
+    store = _new_volume(folder / "volume")
+    background = _background(rng)
+    # One slab of three sections after the other keeps few pixels in memory; chunks are three slabs deep, so three are held.
+    deep = _CHUNK[2] // TILE_SECTIONS
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for first in range(0, _BLOCKS[2], deep):
+            held = np.empty((deep * TILE_SECTIONS, _SIZE[1], _SIZE[0]), dtype=np.uint8)
+            work = []
+            for slab in range(first, first + deep):
+                here = [neuron for neuron in neurons if neuron.block[2] == slab]
+                cells = _slab_cells(background, slab, [site for neuron in here for site in sites[neuron.id]], rng)
+                for neuron in here:
+                    work.append(pool.submit(_draw_neuron, held, slab - first, cells, neuron, sites[neuron.id], seed))
+            for done in work:
+                done.result()
+            z = first * TILE_SECTIONS
+            store[..., z : z + len(held), 0] = held.transpose(2, 1, 0)
+    names = {str(i): (name, nt) for i, (name, nt) in enumerate(_hemilineage_names(), start=1)}
+    _write_json(folder / "synapses.json", synapses)
+    _write_json(
+        folder / "skeletons.json",
+        {str(n.id): {"hemi_lineage_id": n.hemilineage_id, "nt_known": n.known} for n in neurons},
+    )
+    _write_json(
+        folder / "hemi_lineages.json",
+        {key: {"nt_guess": [nt] if nt else None, "hemi_lineage_name": name} for key, (name, nt) in names.items()},
+    )
+    truth = SampleTruth(
+        version=VERSION,
+        seed=seed,
+        synapses=len(synapses),
+        neurons=len(neurons),
+        hemilineages=2 * len(_HEMILINEAGES),
+        chunks=sum(1 for _ in (folder / "volume" / _scale_key()).iterdir()),
+        transmitter_by_neuron={neuron.id: neuron.transmitter for neuron in neurons},
+    )
+    _write_json(folder / "truth.json", asdict(truth))
+    return truth
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _new_volume(folder: Path) -> ts.TensorStore:
+    """Raw chunks: a tile is then exact and read without decoding, for 133 MB; JPEG would take about 50 MB and change the values."""
+    store = ts.open(
+        {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": {"driver": "file", "path": f"{folder}/"},
+            "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+            "scale_metadata": {
+                "key": _scale_key(),
+                "resolution": VOXEL_SIZE_NM,
+                "size": _SIZE,
+                "voxel_offset": VOXEL_OFFSET,
+                "chunk_size": _CHUNK,
+                "encoding": "raw",
+            },
+        },
+        create=True,
+    ).result()
+    return store[ts.d["x", "y", "z"].translate_to[0, 0, 0]]
+
+
+def _hemilineage_names() -> list[tuple[str, str | None]]:
+    known: list[tuple[str, str | None]] = [(name, nt) for nt, names, _ in _HEMILINEAGES for name in names]
+    return known + [(name, None) for name in _UNKNOWN_NAMES]
+
+
+def _neurons(rng: np.random.Generator) -> list[_Neuron]:
+    """All neurons; the awkward cases of real exports are among them."""
+    kinds = [(nt, name) for nt, names, count in _HEMILINEAGES for name in names for _ in range(count)]
+    names = [name for name, _ in _hemilineage_names()]
+    places = [(x, y, z) for z in range(_BLOCKS[2]) for y in range(_BLOCKS[1]) for x in range(_BLOCKS[0])]
+    ids = rng.choice(np.arange(16, 60_000), size=len(kinds), replace=False)
+    large = set(rng.choice(len(kinds), size=12, replace=False).tolist())
+    odd = rng.permutation(len(kinds))
+    unlabelled, unnamed, double = set(odd[:5].tolist()), dict(zip(odd[5:9].tolist(), (0, 0, 1, 1), strict=True)), int(odd[9])
+    shuffled = rng.permutation(len(places))
+    neurons = []
+    for index, (transmitter, name) in enumerate(kinds):
+        known: list[str] | None = [transmitter]
+        if index in unlabelled:
+            known = None
+        elif index == double:
+            known = sorted([transmitter, "octopamine" if transmitter != "octopamine" else "gaba"])
+        hemilineage = names.index(_UNKNOWN_NAMES[unnamed[index]] if index in unnamed else name) + 1
+        neurons.append(
+            _Neuron(
+                id=int(ids[index]) + (720_575_940_600_000_001 if index in large else 0),
+                transmitter=transmitter,
+                hemilineage_id=hemilineage,
+                known=known,
+                split=str(rng.choice(["train", "train", "train", "validation", "test"])),
+                style=draw_style(transmitter, rng),
+                block=places[shuffled[index]],
+            )
+        )
+    return neurons
+
+
+def _sites(neuron: _Neuron, rng: np.random.Generator) -> list[Site]:
+    """The neuron's synapses, one in the middle of each of its places give or take four pixels; at the volume's edge further out."""
+    sites = []
+    for row in range(_BLOCK[1]):
+        for column in range(_BLOCK[0]):
+            place = np.array([neuron.block[0] * _BLOCK[0] + column, neuron.block[1] * _BLOCK[1] + row])
+            point = place * _PITCH_PX + _PITCH_PX // 2 + rng.integers(-3, 4, size=2)
+            for axis in (0, 1):
+                last = place[axis] == _BLOCK[axis] * _BLOCKS[axis] - 1
+                if (place[axis] == 0 or last) and rng.random() < 0.25:
+                    point[axis] += int(rng.integers(12, 45)) * (1 if last else -1)
+            sites.append(Site(float(point[0]), float(point[1]), float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42))))
+    return sites
+
+
+def _synapse_table(neurons: list[_Neuron], sites: dict[int, list[Site]], rng: np.random.Generator) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    middle = np.array(_SIZE[:2]) / 2
+    for neuron in neurons:
+        for site in sites[neuron.id]:
+            voxel = (int(site.x), int(site.y), neuron.block[2] * TILE_SECTIONS + TILE_SECTIONS // 2)
+            side = (site.x >= middle[0], site.y >= middle[1])
+            region: str | list[str] | None = _REGIONS[int(side[0]) + 2 * int(side[1])]
+            chance = rng.random()
+            if chance < 0.015:
+                region = None
+            elif chance < 0.03:
+                region = [str(region), _REGIONS[int(not side[0]) + 2 * int(side[1])]]
+            x, y, z = (int((v + o) * s + s // 2) for v, o, s in zip(voxel, VOXEL_OFFSET, VOXEL_SIZE_NM, strict=True))
+            rows.append(
+                {"x": x, "y": y, "z": z, "skeleton_id": neuron.id, "brain_region": region, "splits": {"skeleton": neuron.split}}
+            )
+    return {str(1000 + number): rows[index] for number, index in enumerate(rng.permutation(len(rows)))}
+
+
+def _background(rng: np.random.Generator) -> Cells:
+    """Cells that run through all sections, drifting a little from one to the next."""
+    step = 50
+    x, y = np.meshgrid(np.arange(-100, _SIZE[0] + 100, step), np.arange(-100, _SIZE[1] + 100, step))
+    start = np.stack([x, y], axis=-1).reshape(-1, 2) + rng.uniform(-0.42 * step, 0.42 * step, size=(x.size, 2))
+    heading = rng.normal(0, 1.2, size=start.shape)
+    drift = np.cumsum(heading + rng.normal(0, 1.5, size=(_SIZE[2], *start.shape)), axis=0)
+    large = rng.random(len(start)) < 0.12
+    kind = np.where(large, 1, np.where(rng.random(len(start)) < 0.35, 2, 0)).astype(np.int8)
+    radius = np.where(large, rng.uniform(20, 28, len(start)), rng.uniform(0, 12, len(start)))
+    return Cells(start + drift - drift[_SIZE[2] // 2], radius, rng.normal(0.64, 0.045, len(start)), kind)
+
+
+def _slab_cells(background: Cells, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
+    """The background of three sections with room made for each synapse: a bouton and two to four cells across the cleft."""
+    at = slice(slab * TILE_SECTIONS, (slab + 1) * TILE_SECTIONS)
+    places = background.places[at]
+    middle = places[TILE_SECTIONS // 2]
+    extra: list[tuple[npt.NDArray[np.float64], float, float, int]] = []
+    keep = np.ones(len(middle), dtype=bool)
+    for site in sites:
+        out = np.array([np.cos(site.angle), np.sin(site.angle)])
+        point = np.array([site.x, site.y])
+        bouton = point - site.bouton * out
+        extra.append((bouton, site.bouton, float(rng.normal(0.63, 0.04)), 3))
+        keep &= np.hypot(*(middle - bouton).T) - background.radius > site.bouton + 6
+        across = int(rng.integers(2, 5))
+        for turn in (np.arange(across) - (across - 1) / 2) * rng.uniform(0.75, 1.0) + rng.normal(0, 0.15):
+            radius = float(rng.uniform(13, 22))
+            angle = site.angle + turn
+            post = point + 5 * turn * np.array([-out[1], out[0]]) + radius * np.array([np.cos(angle), np.sin(angle)])
+            extra.append((post, radius, float(rng.normal(0.68, 0.04)), 4))
+            keep &= np.hypot(*(middle - post).T) - background.radius * 0.5 > radius + 4
+    added = np.array([place for place, _, _, _ in extra])
+    shift = rng.normal(0, 1.0, size=(TILE_SECTIONS, len(extra), 2))
+    shift[TILE_SECTIONS // 2] = 0
+    return Cells(
+        np.concatenate([places[:, keep], added + shift], axis=1),
+        np.concatenate([background.radius[keep], [radius for _, radius, _, _ in extra]]),
+        np.concatenate([background.level[keep], [level for _, _, level, _ in extra]]),
+        np.concatenate([background.kind[keep], np.array([kind for _, _, _, kind in extra], dtype=np.int8)]),
+    )
+
+
+def _draw_neuron(
+    held: npt.NDArray[np.uint8], slab: int, cells: Cells, neuron: _Neuron, sites: list[Site], seed: int
+) -> None:
+    width, height = _BLOCK[0] * _PITCH_PX, _BLOCK[1] * _PITCH_PX
+    x, y, z = neuron.block[0] * width, neuron.block[1] * height, slab * TILE_SECTIONS
+    rng = np.random.default_rng([seed, VERSION, *neuron.block])
+    held[z : z + TILE_SECTIONS, y : y + height, x : x + width] = draw_block((x, y), (width, height), cells, sites, neuron.style, rng)
+
+
+assert set(LOOKS) == {transmitter for transmitter, _, _ in _HEMILINEAGES}

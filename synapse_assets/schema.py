@@ -1,0 +1,227 @@
+"""Every stored table once: its columns, Arrow types and what they mean.
+
+Storage (Lance, Parquet, DuckDB), the column lists in the Dagster UI and the checks derive from the tables below. What does
+not belong here: reading, writing or computing anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+class BadInput(ValueError):
+    """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, Arrow type, one sentence for a reader who did not write it, and whether it may be null."""
+
+    name: str
+    type: pa.DataType
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what a row is, and its columns in order."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The Arrow schema, nullability included."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [c.name for c in self.columns]
+
+    def conform(self, table: pa.Table) -> pa.Table:
+        """`table` with exactly these columns, in this order and of these types.
+
+        Raises BadInput naming the missing column, the column that cannot be cast, or the column with nulls that may have none.
+        """
+        arrays = []
+        for column in self.columns:
+            if column.name not in table.column_names:
+                raise BadInput(f"table {self.name}: column '{column.name}' is missing; there are {table.column_names}")
+            values = table.column(column.name)
+            try:
+                values = values.cast(column.type)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise BadInput(
+                    f"table {self.name}: column '{column.name}' is not {column.type}: {error}"
+                ) from error
+            if values.null_count and not column.nullable:
+                raise BadInput(f"table {self.name}: column '{column.name}' has {values.null_count} empty values")
+            arrays.append(values)
+        return pa.Table.from_arrays(arrays, schema=self.arrow)
+
+    def empty(self) -> pa.Table:
+        """A table of no rows."""
+        return self.arrow.empty_table()
+
+    def with_columns(self, columns: Sequence[Column]) -> "Table":
+        """This table with more columns at its end."""
+        return Table(self.name, self.description, self.columns + tuple(columns))
+
+
+SYNAPSE_ID = Column("synapse_id", pa.string(), "Identifier of the synapse, unique in the dataset.")
+BRAIN_REGION = Column("brain_region", pa.string(), "Brain region (neuropil) of the synapse; the partition it belongs to.")
+NEURON_ID = Column("neuron_id", pa.int64(), "Presynaptic neuron (skeleton or segment id); 64-bit, never a float.", nullable=True)
+TARGET = Column("target", pa.string(), "Known class of the synapse, used as the label in training; empty if unknown.", nullable=True)
+
+SYNAPSES = Table(
+    "synapses",
+    "One row per synapse (presynaptic site): where it lies, which neuron it belongs to and what is known of it.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("volume", pa.string(), "Name of the electron-microscopy volume that the point lies in."),
+        Column("x_nm", pa.float64(), "Position in nanometres along x (to the right in a section)."),
+        Column("y_nm", pa.float64(), "Position in nanometres along y (down in a section)."),
+        Column("z_nm", pa.float64(), "Position in nanometres along z (across sections)."),
+        NEURON_ID,
+        Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True),
+        TARGET,
+        Column("known_classes", pa.list_(pa.string()), "All classes that the source names: none, one or several.", nullable=True),
+        Column("section", pa.int64(), "Section number given by the source.", nullable=True),
+        Column("object_id", pa.string(), "Physical object that the point lies on, where several points share one.", nullable=True),
+        Column("score", pa.float64(), "Confidence of the detection, as the source gives it.", nullable=True),
+        Column("source_file", pa.string(), "Name of the file that the row was read from."),
+    ),
+)
+
+NEURONS = Table(
+    "neurons",
+    "One row per neuron that has synapses in the dataset.",
+    (
+        Column("neuron_id", pa.int64(), "Presynaptic neuron (skeleton or segment id)."),
+        Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True),
+        TARGET,
+        Column("synapses", pa.int64(), "Number of its synapses in the dataset."),
+        Column("brain_regions", pa.list_(pa.string()), "Regions that hold its synapses, by name."),
+    ),
+)
+
+TILES = Table(
+    "tiles",
+    "One row per synapse: the electron-microscopy picture around it, a few sections deep.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("tile_hash", pa.string(), "Hash of the decoded pixels; equal hashes are equal pictures."),
+        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume, codec."),
+        Column("image", pa.binary(), "Encoded picture: the sections side by side, left to right by rising z."),
+        Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
+        Column("section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."),
+    ),
+)
+
+
+def embedding_table(dimensions: int) -> Table:
+    """The vector table of a model with `dimensions` features."""
+    return Table(
+        "embeddings",
+        "One row per synapse: its picture as a vector. One table per encoder.",
+        (
+            SYNAPSE_ID,
+            BRAIN_REGION,
+            Column("tile_hash", pa.string(), "Hash of the picture that was embedded."),
+            Column("model_id", pa.string(), "Version of the encoder that made the vector."),
+            Column("vector", pa.list_(pa.float16(), dimensions), f"Embedding, {dimensions} numbers (float16)."),
+        ),
+    )
+
+
+UMAP_COORDINATES = Table(
+    "umap_coordinates",
+    "One row per synapse: its place on the two-dimensional map and in the space used for clustering.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("umap_1", pa.float32(), "First coordinate of the map for the eye."),
+        Column("umap_2", pa.float32(), "Second coordinate of the map for the eye."),
+        Column("reduced", pa.list_(pa.float32()), "Coordinates in the reduced space that clusters are found in."),
+        Column("umap_model", pa.string(), "Version of the fitted map."),
+    ),
+)
+
+CLUSTERS = Table(
+    "clusters",
+    "One row per synapse: the cluster of similar-looking synapses it belongs to.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("cluster", pa.int32(), "Cluster number; -1 is noise, a synapse like no group."),
+        Column("cluster_model", pa.string(), "Version of the fitted clustering."),
+    ),
+)
+
+CLUSTER_CARDS = Table(
+    "cluster_cards",
+    "One row per cluster: its size, typical members and who they belong to.",
+    (
+        Column("cluster", pa.int32(), "Cluster number; -1 is noise."),
+        Column("synapses", pa.int64(), "Number of synapses in the cluster."),
+        Column("share", pa.float64(), "Share of all clustered synapses, 0 to 1."),
+        Column("medoids", pa.list_(pa.string()), "Synapses nearest the middle of the cluster."),
+        Column("targets", pa.string(), "Composition by known class, as JSON {class: count}."),
+        Column("regions", pa.string(), "Composition by brain region, as JSON {region: count}."),
+        Column("neurons", pa.int64(), "Number of neurons that have synapses in the cluster; 0 where neurons are unknown."),
+        Column("top_neuron_share", pa.float64(), "Share of the cluster's synapses from its most frequent neuron.", nullable=True),
+        Column("one_neuron", pa.bool_(), "True if one neuron makes most of the cluster: likely a style of that neuron, not a kind of synapse."),
+    ),
+)
+
+SPLITS = Table(
+    "splits",
+    "One row per labelled synapse and way of splitting: the fold in which the synapse is held out.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("split", pa.string(), "What is held out together: a grouping column such as neuron_id, or 'random'."),
+        Column("group", pa.string(), "Group of the synapse under that split; its own id where the split is random."),
+        Column("fold", pa.int32(), "Fold in which the synapse is tested, from 0."),
+        TARGET,
+    ),
+)
+
+SYNAPSE_PREDICTIONS = Table(
+    "synapse_predictions",
+    "One row per synapse: the class that the classifier names, with the probability of each.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("predicted", pa.string(), "Most probable class."),
+        Column("probability", pa.float64(), "Probability of the most probable class, 0 to 1 (not calibrated)."),
+        Column("probabilities", pa.map_(pa.string(), pa.float64()), "Probability of every class, by class name."),
+        Column(
+            "out_of_fold",
+            pa.bool_(),
+            "True if the synapse is labelled: its prediction then comes from a model that never saw its group.",
+        ),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+NEURON_PREDICTIONS = Table(
+    "neuron_predictions",
+    "One row per neuron: the class that most of its synapses vote for.",
+    (
+        Column("neuron_id", pa.int64(), "Presynaptic neuron."),
+        Column("synapses", pa.int64(), "Number of synapses that voted."),
+        Column("predicted", pa.string(), "Class with the most votes."),
+        Column("vote_share", pa.float64(), "Share of the votes for that class, 0 to 1."),
+        Column("mean_probability", pa.float64(), "Mean probability of that class over the neuron's synapses."),
+        TARGET,
+        Column("in_training", pa.bool_(), "True if synapses of this neuron trained the classifier."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)

@@ -1,0 +1,27 @@
+"""The data of a dataset on disk: Lance tables, Parquet results, fitted models, staging and the published warehouse.
+
+Everything is written so that a kill at any moment loses, doubles or tears nothing. `DatasetStore` is its one face.
+"""
+
+from synapse_assets.stores.dataset_store import DatasetStore
+from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, load_arrays, save_arrays
+from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.region_table import Commit, RegionTable
+from synapse_assets.stores.split_table import SplitTable
+from synapse_assets.stores.staging import Staging
+from synapse_assets.stores.warehouse import build_warehouse
+
+__all__ = [
+    "Commit",
+    "DatasetStore",
+    "ModelStore",
+    "ParquetTable",
+    "Provenance",
+    "RegionTable",
+    "SplitTable",
+    "Staging",
+    "build_warehouse",
+    "fingerprint",
+    "load_arrays",
+    "save_arrays",
+]

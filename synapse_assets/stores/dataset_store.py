@@ -1,0 +1,77 @@
+"""Where the parts of one dataset lie. Reading and writing them belongs to the stores that are handed out here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from synapse_assets.schema import SYNAPSES, TILES, Table, embedding_table
+from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.models import ModelStore
+from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.split_table import SplitTable
+from synapse_assets.stores.staging import Staging
+
+
+@dataclass(frozen=True)
+class DatasetStore:
+    """The data of one dataset under `<data_root>/<dataset>/`. Cheap to make and to pickle; touches nothing by itself."""
+
+    data_root: str
+    dataset: str
+
+    @property
+    def folder(self) -> Files:
+        """The dataset's folder."""
+        return Files(self.data_root).child(segment(self.dataset))
+
+    @property
+    def raw(self) -> Path:
+        """The local folder for files that the pipeline fetched or drew itself."""
+        return self.folder.child("raw").path
+
+    @property
+    def synapse_table(self) -> SplitTable:
+        """The whole source, split by region, as it was read last."""
+        return SplitTable(self.folder.child("tables", "synapse_table"))
+
+    @property
+    def synapses(self) -> RegionTable:
+        """The checked synapses of all regions."""
+        return self._lance("synapses", SYNAPSES)
+
+    @property
+    def tiles(self) -> RegionTable:
+        """The pictures of all regions."""
+        return self._lance("tiles", TILES)
+
+    def vectors(self, model_id: str, dimensions: int) -> RegionTable:
+        """The vectors of one encoder, all regions."""
+        return self._lance(f"embeddings_{segment(model_id)}", embedding_table(dimensions))
+
+    def results(self, table: Table) -> ParquetTable:
+        """The result table of that schema; its name is the name of its folder."""
+        return ParquetTable(self.folder.child("tables", segment(table.name)), table)
+
+    def models(self, name: str) -> ModelStore:
+        """The fitted versions of the model of that name."""
+        return ModelStore(self.folder.child("models", segment(name)), name)
+
+    def staging(self, asset: str, region: str, key: str) -> Staging:
+        """The unfinished work of one region of an asset; work under another key of the same region is dropped."""
+        return Staging.open(self.folder.child("staging", segment(asset), segment(region)), key)
+
+    @property
+    def warehouse_path(self) -> Path:
+        """Where the published DuckDB file lies; there may be none yet."""
+        return self.folder.path / "warehouse.duckdb"
+
+    def release(self) -> dict[str, Any] | None:
+        """The last release: the table versions and models that belong together; None before the first."""
+        found: dict[str, Any] | None = self.folder.read_json("release.json")
+        return found
+
+    def _lance(self, name: str, table: Table) -> RegionTable:
+        folder = self.folder
+        root = str(folder.path) if folder.is_local else folder.root
+        return RegionTable(f"{root}/vectors/{name}.lance", table)

@@ -1,0 +1,138 @@
+"""Fitted models as folders of plain files, each with its provenance: what it was fitted on, how, and how well it does.
+
+Nothing here knows what a model is; nothing is pickled.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synapse_assets.schema import BadInput
+from synapse_assets.stores.files import Files, segment
+
+_PROVENANCE = "provenance.json"
+_LIBRARIES = ("numpy", "pyarrow", "pylance", "scikit-learn", "scipy", "timm", "torch", "umap-learn", "hdbscan")
+
+
+def fingerprint(parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """A short stable version (12 hexadecimal digits) for what is fitted with these parameters on these inputs.
+
+    Raises BadInput for a parameter that has no JSON form.
+    """
+    try:
+        text = json.dumps([dict(parameters), dict(inputs)], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"parameters of a model must be plain numbers, texts, lists and mappings: {error}") from error
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _installed() -> dict[str, str]:
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a fitted model comes from. `inputs` names the version of everything it was fitted on, by name."""
+
+    name: str
+    version: str
+    inputs: dict[str, str]
+    parameters: dict[str, Any]
+    seed: int
+    scores: dict[str, float] = field(default_factory=dict)
+    notes: str = ""
+    libraries: dict[str, str] = field(default_factory=_installed)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """All fitted versions of one model. One of them is current (regions apply it); a newer one may be a candidate."""
+
+    folder: Files
+    name: str
+
+    def save(self, version: str, write: Callable[[Path], None], provenance: Provenance) -> Path:
+        """Stores, in one step, what `write` puts into the folder it is given. A version that exists stays as it is."""
+        if not self.exists(version):
+            with self.folder.new_folder(segment(version)) as temporary:
+                write(temporary)
+                (temporary / _PROVENANCE).write_text(json.dumps(asdict(provenance), indent=2, sort_keys=True) + "\n")
+        return self.path(version)
+
+    def exists(self, version: str) -> bool:
+        """Whether that version was fitted and stored."""
+        return self.folder.exists(f"{segment(version)}/{_PROVENANCE}")
+
+    def path(self, version: str) -> Path:
+        """The folder of that version. Raises BadInput if there is none."""
+        self._require(version)
+        return self.folder.path / segment(version)
+
+    def provenance(self, version: str) -> Provenance:
+        """Where that version comes from. Raises BadInput if there is none."""
+        self._require(version)
+        return Provenance(**self.folder.child(segment(version)).read_json(_PROVENANCE))
+
+    def versions(self) -> list[str]:
+        """All versions, oldest first."""
+        found = [name for name in self.folder.names() if self.folder.exists(f"{name}/{_PROVENANCE}")]
+        made = [Provenance(**self.folder.child(name).read_json(_PROVENANCE)) for name in found]
+        return [one.version for one in sorted(made, key=lambda one: (one.created, one.version))]
+
+    @property
+    def current(self) -> str | None:
+        """The version that regions apply; None before the first."""
+        return self._pointer("current.json")
+
+    @property
+    def candidate(self) -> str | None:
+        """A newer version that waits to be promoted; None if there is none."""
+        return self._pointer("candidate.json")
+
+    def promote(self, version: str) -> None:
+        """Makes that version the current one. Raises BadInput if there is none."""
+        self._require(version)
+        self.folder.write_json("current.json", {"version": version})
+        if self.candidate == version:
+            self.folder.remove("candidate.json")
+
+    def set_candidate(self, version: str) -> None:
+        """Makes that version the candidate. Raises BadInput if there is none."""
+        self._require(version)
+        self.folder.write_json("candidate.json", {"version": version})
+
+    def _pointer(self, name: str) -> str | None:
+        pointer = self.folder.read_json(name)
+        return None if pointer is None else str(pointer["version"])
+
+    def _require(self, version: str) -> None:
+        if not self.exists(version):
+            raise BadInput(f"model {self.name} has no version '{version}'; there are {self.versions()}")
+
+
+def save_arrays(folder: Path, **arrays: np.ndarray) -> None:
+    """Writes arrays by name into `arrays.npz` in the folder. Raises BadInput for arrays of Python objects."""
+    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if objects:
+        raise BadInput(f"arrays {objects} hold Python objects; make them numbers or texts of fixed width (dtype 'U')")
+    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+
+
+def load_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays that `save_arrays` wrote there, by name."""
+    with np.load(folder / "arrays.npz", allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}

@@ -1,0 +1,415 @@
+"""Lance tables that hold all brain regions of a dataset; a region's rows are replaced in one commit.
+
+What a row means stands in `schema`; which rows there should be is the caller's business.
+"""
+
+import fcntl
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.schema import BadInput, Table
+
+if TYPE_CHECKING:
+    from lance import LanceDataset
+    from lance.fragment import FragmentMetadata
+
+_KEY = "synapse_id"
+_REGION = "brain_region"
+_PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+_ATTEMPTS = 8
+_FRAGMENT_BYTES = 512 * 1024**2
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one `replace_region` did: rows written (new and changed), rows deleted, and the version afterwards."""
+
+    rows_written: int
+    rows_deleted: int
+    version: int
+
+
+def _sql(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _retry(action: Callable[[], _Result]) -> _Result:
+    """Repeats what lost a race against another commit, with growing random pauses; gives up after some seconds."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return action()
+        except (OSError, RuntimeError, ValueError) as error:
+            if "commit conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 -- a pause, not a secret
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class RegionTable:
+    """One Lance table at `uri` with the rows of all regions; cheap to make and to pickle, opened at each call.
+
+    A table that was never written reads as empty, with version 0. `pinned` names the version it reads, None the latest.
+    """
+
+    uri: str
+    table: Table
+    pinned: int | None = None
+
+    def at_version(self, version: int) -> "RegionTable":
+        """This table as it was at that version, for reading only."""
+        return replace(self, pinned=version)
+
+    @property
+    def version(self) -> int:
+        """The version that is read: one more with every commit, 0 if there is no table yet."""
+        dataset = self._open()
+        return 0 if dataset is None else int(dataset.version)
+
+    def lance(self) -> "LanceDataset | None":
+        """The table as pylance gives it, for queries and indices; None if it was never written."""
+        return self._open()
+
+    def count(self, region: str | None = None) -> int:
+        """Number of rows, of one region or of all."""
+        dataset = self._open()
+        return 0 if dataset is None else int(dataset.count_rows(filter=self._filter(region)))
+
+    def regions(self) -> dict[str, int]:
+        """Number of rows of every region that has any, by name."""
+        counts: dict[str, int] = {}
+        for batch in self.batches(None, [_REGION], 65_536):
+            for entry in pc.value_counts(batch.column(0)).to_pylist():
+                counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
+        return dict(sorted(counts.items()))
+
+    def batches(self, region: str | None, columns: Sequence[str], batch_size: int) -> Iterator[pa.RecordBatch]:
+        """Streams the rows of a region (None: all) in batches of at most `batch_size`, in no particular order.
+
+        Holds a few batches in memory, never the region. Raises BadInput for an unknown column.
+        """
+        self._check_columns(columns)
+        dataset = self._open()
+        if dataset is None:
+            return
+        scanner = dataset.scanner(
+            columns=list(columns),
+            filter=self._filter(region),
+            batch_size=batch_size,
+            batch_readahead=2,
+            fragment_readahead=1,
+        )
+        for batch in scanner.to_reader():
+            for start in range(0, batch.num_rows, batch_size):
+                yield batch.slice(start, batch_size)
+
+    def read(self, region: str | None, columns: Sequence[str]) -> pa.Table:
+        """The rows of a region (None: all) in memory, sorted by synapse_id. For pictures use `batches`.
+
+        Raises BadInput for an unknown column.
+        """
+        self._check_columns(columns)
+        dataset = self._open()
+        if dataset is None:
+            return self._schema(columns).empty_table()
+        wanted = list(dict.fromkeys([*columns, _KEY]))
+        found = dataset.to_table(columns=wanted, filter=self._filter(region))
+        return self._plain(found.sort_by(_KEY), columns)
+
+    def read_ids(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """The rows of those synapses, in the order of `ids`; a synapse that is not in the table is left out.
+
+        Raises BadInput for an unknown column.
+        """
+        self._check_columns(columns)
+        dataset = self._open()
+        if dataset is None or not ids:
+            return self._schema(columns).empty_table()
+        return dataset.take(self._rows_of(dataset, ids, None), columns=list(columns)).cast(self._schema(columns))
+
+    def batches_of(
+        self, region: str, ids: Sequence[str], columns: Sequence[str], batch_size: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Streams the rows of those synapses of a region, in the order of `ids`, `batch_size` at a time.
+
+        Reads nothing of other rows but their ids. A synapse that is not in the region is left out. Raises BadInput for
+        an unknown column.
+        """
+        self._check_columns(columns)
+        dataset = self._open()
+        if dataset is None or not ids:
+            return
+        rows = self._rows_of(dataset, ids, region)
+        for start in range(0, len(rows), batch_size):
+            found = dataset.take(rows[start : start + batch_size], columns=list(columns)).cast(self._schema(columns))
+            yield from found.combine_chunks().to_batches()
+
+    def changes(self, region: str, wanted: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
+        """What has to be done so that the region holds exactly `wanted` (synapse_id and the column `hash_column`).
+
+        Gives the ids to compute, in the order of `wanted` (new, with another hash, or now in another region), and the
+        ids that are gone from this region. Raises BadInput if an id is there twice.
+        """
+        ids = wanted.column(_KEY).cast(pa.string()).combine_chunks()
+        if len(pc.unique(ids)) != len(ids):
+            raise BadInput(f"{self._name(region)}: {self._repeated(ids)} is wanted more than once; ids must be unique")
+        stored = self.read(region, [_KEY, hash_column])
+        stored_ids = stored.column(_KEY).combine_chunks()
+        same = pc.equal(
+            wanted.column(hash_column).combine_chunks(),
+            stored.column(hash_column).combine_chunks().take(pc.index_in(ids, value_set=stored_ids)),
+        )
+        changed = ids.filter(pc.invert(pc.fill_null(same, False)))
+        gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=ids)))
+        return changed.to_pylist(), gone.to_pylist()
+
+    def replace_region(self, region: str, changed: "pa.Table | pa.RecordBatchReader", gone: Sequence[str]) -> Commit:
+        """Writes the changed and new rows of a region and deletes its gone ones, in one commit or not at all.
+
+        A synapse that lay in another region moves here; an id in `gone` that meanwhile lies in another region stays
+        there. With nothing to write and nothing to delete there is no commit. Raises BadInput, and changes nothing,
+        for rows of another region, other columns or types, empty values where none may be, or an id twice.
+        """
+        if self.pinned is not None:
+            raise BadInput(f"{self._name(region)}: version {self.pinned} is for reading; write to the table itself")
+        if not region:
+            raise BadInput(f"{self._name(region)}: the region has no name")
+        fragments, ids = self._write_rows(region, changed)
+        return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
+
+    def tag(self, name: str) -> int:
+        """Names the version that is read, so that `optimize` keeps it, and gives it; a name in use moves."""
+        dataset = self._open()
+        if dataset is None:
+            return 0
+        if name in dataset.tags.list():
+            dataset.tags.update(name, dataset.version)
+        else:
+            dataset.tags.create(name, dataset.version)
+        return int(dataset.version)
+
+    def optimize(self, keep: timedelta = timedelta(days=7)) -> None:
+        """Merges small files, updates indices and removes versions older than `keep`, except tagged ones.
+
+        Yields to writers: it repeats what lost a race and, if it keeps losing, leaves the rest to the next time.
+        """
+        dataset = self._open()
+        if dataset is None:
+            return
+        files = [file for fragment in dataset.get_fragments() for file in fragment.data_files()]
+        rows = max(1, dataset.count_rows())
+        row_bytes = max(1, sum(file.file_size_bytes or 0 for file in files) // rows)
+        target = min(1_048_576, max(1, _FRAGMENT_BYTES // row_bytes))
+
+        def compact() -> None:
+            dataset.checkout_latest()
+            dataset.optimize.compact_files(
+                target_rows_per_fragment=target, batch_size=max(1, min(8192, 32 * 1024**2 // row_bytes)), num_threads=1
+            )
+            dataset.optimize.optimize_indices()
+
+        try:
+            _retry(compact)
+        except (OSError, RuntimeError, ValueError) as error:
+            if "commit conflict" not in str(error).lower():
+                raise
+        dataset.checkout_latest()
+        dataset.cleanup_old_versions(older_than=keep, error_if_tagged_old_versions=False)
+
+    def _open(self) -> "LanceDataset | None":
+        import lance
+
+        try:
+            return lance.dataset(self.uri, version=self.pinned)
+        except (ValueError, FileNotFoundError) as error:
+            if "was not found" not in str(error) and not isinstance(error, FileNotFoundError):
+                raise
+            if self.pinned is not None:
+                raise BadInput(f"{self.uri}: there is no version {self.pinned}; it may have been cleaned up") from error
+            return None
+
+    def _open_or_create(self) -> "LanceDataset":
+        import lance
+
+        with self._lock():
+            dataset = self._open()
+            if dataset is None:
+                dataset = lance.write_dataset(self._stored_schema().empty_table(), self.uri, mode="create")
+        there = pa.schema([field.remove_metadata() for field in dataset.schema])
+        if not there.equals(self.table.arrow):
+            raise BadInput(
+                f"{self.uri} was made with other columns than {self.table.name} has now:\n{there}\n\n{self.table.arrow}\n"
+                "Move the folder away and materialise the regions again."
+            )
+        return dataset
+
+    def _stored_schema(self) -> pa.Schema:
+        fields = list(self.table.arrow)
+        fields[self.table.names.index(_KEY)] = fields[self.table.names.index(_KEY)].with_metadata(_PRIMARY_KEY)
+        return pa.schema(fields)
+
+    def _schema(self, columns: Sequence[str]) -> pa.Schema:
+        return pa.schema([self.table.arrow.field(name) for name in columns])
+
+    def _plain(self, found: pa.Table, columns: Sequence[str]) -> pa.Table:
+        return found.select(list(columns)).cast(self._schema(columns))
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        unknown = [name for name in columns if name not in self.table.names]
+        if unknown:
+            raise BadInput(f"table {self.table.name} has no column {unknown}; there are {self.table.names}")
+
+    @staticmethod
+    def _filter(region: str | None) -> str | None:
+        return None if region is None else f"{_REGION} = {_sql(region)}"
+
+    def _name(self, region: str) -> str:
+        return f"table {self.table.name}, region '{region}'"
+
+    @staticmethod
+    def _repeated(ids: pa.Array) -> str:
+        counts = pc.value_counts(ids)
+        return repr(counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py())
+
+    def _write_rows(
+        self, region: str, rows: "pa.Table | pa.RecordBatchReader"
+    ) -> "tuple[list[FragmentMetadata], pa.Array]":
+        """Streams checked rows into data files that no version shows yet; gives the files and the ids in them."""
+        from lance.fragment import write_fragments
+
+        ids: list[pa.Array] = []
+        checked = self._checked(region, rows, ids)
+        first = next(checked, None)
+        if first is None:
+            return [], pa.array([], pa.string())
+        self._open_or_create()
+        wrong: list[BadInput] = []
+
+        def flow() -> Iterator[pa.RecordBatch]:
+            yield first
+            try:
+                yield from checked
+            except BadInput as error:
+                wrong.append(error)
+                raise
+
+        reader = pa.RecordBatchReader.from_batches(self._stored_schema(), flow())
+        try:
+            fragments = write_fragments(reader, self.uri, schema=self._stored_schema(), mode="append")
+        except Exception:
+            if wrong:
+                raise wrong[0] from None
+            raise
+        written = pa.concat_arrays(ids)
+        if len(pc.unique(written)) != len(written):
+            raise BadInput(
+                f"{self._name(region)}: {self._repeated(written)} is to be written more than once; ids must be unique"
+            )
+        return fragments, written
+
+    def _checked(
+        self, region: str, rows: "pa.Table | pa.RecordBatchReader", ids: list[pa.Array]
+    ) -> Iterator[pa.RecordBatch]:
+        extra = [column for column in rows.schema.names if column not in self.table.names]
+        if extra:
+            raise BadInput(f"{self._name(region)}: columns {extra} are none of {self.table.names}")
+        for piece in rows.to_batches(max_chunksize=1024) if isinstance(rows, pa.Table) else rows:
+            conformed = self.table.conform(pa.Table.from_batches([piece]))
+            others = [name for name in pc.unique(conformed.column(_REGION)).to_pylist() if name != region]
+            if others:
+                raise BadInput(
+                    f"{self._name(region)}: there are rows of {others} to write; write each region by itself"
+                )
+            for batch in conformed.to_batches():
+                ids.append(batch.column(_KEY))
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=self._stored_schema())
+
+    def _commit(self, region: str, fragments: "list[FragmentMetadata]", written: pa.Array, gone: pa.Array) -> Commit:
+        """Shows the new files and hides the rows they replace and the gone rows, in one commit.
+
+        Not `merge_insert`: it holds about as much as it writes in memory (4 GB for 3 GB of pictures, measured). Runs
+        are kept apart by the lock; that another program replaced or compacted the same rows Lance itself notices, and
+        it is repeated.
+        """
+        import lance
+
+        def attempt() -> Commit:
+            dataset = self._open()
+            if dataset is None:
+                return Commit(0, 0, 0)
+            replaced, deleted = self._find(dataset, region, written, gone)
+            if not fragments and not deleted:
+                return Commit(0, 0, int(dataset.version))
+            updated, removed = [], []
+            for number in {**replaced, **deleted}:
+                offsets = replaced.get(number, []) + deleted.get(number, [])
+                left = dataset.get_fragment(number).delete_rows(offsets)
+                if left is None:
+                    removed.append(number)
+                else:
+                    updated.append(left)
+            operation = lance.LanceOperation.Update(removed, updated, fragments)
+            done = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+            return Commit(len(written), sum(map(len, deleted.values())), int(done.version))
+
+        with self._lock():
+            return _retry(attempt)
+
+    @staticmethod
+    def _rows_of(dataset: "LanceDataset", ids: Sequence[str], region: str | None) -> list[int]:
+        """Numbers of the rows of those synapses, for `take`."""
+        wanted = pa.array(ids, pa.string())
+        numbers: dict[str, int] = {}
+        start = 0
+        for batch in dataset.scanner(columns=[_KEY, _REGION], batch_size=65_536, scan_in_order=True).to_reader():
+            chosen = pc.is_in(batch.column(_KEY), value_set=wanted)
+            if region is not None:
+                chosen = pc.and_(chosen, pc.equal(batch.column(_REGION), region))
+            places = pc.indices_nonzero(chosen)
+            numbers.update(
+                zip(batch.column(_KEY).take(places).to_pylist(), (start + p for p in places.to_pylist()), strict=True)
+            )
+            start += batch.num_rows
+        return [numbers[one] for one in ids if one in numbers]
+
+    @staticmethod
+    def _find(
+        dataset: "LanceDataset", region: str, written: pa.Array, gone: pa.Array
+    ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """Places, by fragment, of the rows that new ones replace, and of the gone rows still in this region."""
+        replaced: dict[int, list[int]] = {}
+        deleted: dict[int, list[int]] = {}
+        scanner = dataset.scanner(columns=[_KEY, _REGION], with_row_address=True, batch_size=65_536)
+        for batch in scanner.to_reader():
+            new = pc.is_in(batch.column(_KEY), value_set=written)
+            old = pc.and_(pc.is_in(batch.column(_KEY), value_set=gone), pc.equal(batch.column(_REGION), region))
+            for places, mask in ((replaced, new), (deleted, pc.and_not(old, new))):
+                for address in batch.column("_rowaddr").filter(mask).to_pylist():
+                    places.setdefault(address >> 32, []).append(address & 0xFFFFFFFF)
+        return replaced, deleted
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One commit at a time among the processes of this machine; a kill frees it. Data is written outside of it.
+
+        On object storage there is no such lock: there, one run at a time for each region is up to the scheduler.
+        """
+        if "://" in self.uri:
+            yield
+            return
+        path = Path(self.uri + ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,87 @@
+"""Unfinished work of one region of an asset: rows that were computed but not committed, so that a killed run resumes.
+
+Nobody else reads it; committing the rows belongs to the stores that hold the tables.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from synapse_assets.stores.files import Files, segment
+
+_KEY = "synapse_id"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Parts of rows (with a column synapse_id) in `<region>/<key>/`, where the key says what the rows are made from."""
+
+    region_folder: Files
+    key: str
+
+    @staticmethod
+    def open(region_folder: Files, key: str) -> "Staging":
+        """The staging of that key; what other keys left in the same region is removed."""
+        for name in region_folder.names():
+            if name != segment(key):
+                region_folder.remove(name)
+        return Staging(region_folder, key)
+
+    @property
+    def _folder(self) -> Files:
+        return self.region_folder.child(segment(self.key))
+
+    def append(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Adds a part, in one step. All parts have the same columns."""
+        name = f"{len(self._folder.names()):06d}-{uuid.uuid4().hex[:8]}.arrow"
+        with self._folder.replace(name) as stream, pa.ipc.new_file(stream, rows.schema) as writer:
+            writer.write(rows)
+
+    def done_ids(self) -> set[str]:
+        """Ids of the synapses whose rows are there."""
+        done: set[str] = set()
+        for name in self._parts():
+            with self._folder.open(name) as source:
+                place = pa.ipc.open_file(source).schema.get_field_index(_KEY)
+                reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[place]))
+                for number in range(reader.num_record_batches):
+                    done.update(reader.get_batch(number).column(0).to_pylist())
+        return done
+
+    def reader(self) -> pa.RecordBatchReader | None:
+        """Streams all rows, a part at a time, each synapse once (as it was staged first); None if there are none."""
+        parts = self._parts()
+        if not parts:
+            return None
+        with self._folder.open(parts[0]) as source:
+            schema = pa.ipc.open_file(source).schema
+        return pa.RecordBatchReader.from_batches(schema, self._batches(parts))
+
+    def clear(self) -> None:
+        """Removes everything staged under this key."""
+        self.region_folder.remove(segment(self.key))
+
+    def _batches(self, parts: list[str]) -> Iterator[pa.RecordBatch]:
+        seen: set[str] = set()
+        for name in parts:
+            with self._folder.open(name) as source:
+                reader = pa.ipc.open_file(source)
+                for number in range(reader.num_record_batches):
+                    batch = reader.get_batch(number)
+                    ids = batch.column(_KEY).to_pylist()
+                    fresh = [one not in seen and not seen.add(one) for one in ids]  # type: ignore[func-returns-value]
+                    yield batch if all(fresh) else batch.filter(pa.array(fresh, pa.bool_()))
+
+    def _parts(self) -> list[str]:
+        """Names of the whole parts, in the order of writing; a torn one (after a loss of power) is removed."""
+        whole = []
+        for name in self._folder.names():
+            try:
+                with self._folder.open(name) as source:
+                    pa.ipc.open_file(source)
+                whole.append(name)
+            except pa.ArrowInvalid:
+                self._folder.remove(name)
+        return whole

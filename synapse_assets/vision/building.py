@@ -1,0 +1,58 @@
+"""From a dataset's choice of encoder to the encoder: trained here, published, or from a local file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.datasets import EncoderChoice, TileSpec
+from synapse_assets.schema import BadInput
+from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
+from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+
+
+def build_encoder(
+    choice: EncoderChoice,
+    tile: TileSpec,
+    tiles: npt.NDArray[np.uint8],
+    seed: int,
+    device: str,
+    log: Callable[[str], None],
+) -> tuple[Encoder, list[dict[str, float]]]:
+    """The encoder that the dataset asks for, and the history of its training (empty unless it was trained here).
+
+    `tiles` are uint8 (N, sections, size_px, size_px), needed for self-supervised training only. Raises BadInput for an
+    unknown architecture or a checkpoint that does not fit it.
+    """
+    try:
+        if choice.origin == "self_supervised":
+            defaults = PretrainingSettings()
+            settings = PretrainingSettings(
+                architecture=choice.architecture or defaults.architecture,
+                crop_px=choice.crop_px or min(defaults.crop_px, tile.size_px),
+                max_steps=choice.training_steps,
+                seed=seed,
+            )
+            return pretrain(tiles, settings, progress=_reporter(log, choice.training_steps), device=device)
+        assert choice.architecture is not None
+        if choice.origin == "hub":
+            return encoder_from_hub(choice.architecture, tile.sections, tile.size_px, choice.crop_px), []
+        path = Path(str(choice.checkpoint)).expanduser()
+        return encoder_from_checkpoint(choice.architecture, path, tile.sections, tile.size_px, choice.crop_px), []
+    except (ValueError, FileNotFoundError) as error:
+        raise BadInput(str(error)) from error
+
+
+def _reporter(log: Callable[[str], None], steps: int) -> Callable[[dict[str, float]], None]:
+    last = 0.0
+
+    def report(row: dict[str, float]) -> None:
+        nonlocal last
+        if row["seconds"] - last < 10 and row["step"] < steps:
+            return
+        last = row["seconds"]
+        left = row["seconds"] / row["step"] * (steps - row["step"])
+        log(f"training: step {row['step']:.0f} of {steps}, loss {row['loss']:.3f}, {left:.0f} s to go")
+
+    return report

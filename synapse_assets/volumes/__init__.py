@@ -1,0 +1,24 @@
+"""Electron-microscopy volumes: from a `VolumeSpec` to grey-value tiles around points.
+
+`open_volume` opens any of the kinds, `Volume.read_tiles` cuts the tiles, `encode_tile` and `decode_tile` are the
+stored form of one tile, `tile_sheet` is a picture of many. All coordinates at this face are x, y, z; all pictures are
+(section, row, column), that is z, y, x.
+
+What does not belong here: tables of synapses (`sources/`), networks and augmentation (`vision/`), storing tiles
+(`stores/`).
+"""
+
+from synapse_assets.volumes.pictures import tile_sheet
+from synapse_assets.volumes.tile_codec import decode_tile, encode_tile, tile_hash
+from synapse_assets.volumes.volume import DownloadEstimate, TileBatch, Volume, open_volume
+
+__all__ = [
+    "DownloadEstimate",
+    "TileBatch",
+    "Volume",
+    "decode_tile",
+    "encode_tile",
+    "open_volume",
+    "tile_hash",
+    "tile_sheet",
+]

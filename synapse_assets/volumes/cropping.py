@@ -1,0 +1,82 @@
+"""From synapses to rows of the tile table: what is asked for, cut and encoded. Reading voxels belongs to the volume itself."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.datasets import Dataset
+from synapse_assets.schema import TILES, BadInput
+from synapse_assets.volumes import open_volume
+from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash
+
+
+def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
+    """`synapse_id` and `crop_hash` of each synapse: a hash of everything that decides its pixels and their encoding.
+
+    `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. A tile is cut again exactly when its crop hash changes.
+    """
+    volumes = {name: open_volume(spec) for name, spec in dataset.volumes.items()}
+    ids = synapses.column("synapse_id")
+    names = synapses.column("volume").to_pylist()
+    points_nm = _points(synapses)
+    hashes = np.empty(synapses.num_rows, dtype=object)
+    for name, volume in volumes.items():
+        rows = [index for index, other in enumerate(names) if other == name]
+        spec = dataset.volumes[name]
+        # The ceiling and what an absent chunk means do not change a pixel.
+        about = f"{spec.model_dump_json(exclude={'download_ceiling_gb', 'missing_chunks'})}|{dataset.tile.model_dump_json()}|{CODEC}"
+        for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
+            hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
+    return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
+
+
+def crop_region(
+    dataset: Dataset, region: str, synapses: pa.Table, crops: pa.Table, todo: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of `schema.TILES` for the synapses in `todo`, in reading order.
+
+    Raises BadInput before the first byte is read if the volumes would fetch more than their download ceiling.
+    """
+    wanted = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
+    crop_hash = dict(zip(crops.column("synapse_id").to_pylist(), crops.column("crop_hash").to_pylist(), strict=True))
+    parts = []
+    for name, spec in dataset.volumes.items():
+        part = wanted.filter(pc.equal(wanted.column("volume"), name))
+        if not part.num_rows:
+            continue
+        volume = open_volume(spec)
+        points_nm = _points(part)
+        estimate = volume.estimate_download(points_nm, dataset.tile)
+        if estimate.remote and estimate.bytes > spec.download_ceiling_gb * 1e9:
+            raise BadInput(
+                f"region {region}: cutting {part.num_rows:,} tiles would fetch {estimate} from '{name}', above its ceiling of "
+                f"{spec.download_ceiling_gb:g} GB. Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
+            )
+        parts.append((volume, part.column("synapse_id").to_pylist(), points_nm))
+    for volume, ids, points_nm in parts:
+        for batch in volume.read_tiles(points_nm, dataset.tile):
+            names = [ids[index] for index in batch.indices]
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(names, pa.string()),
+                    pa.array([region] * len(names), pa.string()),
+                    pa.array([tile_hash(tile) for tile in batch.tiles], pa.string()),
+                    pa.array([crop_hash[name] for name in names], pa.string()),
+                    pa.array([encode_tile(tile) for tile in batch.tiles], pa.binary()),
+                    pa.array(batch.valid_fraction, pa.float64()),
+                    pa.array(list(batch.tiles.std(axis=(2, 3), dtype=np.float64)), pa.list_(pa.float64())),
+                ],
+                schema=TILES.arrow,
+            )
+
+
+def decode_tiles(images: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The stored pictures as one array, uint8 (N, sections, size_px, size_px), axes tile, z, y, x."""
+    return np.stack([decode_tile(image) for image in images.to_pylist()])
+
+
+def _points(synapses: pa.Table) -> np.ndarray:
+    return np.stack([synapses.column(axis).to_numpy() for axis in ("x_nm", "y_nm", "z_nm")], axis=1)

@@ -1,0 +1,144 @@
+"""Clusters: planted groups are found, noise stays noise, and new rows are named without regard to their companions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
+from synapse_assets.analysis.projection import Projection
+from synapse_assets.schema import BadInput
+from synapse_assets_tests.analysis.planted import blobs
+
+
+def flat(points: np.ndarray) -> Projection:
+    """A map that is its own reduced space."""
+    points = np.unique(points.astype(np.float32), axis=0)
+    return Projection(points, points[:, :2], points, "umap", 15, 0)
+
+
+def mixture(rows: int = 400, seed: int = 0) -> np.ndarray:
+    """Two dense groups (300 to 100) in a thin background, three dimensions."""
+    random = np.random.default_rng(seed)
+    dense = np.concatenate([random.normal(size=(300, 3)), random.normal(size=(100, 3)) + 12])
+    return np.concatenate([dense, random.uniform(-25, 35, size=(rows // 5, 3))])
+
+
+def test_planted_kinds_are_found(projection: Projection, clusters: ClusterModel) -> None:
+    from sklearn.metrics import adjusted_rand_score
+
+    vectors, kind = blobs(300, 5)
+    labels = clusters.apply(projection.apply(vectors)[1])
+    assert clusters.clusters == 5
+    assert clusters.reason == ""
+    assert adjusted_rand_score(kind, labels) > 0.95
+    new, new_kind = blobs(200, 5, seed=9)
+    assert adjusted_rand_score(new_kind, clusters.apply(projection.apply(new)[1])) > 0.9
+
+
+def test_clusters_are_numbered_by_falling_size_and_fitted_points_keep_their_label() -> None:
+    model = fit_clusters(flat(mixture()), seed=0)
+    sizes = np.bincount(model.labels[model.labels >= 0])
+    assert model.clusters == 2
+    assert (np.diff(sizes) <= 0).all()
+    assert 0 < model.noise_fraction < 0.4
+    assert np.array_equal(model.apply(model.points), model.labels)
+    assert model.apply(model.points).dtype == np.int32
+
+
+def test_a_label_does_not_depend_on_companions() -> None:
+    model = fit_clusters(flat(mixture()), seed=0)
+    new = mixture(seed=1).astype(np.float32)
+    labels = model.apply(new)
+    assert set(labels.tolist()) == {-1, 0, 1}
+    assert np.array_equal(np.concatenate([model.apply(row[None]) for row in new]), labels)
+    assert np.array_equal(model.apply(new[::-1]), labels[::-1])
+
+
+def test_new_points_agree_with_hdbscan_approximate_predict() -> None:
+    import hdbscan
+
+    random = np.random.default_rng(5)
+    points = np.concatenate([random.normal(size=(200, 3)) * s + c for s, c in ((1, 0), (0.5, 6), (1.5, 14), (0.4, 9))])
+    model = fit_clusters(flat(points), seed=0)
+    wide = model.points.astype(np.float64)
+    theirs = hdbscan.HDBSCAN(
+        min_cluster_size=model.min_cluster_size,
+        min_samples=model.min_samples,
+        approx_min_span_tree=False,
+        prediction_data=True,
+    ).fit(wide)
+    new = np.concatenate([random.normal(size=(100, 3)) * s + c for s, c in ((1, 0), (0.5, 6), (1.5, 14), (0.4, 9))])
+    new = new.astype(np.float32)
+    named, _ = hdbscan.approximate_predict(theirs, new.astype(np.float64))
+    ours = model.apply(new)
+    relabel = {int(t): int(model.labels[theirs.labels_ == t][0]) for t in np.unique(theirs.labels_)}
+    same = np.array([relabel[int(t)] for t in named]) == ours
+    print("agreement with approximate_predict", same.mean())
+    assert same.mean() > 0.95
+    both = (named >= 0) & (ours >= 0)
+    assert same[both].all()
+
+
+def test_all_noise_and_too_few_points_are_ordinary_outcomes() -> None:
+    few = fit_clusters(flat(np.random.default_rng(0).normal(size=(7, 3))), seed=0)
+    assert "too few" in few.reason
+    noise = fit_clusters(flat(np.random.default_rng(0).uniform(size=(300, 8))), seed=0, min_cluster_size=60)
+    assert "denser" in noise.reason
+    for model in (few, noise):
+        assert (model.clusters, model.noise_fraction) == (0, 1.0)
+        assert (model.apply(model.points) == -1).all()
+        assert (model.apply(model.points[:1] + 9) == -1).all()
+        assert model.apply(np.zeros((0, 0))).shape == (0,)
+        outcome = stability(flat(np.zeros((2, 3))), model)
+        assert outcome.reason
+        assert outcome.scores() == {}
+
+
+def test_a_saved_clustering_comes_back_to_the_bit(clusters: ClusterModel, tmp_path: Path) -> None:
+    clusters.save(tmp_path)
+    loaded = ClusterModel.load(tmp_path)
+    for name, value in clusters.__dict__.items():
+        assert np.array_equal(getattr(loaded, name), value)
+
+
+def test_another_width_is_an_error_that_names_both(clusters: ClusterModel) -> None:
+    with pytest.raises(BadInput, match="10 dimensions"):
+        clusters.apply(np.zeros((3, 4)))
+
+
+def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel) -> None:
+    found = stability(projection, clusters)
+    assert len(found.pairs) == 3
+    scores = found.scores()
+    assert scores["stability_ari_lowest"] > 0.9
+    assert scores["stability_ari_clustered"] >= scores["stability_ari_clustered_lowest"] > 0.95
+
+
+def test_what_could_not_be_measured_is_left_out() -> None:
+    assert Stability((0.5,), (float("nan"),), (2, 0)).scores() == {"stability_ari": 0.5, "stability_ari_lowest": 0.5}
+
+
+def test_cards_say_who_a_cluster_belongs_to() -> None:
+    rows = pa.table(
+        {
+            "synapse_id": [f"s{i}" for i in range(20)],
+            "cluster": pa.array([0] * 9 + [1] * 8 + [-1] * 3, pa.int32()),
+            "brain_region": ["AL", "EB"] * 10,
+            "target": ["gaba"] * 5 + [None] * 4 + ["gaba", "glutamate"] * 4 + [None] * 3,
+            "neuron_id": pa.array([2**60 + 1] * 6 + [2**60] * 3 + [None] * 8 + [5, 6, 7], pa.int64()),
+            "reduced": [[float(i), 0.0] for i in range(20)],
+        }
+    )
+    noise, first, second = cluster_cards(rows).to_pylist()
+    assert (noise["cluster"], noise["medoids"], noise["one_neuron"]) == (-1, [], False)
+    assert first["medoids"] == ["s4", "s3", "s5", "s2", "s6"]
+    assert (first["synapses"], first["share"], first["neurons"]) == (9, 0.45, 2)
+    assert first["one_neuron"]
+    assert first["top_neuron_share"] == pytest.approx(6 / 9)
+    assert json.loads(first["targets"]) == {"gaba": 5}
+    assert (second["neurons"], second["top_neuron_share"], second["one_neuron"]) == (0, None, False)
+    assert list(json.loads(second["targets"]).items()) == [("gaba", 4), ("glutamate", 4)]
+    assert cluster_cards(rows.slice(0, 0)).num_rows == 0

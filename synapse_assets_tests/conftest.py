@@ -1,0 +1,183 @@
+"""A tiny dataset on real files: a PNG stack with planted textures, a points table, and a small network's checkpoint."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from synapse_assets.datasets import Dataset
+from synapse_assets.definitions import build_definitions
+from synapse_assets.settings import Settings
+
+REGIONS = ("AL_L", "EB", "LH_L")
+CLASSES = ("acetylcholine", "gaba", "glutamate")
+NEURONS_PER_CLASS = 4
+SYNAPSES_PER_NEURON = 6
+TILE_PX = 24
+VOXEL_SIZE_NM = (4.0, 4.0, 40.0)
+SECTIONS = 9
+SIDE_PX = 288
+# A seventh-digit id: above 2^53, so a float would have changed it.
+FIRST_NEURON = 720575940600000001
+
+
+def planted_points() -> pd.DataFrame:
+    """72 synapses on a grid, one class a texture: columns id, x, y, z (voxels), neuron, region, nt."""
+    rows = []
+    places = [(x, y) for y in range(24, SIDE_PX - 12, 24) for x in range(24, SIDE_PX - 12, 24)]
+    for index in range(len(CLASSES) * NEURONS_PER_CLASS * SYNAPSES_PER_NEURON):
+        neuron = index // SYNAPSES_PER_NEURON
+        x, y = places[index]
+        rows.append(
+            {
+                "id": f"s{index:03d}",
+                "x": x,
+                "y": y,
+                "z": 4,
+                "neuron": FIRST_NEURON + neuron,
+                "region": REGIONS[index % len(REGIONS)],
+                "nt": CLASSES[neuron % len(CLASSES)],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def planted_volume(points: pd.DataFrame) -> np.ndarray:
+    """uint8 (z, y, x): noise, and around each synapse dots whose size and darkness tell its class."""
+    rng = np.random.default_rng(0)
+    volume = rng.normal(150, 6, (SECTIONS, SIDE_PX, SIDE_PX))
+    for row in points.itertuples():
+        kind = CLASSES.index(str(row.nt))
+        for _ in range(8):
+            dx, dy = rng.integers(-9, 9, 2)
+            radius = 1 + kind
+            x, y = int(row.x) + dx, int(row.y) + dy
+            volume[:, max(y - radius, 0) : y + radius, max(x - radius, 0) : x + radius] -= 25 + 15 * kind
+    return np.clip(volume, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with `em/000.png ...`, `points.csv` and `weights.safetensors` of a small network."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("tiny")
+    points = planted_points()
+    (folder / "em").mkdir()
+    for index, section in enumerate(planted_volume(points)):
+        Image.fromarray(section).save(folder / "em" / f"{index:03d}.png")
+    points.to_csv(folder / "points.csv", index=False)
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", in_chans=3, num_classes=0)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / "weights.safetensors")
+    return folder
+
+
+def tiny_dataset(inputs: Path, points: Path, **changes: object) -> Dataset:
+    """The tiny dataset, reading `points`."""
+    values: dict[str, object] = {
+        "name": "tiny",
+        "title": "Tiny brain",
+        "description": "Planted textures for tests.",
+        "volumes": {"em": {"kind": "images", "url": str(inputs / "em"), "voxel_size_nm": VOXEL_SIZE_NM}},
+        "sources": [
+            {
+                "name": "table",
+                "format": "points",
+                "volume": "em",
+                "path": str(points),
+                "units": "voxel",
+                "columns": {"synapse_id": "id", "neuron_id": "neuron", "brain_region": "region", "target": "nt"},
+            }
+        ],
+        "target": "neurotransmitter",
+        "grouping": ["neuron_id"],
+        "tile": {"size_px": TILE_PX, "sections": 3},
+        "encoder": {"origin": "checkpoint", "architecture": "test_resnet", "checkpoint": str(inputs / "weights.safetensors")},
+    }
+    return Dataset.model_validate({**values, **changes})
+
+
+class Lab:
+    """One installation with the tiny dataset, an instance of its own, and a points table that a test may change."""
+
+    def __init__(self, inputs: Path, root: Path, instance: dg.DagsterInstance, **changes: object) -> None:
+        self.points = root / "points.csv"
+        self.root = root / "data"
+        self.instance = instance
+        self.write(pd.read_csv(inputs / "points.csv"))
+        self.use(tiny_dataset(inputs, self.points, **changes))
+
+    def use(self, dataset: Dataset) -> None:
+        """Take that dataset from now on."""
+        self.dataset = dataset
+        self.definitions = build_definitions(Settings(data_root=str(self.root), datasets=[], device="cpu"), datasets=[dataset])
+
+    def write(self, points: pd.DataFrame) -> None:
+        """Replace the points table."""
+        points.to_csv(self.points, index=False)
+
+    @property
+    def store(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        from synapse_assets.stores import DatasetStore
+
+        return DatasetStore(str(self.root), self.dataset.name)
+
+    def materialize(self, *names: str, region: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
+        """Run those assets, of one region or unpartitioned, through Dagster."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
+            partition_key=region,
+            instance=self.instance,
+            raise_on_error=raises,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    def everywhere(self, *names: str) -> None:
+        """Run those assets for every region there is."""
+        for region in sorted(self.instance.get_dynamic_partitions(f"{self.dataset.name}_brain_region")):
+            self.materialize(*names, region=region)
+
+    def whole_chain(self) -> None:
+        """Everything from the source to the warehouse."""
+        self.materialize("synapse_table")
+        self.everywhere("synapses", "tiles")
+        self.materialize("encoder", "splits", *(["neurons"] if self.dataset.has_neurons else []))
+        self.everywhere("embeddings")
+        self.materialize("umap_model", "cluster_model", "synapse_classifier")
+        self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
+        self.materialize("cluster_cards", *(["neuron_predictions"] if self.dataset.has_neurons else []), "warehouse")
+
+
+@pytest.fixture
+def lab(tiny_inputs: Path, tmp_path: Path) -> Iterator[Lab]:
+    """A fresh installation with nothing materialised."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Lab(tiny_inputs, tmp_path, instance)
+
+
+@pytest.fixture
+def make_lab(tiny_inputs: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
+    """A fresh installation whose dataset has other fields."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield lambda **changes: Lab(tiny_inputs, tmp_path, instance, **changes)
+
+
+@pytest.fixture(scope="session")
+def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The tiny dataset, whole chain materialised once. For reading only."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
+        lab.whole_chain()
+        yield lab
+
+
+os.environ.setdefault("MPLBACKEND", "agg")

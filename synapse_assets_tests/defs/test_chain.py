@@ -1,0 +1,25 @@
+"""The whole chain on a tiny dataset, through Dagster."""
+
+import pyarrow.compute as pc
+
+from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
+from synapse_assets.stores.rows import vectors_in_use
+from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
+
+
+def test_every_synapse_comes_out_at_the_end(finished_lab: Lab) -> None:
+    store = finished_lab.store
+    assert store.synapses.regions() == dict.fromkeys(REGIONS, 24)
+    ids = sorted(store.synapses.read(None, ["synapse_id"]).column("synapse_id").to_pylist())
+    for table in (store.tiles, vectors_in_use(store)):
+        assert table.read(None, ["synapse_id"]).column("synapse_id").to_pylist() == ids
+    for results in (UMAP_COORDINATES, CLUSTERS, SYNAPSE_PREDICTIONS):
+        assert sorted(store.results(results).read().column("synapse_id").to_pylist()) == ids
+    release = store.release()
+    assert release["tables"]["synapses"]["rows"] == len(ids)
+    assert release["models"]["encoder"] == store.models("encoder").current
+
+
+def test_neuron_ids_above_2_to_the_53_stay_exact(finished_lab: Lab) -> None:
+    ids = pc.unique(finished_lab.store.synapses.read(None, ["neuron_id"]).column("neuron_id")).to_pylist()
+    assert sorted(ids) == [FIRST_NEURON + i for i in range(12)]

@@ -1,0 +1,73 @@
+"""What is no error: an empty region, few points, one class, no labels, only noise. The run succeeds and says so."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pandas as pd
+
+from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
+from synapse_assets_tests.conftest import REGIONS, Lab
+
+APPLIED = ("synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions")
+
+
+def warnings(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+
+def test_a_region_that_had_synapses_becomes_empty(lab: Lab) -> None:
+    lab.whole_chain()
+    points = pd.read_csv(lab.points)
+    lab.write(points[points["region"] != REGIONS[0]])
+    lab.materialize("synapse_table")
+    result = lab.materialize(*APPLIED, region=REGIONS[0])
+    assert result.success
+    assert warnings(result) == {"has_synapses"}
+    assert lab.store.tiles.regions() == {REGIONS[1]: 24, REGIONS[2]: 24}
+    for table in (UMAP_COORDINATES, CLUSTERS, SYNAPSE_PREDICTIONS):
+        assert lab.store.results(table).regions()[REGIONS[0]] == 0
+    assert lab.materialize("cluster_cards", "neuron_predictions", "warehouse").success
+    assert lab.store.release()["tables"]["synapses"]["rows"] == 48
+
+
+def test_a_region_that_never_had_synapses(lab: Lab) -> None:
+    lab.materialize("synapse_table")
+    lab.instance.add_dynamic_partitions("tiny_brain_region", ["PB"])
+    result = lab.materialize("synapses", "tiles", region="PB")
+    assert result.success
+    assert warnings(result) == {"has_synapses"}
+
+
+def test_fewer_points_than_umap_neighbours(lab: Lab) -> None:
+    lab.write(pd.read_csv(lab.points).iloc[[0, 1, 6, 7, 12]])
+    lab.whole_chain()
+    assert lab.store.results(UMAP_COORDINATES).read().num_rows == 5
+    assert "too few for UMAP" in lab.store.models("umap_model").provenance(str(lab.store.models("umap_model").current)).notes
+    # Too few for clusters as well: all noise, and every synapse still has its row.
+    assert set(lab.store.results(CLUSTERS).read().column("cluster").to_pylist()) == {-1}
+
+
+def test_a_single_synapse(lab: Lab) -> None:
+    lab.write(pd.read_csv(lab.points).head(1))
+    lab.whole_chain()
+    assert lab.store.results(UMAP_COORDINATES).read().num_rows == 0
+    assert lab.store.release()["tables"]["synapses"]["rows"] == 1
+
+
+def test_one_class_only(lab: Lab) -> None:
+    lab.write(pd.read_csv(lab.points).assign(nt="gaba"))
+    lab.whole_chain()
+    models = lab.store.models("synapse_classifier")
+    assert "all labelled synapses are 'gaba'" in models.provenance(str(models.current)).notes
+    assert lab.store.results(SYNAPSE_PREDICTIONS).read().num_rows == 0
+
+
+def test_no_labels_at_all(make_lab: Callable[..., Lab]) -> None:
+    columns = {"synapse_id": "id", "brain_region": "region"}
+    lab = make_lab(has_neurons=False, grouping=["brain_region"])
+    source = lab.dataset.sources[0].model_copy(update={"columns": type(lab.dataset.sources[0].columns)(**columns)})  # type: ignore[union-attr]
+    lab.use(lab.dataset.model_copy(update={"sources": [source]}))
+    lab.whole_chain()
+    models = lab.store.models("synapse_classifier")
+    assert "no labelled synapses" in models.provenance(str(models.current)).notes
+    assert lab.store.results(CLUSTERS).read().num_rows == 72

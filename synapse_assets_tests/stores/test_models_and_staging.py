@@ -1,0 +1,116 @@
+"""Fitted models with their provenance, and unfinished work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synapse_assets.schema import BadInput
+from synapse_assets.stores import DatasetStore, ModelStore, Provenance, fingerprint, load_arrays, save_arrays
+from synapse_assets_tests.stores.samples import names, tiles
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> ModelStore:
+    return DatasetStore(str(tmp_path), "sample").models("umap_model")
+
+
+def save(models: ModelStore, version: str, value: float = 1.0) -> Path:
+    origin = Provenance("umap_model", version, {"embeddings": "e1"}, {"neighbours": 15}, 7, {"trust": 0.9})
+    return models.save(version, lambda folder: save_arrays(folder, weights=np.full(3, value)), origin)
+
+
+def test_a_model_is_stored_with_where_it_comes_from(models: ModelStore) -> None:
+    assert (models.current, models.candidate, models.versions()) == (None, None, [])
+    path = save(models, "v1")
+    assert load_arrays(path)["weights"].tolist() == [1.0] * 3
+    origin = models.provenance("v1")
+    assert (origin.inputs, origin.parameters, origin.seed) == ({"embeddings": "e1"}, {"neighbours": 15}, 7)
+    assert origin.libraries["numpy"] == np.__version__
+    save(models, "v1", 2.0)
+    assert load_arrays(models.path("v1"))["weights"].tolist() == [1.0] * 3
+
+
+def test_a_refit_waits_as_a_candidate_until_it_is_promoted(models: ModelStore) -> None:
+    for version in ("v1", "v2"):
+        save(models, version)
+    models.promote("v1")
+    models.set_candidate("v2")
+    assert (models.current, models.candidate) == ("v1", "v2")
+    models.promote("v2")
+    assert (models.current, models.candidate) == ("v2", None)
+    assert models.versions() == ["v1", "v2"]
+
+
+def test_a_version_that_is_not_there_is_named(models: ModelStore) -> None:
+    save(models, "v1")
+    for use in (models.path, models.provenance, models.promote, models.set_candidate):
+        with pytest.raises(BadInput, match=r"no version 'v9'.*there are \['v1'\]"):
+            use("v9")
+
+
+def test_a_failed_fit_leaves_nothing(models: ModelStore) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise RuntimeError("did not converge")
+
+    with pytest.raises(RuntimeError, match="converge"):
+        models.save("v1", fail, Provenance("umap_model", "v1", {}, {}, 0))
+    assert not models.exists("v1")
+    assert list(models.folder.path.iterdir()) == []
+
+
+def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="Python objects"):
+        save_arrays(tmp_path, names=np.array(["a", None], dtype=object))
+    save_arrays(tmp_path, names=np.array(["gaba", "acetylcholine"]))
+    assert load_arrays(tmp_path)["names"].tolist() == ["gaba", "acetylcholine"]
+
+
+def test_the_fingerprint_follows_content_not_order() -> None:
+    one = fingerprint({"a": 1, "b": [1, 2]}, {"x": "1"})
+    assert one == fingerprint({"b": [1, 2], "a": 1}, {"x": "1"})
+    others = {fingerprint({"a": 2, "b": [1, 2]}, {"x": "1"}), fingerprint({"a": 1, "b": [1, 2]}, {"x": "2"})}
+    assert len({one} | others) == 3
+    assert len(one) == 12
+    with pytest.raises(BadInput, match="plain numbers"):
+        fingerprint({"a": object()}, {})
+
+
+def test_staging_holds_parts_until_it_is_cleared(tmp_path: Path) -> None:
+    store = DatasetStore(str(tmp_path), "sample")
+    staging = store.staging("tiles", "A", "k1")
+    assert staging.reader() is None
+    assert staging.done_ids() == set()
+    for part in range(3):
+        staging.append(tiles("A", names(f"{part}-", 4)))
+    staging.append(tiles("A", ["0-0", "new"], "later").to_batches()[0])
+    assert len(staging.done_ids()) == 13
+    reader = staging.reader()
+    assert reader is not None
+    rows = reader.read_all()
+    assert rows.num_rows == 13
+    assert rows.column("tile_hash").to_pylist()[0] == "a0-0"
+    staging.clear()
+    staging.clear()
+    assert staging.reader() is None
+
+
+def test_a_new_key_drops_the_work_of_the_old_one_in_its_region_only(tmp_path: Path) -> None:
+    store = DatasetStore(str(tmp_path), "sample")
+    for region in "AB":
+        store.staging("tiles", region, "k1").append(tiles(region, ["s"]))
+    assert store.staging("tiles", "A", "k2").done_ids() == set()
+    assert store.staging("tiles", "A", "k1").done_ids() == set()
+    assert store.staging("tiles", "B", "k1").done_ids() == {"s"}
+
+
+def test_a_torn_part_is_ignored(tmp_path: Path) -> None:
+    staging = DatasetStore(str(tmp_path), "sample").staging("tiles", "A", "k")
+    staging.append(tiles("A", ["whole"]))
+    staging.append(tiles("A", ["torn"]))
+    (part,) = (path for path in tmp_path.rglob("000001-*.arrow"))
+    for content in (part.read_bytes()[:-20], b""):
+        part.write_bytes(content)
+        assert staging.done_ids() == {"whole"}
+        assert not part.exists()

@@ -1,0 +1,176 @@
+"""Parquet results by region, and the split of the whole source."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from synapse_assets.schema import CLUSTER_CARDS, UMAP_COORDINATES, BadInput
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.files import Files, segment
+from synapse_assets_tests.stores.samples import coordinates, names, synapses
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DatasetStore:
+    return DatasetStore(str(tmp_path), "sample")
+
+
+def test_regions_are_replaced_one_by_one(store: DatasetStore) -> None:
+    table = store.results(UMAP_COORDINATES)
+    assert table.read().num_rows == 0
+    assert table.regions() == {}
+    assert table.version == ""
+    table.write_region("A", coordinates("A", names("a", 5)))
+    table.write_region("B(L)/2", coordinates("B(L)/2", ["b"]))
+    first = table.version
+    table.write_region("A", coordinates("A", ["a0"], 2.0))
+    assert table.version != first
+    table.write_region("empty", coordinates("empty", []))
+    assert table.regions() == {"A": 1, "B(L)/2": 1, "empty": 0}
+    assert table.read("A", ["umap_1"]).column(0).to_pylist() == [2.0]
+    assert sorted(table.read(columns=["synapse_id"]).column(0).to_pylist()) == ["a0", "b"]
+    assert table.read().schema.equals(UMAP_COORDINATES.arrow)
+    assert table.read("nowhere").num_rows == 0
+    table.remove_region("A")
+    table.remove_region("A")
+    assert list(table.regions()) == ["B(L)/2", "empty"]
+
+
+def test_plain_readers_see_the_region_once(store: DatasetStore) -> None:
+    table = store.results(UMAP_COORDINATES)
+    for region in ("A", "B(L)/2"):
+        table.write_region(region, coordinates(region, [region]))
+    pattern = f"{store.folder.root}/tables/umap_coordinates/*/data.parquet"
+    for hive in ("true", "false"):
+        rows = duckdb.sql(f"SELECT brain_region, synapse_id FROM read_parquet('{pattern}', hive_partitioning={hive})")  # noqa: S608
+        assert sorted(rows.fetchall()) == [("A", "A"), ("B(L)/2", "B(L)/2")]
+        assert rows.columns == ["brain_region", "synapse_id"]
+    whole = pq.read_table(str(Path(pattern).parent.parent), partitioning=None)
+    assert sorted(whole.column("brain_region").to_pylist()) == ["A", "B(L)/2"]
+
+
+def test_a_table_without_regions_is_one_file(store: DatasetStore) -> None:
+    table = store.results(CLUSTER_CARDS)
+    table.write(CLUSTER_CARDS.empty())
+    assert table.read().schema.equals(CLUSTER_CARDS.arrow)
+    assert table.files() == [f"{store.folder.root}/tables/cluster_cards/data.parquet"]
+    whole = store.results(UMAP_COORDINATES)
+    whole.write(pa.concat_tables([coordinates("A", ["a"]), coordinates("B", ["b"])]))
+    assert whole.read("B", ["synapse_id"]).to_pylist() == [{"synapse_id": "b"}]
+    with pytest.raises(BadInput, match="stored as one file"):
+        whole.write_region("A", coordinates("A", []))
+
+
+def test_wrong_rows_change_nothing(store: DatasetStore) -> None:
+    table = store.results(UMAP_COORDINATES)
+    table.write_region("A", coordinates("A", ["a"]))
+    with pytest.raises(BadInput, match="rows of \\['B'\\]"):
+        table.write_region("A", coordinates("B", ["a"]))
+    with pytest.raises(BadInput, match="'umap_1' is missing"):
+        table.write_region("A", coordinates("A", ["b"]).drop_columns(["umap_1"]))
+    with pytest.raises(BadInput, match="by region"):
+        table.write(coordinates("A", []))
+    with pytest.raises(BadInput, match="no column \\['nose'\\]"):
+        table.read("A", ["nose"])
+    assert table.read("A", ["synapse_id"]).to_pylist() == [{"synapse_id": "a"}]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../x", "ME_R", "α", "a=b", "a%2Fb", ".hidden"])
+def test_a_region_of_any_name_stays_in_its_folder(store: DatasetStore, name: str) -> None:
+    assert "/" not in segment(name)
+    assert not segment(name).startswith(".")
+    table = store.results(UMAP_COORDINATES)
+    table.write_region(name, coordinates(name, ["a"]))
+    assert table.regions() == {name: 1}
+    staging = store.staging("tiles", name, name)
+    staging.append(coordinates(name, ["a"]))
+    assert store.staging("tiles", name, name).done_ids() == {"a"}
+    with pytest.raises(BadInput, match="empty"):
+        segment("")
+
+
+def split(store: DatasetStore, *parts: pa.Table) -> None:
+    split_all(store, parts)
+
+
+def split_all(store: DatasetStore, parts: Iterable[pa.Table]) -> None:
+    with store.synapse_table.replace() as writer:
+        for part in parts:
+            writer.write(part)
+
+
+def test_the_source_is_split_by_region_whatever_the_order_of_its_rows(store: DatasetStore) -> None:
+    with pytest.raises(BadInput, match="materialise synapse_table first"):
+        store.synapse_table.read("A")
+    mixed = pa.concat_tables([synapses("A", ["a1"]), synapses("B", ["b1"]), synapses("A", ["a2"])])
+    split(store, *(pa.Table.from_batches([batch]) for batch in mixed.to_batches()))
+    table = store.synapse_table
+    assert table.regions() == {"A": 2, "B": 1}
+    assert table.read("A").column("synapse_id").to_pylist() == ["a1", "a2"]
+    assert table.read("none").num_rows == 0
+    assert table.region_hash("none") == ""
+    version, hashes = table.version, (table.region_hash("A"), table.region_hash("B"))
+    split(store, mixed.take([2, 1, 0]))
+    assert (table.version, (table.region_hash("A"), table.region_hash("B"))) == (version, hashes)
+    split(store, mixed.take([0, 1]))
+    assert table.version != version
+    assert table.region_hash("A") != hashes[0]
+    assert table.region_hash("B") == hashes[1]
+
+
+def test_large_sources_are_written_in_pieces(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synapse_assets.stores.split_table._BUFFERED_ROWS", 30)
+    split(store, *(synapses("AB"[part % 2], names(f"{part}-", 20)) for part in range(10)))
+    assert store.synapse_table.regions() == {"A": 100, "B": 100}
+    assert pc.count_distinct(store.synapse_table.read("B").column("synapse_id")).as_py() == 100
+
+
+def test_ids_that_repeat_are_named_with_their_files_and_change_nothing(store: DatasetStore) -> None:
+    split(store, synapses("A", ["a1"]))
+    version = store.synapse_table.version
+    with pytest.raises(BadInput, match=r"'s1' in left.csv, right.csv.*id_prefix"):
+        split(store, synapses("A", ["s1"], "left.csv"), synapses("B", ["s1", "s2"], "right.csv"))
+    with pytest.raises(BadInput, match="'x_nm' is missing"):
+        split(store, synapses("A", ["s1"]).drop_columns(["x_nm"]))
+
+    def broken() -> Iterator[pa.Table]:
+        yield synapses("A", ["s1"])
+        raise RuntimeError("source broke")
+
+    with pytest.raises(RuntimeError, match="source broke"):
+        split_all(store, broken())
+    assert store.synapse_table.version == version
+    assert store.synapse_table.regions() == {"A": 1}
+
+
+def test_the_split_before_is_kept_and_older_ones_go(store: DatasetStore) -> None:
+    for number in range(4):
+        split(store, synapses("A", names("a", number + 1)))
+    assert store.synapse_table.regions() == {"A": 4}
+    folders = [path for path in store.synapse_table.folder.path.iterdir() if path.is_dir()]
+    assert len(folders) == 2
+    split(store)
+    assert store.synapse_table.regions() == {}
+
+
+def test_one_split_at_a_time(store: DatasetStore) -> None:
+    with store.synapse_table.replace() as writer:
+        writer.write(synapses("A", ["a"]))
+        with pytest.raises(BadInput, match="another run"), store.synapse_table.replace():
+            pass
+    assert store.synapse_table.regions() == {"A": 1}
+
+
+def test_files_of_other_roots_are_reached_by_url(tmp_path: Path) -> None:
+    folder = Files(f"file://{tmp_path}/data")
+    folder.write_json("a.json", {"x": 1})
+    assert Files(f"{tmp_path}/data").read_json("a.json") == {"x": 1}
+    assert folder.names() == ["a.json"]
+    assert not Files("mock:///bucket").is_local
+    with pytest.raises(BadInput, match="not on a local disk"):
+        Files("mock:///bucket").path  # noqa: B018

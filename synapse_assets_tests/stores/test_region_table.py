@@ -1,0 +1,233 @@
+"""One commit per region: what is written, what is left alone, and what is refused."""
+
+import pickle
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from synapse_assets.schema import TILES, BadInput, Column
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets_tests.stores.samples import names, synapses, tiles, vectors, wanted
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> RegionTable:
+    return RegionTable(f"{tmp_path}/vectors/tiles.lance", TILES)
+
+
+def apply(table: RegionTable, region: str, ids: list[str], content: str = "a") -> tuple[int, int]:
+    """What an asset does: compare, write what changed, drop what is gone."""
+    changed, gone = table.changes(region, wanted(ids, content), "tile_hash")
+    done = table.replace_region(region, tiles(region, changed, content), gone)
+    return done.rows_written, done.rows_deleted
+
+
+def held(table: RegionTable) -> dict[str, list[str]]:
+    return {region: table.read(region, ["synapse_id"]).column(0).to_pylist() for region in table.regions()}
+
+
+def test_importing_the_stores_is_cheap() -> None:
+    heavy = "{'lancedb', 'lance', 'duckdb', 'torch', 'dagster'}"
+    code = f"import sys, synapse_assets.stores; heavy = {heavy} & set(sys.modules); assert not heavy, heavy"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_table_that_was_never_written_reads_as_empty(table: RegionTable) -> None:
+    assert (table.version, table.count(), table.regions()) == (0, 0, {})
+    assert table.read("A", ["image", "synapse_id"]).schema.names == ["image", "synapse_id"]
+    assert list(table.batches(None, ["synapse_id"], 10)) == []
+    assert table.changes("A", wanted(["s1"]), "tile_hash") == (["s1"], [])
+    assert table.replace_region("A", TILES.empty(), ["s1"]).version == 0
+    assert not Path(table.uri).exists()
+    table.optimize()
+
+
+def test_writing_a_region_again_changes_nothing_not_even_the_version(table: RegionTable) -> None:
+    assert apply(table, "A", names("a", 20)) == (20, 0)
+    version, before = table.version, table.read(None, TILES.names)
+    assert apply(table, "A", names("a", 20)) == (0, 0)
+    assert table.version == version
+    assert table.read(None, TILES.names).equals(before)
+
+
+@pytest.mark.parametrize("optimised", [False, True])
+def test_fewer_synapses_remove_exactly_the_gone_ones_in_one_commit(table: RegionTable, optimised: bool) -> None:
+    for region in "ABC":
+        apply(table, region, names(region, 20))
+    if optimised:
+        table.optimize()
+        dataset = table.lance()
+        assert dataset is not None
+        assert len(dataset.get_fragments()) == 1
+    others = {region: table.read(region, TILES.names) for region in "AC"}
+    version = table.version
+    assert apply(table, "B", [*names("B", 15), "B99"]) == (1, 5)
+    assert table.version == version + 1
+    assert held(table)["B"] == sorted([*names("B", 15), "B99"])
+    for region, rows in others.items():
+        assert table.read(region, TILES.names).equals(rows)
+    assert apply(table, "B", []) == (0, 16)
+    assert table.regions() == {"A": 20, "C": 20}
+
+
+def test_changed_content_is_rewritten_and_nothing_else(table: RegionTable) -> None:
+    apply(table, "A", names("a", 5))
+    assert table.changes("A", wanted(["a1", "a0"], "b"), "tile_hash") == (["a1", "a0"], ["a2", "a3", "a4"])
+    table.replace_region("A", tiles("A", ["a1"], "b"), [])
+    hashes = dict(zip(*table.read("A", ["synapse_id", "tile_hash"]).to_pydict().values(), strict=True))
+    assert hashes == {"a0": "aa0", "a1": "ba1", "a2": "aa2", "a3": "aa3", "a4": "aa4"}
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+def test_a_synapse_that_moves_ends_in_one_region_whatever_the_order(table: RegionTable, order: str) -> None:
+    apply(table, "A", ["s", "a1"])
+    apply(table, "B", ["b1"])
+    after = {"A": ["a1"], "B": ["b1", "s"]}
+    for region in order:
+        apply(table, region, after[region])
+    assert held(table) == after
+    for region in "ABA":
+        assert apply(table, region, after[region]) == (0, 0)
+
+
+def test_a_stale_deletion_leaves_the_synapse_in_its_new_region(table: RegionTable) -> None:
+    apply(table, "A", ["s", "a1"])
+    _, gone = table.changes("A", wanted(["a1"]), "tile_hash")
+    apply(table, "B", ["s"])
+    assert table.replace_region("A", TILES.empty(), gone).rows_deleted == 0
+    assert held(table) == {"A": ["a1"], "B": ["s"]}
+
+
+def test_a_stale_writer_never_doubles_a_synapse_and_the_next_run_mends_it(table: RegionTable) -> None:
+    stale = tiles("A", ["s", "a1"])
+    apply(table, "B", ["s"])
+    table.replace_region("A", stale, [])
+    assert table.count() == 2
+    for region, ids in {"B": ["s"], "A": ["a1"]}.items():
+        apply(table, region, ids)
+    assert held(table) == {"A": ["a1"], "B": ["s"]}
+
+
+def test_names_with_quotes_are_data(table: RegionTable) -> None:
+    region, ids = "A' OR '1'='1", ["it's", 'a"b', "c;--"]
+    apply(table, "plain", ["p"])
+    apply(table, region, ids)
+    assert table.count(region) == 3
+    assert table.read_ids(["c;--", "none", "it's"], ["synapse_id"]).column(0).to_pylist() == ["c;--", "it's"]
+    assert apply(table, region, ids[:1]) == (0, 2)
+    assert table.regions() == {region: 1, "plain": 1}
+
+
+def test_rows_that_do_not_fit_are_refused_before_anything_changes(table: RegionTable) -> None:
+    apply(table, "A", ["a1"])
+    good = tiles("A", ["x"])
+    cases = {
+        "rows of \\['B'\\]": pa.concat_tables([good, tiles("B", ["y"])]),
+        "'x' is to be written more than once": pa.concat_tables([good, good]),
+        "column 'image' is missing": good.drop_columns(["image"]),
+        "columns \\['more'\\]": good.append_column("more", pa.array([1])),
+        "empty values": good.set_column(2, "tile_hash", pa.array([None], pa.string())),
+        "is not double": good.set_column(5, "valid_fraction", pa.array(["much"])),
+    }
+    for message, rows in cases.items():
+        with pytest.raises(BadInput, match=message):
+            table.replace_region("A", rows, [])
+    late = pa.RecordBatchReader.from_batches(TILES.arrow, [*good.to_batches(), *tiles("B", ["y"]).to_batches()])
+    with pytest.raises(BadInput, match="rows of \\['B'\\]"):
+        table.replace_region("A", late, ["a1"])
+    assert held(table) == {"A": ["a1"]}
+    with pytest.raises(BadInput, match="wanted more than once"):
+        table.changes("A", wanted(["a", "a"]), "tile_hash")
+    with pytest.raises(BadInput, match="no column \\['nose'\\]"):
+        table.read("A", ["nose"])
+
+
+def test_a_stream_is_written_and_read_in_batches(table: RegionTable) -> None:
+    parts = [tiles("A", names(f"p{part}-", 50)).combine_chunks().to_batches()[0] for part in range(4)]
+    table.replace_region("A", pa.RecordBatchReader.from_batches(TILES.arrow, parts), [])
+    apply(table, "B", names("b", 10))
+    batches = list(table.batches("A", ["image", "synapse_id"], 30))
+    assert max(batch.num_rows for batch in batches) <= 30
+    assert sum(batch.num_rows for batch in batches) == 200
+    assert batches[0].schema.names == ["image", "synapse_id"]
+    assert len(list(table.batches(None, ["synapse_id"], 1000))) >= 1
+
+
+def test_a_version_can_be_read_later_and_a_tag_keeps_it(table: RegionTable) -> None:
+    apply(table, "A", ["a1", "a2"])
+    kept = table.tag("release")
+    apply(table, "A", ["a1"])
+    apply(table, "A", ["a3"])
+    between = table.version - 1
+    table.optimize(keep=timedelta(0))
+    assert table.at_version(kept).count() == 2
+    assert held(table) == {"A": ["a3"]}
+    with pytest.raises(BadInput, match=f"no version {between}"):
+        table.at_version(between).count()
+    with pytest.raises(BadInput, match="is for reading"):
+        table.at_version(kept).replace_region("A", tiles("A", ["a1"]), [])
+    assert table.tag("release") == table.version
+
+
+def test_the_table_can_be_pickled_and_opened_with_lancedb(table: RegionTable) -> None:
+    import lancedb
+
+    apply(table, "A", ["a1"])
+    assert pickle.loads(pickle.dumps(table)).count() == 1  # noqa: S301
+    assert lancedb.connect(str(Path(table.uri).parent)).open_table("tiles").count_rows() == 1
+
+
+def test_other_columns_than_those_on_disk_are_named(table: RegionTable) -> None:
+    apply(table, "A", ["a1"])
+    other = RegionTable(table.uri, TILES.with_columns([Column("more", pa.int64(), "One more.")]))
+    with pytest.raises(BadInput, match="was made with other columns"):
+        other.replace_region("A", tiles("A", ["a1"]).append_column("more", pa.array([1])), [])
+
+
+def test_synapses_and_vectors_are_stored_too(tmp_path: Path) -> None:
+    from synapse_assets.stores import DatasetStore
+
+    store = DatasetStore(str(tmp_path), "sample")
+    store.synapses.replace_region("A", synapses("A", ["s1"]), [])
+    store.vectors("m1", 4).replace_region("A", vectors("A", ["s1"]), [])
+    assert store.synapses.read("A", ["known_classes", "neuron_id"]).to_pylist() == [
+        {"known_classes": ["gaba"], "neuron_id": 2**60 + 1}
+    ]
+    assert store.vectors("m1", 4).read("A", ["vector"]).column(0).to_pylist() == [[0.0, 1.0, 2.0, 3.0]]
+
+
+def test_a_commit_that_loses_a_race_against_an_optimisation_is_repeated(
+    table: RegionTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for region in "AB":
+        apply(table, region, names(region, 20))
+    find, interrupted = RegionTable._find, []
+
+    def interrupt(*arguments: Any) -> Any:
+        if not interrupted:
+            interrupted.append(True)
+            table.optimize()
+        return find(*arguments)
+
+    monkeypatch.setattr(RegionTable, "_find", staticmethod(interrupt))
+    assert apply(table, "A", names("A", 15), "b") == (15, 5)
+    assert table.regions() == {"A": 15, "B": 20}
+    assert set(table.read("A", ["tile_hash"]).column(0).to_pylist()) == {f"b{one}" for one in names("A", 15)}
+
+
+def test_rows_of_chosen_synapses_come_in_their_order(table: RegionTable) -> None:
+    apply(table, "A", names("a", 30))
+    apply(table, "B", names("b", 30))
+    apply(table, "A", names("a", 25), "c")
+    ids = ["a7", "b3", "none", "a1", "a24", "a25", "a7"]
+    rows = table.read_ids(ids, ["tile_hash", "synapse_id"])
+    assert rows.column("synapse_id").to_pylist() == ["a7", "b3", "a1", "a24", "a7"]
+    assert rows.column("tile_hash").to_pylist() == ["ca7", "ab3", "ca1", "ca24", "ca7"]
+    batches = list(table.batches_of("A", ids, ["synapse_id", "image"], 2))
+    assert [batch.column(0).to_pylist() for batch in batches] == [["a7", "a1"], ["a24", "a7"]]
+    assert list(table.batches_of("A", ["none"], ["synapse_id"], 2)) == []

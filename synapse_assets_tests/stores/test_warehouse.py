@@ -1,0 +1,75 @@
+"""The published DuckDB file and its release."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from synapse_assets.schema import SYNAPSES, UMAP_COORDINATES
+from synapse_assets.stores import DatasetStore, ParquetTable, RegionTable, build_warehouse
+from synapse_assets_tests.stores.samples import coordinates, synapses, tiles, vectors
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DatasetStore:
+    """A synapse `s` that moved from A to B, with the old results of A still there."""
+    store = DatasetStore(str(tmp_path / "it's here"), "sample")
+    store.synapses.replace_region("A", synapses("A", ["a1"]), [])
+    store.synapses.replace_region("B", synapses("B", ["s", "b1"]), [])
+    store.tiles.replace_region("A", tiles("A", ["a1", "s"]), [])
+    store.vectors("m1", 4).replace_region("A", vectors("A", ["a1"]), [])
+    store.results(UMAP_COORDINATES).write_region("A", coordinates("A", ["a1", "s", "long gone"]))
+    store.results(UMAP_COORDINATES).write_region("B", coordinates("B", ["s"]))
+    return store
+
+
+def test_it_holds_what_belongs_together_and_says_what_it_is(store: DatasetStore) -> None:
+    tables: list[RegionTable | ParquetTable] = [
+        store.results(UMAP_COORDINATES),
+        store.tiles,
+        store.vectors("m1", 4),
+        store.synapses,
+    ]
+    path = build_warehouse(store, tables, {"models": {"encoder": "m1"}})
+    assert path == store.warehouse_path
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute("SELECT synapse_id, brain_region FROM umap_coordinates ORDER BY ALL").fetchall()
+        assert rows == [("a1", "A"), ("s", "B")]
+        assert connection.execute("SELECT synapse_id FROM tiles").fetchall() == [("a1",)]
+        columns = connection.execute("DESCRIBE tiles").fetchall()
+        assert "image" not in {name for name, *_ in columns}
+        assert "vector" not in {name for name, *_ in connection.execute("DESCRIBE embeddings").fetchall()}
+        assert connection.execute("SELECT DISTINCT neuron_id FROM synapses").fetchall() == [(2**60 + 1,)]
+        assert connection.execute("SELECT table_name FROM duckdb_tables() WHERE comment IS NULL").fetchall() == []
+        bare = "SELECT column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
+        assert connection.execute(bare).fetchall() == []
+        comment = connection.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'synapses'").fetchall()
+        assert comment == [(SYNAPSES.description,)]
+        inside = connection.execute("SELECT dataset, content FROM release").fetchall()
+    release = store.release()
+    assert release is not None
+    assert inside[0][0] == "sample"
+    assert json.loads(inside[0][1]) == release
+    assert release["models"] == {"encoder": "m1"}
+    assert release["tables"]["synapses"] == {"rows": 3, "version": store.synapses.version}
+    assert release["tables"]["umap_coordinates"] == {"rows": 2, "version": store.results(UMAP_COORDINATES).version}
+
+
+def test_what_was_released_stays_readable(store: DatasetStore) -> None:
+    build_warehouse(store, [store.synapses], {})
+    release = store.release()
+    assert release is not None
+    store.synapses.replace_region("B", SYNAPSES.empty(), ["s"])
+    store.synapses.optimize(keep=timedelta(0))
+    assert store.synapses.at_version(release["tables"]["synapses"]["version"]).count() == 3
+
+
+def test_tables_of_which_nothing_is_there_yet_are_empty(tmp_path: Path) -> None:
+    store = DatasetStore(str(tmp_path), "empty")
+    assert store.release() is None
+    path = build_warehouse(store, [store.synapses, store.tiles, store.results(UMAP_COORDINATES)], {})
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM umap_coordinates").fetchall() == [(0,)]
+    assert store.folder.names() == ["release.json", "warehouse.duckdb"]

@@ -1,0 +1,124 @@
+"""Running an encoder: order, batches, memory, devices."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from synapse_assets.vision import embedding
+from synapse_assets.vision.embedding import Embedder, embed_batches, has_native_bf16, pick_device
+from synapse_assets.vision.encoder import Encoder, TileNetwork
+
+
+class SmallMemory(TileNetwork):
+    """A network on a device that runs out of memory above `limit` tiles."""
+
+    limit = 8
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        self.sizes.append(len(tiles))
+        if len(tiles) > self.limit:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(tiles)
+
+
+def small_memory(encoder: Encoder, limit: int) -> tuple[Encoder, list[int]]:
+    network = SmallMemory(encoder.spec, encoder.network.backbone)
+    network.sizes = []
+    network.limit = 1
+    small = Encoder(encoder.spec, network)
+    network.limit = limit
+    network.sizes.clear()
+    return small, network.sizes
+
+
+def test_stream_keeps_order_and_is_lazy(trained, tiles):
+    encoder, _ = trained
+    asked = []
+
+    def batches():
+        for start in (0, 7, 7):
+            asked.append(start)
+            yield [f"s{i}" for i in range(start, start + 7)], tiles[start : start + 7]
+
+    stream = embed_batches(encoder, batches(), device="cpu", batch_size=4)
+    ids, vectors = next(stream)
+    assert asked == [0]
+    assert ids == [f"s{i}" for i in range(7)]
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, encoder.embed(tiles[:7]), atol=1e-4)
+    assert len(list(stream)) == 2
+
+
+def test_ids_and_tiles_must_match(trained, tiles):
+    with pytest.raises(ValueError, match="2 ids came with 3 tiles"):
+        next(embed_batches(trained[0], iter([(["a", "b"], tiles[:3])])))
+
+
+def test_embedding_does_not_depend_on_companions(trained, tiles):
+    """Alone, among others, in any order: less apart than one step of float16, in which vectors are stored."""
+    encoder, _ = trained
+    together = encoder.embed(tiles[:64])
+    order = np.random.default_rng(0).permutation(64)
+    alone = np.concatenate([encoder.embed(tiles[i : i + 1]) for i in range(8)])
+    step = np.spacing(np.abs(together).astype(np.float16)).astype(np.float32).clip(1e-4)
+    assert (np.abs(encoder.embed(tiles[:64][order])[np.argsort(order)] - together) <= step).all()
+    assert (np.abs(alone - together[:8]) <= step[:8]).all()
+
+
+def test_batch_is_halved_when_memory_runs_out(trained, tiles):
+    encoder, _ = trained
+    small, sizes = small_memory(encoder, limit=8)
+    embedder = Embedder(small, "cpu", batch_size=30)
+    vectors = embedder.embed(tiles[:40])
+    assert sizes == [30, 15, 7, 7, 7, 7, 7, 5]
+    assert embedder.batch_size == 7
+    np.testing.assert_allclose(vectors, encoder.embed(tiles[:40]), atol=1e-4)
+
+
+def test_memory_too_small_for_one_tile_is_the_devices_error(trained, tiles):
+    small, _ = small_memory(trained[0], limit=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        Embedder(small, "cpu").embed(tiles[:4])
+
+
+def test_reduced_precision_stays_close(trained, tiles, monkeypatch):
+    encoder, _ = trained
+    exact = Embedder(encoder, "cpu").embed(tiles[:16])
+    monkeypatch.setattr(embedding, "has_native_bf16", lambda device: True)
+    reduced = Embedder(encoder, "cpu").embed(tiles[:16])
+    cosine = (exact * reduced).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(reduced, axis=1)
+    assert cosine.min() > 0.999
+
+
+def test_read_only_and_strided_tiles(trained, tiles):
+    locked = tiles[:6].copy()
+    locked.flags.writeable = False
+    np.testing.assert_allclose(trained[0].embed(locked), trained[0].embed(tiles[:6]), atol=1e-6)
+    np.testing.assert_allclose(trained[0].embed(tiles[:12:2]), trained[0].embed(tiles[:12])[::2], atol=1e-4)
+
+
+def test_device_that_is_not_there():
+    if torch.cuda.is_available():
+        pytest.skip("there is a cuda device")
+    with pytest.raises(ValueError, match="device 'cuda' is not available here"):
+        pick_device("cuda")
+    assert pick_device().type in ("mps", "cpu")
+
+
+def test_bf16_follows_the_processor(monkeypatch):
+    for abilities, native in (({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=abilities: found)
+        assert has_native_bf16(torch.device("cpu")) is native
+
+
+def test_only_what_is_needed_is_imported():
+    code = (
+        "import sys, synapse_assets.vision; print('torch' in sys.modules); "
+        "import synapse_assets.vision.pretraining; print('lightly' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,165 @@
+"""An encoder is stored and used as it was made, and refuses what it was not made for."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from synapse_assets.vision.encoder import (
+    Encoder,
+    EncoderSpec,
+    TileNetwork,
+    build_backbone,
+    encoder_from_checkpoint,
+)
+from synapse_assets_tests.vision.conftest import CROP, SECTIONS, SIDE, planted_tiles
+
+ARCHITECTURE = "test_resnet"  # timm's smallest, made for tests
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of ARCHITECTURE for three channels, with a classifier head."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_file(timm.create_model(ARCHITECTURE, num_classes=5).state_dict(), path)
+    return path
+
+
+def test_stored_and_read_again_gives_the_same_embeddings(trained, tiles, tmp_path):
+    encoder, _ = trained
+    encoder.save(tmp_path / "model")
+    again = Encoder.load(tmp_path / "model")
+    assert again.spec == encoder.spec
+    assert again.dimensions == encoder.dimensions == encoder.embed(tiles[:2]).shape[1]
+    np.testing.assert_array_equal(again.embed(tiles[:20]), encoder.embed(tiles[:20]))
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["encoder.json", "weights.safetensors"]
+
+
+def test_normalisation_of_training_is_stored_and_used(trained, tiles, tmp_path):
+    encoder, _ = trained
+    assert encoder.spec.mean == pytest.approx([tiles.mean() / 255] * SECTIONS)
+    assert encoder.spec.std == pytest.approx([tiles.std() / 255] * SECTIONS)
+    encoder.save(tmp_path)
+    path = tmp_path / "encoder.json"
+    stored = json.loads(path.read_text())
+    stored["mean"] = [value + 0.2 for value in stored["mean"]]
+    path.write_text(json.dumps(stored))
+    assert not np.allclose(Encoder.load(tmp_path).embed(tiles[:4]), encoder.embed(tiles[:4]), atol=1e-3)
+
+
+def test_only_the_centre_crop_counts(trained, tiles):
+    encoder, _ = trained
+    edge = (SIDE - CROP) // 2
+    changed = np.random.default_rng(0).integers(0, 255, tiles[:5].shape, dtype=np.uint8)
+    changed[..., edge:-edge, edge:-edge] = tiles[:5, :, edge:-edge, edge:-edge]
+    np.testing.assert_array_equal(encoder.embed(changed), encoder.embed(tiles[:5]))
+
+
+def test_eight_views_make_orientation_irrelevant(trained, tiles):
+    encoder, _ = trained
+    turned = np.ascontiguousarray(np.rot90(tiles[:6], axes=(2, 3))[..., ::-1])
+    np.testing.assert_allclose(encoder.embed(turned), encoder.embed(tiles[:6]), atol=1e-4)
+    single = Encoder(dataclasses.replace(encoder.spec, views=1), _with_views(encoder, 1))
+    assert not np.allclose(single.embed(turned), single.embed(tiles[:6]), atol=1e-2)
+
+
+def _with_views(encoder: Encoder, views: int) -> TileNetwork:
+    return TileNetwork(dataclasses.replace(encoder.spec, views=views), encoder.network.backbone)
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"), [((2, 3, 40, 40), "3 sections, 40x40 px"), ((2, 5, 48, 48), "5 sections, 48x48 px")]
+)
+def test_tiles_of_another_size_are_refused_naming_both(trained, shape, found):
+    with pytest.raises(ValueError, match="3 sections, 48x48 px") as error:
+        trained[0].embed(np.zeros(shape, dtype=np.uint8))
+    assert found in str(error.value)
+
+
+def test_float_tiles_are_refused(trained):
+    with pytest.raises(ValueError, match="uint8"):
+        trained[0].embed(np.zeros((1, 3, 48, 48), dtype=np.float32))  # type: ignore[arg-type]
+
+
+def test_no_tiles_give_no_vectors(trained):
+    vectors = trained[0].embed(np.zeros((0, 3, 48, 48), dtype=np.uint8))
+    assert vectors.shape == (0, trained[0].dimensions)
+    assert vectors.dtype == np.float32
+
+
+def test_checkpoint_gives_what_the_network_gives(checkpoint):
+    encoder = encoder_from_checkpoint(ARCHITECTURE, checkpoint, 3, 48, mean=(0.4,) * 3, std=(0.2,) * 3)
+    plain = timm.create_model(ARCHITECTURE, num_classes=5)
+    plain.load_state_dict({k: torch.as_tensor(v) for k, v in _stored(checkpoint).items()})
+    plain.reset_classifier(0)
+    tiles = planted_tiles(4, seed=5)[0]
+    with torch.inference_mode():
+        wanted = plain.eval()((torch.from_numpy(tiles).float() / 255 - 0.4) / 0.2).numpy()
+    np.testing.assert_allclose(encoder.embed(tiles), wanted, atol=1e-4)
+    assert encoder.spec.origin == "checkpoint"
+    assert encoder.spec.source == "small.safetensors"
+
+
+def _stored(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def test_wrapped_torch_checkpoint_and_other_number_of_sections(checkpoint, tmp_path):
+    path = tmp_path / "training.pt"
+    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in _stored(checkpoint).items()}}, path)
+    encoder = encoder_from_checkpoint(ARCHITECTURE, path, sections=5, tile_px=48)
+    assert encoder.embed(np.zeros((2, 5, 48, 48), dtype=np.uint8)).shape == (2, encoder.dimensions)
+
+
+def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
+    with pytest.raises(ValueError, match="small.safetensors does not hold weights") as error:
+        encoder_from_checkpoint("em_resnet10", checkpoint, 3, 48)
+    message = str(error.value)
+    assert "em_resnet10" in message
+    assert "missing: " in message
+    assert "more" in message
+    assert len(message) < 700
+
+
+def test_checkpoint_of_another_width_names_the_shapes(tmp_path):
+    path = tmp_path / "narrow.safetensors"
+    save_file({k: v for k, v in timm.create_model("resnet10t", num_classes=0).state_dict().items()}, path)
+    with pytest.raises(ValueError, match=r"of another shape: .* instead of"):
+        encoder_from_checkpoint("resnet14t", path, 3, 48)
+
+
+def test_checkpoint_with_objects_is_not_read(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"spec": EncoderSpec("x", 1, 8, 8, (0.0,), (1.0,), "hub")}, path)
+    with pytest.raises(ValueError, match="more than tensors"):
+        encoder_from_checkpoint(ARCHITECTURE, path, 3, 48)
+
+
+def test_missing_checkpoint(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent.pt"):
+        encoder_from_checkpoint(ARCHITECTURE, tmp_path / "absent.pt", 3, 48)
+
+
+def test_unknown_architecture():
+    with pytest.raises(ValueError, match="no architecture 'resnet_of_mine'"):
+        build_backbone("resnet_of_mine", 3, 48, "native")
+
+
+def test_a_crop_larger_than_the_tile_is_refused():
+    with pytest.raises(ValueError, match="crop of 64 px does not fit a tile of 48 px"):
+        EncoderSpec("em_resnet10", 3, 48, 64, (0.5,) * 3, (0.2,) * 3, "hub")
+
+
+def test_transformers_are_built_for_the_crop():
+    torch.manual_seed(0)
+    spec = EncoderSpec("test_vit", 3, 48, 32, (0.5,) * 3, (0.2,) * 3, "hub")
+    encoder = Encoder(spec, TileNetwork(spec, build_backbone("test_vit", 3, 32, "native")))
+    assert encoder.embed(planted_tiles(2, seed=0)[0]).shape == (2, encoder.dimensions)

@@ -1,0 +1,129 @@
+"""Training without labels: views keep what must stay, training finds planted kinds, and repeats itself."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+
+from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
+from synapse_assets.vision.pretraining import PretrainingSettings, augment, effective_rank, pretrain
+from synapse_assets_tests.vision.conftest import CROP, SECTIONS, planted_tiles
+
+
+def test_views_keep_shape_and_differ():
+    tiles = torch.from_numpy(planted_tiles(20, seed=2)[0])
+    generator = torch.Generator().manual_seed(0)
+    first, second = (augment(tiles, CROP, generator) for _ in range(2))
+    assert first.shape == (20, SECTIONS, CROP, CROP)
+    assert first.dtype == torch.float32
+    assert (first - second).abs().mean() > 0.05
+    again = augment(tiles, CROP, torch.Generator().manual_seed(0))
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("side", [48, 49, 64, 33])
+def test_views_are_never_rescaled(side):
+    """A disc of radius 10 px at the centre keeps its area in every view, and stays where it is within a pixel or so."""
+    rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
+    disc = np.where(np.hypot(rows, columns) < 10, 230, 30).astype(np.uint8)
+    tiles = torch.from_numpy(np.broadcast_to(disc, (200, SECTIONS, side, side)).copy())
+    views = augment(tiles, CROP, torch.Generator().manual_seed(1)).numpy()[:, SECTIONS // 2]
+    middle = (views.min((1, 2)) + views.max((1, 2))) / 2
+    inside = views > middle[:, None, None]
+    assert inside.sum((1, 2)) == pytest.approx(np.pi * 100, rel=0.06)
+    grid = np.arange(CROP) - (CROP - 1) / 2
+    for axis in (1, 2):
+        centre = (inside.sum(axis) * grid).sum(1) / inside.sum((1, 2))
+        assert np.abs(centre).max() < 2.1
+
+
+def test_half_of_the_views_keep_their_pixels():
+    """Quarter turns do not interpolate: a checkerboard of single pixels keeps its contrast in about half of the views."""
+    board = np.indices((64, 64)).sum(0) % 2 * 200 + 20
+    tiles = torch.from_numpy(np.broadcast_to(board, (300, 1, 64, 64)).astype(np.uint8))
+    views = augment(tiles, CROP, torch.Generator().manual_seed(2))
+    sharp = (views.std((1, 2, 3)) > 0.25).float().mean()
+    assert 0.25 < sharp < 0.55  # half, less the blurred ones
+
+
+def test_one_section_is_enough():
+    tiles = torch.from_numpy(planted_tiles(4, seed=2)[0][:, :1])
+    assert augment(tiles, CROP, torch.Generator()).shape == (4, 1, CROP, CROP)
+
+
+def test_training_lowers_the_loss_and_keeps_its_budget(trained):
+    encoder, history = trained
+    assert [row["step"] for row in history] == list(range(10, 81, 10))
+    assert history[-1]["loss"] < history[0]["loss"] - 0.3
+    assert history[-1]["matched"] > history[0]["matched"]
+    assert encoder.spec.origin == "self_supervised"
+    assert not encoder.network.training
+
+
+def test_training_finds_planted_kinds_better_than_a_random_network(trained):
+    encoder, _ = trained
+    known, kinds = planted_tiles(150, seed=11)
+    asked, truth = planted_tiles(150, seed=12)
+    torch.manual_seed(0)
+    spec = encoder.spec
+    untrained = Encoder(spec, TileNetwork(spec, build_backbone(spec.architecture, SECTIONS, CROP, spec.pooling)))
+    right = {}
+    for name, candidate in (("trained", encoder), ("random", untrained)):
+        votes = KNeighborsClassifier(5, metric="cosine").fit(candidate.embed(known), kinds)
+        right[name] = votes.score(candidate.embed(asked), truth)
+    assert right["trained"] > right["random"] + 0.1, right
+    assert right["trained"] > 0.8
+
+
+def test_same_seed_same_encoder_and_other_seed_another(tiles):
+    def run(seed: int):
+        settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, batch_size=32, max_steps=4, seed=seed)
+        return pretrain(tiles[:64], settings)[0].embed(tiles[:5])
+
+    state = torch.get_rng_state()
+    first = run(0)
+    assert torch.equal(torch.get_rng_state(), state)  # the caller's random numbers are left alone
+    np.testing.assert_array_equal(first, run(0))
+    assert not np.allclose(first, run(1))
+
+
+def test_stops_by_seconds_and_reports(tiles):
+    rows = []
+    settings = PretrainingSettings(
+        architecture="em_resnet10", crop_px=24, batch_size=16, max_steps=None, max_seconds=0.5
+    )
+    _, history = pretrain(tiles, settings, rows.append)
+    assert rows == history
+    assert 0.5 <= history[-1]["seconds"] < 10
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_fewer_tiles_than_a_batch(tiles, count):
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, max_steps=2)
+    encoder, history = pretrain(tiles[:count], settings)
+    assert np.isfinite(encoder.embed(tiles[:3])).all()
+    assert np.isfinite(history[-1]["loss"])
+
+
+def test_one_tile_or_wrong_tiles_are_refused(tiles):
+    with pytest.raises(ValueError, match="at least 2"):
+        pretrain(tiles[:1], PretrainingSettings())
+    with pytest.raises(ValueError, match="uint8"):
+        pretrain(tiles[:, 0], PretrainingSettings())
+    with pytest.raises(ValueError, match="max_steps or max_seconds"):
+        PretrainingSettings(max_steps=None)
+
+
+def test_equal_tiles_do_not_break_it():
+    same = np.full((8, 1, 32, 32), 7, dtype=np.uint8)
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, max_steps=2)
+    encoder, _ = pretrain(same, settings)
+    assert np.isfinite(encoder.embed(same)).all()
+
+
+def test_effective_rank_counts_directions():
+    generator = torch.Generator().manual_seed(0)
+    flat = torch.randn(300, 1, generator=generator) @ torch.randn(1, 40, generator=generator)
+    full = torch.linalg.qr(torch.randn(300, 40, generator=generator))[0]
+    assert effective_rank(flat) == pytest.approx(1, abs=0.01)
+    assert effective_rank(full) == pytest.approx(40, abs=0.01)
