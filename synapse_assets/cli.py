@@ -56,7 +56,9 @@ def promote(
     config = {"model": model, **({"version": version} if version else {})}
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
-            run_config={"ops": {f"{dataset}_promote_model": {"config": config}}}, instance=instance, raise_on_error=False
+            run_config={"ops": {f"{dataset}_promote_model": {"config": config}}},
+            instance=instance,
+            raise_on_error=False,
         )
         if not result.success:
             Console(stderr=True).print(f"[red]{failure_reason(result)}[/red]")
@@ -79,16 +81,21 @@ def materialize() -> None:
     except BadInput as error:
         console.print(f"[red]{error}[/red]")
         raise typer.Exit(2) from error
-    failed: list[str] = []
+    failures: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
         job = definitions.resolve_implicit_global_asset_job_def()
         waves = list(_waves(definitions))
         for number, (partitions, keys) in enumerate(waves, start=1):
+            dataset, names = keys[0].path[0], ", ".join(key.path[-1] for key in keys)
+            if dataset in failures:
+                continue
             regions = sorted(instance.get_dynamic_partitions(partitions)) if partitions else [None]
             for region in regions:
-                names = ", ".join(key.path[-1] for key in keys)
+                where = f"{dataset} {region}" if region else dataset
+                if where in failures:
+                    continue
                 began = time.perf_counter()
-                with console.status(f"[{number}/{len(waves)}] {keys[0].path[0]} {region or ''} {names} ..."):
+                with console.status(f"[{number}/{len(waves)}] {where}: {names} ..."):
                     result = job.execute_in_process(
                         asset_selection=keys,
                         partition_key=region,
@@ -96,44 +103,43 @@ def materialize() -> None:
                         raise_on_error=False,
                         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     )
-                seconds = time.perf_counter() - began
                 mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
-                console.print(f"[{number}/{len(waves)}] {keys[0].path[0]:<10} {region or 'all regions':<14} {names}  {mark} {seconds:.1f} s")
+                console.print(
+                    f"[{number}/{len(waves)}] {time.perf_counter() - began:6.1f} s  {mark}  {where}: {names}",
+                    soft_wrap=True,
+                )
                 if not result.success:
-                    failed.append(f"{region or 'all regions'}: {failure_reason(result)}")
-    for reason in failed:
-        console.print(f"[red]{reason}[/red]")
+                    # A region that fails is left out from here on; a step for all regions ends the dataset.
+                    failures[where] = failure_reason(result)
+    for where, reason in failures.items():
+        console.print(f"[red]{where}: {reason}[/red]", soft_wrap=True)
     for name in dict.fromkeys(key.path[0] for _, keys in waves for key in keys):
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
     console.print("Next: [bold]make ui[/bold] and open http://127.0.0.1:3000")
-    if failed:
+    if failures:
         raise typer.Exit(1)
 
 
-def _waves(definitions: object) -> Iterator[tuple[str | None, list]]:
+def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[str | None, list[dg.AssetKey]]]":
     """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on."""
-    import dagster as dg
-
-    assert isinstance(definitions, dg.Definitions)
     graph = definitions.resolve_asset_graph()
-    waves: dict[tuple[str, int, str | None], list] = {}
+    waves: dict[tuple[str, int, str | None], list[dg.AssetKey]] = {}
     wave_of: dict[dg.AssetKey, int] = {}
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         if not node.is_materializable:
             continue
-        name = node.partitions_def.name if isinstance(node.partitions_def, dg.DynamicPartitionsDefinition) else None
+        partitions: str | None = getattr(node.partitions_def, "name", None)
         # An even wave is unpartitioned, an odd one runs region by region.
-        wave = 0 if name is None else 1
+        wave = 0 if partitions is None else 1
         for parent in node.parent_keys:
             if parent in wave_of:
-                step = wave_of[parent] % 2 != (1 if name else 0)
-                wave = max(wave, wave_of[parent] + int(step))
+                wave = max(wave, wave_of[parent] + (wave_of[parent] + wave) % 2)
         wave_of[key] = wave
-        waves.setdefault((key.path[0], wave, name), []).append(key)
-    for dataset, wave, name in sorted(waves, key=lambda item: (item[0], item[1])):
-        yield name, waves[dataset, wave, name]
+        waves.setdefault((key.path[0], wave, partitions), []).append(key)
+    for dataset, wave, partitions in sorted(waves, key=lambda item: (item[0], item[1])):
+        yield partitions, waves[dataset, wave, partitions]
 
 
 def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
@@ -145,7 +151,11 @@ def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
                 chain.append(chain[-1].cause)
             said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
             reason = said[0] if said else chain[-1]
-            return f"{event.step_key}: {reason.message.strip().removeprefix(f'{reason.cls_name}: ')}" if reason else event.step_key or ""
+            return (
+                f"{event.step_key}: {reason.message.strip().removeprefix(f'{reason.cls_name}: ')}"
+                if reason
+                else event.step_key or ""
+            )
     return "the run failed; see its log in the UI"
 
 
@@ -166,5 +176,3 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
         for name, scores in warehouse.release["scores"].items():
             shown = "   ".join(f"{key} {value:.3g}" for key, value in scores.items())
             console.print(f"  {name:<22}{shown}")
-
-

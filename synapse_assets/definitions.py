@@ -3,13 +3,7 @@
 Importing this module reads the settings and dataset files and nothing else; no torch, umap or lancedb.
 """
 
-import os
-import warnings
-
 import dagster as dg
-
-# Checks per region are a preview feature of Dagster 1.13; the versions are pinned and the tests hold them.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from synapse_assets.datasets import Dataset, load_dataset
 from synapse_assets.defs.classify import classify_assets
@@ -42,20 +36,22 @@ def dataset_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]
 
 
 def build_definitions(
-    settings: Settings | None = None, *, datasets: list[Dataset] | None = None, executor: dg.ExecutorDefinition = EXECUTOR
+    settings: Settings | None = None,
+    *,
+    datasets: list[Dataset] | None = None,
+    executor: dg.ExecutorDefinition = EXECUTOR,
 ) -> dg.Definitions:
     """The definitions of an installation. Tests and scripts pass other settings, datasets or the in-process executor."""
     settings = settings or Settings()
-    enabled = datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
+    enabled = (
+        datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
+    )
     return dg.Definitions(
         assets=[asset for dataset in enabled for asset in dataset_assets(dataset)],
         jobs=[job for dataset in enabled for job in dataset_jobs(dataset)],
         resources={"installation": Installation(data_root=settings.data_root, device=settings.device)},
         executor=executor,
     )
-
-
-os.environ.setdefault("LANCE_LOG", "error")
 
 
 @dg.definitions

@@ -36,7 +36,9 @@ class Warehouse:
         self._store = store
         self._connection = duckdb.connect(str(store.warehouse_path), read_only=True)
         # The release is read from the same file as the tables, so that both belong to the same build.
-        self.release: dict[str, Any] = json.loads(self._connection.execute("select content from release").fetchall()[0][0])
+        self.release: dict[str, Any] = json.loads(
+            self._connection.execute("select content from release").fetchall()[0][0]
+        )
         self._vectors: tuple[pa.Array, np.ndarray] | None = None
 
     def __enter__(self) -> "Warehouse":
@@ -93,7 +95,7 @@ class Warehouse:
             from synapses s left join clusters c using (synapse_id) left join synapse_predictions p using (synapse_id)
             where ({where}) and s.synapse_id is distinct from $1 and ($2 is null or s.neuron_id is distinct from $2)""",  # noqa: S608 -- the caller's own condition on a read-only file
             [synapse_id, own_neuron],
-        ).arrow()
+        ).to_arrow_table()
         rows = pc.index_in(candidates.column("synapse_id"), value_set=ids)
         candidates = candidates.filter(pc.is_valid(rows))
         positions = rows.drop_null().to_numpy()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 
-class BadInput(ValueError):
+class BadInput(ValueError):  # noqa: N818 -- it is the input that is bad
     """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
 
 
@@ -55,9 +55,7 @@ class Table:
             try:
                 values = values.cast(column.type)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise BadInput(
-                    f"table {self.name}: column '{column.name}' is not {column.type}: {error}"
-                ) from error
+                raise BadInput(f"table {self.name}: column '{column.name}' is not {column.type}: {error}") from error
             if values.null_count and not column.nullable:
                 raise BadInput(f"table {self.name}: column '{column.name}' has {values.null_count} empty values")
             arrays.append(values)
@@ -73,9 +71,15 @@ class Table:
 
 
 SYNAPSE_ID = Column("synapse_id", pa.string(), "Identifier of the synapse, unique in the dataset.")
-BRAIN_REGION = Column("brain_region", pa.string(), "Brain region (neuropil) of the synapse; the partition it belongs to.")
-NEURON_ID = Column("neuron_id", pa.int64(), "Presynaptic neuron (skeleton or segment id); 64-bit, never a float.", nullable=True)
-TARGET = Column("target", pa.string(), "Known class of the synapse, used as the label in training; empty if unknown.", nullable=True)
+BRAIN_REGION = Column(
+    "brain_region", pa.string(), "Brain region (neuropil) of the synapse; the partition it belongs to."
+)
+NEURON_ID = Column(
+    "neuron_id", pa.int64(), "Presynaptic neuron (skeleton or segment id); 64-bit, never a float.", nullable=True
+)
+TARGET = Column(
+    "target", pa.string(), "Known class of the synapse, used as the label in training; empty if unknown.", nullable=True
+)
 
 SYNAPSES = Table(
     "synapses",
@@ -90,9 +94,19 @@ SYNAPSES = Table(
         NEURON_ID,
         Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True),
         TARGET,
-        Column("known_classes", pa.list_(pa.string()), "All classes that the source names: none, one or several.", nullable=True),
+        Column(
+            "known_classes",
+            pa.list_(pa.string()),
+            "All classes that the source names: none, one or several.",
+            nullable=True,
+        ),
         Column("section", pa.int64(), "Section number given by the source.", nullable=True),
-        Column("object_id", pa.string(), "Physical object that the point lies on, where several points share one.", nullable=True),
+        Column(
+            "object_id",
+            pa.string(),
+            "Physical object that the point lies on, where several points share one.",
+            nullable=True,
+        ),
         Column("score", pa.float64(), "Confidence of the detection, as the source gives it.", nullable=True),
         Column("source_file", pa.string(), "Name of the file that the row was read from."),
     ),
@@ -120,7 +134,9 @@ TILES = Table(
         Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume, codec."),
         Column("image", pa.binary(), "Encoded picture: the sections side by side, left to right by rising z."),
         Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
-        Column("section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."),
+        Column(
+            "section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."
+        ),
     ),
 )
 
@@ -174,9 +190,20 @@ CLUSTER_CARDS = Table(
         Column("medoids", pa.list_(pa.string()), "Synapses nearest the middle of the cluster."),
         Column("targets", pa.string(), "Composition by known class, as JSON {class: count}."),
         Column("regions", pa.string(), "Composition by brain region, as JSON {region: count}."),
-        Column("neurons", pa.int64(), "Number of neurons that have synapses in the cluster; 0 where neurons are unknown."),
-        Column("top_neuron_share", pa.float64(), "Share of the cluster's synapses from its most frequent neuron.", nullable=True),
-        Column("one_neuron", pa.bool_(), "True if one neuron makes most of the cluster: likely a style of that neuron, not a kind of synapse."),
+        Column(
+            "neurons", pa.int64(), "Number of neurons that have synapses in the cluster; 0 where neurons are unknown."
+        ),
+        Column(
+            "top_neuron_share",
+            pa.float64(),
+            "Share of the cluster's synapses from its most frequent neuron.",
+            nullable=True,
+        ),
+        Column(
+            "one_neuron",
+            pa.bool_(),
+            "True if one neuron makes most of the cluster: likely its style, not a kind of synapse.",
+        ),
     ),
 )
 

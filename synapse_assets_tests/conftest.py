@@ -76,7 +76,9 @@ def tiny_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points.to_csv(folder / "points.csv", index=False)
     torch.manual_seed(0)
     network = timm.create_model("test_resnet", in_chans=3, num_classes=0)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / "weights.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in network.state_dict().items()}, folder / "weights.safetensors"
+    )
     return folder
 
 
@@ -100,7 +102,11 @@ def tiny_dataset(inputs: Path, points: Path, **changes: object) -> Dataset:
         "target": "neurotransmitter",
         "grouping": ["neuron_id"],
         "tile": {"size_px": TILE_PX, "sections": 3},
-        "encoder": {"origin": "checkpoint", "architecture": "test_resnet", "checkpoint": str(inputs / "weights.safetensors")},
+        "encoder": {
+            "origin": "checkpoint",
+            "architecture": "test_resnet",
+            "checkpoint": str(inputs / "weights.safetensors"),
+        },
     }
     return Dataset.model_validate({**values, **changes})
 
@@ -118,14 +124,16 @@ class Lab:
     def use(self, dataset: Dataset) -> None:
         """Take that dataset from now on."""
         self.dataset = dataset
-        self.definitions = build_definitions(Settings(data_root=str(self.root), datasets=[], device="cpu"), datasets=[dataset])
+        self.definitions = build_definitions(
+            Settings(data_root=str(self.root), datasets=[], device="cpu"), datasets=[dataset]
+        )
 
     def write(self, points: pd.DataFrame) -> None:
         """Replace the points table."""
         points.to_csv(self.points, index=False)
 
     @property
-    def store(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def store(self):  # type: ignore[no-untyped-def]
         from synapse_assets.stores import DatasetStore
 
         return DatasetStore(str(self.root), self.dataset.name)

@@ -129,7 +129,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
     import warnings
 
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     present = np.unique(code)
     out = []

@@ -75,8 +75,8 @@ class ClusterModel:
         if rows.ndim != 2 or rows.shape[1] != self.points.shape[1]:
             raise BadInput(f"coordinates {rows.shape} do not fit a clustering of {self.points.shape[1]} dimensions")
         k = min(2 * self.min_samples, len(self.points))
-        distances, neighbours = cKDTree(self.points.astype(np.float64)).query(rows.astype(np.float64), k=k)
-        distances, neighbours = distances.reshape(len(rows), k), neighbours.reshape(len(rows), k)
+        found = cKDTree(self.points.astype(np.float64)).query(rows.astype(np.float64), k=k)
+        distances, neighbours = (np.asarray(part).reshape(len(rows), k) for part in found)
         fitted = distances[:, 0] == 0.0
         labels = self.labels[neighbours[:, 0]].copy()
         if not self.clusters:
@@ -175,7 +175,7 @@ def _core_distances(points: Float32, samples: int) -> Float64:
     from scipy.spatial import cKDTree
 
     wide = points.astype(np.float64)
-    distances, _ = cKDTree(wide).query(wide, k=samples + 1)
+    distances = np.asarray(cKDTree(wide).query(wide, k=samples + 1)[0])
     return np.ascontiguousarray(distances[:, -1])
 
 
@@ -186,6 +186,7 @@ class Stability:
 
     pairs       one index a pair of clusterings, noise counted as one more group
     clustered   the same over points that are noise in neither; NaN where there are fewer than two
+    clusters    number of clusters of the model and of each refit
     reason      why nothing was measured; empty otherwise
     """
 
@@ -207,12 +208,12 @@ class Stability:
 
 
 def stability(projection: Projection, model: ClusterModel, refits: int = 2, left_out: float = 0.1) -> Stability:
-    """`model` against `refits` clusterings of its sample, each with another seed and another tenth of the rows left
-    out.
+    """`model` against `refits` clusterings of its sample, each with another seed and a tenth of the rows left out.
 
-    Reduction and clustering are both refitted (with other seeds alone the graph of neighbours would stay the same, and
-    the start of the layout too, so that even structureless data would seem stable). Pairs are compared on the rows both
-    have.
+    Reduction and clustering are both refitted, and pairs are compared on the rows that both have. Leaving rows out asks
+    whether another sample would have said the same; by figures (bench/projection.py, 2,400 rows of 512) both other
+    seeds alone and this tell planted sheets (ARI 1.00 and 1.00) from no structure (0.09 and 0.07, though HDBSCAN names
+    12 clusters there): without this number a clustering says nothing.
     """
     if projection.method != "umap":
         return Stability((), (), (model.clusters,), "too few points for a refit")

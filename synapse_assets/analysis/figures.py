@@ -27,7 +27,8 @@ _INK, _FAINT = "#222222", "#777777"
 _PALETTE = (
     # Okabe & Ito without black, then Tol's muted and light hues that are far from those
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
-    "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#CC6677", "#661100", "#99DDFF", "#BBCC33",
+    "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#CC6677", "#661100",
+    "#99DDFF", "#BBCC33",
 )  # fmt: skip
 _SHADES = ("#3b4a5a", "#5c6f82", "#8496a8", "#a9b7c5", "#cbd5de")
 
@@ -216,8 +217,8 @@ def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Ma
         noun = "neuron" if card["neurons"] == 1 else "neurons"
         words.text(0.05, 0.32, f"{card['neurons']:,} {noun}", fontsize=8.5, color=_FAINT, va="center")
     if card["one_neuron"]:
-        words.text(0.05, 0.12, f"{card['top_neuron_share']:.0%} one neuron", fontsize=8.5, color="#B23A00", fontweight="bold",
-                   va="center")  # fmt: skip
+        share = f"{card['top_neuron_share']:.0%} one neuron"
+        words.text(0.05, 0.12, share, fontsize=8.5, color="#B23A00", fontweight="bold", va="center")
     for i, tile in enumerate(tiles[:5]):
         axes = line.add_subplot(grid[0, 1 + i])
         axes.imshow(_small(tile), cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -55,6 +55,23 @@ class Projection:
         weighted by the inverse square of the distance (Shepard, ACM 1968): the place where umap's own transform starts
         before it optimises. To the bit, a row's coordinates depend on the row and the fitted map only: neighbours are
         found by a matrix product, then measured again pair by pair, and every sum runs in a fixed order.
+
+        Chosen by figures (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
+        to where a full refit puts the row's neighbours, 'moved' what companions change, both in map deviations:
+
+        ====================  ===============  ===============  ===============  =================
+        way                   trustworthiness  neighbours kept  off              moved
+        ====================  ===============  ===============  ===============  =================
+        umap.transform        0.962 / 0.988    0.52 / 0.59      0.013 / 0.012    0.018 / 0.010
+        1 landmark            0.972 / 0.985    0.49 / 0.53      0.011 / 0.008    0
+        3 landmarks           0.953 / 0.985    0.50 / 0.55      0.009 / 0.007    0
+        5 landmarks           0.950 / 0.986    0.50 / 0.56      0.008 / 0.007    0
+        15 landmarks          0.925 / 0.982    0.47 / 0.57      0.010 / 0.009    0
+        kernel ridge          0.571 / 0.659    0.07 / 0.14      0.237 / 0.261    1e-6
+        ====================  ===============  ===============  ===============  =================
+
+        What it cannot do: put a row of a kind that was not in the sample anywhere but among the kinds that were; and a
+        row between two kinds may land in the empty space between them.
         """
         rows = unit_rows(vectors)
         if rows.shape[1] != self.sample.shape[1]:

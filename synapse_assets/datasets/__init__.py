@@ -35,7 +35,9 @@ class VolumeSpec(_Frozen):
         (0, 0, 0), description="Voxel coordinates of the first voxel; for precomputed volumes the file itself says it."
     )
     axis_order: Literal["xyz", "zyx"] = Field("zyx", description="Order of the array's axes for zarr and n5.")
-    space: str = Field("local", description="Name of the coordinate space; points of another space are not cropped from it.")
+    space: str = Field(
+        "local", description="Name of the coordinate space; points of another space are not cropped from it."
+    )
     missing_chunks: Literal["error", "black"] = Field(
         "error", description="What an absent chunk means: an error, or black voxels (then counted as not valid)."
     )
@@ -100,13 +102,20 @@ class EncoderChoice(_Frozen):
     """How tiles become vectors."""
 
     origin: Literal["self_supervised", "hub", "checkpoint"] = Field(
-        "self_supervised", description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint."
+        "self_supervised",
+        description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint.",
     )
     architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
     checkpoint: str | None = Field(None, description="Weights file (.safetensors, or .pt without pickled objects).")
-    crop_px: Annotated[int, Field(ge=8)] | None = Field(None, description="Central part of the tile that the network sees, in voxels.")
-    training_steps: Annotated[int, Field(ge=1)] = Field(2_000, description="Steps of self-supervised training; fixed beforehand, no label is looked at.")
-    training_tiles: Annotated[int, Field(ge=2)] = Field(20_000, description="At most this many tiles are trained on (a stratified sample).")
+    crop_px: Annotated[int, Field(ge=8)] | None = Field(
+        None, description="Central part of the tile that the network sees, in voxels."
+    )
+    training_steps: Annotated[int, Field(ge=1)] = Field(
+        2_000, description="Steps of self-supervised training; fixed beforehand, no label is looked at."
+    )
+    training_tiles: Annotated[int, Field(ge=2)] = Field(
+        20_000, description="At most this many tiles are trained on (a stratified sample)."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> "EncoderChoice":
@@ -120,14 +129,20 @@ class EncoderChoice(_Frozen):
 class Dataset(_Frozen):
     """One dataset on the electron-microscopy chain."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets.")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets."
+    )
     title: str
     description: str
-    generate: Literal["sample_brain"] | None = Field(None, description="Inputs that the pipeline draws itself where they are absent.")
+    generate: Literal["sample_brain"] | None = Field(
+        None, description="Inputs that the pipeline draws itself where they are absent."
+    )
     volumes: dict[str, VolumeSpec] = Field(min_length=1)
     sources: list[Source] = Field(min_length=1)
     missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
-    target: str = Field("class", description="What the target column means in this dataset, for instance 'neurotransmitter'.")
+    target: str = Field(
+        "class", description="What the target column means in this dataset, for instance 'neurotransmitter'."
+    )
     grouping: list[Literal["neuron_id", "hemilineage", "section", "object_id", "brain_region", "volume"]] = Field(
         description="Columns that are held out together when a classifier is tested; the first is the headline."
     )
@@ -135,7 +150,9 @@ class Dataset(_Frozen):
     tile: TileSpec
     encoder: EncoderChoice = EncoderChoice()
     seed: int = 0
-    trial_limit: Annotated[int, Field(ge=1)] | None = Field(None, description="Only the first n synapses of each region.")
+    trial_limit: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Only the first n synapses of each region."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Dataset":
@@ -144,10 +161,14 @@ class Dataset(_Frozen):
             raise ValueError(f"two sources have the same name: {names}")
         for source in self.sources:
             if source.volume not in self.volumes:
-                raise ValueError(f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}")
+                raise ValueError(
+                    f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}"
+                )
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:
-            raise ValueError(f"the volumes have different voxel sizes {sorted(sizes)}: their tiles could not be compared")
+            raise ValueError(
+                f"the volumes have different voxel sizes {sorted(sizes)}: their tiles could not be compared"
+            )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         return self

@@ -4,3 +4,13 @@ An asset body reads from stores, calls the rooms below (`sources`, `volumes`, `v
 returns numbers and a picture. A loop or a formula belongs in one of those rooms. Heavy packages (torch, umap, lancedb) are
 imported inside the bodies, because every Dagster step imports this package anew.
 """
+
+import os
+import warnings
+
+import dagster as dg
+
+# Checks per region are a preview feature of Dagster 1.13; the versions are pinned and the tests hold them.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+# Lance logs every scan otherwise.
+os.environ.setdefault("LANCE_LOG", "error")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
@@ -22,7 +21,10 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     regions = brain_regions(dataset)
     synapses_key = dg.AssetKey([dataset.name, "synapses"])
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
-    splits_key, classifier_key = dg.AssetKey([dataset.name, "splits"]), dg.AssetKey([dataset.name, "synapse_classifier"])
+    splits_key, classifier_key = (
+        dg.AssetKey([dataset.name, "splits"]),
+        dg.AssetKey([dataset.name, "synapse_classifier"]),
+    )
     predictions_key = dg.AssetKey([dataset.name, "synapse_predictions"])
     headline = dataset.grouping[0]
 
@@ -30,7 +32,11 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         **describe(dataset, "6_classify", "splits", SPLITS, {"parquet"}),
         deps=[dg.AssetDep(synapses_key, partition_mapping=every_region())],
         check_specs=[
-            dg.AssetCheckSpec("classes_in_every_fold", asset=splits_key, description="Every class can be learned and tested in every fold."),
+            dg.AssetCheckSpec(
+                "classes_in_every_fold",
+                asset=splits_key,
+                description="Every class can be learned and tested in every fold.",
+            ),
         ],
     )
     def splits(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -105,17 +111,25 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             evaluation = evaluate(ids, matrix, folds, headline, seed=dataset.seed)
             if isinstance(evaluation, NoModel):
                 evaluation.save(folder)
-                return Fitted(scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"])
+                return Fitted(
+                    scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"]
+                )
             target_of, group_of = targets_and_groups(folds, headline)
             probe = fit_probe(matrix, [target_of[i] for i in ids], dataset.seed, [group_of.get(i, i) for i in ids])
             probe.save(folder)
             evaluation.save(folder)
             return Fitted(
-                scores={"labelled_synapses": float(len(ids)), "classes": float(len(evaluation.classes)), **evaluation.scores()},
+                scores={
+                    "labelled_synapses": float(len(ids)),
+                    "classes": float(len(evaluation.classes)),
+                    **evaluation.scores(),
+                },
                 notes=evaluation.warnings,
                 shown={
                     "scores": picture(score_figure(evaluation), "score by split"),
-                    "confusion": picture(confusion_figure(evaluation.headline.confusion, evaluation.classes), "confusion"),
+                    "confusion": picture(
+                        confusion_figure(evaluation.headline.confusion, evaluation.classes), "confusion"
+                    ),
                 },
             )
 
@@ -132,7 +146,8 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
         )
-        scores = store.models("synapse_classifier").provenance(str(result.metadata["version"])).scores
+        models = store.models("synapse_classifier")
+        scores = models.provenance(str(models.current)).scores
         accuracy = scores.get("balanced_accuracy")
         chance = 1 / scores["classes"] if "classes" in scores else 1.0
         return result._replace(
@@ -140,7 +155,9 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 check(
                     "better_than_chance",
                     accuracy is not None and accuracy > chance,
-                    "no classifier was fitted" if accuracy is None else f"balanced accuracy {accuracy:.3f}, guessing gives {chance:.3f}",
+                    "no classifier was fitted"
+                    if accuracy is None
+                    else f"balanced accuracy {accuracy:.3f}, guessing gives {chance:.3f}",
                     warn=True,
                 )
             ]
@@ -173,7 +190,9 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         region = context.partition_key
         models = store.models("synapse_classifier")
         version = model_in_use(models, "materialise the asset 'synapse_classifier' first")
-        require_same(models, version, "encoder", model_in_use(store.models("encoder"), "materialise the asset 'encoder' first"))
+        require_same(
+            models, version, "encoder", model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
+        )
         classifier = load_classifier(models.path(version))
         rows = vectors_in_use(store).read(region, ["synapse_id", "brain_region", "vector"])
         table = predict_rows(classifier, rows, vector_matrix(rows), version)
@@ -190,7 +209,9 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "predicted_classes": dg.MetadataValue.json({item["values"]: item["counts"] for item in predicted}),
             },
             data_version=dg.DataVersion(f"{version}-{content_key(table.select(['synapse_id', 'predicted']))}"),
-            check_results=[check("probabilities_add_up", wrong == 0, f"{wrong:,} of {len(sums):,} rows do not", wrong=wrong)],
+            check_results=[
+                check("probabilities_add_up", wrong == 0, f"{wrong:,} of {len(sums):,} rows do not", wrong=wrong)
+            ],
         )
 
     assets: list[dg.AssetsDefinition] = [splits, synapse_classifier, synapse_predictions]

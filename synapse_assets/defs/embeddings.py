@@ -1,6 +1,7 @@
 """From pictures to vectors: the fitted `encoder` and the `embeddings` of each region."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -37,7 +38,9 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         store = installation.store(dataset.name)
         known = store.tiles.read(None, ["synapse_id", "brain_region", "tile_hash"])
-        sample = stratified_rows(known, dataset.encoder.training_tiles, dataset.seed).select(["synapse_id", "tile_hash"])
+        sample = stratified_rows(known, dataset.encoder.training_tiles, dataset.seed).select(
+            ["synapse_id", "tile_hash"]
+        )
         if dataset.encoder.origin == "self_supervised" and sample.num_rows < 2:
             raise BadInput(
                 f"{dataset.name}: there are {sample.num_rows} tiles to train an encoder on; materialise tiles of at least one region"
@@ -55,7 +58,7 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             )
             built.save(folder)
             scores = {"dimensions": float(built.dimensions), "training_tiles": float(len(pictures))}
-            shown: dict[str, object] = {}
+            shown: dict[str, Any] = {}
             if history:
                 scores |= {"final_loss": float(history[-1]["loss"]), "training_steps": float(history[-1]["step"])}
                 shown["training_curve"] = picture(training_curve(history), "loss by training step")
@@ -132,7 +135,11 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         stored = vectors.read(region, table.names)
         count, finite = stored.num_rows, usable_vectors(stored)
         models_seen = set(stored.column("model_id").to_pylist())
-        pairs = stored.select(["synapse_id", "tile_hash"]).join(wanted, ["synapse_id", "tile_hash"], join_type="inner").num_rows
+        pairs = (
+            stored.select(["synapse_id", "tile_hash"])
+            .join(wanted, ["synapse_id", "tile_hash"], join_type="inner")
+            .num_rows
+        )
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(count, len(todo)),

@@ -3,7 +3,9 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -18,7 +20,7 @@ class Fitted:
 
     scores: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    shown: dict[str, object] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def fit_once(
@@ -41,16 +43,13 @@ def fit_once(
     watch = Stopwatch()
     version = fingerprint({"name": models.name, "parameters": dict(parameters), "seed": seed}, dict(inputs))
     fitted_now = not models.exists(version)
-    shown: dict[str, object] = {}
+    shown: dict[str, Any] = {}
     if fitted_now:
         with models.folder.scratch() as folder:
             fitted = fit(folder)
             notes = "; ".join(fitted.notes)
-            models.save(
-                version,
-                lambda target: shutil.copytree(folder, target, dirs_exist_ok=True),
-                Provenance(models.name, version, dict(inputs), dict(parameters), seed, fitted.scores, notes),
-            )
+            provenance = Provenance(models.name, version, dict(inputs), dict(parameters), seed, fitted.scores, notes)
+            models.save(version, partial(_copy, folder), provenance)
         shown = fitted.shown
     provenance = models.provenance(version)
     current = models.current
@@ -61,8 +60,12 @@ def fit_once(
         status = "in use"
     else:
         models.set_candidate(version)
-        status = f"candidate; {current} stays in use until this one is promoted (job {context.asset_key.path[0]}_promote)"
-    context.log.info(f"{models.name} {version}: {'fitted' if fitted_now else 'unchanged content, not fitted again'}; {status}")
+        status = (
+            f"candidate; {current} stays in use until this one is promoted (job {context.asset_key.path[0]}_promote)"
+        )
+    context.log.info(
+        f"{models.name} {version}: {'fitted' if fitted_now else 'unchanged content, not fitted again'}; {status}"
+    )
     if provenance.notes:
         context.log.warning(f"{models.name} {version}: {provenance.notes}")
     return dg.MaterializeResult(
@@ -78,6 +81,10 @@ def fit_once(
         },
         data_version=dg.DataVersion(models.current or version),
     )
+
+
+def _copy(folder: Path, target: Path) -> None:
+    shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
 def model_in_use(models: ModelStore, remedy: str) -> str:

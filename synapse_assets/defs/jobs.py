@@ -66,6 +66,8 @@ def promote(installation: Installation, dataset: str, model: str, version: str |
     models = installation.store(dataset).models(model)
     chosen = version or models.candidate
     if chosen is None:
-        raise BadInput(f"{dataset}/{model} has no candidate; in use is {models.current}, fitted are {models.versions()}")
+        raise BadInput(
+            f"{dataset}/{model} has no candidate; in use is {models.current}, fitted are {models.versions()}"
+        )
     models.promote(chosen)
     return chosen

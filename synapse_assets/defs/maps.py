@@ -22,8 +22,14 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     regions = brain_regions(dataset)
     synapses_key = dg.AssetKey([dataset.name, "synapses"])
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
-    model_key, coordinates_key = dg.AssetKey([dataset.name, "umap_model"]), dg.AssetKey([dataset.name, "umap_coordinates"])
-    cluster_model_key, clusters_key = dg.AssetKey([dataset.name, "cluster_model"]), dg.AssetKey([dataset.name, "clusters"])
+    model_key, coordinates_key = (
+        dg.AssetKey([dataset.name, "umap_model"]),
+        dg.AssetKey([dataset.name, "umap_coordinates"]),
+    )
+    cluster_model_key, clusters_key = (
+        dg.AssetKey([dataset.name, "cluster_model"]),
+        dg.AssetKey([dataset.name, "clusters"]),
+    )
     tiles_key = dg.AssetKey([dataset.name, "tiles"])
 
     @dg.asset(
@@ -45,7 +51,9 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         known = vectors.read(None, ["synapse_id", "brain_region", "tile_hash"])
         sample = stratified_rows(known, SAMPLE_SYNAPSES, dataset.seed)
         if not sample.num_rows:
-            raise BadInput(f"{dataset.name} has no embeddings of the encoder in use ({encoder}): materialise 'embeddings' of a region")
+            raise BadInput(
+                f"{dataset.name} has no embeddings of the encoder in use ({encoder}): materialise 'embeddings' of a region"
+            )
 
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.figures import map_figure
@@ -103,7 +111,9 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         results.write_region(region, table)
         shown = {}
         if table.num_rows:
-            known = store.synapses.read_ids(table.column("synapse_id").to_pylist(), ["target"]).column("target").to_pylist()
+            known = (
+                store.synapses.read_ids(table.column("synapse_id").to_pylist(), ["target"]).column("target").to_pylist()
+            )
             xy = np.stack([table.column("umap_1").to_numpy(), table.column("umap_2").to_numpy()], axis=1)
             shown["map"] = picture(map_figure(xy, known, f"{region}, {dataset.target}"), "map")
         return dg.MaterializeResult(
@@ -117,7 +127,9 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         deps=[model_key],
         pool="fit",
         check_specs=[
-            dg.AssetCheckSpec("found_clusters", asset=cluster_model_key, description="At least one group denser than the noise."),
+            dg.AssetCheckSpec(
+                "found_clusters", asset=cluster_model_key, description="At least one group denser than the noise."
+            ),
         ],
     )
     def cluster_model(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -258,4 +270,6 @@ def _rows_match(key: dg.AssetKey, regions: dg.PartitionsDefinition) -> dg.AssetC
 
 
 def _match(rows: int, upstream: int, name: str) -> dg.AssetCheckResult:
-    return check("rows_match_upstream", rows == upstream, f"{rows:,} rows for {upstream:,} {name}", rows=rows, upstream=upstream)
+    return check(
+        "rows_match_upstream", rows == upstream, f"{rows:,} rows for {upstream:,} {name}", rows=rows, upstream=upstream
+    )

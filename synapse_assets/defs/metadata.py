@@ -2,7 +2,8 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 
@@ -15,9 +16,9 @@ LARGEST_PICTURE_BYTES = 750_000
 _SECONDS_BETWEEN_LOG_LINES = 10.0
 
 
-def describe(dataset: Dataset, stage: str, name: str, table: Table | None, kinds: set[str]) -> dict[str, object]:
+def describe(dataset: Dataset, stage: str, name: str, table: Table | None, kinds: set[str]) -> dict[str, Any]:
     """Arguments for `@dg.asset`: key, group, owners, kinds and the column list, alike for every asset."""
-    metadata: dict[str, object] = {"dataset": dataset.title}
+    metadata: dict[str, Any] = {"dataset": dataset.title}
     if table is not None:
         metadata["dagster/column_schema"] = column_schema(table)
     return {
@@ -91,17 +92,12 @@ def progress_logger(log: Callable[[str], None], what: str, total: int) -> Callab
     return report
 
 
-def check(name: str, passed: bool, description: str, *, warn: bool = False, **numbers: object) -> dg.AssetCheckResult:
+def check(name: str, passed: bool, description: str, *, warn: bool = False, **numbers: Any) -> dg.AssetCheckResult:
     """One check's outcome; with `warn` a failure is amber and holds nothing back."""
     return dg.AssetCheckResult(
         check_name=name,
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
         description=description,
-        metadata={key: value for key, value in numbers.items()},
+        metadata=numbers,
     )
-
-
-def versions_text(names: Mapping[str, str | None]) -> str:
-    """Model versions in one line, for messages."""
-    return ", ".join(f"{name} {version or 'none'}" for name, version in names.items())

@@ -58,7 +58,9 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        build_warehouse(store, _published(store, [*by_region, *whole]), {"models": _models_in_use(store), "scores": _scores(store)})
+        build_warehouse(
+            store, _published(store, [*by_region, *whole]), {"models": _models_in_use(store), "scores": _scores(store)}
+        )
         release = store.release() or {}
         rows = {name: entry["rows"] for name, entry in release["tables"].items()}
         incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
@@ -78,7 +80,9 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 check(
                     "every_synapse_everywhere",
                     not incomplete,
-                    "complete" if not incomplete else f"{rows['synapses']:,} synapses, but {incomplete}: materialise what is missing",
+                    "complete"
+                    if not incomplete
+                    else f"{rows['synapses']:,} synapses, but {incomplete}: materialise what is missing",
                     warn=True,
                 )
             ],
@@ -108,4 +112,8 @@ def _models_in_use(store: DatasetStore) -> dict[str, str | None]:
 
 
 def _scores(store: DatasetStore) -> dict[str, dict[str, float]]:
-    return {name: store.models(name).provenance(version).scores for name, version in _models_in_use(store).items() if version}
+    return {
+        name: store.models(name).provenance(version).scores
+        for name, version in _models_in_use(store).items()
+        if version
+    }

@@ -1,6 +1,7 @@
 """From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, `neurons` and their external sources."""
 
 from collections import Counter
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -20,7 +21,7 @@ def source_specs(dataset: Dataset) -> list[dg.AssetSpec]:
 
     files = {source.name: ", ".join(source_files(source)) for source in dataset.sources}
     volumes = {name: spec.url for name, spec in dataset.volumes.items()}
-    common = {"group_name": f"{dataset.name}_1_raw", "owners": ["team:synapse-assets"]}
+    common: dict[str, Any] = {"group_name": f"{dataset.name}_1_raw", "owners": ["team:synapse-assets"]}
     return [
         dg.AssetSpec(
             [dataset.name, "synapse_source"],
@@ -49,7 +50,10 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         deps=[[dataset.name, "synapse_source"]],
         check_specs=[
             dg.AssetCheckSpec(
-                "ids_unique", asset=table_key, blocking=True, description="No synapse id stands for two synapses of the dataset."
+                "ids_unique",
+                asset=table_key,
+                blocking=True,
+                description="No synapse id stands for two synapses of the dataset.",
             )
         ],
     )
@@ -78,7 +82,9 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         rows = store.synapse_table.regions()
         kept = sum(rows.values())
         context.instance.add_dynamic_partitions(str(regions.name), sorted(rows))
-        table = "\n".join(f"| {region} | {count:,} |" for region, count in sorted(rows.items(), key=lambda item: -item[1]))
+        table = "\n".join(
+            f"| {region} | {count:,} |" for region, count in sorted(rows.items(), key=lambda item: -item[1])
+        )
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(kept, read),
@@ -88,7 +94,11 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "synapses_by_region": dg.MetadataValue.md(f"| brain region | synapses |\n|---|---|\n{table}"),
             },
             data_version=dg.DataVersion(store.synapse_table.version or "none"),
-            check_results=[check("ids_unique", True, "Counted over the whole dataset before the split was taken over.", synapses=kept)],
+            check_results=[
+                check(
+                    "ids_unique", True, "Counted over the whole dataset before the split was taken over.", synapses=kept
+                )
+            ],
         )
 
     @dg.asset(
@@ -104,7 +114,10 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 description="Every synapse of the region lies inside its electron-microscopy volume.",
             ),
             dg.AssetCheckSpec(
-                "has_synapses", asset=synapses_key, partitions_def=regions, description="The region has at least one synapse."
+                "has_synapses",
+                asset=synapses_key,
+                partitions_def=regions,
+                description="The region has at least one synapse.",
             ),
         ],
     )
@@ -117,12 +130,18 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         watch = Stopwatch()
         store = installation.store(dataset.name)
         region = context.partition_key
-        rows = store.synapse_table.read(region)
-        outside = _outside_volume(dataset, rows)
-        if len(outside):
-            raise BadInput(_outside_message(dataset, region, rows, outside))
-        changed, gone = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
-        commit = store.synapses.replace_region(region, changed, gone)
+        written = deleted = 0
+        version = None
+        # Once more if the table was split anew meanwhile: what is stored is of the split that is current at the end.
+        while version != store.synapse_table.version:
+            version = store.synapse_table.version
+            rows = store.synapse_table.read(region)
+            outside = _outside_volume(dataset, rows)
+            if outside.num_rows:
+                raise BadInput(_outside_message(dataset, region, rows, outside))
+            changed, gone = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
+            commit = store.synapses.replace_region(region, changed, gone)
+            written, deleted = written + commit.rows_written, deleted + commit.rows_deleted
         stored = store.synapses.read(region, SYNAPSES.names)
         still_outside = _outside_volume(dataset, stored)
         count = stored.num_rows
@@ -130,15 +149,20 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(count),
-                "changed_rows": commit.rows_written,
-                "removed_rows": commit.rows_deleted,
+                "changed_rows": written,
+                "removed_rows": deleted,
                 "labelled_rows": count - targets[None],
                 "neurons": len(set(stored.column("neuron_id").drop_null().to_pylist())),
                 "classes": dg.MetadataValue.json({str(key): value for key, value in targets.most_common()}),
             },
             data_version=dg.DataVersion(store.synapse_table.region_hash(region)),
             check_results=[
-                check("coordinates_inside_volume", not len(still_outside), "Stored positions read back.", outside=len(still_outside)),
+                check(
+                    "coordinates_inside_volume",
+                    not still_outside.num_rows,
+                    "Stored positions read back.",
+                    outside=still_outside.num_rows,
+                ),
                 check("has_synapses", count > 0, f"{count:,} synapses", warn=True, synapses=count),
             ],
         )
@@ -203,7 +227,9 @@ def _outside_message(dataset: Dataset, region: str, rows: pa.Table, outside: pa.
     first = outside.slice(0, 3).to_pylist()
     volume = open_volume(dataset.volumes[first[0]["volume"]])
     lo, hi = (tuple((edge * volume.voxel_size_nm).round().astype(int).tolist()) for edge in volume.bounds_voxels)
-    named = "; ".join(f"{row['synapse_id']} at ({row['x_nm']:.0f}, {row['y_nm']:.0f}, {row['z_nm']:.0f}) nm" for row in first)
+    named = "; ".join(
+        f"{row['synapse_id']} at ({row['x_nm']:.0f}, {row['y_nm']:.0f}, {row['z_nm']:.0f}) nm" for row in first
+    )
     remedy = (
         "all of them: are the coordinates voxels where the dataset's YAML says nm (or the other way round), or another space?"
         if outside.num_rows == rows.num_rows

@@ -1,8 +1,8 @@
 """Where the neurons and synapses of the sample brain lie, its tables and its files.
 
-The volume is a lattice of places, 136 pixels apart and three sections deep, so that the tiles of 128 x 128 x 3 voxels around
-two synapses never overlap. Twenty neighbouring places belong to one neuron and are drawn in its style. What a place looks
-like is in `drawing.py`.
+The volume is a lattice of places, 136 pixels apart and three sections deep, so that the tiles of 128 x 128 x 3 voxels
+around two synapses never overlap. Twenty neighbouring places belong to one neuron and are drawn in its style. What a
+place looks like is in `drawing.py`.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from synapse_assets.sample.drawing import LOOKS, Cells, Site, Style, draw_block, draw_style
+from synapse_assets.sample.drawing import Cells, Site, Style, draw_block, draw_style
 from synapse_assets.schema import BadInput
 
 VERSION = 1
@@ -46,7 +46,8 @@ _UNKNOWN_NAMES = ("NONE", "unknown2")
 
 @dataclass(frozen=True)
 class SampleTruth:
-    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not tell it."""
+    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not tell
+    it."""
 
     version: int
     seed: int
@@ -71,9 +72,10 @@ class _Neuron:
 def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
     """Draw the sample brain into `folder`, unless it is there already.
 
-    Writes `volume/` (neuroglancer precomputed, raw uint8, 4 x 4 x 40 nm, 2720 x 2720 x 18 voxels from voxel 1200, 800, 60), and the
-    Synister version 3 tables `synapses.json`, `skeletons.json` and `hemi_lineages.json` (positions in whole nanometres, x, y, z),
-    and `truth.json`, the returned value. The folder appears complete or not at all. The same seed gives the same bytes.
+    Writes `volume/` (neuroglancer precomputed, raw uint8, 4 x 4 x 40 nm, 2720 x 2720 x 18 voxels from voxel 1200,
+    800, 60), and the Synister version 3 tables `synapses.json`, `skeletons.json` and `hemi_lineages.json` (positions
+    in whole nanometres, x, y, z), and `truth.json`, the returned value. The folder appears complete or not at all.
+    The same seed gives the same bytes.
 
     Raises BadInput where `folder` holds files that are not a sample brain.
     """
@@ -134,7 +136,8 @@ def _draw(folder: Path, seed: int) -> SampleTruth:
     synapses = _synapse_table(neurons, sites, rng)
     store = _new_volume(folder / "volume")
     background = _background(rng)
-    # One slab of three sections after the other keeps few pixels in memory; chunks are three slabs deep, so three are held.
+    # One slab of three sections after the other keeps few pixels in memory; chunks are three slabs deep, so three are
+    # held.
     deep = _CHUNK[2] // TILE_SECTIONS
     with ThreadPoolExecutor(max_workers=2) as pool:
         for first in range(0, _BLOCKS[2], deep):
@@ -177,7 +180,8 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _new_volume(folder: Path) -> ts.TensorStore:
-    """Raw chunks: a tile is then exact and read without decoding, for 133 MB; JPEG would take about 50 MB and change the values."""
+    """Raw chunks: a tile is then exact and read without decoding, for 133 MB; JPEG would take about 50 MB and change
+    the values."""
     store = ts.open(
         {
             "driver": "neuroglancer_precomputed",
@@ -210,7 +214,11 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
     ids = rng.choice(np.arange(16, 60_000), size=len(kinds), replace=False)
     large = set(rng.choice(len(kinds), size=12, replace=False).tolist())
     odd = rng.permutation(len(kinds))
-    unlabelled, unnamed, double = set(odd[:5].tolist()), dict(zip(odd[5:9].tolist(), (0, 0, 1, 1), strict=True)), int(odd[9])
+    unlabelled, unnamed, double = (
+        set(odd[:5].tolist()),
+        dict(zip(odd[5:9].tolist(), (0, 0, 1, 1), strict=True)),
+        int(odd[9]),
+    )
     shuffled = rng.permutation(len(places))
     neurons = []
     for index, (transmitter, name) in enumerate(kinds):
@@ -235,7 +243,8 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
 
 
 def _sites(neuron: _Neuron, rng: np.random.Generator) -> list[Site]:
-    """The neuron's synapses, one in the middle of each of its places give or take four pixels; at the volume's edge further out."""
+    """The neuron's synapses, one in the middle of each of its places give or take four pixels; at the volume's edge
+    further out."""
     sites = []
     for row in range(_BLOCK[1]):
         for column in range(_BLOCK[0]):
@@ -245,7 +254,9 @@ def _sites(neuron: _Neuron, rng: np.random.Generator) -> list[Site]:
                 last = place[axis] == _BLOCK[axis] * _BLOCKS[axis] - 1
                 if (place[axis] == 0 or last) and rng.random() < 0.25:
                     point[axis] += int(rng.integers(12, 45)) * (1 if last else -1)
-            sites.append(Site(float(point[0]), float(point[1]), float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42))))
+            sites.append(
+                Site(float(point[0]), float(point[1]), float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42)))
+            )
     return sites
 
 
@@ -264,7 +275,14 @@ def _synapse_table(neurons: list[_Neuron], sites: dict[int, list[Site]], rng: np
                 region = [str(region), _REGIONS[int(not side[0]) + 2 * int(side[1])]]
             x, y, z = (int((v + o) * s + s // 2) for v, o, s in zip(voxel, VOXEL_OFFSET, VOXEL_SIZE_NM, strict=True))
             rows.append(
-                {"x": x, "y": y, "z": z, "skeleton_id": neuron.id, "brain_region": region, "splits": {"skeleton": neuron.split}}
+                {
+                    "x": x,
+                    "y": y,
+                    "z": z,
+                    "skeleton_id": neuron.id,
+                    "brain_region": region,
+                    "splits": {"skeleton": neuron.split},
+                }
             )
     return {str(1000 + number): rows[index] for number, index in enumerate(rng.permutation(len(rows)))}
 
@@ -283,7 +301,8 @@ def _background(rng: np.random.Generator) -> Cells:
 
 
 def _slab_cells(background: Cells, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
-    """The background of three sections with room made for each synapse: a bouton and two to four cells across the cleft."""
+    """The background of three sections with room made for each synapse: a bouton and two to four cells across the
+    cleft."""
     at = slice(slab * TILE_SECTIONS, (slab + 1) * TILE_SECTIONS)
     places = background.places[at]
     middle = places[TILE_SECTIONS // 2]
@@ -319,7 +338,6 @@ def _draw_neuron(
     width, height = _BLOCK[0] * _PITCH_PX, _BLOCK[1] * _PITCH_PX
     x, y, z = neuron.block[0] * width, neuron.block[1] * height, slab * TILE_SECTIONS
     rng = np.random.default_rng([seed, VERSION, *neuron.block])
-    held[z : z + TILE_SECTIONS, y : y + height, x : x + width] = draw_block((x, y), (width, height), cells, sites, neuron.style, rng)
-
-
-assert set(LOOKS) == {transmitter for transmitter, _, _ in _HEMILINEAGES}
+    held[z : z + TILE_SECTIONS, y : y + height, x : x + width] = draw_block(
+        (x, y), (width, height), cells, sites, neuron.style, rng
+    )

@@ -1,10 +1,11 @@
 """How a piece of neuropil with synapses looks: the picture part of the sample brain.
 
-A block is a few sections of one neuron's surroundings. Cell outlines are an additively weighted Voronoi diagram (the distance
-to a centre less a radius, as soap bubbles lie), membranes are where the two nearest cells are equally near. Each synapse has a
-presynaptic bouton with a T-bar, a dark cleft, clear vesicles (rings of about 40 nm) and dense-core vesicles. Sizes follow
-what is seen in fly neuropil in order of magnitude (vesicles 35 to 50 nm, dense cores 60 to 100 nm, T-bar platforms 50 to 100
-nm); the differences between transmitters are planted, chosen so that they are modest, and claim nothing.
+A block is a few sections of one neuron's surroundings. Cell outlines are an additively weighted Voronoi diagram (the
+distance to a centre less a radius, as soap bubbles lie), membranes are where the two nearest cells are equally near.
+Each synapse has a presynaptic bouton with a T-bar, a dark cleft, clear vesicles (rings of about 40 nm) and dense-core
+vesicles. Sizes follow what is seen in fly neuropil in order of magnitude (vesicles 35 to 50 nm, dense cores 60 to 100
+nm, T-bar platforms 50 to 100 nm); the differences between transmitters are planted, chosen so that they are modest,
+and claim nothing.
 
 What does not belong here: where neurons and synapses lie, tables, files (`brain.py`).
 """
@@ -49,7 +50,8 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class Style:
-    """How one neuron's surroundings were stained and imaged, and how its synapses differ from the average of its class."""
+    """How one neuron's surroundings were stained and imaged, and how its synapses differ from the average of its
+    class."""
 
     brightness: float
     contrast: float
@@ -91,8 +93,9 @@ def draw_style(transmitter: str, rng: np.random.Generator) -> Style:
 
 @dataclass(frozen=True)
 class Cells:
-    """Cell centres of a slab: `places` (sections, n, 2) x, y in pixels; radius, grey level and kind of each of the n cells.
+    """Cell centres of a slab, and what each of its n cells is.
 
+    `places` (sections, n, 2): x, y in pixels. `radius` (n,): pixels. `level` (n,): grey level, 0 to 1.
     `kind`: 0 background, 1 background with a mitochondrion, 2 with microtubules, 3 presynaptic, 4 postsynaptic.
     """
 
@@ -111,7 +114,8 @@ class Cells:
 
 @dataclass(frozen=True)
 class Site:
-    """A synapse: place of its T-bar (x, y pixels), direction (radians) from it into the postsynaptic side, bouton radius."""
+    """A synapse: place of its T-bar (x, y pixels), direction (radians) from it into the postsynaptic side, bouton
+    radius."""
 
     x: float
     y: float
@@ -120,9 +124,15 @@ class Site:
 
 
 def draw_block(
-    origin: tuple[int, int], size: tuple[int, int], cells: Cells, sites: list[Site], style: Style, rng: np.random.Generator
+    origin: tuple[int, int],
+    size: tuple[int, int],
+    cells: Cells,
+    sites: list[Site],
+    style: Style,
+    rng: np.random.Generator,
 ) -> npt.NDArray[np.uint8]:
-    """Grey values uint8 (sections, rows, columns) of the rectangle at `origin` (x, y) of `size` (width, height, both even)."""
+    """Grey values uint8 (sections, rows, columns) of the rectangle at `origin` (x, y) of `size` (width, height, both
+    even)."""
     sections, (width, height) = len(cells.places), size
     here = np.array(origin, dtype=np.float64)
     local = cells.near(here, here + size)
@@ -218,7 +228,7 @@ def _inside(value: npt.NDArray[Any], sharpness: float) -> Floats:
     return np.asarray(0.5 + 0.5 * np.tanh(value * (sharpness / 2)), dtype=np.float32)
 
 
-def _turned(dx: Floats, dy: Floats, angle: float) -> tuple[Floats, Floats]:
+def _turned(dx: npt.NDArray[Any], dy: npt.NDArray[Any], angle: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The coordinates along a direction (radians) and across it."""
     c, s = float(np.cos(angle)), float(np.sin(angle))
     return dx * c + dy * s, dy * c - dx * s
@@ -234,7 +244,9 @@ def _draw_mitochondrion(image: Floats, places: Points, radius: float, rng: np.ra
         rows, columns, dy, dx = found
         u, v = _turned(dx, dy, angle)
         depth = (1 - np.sqrt((u / long) ** 2 + (v / short) ** 2)) * short
-        stripes = 0.07 * np.sin(wave * u + 1.5 * np.sin(0.18 * v + phase + section * 0.4)) - 0.15 * np.exp(-(((depth - 1) / 2.0) ** 2))
+        stripes = 0.07 * np.sin(wave * u + 1.5 * np.sin(0.18 * v + phase + section * 0.4)) - 0.15 * np.exp(
+            -(((depth - 1) / 2.0) ** 2)
+        )
         cover = _inside(depth, 1.2)
         image[section, rows, columns] *= 1 - cover
         image[section, rows, columns] += cover * (0.45 + stripes)
@@ -262,9 +274,10 @@ def _draw_microtubules(
         for section, centre in enumerate(cells.places[:, index]):
             for x, y in centre + offsets:
                 column, row = int(x) // 2, int(y) // 2
-                if 0 <= column < gap.shape[2] and 0 <= row < gap.shape[1]:
-                    if owner[section, row, column] == index and gap[section, row, column] > 14:
-                        _stamp(image, section, x, y, dot)
+                if not (0 <= column < gap.shape[2] and 0 <= row < gap.shape[1]):
+                    continue
+                if owner[section, row, column] == index and gap[section, row, column] > 14:
+                    _stamp(image, section, x, y, dot)
 
 
 def _vesicle_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
@@ -275,7 +288,9 @@ def _vesicle_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
         stretch = np.sqrt(max(1.0, look.vesicle_stretch * rng.normal(1, 0.06)))
         u, v = _turned(dx, dy, angle)
         edge = np.hypot(u / stretch, v * stretch) - (radius - 1.2)
-        stamps.append((0.05 * _inside(-edge, 1.5) - rng.uniform(0.24, 0.38) * np.exp(-((edge / 1.5) ** 2))).astype(np.float32))
+        stamps.append(
+            (0.05 * _inside(-edge, 1.5) - rng.uniform(0.24, 0.38) * np.exp(-((edge / 1.5) ** 2))).astype(np.float32)
+        )
     return stamps
 
 

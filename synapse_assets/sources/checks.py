@@ -41,7 +41,9 @@ def safe_regions(names: pa.Array | pa.ChunkedArray, missing_region: str) -> pa.A
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     encoded = encoded.dictionary_encode()
-    renamed = pa.array([safe_region_name(name or missing_region) for name in encoded.dictionary.to_pylist()], pa.string())
+    renamed = pa.array(
+        [safe_region_name(name or missing_region) for name in encoded.dictionary.to_pylist()], pa.string()
+    )
     return renamed.take(encoded.indices)
 
 

@@ -16,7 +16,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from synapse_assets.datasets import PointsSource, VolumeSpec
-from synapse_assets.schema import SYNAPSES, BadInput
+from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import checked_synapses, existing_file, safe_regions
 
 BATCH_ROWS = 65_536
@@ -78,7 +78,9 @@ def _require(file: Path, mapping: dict[str, str], present: list[str]) -> None:
     missing = {field: column for field, column in mapping.items() if column not in present}
     if missing:
         wanted = ", ".join(f"'{column}' (for {field})" for field, column in missing.items())
-        raise BadInput(f"{file} has no column {wanted}; its columns are {present}. Mend 'columns' in the dataset's YAML")
+        raise BadInput(
+            f"{file} has no column {wanted}; its columns are {present}. Mend 'columns' in the dataset's YAML"
+        )
 
 
 def _convert(
@@ -101,7 +103,9 @@ def _convert(
                 positions = _voxels_to_nm(positions, volume.voxel_size_nm[axis])
             columns[f"{field}_nm"] = positions
         elif field in _TEXT:
-            text = _cast(_whole(values, file, column) if pa.types.is_floating(values.type) else values, pa.string(), file, column)
+            text = _cast(
+                _whole(values, file, column) if pa.types.is_floating(values.type) else values, pa.string(), file, column
+            )
             columns[field] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
         elif field in _INTEGER:
             columns[field] = _cast(_whole(values, file, column), pa.int64(), file, column)
@@ -116,7 +120,9 @@ def _convert(
         columns["target"] = pa.array([source.target_value] * rows, pa.string())
     if "target" in columns:
         target = columns["target"]
-        columns["known_classes"] = pa.array([[t] if t is not None else [] for t in target.to_pylist()], pa.list_(pa.string()))
+        columns["known_classes"] = pa.array(
+            [[t] if t is not None else [] for t in target.to_pylist()], pa.list_(pa.string())
+        )
     columns["volume"] = pa.array([source.volume] * rows, pa.string())
     return checked_synapses(columns, file, first_row)
 
@@ -148,12 +154,11 @@ def _whole(values: pa.Array, file: str, column: str) -> pa.Array:
 def _voxels_to_nm(voxels: pa.Array, voxel_size_nm: float) -> pa.Array:
     """Nanometres; a whole number names a voxel and gives the middle of it, anything else is an exact position."""
     values = voxels.to_numpy(zero_copy_only=False)
-    return pa.array(np.where(values == np.floor(values), values + 0.5, values) * voxel_size_nm, pa.float64(), from_pandas=False)
+    return pa.array(
+        np.where(values == np.floor(values), values + 0.5, values) * voxel_size_nm, pa.float64(), from_pandas=False
+    )
 
 
 def _ids_from_position(columns: dict[str, pa.Array | pa.ChunkedArray]) -> pa.Array:
     positions = np.stack([columns[f"{axis}_nm"].to_numpy(zero_copy_only=False) for axis in "xyz"], axis=1).astype("<f8")
     return pa.array([hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in positions], pa.string())
-
-
-assert set(_TEXT) | set(_INTEGER) <= set(SYNAPSES.names)

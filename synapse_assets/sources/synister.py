@@ -79,7 +79,9 @@ def _convert(
     for index, (key, fields) in enumerate(rows):
         missing = [name for name in ("x", "y", "z", "skeleton_id") if name not in fields]
         if missing:
-            raise BadInput(f"{file}, synapse {key} (row {first_row + index}): field {missing} is missing; there are {sorted(fields)}")
+            raise BadInput(
+                f"{file}, synapse {key} (row {first_row + index}): field {missing} is missing; there are {sorted(fields)}"
+            )
     skeletons = [fields["skeleton_id"] for _, fields in rows]
     ids = [None if skeleton is None else int(skeleton) for skeleton in skeletons]
     unknown: tuple[list[str], str | None] = ([], None)
@@ -114,5 +116,7 @@ def _numbers(
     except (TypeError, ValueError):
         for index, value in enumerate(values):
             if not isinstance(value, int | float):
-                raise BadInput(f"{file}, synapse {rows[index][0]} (row {first_row + index}): {axis} is {value!r}, not a number") from None
+                raise BadInput(
+                    f"{file}, synapse {rows[index][0]} (row {first_row + index}): {axis} is {value!r}, not a number"
+                ) from None
         raise

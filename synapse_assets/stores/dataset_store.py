@@ -15,7 +15,7 @@ from synapse_assets.stores.staging import Staging
 
 @dataclass(frozen=True)
 class DatasetStore:
-    """The data of one dataset under `<data_root>/<dataset>/`. Cheap to make and to pickle; touches nothing by itself."""
+    """The data of one dataset under `<data_root>/<dataset>/`. Cheap to make and pickle; touches nothing by itself."""
 
     data_root: str
     dataset: str

@@ -249,7 +249,7 @@ class RegionTable:
         there = pa.schema([field.remove_metadata() for field in dataset.schema])
         if not there.equals(self.table.arrow):
             raise BadInput(
-                f"{self.uri} was made with other columns than {self.table.name} has now:\n{there}\n\n{self.table.arrow}\n"
+                f"{self.uri} has other columns than {self.table.name} now:\n{there}\n\n{self.table.arrow}\n"
                 "Move the folder away and materialise the regions again."
             )
         return dataset

@@ -75,7 +75,9 @@ def vector_rows(
     halves = vectors.astype(np.float16)
     wrong = np.flatnonzero(~np.isfinite(halves).all(axis=1))
     if len(wrong):
-        raise BadInput(f"the encoder {model_id} gives no finite float16 vector for {len(wrong)} tiles, first {ids[wrong[0]]}")
+        raise BadInput(
+            f"the encoder {model_id} gives no finite float16 vector for {len(wrong)} tiles, first {ids[wrong[0]]}"
+        )
     values = pa.FixedSizeListArray.from_arrays(pa.array(halves.ravel(), pa.float16()), halves.shape[1])
     constant = [pa.array([value] * len(ids), pa.string()) for value in (region, model_id)]
     columns = [pa.array(ids, pa.string()), constant[0], pa.array(tile_hashes, pa.string()), constant[1], values]

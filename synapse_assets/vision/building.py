@@ -35,11 +35,11 @@ def build_encoder(
                 seed=seed,
             )
             return pretrain(tiles, settings, progress=_reporter(log, choice.training_steps), device=device)
-        assert choice.architecture is not None
+        architecture = str(choice.architecture)
         if choice.origin == "hub":
-            return encoder_from_hub(choice.architecture, tile.sections, tile.size_px, choice.crop_px), []
+            return encoder_from_hub(architecture, tile.sections, tile.size_px, choice.crop_px), []
         path = Path(str(choice.checkpoint)).expanduser()
-        return encoder_from_checkpoint(choice.architecture, path, tile.sections, tile.size_px, choice.crop_px), []
+        return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, choice.crop_px), []
     except (ValueError, FileNotFoundError) as error:
         raise BadInput(str(error)) from error
 

@@ -45,10 +45,8 @@ class EncoderSpec:
     origin: "hub" (published weights), "checkpoint" (a local file) or "self_supervised" (trained here, without labels).
     source: which weights exactly: timm's tag, the file's name, or what the network was trained on.
     pooling: "native" is the architecture's own; "centre" is, side by side, the feature map's mean under a Gaussian
-        window at the
-        centre and its plain mean.
-    views: 1, or 8: the embedding is the mean over the eight rotations by 90 degrees and reflections of the crop in its
-        plane.
+        window at the centre and its plain mean.
+    views: 1, or 8: the embedding is the mean over the eight quarter turns and reflections of the crop in its plane.
     """
 
     architecture: str

@@ -37,14 +37,14 @@ class PretrainingSettings:
     Stopped by steps, the result depends on data, settings and machine only. The learning rate falls to zero along the
     budget, so there is no best moment to look for: the last step is the one that is kept.
 
-    crop_px: side of what the network sees around the point. views: see `EncoderSpec`. temperature: of the contrastive
-        loss.
+    crop_px: side of what the network sees around the point. views: see `EncoderSpec`.
+    temperature: of the contrastive loss.
     """
 
-    architecture: str = "em_resnet10"
+    architecture: str = "em_resnet18"
     crop_px: int = 48
     batch_size: int = 128
-    max_steps: int | None = 400
+    max_steps: int | None = 500
     max_seconds: float | None = None
     learning_rate: float = 1e-3
     temperature: float = 0.2
@@ -74,17 +74,16 @@ def pretrain(
 
     History, a row every ten steps (`progress` gets each as it comes): `step`, `seconds`; `loss` and, both label-free,
     `matched` (share of views whose nearest view in the batch is of the same tile) and `effective_rank` (RankMe of the
-    batch's
-    embeddings: how many directions they use). Tiles larger than the crop by a factor of 1.42 leave room to rotate;
-        smaller ones are mirrored at their edges. With fewer tiles than a batch, the batch is all tiles. Raises
-        ValueError below two tiles, or for tiles of another type or shape. SimCLR: Chen et al. 2020 (arXiv 2002.05709);
-        RankMe: Garrido et al. 2023 (arXiv 2210.02885).
+    batch's embeddings: how many directions they use). Tiles larger than the crop by a factor of 1.42 and four pixels
+    leave room to rotate; smaller ones are mirrored at their edges. With fewer tiles than a batch, the batch is all
+    tiles. Raises ValueError below two tiles, or for tiles of another type or shape.
+    SimCLR: Chen et al. 2020 (arXiv 2002.05709); RankMe: Garrido et al. 2023 (arXiv 2210.02885).
     """
     if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
         raise ValueError(f"pretraining: tiles must be uint8 (N, sections, side, side), not {tiles.dtype} {tiles.shape}")
     if len(tiles) < 2:
         raise ValueError(f"pretraining: telling tiles apart needs at least 2 of them, not {len(tiles)}")
-    # imported here: they bring in lightning and torchvision, some seconds that only training should pay
+    # imported here: lightly brings in torchvision and torch's compiler, seconds that only training should pay
     from lightly.loss.ntx_ent_loss import NTXentLoss
     from lightly.models.modules.heads import SimCLRProjectionHead
 
@@ -145,13 +144,12 @@ def pretrain(
 
 
 def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
-    """A random view of each tile: float32 (N, sections, crop_px, crop_px), grey values scaled to about 0..1, never
-    rescaled in space.
+    """A random view of each tile: float32 (N, sections, crop_px, crop_px), grey values scaled to about 0..1.
 
     `tiles` are uint8 (N, sections, H, H). A view is rotated (half of them by quarter turns, which keep the pixels as
-    they are) and mirrored about the tile's centre, moved by a pixel at most, its sections perhaps in reverse order;
-    then contrast, brightness, blur, noise, and a section replaced by the middle one. `generator` lives on the tiles'
-    device.
+    they are) and mirrored about the tile's centre, moved by a pixel at most, but never rescaled, its sections perhaps
+    in reverse order; then contrast, brightness, blur, noise, and a section replaced by the middle one. `generator`
+    lives on the tiles' device.
     """
     count, sections, side, _ = tiles.shape
     device = tiles.device
@@ -206,8 +204,7 @@ def effective_rank(vectors: Tensor) -> float:
 
 
 def _matched(projected: Tensor) -> float:
-    """Share of views whose nearest other view is of the same tile; the first half and the second half are views of the
-    same tiles."""
+    """Share of views whose nearest other view is of the same tile; view i and view i + N/2 are of one tile."""
     unit = functional.normalize(projected, dim=1)
     alike = unit @ unit.T
     alike.fill_diagonal_(-math.inf)

@@ -26,8 +26,9 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     for name, volume in volumes.items():
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
-        # The ceiling and what an absent chunk means do not change a pixel.
-        about = f"{spec.model_dump_json(exclude={'download_ceiling_gb', 'missing_chunks'})}|{dataset.tile.model_dump_json()}|{CODEC}"
+        # The ceiling does not change a pixel.
+        asked = spec.model_dump_json(exclude={"download_ceiling_gb"})
+        about = f"{asked}|{dataset.tile.model_dump_json()}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})

@@ -1,4 +1,4 @@
-"""How should a row that was not fitted be placed on the map, and how stable are clusters? One run, planted data, figures.
+"""How should a row that was not fitted be placed on the map, and how stable are clusters? One run, planted data.
 
     python -m synapse_assets_tests.bench.projection
 
@@ -8,8 +8,8 @@ Columns of the first table, all for held-out rows:
 trust      trustworthiness among the fitted rows (Venna & Kaski 2001), 15 neighbours
 label      share whose 10 nearest fitted rows on the map mostly carry the row's planted sheet
 hood       overlap of the 15 nearest fitted rows on the map with the 15 nearest in the full space
-to full    distance from the row to the mean place, on this map, of the 15 fitted rows that surround it in a full refit of
-           all 3,000 rows, as a share of the map's standard deviation; median
+to full    distance from the row to the mean place, on this map, of the 15 fitted rows that surround it in a full refit
+           of all 3,000 rows, as a share of the map's standard deviation; median
 moved      the same row placed alone and among all, largest difference in the same units
 """
 

@@ -39,7 +39,10 @@ def changed(points: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
     [
         (lambda p: p.rename(columns={"x": "pre_x"}), r"points\.csv has no column 'x'"),
         (lambda p: p.head(0), r"points\.csv has a header but no rows"),
-        (lambda p: pd.concat([p, p[p["id"] == "s003"]]), r"synapse ids are not unique, for instance 's003' in points\.csv"),
+        (
+            lambda p: pd.concat([p, p[p["id"] == "s003"]]),
+            r"synapse ids are not unique, for instance 's003' in points\.csv",
+        ),
         (lambda p: changed(p, "y", "nan"), r"row 4: y is no number \(synapse s003\)"),
         (lambda p: changed(p, "neuron", "12.5"), r"points\.csv, column 'neuron'.*12\.5"),
     ],
@@ -102,7 +105,12 @@ def precomputed(tmp_path: Path) -> Path:
         "driver": "neuroglancer_precomputed",
         "kvstore": f"file://{folder}/",
         "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
-        "scale_metadata": {"size": [288, 288, 9], "resolution": [4, 4, 40], "chunk_size": [64, 64, 64], "encoding": "raw"},
+        "scale_metadata": {
+            "size": [288, 288, 9],
+            "resolution": [4, 4, 40],
+            "chunk_size": [64, 64, 64],
+            "encoding": "raw",
+        },
         "create": True,
     }
     values = np.random.default_rng(0).integers(1, 255, (288, 288, 9, 1), dtype=np.uint8)

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets.cli import failure_reason
+from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
 
 FITTED = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
@@ -96,6 +96,9 @@ def test_only_changed_tiles_are_embedded(whole_lab: Lab) -> None:
     whole_lab.write(points)
     whole_lab.materialize("synapse_table")
     result = whole_lab.materialize("synapses", "tiles", "embeddings", region=REGIONS[0])
-    events = {e.asset_key.path[-1]: e.step_materialization_data.materialization for e in result.get_asset_materialization_events()}
+    events = {
+        e.asset_key.path[-1]: e.step_materialization_data.materialization
+        for e in result.get_asset_materialization_events()
+    }
     assert events["tiles"].metadata["computed_rows"].value == 1
     assert events["embeddings"].metadata["computed_rows"].value == 1

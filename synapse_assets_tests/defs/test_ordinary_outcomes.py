@@ -42,7 +42,10 @@ def test_fewer_points_than_umap_neighbours(lab: Lab) -> None:
     lab.write(pd.read_csv(lab.points).iloc[[0, 1, 6, 7, 12]])
     lab.whole_chain()
     assert lab.store.results(UMAP_COORDINATES).read().num_rows == 5
-    assert "too few for UMAP" in lab.store.models("umap_model").provenance(str(lab.store.models("umap_model").current)).notes
+    assert (
+        "too few for UMAP"
+        in lab.store.models("umap_model").provenance(str(lab.store.models("umap_model").current)).notes
+    )
     # Too few for clusters as well: all noise, and every synapse still has its row.
     assert set(lab.store.results(CLUSTERS).read().column("cluster").to_pylist()) == {-1}
 

@@ -50,7 +50,7 @@ def test_gone_synapses_go_and_nothing_else(cut_lab: Lab) -> None:
     cut_lab.materialize("synapse_table")
     result = cut_lab.materialize(*CHAIN, region=REGIONS[0])
     assert stored(cut_lab) == expected(cut_lab)
-    tiles = [e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "tiles"][0]
+    tiles = next(e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "tiles")
     numbers = tiles.step_materialization_data.materialization.metadata
     assert numbers["removed_rows"].value == 2
     assert numbers["computed_rows"].value == 0

@@ -136,7 +136,7 @@ def test_files_without_data_say_so(tmp_path: Path, content: bytes, message: str)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="nowhere.csv"):
+    with pytest.raises(BadInput, match=r"nowhere\.csv"):
         read(source(tmp_path / "nowhere.csv"))
 
 

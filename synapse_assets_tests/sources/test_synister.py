@@ -85,7 +85,8 @@ def test_an_export_without_synapses_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "safe"), [("ME(R)", "ME_R"), ("EB", "EB"), ("a...b|c/d", "a_b_c_d"), ("  '; drop--", "drop"), ("(((", "UNNAMED")]
+    ("name", "safe"),
+    [("ME(R)", "ME_R"), ("EB", "EB"), ("a...b|c/d", "a_b_c_d"), ("  '; drop--", "drop"), ("(((", "UNNAMED")],
 )
 def test_region_names_become_safe(name: str, safe: str) -> None:
     assert safe_region_name(name) == safe

@@ -185,7 +185,7 @@ def test_the_table_can_be_pickled_and_opened_with_lancedb(table: RegionTable) ->
 def test_other_columns_than_those_on_disk_are_named(table: RegionTable) -> None:
     apply(table, "A", ["a1"])
     other = RegionTable(table.uri, TILES.with_columns([Column("more", pa.int64(), "One more.")]))
-    with pytest.raises(BadInput, match="was made with other columns"):
+    with pytest.raises(BadInput, match="has other columns"):
         other.replace_region("A", tiles("A", ["a1"]).append_column("more", pa.array([1])), [])
 
 
@@ -206,7 +206,8 @@ def test_a_commit_that_loses_a_race_against_an_optimisation_is_repeated(
 ) -> None:
     for region in "AB":
         apply(table, region, names(region, 20))
-    find, interrupted = RegionTable._find, []
+    find = RegionTable._find
+    interrupted: list[bool] = []
 
     def interrupt(*arguments: Any) -> Any:
         if not interrupted:

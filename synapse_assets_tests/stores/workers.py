@@ -54,7 +54,7 @@ def write_same_new_rows(folder: str, barrier: Barrier, rounds: int) -> None:
     for number in range(rounds):
         table = RegionTable(f"{folder}/{number}.lance", TILES)
         rows = tiles("A", names("a", 100))
-        barrier.wait()
+        barrier.wait(timeout=20)
         table.replace_region("A", rows, [])
 
 

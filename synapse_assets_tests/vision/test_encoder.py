@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from synapse_assets.vision.encoder import (
     Encoder,
@@ -96,7 +96,7 @@ def test_no_tiles_give_no_vectors(trained):
 def test_checkpoint_gives_what_the_network_gives(checkpoint):
     encoder = encoder_from_checkpoint(ARCHITECTURE, checkpoint, 3, 48, mean=(0.4,) * 3, std=(0.2,) * 3)
     plain = timm.create_model(ARCHITECTURE, num_classes=5)
-    plain.load_state_dict({k: torch.as_tensor(v) for k, v in _stored(checkpoint).items()})
+    plain.load_state_dict(load_file(checkpoint))
     plain.reset_classifier(0)
     tiles = planted_tiles(4, seed=5)[0]
     with torch.inference_mode():
@@ -106,21 +106,15 @@ def test_checkpoint_gives_what_the_network_gives(checkpoint):
     assert encoder.spec.source == "small.safetensors"
 
 
-def _stored(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(path)
-
-
 def test_wrapped_torch_checkpoint_and_other_number_of_sections(checkpoint, tmp_path):
     path = tmp_path / "training.pt"
-    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in _stored(checkpoint).items()}}, path)
+    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in load_file(checkpoint).items()}}, path)
     encoder = encoder_from_checkpoint(ARCHITECTURE, path, sections=5, tile_px=48)
     assert encoder.embed(np.zeros((2, 5, 48, 48), dtype=np.uint8)).shape == (2, encoder.dimensions)
 
 
 def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
-    with pytest.raises(ValueError, match="small.safetensors does not hold weights") as error:
+    with pytest.raises(ValueError, match=r"small\.safetensors does not hold weights") as error:
         encoder_from_checkpoint("em_resnet10", checkpoint, 3, 48)
     message = str(error.value)
     assert "em_resnet10" in message
@@ -131,7 +125,7 @@ def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
 
 def test_checkpoint_of_another_width_names_the_shapes(tmp_path):
     path = tmp_path / "narrow.safetensors"
-    save_file({k: v for k, v in timm.create_model("resnet10t", num_classes=0).state_dict().items()}, path)
+    save_file(dict(timm.create_model("resnet10t", num_classes=0).state_dict().items()), path)
     with pytest.raises(ValueError, match=r"of another shape: .* instead of"):
         encoder_from_checkpoint("resnet14t", path, 3, 48)
 
@@ -144,7 +138,7 @@ def test_checkpoint_with_objects_is_not_read(tmp_path):
 
 
 def test_missing_checkpoint(tmp_path):
-    with pytest.raises(FileNotFoundError, match="absent.pt"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.pt"):
         encoder_from_checkpoint(ARCHITECTURE, tmp_path / "absent.pt", 3, 48)
 
 

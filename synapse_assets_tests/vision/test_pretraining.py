@@ -23,14 +23,14 @@ def test_views_keep_shape_and_differ():
 
 @pytest.mark.parametrize("side", [48, 49, 64, 33])
 def test_views_are_never_rescaled(side):
-    """A disc of radius 10 px at the centre keeps its area in every view, and stays where it is within a pixel or so."""
+    """A disc of radius 8 px at the centre keeps its area in every view, and stays within a pixel or so."""
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
-    disc = np.where(np.hypot(rows, columns) < 10, 230, 30).astype(np.uint8)
+    disc = np.where(np.hypot(rows, columns) < 8, 230, 30).astype(np.uint8)
     tiles = torch.from_numpy(np.broadcast_to(disc, (200, SECTIONS, side, side)).copy())
     views = augment(tiles, CROP, torch.Generator().manual_seed(1)).numpy()[:, SECTIONS // 2]
     middle = (views.min((1, 2)) + views.max((1, 2))) / 2
     inside = views > middle[:, None, None]
-    assert inside.sum((1, 2)) == pytest.approx(np.pi * 100, rel=0.06)
+    assert inside.sum((1, 2)) == pytest.approx(np.pi * 64, rel=0.08)
     grid = np.arange(CROP) - (CROP - 1) / 2
     for axis in (1, 2):
         centre = (inside.sum(axis) * grid).sum(1) / inside.sum((1, 2))
@@ -38,7 +38,7 @@ def test_views_are_never_rescaled(side):
 
 
 def test_half_of_the_views_keep_their_pixels():
-    """Quarter turns do not interpolate: a checkerboard of single pixels keeps its contrast in about half of the views."""
+    """Quarter turns do not interpolate: a checkerboard of single pixels keeps its contrast in about half of them."""
     board = np.indices((64, 64)).sum(0) % 2 * 200 + 20
     tiles = torch.from_numpy(np.broadcast_to(board, (300, 1, 64, 64)).astype(np.uint8))
     views = augment(tiles, CROP, torch.Generator().manual_seed(2))
@@ -53,7 +53,7 @@ def test_one_section_is_enough():
 
 def test_training_lowers_the_loss_and_keeps_its_budget(trained):
     encoder, history = trained
-    assert [row["step"] for row in history] == list(range(10, 81, 10))
+    assert [row["step"] for row in history] == list(range(10, 61, 10))
     assert history[-1]["loss"] < history[0]["loss"] - 0.3
     assert history[-1]["matched"] > history[0]["matched"]
     assert encoder.spec.origin == "self_supervised"

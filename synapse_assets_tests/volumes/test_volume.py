@@ -194,7 +194,7 @@ def test_over_http_with_an_estimate(kind: str, http_folder: tuple[Path, str]) ->
     voxels = np.array([[140, 61, 23], [140, 62, 23], [100, 37, 11]])
     check(volume, voxels, TILE)
     tile = TileSpec(size_px=8, sections=1)
-    # The first two tiles lie in one chunk each in x and z; rows 57 to 65 lie in chunk 53 to 69, for a grid that starts at 37.
+    # The first two lie in one chunk: rows 57 to 66 are within 53 to 69 of a grid that starts at 37.
     estimate = volume.estimate_download(centres_nm(voxels), tile)
     assert (estimate.chunks, estimate.bytes, estimate.remote) == (2, 2 * 32 * 16 * 8, True)
     assert "0.0 MB over the network (2 chunks)" in str(estimate)

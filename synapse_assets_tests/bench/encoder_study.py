@@ -1,0 +1,267 @@
+"""How good is the encoder that the pipeline trains without labels? Measured on real EM with real labels.
+
+    python -m synapse_assets_tests.bench.encoder_study --data ../shared/data/vnc_sstem --seeds 3
+
+Data: vnc_sstem (Gerhard et al., figshare, doi 10.6084/m9.figshare.856713). Trained without labels on the tiles around
+    the points; then each point of sections 01-13 is given one of four labels (what lies at the point) by its nearest
+    neighbours and by logistic regression, both fitted on the other three quadrants. The tiles of the tested quadrant
+    are trained on too, as in the pipeline (transductive); `--train-on stack2` trains on another block only. Intervals:
+    bootstrap of objects, for synapses and mitochondria the connected components of the masks, for membrane and
+    cytoplasm blocks of 128x128 pixels over all sections.
+"""
+
+import argparse
+import csv
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+import torch
+from PIL import Image
+from scipy import ndimage
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
+from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+
+TILE_PX = 96
+BASELINES = (  # leave one quadrant out, as given with the data: k-NN, linear
+    ("centre 32x32 pixels", 0.62, 0.67),
+    ("HOG + LBP", 0.38, 0.60),
+    ("random resnet18", 0.36, 0.41),
+    ("SimCLR resnet18, 64 px, 4 minutes", 0.69, 0.79),
+)
+Predictor = Callable[[npt.NDArray[np.float32], npt.NDArray[np.str_], npt.NDArray[np.float32]], npt.NDArray[np.str_]]
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Points of one stack with the tiles around them; labels, regions and objects of the unlabelled stack are empty."""
+
+    tiles: npt.NDArray[np.uint8]
+    label: npt.NDArray[np.str_]
+    region: npt.NDArray[np.str_]
+    section: npt.NDArray[np.int64]
+    object: npt.NDArray[np.str_]
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> "Sites":
+        return Sites(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
+
+
+def read_sites(data: Path, stack: int) -> Sites:
+    """All points of a stack; tiles of 3 sections, mirrored beyond the block."""
+    volume = np.stack([tifffile.imread(path) for path in sorted((data / f"stack{stack}" / "raw").glob("*.tif"))])
+    half = TILE_PX // 2
+    padded = np.pad(volume, ((1, 1), (half, half), (half, half)), mode="reflect")
+    objects = {}
+    for label, folder in (("synapse", "synapses"), ("mitochondrion", "mitochondria")):
+        masks = sorted((data / f"stack{stack}" / folder).glob("*.png"))
+        if masks:
+            mask = np.stack([np.asarray(Image.open(path)) > 0 for path in masks])
+            objects[label] = ndimage.label(mask.reshape(volume.shape), np.ones((3, 3, 3)))[0]
+    tiles, rows = [], []
+    with (data / f"sites_stack{stack}.csv").open() as file:
+        for row in csv.DictReader(file):
+            x, y, z = (round(float(row[axis])) for axis in "xyz")
+            label = row.get("label", "")
+            tiles.append(padded[z : z + 3, y : y + TILE_PX, x : x + TILE_PX])
+            number = objects[label][z, y, x] if label in objects else 0
+            name = f"{label} {number}" if number else f"{label} block {x // 128} {y // 128}"
+            rows.append((label, row["region"], str(z), name))
+    label_, region, section, object_ = (np.array(column) for column in zip(*rows, strict=True))
+    return Sites(np.stack(tiles), label_, region, section.astype(np.int64), object_)
+
+
+def nearest(
+    known: npt.NDArray[np.float32], label: npt.NDArray[np.str_], asked: npt.NDArray[np.float32]
+) -> npt.NDArray[np.str_]:
+    """Ten nearest by cosine about the mean of the known, weighted by closeness."""
+    mean = known.mean(0)
+    return KNeighborsClassifier(10, metric="cosine", weights="distance").fit(known - mean, label).predict(asked - mean)
+
+
+def linear(strength: float) -> Predictor:
+    """Logistic regression on standardised features with inverse penalty `strength`."""
+
+    def predict(known, label, asked):  # type: ignore[no-untyped-def]
+        model = LogisticRegression(C=strength, max_iter=400, class_weight="balanced")
+        return make_pipeline(StandardScaler(), model).fit(known, label).predict(asked)
+
+    return predict
+
+
+def out_of_group(
+    predict: Predictor, vectors: npt.NDArray[np.float32], label: npt.NDArray[np.str_], group: npt.NDArray[np.str_]
+) -> npt.NDArray[np.str_]:
+    """Each point's label predicted from the points of the other groups."""
+    found = np.empty_like(label)
+    for held_out in np.unique(group):
+        asked = group == held_out
+        found[asked] = predict(vectors[~asked], label[~asked], vectors[asked])
+    return found
+
+
+def tuned_linear(vectors: npt.NDArray[np.float32], sites: Sites) -> npt.NDArray[np.str_]:
+    """As `out_of_group`, the penalty chosen inside each fold by leaving out one of its three quadrants at a time."""
+
+    found = np.empty_like(sites.label)
+    for held_out in np.unique(sites.region):
+        asked = sites.region == held_out
+        known, label, quadrant = vectors[~asked], sites.label[~asked], sites.region[~asked]
+        scores = {
+            c: balanced(out_of_group(linear(c), known, label, quadrant) == label, label) for c in (1e-3, 1e-2, 1e-1)
+        }
+        found[asked] = linear(max(scores, key=lambda c: scores[c]))(known, label, vectors[asked])
+    return found
+
+
+def balanced(right: npt.NDArray[np.bool_] | npt.NDArray[np.float64], label: npt.NDArray[np.str_]) -> float:
+    """Mean over the labels of the share that is right."""
+    return float(np.mean([right[label == name].mean() for name in np.unique(label)]))
+
+
+def interval(right: npt.NDArray[np.float64], sites: Sites, rounds: int = 2000) -> tuple[float, float]:
+    """95 % interval of `balanced`: objects drawn anew within each label."""
+    rng = np.random.default_rng(0)
+    drawn = np.zeros(rounds)
+    labels = np.unique(sites.label)
+    for name in labels:
+        chosen = sites.label == name
+        _, number = np.unique(sites.object[chosen], return_inverse=True)
+        points = np.bincount(number)
+        hits = np.bincount(number, weights=right[chosen])
+        pick = rng.integers(0, len(points), (rounds, len(points)))
+        drawn += hits[pick].sum(1) / points[pick].sum(1) / len(labels)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def judge(vectors: npt.NDArray[np.float32], sites: Sites) -> dict[str, npt.NDArray[np.float64]]:
+    """For each judge, whether it is right at each point: leave one quadrant out."""
+    return {
+        "k-NN": (out_of_group(nearest, vectors, sites.label, sites.region) == sites.label).astype(float),
+        "linear": (tuned_linear(vectors, sites) == sites.label).astype(float),
+    }
+
+
+def flattering(vectors: npt.NDArray[np.float32], sites: Sites) -> tuple[float, float]:
+    """What testing on later sections of the same objects would claim: k-NN and linear, fitted on 01-08, asked on
+    09-13."""
+    known, asked = sites.section <= 8, sites.section > 8
+    label = sites.label[asked]
+    found = [
+        balanced(predict(vectors[known], sites.label[known], vectors[asked]) == label, label)
+        for predict in (nearest, linear(1e-2))
+    ]
+    return found[0], found[1]
+
+
+def report(name: str, judged: list[dict[str, npt.NDArray[np.float64]]], sites: Sites, note: str = "") -> None:
+    """One line: mean over seeds with the interval over objects, and each seed's own."""
+    cells = []
+    for judge_name in ("k-NN", "linear"):
+        right = np.mean([seed[judge_name] for seed in judged], axis=0)
+        low, high = interval(right, sites)
+        each = " ".join(f"{balanced(seed[judge_name], sites.label):.3f}" for seed in judged)
+        cells.append(f"{judge_name} {balanced(right, sites.label):.3f} [{low:.2f}, {high:.2f}] ({each})")
+    print(f"{name:44s} {cells[0]}   {cells[1]}   {note}", flush=True)
+
+
+def with_views(encoder: Encoder, views: int) -> Encoder:
+    spec = dataclasses.replace(encoder.spec, views=views)
+    return Encoder(spec, TileNetwork(spec, encoder.network.backbone))
+
+
+def main() -> None:
+    defaults = PretrainingSettings()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder vnc_sstem")
+    parser.add_argument("--seeds", type=int, default=3, help="how many encoders, seeded from --first-seed on")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=defaults.max_steps)
+    parser.add_argument("--architecture", default=defaults.architecture)
+    parser.add_argument("--crop", type=int, default=defaults.crop_px, help="pixels")
+    parser.add_argument("--batch", type=int, default=defaults.batch_size)
+    parser.add_argument("--temperature", type=float, default=defaults.temperature)
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--train-on", choices=("both", "stack2"), default="both")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="folder for encoders, vectors and histories")
+    arguments = parser.parse_args()
+    if not (arguments.data / "sites_stack1.csv").is_file():
+        print(f"skipped: there is no {arguments.data / 'sites_stack1.csv'}")
+        return
+    torch.set_num_threads(arguments.threads)
+    everything, other = read_sites(arguments.data, 1), read_sites(arguments.data, 2)
+    sites = everything.take((everything.section >= 1) & (everything.section <= 13))
+    unlabelled = other.tiles if arguments.train_on == "stack2" else np.concatenate([everything.tiles, other.tiles])
+    print(f"{len(sites.label)} points, {len(np.unique(sites.object))} objects; trained on {len(unlabelled)} tiles")
+    for name, knn, lin in BASELINES:
+        print(f"{'given: ' + name:44s} k-NN {knn:.2f}   linear {lin:.2f}")
+    edge = (TILE_PX - 32) // 2
+    pixels = sites.tiles[..., edge:-edge, edge:-edge].reshape(len(sites.label), -1).astype(np.float32)
+    report("centre 32x32 pixels, judged here", [judge(pixels, sites)], sites)
+
+    rows: dict[str, list[dict[str, npt.NDArray[np.float64]]]] = {}
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        settings = PretrainingSettings(
+            architecture=arguments.architecture,
+            crop_px=arguments.crop,
+            batch_size=arguments.batch,
+            max_steps=arguments.steps,
+            learning_rate=arguments.learning_rate,
+            temperature=arguments.temperature,
+            seed=seed,
+        )
+        wall, processor = time.monotonic(), time.process_time()
+        encoder, history = pretrain(unlabelled, settings, _print_progress)
+        cost = f"{time.monotonic() - wall:.0f} s wall, {time.process_time() - processor:.0f} core-seconds"
+        torch.manual_seed(seed)
+        untrained = Encoder(
+            encoder.spec,
+            TileNetwork(
+                encoder.spec, build_backbone(settings.architecture, encoder.spec.sections, settings.crop_px, "centre")
+            ),
+        )
+        vectors = {
+            "trained": encoder.embed(sites.tiles),
+            "trained, used with 1 view": with_views(encoder, 1).embed(sites.tiles),
+            "random network": untrained.embed(sites.tiles),
+        }
+        half = encoder.dimensions // 2
+        vectors["trained, centre half of the vector"] = vectors["trained"][:, :half]
+        vectors["trained, mean half of the vector"] = vectors["trained"][:, half:]
+        for name, values in vectors.items():
+            rows.setdefault(name, []).append(judge(values, sites))
+        last = history[-1]
+        claim = flattering(vectors["trained"], sites)
+        note = f"{last['step']:.0f} steps, {cost}, matched {last['matched']:.2f}, rank {last['effective_rank']:.0f}"
+        report(f"seed {seed}", [rows["trained"][-1]], sites, note)
+        print(f"{'  on later sections of the same objects':44s} k-NN {claim[0]:.3f}   linear {claim[1]:.3f} (flatters)")
+        if arguments.keep:
+            folder = arguments.keep / f"seed{seed}"
+            encoder.save(folder)
+            np.savez(folder / "vectors.npz", **{name.replace(" ", "_"): v for name, v in vectors.items()})
+            (folder / "history.json").write_text(json.dumps(history))
+    print(f"over {arguments.seeds} seeds, interval of 95 % over objects, in brackets each seed:")
+    for name, judged in rows.items():
+        report(name, judged, sites)
+
+
+def _print_progress(row: dict[str, float]) -> None:
+    if math.isclose(row["step"] % 50, 0):
+        print("  " + ", ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
