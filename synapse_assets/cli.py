@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
+# The UI's timeline shows the runs of a code location by this tag, which runs started outside the UI do not have.
+_SHOWN_IN_TIMELINE = {".dagster/repository": "__repository__@synapse_assets"}
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -37,8 +39,9 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     settings = Settings()
     home = prepare_home(settings)
     Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    os.chdir(_PROJECT)
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_PROJECT / "workspace.yaml")]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    os.chdir(home)
     os.execv(command[0], command)  # noqa: S606 -- our own command with fixed arguments
 
 
@@ -102,6 +105,7 @@ def materialize() -> None:
                         instance=instance,
                         raise_on_error=False,
                         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                        tags=_SHOWN_IN_TIMELINE,
                     )
                 mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
                 console.print(

@@ -141,8 +141,9 @@ TILES = Table(
 )
 
 
-def embedding_table(dimensions: int) -> Table:
-    """The vector table of a model with `dimensions` features."""
+def embedding_table(dimensions: int | None) -> Table:
+    """The vector table of a model with `dimensions` features; None for the table as such, whatever the model."""
+    length = "as many numbers as the encoder gives" if dimensions is None else f"{dimensions} numbers"
     return Table(
         "embeddings",
         "One row per synapse: its picture as a vector. One table per encoder.",
@@ -151,7 +152,7 @@ def embedding_table(dimensions: int) -> Table:
             BRAIN_REGION,
             Column("tile_hash", pa.string(), "Hash of the picture that was embedded."),
             Column("model_id", pa.string(), "Version of the encoder that made the vector."),
-            Column("vector", pa.list_(pa.float16(), dimensions), f"Embedding, {dimensions} numbers (float16)."),
+            Column("vector", pa.list_(pa.float16(), dimensions or -1), f"Embedding, {length}."),
         ),
     )
 

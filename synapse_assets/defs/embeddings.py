@@ -35,6 +35,7 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         be named in the dataset's YAML. Its normalisation is stored with it and used everywhere.
         """
         from synapse_assets.analysis.tables import stratified_rows
+        from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
 
         store = installation.store(dataset.name)
         known = store.tiles.read(None, ["synapse_id", "brain_region", "tile_hash"])
@@ -46,12 +47,17 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 f"{dataset.name}: there are {sample.num_rows} tiles to train an encoder on; materialise tiles of at least one region"
             )
 
+        inputs: dict[str, str] = {}
+        if dataset.encoder.origin == "self_supervised":
+            inputs["tiles"] = content_key(sample)
+        elif dataset.encoder.origin == "checkpoint":
+            inputs["checkpoint"] = checkpoint_hash(dataset.encoder)
+
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.figures import training_curve
-            from synapse_assets.vision.building import build_encoder
             from synapse_assets.volumes.cropping import decode_tiles
 
-            ids = sorted(sample.column("synapse_id").to_pylist())
+            ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []
             pictures = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
             built, history = build_encoder(
                 dataset.encoder, dataset.tile, pictures, dataset.seed, installation.device, context.log.info
@@ -67,15 +73,18 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         return fit_once(
             context,
             store.models("encoder"),
-            inputs={"tiles": content_key(sample)} if dataset.encoder.origin == "self_supervised" else {},
-            parameters={"encoder": dataset.encoder.model_dump(), "tile": dataset.tile.model_dump()},
+            inputs=inputs,
+            parameters={
+                **encoder_parameters(dataset.encoder, dataset.tile, dataset.seed),
+                "tile": dataset.tile.model_dump(),
+            },
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.parameters["tile"] == dataset.tile.model_dump(),
         )
 
     @dg.asset(
-        **describe(dataset, "4_embeddings", "embeddings", embedding_table(1), {"pytorch", "lancedb"}),
+        **describe(dataset, "4_embeddings", "embeddings", embedding_table(None), {"pytorch", "lancedb"}),
         deps=[tiles_key, encoder_key],
         partitions_def=regions,
         pool="gpu",

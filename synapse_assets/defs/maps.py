@@ -15,6 +15,9 @@ from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_us
 
 # Synapses that the map is fitted on; the others are placed among them.
 SAMPLE_SYNAPSES = 5_000
+# UMAP's own default, and enough dimensions for HDBSCAN to find dense groups without the map's crowding.
+NEIGHBOURS = 15
+REDUCED_DIMENSIONS = 10
 
 
 def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
@@ -62,7 +65,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
             ids = sorted(sample.column("synapse_id").to_pylist())
             matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
-            projection = fit_projection(matrix, seed=dataset.seed)
+            projection = fit_projection(matrix, dataset.seed, NEIGHBOURS, REDUCED_DIMENSIONS)
             projection.save(folder)
             scores = {"fitted_synapses": float(len(ids))}
             if isinstance(projection, NoModel):
@@ -78,7 +81,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             context,
             store.models("umap_model"),
             inputs={"encoder": encoder, "embeddings": content_key(sample.select(["synapse_id", "tile_hash"]))},
-            parameters={"sample": SAMPLE_SYNAPSES},
+            parameters={"sample": SAMPLE_SYNAPSES, "neighbours": NEIGHBOURS, "dimensions": REDUCED_DIMENSIONS},
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,

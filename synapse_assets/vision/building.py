@@ -1,6 +1,8 @@
 """From a dataset's choice of encoder to the encoder: trained here, published, or from a local file."""
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,22 @@ from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
 from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+
+
+def encoder_parameters(choice: EncoderChoice, tile: TileSpec, seed: int) -> dict[str, object]:
+    """Everything that decides the encoder but the tiles it is trained on, as plain values, defaults spelled out."""
+    if choice.origin == "self_supervised":
+        return {"origin": choice.origin, "training": asdict(_settings(choice, tile, seed))}
+    return choice.model_dump(include={"origin", "architecture", "crop_px"})
+
+
+def checkpoint_hash(choice: EncoderChoice) -> str:
+    """Hash of the weights file's bytes. Raises BadInput if there is no such file."""
+    path = Path(str(choice.checkpoint)).expanduser()
+    if not path.is_file():
+        raise BadInput(f"encoder: there is no weight file {path}")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def build_encoder(
@@ -27,13 +45,7 @@ def build_encoder(
     """
     try:
         if choice.origin == "self_supervised":
-            defaults = PretrainingSettings()
-            settings = PretrainingSettings(
-                architecture=choice.architecture or defaults.architecture,
-                crop_px=choice.crop_px or min(defaults.crop_px, tile.size_px),
-                max_steps=choice.training_steps,
-                seed=seed,
-            )
+            settings = _settings(choice, tile, seed)
             return pretrain(tiles, settings, progress=_reporter(log, choice.training_steps), device=device)
         architecture = str(choice.architecture)
         if choice.origin == "hub":
@@ -42,6 +54,17 @@ def build_encoder(
         return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, choice.crop_px), []
     except (ValueError, FileNotFoundError) as error:
         raise BadInput(str(error)) from error
+
+
+def _settings(choice: EncoderChoice, tile: TileSpec, seed: int) -> PretrainingSettings:
+    defaults = PretrainingSettings()
+    return replace(
+        defaults,
+        architecture=choice.architecture or defaults.architecture,
+        crop_px=choice.crop_px or min(defaults.crop_px, tile.size_px),
+        max_steps=choice.training_steps,
+        seed=seed,
+    )
 
 
 def _reporter(log: Callable[[str], None], steps: int) -> Callable[[dict[str, float]], None]:

@@ -21,11 +21,11 @@ from synapse_assets.vision.embedding import has_native_bf16, pick_device
 from synapse_assets.vision.encoder import Encoder, EncoderSpec, TileNetwork, build_backbone
 
 _SHIFT_PX = 1.0  # a view's centre lies at most this far from the tile's, along each axis
-_CONTRAST = 0.3  # contrast of a view: 1 +- this, and of each of its sections +- half of it
-_BRIGHTNESS = 0.1  # brightness likewise, of grey values scaled to 0..1
-_NOISE = 0.08  # highest standard deviation of added noise, of grey values scaled to 0..1
-_BLUR_SHARE = 0.3  # views blurred with a 3x3 binomial kernel
-_DROP_SHARE = 0.2  # views in which one section is replaced by the middle one
+_CONTRAST = 0.15  # contrast of a view: 1 +- this, and of each of its sections +- half of it
+_BRIGHTNESS = 0.05  # brightness likewise, of grey values scaled to 0..1
+_NOISE = 0.03  # highest standard deviation of added noise, of grey values scaled to 0..1
+_BLUR_SHARE = 0.2  # views blurred with a 3x3 binomial kernel
+_DROP_SHARE = 0.1  # views in which one section is replaced by the middle one
 _WARM_UP_STEPS = 20
 _LOG_EVERY = 10
 

@@ -76,7 +76,8 @@ def crop_region(
 
 def decode_tiles(images: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """The stored pictures as one array, uint8 (N, sections, size_px, size_px), axes tile, z, y, x."""
-    return np.stack([decode_tile(image) for image in images.to_pylist()])
+    tiles = [decode_tile(image) for image in images.to_pylist()]
+    return np.stack(tiles) if tiles else np.zeros((0, 0, 0, 0), dtype=np.uint8)
 
 
 def _points(synapses: pa.Table) -> np.ndarray:
