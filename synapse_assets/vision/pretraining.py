@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from synapse_assets.vision.embedding import has_native_bf16, pick_device
@@ -44,7 +44,7 @@ class PretrainingSettings:
     architecture: str = "em_resnet18"
     crop_px: int = 48
     batch_size: int = 128
-    max_steps: int | None = 500
+    max_steps: int | None = 240
     max_seconds: float | None = None
     learning_rate: float = 1e-3
     temperature: float = 0.2
@@ -83,10 +83,6 @@ def pretrain(
         raise ValueError(f"pretraining: tiles must be uint8 (N, sections, side, side), not {tiles.dtype} {tiles.shape}")
     if len(tiles) < 2:
         raise ValueError(f"pretraining: telling tiles apart needs at least 2 of them, not {len(tiles)}")
-    # imported here: lightly brings in torchvision and torch's compiler, seconds that only training should pay
-    from lightly.loss.ntx_ent_loss import NTXentLoss
-    from lightly.models.modules.heads import SimCLRProjectionHead
-
     where = pick_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -94,9 +90,8 @@ def pretrain(
         encoder = Encoder(
             spec, TileNetwork(spec, build_backbone(spec.architecture, spec.sections, spec.crop_px, "centre"))
         )
-        head = SimCLRProjectionHead(encoder.dimensions, 512, 128).to(where).train()
+        head = projection_head(encoder.dimensions).to(where).train()
     network = encoder.network.to(where).train()
-    criterion = NTXentLoss(temperature=settings.temperature)
     optimiser = torch.optim.AdamW(
         [*network.parameters(), *head.parameters()], lr=settings.learning_rate, weight_decay=1e-4
     )
@@ -121,7 +116,7 @@ def pretrain(
             vectors = network.features(network.normalise(views))
             projected = head(vectors)
         projected = projected.float()
-        loss = criterion(projected[:batch], projected[batch:])
+        loss = contrastive_loss(projected, settings.temperature)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -194,6 +189,30 @@ def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
     ]
     middle = sections // 2
     return torch.where(lost[:, :, None, None], views[:, middle : middle + 1], views)
+
+
+def projection_head(dimensions: int) -> nn.Sequential:
+    """The small network between embedding and loss, dropped after training (SimCLR section 2.1, with batch norm)."""
+    return nn.Sequential(
+        nn.Linear(dimensions, 512, bias=False),
+        nn.BatchNorm1d(512),
+        nn.ReLU(),
+        nn.Linear(512, 128, bias=False),
+        nn.BatchNorm1d(128),
+    )
+
+
+def contrastive_loss(projected: Tensor, temperature: float) -> Tensor:
+    """NT-Xent, equation 1 of SimCLR, averaged over both views: how badly a view finds its other among all others.
+
+    `projected` float32 (2N, D): row i and row i + N are views of the same tile. Written here because the library that
+    has it pins a parser that Dagster's selection syntax cannot load.
+    """
+    unit = functional.normalize(projected, dim=1)
+    likeness = unit @ unit.T / temperature
+    likeness = likeness.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -math.inf)
+    other = (torch.arange(len(unit), device=unit.device) + len(unit) // 2) % len(unit)
+    return functional.cross_entropy(likeness, other)
 
 
 def effective_rank(vectors: Tensor) -> float:

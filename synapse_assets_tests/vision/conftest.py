@@ -30,8 +30,8 @@ def planted_tiles(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDA
             distance = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE)))
             picture = np.fft.ifft2(spectrum * np.exp(-((distance * 12) ** 2))).real
         picture = (picture - picture.mean()) / picture.std()
-        noise = rng.normal(0, rng.uniform(0.1, 0.5), (SECTIONS, SIDE, SIDE))
-        tiles[i] = (picture + noise) * rng.uniform(35, 60) + rng.uniform(100, 150)
+        noise = rng.normal(0, rng.uniform(0.5, 1.2), (SECTIONS, SIDE, SIDE))
+        tiles[i] = (picture + noise) * rng.uniform(20, 50) + rng.uniform(90, 160)
     return tiles.clip(0, 255).astype(np.uint8), kinds.astype(np.int64)
 
 
@@ -42,5 +42,5 @@ def tiles() -> npt.NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def trained(tiles: npt.NDArray[np.uint8]) -> tuple[Encoder, list[dict[str, float]]]:
-    settings = PretrainingSettings(architecture="em_resnet10", crop_px=CROP, batch_size=32, max_steps=60)
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=CROP, batch_size=32, max_steps=90)
     return pretrain(tiles, settings)
