@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
-# The UI's timeline shows the runs of a code location by this tag, which runs started outside the UI do not have.
-_SHOWN_IN_TIMELINE = {".dagster/repository": "__repository__@synapse_assets"}
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -105,7 +103,6 @@ def materialize() -> None:
                         instance=instance,
                         raise_on_error=False,
                         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                        tags=_SHOWN_IN_TIMELINE,
                     )
                 mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
                 console.print(
@@ -120,7 +117,7 @@ def materialize() -> None:
     for name in dict.fromkeys(key.path[0] for _, keys in waves for key in keys):
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
-    console.print("Next: [bold]make ui[/bold] and open http://127.0.0.1:3000")
+    console.print("Next: [bold]make ui[/bold], then http://127.0.0.1:3000/asset-groups (lineage) and /runs (history)")
     if failures:
         raise typer.Exit(1)
 

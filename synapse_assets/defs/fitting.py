@@ -70,6 +70,7 @@ def fit_once(
         context.log.warning(f"{models.name} {version}: {provenance.notes}")
     return dg.MaterializeResult(
         metadata={
+            **shown,
             "version": version,
             "status": status,
             "in_use": models.current,
@@ -77,7 +78,6 @@ def fit_once(
             "seconds": round(watch.seconds, 3),
             **provenance.scores,
             "notes": provenance.notes or "none",
-            **shown,
         },
         data_version=dg.DataVersion(models.current or version),
     )

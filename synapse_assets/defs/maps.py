@@ -120,7 +120,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             xy = np.stack([table.column("umap_1").to_numpy(), table.column("umap_2").to_numpy()], axis=1)
             shown["map"] = picture(map_figure(xy, known, f"{region}, {dataset.target}"), "map")
         return dg.MaterializeResult(
-            metadata={**watch.numbers(table.num_rows), "umap_model": version, **shown},
+            metadata={**shown, **watch.numbers(table.num_rows), "umap_model": version},
             data_version=dg.DataVersion(f"{version}-{content_key(rows.select(['synapse_id']), encoder)}"),
             check_results=[_match(results.read(region, ["synapse_id"]).num_rows, expected, "embeddings")],
         )
@@ -252,10 +252,10 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             shown["cluster_cards"] = picture(cluster_sheet(cards, tiles), "cluster cards")
         return dg.MaterializeResult(
             metadata={
+                **shown,
                 **watch.numbers(cards.num_rows, synapses.num_rows),
                 "dagster/row_count": cards.num_rows,
                 "one_neuron_clusters": sum(cards.column("one_neuron").to_pylist()),
-                **shown,
             }
         )
 

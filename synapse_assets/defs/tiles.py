@@ -71,13 +71,13 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         valid = facts.column("valid_fraction").to_numpy()
         return dg.MaterializeResult(
             metadata={
+                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES)),
                 **watch.numbers(count, len(todo)),
                 "resumed_rows": len(changed) - len(todo),
                 "removed_rows": len(gone),
                 "mean_valid_fraction": float(valid.mean()) if count else 1.0,
                 "incomplete_tiles": int((valid < 1).sum()),
                 "mean_contrast": _mean_contrast(facts),
-                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES)),
             },
             data_version=dg.DataVersion(content_key(facts.select(["synapse_id", "tile_hash"]))),
             check_results=[
