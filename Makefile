@@ -7,10 +7,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 3000
 
-export SYNAPSE_DATA_ROOT ?= data
-ifdef SYNAPSE_DATASETS
-export SYNAPSE_DATASETS
-endif
 export PYTHONUNBUFFERED = 1
 
 .PHONY: install demo ui test bench lock clean
