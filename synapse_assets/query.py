@@ -54,8 +54,8 @@ class Warehouse:
         self._connection.close()
 
     def sql(self, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
-        """The result of a DuckDB query over the tables (`show tables` lists them)."""
-        return self._connection.execute(query, parameters or []).df()
+        """The result of a DuckDB query over the tables (`show tables` lists them). Identifiers stay whole 64-bit numbers."""
+        return _frame(self._connection.sql(query, params=parameters).to_arrow_table())
 
     def similar(
         self,
@@ -90,18 +90,18 @@ class Warehouse:
                 own_neuron = int(found["neuron_id"].iloc[0])
         else:
             query = self._embed(np.asarray(image))
-        candidates = self._connection.execute(
+        candidates = self._connection.sql(
             f"""select s.* exclude (known_classes), c.cluster, p.predicted
             from synapses s left join clusters c using (synapse_id) left join synapse_predictions p using (synapse_id)
             where ({where}) and s.synapse_id is distinct from $1 and ($2 is null or s.neuron_id is distinct from $2)""",  # noqa: S608 -- the caller's own condition on a read-only file
-            [synapse_id, own_neuron],
+            params=[synapse_id, own_neuron],
         ).to_arrow_table()
         rows = pc.index_in(candidates.column("synapse_id"), value_set=ids)
         candidates = candidates.filter(pc.is_valid(rows))
         positions = rows.drop_null().to_numpy()
         distances = 1.0 - matrix[positions] @ query
         nearest = np.argsort(distances, kind="stable")[:k]
-        return candidates.take(nearest).append_column("distance", pa.array(distances[nearest])).to_pandas()
+        return _frame(candidates.take(nearest).append_column("distance", pa.array(distances[nearest])))
 
     def _matrix(self) -> tuple[pa.Array, np.ndarray]:
         """Ids and vectors of length one of the whole release; read once and kept."""
@@ -118,6 +118,11 @@ class Warehouse:
 
         encoder = Encoder.load(self._store.models("encoder").path(self.release["models"]["encoder"]))
         return _unit(encoder.embed(image[None]))[0]
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """As pandas; a column of integers with gaps does not become floating point, which would round neuron ids."""
+    return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

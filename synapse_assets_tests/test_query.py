@@ -8,7 +8,7 @@ from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.schema import BadInput
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def test_an_unknown_id_is_named(warehouse: Warehouse) -> None:
 def test_nothing_published_says_what_to_do(finished_lab: Lab) -> None:
     with pytest.raises(BadInput, match="materialise the asset other/warehouse"):
         open_warehouse("other", finished_lab.root)
+
+
+def test_neuron_ids_stay_exact_beside_gaps(warehouse: Warehouse) -> None:
+    found = warehouse.sql("select min(neuron_id) as neuron_id from synapses union all select null")
+    assert found["neuron_id"].iloc[0] == FIRST_NEURON
+    assert found["neuron_id"].isna().iloc[1]
 
 
 def test_the_file_is_read_only(warehouse: Warehouse) -> None:
