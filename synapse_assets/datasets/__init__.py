@@ -111,7 +111,7 @@ class EncoderChoice(_Frozen):
         None, description="Central part of the tile that the network sees, in voxels."
     )
     training_steps: Annotated[int, Field(ge=1)] = Field(
-        500, description="Steps of self-supervised training; fixed beforehand, no label is looked at."
+        600, description="Steps of self-supervised training; fixed beforehand, no label is looked at."
     )
     training_tiles: Annotated[int, Field(ge=2)] = Field(
         20_000, description="At most this many tiles are trained on (a stratified sample)."

@@ -44,7 +44,7 @@ class PretrainingSettings:
     architecture: str = "em_resnet18"
     crop_px: int = 48
     batch_size: int = 128
-    max_steps: int | None = 240
+    max_steps: int | None = 600
     max_seconds: float | None = None
     learning_rate: float = 1e-3
     temperature: float = 0.2
