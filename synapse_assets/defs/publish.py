@@ -1,6 +1,7 @@
 """What scripts and people read: `warehouse`, one DuckDB file and the release that says which versions belong together."""
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
 from synapse_assets.defs.metadata import Stopwatch, check, describe
@@ -14,6 +15,7 @@ from synapse_assets.schema import (
     SPLITS,
     SYNAPSE_PREDICTIONS,
     UMAP_COORDINATES,
+    BadInput,
 )
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
@@ -21,6 +23,12 @@ from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vectors_in_use
 
 MODELS = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
+# Result tables, the column that names the model a row was made with, and that model.
+APPLIED_MODELS = (
+    (UMAP_COORDINATES, "umap_model", "umap_model"),
+    (CLUSTERS, "cluster_model", "cluster_model"),
+    (SYNAPSE_PREDICTIONS, "classifier", "synapse_classifier"),
+)
 RESULTS = {
     table.name: table
     for table in (UMAP_COORDINATES, CLUSTERS, CLUSTER_CARDS, SPLITS, SYNAPSE_PREDICTIONS, NEURONS, NEURON_PREDICTIONS)
@@ -58,6 +66,7 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
+        _require_models_in_use(store)
         build_warehouse(
             store, _published(store, [*by_region, *whole]), {"models": _models_in_use(store), "scores": _scores(store)}
         )
@@ -105,6 +114,23 @@ def _published(store: DatasetStore, names: list[str]) -> list[RegionTable | Parq
         else:
             tables.append(store.results(RESULTS[name]))
     return tables
+
+
+def _require_models_in_use(store: DatasetStore) -> None:
+    """Refuse a mixture: every row to publish is made with the model in use. Raises BadInput naming the regions that are not."""
+    from synapse_assets.analysis.tables import current_rows
+
+    synapses = store.synapses.read(None, ["synapse_id", "brain_region"])
+    for table, column, model in APPLIED_MODELS:
+        rows = current_rows(store.results(table).read(columns=["synapse_id", "brain_region", column]), synapses)
+        in_use = store.models(model).current
+        made_with_others = rows.filter(pc.not_equal(rows.column(column), in_use or ""))
+        if made_with_others.num_rows:
+            regions = sorted(set(made_with_others.column("brain_region").to_pylist()))
+            raise BadInput(
+                f"{table.name} of {regions} was made with {model} {made_with_others.column(column)[0].as_py()}, but {in_use} is in "
+                f"use: materialise {table.name} of these regions again. The release before stays as it is"
+            )
 
 
 def _models_in_use(store: DatasetStore) -> dict[str, str | None]:

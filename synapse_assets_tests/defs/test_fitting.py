@@ -52,6 +52,14 @@ def test_fit_candidate_and_promotion(whole_lab: Lab) -> None:
     assert promoted.success
     assert maps.current == candidate
     assert maps.candidate is None
+    lab.materialize("umap_coordinates", region=REGIONS[0])
+    # Half of the regions with one map and half with another are not published.
+    before = store.release()
+    text = failure_reason(lab.materialize("warehouse", raises=False))
+    assert (
+        f"umap_coordinates of ['{REGIONS[1]}', '{REGIONS[2]}'] was made with umap_model {in_use['umap_model']}" in text
+    )
+    assert store.release() == before
     lab.everywhere("umap_coordinates")
     assert set(_column(lab, "umap_model")) == {candidate}
 
