@@ -39,7 +39,6 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
     command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_PROJECT / "workspace.yaml")]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    os.chdir(home)
     os.execv(command[0], command)  # noqa: S606 -- our own command with fixed arguments
 
 
@@ -62,7 +61,7 @@ def promote(
             raise_on_error=False,
         )
         if not result.success:
-            Console(stderr=True).print(f"[red]{failure_reason(result)}[/red]")
+            Console(stderr=True).print(failure_reason(result), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1)
 
 
@@ -80,7 +79,7 @@ def materialize() -> None:
     try:
         definitions = build_definitions(settings)
     except BadInput as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     failures: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
@@ -113,7 +112,7 @@ def materialize() -> None:
                     # A region that fails is left out from here on; a step for all regions ends the dataset.
                     failures[where] = failure_reason(result)
     for where, reason in failures.items():
-        console.print(f"[red]{where}: {reason}[/red]", soft_wrap=True)
+        console.print(f"{where}: {reason}", style="red", markup=False, soft_wrap=True)
     for name in dict.fromkeys(key.path[0] for _, keys in waves for key in keys):
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
@@ -166,7 +165,7 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
     try:
         warehouse = open_warehouse(dataset, settings.data_root)
     except BadInput as error:
-        console.print(f"\n{dataset}: {error}")
+        console.print(f"\n{dataset}: {error}", markup=False)
         return
     with warehouse:
         folder = Path(settings.data_root) / dataset

@@ -233,7 +233,7 @@ SYNAPSE_PREDICTIONS = Table(
         Column(
             "out_of_fold",
             pa.bool_(),
-            "True if the synapse is labelled: its prediction then comes from a model that never saw its group.",
+            "True if the synapse was labelled when the classifier was fitted: the prediction is of a model that never saw its group.",
         ),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
     ),

@@ -1,6 +1,8 @@
 """Between stored tables and the methods of this room: rows in, rows of `schema` out. No method of its own."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,12 @@ def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
     )
     regions = synapses.column("brain_region").combine_chunks().take(place)
     return rows.filter(pc.fill_null(pc.equal(rows.column("brain_region").combine_chunks(), regions), False))
+
+
+def values_of(rows: pa.Table, column: str, ids: Sequence[str]) -> list[Any]:
+    """The value of that column for each synapse in `ids`, None where `rows` do not have the synapse (any more)."""
+    found = dict(zip(rows.column("synapse_id").to_pylist(), rows.column(column).to_pylist(), strict=True))
+    return [found.get(synapse_id) for synapse_id in ids]
 
 
 def targets_and_groups(splits: pa.Table, split: str) -> tuple[dict[str, str], dict[str, str]]:

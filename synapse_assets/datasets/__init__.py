@@ -65,6 +65,7 @@ class Columns(_Frozen):
 class _Source(_Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
     volume: str = Field(description="Name of the volume that the points lie in.")
+    space: str | None = Field(None, description="Coordinate space of the points; it must be the volume's.")
     id_prefix: str = Field("", description="Put before every id, for sources whose ids repeat between files.")
     brain_region: str | None = Field(None, description="Region of every row, where the file has no such column.")
 
@@ -140,6 +141,10 @@ class Dataset(_Frozen):
     volumes: dict[str, VolumeSpec] = Field(min_length=1)
     sources: list[Source] = Field(min_length=1)
     missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
+    region_names: dict[str, str] = Field(
+        {},
+        description="Other keys for regions, by their name in the source; needed where two names would become one key.",
+    )
     target: str = Field(
         "class", description="What the target column means in this dataset, for instance 'neurotransmitter'."
     )
@@ -163,6 +168,11 @@ class Dataset(_Frozen):
             if source.volume not in self.volumes:
                 raise ValueError(
                     f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}"
+                )
+            wanted = self.volumes[source.volume].space
+            if source.space is not None and source.space != wanted:
+                raise ValueError(
+                    f"source '{source.name}' is in space {source.space}, volume '{source.volume}' in {wanted}: their points do not match"
                 )
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:

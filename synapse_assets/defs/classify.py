@@ -92,6 +92,8 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         The headline is the balanced accuracy on groups that were not trained on, with a 95 % interval over those groups; the
         score of a random split stands beside it to show what it would have claimed.
         """
+        from synapse_assets.analysis.classification import STRENGTHS
+
         store = installation.store(dataset.name)
         encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
         vectors = vectors_in_use(store)
@@ -141,7 +143,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "embeddings": content_key(used),
                 "splits": content_key(folds.drop_columns(["brain_region"])),
             },
-            parameters={"headline": headline, "folds": FOLDS},
+            parameters={"headline": headline, "folds": FOLDS, "strengths": list(STRENGTHS)},
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
@@ -180,8 +182,8 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     def synapse_predictions(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The predicted class of each synapse of one brain region, with the probability of every class. A row is one synapse.
 
-        A labelled synapse gets the prediction of a model that never saw its group, so these rows can be compared with the
-        known classes. Probabilities are not calibrated.
+        A synapse that was labelled when the classifier was fitted gets the prediction of a model that never saw its group,
+        so these rows can be compared with the known classes. Probabilities are not calibrated.
         """
         from synapse_assets.analysis.classification import load_classifier, predict_rows
 
@@ -194,7 +196,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             models, version, "encoder", model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
         )
         classifier = load_classifier(models.path(version))
-        rows = vectors_in_use(store).read(region, ["synapse_id", "brain_region", "vector"])
+        rows = vectors_in_use(store).read(region, ["synapse_id", "brain_region", "tile_hash", "vector"])
         table = predict_rows(classifier, rows, vector_matrix(rows), version)
         results = store.results(SYNAPSE_PREDICTIONS)
         results.write_region(region, table)
@@ -208,7 +210,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "out_of_fold_rows": sum(table.column("out_of_fold").to_pylist()),
                 "predicted_classes": dg.MetadataValue.json({item["values"]: item["counts"] for item in predicted}),
             },
-            data_version=dg.DataVersion(f"{version}-{content_key(table.select(['synapse_id', 'predicted']))}"),
+            data_version=dg.DataVersion(f"{version}-{content_key(rows.select(['synapse_id', 'tile_hash']))}"),
             check_results=[
                 check("probabilities_add_up", wrong == 0, f"{wrong:,} of {len(sums):,} rows do not", wrong=wrong)
             ],

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.defs.metadata import Stopwatch
 from synapse_assets.schema import BadInput
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint
@@ -53,10 +54,14 @@ def fit_once(
         shown = fitted.shown
     provenance = models.provenance(version)
     current = models.current
-    if current is None or not fits_current_inputs(models.provenance(current)):
+    usable = (
+        current is not None
+        and NoModel.found(models.path(current)) is None
+        and fits_current_inputs(models.provenance(current))
+    )
+    if not usable or current == version:
         models.promote(version)
-        status = "in use"
-    elif current == version:
+        models.clear_candidate()
         status = "in use"
     else:
         models.set_candidate(version)

@@ -62,6 +62,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             from synapse_assets.analysis.figures import map_figure
             from synapse_assets.analysis.outcome import NoModel
             from synapse_assets.analysis.projection import fit_projection
+            from synapse_assets.analysis.tables import values_of
 
             ids = sorted(sample.column("synapse_id").to_pylist())
             matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
@@ -70,7 +71,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             scores = {"fitted_synapses": float(len(ids))}
             if isinstance(projection, NoModel):
                 return Fitted(scores=scores, notes=[f"no map: {projection.reason}"])
-            targets = store.synapses.read_ids(ids, ["target"]).column("target").to_pylist()
+            targets = values_of(store.synapses.read_ids(ids, ["synapse_id", "target"]), "target", ids)
             png = map_figure(projection.apply(matrix)[0], targets, f"Fitted sample, {dataset.target}")
             few = f"{len(ids)} synapses are too few for UMAP: principal components instead"
             return Fitted(
@@ -97,7 +98,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         """Where each synapse of one brain region lies on the map. A row is one synapse."""
         from synapse_assets.analysis.figures import map_figure
         from synapse_assets.analysis.outcome import NoModel
-        from synapse_assets.analysis.tables import load_projection, place_rows
+        from synapse_assets.analysis.tables import load_projection, place_rows, values_of
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -106,7 +107,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         version = model_in_use(models, "materialise the asset 'umap_model' first")
         encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
         require_same(models, version, "encoder", encoder)
-        rows = vectors_in_use(store).read(region, ["synapse_id", "brain_region", "vector"])
+        rows = vectors_in_use(store).read(region, ["synapse_id", "brain_region", "tile_hash", "vector"])
         projection = load_projection(models.path(version))
         expected = 0 if isinstance(projection, NoModel) else rows.num_rows
         table = place_rows(projection, rows, vector_matrix(rows), version)
@@ -114,14 +115,13 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         results.write_region(region, table)
         shown = {}
         if table.num_rows:
-            known = (
-                store.synapses.read_ids(table.column("synapse_id").to_pylist(), ["target"]).column("target").to_pylist()
-            )
+            ids = table.column("synapse_id").to_pylist()
+            known = values_of(store.synapses.read_ids(ids, ["synapse_id", "target"]), "target", ids)
             xy = np.stack([table.column("umap_1").to_numpy(), table.column("umap_2").to_numpy()], axis=1)
             shown["map"] = picture(map_figure(xy, known, f"{region}, {dataset.target}"), "map")
         return dg.MaterializeResult(
             metadata={**shown, **watch.numbers(table.num_rows), "umap_model": version},
-            data_version=dg.DataVersion(f"{version}-{content_key(rows.select(['synapse_id']), encoder)}"),
+            data_version=dg.DataVersion(f"{version}-{content_key(rows.select(['synapse_id', 'tile_hash']), encoder)}"),
             check_results=[_match(results.read(region, ["synapse_id"]).num_rows, expected, "embeddings")],
         )
 
@@ -168,7 +168,11 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             context,
             store.models("cluster_model"),
             inputs={"umap_model": umap_version},
-            parameters={},
+            parameters={
+                "method": "HDBSCAN on the reduction",
+                "min_cluster_size": "max(5, sqrt(n) / 2)",
+                "min_samples": 10,
+            },
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["umap_model"] == umap_version,

@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.defs.fitting import require_same
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.partitions import every_region
 from synapse_assets.defs.resources import Installation
@@ -120,16 +121,24 @@ def _require_models_in_use(store: DatasetStore) -> None:
     """Refuse a mixture: every row to publish is made with the model in use. Raises BadInput naming the regions that are not."""
     from synapse_assets.analysis.tables import current_rows
 
+    in_use = {name: store.models(name).current for name in MODELS}
+    for name, fitted_on in (
+        ("umap_model", "encoder"),
+        ("cluster_model", "umap_model"),
+        ("synapse_classifier", "encoder"),
+    ):
+        version, wanted = in_use[name], in_use[fitted_on]
+        if version is not None and wanted is not None:
+            require_same(store.models(name), version, fitted_on, wanted)
     synapses = store.synapses.read(None, ["synapse_id", "brain_region"])
     for table, column, model in APPLIED_MODELS:
         rows = current_rows(store.results(table).read(columns=["synapse_id", "brain_region", column]), synapses)
-        in_use = store.models(model).current
-        made_with_others = rows.filter(pc.not_equal(rows.column(column), in_use or ""))
+        made_with_others = rows.filter(pc.not_equal(rows.column(column), in_use[model] or ""))
         if made_with_others.num_rows:
             regions = sorted(set(made_with_others.column("brain_region").to_pylist()))
             raise BadInput(
-                f"{table.name} of {regions} was made with {model} {made_with_others.column(column)[0].as_py()}, but {in_use} is in "
-                f"use: materialise {table.name} of these regions again. The release before stays as it is"
+                f"{table.name} of {regions} was made with {model} {made_with_others.column(column)[0].as_py()}, but {in_use[model]} is "
+                f"in use: materialise {table.name} of these regions again. The release before stays as it is"
             )
 
 

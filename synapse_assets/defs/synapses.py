@@ -63,7 +63,7 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         Start here: materialise this asset and the brain regions appear as partitions of the assets downstream. A row is one
         synapse; positions are nanometres. Nothing is stored unless every source could be read and every id is unique.
         """
-        from synapse_assets.sources import RegionLimit, read_source
+        from synapse_assets.sources import RegionLimit, RegionNames, read_source
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -73,9 +73,10 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             draw_sample_brain(store.raw, seed=dataset.seed)
         read = 0
         limit = RegionLimit(dataset.trial_limit)
+        names = RegionNames(dataset.missing_region, dataset.region_names)
         with store.synapse_table.replace() as split:
             for source in dataset.sources:
-                for batch in read_source(source, dataset.volumes[source.volume], dataset.missing_region):
+                for batch in read_source(source, dataset.volumes[source.volume], names):
                     read += batch.num_rows
                     split.write(limit.keep(batch))
                 context.log.info(f"source {source.name}: {read:,} synapses read so far")

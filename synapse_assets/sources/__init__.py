@@ -11,17 +11,18 @@ import pyarrow as pa
 
 from synapse_assets.datasets import PointsSource, Source, VolumeSpec
 from synapse_assets.sources import points, synister
+from synapse_assets.sources.checks import RegionNames
 
 
-def read_source(source: Source, volume: VolumeSpec, missing_region: str) -> Iterator[pa.Table]:
+def read_source(source: Source, volume: VolumeSpec, regions: RegionNames) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSES` read from one source that lies in `volume`.
 
-    Coordinates are nanometres in xyz; `brain_region` is safe as a partition key and is `missing_region` where the source
-    names none; `synapse_id` carries the source's `id_prefix`. Uniqueness of ids is not checked here.
+    Coordinates are nanometres in xyz; `brain_region` is the partition key that `regions` gives;
+    `synapse_id` carries the source's `id_prefix`. Uniqueness of ids is not checked here.
     """
     if isinstance(source, PointsSource):
-        return points.read(source, volume, missing_region)
-    return synister.read(source, missing_region)
+        return points.read(source, volume, regions)
+    return synister.read(source, regions)
 
 
 class RegionLimit:

@@ -1,6 +1,7 @@
 """What every reader checks and names alike: is the file there and real data, are coordinates numbers, what is a region called."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,24 +28,50 @@ def existing_file(path: str) -> Path:
 
 
 def safe_region_name(name: str) -> str:
-    """A region name that is safe as a partition key, folder and SQL text: letters, digits and underscores.
+    """A region name that is safe as a partition key, folder and SQL text: letters, digits and underscores; case is kept.
 
-    'ME(R)' becomes 'ME_R'. Names that differ only in other characters become one region; case is kept.
+    'ME(R)' becomes 'ME_R'.
     """
     safe = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:LONGEST_REGION_NAME]
     return safe or "UNNAMED"
 
 
-def safe_regions(names: pa.Array | pa.ChunkedArray, missing_region: str) -> pa.Array:
-    """Region names (string, nulls and blanks allowed) as safe partition keys, `missing_region` where there is none."""
-    encoded = pc.fill_null(pc.utf8_trim_whitespace(names.cast(pa.string())), "")
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    encoded = encoded.dictionary_encode()
-    renamed = pa.array(
-        [safe_region_name(name or missing_region) for name in encoded.dictionary.to_pylist()], pa.string()
-    )
-    return renamed.take(encoded.indices)
+class RegionNames:
+    """Partition keys for the region names of a dataset's sources: renamed as the dataset says, then made safe.
+
+    missing: the key where a source names no region. renamed: source name to key, for names that would otherwise become
+    the same key, or that should.
+    """
+
+    def __init__(self, missing: str, renamed: Mapping[str, str] | None = None) -> None:
+        self._missing = missing
+        self._renamed = dict(renamed or {})
+        self._name_of: dict[str, str] = {}
+
+    def keys(self, names: pa.Array | pa.ChunkedArray) -> pa.Array:
+        """The key of each name (string; null and blank are the missing region).
+
+        Raises BadInput if two names would become one key without the dataset saying so.
+        """
+        trimmed = pc.fill_null(pc.utf8_trim_whitespace(names.cast(pa.string())), "")
+        if isinstance(trimmed, pa.ChunkedArray):
+            trimmed = trimmed.combine_chunks()
+        encoded = trimmed.dictionary_encode()
+        keys = [self._key(name) for name in encoded.dictionary.to_pylist()]
+        return pa.array(keys, pa.string()).take(encoded.indices)
+
+    def _key(self, name: str) -> str:
+        if not name:
+            return self._missing
+        if name in self._renamed:
+            return safe_region_name(self._renamed[name])
+        key = safe_region_name(name)
+        if self._name_of.setdefault(key, name) != name:
+            raise BadInput(
+                f"the regions '{self._name_of[key]}' and '{name}' would both become '{key}': give one of them another key, or both "
+                f"the same, in region_names of the dataset's YAML, for instance region_names: {{'{name}': {key}}}"
+            )
+        return key
 
 
 def checked_synapses(columns: dict[str, pa.Array | pa.ChunkedArray], file: str, first_row: int) -> pa.Table:

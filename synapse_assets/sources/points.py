@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from synapse_assets.datasets import PointsSource, VolumeSpec
 from synapse_assets.schema import BadInput
-from synapse_assets.sources.checks import checked_synapses, existing_file, safe_regions
+from synapse_assets.sources.checks import RegionNames, checked_synapses, existing_file
 
 BATCH_ROWS = 65_536
 # The largest integer below which every integer is exact in a float64.
@@ -26,13 +26,13 @@ _TEXT = ("synapse_id", "brain_region", "hemilineage", "target", "object_id")
 _INTEGER = ("neuron_id", "section")
 
 
-def read(source: PointsSource, volume: VolumeSpec, missing_region: str) -> Iterator[pa.Table]:
+def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSES` from one file. Raises BadInput naming file, column and row."""
     file = existing_file(source.path)
     mapping = {field: column for field, column in source.columns.model_dump().items() if column is not None}
     first_row, rows = 1, 0
     for batch in _batches(file, mapping):
-        yield _convert(batch, mapping, source, volume, missing_region, first_row)
+        yield _convert(batch, mapping, source, volume, regions, first_row)
         first_row += batch.num_rows
         rows += batch.num_rows
     if rows == 0:
@@ -46,8 +46,8 @@ def _batches(file: Path, mapping: dict[str, str]) -> Iterator[pa.RecordBatch]:
             delimiter = "\t" if suffix == ".tsv" else ","
             # The header first: a missing column should be named together with those that exist.
             with file.open("rb") as stream:
-                header = stream.readline(1 << 20).decode("utf-8-sig").strip("\r\n").split(delimiter)
-            _require(file, mapping, [name.strip('" ') for name in header])
+                header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace").strip("\r\n").split(delimiter)
+            _require(file, mapping, [name.strip('"') for name in header])
             # Identifiers as text: pandas writes '10814.0' beside an empty cell, and no digit may be lost on the way.
             types = {mapping[field]: pa.string() for field in (*_TEXT, *_INTEGER) if field in mapping}
             types |= {mapping[axis]: pa.float64() for axis in "xyz" if mapping[axis] not in types}
@@ -88,7 +88,7 @@ def _convert(
     mapping: dict[str, str],
     source: PointsSource,
     volume: VolumeSpec,
-    missing_region: str,
+    regions: RegionNames,
     first_row: int,
 ) -> pa.Table:
     file = source.path
@@ -114,8 +114,8 @@ def _convert(
     if "synapse_id" not in columns:
         columns["synapse_id"] = _ids_from_position(columns)
     columns["synapse_id"] = pc.binary_join_element_wise(source.id_prefix, columns["synapse_id"], "")
-    regions = columns.get("brain_region", pa.array([source.brain_region] * rows, pa.string()))
-    columns["brain_region"] = safe_regions(regions, missing_region)
+    named = columns.get("brain_region", pa.array([source.brain_region] * rows, pa.string()))
+    columns["brain_region"] = regions.keys(named)
     if "target" not in columns and source.target_value is not None:
         columns["target"] = pa.array([source.target_value] * rows, pa.string())
     if "target" in columns:

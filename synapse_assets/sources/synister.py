@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
-from synapse_assets.sources.checks import checked_synapses, existing_file, safe_regions
+from synapse_assets.sources.checks import RegionNames, checked_synapses, existing_file
 
 BATCH_ROWS = 65_536
 # Names that the hemilineage file uses for "not known".
 _UNKNOWN_HEMILINEAGE = re.compile(r"(NA\d*|NONE|NEW\d*|NEW2_POSTERIOR|UNKNOWN\d*)", re.IGNORECASE)
 
 
-def read(source: SynisterSource, missing_region: str) -> Iterator[pa.Table]:
+def read(source: SynisterSource, regions: RegionNames) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSES`; the target is the neuron's transmitter where exactly one is known."""
     file = existing_file(source.synapses)
     neurons = _neurons(source)
@@ -32,13 +32,13 @@ def read(source: SynisterSource, missing_region: str) -> Iterator[pa.Table]:
             for key, fields in ijson.kvitems(stream, "", use_float=True):
                 rows.append((key, fields))
                 if len(rows) == BATCH_ROWS:
-                    yield _convert(rows, neurons, source, missing_region, first_row)
+                    yield _convert(rows, neurons, source, regions, first_row)
                     first_row += len(rows)
                     rows = []
         except ijson.JSONError as error:
             raise BadInput(f"{file} is not one JSON object of synapses: {error}") from error
     if rows:
-        yield _convert(rows, neurons, source, missing_region, first_row)
+        yield _convert(rows, neurons, source, regions, first_row)
     elif first_row == 1:
         raise BadInput(f"{file} holds no synapses")
 
@@ -72,7 +72,7 @@ def _convert(
     rows: list[tuple[str, dict[str, Any]]],
     neurons: dict[int, tuple[list[str], str | None]],
     source: SynisterSource,
-    missing_region: str,
+    regions: RegionNames,
     first_row: int,
 ) -> pa.Table:
     file = source.synapses
@@ -83,13 +83,13 @@ def _convert(
                 f"{file}, synapse {key} (row {first_row + index}): field {missing} is missing; there are {sorted(fields)}"
             )
     skeletons = [fields["skeleton_id"] for _, fields in rows]
-    ids = [None if skeleton is None else int(skeleton) for skeleton in skeletons]
+    ids = [_neuron_id(skeleton, key, file) for skeleton, (key, _) in zip(skeletons, rows, strict=True)]
     unknown: tuple[list[str], str | None] = ([], None)
     known = [neurons.get(neuron, unknown) if neuron is not None else unknown for neuron in ids]
-    regions = [fields.get("brain_region") for _, fields in rows]
+    named = [_first(fields.get("brain_region")) for _, fields in rows]
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "synapse_id": pa.array([source.id_prefix + key for key, _ in rows], pa.string()),
-        "brain_region": safe_regions(pa.array([_first(region) for region in regions], pa.string()), missing_region),
+        "brain_region": regions.keys(pa.array(named, pa.string())),
         "volume": pa.array([source.volume] * len(rows), pa.string()),
         "neuron_id": pa.array(ids, pa.int64()),
         "hemilineage": pa.array([hemilineage for _, hemilineage in known], pa.string()),
@@ -99,6 +99,16 @@ def _convert(
     for axis in "xyz":
         columns[f"{axis}_nm"] = _numbers([fields[axis] for _, fields in rows], file, axis, first_row, rows)
     return checked_synapses(columns, file, first_row)
+
+
+def _neuron_id(skeleton: Any, synapse: str, file: str) -> int | None:
+    if skeleton is None:
+        return None
+    if isinstance(skeleton, float) or not str(skeleton).isdigit():
+        raise BadInput(
+            f"{file}, synapse {synapse}: skeleton_id {skeleton!r} is not a whole number; ids are kept to the last digit"
+        )
+    return int(skeleton)
 
 
 def _first(region: str | list[str] | None) -> str | None:

@@ -115,6 +115,10 @@ class ModelStore:
         self._require(version)
         self.folder.write_json("candidate.json", {"version": version})
 
+    def clear_candidate(self) -> None:
+        """Forgets that any version waits to be promoted; the version itself stays."""
+        self.folder.remove("candidate.json")
+
     def _pointer(self, name: str) -> str | None:
         pointer = self.folder.read_json(name)
         return None if pointer is None else str(pointer["version"])

@@ -65,6 +65,18 @@ def test_one_class_only(lab: Lab) -> None:
     assert lab.store.results(SYNAPSE_PREDICTIONS).read().num_rows == 0
 
 
+def test_labels_that_come_later_are_taken_up_at_once(lab: Lab) -> None:
+    points = pd.read_csv(lab.points)
+    lab.write(points.assign(nt=None))
+    lab.whole_chain()
+    lab.write(points)
+    lab.materialize("synapse_table")
+    lab.everywhere("synapses")
+    lab.materialize("splits", "synapse_classifier")
+    models = lab.store.models("synapse_classifier")
+    assert models.provenance(str(models.current)).scores["classes"] == 3
+
+
 def test_no_labels_at_all(make_lab: Callable[..., Lab]) -> None:
     columns = {"synapse_id": "id", "brain_region": "region"}
     lab = make_lab(has_neurons=False, grouping=["brain_region"])

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_assets.datasets import Columns, PointsSource, VolumeSpec
 from synapse_assets.schema import SYNAPSES, BadInput
-from synapse_assets.sources import read_source
+from synapse_assets.sources import RegionNames, read_source
 
 VOLUME = VolumeSpec(kind="images", url="unused", voxel_size_nm=(4, 4, 40))
 BIG_ID = 720575940612345679  # above 2^53: a float would make it ...680
@@ -50,7 +50,7 @@ def write(folder: Path, suffix: str, table: pa.Table) -> Path:
 
 
 def read(source_: PointsSource) -> pa.Table:
-    return pa.concat_tables(read_source(source_, VOLUME, "UNASSIGNED"))
+    return pa.concat_tables(read_source(source_, VOLUME, RegionNames("UNASSIGNED")))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".feather"])

@@ -9,7 +9,7 @@ import pytest
 
 from synapse_assets.datasets import SynisterSource, VolumeSpec
 from synapse_assets.schema import SYNAPSES, BadInput
-from synapse_assets.sources import read_source
+from synapse_assets.sources import RegionNames, read_source
 from synapse_assets.sources.checks import safe_region_name
 
 VOLUME = VolumeSpec(kind="images", url="unused", voxel_size_nm=(4, 4, 40))
@@ -34,7 +34,7 @@ def export(folder: Path, synapses: dict[str, Any]) -> SynisterSource:
 
 
 def read(source: SynisterSource) -> pa.Table:
-    return pa.concat_tables(read_source(source, VOLUME, "UNASGD"))
+    return pa.concat_tables(read_source(source, VOLUME, RegionNames("UNASGD")))
 
 
 def test_awkward_cases(tmp_path: Path) -> None:
@@ -90,3 +90,17 @@ def test_an_export_without_synapses_is_an_error(tmp_path: Path) -> None:
 )
 def test_region_names_become_safe(name: str, safe: str) -> None:
     assert safe_region_name(name) == safe
+
+
+def test_two_names_do_not_silently_become_one_region() -> None:
+    names = pa.array(["α lobe", "EB", "β lobe", None])
+    with pytest.raises(BadInput, match="'α lobe' and 'β lobe' would both become 'lobe'"):
+        RegionNames("UNASGD").keys(names)
+    renamed = RegionNames("UNASGD", {"β lobe": "MB_beta", "ME(R)": "ME_R"})
+    assert renamed.keys(names).to_pylist() == ["lobe", "EB", "MB_beta", "UNASGD"]
+    assert renamed.keys(pa.array(["ME_R", "ME(R)"])).to_pylist() == ["ME_R", "ME_R"]
+
+
+def test_rounded_skeleton_ids_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"synapse 7: skeleton_id 1\.5 is not a whole number"):
+        read(export(tmp_path, {"7": {**SYNAPSE, "skeleton_id": 1.5}}))
