@@ -14,6 +14,8 @@ from synapse_assets.sample import SampleTruth, draw_sample_brain
 from synapse_assets.sample import brain as drawn
 from synapse_assets.sample.drawing import LOOKS, Cells, Site, draw_block, draw_style
 from synapse_assets.schema import BadInput
+from synapse_assets.sources import synister
+from synapse_assets.sources.checks import RegionNames
 from synapse_assets.volumes import open_volume
 
 Brain = tuple[Path, SampleTruth]
@@ -121,7 +123,6 @@ def test_the_awkward_cases_are_there(brain: Brain) -> None:
 
 def test_the_tables_read_as_a_synister_export(brain: Brain) -> None:
     folder, truth = brain
-    synister = pytest.importorskip("synapse_assets.sources.synister")
     source = SynisterSource(
         name="s",
         format="synister_v3",
@@ -130,7 +131,7 @@ def test_the_tables_read_as_a_synister_export(brain: Brain) -> None:
         skeletons=str(folder / "skeletons.json"),
         hemi_lineages=str(folder / "hemi_lineages.json"),
     )
-    assert sum(table.num_rows for table in synister.read(source, "UNASSIGNED")) == truth.synapses
+    assert sum(table.num_rows for table in synister.read(source, RegionNames("UNASSIGNED"))) == truth.synapses
 
 
 def test_edge_tiles_and_real_pictures(brain: Brain) -> None:
