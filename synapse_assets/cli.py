@@ -175,4 +175,4 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
         console.print(f"  warehouse             {folder / 'warehouse.duckdb'}")
         for name, scores in warehouse.release["scores"].items():
             shown = "   ".join(f"{key} {value:.3g}" for key, value in scores.items())
-            console.print(f"  {name:<22}{shown}")
+            console.print(f"  {name:<22}{shown}", soft_wrap=True)
