@@ -25,14 +25,14 @@ tile: {size_px: 64, sections: 3}
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_FAFB_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_VNC_SSTEM_FOLDER", "/somewhere")
-    assert load_dataset(name, "/root").name == name
+    assert load_dataset(name, "/nowhere").name == name
 
 
 def test_a_dataset_of_ones_own_needs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(FOURTH)
     monkeypatch.setenv("MY_FOLDER", "/tables")
-    dataset = load_dataset(str(path), "/root")
+    dataset = load_dataset(str(path), "/nowhere")
     assert dataset.sources[0].model_dump()["path"] == "/tables/points.csv"
 
 
@@ -41,7 +41,7 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_text(FOURTH)
     monkeypatch.delenv("MY_FOLDER", raising=False)
     with pytest.raises(BadInput, match=r"mine\.yaml.*environment variable MY_FOLDER is not set"):
-        load_dataset(str(path), "/root")
+        load_dataset(str(path), "/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_mistakes_name_file_and_field(
     path.write_text(FOURTH.replace(old, new))
     monkeypatch.setenv("MY_FOLDER", "/tables")
     with pytest.raises(BadInput, match=message) as error:
-        load_dataset(str(path), "/root")
+        load_dataset(str(path), "/nowhere")
     assert "mine.yaml" in str(error.value)
 
 
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
     with pytest.raises(BadInput, match="'fafb', 'sample', 'vnc_sstem'"):
-        load_dataset("nothing", "/root")
+        load_dataset("nothing", "/nowhere")
