@@ -11,95 +11,27 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from synapse_assets.datasets.base import Frozen
+from synapse_assets.datasets.sources import Columns, PointsSource, Source, SynisterSource
+from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
 
-PositiveNm = Annotated[float, Field(gt=0)]
-Xyz = tuple[PositiveNm, PositiveNm, PositiveNm]
+__all__ = [
+    "Columns",
+    "Dataset",
+    "EncoderChoice",
+    "PointsSource",
+    "Source",
+    "SynisterSource",
+    "TileSpec",
+    "VolumeSpec",
+    "load_dataset",
+]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VolumeSpec(_Frozen):
-    """One electron-microscopy volume (8-bit grey values)."""
-
-    kind: Literal["precomputed", "zarr", "n5", "images"] = Field(
-        description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, or images: a folder of TIFF or PNG sections, sorted by name."
-    )
-    url: str = Field(description="Folder or URL (file://, http(s)://, gs://, s3://) of the volume.")
-    voxel_size_nm: Xyz = Field(description="Size of one voxel along x, y, z in nanometres.")
-    offset_voxels: tuple[int, int, int] = Field(
-        (0, 0, 0), description="Voxel coordinates of the first voxel; for precomputed volumes the file itself says it."
-    )
-    axis_order: Literal["xyz", "zyx"] = Field("zyx", description="Order of the array's axes for zarr and n5.")
-    space: str = Field(
-        "local", description="Name of the coordinate space; points of another space are not cropped from it."
-    )
-    missing_chunks: Literal["error", "black"] = Field(
-        "error", description="What an absent chunk means: an error, or black voxels (then counted as not valid)."
-    )
-    download_ceiling_gb: Annotated[float, Field(gt=0)] = Field(
-        20.0, description="A run that would fetch more than this over the network is refused with its estimate."
-    )
-
-
-class Columns(_Frozen):
-    """Which column of the file holds what. An empty entry means that the file does not have it."""
-
-    x: str = "x"
-    y: str = "y"
-    z: str = "z"
-    synapse_id: str | None = Field(None, description="Without one, ids are made from the position.")
-    brain_region: str | None = None
-    neuron_id: str | None = None
-    hemilineage: str | None = None
-    target: str | None = None
-    section: str | None = None
-    object_id: str | None = None
-    score: str | None = None
-
-
-class _Source(_Frozen):
-    name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
-    volume: str = Field(description="Name of the volume that the points lie in.")
-    space: str | None = Field(None, description="Coordinate space of the points; it must be the volume's.")
-    id_prefix: str = Field("", description="Put before every id, for sources whose ids repeat between files.")
-    brain_region: str | None = Field(None, description="Region of every row, where the file has no such column.")
-
-
-class PointsSource(_Source):
-    """A table of points: CSV, TSV, Parquet or Feather, by file name."""
-
-    format: Literal["points"]
-    path: str
-    columns: Columns = Columns()
-    units: Literal["nm", "voxel"] = Field(description="Unit of the coordinates: nanometres, or voxels of the volume.")
-    target_value: str | None = Field(None, description="Class of every row, where the file has no such column.")
-
-
-class SynisterSource(_Source):
-    """The three JSON files of a Synister version 3 export; coordinates are nanometres."""
-
-    format: Literal["synister_v3"]
-    synapses: str
-    skeletons: str
-    hemi_lineages: str
-
-
-Source = Annotated[PointsSource | SynisterSource, Field(discriminator="format")]
-
-
-class TileSpec(_Frozen):
-    """The picture cut around each synapse."""
-
-    size_px: Annotated[int, Field(ge=8, le=2048)] = Field(description="Width and height in voxels of the volume.")
-    sections: Annotated[int, Field(ge=1, le=64)] = Field(3, description="Number of sections, centred on the synapse.")
-
-
-class EncoderChoice(_Frozen):
+class EncoderChoice(Frozen):
     """How tiles become vectors."""
 
     origin: Literal["self_supervised", "hub", "checkpoint"] = Field(
@@ -127,7 +59,7 @@ class EncoderChoice(_Frozen):
         return self
 
 
-class Dataset(_Frozen):
+class Dataset(Frozen):
     """One dataset on the electron-microscopy chain."""
 
     name: str = Field(
