@@ -1,6 +1,7 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
+# Columns that `inspect` shows one by one, so that everything fits one screen.
+_COLUMNS_SHOWN = 14
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -63,6 +66,47 @@ def promote(
         if not result.success:
             Console(stderr=True).print(failure_reason(result), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    file: Annotated[str, typer.Argument(help="CSV, TSV, Parquet, Feather, JSON or SQLite.")],
+    header: Annotated[
+        str | None, typer.Option(help="Names of the columns, with commas, for text without them.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Table of an SQLite file.")] = None,
+) -> None:
+    """What a table is: its format, columns, units, regions and problems, and the lines to paste into a dataset."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from synapse_assets.sources.inspect import inspect_file
+
+    console = Console(highlight=False)
+    try:
+        found = inspect_file(file, header.split(",") if header else None, table)
+    except BadInput as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    facts = Table.grid(padding=(0, 2))
+    for label, text in found.facts():
+        facts.add_row(f"[bold]{label}[/bold]", escape(text))
+    for problem in found.problems:
+        facts.add_row("[bold yellow]note[/bold yellow]", escape(problem))
+    console.print(facts)
+    columns = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("column", "type", "examples", "empty"):
+        columns.add_column(title, no_wrap=True, overflow="ellipsis", justify="right" if title == "empty" else "left")
+    shown = found.columns[:_COLUMNS_SHOWN]
+    for column in shown:
+        columns.add_row(*map(escape, (column.name, column.type, ", ".join(column.examples), f"{column.empty or ''}")))
+    console.print(columns)
+    if len(found.columns) > len(shown):
+        rest = ", ".join(column.name for column in found.columns[len(shown) :])
+        console.print(f"and {len(found.columns) - len(shown)} more: {rest}", markup=False, soft_wrap=True)
+    if found.source:
+        console.print("[bold]for a dataset's YAML[/bold] (volume: the name of yours)")
+        console.print(found.source, markup=False, soft_wrap=True, end="")
 
 
 @app.command()
@@ -152,7 +196,7 @@ def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
             said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
             reason = said[0] if said else chain[-1]
             return (
-                f"{event.step_key}: {reason.message.strip().removeprefix(f'{reason.cls_name}: ')}"
+                f"{event.step_key}: {re.sub(rf'^[A-Za-z0-9_.]*{reason.cls_name}: ', '', reason.message.strip())}"
                 if reason
                 else event.step_key or ""
             )

@@ -6,9 +6,11 @@ Importing this module reads the settings and dataset files and nothing else; no 
 import dagster as dg
 
 from synapse_assets.datasets import Dataset, load_dataset
+from synapse_assets.defs.alignment import alignment_assets
 from synapse_assets.defs.classify import classify_assets
 from synapse_assets.defs.embeddings import embedding_assets
 from synapse_assets.defs.jobs import dataset_jobs
+from synapse_assets.defs.labels import label_assets
 from synapse_assets.defs.maps import map_assets
 from synapse_assets.defs.publish import publish_assets
 from synapse_assets.defs.resources import Installation
@@ -27,6 +29,8 @@ def dataset_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]
     return [
         *source_specs(dataset),
         *synapse_assets(dataset),
+        *label_assets(dataset),
+        *alignment_assets(dataset),
         *tile_assets(dataset),
         *embedding_assets(dataset),
         *map_assets(dataset),

@@ -69,9 +69,9 @@ class Warehouse:
         """The `k` synapses whose vectors are nearest by cosine distance, nearest first; exact.
 
         Give the id of a synapse, or an image (uint8, (sections, height, width), axes z y x) of the dataset's tile size.
-        `where` is a DuckDB condition on the columns of `synapses` (s), `clusters` (c) and `synapse_predictions` (p); it is
+        `where` is a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and `synapse_predictions` (p); it is
         applied before the search, so `k` rows come back wherever that many fulfil it. Synapses of the query's own neuron are
-        left out, because a neuron always resembles itself, and so is the query. Columns: those of `synapses`, `cluster`,
+        left out, because a neuron always resembles itself, and so is the query. Columns: those of `labelled_synapses`, `cluster`,
         `predicted` and `distance` (0 to 2).
 
         Raises BadInput for an unknown id, or unless exactly one of synapse_id and image is given.
@@ -92,7 +92,7 @@ class Warehouse:
             query = self._embed(np.asarray(image))
         candidates = self._connection.sql(
             f"""select s.* exclude (known_classes), c.cluster, p.predicted
-            from synapses s left join clusters c using (synapse_id) left join synapse_predictions p using (synapse_id)
+            from labelled_synapses s left join clusters c using (synapse_id) left join synapse_predictions p using (synapse_id)
             where ({where}) and s.synapse_id is distinct from $1 and ($2 is null or s.neuron_id is distinct from $2)""",  # noqa: S608 -- the caller's own condition on a read-only file
             params=[synapse_id, own_neuron],
         ).to_arrow_table()

@@ -81,9 +81,15 @@ TARGET = Column(
     "target", pa.string(), "Known class of the synapse, used as the label in training; empty if unknown.", nullable=True
 )
 
+HEMILINEAGE = Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True)
+KNOWN_CLASSES = Column(
+    "known_classes", pa.list_(pa.string()), "All classes that are known: none, one or several.", nullable=True
+)
+CELL_TYPE = Column("cell_type", pa.string(), "Type of the neuron; empty if unknown.", nullable=True)
+
 SYNAPSES = Table(
     "synapses",
-    "One row per synapse (presynaptic site): where it lies, which neuron it belongs to and what is known of it.",
+    "One row per synapse (presynaptic site): where it lies and which neuron it belongs to.",
     (
         SYNAPSE_ID,
         BRAIN_REGION,
@@ -92,14 +98,6 @@ SYNAPSES = Table(
         Column("y_nm", pa.float64(), "Position in nanometres along y (down in a section)."),
         Column("z_nm", pa.float64(), "Position in nanometres along z (across sections)."),
         NEURON_ID,
-        Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True),
-        TARGET,
-        Column(
-            "known_classes",
-            pa.list_(pa.string()),
-            "All classes that the source names: none, one or several.",
-            nullable=True,
-        ),
         Column("section", pa.int64(), "Section number given by the source.", nullable=True),
         Column(
             "object_id",
@@ -112,15 +110,114 @@ SYNAPSES = Table(
     ),
 )
 
+SYNAPSE_TABLE = Table(
+    "synapse_table",
+    "One row per synapse as the sources give it: place, neuron, and what the same file says of its class.",
+    (*SYNAPSES.columns, HEMILINEAGE, TARGET, KNOWN_CLASSES),
+)
+
+SYNAPSE_SOURCES = Table(
+    "synapse_sources",
+    "One row per file that the synapses were read from.",
+    (
+        Column("source", pa.string(), "Name of the source in the dataset's YAML."),
+        Column("file", pa.string(), "Name of the file."),
+        Column("bytes", pa.int64(), "Size of the file."),
+        Column("sha256", pa.string(), "Hash of the file's bytes, 64 hexadecimal digits."),
+        Column("rows", pa.int64(), "Rows taken from it."),
+        Column("left_out", pa.string(), "Rows left out by reason, as JSON {reason: rows}."),
+        Column("units", pa.string(), "Unit of the file's coordinates; they are stored as nanometres.", nullable=True),
+        Column(
+            "axis_order", pa.string(), "Order of the file's coordinates; they are stored as x, y, z.", nullable=True
+        ),
+        Column("space", pa.string(), "Coordinate space of the file's points.", nullable=True),
+        Column("transform", pa.string(), "Named way from that space to the volume's.", nullable=True),
+        Column("volume", pa.string(), "Volume that the points lie in.", nullable=True),
+    ),
+)
+
+NEURON_SOURCES = Table("neuron_sources", "One row per file that the neurons were read from.", SYNAPSE_SOURCES.columns)
+
+BRAIN_REGIONS = Table(
+    "brain_regions",
+    "One row per brain region of the dataset.",
+    (
+        BRAIN_REGION,
+        Column("source_name", pa.string(), "Name of the region in the source, where it differs.", nullable=True),
+        Column("full_name", pa.string(), "Full name of the neuropil, where the vocabulary knows it.", nullable=True),
+        Column("region_group", pa.string(), "Group of neuropils it belongs to, where known.", nullable=True),
+        Column("known", pa.bool_(), "True if the region is one of the dataset's vocabulary."),
+        Column("synapses", pa.int64(), "Synapses of the source in the region."),
+    ),
+)
+
+SYNAPSE_LABELS = Table(
+    "synapse_labels",
+    "One row per synapse: what is known of its class and its neuron, from the synapse table and the neuron tables.",
+    (SYNAPSE_ID, BRAIN_REGION, NEURON_ID, TARGET, KNOWN_CLASSES, HEMILINEAGE, CELL_TYPE),
+)
+
 NEURONS = Table(
     "neurons",
-    "One row per neuron that has synapses in the dataset.",
+    "One row per neuron of the neuron tables: what is known of it.",
     (
         Column("neuron_id", pa.int64(), "Presynaptic neuron (skeleton or segment id)."),
-        Column("hemilineage", pa.string(), "Developmental group of the neuron; empty if unknown.", nullable=True),
         TARGET,
-        Column("synapses", pa.int64(), "Number of its synapses in the dataset."),
-        Column("brain_regions", pa.list_(pa.string()), "Regions that hold its synapses, by name."),
+        KNOWN_CLASSES,
+        HEMILINEAGE,
+        CELL_TYPE,
+        Column("side", pa.string(), "Side of the brain: left, right or center; empty if unknown.", nullable=True),
+        Column("source_file", pa.string(), "Names of the files that tell of the neuron, separated by commas."),
+    ),
+)
+
+ALIGNMENT = Table(
+    "alignment",
+    "One row per source and reading of its coordinates: how well that reading fits the volume.",
+    (
+        Column("source", pa.string(), "Name of the source in the dataset's YAML."),
+        Column(
+            "reading", pa.string(), "What the coordinates are read as: as given, sections off, axes exchanged, units."
+        ),
+        Column(
+            "share_inside", pa.float64(), "Share of the source's points inside the volume under that reading, 0 to 1."
+        ),
+        Column(
+            "score",
+            pa.float64(),
+            "How far the places stand out from their surroundings, in standard deviations of single places; 0: like any.",
+            nullable=True,
+        ),
+        Column("why_not", pa.string(), "Why that reading was not scored.", nullable=True),
+        Column("better", pa.bool_(), "True for the reading that beats the given one."),
+        Column("random_score", pa.float64(), "Highest score among random shifts of all points.", nullable=True),
+        Column("verdict", pa.string(), "Of the source: fits, cannot tell, or contradicted."),
+        Column("sentence", pa.string(), "The verdict in words, with what to change."),
+    ),
+)
+
+TILE_PLAN = Table(
+    "tile_plan",
+    "One row per brain region, volume, scale and way of reading: what cutting the tiles that are still to be cut takes.",
+    (
+        BRAIN_REGION,
+        Column("volume", pa.string(), "Name of the electron-microscopy volume."),
+        Column(
+            "voxel_size_nm", pa.string(), "Scale of the volume, x, y, z in nanometres; the dataset's own comes first."
+        ),
+        Column("size_px", pa.int64(), "Width and height of a tile at that scale, for the same field of view."),
+        Column("sections", pa.int64(), "Sections of a tile."),
+        Column(
+            "reader", pa.string(), "grouped: as this pipeline reads; one by one: every tile fetches its chunks anew."
+        ),
+        Column("tiles", pa.int64(), "Tiles to cut."),
+        Column("chunks", pa.int64(), "Distinct chunks of the volume that the tiles touch."),
+        Column("block_tiles", pa.int64(), "Tiles cut from blocks read at once, where synapses lie densely."),
+        Column("cached_tiles", pa.int64(), "Tiles cut one after the other through the cache of decoded chunks."),
+        Column("single_tiles", pa.int64(), "Tiles that share no chunk with another of their group."),
+        Column("gigabytes", pa.float64(), "Fetched over the network, 10^9 bytes; 0 for a local volume."),
+        Column("decoded_gigavoxels", pa.float64(), "Voxels to decode, 10^9."),
+        Column("hours", pa.float64(), "Estimated time; the rates it rests on stand in synapse_assets/volumes/plan.py."),
     ),
 )
 

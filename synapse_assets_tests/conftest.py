@@ -156,9 +156,9 @@ class Lab:
 
     def whole_chain(self) -> None:
         """Everything from the source to the warehouse."""
-        self.materialize("synapse_table")
-        self.everywhere("synapses", "tiles")
-        self.materialize("encoder", "splits", *(["neurons"] if self.dataset.has_neurons else []))
+        self.materialize("synapse_table", "alignment", *(["neurons"] if self.dataset.neurons else []))
+        self.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
+        self.materialize("encoder", "splits")
         self.everywhere("embeddings")
         self.materialize("umap_model", "cluster_model", "synapse_classifier")
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")

@@ -14,16 +14,33 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from synapse_assets.datasets.base import Frozen
-from synapse_assets.datasets.sources import Columns, PointsSource, Source, SynisterSource
+from synapse_assets.datasets.sources import (
+    CaveSource,
+    Columns,
+    NeuronColumns,
+    NeuronSource,
+    NeuronTable,
+    PointsSource,
+    Source,
+    SynisterNeurons,
+    SynisterSource,
+    fill_in_format,
+)
+from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
 
 __all__ = [
+    "CaveSource",
     "Columns",
     "Dataset",
     "EncoderChoice",
+    "NeuronColumns",
+    "NeuronSource",
+    "NeuronTable",
     "PointsSource",
     "Source",
+    "SynisterNeurons",
     "SynisterSource",
     "TileSpec",
     "VolumeSpec",
@@ -71,18 +88,30 @@ class Dataset(Frozen):
         None, description="Inputs that the pipeline draws itself where they are absent."
     )
     volumes: dict[str, VolumeSpec] = Field(min_length=1)
-    sources: list[Source] = Field(min_length=1)
+    sources: list[Source] = Field(min_length=1, description="Tables of synapses.")
+    neurons: list[NeuronSource] = Field(
+        [], description="Tables of neurons, joined by id; where two tell the same of a neuron, the first counts."
+    )
     missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
+    region_vocabulary: Literal["flywire"] | None = Field(
+        None, description="Known regions: other names of the 78 FlyWire neuropils become theirs; unknown names stay."
+    )
     region_names: dict[str, str] = Field(
         {},
         description="Other keys for regions, by their name in the source; needed where two names would become one key.",
     )
+    merge_partners: bool = Field(
+        False, description="Keep one row of those that share neuron and presynaptic position (one row a partner)."
+    )
+    accept_alignment: bool = Field(
+        False, description="Cut tiles although the alignment check reads the coordinates differently."
+    )
     target: str = Field(
         "class", description="What the target column means in this dataset, for instance 'neurotransmitter'."
     )
-    grouping: list[Literal["neuron_id", "hemilineage", "section", "object_id", "brain_region", "volume"]] = Field(
-        description="Columns that are held out together when a classifier is tested; the first is the headline."
-    )
+    grouping: list[
+        Literal["neuron_id", "hemilineage", "cell_type", "section", "object_id", "brain_region", "volume"]
+    ] = Field(description="Columns that are held out together when a classifier is tested; the first is the headline.")
     has_neurons: bool = Field(True, description="Whether the sources name the neuron of a synapse.")
     tile: TileSpec
     encoder: EncoderChoice = EncoderChoice()
@@ -93,7 +122,7 @@ class Dataset(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Dataset":
-        names = [source.name for source in self.sources]
+        names = [source.name for source in (*self.sources, *self.neurons)]
         if len(set(names)) != len(names):
             raise ValueError(f"two sources have the same name: {names}")
         for source in self.sources:
@@ -102,9 +131,10 @@ class Dataset(Frozen):
                     f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}"
                 )
             wanted = self.volumes[source.volume].space
-            if source.space is not None and source.space != wanted:
+            why_not = mismatch(source.space or wanted, wanted, source.transform)
+            if why_not is not None:
                 raise ValueError(
-                    f"source '{source.name}' is in space {source.space}, volume '{source.volume}' in {wanted}: their points do not match"
+                    f"source '{source.name}' is in space {source.space or wanted}, volume '{source.volume}' in {wanted}: {why_not}"
                 )
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:
@@ -113,6 +143,8 @@ class Dataset(Frozen):
             )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
+        if self.neurons and not self.has_neurons:
+            raise ValueError("tables of neurons are given, but has_neurons is false")
         return self
 
 
@@ -152,6 +184,9 @@ def load_dataset(name_or_path: str, data_root: str) -> Dataset:
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
     try:
+        for kind in ("sources", "neurons"):
+            if isinstance(content.get(kind), list):
+                content[kind] = [fill_in_format(source) for source in content[kind]]
         return Dataset.model_validate(_expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, ""))
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in item['loc']) or 'dataset'}: {item['msg']}" for item in error.errors()]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Frozen
 
@@ -13,13 +13,25 @@ Xyz = tuple[PositiveNm, PositiveNm, PositiveNm]
 class VolumeSpec(Frozen):
     """One electron-microscopy volume (8-bit grey values)."""
 
-    kind: Literal["precomputed", "zarr", "n5", "images"] = Field(
-        description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, or images: a folder of TIFF or PNG sections, sorted by name."
+    kind: Literal["precomputed", "zarr", "n5", "hdf5", "images"] = Field(
+        description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, hdf5 file (as CREMI's), or images: a folder of TIFF or "
+        "PNG sections, sorted by name, or one TIFF file of many pages."
     )
-    url: str = Field(description="Folder or URL (file://, http(s)://, gs://, s3://) of the volume.")
+    url: str = Field(
+        description="Folder, file or URL (file://, http(s)://, gs://, s3://; precomputed: graphene:// too) of the volume."
+    )
+    reader: Literal["tensorstore", "cloud-volume"] | None = Field(
+        None,
+        description="Library that reads a precomputed volume; empty for cloud-volume where tensorstore cannot (graphene://, chunk "
+        "files compressed on this machine), tensorstore elsewhere.",
+    )
+    dataset: str = Field(
+        "volumes/raw", min_length=1, description="Path of the array in an hdf5 file; its axes are z, y, x."
+    )
     voxel_size_nm: Xyz = Field(description="Size of one voxel along x, y, z in nanometres.")
-    offset_voxels: tuple[int, int, int] = Field(
-        (0, 0, 0), description="Voxel coordinates of the first voxel; for precomputed volumes the file itself says it."
+    offset_voxels: tuple[int, int, int] | None = Field(
+        None,
+        description="Voxel coordinates of the first voxel; empty for what the volume itself says (precomputed, hdf5), else 0, 0, 0.",
     )
     axis_order: Literal["xyz", "zyx"] = Field("zyx", description="Order of the array's axes for zarr and n5.")
     space: str = Field(
@@ -28,9 +40,24 @@ class VolumeSpec(Frozen):
     missing_chunks: Literal["error", "black"] = Field(
         "error", description="What an absent chunk means: an error, or black voxels (then counted as not valid)."
     )
+    timeout_s: Annotated[float, Field(gt=0)] = Field(
+        120.0, description="Time in seconds that one read over the network may take, with its retries; then it fails."
+    )
+    requests_per_second: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Most chunks asked for over the network in a second, on average and in each process; null for no limit.",
+    )
     download_ceiling_gb: Annotated[float, Field(gt=0)] = Field(
         20.0, description="A run that would fetch more than this over the network is refused with its estimate."
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "VolumeSpec":
+        if self.reader == "cloud-volume" and self.kind != "precomputed":
+            raise ValueError(f"reader cloud-volume is for precomputed volumes, not for {self.kind}; leave it out")
+        if self.axis_order == "xyz" and self.kind not in ("zarr", "n5"):
+            raise ValueError(f"axis_order is for zarr and n5, not for {self.kind}; leave it out")
+        return self
 
 
 class TileSpec(Frozen):

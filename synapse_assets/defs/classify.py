@@ -11,7 +11,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
 from synapse_assets.defs.partitions import brain_regions, every_region
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import NEURON_PREDICTIONS, SPLITS, SYNAPSE_PREDICTIONS
-from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_use
+from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
 FOLDS = 5
 
@@ -19,7 +19,7 @@ FOLDS = 5
 def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
-    synapses_key = dg.AssetKey([dataset.name, "synapses"])
+    labels_key = dg.AssetKey([dataset.name, "synapse_labels"])
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
     splits_key, classifier_key = (
         dg.AssetKey([dataset.name, "splits"]),
@@ -30,7 +30,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "6_classify", "splits", SPLITS, {"parquet"}),
-        deps=[dg.AssetDep(synapses_key, partition_mapping=every_region())],
+        deps=[dg.AssetDep(labels_key, partition_mapping=every_region())],
         check_specs=[
             dg.AssetCheckSpec(
                 "classes_in_every_fold",
@@ -49,8 +49,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        columns = sorted({"synapse_id", "brain_region", "target", *dataset.grouping})
-        labelled = store.synapses.read(None, columns)
+        labelled = labelled_synapses(store, sorted({"target", *dataset.grouping}))
         table, report = make_splits(labelled, list(dataset.grouping), seed=dataset.seed, folds=FOLDS)
         store.results(SPLITS).write(SPLITS.conform(table))
         for warning in report.warnings:
@@ -223,7 +222,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             **describe(dataset, "6_classify", "neuron_predictions", NEURON_PREDICTIONS, {"parquet"}),
             deps=[
                 dg.AssetDep(predictions_key, partition_mapping=every_region()),
-                dg.AssetDep(synapses_key, partition_mapping=every_region()),
+                dg.AssetDep(labels_key, partition_mapping=every_region()),
             ],
         )
         def neuron_predictions(installation: Installation) -> dg.MaterializeResult:
@@ -236,7 +235,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
             watch = Stopwatch()
             store = installation.store(dataset.name)
-            synapses = store.synapses.read(None, ["synapse_id", "brain_region", "neuron_id", "target"])
+            synapses = labelled_synapses(store, ["neuron_id", "target"])
             predictions = current_rows(store.results(SYNAPSE_PREDICTIONS).read(), synapses)
             votes = neuron_votes(predictions, synapses)
             store.results(NEURON_PREDICTIONS).write(votes)

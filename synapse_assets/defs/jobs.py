@@ -10,7 +10,16 @@ from synapse_assets.defs.publish import MODELS
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BadInput
 
-APPLIED = ["synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions"]
+APPLIED = [
+    "synapses",
+    "synapse_labels",
+    "tile_plan",
+    "tiles",
+    "embeddings",
+    "umap_coordinates",
+    "clusters",
+    "synapse_predictions",
+]
 FITTED = ["encoder", "umap_model", "cluster_model", "splits", "synapse_classifier"]
 
 

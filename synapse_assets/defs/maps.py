@@ -11,7 +11,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
 from synapse_assets.defs.partitions import brain_regions, every_region
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES, BadInput
-from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_use
+from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
 # Synapses that the map is fitted on; the others are placed among them.
 SAMPLE_SYNAPSES = 5_000
@@ -23,7 +23,7 @@ REDUCED_DIMENSIONS = 10
 def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
-    synapses_key = dg.AssetKey([dataset.name, "synapses"])
+    labels_key = dg.AssetKey([dataset.name, "synapse_labels"])
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
     model_key, coordinates_key = (
         dg.AssetKey([dataset.name, "umap_model"]),
@@ -71,7 +71,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             scores = {"fitted_synapses": float(len(ids))}
             if isinstance(projection, NoModel):
                 return Fitted(scores=scores, notes=[f"no map: {projection.reason}"])
-            targets = values_of(store.synapses.read_ids(ids, ["synapse_id", "target"]), "target", ids)
+            targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
             png = map_figure(projection.apply(matrix)[0], targets, f"Fitted sample, {dataset.target}")
             few = f"{len(ids)} synapses are too few for UMAP: principal components instead"
             return Fitted(
@@ -116,7 +116,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         shown = {}
         if table.num_rows:
             ids = table.column("synapse_id").to_pylist()
-            known = values_of(store.synapses.read_ids(ids, ["synapse_id", "target"]), "target", ids)
+            known = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
             xy = np.stack([table.column("umap_1").to_numpy(), table.column("umap_2").to_numpy()], axis=1)
             shown["map"] = picture(map_figure(xy, known, f"{region}, {dataset.target}"), "map")
         return dg.MaterializeResult(
@@ -228,7 +228,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         **describe(dataset, "5_maps", "cluster_cards", CLUSTER_CARDS, {"parquet"}),
         deps=[
             dg.AssetDep(clusters_key, partition_mapping=every_region()),
-            dg.AssetDep(synapses_key, partition_mapping=every_region()),
+            dg.AssetDep(labels_key, partition_mapping=every_region()),
             dg.AssetDep(tiles_key, partition_mapping=every_region()),
         ],
     )
@@ -243,7 +243,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        synapses = store.synapses.read(None, ["synapse_id", "brain_region", "target", "neuron_id"])
+        synapses = labelled_synapses(store, ["target", "neuron_id"])
         cards = card_rows(synapses, store.results(CLUSTERS).read(), store.results(UMAP_COORDINATES).read())
         store.results(CLUSTER_CARDS).write(cards)
         shown = {}

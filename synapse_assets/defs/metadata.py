@@ -75,19 +75,26 @@ class Stopwatch:
         }
 
 
-def progress_logger(log: Callable[[str], None], what: str, total: int) -> Callable[[int], None]:
-    """A function to call with the rows done so far; it logs rate and remaining time, at most every ten seconds."""
+def progress_logger(log: Callable[[str], None], what: str, total: int | None = None) -> Callable[[int], None]:
+    """A function to call with the rows done so far; it logs the rate, at most every ten seconds.
+
+    With a `total` it logs the remaining time too, and the end.
+    """
     start = time.perf_counter()
     last = start
 
     def report(done: int) -> None:
         nonlocal last
         now = time.perf_counter()
-        if done <= 0 or (now - last < _SECONDS_BETWEEN_LOG_LINES and done < total):
+        finished = total is not None and done >= total
+        if done <= 0 or (now - last < _SECONDS_BETWEEN_LOG_LINES and not finished):
             return
         last = now
-        rate = done / (now - start)
-        log(f"{what}: {done:,} of {total:,} ({rate:,.0f} per second, {(total - done) / rate:,.0f} s to go)")
+        rate = done / max(now - start, 1e-9)
+        if total is None:
+            log(f"{what}: {done:,} ({rate:,.0f} per second)")
+        else:
+            log(f"{what}: {done:,} of {total:,} ({rate:,.0f} per second, {(total - done) / rate:,.0f} s to go)")
 
     return report
 

@@ -9,12 +9,16 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.partitions import every_region
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import (
+    BRAIN_REGIONS,
     CLUSTER_CARDS,
     CLUSTERS,
     NEURON_PREDICTIONS,
+    NEURON_SOURCES,
     NEURONS,
     SPLITS,
+    SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
+    SYNAPSE_SOURCES,
     UMAP_COORDINATES,
     BadInput,
 )
@@ -32,15 +36,39 @@ APPLIED_MODELS = (
 )
 RESULTS = {
     table.name: table
-    for table in (UMAP_COORDINATES, CLUSTERS, CLUSTER_CARDS, SPLITS, SYNAPSE_PREDICTIONS, NEURONS, NEURON_PREDICTIONS)
+    for table in (
+        BRAIN_REGIONS,
+        SYNAPSE_SOURCES,
+        NEURON_SOURCES,
+        SYNAPSE_LABELS,
+        NEURONS,
+        UMAP_COORDINATES,
+        CLUSTERS,
+        CLUSTER_CARDS,
+        SPLITS,
+        SYNAPSE_PREDICTIONS,
+        NEURON_PREDICTIONS,
+    )
 }
 
 
 def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     key = dg.AssetKey([dataset.name, "warehouse"])
-    by_region = ["synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions"]
-    whole = ["cluster_cards", "splits"] + (["neurons", "neuron_predictions"] if dataset.has_neurons else [])
+    by_region = [
+        "synapses",
+        "synapse_labels",
+        "tiles",
+        "embeddings",
+        "umap_coordinates",
+        "clusters",
+        "synapse_predictions",
+    ]
+    whole = ["cluster_cards", "splits"]
+    whole += ["neuron_predictions"] if dataset.has_neurons else []
+    whole += ["neurons"] if dataset.neurons else []
+    # Written beside the asset in brackets, not assets of their own: (synapse_table), (neurons).
+    beside = ["brain_regions", "synapse_sources"] + (["neuron_sources"] if dataset.neurons else [])
 
     @dg.asset(
         **describe(dataset, "7_publish", "warehouse", None, {"duckdb"}),
@@ -69,7 +97,9 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         _require_models_in_use(store)
         build_warehouse(
-            store, _published(store, [*by_region, *whole]), {"models": _models_in_use(store), "scores": _scores(store)}
+            store,
+            _published(store, [*by_region, *whole, *beside]),
+            {"models": _models_in_use(store), "scores": _scores(store)},
         )
         release = store.release() or {}
         rows = {name: entry["rows"] for name, entry in release["tables"].items()}

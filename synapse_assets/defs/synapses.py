@@ -1,28 +1,26 @@
-"""From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, `neurons` and their external sources."""
+"""From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, and the external inputs of the chain."""
 
-from collections import Counter
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
-from synapse_assets.defs.metadata import Stopwatch, check, describe
-from synapse_assets.defs.partitions import brain_regions, every_region
+from synapse_assets.defs.metadata import Stopwatch, check, describe, progress_logger
+from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import NEURONS, SYNAPSES, BadInput
+from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES, BadInput
 from synapse_assets.stores.rows import changed_rows
 
 
 def source_specs(dataset: Dataset) -> list[dg.AssetSpec]:
-    """What the pipeline reads and does not make: the synapse tables and the volumes."""
+    """What the pipeline reads and does not make: the tables of synapses and neurons, and the volumes."""
     from synapse_assets.sources import source_files
 
     files = {source.name: ", ".join(source_files(source)) for source in dataset.sources}
     volumes = {name: spec.url for name, spec in dataset.volumes.items()}
     common: dict[str, Any] = {"group_name": f"{dataset.name}_1_raw", "owners": ["team:synapse-assets"]}
-    return [
+    specs = [
         dg.AssetSpec(
             [dataset.name, "synapse_source"],
             description=f"Synapse tables of {dataset.title}, as the lab holds them. Read by `synapse_table`.\n\n{dataset.description}",
@@ -38,6 +36,17 @@ def source_specs(dataset: Dataset) -> list[dg.AssetSpec]:
             **common,
         ),
     ]
+    if dataset.neurons:
+        specs.append(
+            dg.AssetSpec(
+                [dataset.name, "neuron_source"],
+                description=f"Tables of the neurons of {dataset.title}: known classes, hemilineages, cell types. Read by `neurons`.",
+                metadata={source.name: ", ".join(source_files(source)) for source in dataset.neurons},
+                kinds={"file"},
+                **common,
+            )
+        )
+    return specs
 
 
 def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
@@ -46,15 +55,19 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     table_key, synapses_key = dg.AssetKey([dataset.name, "synapse_table"]), dg.AssetKey([dataset.name, "synapses"])
 
     @dg.asset(
-        **describe(dataset, "2_synapses", "synapse_table", SYNAPSES, {"parquet"}),
+        **describe(dataset, "2_synapses", "synapse_table", SYNAPSE_TABLE, {"parquet"}),
         deps=[[dataset.name, "synapse_source"]],
         check_specs=[
             dg.AssetCheckSpec(
-                "ids_unique",
+                "one_row_per_site",
                 asset=table_key,
-                blocking=True,
-                description="No synapse id stands for two synapses of the dataset.",
-            )
+                description="No two synapses lie at the same position: a site with several partners would count several times.",
+            ),
+            dg.AssetCheckSpec(
+                "regions_known",
+                asset=table_key,
+                description="Every region is one of the dataset's vocabulary, where it has one. Unknown names are kept.",
+            ),
         ],
     )
     def synapse_table(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -63,7 +76,7 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         Start here: materialise this asset and the brain regions appear as partitions of the assets downstream. A row is one
         synapse; positions are nanometres. Nothing is stored unless every source could be read and every id is unique.
         """
-        from synapse_assets.sources import RegionLimit, RegionNames, read_source
+        from synapse_assets.sources import RegionLimit, RegionNames, Tally, provenance, read_source
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -71,34 +84,57 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             from synapse_assets.sample import draw_sample_brain
 
             draw_sample_brain(store.raw, seed=dataset.seed)
-        read = 0
+        read = written = 0
         limit = RegionLimit(dataset.trial_limit)
-        names = RegionNames(dataset.missing_region, dataset.region_names)
-        with store.synapse_table.replace() as split:
+        names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
+        origins = []
+        with store.synapse_table.replace(dataset.merge_partners) as split:
             for source in dataset.sources:
-                for batch in read_source(source, dataset.volumes[source.volume], names):
-                    read += batch.num_rows
-                    split.write(limit.keep(batch))
-                context.log.info(f"source {source.name}: {read:,} synapses read so far")
+                tally = Tally()
+                progress = progress_logger(context.log.info, f"source {source.name}: synapses")
+                for batch in read_source(source, dataset.volumes[source.volume], names, tally):
+                    within = limit.keep(batch)
+                    split.write(within)
+                    written += within.num_rows
+                    progress(tally.rows)
+                read += tally.rows
+                origins.append(provenance(source, tally))
         rows = store.synapse_table.regions()
-        kept = sum(rows.values())
+        kept, places = sum(rows.values()), store.synapse_table.places()
+        regions_table = names.table(rows)
+        store.results(BRAIN_REGIONS).write(regions_table)
+        store.results(SYNAPSE_SOURCES).write(pa.concat_tables(origins))
         context.instance.add_dynamic_partitions(str(regions.name), sorted(rows))
-        table = "\n".join(
-            f"| {region} | {count:,} |" for region, count in sorted(rows.items(), key=lambda item: -item[1])
-        )
+        unknown = [row["brain_region"] for row in regions_table.to_pylist() if not row["known"]]
+        if not dataset.region_vocabulary:
+            unknown = []
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(kept, read),
                 "dagster/row_count": kept,
                 "regions": len(rows),
-                "left_out_by_trial_limit": read - kept,
-                "synapses_by_region": dg.MetadataValue.md(f"| brain region | synapses |\n|---|---|\n{table}"),
+                "left_out_by_trial_limit": read - written,
+                "partners_merged": written - kept,
+                "synapses_by_region": dg.MetadataValue.md(_regions_shown(regions_table)),
+                "files": dg.MetadataValue.md(_files_shown(origins)),
             },
             data_version=dg.DataVersion(store.synapse_table.version or "none"),
             check_results=[
                 check(
-                    "ids_unique", True, "Counted over the whole dataset before the split was taken over.", synapses=kept
-                )
+                    "one_row_per_site",
+                    places == kept,
+                    f"{kept:,} synapses at {places:,} positions"
+                    + ("" if places == kept else "; merge_partners: true in the dataset's YAML keeps one of each"),
+                    warn=True,
+                    positions=places,
+                ),
+                check(
+                    "regions_known",
+                    not unknown,
+                    f"unknown, kept as they are: {', '.join(unknown)}" if unknown else "all known",
+                    warn=True,
+                    unknown=len(unknown),
+                ),
             ],
         )
 
@@ -136,7 +172,7 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         # Once more if the table was split anew meanwhile: what is stored is of the split that is current at the end.
         while version != store.synapse_table.version:
             version = store.synapse_table.version
-            rows = store.synapse_table.read(region)
+            rows = store.synapse_table.read(region, SYNAPSES.names)
             outside = _outside_volume(dataset, rows)
             if outside.num_rows:
                 raise BadInput(_outside_message(dataset, region, rows, outside))
@@ -146,17 +182,14 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         stored = store.synapses.read(region, SYNAPSES.names)
         still_outside = _outside_volume(dataset, stored)
         count = stored.num_rows
-        targets = Counter(stored.column("target").to_pylist())
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(count),
                 "changed_rows": written,
                 "removed_rows": deleted,
-                "labelled_rows": count - targets[None],
                 "neurons": len(set(stored.column("neuron_id").drop_null().to_pylist())),
-                "classes": dg.MetadataValue.json({str(key): value for key, value in targets.most_common()}),
             },
-            data_version=dg.DataVersion(store.synapse_table.region_hash(region)),
+            data_version=dg.DataVersion(store.synapse_table.site_hash(region)),
             check_results=[
                 check(
                     "coordinates_inside_volume",
@@ -168,43 +201,26 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    assets: list[dg.AssetsDefinition] = [synapse_table, synapses]
-    if dataset.has_neurons:
+    return [synapse_table, synapses]
 
-        @dg.asset(
-            **describe(dataset, "2_synapses", "neurons", NEURONS, {"parquet"}),
-            deps=[dg.AssetDep(synapses_key, partition_mapping=every_region())],
-        )
-        def neurons(installation: Installation) -> dg.MaterializeResult:
-            """The neurons of the dataset: hemilineage, known class and number of synapses. A row is one neuron."""
-            watch = Stopwatch()
-            store = installation.store(dataset.name)
-            columns = ["neuron_id", "hemilineage", "target", "brain_region"]
-            found = store.synapses.read(None, columns)
-            found = found.filter(pc.is_valid(found.column("neuron_id")))
-            grouped = found.group_by("neuron_id").aggregate(
-                [("hemilineage", "max"), ("target", "max"), ("neuron_id", "count"), ("brain_region", "distinct")]
-            )
-            table = pa.table(
-                {
-                    "neuron_id": grouped.column("neuron_id"),
-                    "hemilineage": grouped.column("hemilineage_max"),
-                    "target": grouped.column("target_max"),
-                    "synapses": grouped.column("neuron_id_count"),
-                    "brain_regions": grouped.column("brain_region_distinct"),
-                }
-            )
-            store.results(NEURONS).write(NEURONS.conform(table.sort_by("neuron_id")))
-            return dg.MaterializeResult(
-                metadata={
-                    **watch.numbers(table.num_rows),
-                    "dagster/row_count": table.num_rows,
-                    "labelled_neurons": table.num_rows - table.column("target").null_count,
-                }
-            )
 
-        assets.append(neurons)
-    return assets
+def _regions_shown(regions: pa.Table) -> str:
+    lines = [
+        f"| {row['brain_region']} | {row['full_name'] or ''} | {row['region_group'] or ''} | {row['synapses']:,} |"
+        for row in sorted(regions.to_pylist(), key=lambda row: -row["synapses"])
+    ]
+    return "\n".join(["| brain region | name | group | synapses |", "|---|---|---|---|", *lines])
+
+
+def _files_shown(origins: list[pa.Table]) -> str:
+    lines = [
+        f"| {row['source']} | {row['file']} | {row['rows']:,} | {row['left_out']} | {row['units'] or ''} | {row['space'] or ''} | "
+        f"{row['sha256'][:12]} |"
+        for row in pa.concat_tables(origins).to_pylist()
+    ]
+    return "\n".join(
+        ["| source | file | rows | left out | units | space | sha256 |", "|---|---|---|---|---|---|---|", *lines]
+    )
 
 
 def _outside_volume(dataset: Dataset, rows: pa.Table) -> pa.Table:

@@ -1,29 +1,93 @@
-"""Cutting the picture around each synapse out of the volume: `tiles`."""
+"""Cutting the picture around each synapse out of the volume: `tile_plan`, what it takes, and `tiles`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.defs.alignment import require_alignment
 from synapse_assets.defs.metadata import Stopwatch, check, describe, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import TILES
+from synapse_assets.schema import TILE_PLAN, TILES
+from synapse_assets.stores import DatasetStore, Staging
 from synapse_assets.stores.rows import content_key
 
 SHEET_TILES = 24
+PLACES = ["synapse_id", "volume", "x_nm", "y_nm", "z_nm"]
 
 
 def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
-    key, synapses_key = dg.AssetKey([dataset.name, "tiles"]), dg.AssetKey([dataset.name, "synapses"])
+    key, plan_key, synapses_key = (dg.AssetKey([dataset.name, name]) for name in ("tiles", "tile_plan", "synapses"))
+
+    @dg.asset(
+        **describe(dataset, "3_tiles", "tile_plan", TILE_PLAN, {"parquet"}),
+        deps=[synapses_key, [dataset.name, "em_volume"]],
+        partitions_def=regions,
+        check_specs=[
+            dg.AssetCheckSpec(
+                "below_download_ceiling",
+                asset=plan_key,
+                blocking=True,
+                partitions_def=regions,
+                description="Cutting the region's tiles fetches no more than the volume's download_ceiling_gb.",
+            )
+        ],
+    )
+    def tile_plan(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
+        """What cutting the tiles of one brain region takes, before anything is fetched: chunks, gigabytes, hours.
+
+        A row is one scale of the volume and way of reading. It counts what is still to be cut, so it is empty for a region
+        that is complete. Hours are estimates; what they rest on stands in `synapse_assets/volumes/plan.py`.
+        """
+        from synapse_assets.volumes.cropping import crop_hashes, plan_region
+
+        watch = Stopwatch()
+        store = installation.store(dataset.name)
+        region = context.partition_key
+        synapses = store.synapses.read(region, PLACES)
+        work = _work(store, region, crop_hashes(dataset, synapses))
+        plan = plan_region(dataset, region, synapses, work.todo)
+        store.results(TILE_PLAN).write_region(region, plan)
+        chosen = [
+            row
+            for row in plan.to_pylist()
+            if row["reader"] == "grouped" and row["voxel_size_nm"] == _scale(dataset, row["volume"])
+        ]
+        too_much = [
+            f"{row['volume']}: {row['gigabytes']:.2f} GB, ceiling {dataset.volumes[row['volume']].download_ceiling_gb:g} GB"
+            for row in chosen
+            if row["gigabytes"] > dataset.volumes[row["volume"]].download_ceiling_gb
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "plan": dg.MetadataValue.md(_plan_shown(plan)),
+                **watch.numbers(plan.num_rows),
+                "tiles_to_cut": len(work.todo),
+                "chunks": sum(row["chunks"] for row in chosen),
+                "gigabytes": sum(row["gigabytes"] for row in chosen),
+                "hours": sum(row["hours"] for row in chosen),
+            },
+            check_results=[
+                check(
+                    "below_download_ceiling",
+                    not too_much,
+                    "; ".join(too_much) + ". Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
+                    if too_much
+                    else "below",
+                    gigabytes=sum(row["gigabytes"] for row in chosen),
+                )
+            ],
+        )
 
     @dg.asset(
         **describe(dataset, "3_tiles", "tiles", TILES, {"lancedb"}),
-        deps=[synapses_key, [dataset.name, "em_volume"]],
+        deps=[synapses_key, plan_key, [dataset.name, "alignment"], [dataset.name, "em_volume"]],
         partitions_def=regions,
         pool="download",
         check_specs=[
@@ -52,17 +116,17 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         watch = Stopwatch()
         store = installation.store(dataset.name)
         region = context.partition_key
-        synapses = store.synapses.read(region, ["synapse_id", "volume", "x_nm", "y_nm", "z_nm"])
+        require_alignment(dataset, store)
+        synapses = store.synapses.read(region, PLACES)
         wanted = crop_hashes(dataset, synapses)
-        changed, gone = store.tiles.changes(region, wanted, "crop_hash")
-        staging = store.staging("tiles", region, content_key(wanted))
-        staged = staging.done_ids()
-        todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
+        work = _work(store, region, wanted)
+        changed, gone, todo, staging = work.changed, work.gone, work.todo, work.staging
         progress = progress_logger(context.log.info, f"{region}: tiles", len(todo))
-        done = 0
+        done = missing = 0
         for batch in crop_region(dataset, region, synapses, wanted, todo):
-            staging.append(batch)
-            done += batch.num_rows
+            staging.append(batch.rows)
+            done += batch.rows.num_rows
+            missing += batch.missing_chunks
             progress(done)
         store.tiles.replace_region(region, staging.reader() or TILES.empty(), gone)
         staging.clear()
@@ -76,6 +140,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "resumed_rows": len(changed) - len(todo),
                 "removed_rows": len(gone),
                 "mean_valid_fraction": float(valid.mean()) if count else 1.0,
+                "missing_chunks": missing,
                 "incomplete_tiles": int((valid < 1).sum()),
                 "mean_contrast": _mean_contrast(facts),
             },
@@ -98,7 +163,42 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    return [tiles]
+    return [tile_plan, tiles]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be done in a region: ids to cut (of which `todo` are not staged yet), ids that are gone."""
+
+    changed: list[str]
+    gone: list[str]
+    todo: list[str]
+    staging: Staging
+
+
+def _work(store: DatasetStore, region: str, wanted: pa.Table) -> _Work:
+    changed, gone = store.tiles.changes(region, wanted, "crop_hash")
+    staging = store.staging("tiles", region, content_key(wanted))
+    staged = staging.done_ids()
+    return _Work(changed, gone, [synapse_id for synapse_id in changed if synapse_id not in staged], staging)
+
+
+def _scale(dataset: Dataset, volume: str) -> str:
+    return "x".join(f"{size:g}" for size in dataset.volumes[volume].voxel_size_nm)
+
+
+def _plan_shown(plan: pa.Table) -> str:
+    lines = [
+        f"| {row['volume']} | {row['voxel_size_nm']} | {row['size_px']} | {row['reader']} | {row['tiles']:,} | {row['chunks']:,} | "
+        f"{row['block_tiles']:,} / {row['cached_tiles']:,} / {row['single_tiles']:,} | {row['gigabytes']:.3g} | "
+        f"{row['decoded_gigavoxels']:.3g} | {row['hours']:.2g} |"
+        for row in plan.to_pylist()
+    ]
+    head = [
+        "| volume | voxel nm | tile px | reader | tiles | chunks | by block / cached / single | GB | Gvoxel decoded | hours |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *lines]) if lines else "Nothing is to be cut."
 
 
 def _mean_contrast(facts: pa.Table) -> float:

@@ -1,15 +1,13 @@
-"""What every reader checks and names alike: is the file there and real data, are coordinates numbers, what is a region called."""
+"""What every reader checks and names alike: is the file there and real data, are coordinates numbers."""
 
-import re
-from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import SYNAPSES, BadInput
+from synapse_assets.schema import SYNAPSE_TABLE, BadInput
 
-LONGEST_REGION_NAME = 80
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -27,71 +25,32 @@ def existing_file(path: str) -> Path:
     return file
 
 
-def safe_region_name(name: str) -> str:
-    """A region name that is safe as a partition key, folder and SQL text: letters, digits and underscores; case is kept.
+def checked_synapses(
+    columns: dict[str, pa.Array | pa.ChunkedArray], file: str, rows: int | range | np.ndarray = 1
+) -> pa.Table:
+    """The columns as a table of `schema.SYNAPSE_TABLE`; absent nullable columns become empty.
 
-    'ME(R)' becomes 'ME_R'.
+    rows: the number of each row in the file, from 1, a header not counted; or that of the first, where none is left out.
+    Raises BadInput naming the first row with an empty id or a coordinate that is no number.
     """
-    safe = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:LONGEST_REGION_NAME]
-    return safe or "UNNAMED"
-
-
-class RegionNames:
-    """Partition keys for the region names of a dataset's sources: renamed as the dataset says, then made safe.
-
-    missing: the key where a source names no region. renamed: source name to key, for names that would otherwise become
-    the same key, or that should.
-    """
-
-    def __init__(self, missing: str, renamed: Mapping[str, str] | None = None) -> None:
-        self._missing = missing
-        self._renamed = dict(renamed or {})
-        self._name_of: dict[str, str] = {}
-
-    def keys(self, names: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """The key of each name (string; null and blank are the missing region).
-
-        Raises BadInput if two names would become one key without the dataset saying so.
-        """
-        trimmed = pc.fill_null(pc.utf8_trim_whitespace(names.cast(pa.string())), "")
-        if isinstance(trimmed, pa.ChunkedArray):
-            trimmed = trimmed.combine_chunks()
-        encoded = trimmed.dictionary_encode()
-        keys = [self._key(name) for name in encoded.dictionary.to_pylist()]
-        return pa.array(keys, pa.string()).take(encoded.indices)
-
-    def _key(self, name: str) -> str:
-        if not name:
-            return self._missing
-        if name in self._renamed:
-            return safe_region_name(self._renamed[name])
-        key = safe_region_name(name)
-        if self._name_of.setdefault(key, name) != name:
-            raise BadInput(
-                f"the regions '{self._name_of[key]}' and '{name}' would both become '{key}': give one of them another key, or both "
-                f"the same, in region_names of the dataset's YAML, for instance region_names: {{'{name}': {key}}}"
-            )
-        return key
-
-
-def checked_synapses(columns: dict[str, pa.Array | pa.ChunkedArray], file: str, first_row: int) -> pa.Table:
-    """The columns as a table of `schema.SYNAPSES`; absent nullable columns become empty.
-
-    Raises BadInput naming the first row (numbered from 1, header not counted) with an empty id or a coordinate that is no
-    number.
-    """
-    rows = len(columns["synapse_id"])
-    complete = {c.name: columns.get(c.name, pa.nulls(rows, c.type)) for c in SYNAPSES.columns}
-    complete["source_file"] = pa.array([Path(file).name] * rows, pa.string())
+    count = len(columns["synapse_id"])
+    numbers = range(rows, rows + count) if isinstance(rows, int) else rows
+    complete = {
+        c.name: columns[c.name] if c.name in columns else pa.nulls(count, c.type) for c in SYNAPSE_TABLE.columns
+    }
+    complete["source_file"] = pa.repeat(pa.scalar(Path(file).name, pa.string()), count)
     for axis in ("x_nm", "y_nm", "z_nm"):
-        wrong = pc.invert(pc.fill_null(pc.is_finite(complete[axis]), False))
-        at = pc.index(wrong, True).as_py()
+        right = pc.fill_null(pc.is_finite(complete[axis]), False)
+        at = pc.index(right, False).as_py()
         if at >= 0:
             raise BadInput(
-                f"{file}, row {first_row + at}: {axis[0]} is no number (synapse {complete['synapse_id'][at].as_py()}); "
+                f"{file}, row {int(numbers[at])}: {axis[0]} is no number (synapse {complete['synapse_id'][at].as_py()}); "
                 "every synapse needs finite coordinates"
             )
-    at = pc.index(pc.is_null(complete["synapse_id"]), True).as_py()
-    if at >= 0:
-        raise BadInput(f"{file}, row {first_row + at}: the synapse id is empty")
-    return SYNAPSES.conform(pa.table(complete))
+    if complete["synapse_id"].null_count:
+        at = pc.index(pc.is_null(complete["synapse_id"]), True).as_py()
+        raise BadInput(
+            f"{file}, row {int(numbers[at])}: the synapse id is empty; fill it in the file, or leave synapse_id out of 'columns', "
+            "and ids are made from the position and the neurons"
+        )
+    return SYNAPSE_TABLE.conform(pa.table(complete))

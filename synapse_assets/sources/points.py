@@ -1,154 +1,188 @@
-"""Tables of points: CSV, TSV, Parquet and Feather files, read by the column mapping of the dataset's YAML.
+"""Tables of synapses, read by the column mapping of the dataset's YAML from any file that `files.open_table` opens.
 
-Streams record batches, so memory does not grow with the file. Formats that a mapping cannot describe have a module of their
-own beside this one.
+Streams record batches, so memory does not grow with the file, and works on whole columns, so that most of the time is that of
+reading the file. Formats that a mapping cannot describe have a module of their own beside this one.
 """
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.ipc
-import pyarrow.parquet as pq
 
 from synapse_assets.datasets import PointsSource, VolumeSpec
 from synapse_assets.schema import BadInput
-from synapse_assets.sources.checks import RegionNames, checked_synapses, existing_file
+from synapse_assets.sources.checks import checked_synapses
+from synapse_assets.sources.files import open_table
+from synapse_assets.sources.neurons import hemilineages
+from synapse_assets.sources.regions import RegionNames
+from synapse_assets.sources.tally import Tally
+from synapse_assets.sources.transmitters import known_classes, only_class
+from synapse_assets.sources.values import (
+    Place,
+    figures,
+    identifiers,
+    numbers,
+    positions,
+    text,
+    whole_numbers,
+)
 
-BATCH_ROWS = 65_536
-# The largest integer below which every integer is exact in a float64.
-EXACT_IN_FLOAT64 = 2**53
-_TEXT = ("synapse_id", "brain_region", "hemilineage", "target", "object_id")
-_INTEGER = ("neuron_id", "section")
+_AXES = ("x", "y", "z")
 
 
-def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames) -> Iterator[pa.Table]:
-    """Batches of `schema.SYNAPSES` from one file. Raises BadInput naming file, column and row."""
-    file = existing_file(source.path)
-    mapping = {field: column for field, column in source.columns.model_dump().items() if column is not None}
-    first_row, rows = 1, 0
-    for batch in _batches(file, mapping):
-        yield _convert(batch, mapping, source, volume, regions, first_row)
-        first_row += batch.num_rows
-        rows += batch.num_rows
-    if rows == 0:
+def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+    """Batches of `schema.SYNAPSE_TABLE` from one file, in nm of the source's own space; rows left out are counted in `tally`.
+
+    Raises BadInput naming file, column and row, and where the file has no rows or none is left.
+    """
+    file = open_table(source.path, source.header, source.table)
+    conversion = Conversion(source, volume, regions, tally)
+    file.require(conversion.uses)
+    seen = kept = 0
+    for batch in file.batches(conversion.uses.values(), conversion.as_numbers):
+        table = conversion.table(batch, seen + 1)
+        seen += batch.num_rows
+        kept += table.num_rows
+        if table.num_rows:
+            yield table
+    if not seen:
         raise BadInput(f"{source.path} has a header but no rows")
+    if not kept:
+        raise BadInput(f"{source.path}: every one of {seen:,} rows was left out: {dict(tally.left_out)}")
 
 
-def _batches(file: Path, mapping: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    suffix = file.suffix.lower()
-    try:
-        if suffix in (".csv", ".tsv", ".txt"):
-            delimiter = "\t" if suffix == ".tsv" else ","
-            # The header first: a missing column should be named together with those that exist.
-            with file.open("rb") as stream:
-                header = stream.readline(1 << 20).decode("utf-8-sig", errors="replace").strip("\r\n").split(delimiter)
-            _require(file, mapping, [name.strip('"') for name in header])
-            # Identifiers as text: pandas writes '10814.0' beside an empty cell, and no digit may be lost on the way.
-            types = {mapping[field]: pa.string() for field in (*_TEXT, *_INTEGER) if field in mapping}
-            types |= {mapping[axis]: pa.float64() for axis in "xyz" if mapping[axis] not in types}
-            yield from pyarrow.csv.open_csv(
-                file,
-                read_options=pyarrow.csv.ReadOptions(block_size=8 << 20),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=sorted(set(mapping.values())), column_types=types, strings_can_be_null=True
-                ),
-            )
-        elif suffix in (".parquet", ".pq"):
-            parquet = pq.ParquetFile(file)
-            _require(file, mapping, parquet.schema_arrow.names)
-            yield from parquet.iter_batches(BATCH_ROWS, columns=sorted(set(mapping.values())))
-        elif suffix in (".feather", ".arrow"):
-            with pa.memory_map(str(file)) as mapped, pa.ipc.open_file(mapped) as reader:
-                _require(file, mapping, reader.schema.names)
-                for index in range(reader.num_record_batches):
-                    yield reader.get_batch(index).select(sorted(set(mapping.values())))
+class Conversion:
+    """How batches of one source's own columns become `schema.SYNAPSE_TABLE`."""
+
+    def __init__(self, source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> None:
+        self._source, self._regions, self._tally = source, regions, tally
+        self._voxel_size_nm = source.voxel_size_nm or volume.voxel_size_nm
+        self._columns: dict[str, str] = {
+            use: name for use, name in source.columns.model_dump().items() if name is not None
+        }
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """The columns that are read, by what they are for."""
+        source = self._source
+        return {
+            **self._columns,
+            **{f"minimum {column}": column for column in source.minimum},
+            **{f"only {column}": column for column in source.only},
+            **{f"id_from {column}": column for column in source.id_from},
+        }
+
+    @property
+    def as_numbers(self) -> set[str]:
+        """The columns that text files should read as numbers; never one that holds identifiers."""
+        given = {use: name for use, name in self._columns.items() if use in (*_AXES, "score")}
+        ids = {name for use, name in self._columns.items() if use not in given}
+        return {*given.values(), *self._source.minimum} - ids - set(self._source.only)
+
+    def table(self, batch: pa.RecordBatch, first_row: int) -> pa.Table:
+        """The batch's synapses; `first_row` is the row of its first one in the file, from 1. Raises BadInput."""
+        source = self._source
+        batch, rows = self._left(batch, range(first_row, first_row + batch.num_rows))
+        columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+        own = self._own_positions(batch, rows)
+        for axis, place, size_nm in zip(_AXES, own, self._voxel_size_nm, strict=True):
+            columns[f"{axis}_nm"] = _voxels_to_nm(place, size_nm) if source.units == "voxel" else place
+        for use, name in self._columns.items():
+            values, place = batch.column(name), Place(source.path, name, rows)
+            if use == "neuron_id":
+                columns[use] = identifiers(values, place, source.neuron_id_offset)
+            elif use == "section":
+                columns[use] = whole_numbers(values, place)
+            elif use == "score":
+                columns[use] = numbers(values, place)
+            elif use == "hemilineage":
+                columns[use] = hemilineages(text(values, place))
+            elif use in ("synapse_id", "brain_region", "target", "object_id"):
+                columns[use] = text(values, place)
+        if "synapse_id" not in columns:
+            columns["synapse_id"] = self._made_ids(batch, rows, own, columns.get("neuron_id"))
+        if source.id_prefix:
+            columns["synapse_id"] = pc.binary_join_element_wise(source.id_prefix, columns["synapse_id"], "")
+        count = batch.num_rows
+        columns["brain_region"] = self._regions.keys(columns.get("brain_region", _repeated(source.brain_region, count)))
+        if "target" not in columns and source.target_value is not None:
+            columns["target"] = _repeated(source.target_value, count)
+        if "target" in columns:
+            columns["known_classes"] = known_classes(columns["target"], source.class_names)
+            columns["target"] = only_class(columns["known_classes"])
+        columns["volume"] = _repeated(source.volume, count)
+        return checked_synapses(columns, source.path, rows)
+
+    def _left(self, batch: pa.RecordBatch, rows: range) -> tuple[pa.RecordBatch, range | np.ndarray]:
+        """The rows that the source's conditions leave, and their numbers; what is left out is tallied by the first reason."""
+        keep: pa.Array | None = None
+        for reason, passed in self._conditions(batch, rows):
+            out = batch.num_rows - (pc.sum(passed).as_py() or 0) if keep is None else _lost(keep, passed)
+            if out:
+                self._tally.left_out[reason] += out
+                keep = passed if keep is None else pc.and_(keep, passed)
+        if keep is None:
+            return batch, rows
+        return batch.filter(keep), np.arange(rows.start, rows.stop)[keep.to_numpy(zero_copy_only=False)]
+
+    def _conditions(self, batch: pa.RecordBatch, rows: range) -> Iterator[tuple[str, pa.Array]]:
+        source = self._source
+        for column, values in source.only.items():
+            found = text(batch.column(column), Place(source.path, column, rows))
+            yield f"{column} is not {' or '.join(values)}", pc.is_in(found, pa.array(values, pa.string()))
+        for column, lowest in source.minimum.items():
+            found = numbers(batch.column(column), Place(source.path, column, rows))
+            yield f"{column} empty", pc.is_valid(found)
+            yield f"{column} below {lowest:g}", pc.fill_null(pc.greater_equal(found, lowest), True)
+        if source.leave_out_autapses:
+            ends = [
+                identifiers(batch.column(name), Place(source.path, name, rows))
+                for name in (self._columns["neuron_id"], self._columns["partner_id"])
+            ]
+            yield "autapse", pc.invert(pc.fill_null(pc.equal(*ends), False))
+
+    def _own_positions(self, batch: pa.RecordBatch, rows: range | np.ndarray) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """x, y and z in the units of the file."""
+        source = self._source
+        if source.columns.position:
+            place = Place(source.path, source.columns.position, rows)
+            first, second, third = positions(batch.column(source.columns.position), place)
+            return (first, second, third) if source.axis_order == "xyz" else (third, second, first)
+        names = (self._columns[axis] for axis in _AXES)
+        x, y, z = (numbers(batch.column(name), Place(source.path, name, rows)) for name in names)
+        return x, y, z
+
+    def _made_ids(
+        self,
+        batch: pa.RecordBatch,
+        rows: range | np.ndarray,
+        own: tuple[pa.Array, pa.Array, pa.Array],
+        neurons: pa.Array | None,
+    ) -> pa.Array:
+        """Ids made of the columns that the source names, else of position, neuron and partner: the same in every order of rows."""
+        source = self._source
+        if source.id_from:
+            parts = [figures(batch.column(name), Place(source.path, name, rows)) for name in source.id_from]
         else:
-            raise BadInput(f"{file}: a points table is a .csv, .tsv, .parquet or .feather file, not '{suffix}'")
-    except pa.ArrowInvalid as error:
-        raise BadInput(f"{file} cannot be read: {error}") from error
+            parts = [figures(axis, Place(source.path, name, rows)) for axis, name in zip(own, _AXES, strict=True)]
+            # Several partners at one site are several synapses.
+            if neurons is not None:
+                parts.append(neurons.cast(pa.string()))
+            if "partner_id" in self._columns:
+                name = self._columns["partner_id"]
+                partners = identifiers(batch.column(name), Place(source.path, name, rows), source.neuron_id_offset)
+                parts.append(partners.cast(pa.string()))
+        return pc.binary_join_element_wise(*parts, "_", null_handling="replace", null_replacement="")
 
 
-def _require(file: Path, mapping: dict[str, str], present: list[str]) -> None:
-    missing = {field: column for field, column in mapping.items() if column not in present}
-    if missing:
-        wanted = ", ".join(f"'{column}' (for {field})" for field, column in missing.items())
-        raise BadInput(
-            f"{file} has no column {wanted}; its columns are {present}. Mend 'columns' in the dataset's YAML"
-        )
+def _lost(keep: pa.Array, passed: pa.Array) -> int:
+    """Rows that are still there and do not pass."""
+    return int(pc.sum(pc.and_not(keep, passed)).as_py() or 0)
 
 
-def _convert(
-    batch: pa.RecordBatch,
-    mapping: dict[str, str],
-    source: PointsSource,
-    volume: VolumeSpec,
-    regions: RegionNames,
-    first_row: int,
-) -> pa.Table:
-    file = source.path
-    rows = batch.num_rows
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
-    for field, column in mapping.items():
-        values = batch.column(column)
-        if field in "xyz":
-            axis = "xyz".index(field)
-            positions = _cast(values, pa.float64(), file, column)
-            if source.units == "voxel":
-                positions = _voxels_to_nm(positions, volume.voxel_size_nm[axis])
-            columns[f"{field}_nm"] = positions
-        elif field in _TEXT:
-            text = _cast(
-                _whole(values, file, column) if pa.types.is_floating(values.type) else values, pa.string(), file, column
-            )
-            columns[field] = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-        elif field in _INTEGER:
-            columns[field] = _cast(_whole(values, file, column), pa.int64(), file, column)
-        else:
-            columns[field] = _cast(values, pa.float64(), file, column)
-    if "synapse_id" not in columns:
-        columns["synapse_id"] = _ids_from_position(columns)
-    columns["synapse_id"] = pc.binary_join_element_wise(source.id_prefix, columns["synapse_id"], "")
-    named = columns.get("brain_region", pa.array([source.brain_region] * rows, pa.string()))
-    columns["brain_region"] = regions.keys(named)
-    if "target" not in columns and source.target_value is not None:
-        columns["target"] = pa.array([source.target_value] * rows, pa.string())
-    if "target" in columns:
-        target = columns["target"]
-        columns["known_classes"] = pa.array(
-            [[t] if t is not None else [] for t in target.to_pylist()], pa.list_(pa.string())
-        )
-    columns["volume"] = pa.array([source.volume] * rows, pa.string())
-    return checked_synapses(columns, file, first_row)
-
-
-def _cast(values: pa.Array, kind: pa.DataType, file: str, column: str) -> pa.Array:
-    try:
-        return values.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise BadInput(f"{file}, column '{column}': {error}") from error
-
-
-def _whole(values: pa.Array, file: str, column: str) -> pa.Array:
-    """Integers or their text; a floating-point column is taken only where no identifier can have been rounded."""
-    if pa.types.is_string(values.type):
-        digits = pc.replace_substring_regex(values, r"\.0*$", "")
-        return pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits)
-    if not pa.types.is_floating(values.type):
-        return values
-    numbers = values.drop_null().to_numpy(zero_copy_only=False)
-    numbers = numbers[~np.isnan(numbers)]
-    if np.any(np.abs(numbers) >= EXACT_IN_FLOAT64) or np.any(numbers != np.floor(numbers)):
-        raise BadInput(
-            f"{file}, column '{column}' holds identifiers as floating-point numbers, and some are rounded (2^53 or more) or not "
-            "whole: export the column as integers or text"
-        )
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values).cast(pa.int64())
+def _repeated(value: str | None, count: int) -> pa.Array:
+    return pa.nulls(count, pa.string()) if value is None else pa.repeat(pa.scalar(value, pa.string()), count)
 
 
 def _voxels_to_nm(voxels: pa.Array, voxel_size_nm: float) -> pa.Array:
@@ -157,8 +191,3 @@ def _voxels_to_nm(voxels: pa.Array, voxel_size_nm: float) -> pa.Array:
     return pa.array(
         np.where(values == np.floor(values), values + 0.5, values) * voxel_size_nm, pa.float64(), from_pandas=False
     )
-
-
-def _ids_from_position(columns: dict[str, pa.Array | pa.ChunkedArray]) -> pa.Array:
-    positions = np.stack([columns[f"{axis}_nm"].to_numpy(zero_copy_only=False) for axis in "xyz"], axis=1).astype("<f8")
-    return pa.array([hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in positions], pa.string())

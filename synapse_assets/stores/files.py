@@ -4,6 +4,7 @@ Every store writes through `Files`, so object storage is a matter of another roo
 rename after it was synced, elsewhere by one upload. What a file holds does not belong here.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -61,6 +62,19 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def full_disk_explained(where: str) -> Iterator[None]:
+    """Around writing into `where`: turns the many ways of saying "no space left" into one OSError (ENOSPC) with the remedy."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and "no space left on device" not in str(error).lower():
+            raise
+        told = f"the disk that holds {where} is full: free some space and run again; what was stored before is whole"
+        # Without its cause: the UI shows the last error of a chain, and this is the one that says what to do.
+        raise OSError(errno.ENOSPC, told) from None
+
+
 @dataclass(frozen=True)
 class Files:
     """One folder, by path or URL (s3://, gs://, file://), and the files in it. Touches nothing by itself."""
@@ -112,8 +126,11 @@ class Files:
         return system.open_input_file(f"{base}/{name}")
 
     @contextmanager
-    def replace(self, name: str) -> Iterator[BinaryIO]:
-        """Gives a stream for the new content of the file `name`: it appears when the block ends well, or not at all."""
+    def replace(self, name: str, sweep: bool = True) -> Iterator[BinaryIO]:
+        """Gives a stream for the new content of the file `name`: it appears when the block ends well, or not at all.
+
+        What killed processes left in the folder is swept first, unless the folder is one of very many files.
+        """
         if not self.is_local:
             system, base = self._where
             with tempfile.NamedTemporaryFile() as local:
@@ -123,10 +140,11 @@ class Files:
             return
         folder = self.path
         folder.mkdir(parents=True, exist_ok=True)
-        self.sweep()
+        if sweep:
+            self.sweep()
         temporary = folder / _temporary_name(name)
         try:
-            with open(temporary, "wb") as stream:
+            with full_disk_explained(str(folder)), open(temporary, "wb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.schema import BadInput, Table
+from synapse_assets.stores.files import full_disk_explained
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -185,8 +186,9 @@ class RegionTable:
             raise BadInput(f"{self._name(region)}: version {self.pinned} is for reading; write to the table itself")
         if not region:
             raise BadInput(f"{self._name(region)}: the region has no name")
-        fragments, ids = self._write_rows(region, changed)
-        return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
+        with full_disk_explained(self.uri):
+            fragments, ids = self._write_rows(region, changed)
+            return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
 
     def tag(self, name: str) -> int:
         """Names the version that is read, so that `optimize` keeps it, and gives it; a name in use moves."""

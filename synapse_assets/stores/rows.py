@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput, Table
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, BadInput, Table
 from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.region_table import RegionTable
 
@@ -43,6 +43,26 @@ def _comparable(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_list(array.type):
         return pc.binary_join(array.cast(pa.list_(pa.string())), "\x1f")
     return array
+
+
+def labelled_synapses(store: DatasetStore, columns: Sequence[str], ids: Sequence[str] | None = None) -> pa.Table:
+    """The synapses of all regions, or those in `ids`, with columns of `schema.SYNAPSES` and of `schema.SYNAPSE_LABELS`.
+
+    Columns of the labels are empty for a synapse whose region has no labels yet, or that has moved since. `synapse_id` and
+    `brain_region` are always there.
+    """
+    of_label = [name for name in columns if name not in SYNAPSES.names]
+    of_site = list(dict.fromkeys(["synapse_id", "brain_region", *(name for name in columns if name not in of_label)]))
+    rows = store.synapses.read(None, of_site) if ids is None else store.synapses.read_ids(list(ids), of_site)
+    labels = store.results(SYNAPSE_LABELS).read(columns=["synapse_id", "brain_region", *of_label])
+    place = pc.index_in(rows.column("synapse_id").combine_chunks(), labels.column("synapse_id").combine_chunks())
+    there = pc.equal(
+        rows.column("brain_region").combine_chunks(), labels.column("brain_region").combine_chunks().take(place)
+    )
+    place = pc.if_else(pc.fill_null(there, False), place, pa.scalar(None, place.type))
+    for name in of_label:
+        rows = rows.append_column(name, labels.column(name).combine_chunks().take(place))
+    return rows
 
 
 def vectors_in_use(store: DatasetStore) -> RegionTable:

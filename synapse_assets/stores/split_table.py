@@ -7,23 +7,31 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synapse_assets.schema import SYNAPSES, BadInput
+from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, BadInput
 from synapse_assets.stores.files import Files
 from synapse_assets.stores.parquet_table import region_folder
 
 _POINTER = "current.json"
 _FILE = "data.parquet"
-_BUFFERED_ROWS = 200_000
+# Rows held before the fullest regions are written: about 200 bytes each. A region's row groups are this long or longer.
+_BUFFERED_ROWS = 1_000_000
+_ROW_GROUP_ROWS = 100_000
+_MEMORY_LIMIT = "1GB"
+# Columns of a row that a change of labels alone leaves as they are.
+_SITE_COLUMNS = [name for name in SYNAPSES.names if name != "brain_region"]
+_PLACE = ["x_nm", "y_nm", "z_nm"]
+_LABEL_COLUMNS = [name for name in SYNAPSE_TABLE.names if name not in SYNAPSES.names]
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,12 @@ class SplitTable:
     folder: Files
 
     @contextmanager
-    def replace(self) -> Iterator["SplitWriter"]:
+    def replace(self, merge_partners: bool = False) -> Iterator["SplitWriter"]:
         """Gives a writer for the rows of the whole source; at the end of the block they become the split, all at once.
 
-        Raises BadInput, and leaves the split as it is, if a synapse id is there twice, or if another run is splitting
-        now.
+        With `merge_partners`, of the rows of a region that share volume, neuron and position only the one with the smallest
+        id stays. Raises BadInput, and leaves the split as it is, if a synapse id is there twice, or if another run is
+        splitting now.
         """
         root = self.folder.path
         root.mkdir(parents=True, exist_ok=True)
@@ -55,6 +64,8 @@ class SplitTable:
                     yield writer
                 finally:
                     writer.close()
+                if merge_partners:
+                    _merge_partners(parts)
                 self._promote(parts)
 
     @property
@@ -67,28 +78,65 @@ class SplitTable:
         """Number of rows of every region. Raises BadInput before the first split."""
         return {region: int(entry["rows"]) for region, entry in self._pointer()["regions"].items()}
 
-    def region_hash(self, region: str) -> str:
-        """Hash of the rows of a region, whatever their order; empty for a region that the source does not have.
+    def places(self) -> int:
+        """Number of distinct positions; fewer than rows where several partners share a presynaptic site."""
+        return sum(int(entry["places"]) for entry in self._pointer()["regions"].values())
+
+    def site_hash(self, region: str) -> str:
+        """Hash of what a region's rows say of place and neuron, whatever their order; empty for a region without rows.
 
         Raises BadInput before the first split.
         """
-        return str(self._pointer()["regions"].get(region, {"hash": ""})["hash"])
+        return str(self._pointer()["regions"].get(region, {"sites": ""})["sites"])
 
-    def read(self, region: str) -> pa.Table:
+    def label_hash(self, region: str) -> str:
+        """Hash of what a region's rows say of classes, by synapse id, whatever their order; empty without rows.
+
+        Raises BadInput before the first split.
+        """
+        return str(self._pointer()["regions"].get(region, {"labels": ""})["labels"])
+
+    def read(self, region: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a region in the order of the source; none for a region that the source does not have (any more).
 
         Raises BadInput before the first split.
         """
+        names = list(columns) if columns is not None else SYNAPSE_TABLE.names
         pointer = self._pointer()
         if region not in pointer["regions"]:
-            return SYNAPSES.empty()
+            return SYNAPSE_TABLE.empty().select(names)
         with self.folder.child(pointer["version"], region_folder(region)).open(_FILE) as source:
-            return SYNAPSES.conform(pq.ParquetFile(source).read())
+            found = pq.ParquetFile(source).read(columns=names).select(names)
+        return found.cast(pa.schema([SYNAPSE_TABLE.arrow.field(name) for name in names]))
+
+    def sample(self, volume: str, source_files: Sequence[str], rows: int, seed: int) -> pa.Table:
+        """At most `rows` (synapse_id, x_nm, y_nm, z_nm) read from those files into that volume, drawn by the seed.
+
+        The same content gives the same sample, in whatever order it was written. Raises BadInput before the first split.
+        """
+        import duckdb
+
+        pointer = self._pointer()
+        files = self.folder.child(pointer["version"]).path
+        if not pointer["regions"]:
+            return SYNAPSE_TABLE.empty().select(["synapse_id", *_PLACE])
+        with duckdb.connect() as connection:
+            connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+            found: pa.Table = connection.sql(
+                f"SELECT synapse_id, {', '.join(_PLACE)} FROM {_rows_of(files)} "  # noqa: S608
+                "WHERE volume = $1 AND list_contains($2, source_file) ORDER BY md5(synapse_id || $3), synapse_id LIMIT $4",
+                params=[volume, list(source_files), f"|{seed}", rows],
+            ).to_arrow_table()
+        return found
 
     def _pointer(self) -> dict[str, Any]:
         pointer: dict[str, Any] | None = self.folder.read_json(_POINTER)
         if pointer is None:
             raise BadInput(f"there is no synapse table in {self.folder.root} yet; materialise synapse_table first")
+        if any("sites" not in entry for entry in pointer["regions"].values()):
+            raise BadInput(
+                f"the synapse table in {self.folder.root} is of an older version; materialise synapse_table again"
+            )
         return pointer
 
     def _promote(self, parts: Path) -> None:
@@ -111,62 +159,110 @@ class SplitWriter:
         self._folder = folder
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._buffers: dict[str, list[pa.Table]] = {}
-        self._buffered = 0
+        self._waiting: Counter[str] = Counter()
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Adds rows of the schema SYNAPSES. Raises BadInput for rows that do not fit it."""
-        table = SYNAPSES.conform(pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows)
-        for region in pc.unique(table.column("brain_region")).to_pylist():
-            part = table.filter(pc.equal(table.column("brain_region"), region))
-            self._buffers.setdefault(region, []).append(part)
-        self._buffered += table.num_rows
-        if self._buffered >= _BUFFERED_ROWS:
-            self._flush()
+        """Adds rows of the schema SYNAPSE_TABLE. Raises BadInput for rows that do not fit it."""
+        table = SYNAPSE_TABLE.conform(pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows)
+        if not table.num_rows:
+            return
+        codes = table.column("brain_region").combine_chunks().dictionary_encode()
+        places = codes.indices.to_numpy()
+        sorted_rows = table.take(pa.array(np.argsort(places, kind="stable")))
+        start = 0
+        for region, count in zip(codes.dictionary.to_pylist(), np.bincount(places).tolist(), strict=True):
+            self._buffers.setdefault(region, []).append(sorted_rows.slice(start, count))
+            self._waiting[region] += count
+            start += count
+        if self._waiting.total() >= _BUFFERED_ROWS:
+            full = [region for region, count in self._waiting.items() if count >= _ROW_GROUP_ROWS]
+            for region in full or list(self._buffers):
+                self._flush(region)
 
     def close(self) -> None:
         """Completes the files."""
-        self._flush()
+        for region in list(self._buffers):
+            self._flush(region)
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
 
-    def _flush(self) -> None:
-        for region, tables in self._buffers.items():
-            if region not in self._writers:
-                path = self._folder / region_folder(region) / _FILE
-                path.parent.mkdir()
-                self._writers[region] = pq.ParquetWriter(path, SYNAPSES.arrow, compression="zstd")
-            self._writers[region].write_table(pa.concat_tables(tables).combine_chunks())
-        self._buffers.clear()
-        self._buffered = 0
+    def _flush(self, region: str) -> None:
+        if region not in self._writers:
+            path = self._folder / region_folder(region) / _FILE
+            path.parent.mkdir()
+            self._writers[region] = pq.ParquetWriter(path, SYNAPSE_TABLE.arrow, compression="zstd")
+        self._writers[region].write_table(pa.concat_tables(self._buffers.pop(region)))
+        del self._waiting[region]
+
+
+def _merge_partners(parts: Path) -> None:
+    """Rewrites every region's file with one row for each volume, neuron and position."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute(f"SET temp_directory = '{_quoted(parts / '.spill')}'")
+        for file in sorted(parts.glob(f"*/{_FILE}")):
+            merged = file.with_suffix(".merged")
+            reader = connection.sql(
+                f"SELECT * FROM read_parquet('{_quoted(file)}', hive_partitioning = false) "  # noqa: S608
+                f"QUALIFY row_number() OVER (PARTITION BY volume, neuron_id, {', '.join(_PLACE)} ORDER BY synapse_id) = 1 "
+                "ORDER BY synapse_id"
+            ).to_arrow_reader(_ROW_GROUP_ROWS)
+            with pq.ParquetWriter(merged, SYNAPSE_TABLE.arrow, compression="zstd") as writer:
+                for batch in reader:
+                    writer.write_table(SYNAPSE_TABLE.conform(pa.Table.from_batches([batch])))
+            merged.replace(file)
+    shutil.rmtree(parts / ".spill", ignore_errors=True)
 
 
 def _check_and_hash(parts: Path) -> dict[str, dict[str, Any]]:
-    """Rows and content hash of every region in the parts; raises BadInput if a synapse id is there twice."""
+    """Rows, places and content hashes of every region in the parts; raises BadInput if a synapse id is there twice.
+
+    The hashes are sums of DuckDB's row hashes. Another version of DuckDB may hash otherwise: then every region counts as
+    changed once, and the steps downstream find nothing to do.
+    """
     import duckdb
 
     if not any(parts.iterdir()):
         return {}
     with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '1GB'; SET preserve_insertion_order = false")
+        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'; SET preserve_insertion_order = false")
         connection.execute(f"SET temp_directory = '{_quoted(parts / '.spill')}'")
-        rows = f"read_parquet('{_quoted(parts)}/*/{_FILE}', hive_partitioning = false)"
+        rows = _rows_of(parts)
+        # By 8-byte hashes first: names are looked at only where two hashes are equal.
         twice = connection.execute(
-            f"SELECT synapse_id, string_agg(DISTINCT source_file, ', ' ORDER BY source_file) FROM {rows} "  # noqa: S608
-            "GROUP BY synapse_id HAVING count(*) > 1 ORDER BY synapse_id LIMIT 5"
+            f"WITH repeated AS (SELECT hash(synapse_id) AS h FROM {rows} GROUP BY h HAVING count(*) > 1) "  # noqa: S608
+            f"SELECT synapse_id, string_agg(DISTINCT source_file, ', ' ORDER BY source_file) FROM {rows} "
+            "WHERE hash(synapse_id) IN (FROM repeated) GROUP BY synapse_id HAVING count(*) > 1 ORDER BY synapse_id LIMIT 5"
         ).fetchall()
         if twice:
             named = "; ".join(f"'{synapse}' in {files}" for synapse, files in twice)
             raise BadInput(
                 f"synapse ids are not unique, for instance {named}. "
-                "Give the source an id_prefix in the dataset's YAML, or remove the repeated rows."
+                "Where ids repeat between files, give the source an id_prefix in the dataset's YAML; where they are made from "
+                "the position, name further columns in id_from, or set merge_partners; else remove the repeated rows."
             )
         found = connection.execute(
-            f"SELECT brain_region, count(*), bit_xor(md5_number(to_json(t)::VARCHAR)) FROM {rows} t "  # noqa: S608
-            "GROUP BY 1 ORDER BY 1"
+            f"SELECT brain_region, count(*), count(DISTINCT hash(volume, {', '.join(_PLACE)})), "  # noqa: S608
+            f"sum(hash({', '.join(_SITE_COLUMNS)})), sum(hash(synapse_id, {', '.join(_LABEL_COLUMNS)})) "
+            f"FROM {rows} GROUP BY 1 ORDER BY 1"
         ).fetchall()
     shutil.rmtree(parts / ".spill", ignore_errors=True)
-    return {region: {"rows": count, "hash": f"{digest:032x}"[:16]} for region, count, digest in found}
+    return {
+        region: {
+            "rows": count,
+            "places": places,
+            "sites": f"{int(sites) % 2**64:016x}",
+            "labels": f"{int(labels) % 2**64:016x}",
+        }
+        for region, count, places, sites, labels in found
+    }
+
+
+def _rows_of(folder: Path) -> str:
+    return f"read_parquet('{_quoted(folder)}/*/{_FILE}', hive_partitioning = false)"
 
 
 def _quoted(path: Path) -> str:

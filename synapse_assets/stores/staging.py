@@ -3,6 +3,7 @@
 Nobody else reads it; committing the rows belongs to the stores that hold the tables.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ class Staging:
         for name in region_folder.names():
             if name != segment(key):
                 region_folder.remove(name)
-        return Staging(region_folder, key)
+        staging = Staging(region_folder, key)
+        staging._folder.sweep()
+        return staging
 
     @property
     def _folder(self) -> Files:
@@ -35,8 +38,8 @@ class Staging:
 
     def append(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Adds a part, in one step. All parts have the same columns."""
-        name = f"{len(self._folder.names()):06d}-{uuid.uuid4().hex[:8]}.arrow"
-        with self._folder.replace(name) as stream, pa.ipc.new_file(stream, rows.schema) as writer:
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.arrow"
+        with self._folder.replace(name, sweep=False) as stream, pa.ipc.new_file(stream, rows.schema) as writer:
             writer.write(rows)
 
     def done_ids(self) -> set[str]:

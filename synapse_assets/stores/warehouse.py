@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from synapse_assets.schema import Column
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column
 from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     import duckdb
 
 _TAG = "release"
+_LABELLED_SYNAPSES = """
+    CREATE VIEW labelled_synapses AS
+        SELECT s.*, l.target, l.known_classes, l.hemilineage, l.cell_type
+        FROM synapses s LEFT JOIN synapse_labels l USING (synapse_id, brain_region);
+    COMMENT ON VIEW labelled_synapses IS 'One row per synapse: synapses, and what synapse_labels knows of each.'
+"""
 
 
 def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetTable], release: dict[str, Any]) -> Path:
@@ -46,6 +52,11 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
             for source in ordered:
                 known = "synapses" in described
                 described[source.table.name] = _copy(connection, source, known)
+            if {"synapses", "synapse_labels"} <= set(described):
+                connection.execute(_LABELLED_SYNAPSES)
+                for column in (*SYNAPSES.columns, *SYNAPSE_LABELS.columns):
+                    named = f"labelled_synapses.{_identifier(column.name)}"
+                    connection.execute(f"COMMENT ON COLUMN {named} IS {_text(column.description)}")
             content = {
                 **release,
                 "dataset": store.dataset,

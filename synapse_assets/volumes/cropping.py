@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
-from synapse_assets.schema import TILES, BadInput
+from synapse_assets.schema import TILE_PLAN, TILES, BadInput
 from synapse_assets.volumes import open_volume
+from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash
 
 
@@ -34,33 +36,50 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
 
 
+def plan_region(dataset: Dataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:
+    """`schema.TILE_PLAN` for the synapses in `todo`: what cutting their tiles takes. No voxel is read.
+
+    `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. Raises BadInput for a point outside its volume.
+    """
+    rows = []
+    for name, points in _points_by_volume(dataset, synapses, todo):
+        plan = plan_tiles(dataset.volumes[name], _points(points), dataset.tile)
+        rows += [{"brain_region": region, "volume": name, **row} for row in plan.rows()]
+    return pa.Table.from_pylist(rows, schema=TILE_PLAN.arrow)
+
+
+@dataclass(frozen=True)
+class CroppedBatch:
+    """Some tiles as rows of `schema.TILES`, and how many chunks were found absent since the batch before."""
+
+    rows: pa.RecordBatch
+    missing_chunks: int
+
+
 def crop_region(
     dataset: Dataset, region: str, synapses: pa.Table, crops: pa.Table, todo: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """Batches of `schema.TILES` for the synapses in `todo`, in reading order.
+) -> Iterator[CroppedBatch]:
+    """The tiles of the synapses in `todo`, in reading order.
 
-    Raises BadInput before the first byte is read if the volumes would fetch more than their download ceiling.
+    `crops` is what `crop_hashes` gives. Raises BadInput before the first byte is read if the volumes would fetch more than
+    their download ceiling.
     """
-    wanted = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
     crop_hash = dict(zip(crops.column("synapse_id").to_pylist(), crops.column("crop_hash").to_pylist(), strict=True))
     parts = []
-    for name, spec in dataset.volumes.items():
-        part = wanted.filter(pc.equal(wanted.column("volume"), name))
-        if not part.num_rows:
-            continue
-        volume = open_volume(spec)
-        points_nm = _points(part)
+    for name, part in _points_by_volume(dataset, synapses, todo):
+        spec = dataset.volumes[name]
+        volume, points_nm = open_volume(spec), _points(part)
         estimate = volume.estimate_download(points_nm, dataset.tile)
         if estimate.remote and estimate.bytes > spec.download_ceiling_gb * 1e9:
             raise BadInput(
                 f"region {region}: cutting {part.num_rows:,} tiles would fetch {estimate} from '{name}', above its ceiling of "
                 f"{spec.download_ceiling_gb:g} GB. Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
             )
-        parts.append((volume, part.column("synapse_id").to_pylist(), points_nm))
+        parts.append((volume, part.column("synapse_id"), points_nm))
     for volume, ids, points_nm in parts:
         for batch in volume.read_tiles(points_nm, dataset.tile):
-            names = [ids[index] for index in batch.indices]
-            yield pa.RecordBatch.from_arrays(
+            names = ids.take(pa.array(batch.indices)).to_pylist()
+            rows = pa.RecordBatch.from_arrays(
                 [
                     pa.array(names, pa.string()),
                     pa.array([region] * len(names), pa.string()),
@@ -72,6 +91,15 @@ def crop_region(
                 ],
                 schema=TILES.arrow,
             )
+            yield CroppedBatch(rows, batch.missing_chunks)
+
+
+def _points_by_volume(dataset: Dataset, synapses: pa.Table, todo: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    wanted = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
+    for name in dataset.volumes:
+        part = wanted.filter(pc.equal(wanted.column("volume"), name))
+        if part.num_rows:
+            yield name, part
 
 
 def decode_tiles(images: pa.Array | pa.ChunkedArray) -> np.ndarray:

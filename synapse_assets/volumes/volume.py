@@ -1,14 +1,14 @@
 """One opened volume, and the tiles cut from it.
 
-Points are grouped by local density before anything is read. Where tiles lie densely, the box around a group is read
-once and the tiles are sliced from it in memory; where they lie apart, each is read by itself, in spatial order,
-through a cache of decoded chunks. Reads run concurrently ahead of the batch being filled. What a tile shows depends
-on its point alone, never on the grouping or the batch.
+Tiles that lie near each other are read together, in one of three ways that `_grouping.py` chooses between. Reads run
+ahead of the batch being filled, as many as memory allows. What a tile shows depends on its point alone, never on the
+grouping or the batch.
 
-What does not belong here: file formats (`_arrays.py`), the stored form of a tile (`tile_codec.py`), which synapses to
-cut.
+What does not belong here: file formats (`_arrays.py`), the choice of reads (`_grouping.py`), what they will cost
+(`plan.py`), the stored form of a tile (`tile_codec.py`), which synapses to cut.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,24 +20,23 @@ import tensorstore as ts
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.volumes._arrays import Array, is_missing_chunk, is_network_error, open_array
+from synapse_assets.volumes._context import Retries
+from synapse_assets.volumes._errors import is_refusal
+from synapse_assets.volumes._grouping import Cost, Read, chunk_id, cost_of, grouped
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 # A coordinate this far below a voxel's edge counts as on it: x_nm = voxel * 4.6 / 4.6 is not always >= voxel in
 # floating point.
 _EDGE_SLACK_VOXELS = 1e-6
 _BATCH_TILES = 256
-_BATCH_BYTES = 64 * 2**20
-_BLOCK_VOXELS = 24 * 2**20
+# Below 32 MB the C library gives a batch memory that an earlier one has used, instead of fresh pages from the kernel.
+_BATCH_BYTES = 16 * 2**20
+# Voxels of the chunks that reads on their way will decode, whether or not they share them.
 _IN_FLIGHT_VOXELS = 64 * 2**20
-_IN_FLIGHT_READS = 32
-# A read by itself costs about as much as copying this many voxels; measured with synapse_assets_tests.bench.tiles.
-_READ_COST_VOXELS = 2**19
-# Share of a block's chunks that no tile touches, above which the block is split: decoding is dearer than a further
-# read.
-_WASTED_CHUNKS = 0.15
+_IN_FLIGHT_READS = 256
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,14 @@ class TileBatch:
 
     `indices` int64 (n,): rows of the points asked for. `tiles` uint8 (n, sections, size_px, size_px): axes tile, z,
     y, x. `valid_fraction` float64 (n,): share of each tile's voxels that the volume has; the others are black (0).
+    `missing_chunks`: chunks found absent since the batch before; over all batches of one pass every absent chunk that
+    a tile touches is counted once.
     """
 
     indices: Ints
     tiles: Bytes
-    valid_fraction: Floats
+    valid_fraction: npt.NDArray[np.float64]
+    missing_chunks: int
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,19 @@ class DownloadEstimate:
         return f"about {size} over the network ({self.chunks:,} chunks)"
 
 
-@dataclass(frozen=True)
-class _Boxes:
-    """Half-open boxes (n, 3), zyx voxels."""
+class _Pace:
+    """Lets so many requests pass in a second, on average: who asks for many at once makes the next one wait."""
 
-    low: Ints
-    high: Ints
+    def __init__(self, per_second: float | None) -> None:
+        self._seconds = 1 / per_second if per_second else 0.0
+        self._free_at = 0.0
 
-    def of(self, rows: Ints) -> "_Boxes":
-        return _Boxes(self.low[rows], self.high[rows])
-
-    @property
-    def hull(self) -> tuple[Ints, Ints]:
-        return self.low.min(axis=0), self.high.max(axis=0)
+    def wait(self, requests: float) -> None:
+        if self._seconds:
+            now = time.monotonic()
+            if self._free_at > now:
+                time.sleep(self._free_at - now)
+            self._free_at = max(now, self._free_at) + requests * self._seconds
 
 
 def _slices(low: Ints, high: Ints) -> tuple[slice, ...]:
@@ -90,20 +92,25 @@ def _slices(low: Ints, high: Ints) -> tuple[slice, ...]:
 class Volume:
     """An opened volume of 8-bit grey values. Points are (N, 3) float, x, y, z in nanometres."""
 
-    def __init__(self, array: Array, voxel_size_nm: tuple[float, float, float], black_for_missing: bool) -> None:
+    def __init__(self, array: Array, spec: VolumeSpec) -> None:
         """For `open_volume`, which is the way to one."""
-        self._array = array
-        self._black_for_missing = black_for_missing
-        self.voxel_size_nm = voxel_size_nm
+        self.array = array
+        self.spec = spec
+        self._pace = _Pace(spec.requests_per_second if array.remote else None)
 
     def __repr__(self) -> str:
         low, high = self.bounds_voxels
-        return f"<{self._array.where}, voxels {low.tolist()} to {high.tolist()} (xyz), {self.voxel_size_nm} nm>"
+        return f"<{self.array.where}, voxels {low.tolist()} to {high.tolist()} (xyz), {self.spec.voxel_size_nm} nm>"
+
+    @property
+    def voxel_size_nm(self) -> tuple[float, float, float]:
+        """Size of one voxel along x, y, z in nanometres."""
+        return self.spec.voxel_size_nm
 
     @property
     def bounds_voxels(self) -> tuple[Ints, Ints]:
         """First voxel and one past the last, x, y, z."""
-        return self._array.origin[::-1].copy(), (self._array.origin + self._array.shape)[::-1].copy()
+        return self.array.origin[::-1].copy(), (self.array.origin + self.array.shape)[::-1].copy()
 
     def voxel_of(self, points_nm: npt.ArrayLike) -> Ints:
         """The voxel (N, 3) x, y, z that each point (N, 3) lies in: floor(nm / voxel size).
@@ -122,7 +129,7 @@ class Volume:
                 f"point {bad[0]} is {points[bad[0]].tolist()} nm (xyz), which is no place; {len(bad)} point(s) are "
                 "like it"
             )
-        return np.floor(points / np.array(self.voxel_size_nm) + _EDGE_SLACK_VOXELS).astype(np.int64)
+        return np.floor(points / np.array(self.spec.voxel_size_nm) + _EDGE_SLACK_VOXELS).astype(np.int64)
 
     def contains(self, points_nm: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Whether the voxel of each point lies in the volume, bool (N,). A point that is not finite lies nowhere."""
@@ -133,186 +140,190 @@ class Volume:
         return np.asarray(((voxels >= low) & (voxels < high)).all(axis=1) & finite.reshape(-1))
 
     def read_tiles(self, points_nm: npt.ArrayLike, tile: TileSpec) -> Iterator[TileBatch]:
-        """The tile around each point (N, 3), lazily, in batches of at most 256 tiles and 64 MB, in spatial order.
+        """The tile around each point (N, 3), lazily, in batches of at most 256 tiles and 16 MB, in spatial order.
 
         A tile covers the voxels [p - n // 2, p - n // 2 + n) around the point's voxel p, n being `size_px` along x
         and y and `sections` along z. What lies outside the volume is black and not valid. Every point is in exactly
         one batch.
 
         Raises BadInput naming the first point outside the volume, before anything is read; and naming the chunk where
-        one is absent, unless the volume's `missing_chunks` is 'black': then its voxels are black and not valid.
-        Raises ConnectionError where the network fails after retries.
+        one is damaged, or absent unless the volume's `missing_chunks` is 'black': then its voxels are black and not
+        valid. Raises ConnectionError where the network fails after retries, or takes longer than `timeout_s`.
         """
-        boxes = self._boxes(points_nm, tile)
-        size = (tile.sections, tile.size_px, tile.size_px)
-        capacity = max(1, min(_BATCH_TILES, _BATCH_BYTES // int(np.prod(size))))
-        return self._batches(boxes, size, capacity)
+        return self._batches(*self.tile_boxes(points_nm, tile))
 
     def estimate_download(self, points_nm: npt.ArrayLike, tile: TileSpec) -> DownloadEstimate:
         """What cutting the tiles of these points would fetch. Raises BadInput for a point outside the volume.
 
-        Bytes are the chunks' voxels, times 0.5 for JPEG (as FAFB's chunks are): an upper bound for other encodings,
-        if nothing is fetched twice.
+        Bytes are the chunks' voxels, times 0.5 for JPEG (as FAFB's chunks are): an upper bound for other encodings.
+        A chunk that falls out of memory between two tiles is counted again.
         """
-        low, high = self._chunks_of(self._clipped(self._boxes(points_nm, tile)))
-        array = self._array
-        grid = -(-(array.origin + array.shape - array.grid_origin) // array.chunk_shape) + 1
-        distinct = np.empty(0, dtype=np.int64)
-        for start in range(0, len(low), 100_000):
-            part_low, part_high = low[start : start + 100_000], high[start : start + 100_000]
-            keys = [distinct]
-            for step in np.ndindex(*(part_high - part_low).max(axis=0)):
-                cell = part_low + step
-                z, y, x = cell[(cell < part_high).all(axis=1)].T
-                keys.append(np.unique((z * grid[1] + y) * grid[2] + x))
-            distinct = np.unique(np.concatenate(keys))
-        bytes_per_chunk = float(np.prod(np.minimum(array.chunk_shape, array.shape))) * array.bytes_per_voxel
-        return DownloadEstimate(
-            len(distinct), round(len(distinct) * bytes_per_chunk) if array.remote else 0, array.remote
-        )
+        cost = self.reading_cost(points_nm, tile)
+        return DownloadEstimate(cost.chunks, cost.bytes if self.array.remote else 0, self.array.remote)
 
-    def _boxes(self, points_nm: npt.ArrayLike, tile: TileSpec) -> _Boxes:
+    def reading_cost(self, points_nm: npt.ArrayLike, tile: TileSpec) -> Cost:
+        """What `read_tiles` will do for these points, in chunks, bytes and tiles; nothing is read.
+
+        Raises BadInput for a point outside the volume.
+        """
+        return cost_of(self.array, *self.tile_boxes(points_nm, tile))
+
+    def tile_boxes(self, points_nm: npt.ArrayLike, tile: TileSpec) -> tuple[Ints, Ints]:
+        """First voxel (N, 3) of each point's tile, and the tile's shape (3,), z, y, x.
+
+        Raises BadInput naming the first point outside the volume.
+        """
         voxels = self.voxel_of(points_nm)
         low, high = self.bounds_voxels
         outside = np.flatnonzero(((voxels < low) | (voxels >= high)).any(axis=1))
         if len(outside):
             index = int(outside[0])
             raise BadInput(
-                f"point {index} lies at voxel {voxels[index].tolist()} (xyz), outside the {self._array.where}, "
+                f"point {index} lies at voxel {voxels[index].tolist()} (xyz), outside the {self.array.where}, "
                 "which spans "
                 f"{low.tolist()} to {high.tolist()}; {len(outside)} of {len(voxels)} points do: check their units "
                 "and the volume's voxel_size_nm and offset"
             )
         size = np.array([tile.sections, tile.size_px, tile.size_px], dtype=np.int64)
-        start = voxels[:, ::-1] - size // 2
-        return _Boxes(start, start + size)
+        return voxels[:, ::-1] - size // 2, size
 
-    def _clipped(self, boxes: _Boxes) -> _Boxes:
-        low, high = self._array.origin, self._array.origin + self._array.shape
-        return _Boxes(np.maximum(boxes.low, low), np.minimum(boxes.high, high))
-
-    def _chunks_of(self, boxes: _Boxes) -> tuple[Ints, Ints]:
-        array = self._array
-        return (boxes.low - array.grid_origin) // array.chunk_shape, -(
-            -(boxes.high - array.grid_origin) // array.chunk_shape
-        )
-
-    def _batches(self, boxes: _Boxes, size: tuple[int, int, int], capacity: int) -> Iterator[TileBatch]:
-        inside = self._clipped(boxes)
+    def _batches(self, start: Ints, size: Ints) -> Iterator[TileBatch]:
+        shape = tuple(size.tolist())
+        voxels = int(np.prod(size))
+        capacity = max(1, min(_BATCH_TILES, _BATCH_BYTES // voxels))
+        missing: set[int] = set()
         rows: list[int] = []
-        tiles = np.zeros((0, *size), dtype=np.uint8)
-        valid = np.zeros(0)
-        for group, start, block, present in self._blocks(inside):
-            for row in group:
+        reported = 0
+        tiles, valid = np.empty((0, *shape), dtype=np.uint8), np.empty(0)
+        for read, block, present in self._blocks(start, size, missing):
+            # Plain numbers: a tile is copied in less time than numpy takes to add two of its small arrays.
+            first = read.low.tolist()
+            for row, corner, low, high in zip(
+                read.rows.tolist(),
+                start[read.rows].tolist(),
+                read.tiles.low.tolist(),
+                read.tiles.high.tolist(),
+                strict=True,
+            ):
                 if not rows:
-                    tiles, valid = np.zeros((capacity, *size), dtype=np.uint8), np.zeros(capacity)
-                low, high = inside.low[row], inside.high[row]
-                into = _slices(low - boxes.low[row], high - boxes.low[row])
-                source = _slices(low - start, high - start)
-                tiles[len(rows)][into] = block[source]
-                there = int(np.prod(high - low)) if present is None else int(np.count_nonzero(present[source]))
-                valid[len(rows)] = there / float(np.prod(size))
-                rows.append(int(row))
+                    tiles, valid = np.empty((capacity, *shape), dtype=np.uint8), np.empty(capacity)
+                tile = tiles[len(rows)]
+                z, y, x = (slice(a - b, c - b) for a, b, c in zip(low, first, high, strict=True))
+                there = (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2])
+                if there == voxels:
+                    tile[...] = block[z, y, x]
+                else:
+                    tile[...] = 0
+                    tile[tuple(slice(a - b, c - b) for a, b, c in zip(low, corner, high, strict=True))] = block[z, y, x]
+                if present is not None:
+                    there = int(np.count_nonzero(present[z, y, x]))
+                valid[len(rows)] = there / voxels
+                rows.append(row)
                 if len(rows) == capacity:
-                    yield TileBatch(np.array(rows, dtype=np.int64), tiles, valid)
-                    rows = []
+                    yield TileBatch(np.array(rows, dtype=np.int64), tiles, valid, len(missing) - reported)
+                    rows, reported = [], len(missing)
         if rows:
-            yield TileBatch(np.array(rows, dtype=np.int64), tiles[: len(rows)], valid[: len(rows)])
+            count = len(rows)
+            yield TileBatch(np.array(rows, dtype=np.int64), tiles[:count], valid[:count], len(missing) - reported)
 
-    def _blocks(self, boxes: _Boxes) -> Iterator[tuple[Ints, Ints, Bytes, npt.NDArray[np.bool_] | None]]:
-        """(rows, first voxel, grey values, which of them are there or None for all) of one group after the other."""
-        waiting: deque[tuple[Ints, Ints, Ints, ts.Future]] = deque()
+    def _blocks(self, start: Ints, size: Ints, missing: set[int]) -> Iterator[tuple[Read, Bytes, Bools | None]]:
+        """One read after the other: its grey values, and which of them are there, or None for all."""
+        waiting: deque[tuple[Read, ts.Future]] = deque()
+        most_chunks = max(1, _IN_FLIGHT_VOXELS // int(np.prod(self.array.chunk_shape)))
         in_flight = 0
-        for group in self._groups(boxes):
-            low, high = boxes.of(group).hull
-            waiting.append((group, low, high, self._array.store[_slices(low, high)].read()))
-            in_flight += int(np.prod(high - low))
-            while len(waiting) > _IN_FLIGHT_READS or (in_flight > _IN_FLIGHT_VOXELS and len(waiting) > 1):
-                in_flight -= int(np.prod(waiting[0][2] - waiting[0][1]))
-                yield self._finished(*waiting.popleft())
-        while waiting:
-            yield self._finished(*waiting.popleft())
-
-    def _finished(
-        self, group: Ints, low: Ints, high: Ints, future: ts.Future
-    ) -> tuple[Ints, Ints, Bytes, npt.NDArray[np.bool_] | None]:
         try:
-            return group, low, future.result(), None
-        except BadInput:
-            raise
-        except Exception as error:
-            if not is_missing_chunk(error) or not self._black_for_missing:
-                raise self._explained(error, group) from error
-        return group, low, *self._with_gaps(group, low, high)
+            for groups in grouped(self.array, start, size):
+                for read in groups.reads():
+                    self._pace.wait(read.new_chunks)
+                    waiting.append((read, self.array.store[_slices(read.low, read.high)].read()))
+                    in_flight += read.chunks
+                    while len(waiting) > 1 and (len(waiting) > _IN_FLIGHT_READS or in_flight > most_chunks):
+                        in_flight -= waiting[0][0].chunks
+                        yield self._finished(*waiting.popleft(), missing)
+            while waiting:
+                yield self._finished(*waiting.popleft(), missing)
+        finally:
+            for _, future in waiting:
+                future.cancel()
 
-    def _with_gaps(self, group: Ints, low: Ints, high: Ints) -> tuple[Bytes, npt.NDArray[np.bool_]]:
-        """The box [low, high) chunk by chunk, and which of its voxels lie in a chunk that is there."""
-        block = np.zeros(high - low, dtype=np.uint8)
-        present = np.zeros(high - low, dtype=np.bool_)
-        chunk_low, chunk_high = self._chunks_of(_Boxes(low, high))
-        for cell in np.ndindex(*(chunk_high - chunk_low)):
-            corner = self._array.grid_origin + (chunk_low + cell) * self._array.chunk_shape
-            a, b = np.maximum(corner, low), np.minimum(corner + self._array.chunk_shape, high)
-            part = _slices(a - low, b - low)
+    def _answer(self, future: ts.Future, rows: Ints) -> Bytes:
+        """What a read has brought. Raises ConnectionError where the network failed, else tensorstore's own error."""
+        try:
+            return np.asarray(future.result(timeout=self.spec.timeout_s if self.array.remote else None))
+        except TimeoutError as error:
+            raise ConnectionError(
+                f"{self._place(rows)}: no answer within timeout_s = {self.spec.timeout_s:g} seconds. The other side or "
+                "the connection is slow: run again later, or raise timeout_s of the volume in the dataset's YAML"
+            ) from error
+        except ValueError as error:
+            if not is_network_error(error):
+                raise
+            raise ConnectionError(
+                f"{self._place(rows)}: {error}. Run again later: what is cut already stays; if the other side asks for "
+                "fewer requests (429), set requests_per_second of the volume in the dataset's YAML"
+            ) from error
+
+    def _finished(self, read: Read, future: ts.Future, missing: set[int]) -> tuple[Read, Bytes, Bools | None]:
+        try:
+            return read, self._answer(future, read.rows), None
+        except (BadInput, ConnectionError):
+            raise
+        except (ValueError, OSError):
+            return read, *self._chunk_by_chunk(read, missing)
+
+    def _chunk_by_chunk(self, read: Read, missing: set[int]) -> tuple[Bytes, Bools]:
+        """The box of a read that failed, and which of its voxels lie in a chunk that is there.
+
+        Chunks that no tile touches stay black: what is asked for decides what fails, not the grouping.
+        """
+        array = self.array
+        block = np.zeros(read.high - read.low, dtype=np.uint8)
+        present = np.zeros(read.high - read.low, dtype=np.bool_)
+        reads = []
+        for chunk in read.tiles.distinct_chunks(array):
+            corner = array.grid_origin + chunk * array.chunk_shape
+            low, high = np.maximum(corner, read.low), np.minimum(corner + array.chunk_shape, read.high)
+            part = _slices(low - read.low, high - read.low)
+            reads.append((chunk, corner, part, array.store[_slices(low, high)].read()))
+        for chunk, corner, part, future in reads:
             try:
-                block[part] = self._array.store[_slices(a, b)].read().result()
-            except ValueError as error:
-                if not is_missing_chunk(error):
-                    raise self._explained(error, group) from error
+                block[part] = self._answer(future, read.rows)
+            except (BadInput, ConnectionError):
+                raise
+            except (ValueError, OSError) as error:
+                if not is_missing_chunk(error) or self.spec.missing_chunks != "black":
+                    raise self._explained(error, corner, read.rows) from error
+                missing.add(chunk_id(array, *chunk.tolist()))
             else:
                 present[part] = True
         return block, present
 
-    def _explained(self, error: Exception, group: Ints) -> Exception:
-        where = f"{self._array.where}, at point {group[0]}" + (
-            f" or one of {len(group) - 1} near it" if len(group) > 1 else ""
-        )
+    def _place(self, rows: Ints) -> str:
+        near = f" or one of {len(rows) - 1} near it" if len(rows) > 1 else ""
+        return f"{self.array.where}, at point {rows[0]}{near}"
+
+    def _explained(self, error: Exception, corner: Ints, rows: Ints) -> BadInput:
+        """What is wrong with the chunk whose first voxel is `corner`, z, y, x."""
+        low = np.maximum(corner, self.array.origin)[::-1]
+        high = np.minimum(corner + self.array.chunk_shape, self.array.origin + self.array.shape)[::-1]
+        chunk = f"{self._place(rows)}: the chunk of voxels {low.tolist()} to {high.tolist()} (xyz)"
         if is_missing_chunk(error):
             return BadInput(
-                f"{where}: {str(error).removeprefix('NOT_FOUND: ')}. Complete the volume, or set missing_chunks: "
-                "black in the dataset if absent chunks mean black there"
+                f"{chunk} is missing: {str(error).removeprefix('NOT_FOUND: ')}. Complete the volume, or set "
+                "missing_chunks: black in the dataset if absent chunks mean black there"
             )
-        if is_network_error(error):
-            return ConnectionError(f"{where}: {error}")
-        return BadInput(f"{where}: a chunk cannot be read: {error}")
-
-    def _groups(self, boxes: _Boxes) -> Iterator[Ints]:
-        """Rows that are read together, each row once, neighbours one after the other."""
-        if len(boxes.low) == 0:
-            return
-        stack = [np.arange(len(boxes.low))]
-        while stack:
-            rows = stack.pop()
-            part = boxes.of(rows)
-            if len(rows) == 1 or self._is_dense(part):
-                yield rows
-                continue
-            first, last = part.low.min(axis=0), part.low.max(axis=0)
-            axis = int(np.argmax((last - first) / self._array.chunk_shape))
-            before = part.low[:, axis] < (first[axis] + last[axis] + 1) // 2
-            stack += [rows[~before], rows[before]]
-
-    def _is_dense(self, boxes: _Boxes) -> bool:
-        """Whether one read of the box around all of `boxes` is cheaper than reading each of them."""
-        low, high = boxes.hull
-        voxels = int(np.prod(high - low))
-        if (boxes.low == low).all() and (boxes.high == high).all():
-            return True
-        wanted = int(np.prod(boxes.high - boxes.low, axis=1).sum())
-        if voxels > _BLOCK_VOXELS or voxels > wanted + len(boxes.low) * _READ_COST_VOXELS:
-            return False
-        chunk_low, chunk_high = self._chunks_of(boxes)
-        first = chunk_low.min(axis=0)
-        # How many boxes touch each chunk, from marks at the boxes' corners summed along the three axes.
-        touched = np.zeros(chunk_high.max(axis=0) - first + 1, dtype=np.int32)
-        for corner in np.ndindex(2, 2, 2):
-            z, y, x = np.where(np.array(corner, dtype=bool), chunk_high, chunk_low).T - first[:, None]
-            np.add.at(touched, (z, y, x), -1 if sum(corner) % 2 else 1)
-        touched = touched.cumsum(0).cumsum(1).cumsum(2)[:-1, :-1, :-1]
-        return float(np.mean(touched == 0)) <= (0.0 if self._array.remote else _WASTED_CHUNKS)
+        if is_refusal(error):
+            return BadInput(
+                f"{chunk} may not be read: {error}. Check the url, and for a volume that is not public the credentials "
+                "of this machine; some buckets answer so for absent chunks"
+            )
+        return BadInput(
+            f"{chunk} cannot be read: {error}. It is damaged: copy or write this chunk again from its source, or leave "
+            "out the synapses whose tiles touch it"
+        )
 
 
-def open_volume(spec: VolumeSpec) -> Volume:
+def open_volume(spec: VolumeSpec, retries: Retries | None = None) -> Volume:
     """The volume that `spec` describes; its values are read when tiles are.
 
     Kinds: `precomputed` (neuroglancer; the scale whose resolution is `voxel_size_nm`), `zarr` (2 or 3) and `n5`
@@ -322,4 +333,4 @@ def open_volume(spec: VolumeSpec) -> Volume:
     Raises BadInput where the volume is absent, has no such scale, is not 8-bit or not of one channel, or holds chunks
     compressed under names that would read as absent. Raises ConnectionError where the network fails after retries.
     """
-    return Volume(open_array(spec), spec.voxel_size_nm, spec.missing_chunks == "black")
+    return Volume(open_array(spec, retries or Retries()), spec)

@@ -18,7 +18,7 @@ from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
 
 @pytest.fixture
 def cut_lab(lab: Lab) -> Lab:
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     lab.materialize("synapses", "tiles", region=REGIONS[0])
     return lab
 
@@ -44,7 +44,7 @@ def changed(points: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
             r"synapse ids are not unique, for instance 's003' in points\.csv",
         ),
         (lambda p: changed(p, "y", "nan"), r"row 4: y is no number \(synapse s003\)"),
-        (lambda p: changed(p, "neuron", "12.5"), r"points\.csv, column 'neuron'.*12\.5"),
+        (lambda p: changed(p, "neuron", "12.5"), r"points\.csv, row 4, column 'neuron'.*12\.5"),
     ],
 )
 def test_a_bad_table_changes_nothing(cut_lab: Lab, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str) -> None:
@@ -53,6 +53,7 @@ def test_a_bad_table_changes_nothing(cut_lab: Lab, spoil: Callable[[pd.DataFrame
     result = cut_lab.materialize("synapse_table", raises=False)
     assert not result.success
     assert re.search(message, failure_reason(result)), failure_reason(result)
+    assert "BadInput" not in failure_reason(result)
     assert state(cut_lab) == before
 
 

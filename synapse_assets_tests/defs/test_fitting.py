@@ -35,7 +35,7 @@ def test_fit_candidate_and_promotion(whole_lab: Lab) -> None:
     points = pd.read_csv(lab.points)
     new = points.head(4).assign(id=["n0", "n1", "n2", "n3"], x=points["x"].head(4) + 3)
     lab.write(pd.concat([points, new]))
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     lab.everywhere("synapses", "tiles", "embeddings")
     lab.materialize("umap_model")
     maps = store.models("umap_model")

@@ -2,12 +2,17 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from synapse_assets.cli import failure_reason
+from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets_tests.conftest import REGIONS, Lab
 
@@ -36,9 +41,13 @@ def _run_until_killed(inputs: Path, root: Path, asset: str, parts: int) -> None:
         Lab(inputs, root, instance).materialize(asset, region=REGIONS[0])
 
 
+def _rows(table: RegionTable) -> list[dict[str, object]]:
+    return table.read(REGIONS[0], table.table.names).sort_by("synapse_id").to_pylist()
+
+
 @pytest.mark.parametrize("asset", ["tiles", "embeddings"])
 def test_a_killed_run_is_taken_up(lab: Lab, tiny_inputs: Path, tmp_path: Path, asset: str) -> None:
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     lab.materialize("synapses", region=REGIONS[0])
     if asset == "embeddings":
         lab.materialize("tiles", region=REGIONS[0])
@@ -57,5 +66,51 @@ def test_a_killed_run_is_taken_up(lab: Lab, tiny_inputs: Path, tmp_path: Path, a
     assert metadata["resumed_rows"].value == 12
     assert metadata["computed_rows"].value == 12
     assert table.count() == 24
+    with dg.DagsterInstance.ephemeral() as instance:
+        (tmp_path / "whole").mkdir()
+        whole = Lab(tiny_inputs, tmp_path / "whole", instance)
+        whole.materialize("synapse_table", "alignment")
+        whole.materialize("synapses", "tiles", region=REGIONS[0])
+        if asset == "embeddings":
+            whole.materialize("encoder")
+            whole.materialize("embeddings", region=REGIONS[0])
+    uninterrupted = whole.store.tiles if asset == "tiles" else vectors_in_use(whole.store)
+    assert _rows(table) == _rows(uninterrupted), "resumed rows are, byte for byte, those of a run that was not killed"
     staging = lab.root / "tiny" / "staging"
     assert not [path for path in staging.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_loses_nothing(tiny_inputs: Path, small_disk: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(tiny_inputs, small_disk, instance)
+        lab.materialize("synapse_table", "alignment")
+        lab.everywhere("synapses")
+        lab.materialize("tiles", region=REGIONS[1])
+        before = _rows_of_all(lab)
+        ballast = small_disk / "ballast"
+        free = shutil.disk_usage(small_disk).free
+        for left in (0, 8_192, 65_536):
+            ballast.write_bytes(b"x" * (free - left))
+            result = lab.materialize("tiles", region=REGIONS[0], raises=False)
+            assert not result.success
+            assert "is full: free some space and run again" in failure_reason(result)
+            ballast.unlink()
+            assert _rows_of_all(lab) == before
+        assert lab.materialize("tiles", region=REGIONS[0]).success
+        assert lab.store.tiles.regions() == {REGIONS[0]: 24, REGIONS[1]: 24}
+
+
+def _rows_of_all(lab: Lab) -> list[dict[str, object]]:
+    return lab.store.tiles.read(None, lab.store.tiles.table.names).sort_by("synapse_id").to_pylist()

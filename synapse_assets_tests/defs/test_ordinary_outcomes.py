@@ -8,7 +8,7 @@ import pandas as pd
 from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets_tests.conftest import REGIONS, Lab
 
-APPLIED = ("synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions")
+APPLIED = ("synapses", "synapse_labels", "tile_plan", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions")
 
 
 def warnings(result: dg.ExecuteInProcessResult) -> set[str]:
@@ -19,7 +19,7 @@ def test_a_region_that_had_synapses_becomes_empty(lab: Lab) -> None:
     lab.whole_chain()
     points = pd.read_csv(lab.points)
     lab.write(points[points["region"] != REGIONS[0]])
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     result = lab.materialize(*APPLIED, region=REGIONS[0])
     assert result.success
     assert warnings(result) == {"has_synapses"}
@@ -31,7 +31,7 @@ def test_a_region_that_had_synapses_becomes_empty(lab: Lab) -> None:
 
 
 def test_a_region_that_never_had_synapses(lab: Lab) -> None:
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     lab.instance.add_dynamic_partitions("tiny_brain_region", ["PB"])
     result = lab.materialize("synapses", "tiles", region="PB")
     assert result.success
@@ -70,8 +70,8 @@ def test_labels_that_come_later_are_taken_up_at_once(lab: Lab) -> None:
     lab.write(points.assign(nt=None))
     lab.whole_chain()
     lab.write(points)
-    lab.materialize("synapse_table")
-    lab.everywhere("synapses")
+    lab.materialize("synapse_table", "alignment")
+    lab.everywhere("synapses", "synapse_labels")
     lab.materialize("splits", "synapse_classifier")
     models = lab.store.models("synapse_classifier")
     assert models.provenance(str(models.current)).scores["classes"] == 3

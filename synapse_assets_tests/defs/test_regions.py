@@ -27,13 +27,13 @@ def expected(lab: Lab) -> dict[str, str]:
 
 @pytest.fixture
 def cut_lab(lab: Lab) -> Lab:
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     lab.everywhere(*CHAIN)
     return lab
 
 
 def test_regions_appear_with_the_table(lab: Lab) -> None:
-    lab.materialize("synapse_table")
+    lab.materialize("synapse_table", "alignment")
     assert set(lab.instance.get_dynamic_partitions("tiny_brain_region")) == set(REGIONS)
 
 

@@ -9,13 +9,12 @@ import numpy.typing as npt
 import pytest
 from scipy import ndimage
 
-from synapse_assets.datasets import SynisterSource, TileSpec, VolumeSpec
+from synapse_assets.datasets import SynisterNeurons, SynisterSource, TileSpec, VolumeSpec
 from synapse_assets.sample import SampleTruth, draw_sample_brain
 from synapse_assets.sample import brain as drawn
 from synapse_assets.sample.drawing import LOOKS, Cells, Site, draw_block, draw_style
 from synapse_assets.schema import BadInput
-from synapse_assets.sources import synister
-from synapse_assets.sources.checks import RegionNames
+from synapse_assets.sources import RegionNames, read_neurons, read_source
 from synapse_assets.volumes import open_volume
 
 Brain = tuple[Path, SampleTruth]
@@ -123,15 +122,17 @@ def test_the_awkward_cases_are_there(brain: Brain) -> None:
 
 def test_the_tables_read_as_a_synister_export(brain: Brain) -> None:
     folder, truth = brain
-    source = SynisterSource(
-        name="s",
-        format="synister_v3",
-        volume="sample",
-        synapses=str(folder / "synapses.json"),
-        skeletons=str(folder / "skeletons.json"),
+    source = SynisterSource(name="s", format="synister_v3", volume="sample", path=str(folder / "synapses.json"))
+    volume = VolumeSpec(kind="precomputed", url=str(folder / "volume"), voxel_size_nm=(4, 4, 40))
+    names = RegionNames("UNASSIGNED", vocabulary="flywire")
+    assert sum(table.num_rows for table in read_source(source, volume, names)) == truth.synapses
+    skeletons = SynisterNeurons(
+        name="n",
+        format="synister_v3_skeletons",
+        path=str(folder / "skeletons.json"),
         hemi_lineages=str(folder / "hemi_lineages.json"),
     )
-    assert sum(table.num_rows for table in synister.read(source, RegionNames("UNASSIGNED"))) == truth.synapses
+    assert read_neurons(skeletons).num_rows == truth.neurons
 
 
 def test_edge_tiles_and_real_pictures(brain: Brain) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from synapse_assets.schema import SYNAPSES, TILES, UMAP_COORDINATES, embedding_table
+from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, TILES, UMAP_COORDINATES, embedding_table
 
 
 def synapses(region: str, ids: Sequence[str], source_file: str = "points.csv") -> pa.Table:
@@ -20,15 +20,26 @@ def synapses(region: str, ids: Sequence[str], source_file: str = "points.csv") -
         "y_nm": place,
         "z_nm": place,
         "neuron_id": [2**60 + 1] * count,
-        "hemilineage": ["07B"] * count,
-        "target": ["gaba"] * count,
-        "known_classes": [["gaba"]] * count,
         "section": [None] * count,
         "object_id": [None] * count,
         "score": [0.5] * count,
         "source_file": [source_file] * count,
     }
     return pa.table(values, schema=SYNAPSES.arrow)
+
+
+def source_rows(
+    region: str, ids: Sequence[str], source_file: str = "points.csv", target: str | None = "gaba"
+) -> pa.Table:
+    """The same synapses as the source gives them, with what it says of their class."""
+    rows = synapses(region, ids, source_file)
+    count = len(ids)
+    labels = {
+        "hemilineage": pa.array(["07B"] * count, pa.string()),
+        "target": pa.array([target] * count, pa.string()),
+        "known_classes": pa.array([[target] if target else []] * count, pa.list_(pa.string())),
+    }
+    return SYNAPSE_TABLE.conform(pa.table({**{name: rows.column(name) for name in rows.column_names}, **labels}))
 
 
 def tiles(region: str, ids: Sequence[str], content: str = "a", size: int = 200) -> pa.Table:

@@ -109,7 +109,7 @@ def test_a_torn_part_is_ignored(tmp_path: Path) -> None:
     staging = DatasetStore(str(tmp_path), "sample").staging("tiles", "A", "k")
     staging.append(tiles("A", ["whole"]))
     staging.append(tiles("A", ["torn"]))
-    (part,) = (path for path in tmp_path.rglob("000001-*.arrow"))
+    part = sorted(tmp_path.rglob("*.arrow"))[1]
     for content in (part.read_bytes()[:-20], b""):
         part.write_bytes(content)
         assert staging.done_ids() == {"whole"}

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from synapse_assets.schema import CLUSTER_CARDS, UMAP_COORDINATES, BadInput
+from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_TABLE, UMAP_COORDINATES, BadInput
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files, segment
-from synapse_assets_tests.stores.samples import coordinates, names, synapses
+from synapse_assets_tests.stores.samples import coordinates, names, source_rows
 
 
 @pytest.fixture
@@ -107,39 +107,39 @@ def split_all(store: DatasetStore, parts: Iterable[pa.Table]) -> None:
 def test_the_source_is_split_by_region_whatever_the_order_of_its_rows(store: DatasetStore) -> None:
     with pytest.raises(BadInput, match="materialise synapse_table first"):
         store.synapse_table.read("A")
-    mixed = pa.concat_tables([synapses("A", ["a1"]), synapses("B", ["b1"]), synapses("A", ["a2"])])
+    mixed = pa.concat_tables([source_rows("A", ["a1"]), source_rows("B", ["b1"]), source_rows("A", ["a2"])])
     split(store, *(pa.Table.from_batches([batch]) for batch in mixed.to_batches()))
     table = store.synapse_table
     assert table.regions() == {"A": 2, "B": 1}
     assert table.read("A").column("synapse_id").to_pylist() == ["a1", "a2"]
     assert table.read("none").num_rows == 0
-    assert table.region_hash("none") == ""
-    version, hashes = table.version, (table.region_hash("A"), table.region_hash("B"))
+    assert table.site_hash("none") == ""
+    version, hashes = table.version, (table.site_hash("A"), table.site_hash("B"))
     split(store, mixed.take([2, 1, 0]))
-    assert (table.version, (table.region_hash("A"), table.region_hash("B"))) == (version, hashes)
+    assert (table.version, (table.site_hash("A"), table.site_hash("B"))) == (version, hashes)
     split(store, mixed.take([0, 1]))
     assert table.version != version
-    assert table.region_hash("A") != hashes[0]
-    assert table.region_hash("B") == hashes[1]
+    assert table.site_hash("A") != hashes[0]
+    assert table.site_hash("B") == hashes[1]
 
 
 def test_large_sources_are_written_in_pieces(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synapse_assets.stores.split_table._BUFFERED_ROWS", 30)
-    split(store, *(synapses("AB"[part % 2], names(f"{part}-", 20)) for part in range(10)))
+    split(store, *(source_rows("AB"[part % 2], names(f"{part}-", 20)) for part in range(10)))
     assert store.synapse_table.regions() == {"A": 100, "B": 100}
     assert pc.count_distinct(store.synapse_table.read("B").column("synapse_id")).as_py() == 100
 
 
 def test_ids_that_repeat_are_named_with_their_files_and_change_nothing(store: DatasetStore) -> None:
-    split(store, synapses("A", ["a1"]))
+    split(store, source_rows("A", ["a1"]))
     version = store.synapse_table.version
     with pytest.raises(BadInput, match=r"'s1' in left.csv, right.csv.*id_prefix"):
-        split(store, synapses("A", ["s1"], "left.csv"), synapses("B", ["s1", "s2"], "right.csv"))
+        split(store, source_rows("A", ["s1"], "left.csv"), source_rows("B", ["s1", "s2"], "right.csv"))
     with pytest.raises(BadInput, match="'x_nm' is missing"):
-        split(store, synapses("A", ["s1"]).drop_columns(["x_nm"]))
+        split(store, source_rows("A", ["s1"]).drop_columns(["x_nm"]))
 
     def broken() -> Iterator[pa.Table]:
-        yield synapses("A", ["s1"])
+        yield source_rows("A", ["s1"])
         raise RuntimeError("source broke")
 
     with pytest.raises(RuntimeError, match="source broke"):
@@ -150,7 +150,7 @@ def test_ids_that_repeat_are_named_with_their_files_and_change_nothing(store: Da
 
 def test_the_split_before_is_kept_and_older_ones_go(store: DatasetStore) -> None:
     for number in range(4):
-        split(store, synapses("A", names("a", number + 1)))
+        split(store, source_rows("A", names("a", number + 1)))
     assert store.synapse_table.regions() == {"A": 4}
     folders = [path for path in store.synapse_table.folder.path.iterdir() if path.is_dir()]
     assert len(folders) == 2
@@ -158,9 +158,55 @@ def test_the_split_before_is_kept_and_older_ones_go(store: DatasetStore) -> None
     assert store.synapse_table.regions() == {}
 
 
+def test_places_and_labels_are_told_apart(store: DatasetStore) -> None:
+    split(store, source_rows("A", ["a1", "a2"]), source_rows("B", ["b1"]))
+    table = store.synapse_table
+    sites, labels, version = table.site_hash("A"), table.label_hash("A"), table.version
+    split(store, source_rows("A", ["a1", "a2"], target="glutamate"), source_rows("B", ["b1"]))
+    assert table.site_hash("A") == sites
+    assert table.label_hash("A") != labels
+    assert table.version != version
+    moved = source_rows("A", ["a1", "a2"], target="glutamate")
+    moved = moved.set_column(moved.column_names.index("x_nm"), moved.schema.field("x_nm"), pa.array([1.0, 2.0]))
+    relabelled = table.label_hash("A")
+    split(store, moved, source_rows("B", ["b1"]))
+    assert table.site_hash("A") != sites
+    assert table.label_hash("A") == relabelled
+
+
+def test_partners_at_one_site_are_counted_and_merged_on_request(store: DatasetStore) -> None:
+    rows = source_rows("A", ["p1", "p3", "p2", "q"])
+    for axis in ("x_nm", "y_nm", "z_nm"):
+        rows = rows.set_column(rows.column_names.index(axis), rows.schema.field(axis), pa.array([1.0, 1.0, 1.0, 2.0]))
+    other_neuron = rows.slice(0, 1).set_column(0, rows.schema.field(0), pa.array(["r"]))
+    other_neuron = other_neuron.set_column(
+        rows.column_names.index("neuron_id"), rows.schema.field("neuron_id"), pa.array([7], pa.int64())
+    )
+    split(store, rows, other_neuron)
+    assert (store.synapse_table.regions(), store.synapse_table.places()) == ({"A": 5}, 2)
+    with store.synapse_table.replace(merge_partners=True) as writer:
+        writer.write(rows)
+        writer.write(other_neuron)
+    assert store.synapse_table.read("A", ["synapse_id"]).column(0).to_pylist() == ["p1", "q", "r"]
+    assert store.synapse_table.read("A").schema.equals(SYNAPSE_TABLE.arrow)
+
+
+def test_a_sample_depends_on_content_and_seed_alone(store: DatasetStore) -> None:
+    rows = source_rows("A", names("a", 50))
+    split(store, rows, source_rows("B", names("b", 50), "other.csv"))
+    table = store.synapse_table
+    first = table.sample("em", ["points.csv"], 10, seed=0).column("synapse_id").to_pylist()
+    assert len(set(first)) == 10
+    assert all(name.startswith("a") for name in first)
+    assert table.sample("em", ["points.csv"], 10, seed=1).column("synapse_id").to_pylist() != first
+    assert table.sample("elsewhere", ["points.csv"], 10, seed=0).num_rows == 0
+    split(store, source_rows("B", names("b", 50), "other.csv"), rows.take(list(reversed(range(50)))))
+    assert table.sample("em", ["points.csv"], 10, seed=0).column("synapse_id").to_pylist() == first
+
+
 def test_one_split_at_a_time(store: DatasetStore) -> None:
     with store.synapse_table.replace() as writer:
-        writer.write(synapses("A", ["a"]))
+        writer.write(source_rows("A", ["a"]))
         with pytest.raises(BadInput, match="another run"), store.synapse_table.replace():
             pass
     assert store.synapse_table.regions() == {"A": 1}

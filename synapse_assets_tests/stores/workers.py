@@ -14,7 +14,7 @@ import pyarrow as pa
 from synapse_assets.schema import TILES, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, save_arrays
 from synapse_assets.stores.region_table import RegionTable
-from synapse_assets_tests.stores.samples import coordinates, names, synapses, tiles, wanted
+from synapse_assets_tests.stores.samples import coordinates, names, source_rows, synapses, tiles, wanted
 
 SPAWN = multiprocessing.get_context("spawn")
 ROWS = 200
@@ -108,7 +108,7 @@ def write(store: DatasetStore, kind: str, generation: int) -> None:
     elif kind == "split":
         with store.synapse_table.replace() as writer:
             for region in "AB":
-                writer.write(synapses(region, names(region, ROWS), f"g{generation}"))
+                writer.write(source_rows(region, names(region, ROWS), f"g{generation}"))
     elif kind == "model":
 
         def fit(folder: Path) -> None:

@@ -1,18 +1,20 @@
 """Tiles of every kind of volume, held against the formula that the volume was written with."""
 
 import json
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-from cloudvolume import CloudVolume
 from PIL import Image
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.volumes import Volume, open_volume
+from synapse_assets.volumes._grouping import ReadMode
 from synapse_assets_tests.volumes.conftest import (
     KINDS,
     OFFSET,
@@ -21,6 +23,7 @@ from synapse_assets_tests.volumes.conftest import (
     grey,
     smooth_grey,
     write_array,
+    write_by_cloud_volume,
     write_images,
     write_kind,
     write_precomputed,
@@ -104,6 +107,28 @@ def test_dense_and_sparse_points_give_the_same_tiles(tmp_path: Path) -> None:
     assert list(volume.read_tiles(np.empty((0, 3)), TILE)) == []
 
 
+def test_many_points_take_their_time_and_no_memory(tmp_path: Path) -> None:
+    volume = open_volume(write_kind("precomputed", tmp_path / "volume"))
+    low, high = volume.bounds_voxels
+    points = centres_nm(np.random.default_rng(5).integers(low, high, size=(80_000, 3)))
+    tile = TileSpec(size_px=8, sections=1)
+    seconds = {}
+    for count in (20_000, 80_000):
+        seen = np.zeros(count, dtype=np.uint8)
+        begin = time.process_time()
+        for batch in volume.read_tiles(points[:count], tile):
+            seen[batch.indices] += 1
+        seconds[count] = time.process_time() - begin
+        assert (seen == 1).all()
+    assert seconds[80_000] < 8 * seconds[20_000]
+    tracemalloc.start()
+    for batch in volume.read_tiles(points[:40_000], TileSpec(size_px=64, sections=1)):
+        del batch
+    # All the tiles would be 164 MB; a point is some 150 bytes.
+    assert tracemalloc.get_traced_memory()[1] < 80e6
+    tracemalloc.stop()
+
+
 def test_float_noise_does_not_move_a_point(tmp_path: Path) -> None:
     spec = write_kind("zarr3", tmp_path / "volume").model_copy(update={"voxel_size_nm": (4.6, 4.6, 45.0)})
     volume = open_volume(spec)
@@ -138,7 +163,9 @@ def test_a_missing_chunk_is_an_error_or_black(kind: str, chunk: str, tmp_path: P
         chunk = f"{scale}/{chunk.split('/')[1]}"
     (tmp_path / "volume" / chunk).unlink()
     voxels = np.array([[133, 60, 20], [145, 61, 23], [150, 60, 18], [110, 90, 14]])
-    with pytest.raises(BadInput, match=r"(?s)at point .*missing.*missing_chunks: black"):
+    with pytest.raises(
+        BadInput, match=r"(?s)at point .*voxels \[132, 53, 19\] to \[164, 69, 27\].*missing_chunks: black"
+    ):
         read_all(open_volume(spec), centres_nm(voxels), TILE)
     black = open_volume(spec.model_copy(update={"missing_chunks": "black"}))
     tiles, valid = read_all(black, centres_nm(voxels), TILE)
@@ -151,38 +178,29 @@ def test_a_missing_chunk_is_an_error_or_black(kind: str, chunk: str, tmp_path: P
     assert valid[3] == 1.0
 
 
-def test_gzip_chunks_of_cloud_volume_are_refused_not_read_as_black(tmp_path: Path) -> None:
-    folder = tmp_path / "volume"
-    CloudVolume.from_numpy(
-        zyx_values().transpose(2, 1, 0),
-        vol_path=f"file://{folder}",
-        resolution=VOXEL_SIZE_NM,
-        voxel_offset=OFFSET,
-        chunk_size=(32, 16, 8),
-        encoding="raw",
-        layer_type="image",
-        compress="gzip",
-        progress=False,
-    )
-    spec = VolumeSpec(kind="precomputed", url=str(folder), voxel_size_nm=VOXEL_SIZE_NM, missing_chunks="black")
-    with pytest.raises(BadInput, match=r"\.gz' is compressed.*compress=False"):
-        open_volume(spec)
+def test_a_chunk_that_no_tile_touches_may_be_missing_or_damaged(tmp_path: Path) -> None:
+    spec = write_kind("precomputed", tmp_path / "volume")
+    volume = open_volume(spec)
+    low, high = volume.bounds_voxels
+    tile = TileSpec(size_px=8, sections=1)
+    voxels = np.random.default_rng(4).integers(low, high, size=(600, 3))
+    # Tiles that reach into the chunk of voxels 132 to 164, 53 to 69, 19 to 27.
+    touching = ((voxels > (128, 49, 18)) & (voxels < (168, 73, 27))).all(axis=1)
+    voxels = voxels[~touching]
+    assert volume.reading_cost(centres_nm(voxels), tile).tiles[ReadMode.BLOCK] == len(voxels)
+    (chunk,) = (tmp_path / "volume/4_5_40").glob("132-164_53-69_19-27")
+    chunk.write_bytes(b"short")
+    check(open_volume(spec), voxels, tile)
+    chunk.unlink()
+    check(open_volume(spec), voxels, tile)
+    black = open_volume(spec.model_copy(update={"missing_chunks": "black"}))
+    assert sum(batch.missing_chunks for batch in black.read_tiles(centres_nm(voxels), tile)) == 0
 
 
 def test_uncompressed_chunks_of_cloud_volume_are_read(tmp_path: Path) -> None:
-    folder = tmp_path / "volume"
-    CloudVolume.from_numpy(
-        zyx_values().transpose(2, 1, 0),
-        vol_path=f"file://{folder}",
-        resolution=VOXEL_SIZE_NM,
-        voxel_offset=OFFSET,
-        chunk_size=(32, 16, 8),
-        encoding="raw",
-        layer_type="image",
-        compress=False,
-        progress=False,
+    spec = write_by_cloud_volume(tmp_path / "volume", None).model_copy(
+        update={"url": f"precomputed://file://{tmp_path / 'volume'}"}
     )
-    spec = VolumeSpec(kind="precomputed", url=f"precomputed://file://{folder}", voxel_size_nm=VOXEL_SIZE_NM)
     check(open_volume(spec), np.array([[130, 60, 20], [100, 37, 11]]), TILE)
 
 
@@ -235,7 +253,7 @@ def test_wrong_volumes_are_refused_with_the_remedy(tmp_path: Path) -> None:
         open_volume(spec.model_copy(update={"voxel_size_nm": (4.0, 4.0, 40.0)}))
     with pytest.raises(BadInput, match="leave offset_voxels out"):
         open_volume(spec.model_copy(update={"offset_voxels": (1, 2, 3)}))
-    with pytest.raises(BadInput, match=r"nowhere.*there is no folder"):
+    with pytest.raises(BadInput, match=r"there is no file or folder"):
         open_volume(spec.model_copy(update={"url": str(tmp_path / "nowhere")}))
     with pytest.raises(BadInput, match="starts with none of"):
         open_volume(spec.model_copy(update={"url": "ftp://x/y"}))

@@ -1,0 +1,384 @@
+"""Files with named columns, opened as record batches of bounded size: CSV, TSV, Parquet, Feather, JSON lists, SQLite.
+
+`open_table` reads no more than the names of the columns; `TableFile.batches` streams the rows of those asked for. What the
+columns mean belongs to the readers beside this module.
+"""
+
+import csv
+import gzip
+import io
+import sqlite3
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import ijson
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from synapse_assets.schema import BadInput
+from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.values import Place, numbers
+
+BATCH_ROWS = 65_536
+# Larger batches of JSON are slower: Python's collector then walks over all of their objects.
+_JSON_ROWS = 16_384
+_BLOCK_BYTES = 2 << 20
+_GZIP = b"\x1f\x8b"
+# How long to wait for another program that holds a database.
+_BUSY_SECONDS = 2.0
+KINDS = {
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".txt": "CSV",
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+    ".feather": "Feather",
+    ".arrow": "Feather",
+    ".json": "JSON",
+    ".db": "SQLite",
+    ".sqlite": "SQLite",
+    ".sqlite3": "SQLite",
+}
+
+
+def open_table(path: str, header: Sequence[str] | None = None, table: str | None = None) -> "TableFile":
+    """The file at `path`, its kind known by its suffix (before .gz, for text).
+
+    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file with several. Raises
+    BadInput where the file is absent, no table, or broken.
+    """
+    file = existing_file(path)
+    kind = kind_of(path)
+    with reading(file):
+        if kind in ("CSV", "TSV"):
+            return _Delimited(file, kind, header)
+        if header is not None:
+            raise BadInput(f"{file}: header is for CSV and TSV files; a {kind} file names its columns itself")
+        if kind == "SQLite":
+            return _Sqlite(file, table)
+        return {"Parquet": _Parquet, "Feather": _Feather, "JSON": _Json}[kind](file)
+
+
+def table_names(path: str) -> list[str]:
+    """Tables and views of an SQLite file. Raises BadInput where it cannot be read."""
+    file = existing_file(path)
+    with reading(file), _connected(file) as connection:
+        return _tables(connection)
+
+
+def kind_of(path: str) -> str:
+    """CSV, TSV, Parquet, Feather, JSON or SQLite, by the suffix. Raises BadInput for another one."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    suffix = ([suffix for suffix in suffixes if suffix != ".gz"] or [""])[-1]
+    if suffix not in KINDS or (suffixes[-1] == ".gz" and KINDS[suffix] not in ("CSV", "TSV", "JSON")):
+        raise BadInput(f"{path}: a table is a file that ends in one of {', '.join(KINDS)} (text also .gz)")
+    return KINDS[suffix]
+
+
+class TableFile:
+    """A file with named columns. `names` are its columns, `kind` what sort of file it is."""
+
+    def __init__(self, file: Path, kind: str, names: Sequence[str]) -> None:
+        self.file, self.kind, self.names = file, kind, list(names)
+
+    def require(self, columns: Mapping[str, str]) -> None:
+        """Raises BadInput naming the columns (by what they are for) that the file lacks, or has twice."""
+        missing = {use: column for use, column in columns.items() if column not in self.names}
+        if missing:
+            wanted = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
+            raise BadInput(
+                f"{self.file} has no column {wanted}; its columns are {self.names}. {self._remedy()}Mend 'columns' in the dataset's "
+                "YAML, or see 'synapse-assets inspect'"
+            )
+        twice = sorted({column for column in columns.values() if self.names.count(column) > 1})
+        if twice:
+            raise BadInput(f"{self.file} has the columns {twice} more than once: rename them")
+
+    def batches(self, columns: Collection[str], as_numbers: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+        """The rows of these columns, in file order, at most about 100,000 at a time.
+
+        Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
+        the file is broken or a column of `as_numbers` is none.
+        """
+        with reading(self.file):
+            for batch in self._read(sorted(set(columns)), frozenset(as_numbers)):
+                for start in range(0, batch.num_rows, 2 * BATCH_ROWS):
+                    yield batch.slice(start, 2 * BATCH_ROWS)
+
+    def rows(self) -> int | None:
+        """How many rows there are, where the file says so without being read (SQLite counts them); otherwise None."""
+        return None
+
+    @property
+    def looks_headerless(self) -> bool:
+        """Whether the first line of a text file, taken for its header, is numbers rather than names."""
+        return False
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+    def _remedy(self) -> str:
+        return ""
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Turns what libraries raise for a broken file into BadInput."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ijson.JSONError, csv.Error, UnicodeDecodeError) as error:
+        # Parsers show the place in the text over several lines.
+        said = " ".join(str(error).split()).rstrip(".")
+        raise BadInput(f"{file} cannot be read: {said}. Is it whole, and what its suffix says?") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
+    except sqlite3.Error as error:
+        raise BadInput(f"{file} cannot be read: {error}. {_sqlite_remedy(error)}") from error
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error}. Cut short, or no right to read it? Fetch it again") from error
+
+
+class _Delimited(TableFile):
+    """CSV and TSV, plain or compressed with gzip (known by its first bytes: browsers unpack files and leave the suffix)."""
+
+    def __init__(self, file: Path, kind: str, header: Sequence[str] | None) -> None:
+        self._gzip = _is_gzip(file)
+        with _text_start(file, self._gzip) as stream:
+            first = stream.readline(1 << 20)
+        if first.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
+        line = first.decode("utf-8-sig").rstrip("\r\n")
+        self._delimiter = _delimiter(line, kind)
+        self._first = next(csv.reader([line], delimiter=self._delimiter), [])
+        self._header = None if header is None else list(header)
+        if self._header is not None and len(self._header) != len(self._first):
+            raise BadInput(
+                f"{file}: header names {len(self._header)} columns, but the first row has {len(self._first)}: {_short(self._first)}"
+            )
+        super().__init__(file, kind, self._first if self._header is None else self._header)
+
+    @property
+    def looks_headerless(self) -> bool:
+        return self._header is None and 2 * sum(map(_is_number, self._first)) >= len(self._first) > 0
+
+    def _remedy(self) -> str:
+        if self.looks_headerless:
+            return "The first line looks like data: name the columns in order, header: [id, x, y, ...]. "
+        return ""
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._open(columns, as_numbers)
+        except pa.ArrowInvalid as error:
+            if "conversion error" in str(error):
+                self._name_the_wrong_number(as_numbers)
+            raise
+
+    def _open(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        types = {column: pa.float64() if column in as_numbers else pa.string() for column in columns}
+        compression = "gzip" if self._gzip else None
+        with (
+            pa.input_stream(str(self.file), compression=compression) as stream,
+            pyarrow.csv.open_csv(
+                stream,
+                read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=self._header),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    include_columns=columns, column_types=types, strings_can_be_null=True
+                ),
+            ) as reader,
+        ):
+            yield from reader
+
+    def _name_the_wrong_number(self, as_numbers: frozenset[str]) -> None:
+        """Reads the columns again as text, for the row of the value that is no number."""
+        first_row = 1
+        for batch in self._open(sorted(as_numbers), frozenset()):
+            for column in batch.schema.names:
+                rows = range(first_row, first_row + batch.num_rows)
+                numbers(batch.column(column), Place(str(self.file), column, rows))
+            first_row += batch.num_rows
+
+
+class _Parquet(TableFile):
+    def __init__(self, file: Path) -> None:
+        with pq.ParquetFile(file) as parquet:
+            super().__init__(file, "Parquet", parquet.schema_arrow.names)
+            self._rows = parquet.metadata.num_rows
+
+    def rows(self) -> int | None:
+        return int(self._rows)
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(self.file) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
+
+
+class _Feather(TableFile):
+    """Arrow IPC files, mapped into memory and taken batch by batch; only the columns asked for are unpacked."""
+
+    def __init__(self, file: Path) -> None:
+        with self._mapped(file) as reader:
+            super().__init__(file, "Feather", reader.schema.names)
+
+    @contextmanager
+    def _mapped(self, file: Path, columns: list[str] | None = None) -> Iterator[Any]:
+        with pa.memory_map(str(file)) as mapped:
+            with pa.ipc.open_file(mapped) as reader:
+                fields = None if columns is None else sorted(map(reader.schema.names.index, columns))
+            if fields is None:
+                with pa.ipc.open_file(mapped) as reader:
+                    yield reader
+            else:
+                options = pa.ipc.IpcReadOptions(included_fields=fields)
+                with pa.ipc.open_file(mapped, options=options) as reader:
+                    yield reader
+
+    def rows(self) -> int | None:
+        with self._mapped(self.file, self.names[:1]) as reader:
+            return sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        with self._mapped(self.file, columns) as reader:
+            for index in range(reader.num_record_batches):
+                yield reader.get_batch(index).select(columns)
+
+
+class _Json(TableFile):
+    """A list of objects, streamed; its columns are the fields of the first object."""
+
+    def __init__(self, file: Path) -> None:
+        self._gzip = _is_gzip(file)
+        with _text_start(file, self._gzip) as stream:
+            start = stream.read(1 << 10).decode("utf-8-sig", errors="replace").lstrip()[:1]
+        if start != "[":
+            raise BadInput(
+                f"{file} is {'a JSON object' if start == '{' else 'no JSON'} where a list of objects is wanted: [{{...}}, ...]; exports of "
+                "Synister are formats of their own (synister_v3, synister_v4)"
+            )
+        self.file = file
+        first = next(self._objects(), None)
+        if first is None:
+            raise BadInput(f"{file} holds an empty list")
+        super().__init__(file, "JSON", list(first))
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        with _text_start(self.file, self._gzip) as stream:
+            for row, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
+                if not isinstance(item, dict):
+                    raise BadInput(f"{self.file}, row {row}: {item!r} is no object; a list of objects is wanted")
+                yield item
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        for item in self._objects():
+            rows.append(item)
+            if len(rows) == _JSON_ROWS:
+                yield self._batch(rows, columns)
+                rows = []
+        if rows:
+            yield self._batch(rows, columns)
+
+    def _batch(self, rows: list[dict[str, Any]], columns: list[str]) -> pa.RecordBatch:
+        return pa.record_batch({name: arrow_column([row.get(name) for row in rows]) for name in columns})
+
+
+class _Sqlite(TableFile):
+    """One table or view of an SQLite file, opened for reading only."""
+
+    def __init__(self, file: Path, table: str | None) -> None:
+        with _connected(file) as connection:
+            tables = _tables(connection)
+            if table is None and len(tables) == 1:
+                table = tables[0]
+            if table is None:
+                raise BadInput(f"{file} has the tables {tables}: name one, table: <name>")
+            if table not in tables:
+                raise BadInput(f"{file} has no table '{table}'; its tables are {tables}. Mend 'table' in the YAML")
+            self.table = table
+            names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
+        super().__init__(file, "SQLite", names)
+
+    def rows(self) -> int | None:
+        with reading(self.file), _connected(self.file) as connection:
+            return int(connection.execute(f"SELECT count(*) FROM {_quoted(self.table)}").fetchone()[0])  # noqa: S608
+
+    def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        names = ", ".join(map(_quoted, columns))
+        with _connected(self.file) as connection:
+            cursor = connection.execute(f"SELECT {names} FROM {_quoted(self.table)}")  # noqa: S608
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                by_column = zip(columns, zip(*rows, strict=True), strict=True)
+                yield pa.record_batch({name: arrow_column(list(values)) for name, values in by_column})
+
+
+def arrow_column(values: list[Any]) -> pa.Array:
+    """Python values as one Arrow column; as text, exact to the digit, where they are of several kinds or beyond 64 bits."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _is_gzip(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(2) == _GZIP
+
+
+def _text_start(file: Path, compressed: bool) -> IO[bytes]:
+    return io.BufferedReader(gzip.open(file)) if compressed else file.open("rb")
+
+
+def _delimiter(line: str, kind: str) -> str:
+    """What the suffix says, if the first line has it; otherwise the one that it has most of."""
+    usual = "\t" if kind == "TSV" else ","
+    return usual if usual in line else max((usual, ",", "\t", ";"), key=line.count)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(values: list[str]) -> str:
+    shown = ", ".join(values[:6])
+    return f"{shown}, ..." if len(values) > 6 else shown
+
+
+@contextmanager
+def _connected(file: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(
+        f"file:{quote(str(file.resolve()))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
+    return [name for (name,) in found if not name.startswith("sqlite_")]
+
+
+def _quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sqlite_remedy(error: sqlite3.Error) -> str:
+    message = str(error)
+    if "locked" in message:
+        return "Another program is writing to it: close that one, or read a copy"
+    if "not a database" in message:
+        return "It is no SQLite file, or encrypted: check its suffix"
+    return "Is it a whole SQLite file, in a folder that may be read?"

@@ -1,0 +1,150 @@
+"""The first rows of any file with a table in it, and how many there are, without reading all of it."""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import ijson
+import pyarrow as pa
+
+from synapse_assets.datasets.sources import format_names, read_format
+from synapse_assets.schema import BadInput
+from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.files import TableFile, arrow_column, kind_of, open_table, reading, table_names
+
+SAMPLE_ROWS = 200_000
+# Bytes of a text file that its rows are estimated from.
+_HEAD_BYTES = 4 << 20
+# Larger databases are not counted: SQLite would read all of them.
+_COUNTED_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a file. Text files give text; `keyed` is a JSON object of objects, with its keys as column `key`.
+
+    rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
+    columns where the file has none; they are those of the format `header_of`, or made up where that is None.
+    """
+
+    file: Path
+    kind: str
+    table: pa.Table
+    rows: int | None
+    estimated: bool
+    keyed: bool = False
+    header: tuple[str, ...] | None = None
+    header_of: str | None = None
+    tables: tuple[str, ...] = ()
+    sqlite_table: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all rows of the file."""
+        return self.table.num_rows == self.rows and not self.estimated
+
+
+def take_sample(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Sample:
+    """The first `SAMPLE_ROWS` rows of the file at `path`. Raises BadInput for a file that cannot be read, or has no rows."""
+    file, kind = existing_file(path), kind_of(path)
+    if kind == "JSON" and _first_letter(file) == "{":
+        return _keyed_sample(file)
+    header_of = None
+    tables: tuple[str, ...] = ()
+    if kind == "SQLite":
+        tables = tuple(table_names(path))
+        table = table or _known_table(tables)
+    opened = open_table(path, header, table)
+    if opened.looks_headerless and header is None:
+        header_of, header = _known_header(len(opened.names))
+        opened = open_table(path, header)
+    rows = _first_rows(opened)
+    countable = kind != "SQLite" or file.stat().st_size <= _COUNTED_BYTES
+    count, estimated = opened.rows() if countable else None, False
+    if rows.num_rows < SAMPLE_ROWS:
+        count = rows.num_rows
+    elif kind in ("CSV", "TSV", "JSON"):
+        count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
+    named = None if header is None else tuple(header)
+    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, table)
+
+
+def _first_rows(opened: TableFile) -> pa.Table:
+    opened.require({name: name for name in opened.names})
+    batches: list[pa.Table] = []
+    left = SAMPLE_ROWS
+    for batch in opened.batches(opened.names):
+        batches.append(pa.Table.from_batches([batch.slice(0, left)]))
+        left -= batches[-1].num_rows
+        if not left:
+            break
+    if left == SAMPLE_ROWS:
+        raise BadInput(f"{opened.file} has columns ({', '.join(opened.names)}) but no rows")
+    # Batches of JSON and SQLite may differ in type: what cannot be put together is text.
+    columns = {}
+    for name in opened.names:
+        chunks = [batch.column(name) for batch in batches]
+        kinds = {chunk.type for chunk in chunks}
+        columns[name] = (
+            pa.chunked_array([chunk for column in chunks for chunk in column.chunks], kinds.pop())
+            if len(kinds) == 1
+            else pa.chunked_array([arrow_column([value for column in chunks for value in column.to_pylist()])])
+        )
+    return pa.table(columns)
+
+
+def _keyed_sample(file: Path) -> Sample:
+    def objects() -> Iterator[dict[str, Any]]:
+        with file.open("rb") as stream:
+            for key, fields in ijson.kvitems(stream, "", use_float=True):
+                if not isinstance(fields, dict):
+                    raise BadInput(
+                        f"{file}, '{key}': {fields!r} is no object; exports of Synister are objects of objects"
+                    )
+                yield {"key": key, **fields}
+
+    with reading(file):
+        rows = list(islice(objects(), SAMPLE_ROWS))
+    if not rows:
+        raise BadInput(f"{file} holds an empty object")
+    # How a synapse was split for training is nested, and nothing that is read.
+    names = [name for name in rows[0] if name != "splits"]
+    table = pa.table({name: arrow_column([row.get(name) for row in rows]) for name in names})
+    whole = len(rows) < SAMPLE_ROWS
+    count = len(rows) if whole else _estimated_rows(file, b'"x"')
+    return Sample(file, "JSON", table, count, not whole, keyed=True)
+
+
+def _known_table(tables: Sequence[str]) -> str | None:
+    """The one that a format has, else the first."""
+    known = [read_format(name)["source"].get("table") for name in format_names()]
+    return next((table for table in known if table in tables), next(iter(tables), None))
+
+
+def _known_header(columns: int) -> tuple[str | None, list[str]]:
+    """The format whose file has no header and as many columns, and its names; or made-up names."""
+    for name in format_names():
+        header = read_format(name)["source"].get("header")
+        if header and len(header) == columns:
+            return name, list(header)
+    return None, [f"column_{index}" for index in range(1, columns + 1)]
+
+
+def _estimated_rows(file: Path, mark: bytes) -> int | None:
+    """Rows of a text file, compressed or not, from how many `mark`s its beginning has: two digits are all that it is worth."""
+    with file.open("rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        head = gzip.GzipFile(fileobj=raw).read(_HEAD_BYTES) if compressed else raw.read(_HEAD_BYTES)
+        used = raw.tell()
+    marks = head.count(mark)
+    return int(float(f"{marks * file.stat().st_size / used:.1e}")) if marks else None
+
+
+def _first_letter(file: Path) -> str:
+    with file.open("rb") as stream:
+        start = stream.read(1 << 10)
+    return start.decode("utf-8-sig", errors="replace").lstrip()[:1]

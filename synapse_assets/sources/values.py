@@ -1,0 +1,158 @@
+"""Columns as labs write them, made numbers, ids and text: what cannot be converted exactly is refused, by file, row and column.
+
+Identifiers of neurons go beyond 2^53, so no identifier passes through a float here; a floating-point column is taken only
+where no digit can have been lost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.schema import BadInput
+
+# Below it every integer is exact in a float64.
+EXACT_IN_FLOAT64 = 2**53
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where values come from, for messages: `rows` are their row numbers in the file, from 1, the header not counted."""
+
+    file: str
+    column: str
+    rows: range | np.ndarray
+
+    def at(self, index: int) -> str:
+        """'<file>, row <n>, column <name>' of the value at that index."""
+        return f"{self.file}, row {int(self.rows[index])}, column '{self.column}'"
+
+
+def numbers(values: pa.Array, place: Place) -> pa.Array:
+    """As float64; null stays null. Raises BadInput at the first value that is no number."""
+    return _cast(_plain(values), pa.float64(), place, "is no number")
+
+
+def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
+    """As int64; empty text and NaN become null, and pandas' '10814.0' is 10814. Raises BadInput at the first other value."""
+    values = _plain(values)
+    if pa.types.is_floating(values.type):
+        values = _whole_floats(values, place)
+    if not pa.types.is_string(values.type):
+        return _cast(values, pa.int64(), place, "is not a whole number of 64 bits")
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(values), r"\.0*$|^nan$|^NaN$", "")
+        return _cast(_empty_as_null(digits), pa.int64(), place, "is not a whole number of 64 bits", shown=values)
+
+
+def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
+    """Ids of neurons as int64, `offset` added; 0 is background and becomes null. Raises BadInput like `whole_numbers`."""
+    ids = whole_numbers(values, place)
+    if pc.any(pc.equal(ids, 0)).as_py():
+        ids = pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int64()), ids)
+    if not offset:
+        return ids
+    try:
+        return pc.add_checked(ids, pa.scalar(offset, pa.int64()))
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise BadInput(
+            f"{place.file}, column '{place.column}': neuron_id_offset {offset} makes ids that do not fit 64 bits; is it the common "
+            "part that the file leaves out?"
+        ) from error
+
+
+def text(values: pa.Array, place: Place) -> pa.Array:
+    """As string; empty text becomes null, and a floating-point column must hold whole numbers.
+
+    Raises BadInput where floats have been rounded, or for values that are no text.
+    """
+    values = _plain(values)
+    if pa.types.is_floating(values.type):
+        values = _whole_floats(values, place)
+    return _empty_as_null(_cast(values, pa.string(), place, "is no text"))
+
+
+def figures(values: pa.Array, place: Place) -> pa.Array:
+    """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are."""
+    values = _plain(values)
+    if not pa.types.is_floating(values.type):
+        return text(values, place)
+    values = values.cast(pa.float64())
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), EXACT_IN_FLOAT64))
+    digits = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
+    return digits if digits.null_count == values.null_count else pc.coalesce(digits, values.cast(pa.string()))
+
+
+def positions(values: pa.Array, place: Place) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """The three numbers of each row, as three float64 columns in the order of the file.
+
+    Takes lists, fixed-size lists and text such as '[1 2 3]' or '1,2,3'. Raises BadInput at the first row that has not three.
+    """
+    values = _plain(values)
+    if pa.types.is_string(values.type):
+        bare = pc.utf8_trim(pc.replace_substring_regex(values, r"[\s,;]+", " "), " []()")
+        values = pc.split_pattern(bare, " ")
+    elif not pa.types.is_nested(values.type) or pa.types.is_struct(values.type) or pa.types.is_map(values.type):
+        raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}, not positions of three numbers")
+    three = pc.fill_null(pc.equal(pc.list_value_length(values), 3), False)
+    wrong = pc.index(three, False).as_py()
+    if wrong >= 0:
+        raise BadInput(f"{place.at(wrong)}: {values[wrong].as_py()} is no position of three numbers")
+    flat = pc.list_flatten(values)
+    rows = np.repeat(np.asarray(place.rows), 3)
+    triples = numbers(flat, Place(place.file, place.column, rows)).to_numpy(zero_copy_only=False).reshape(-1, 3)
+    first, second, third = (pa.array(np.ascontiguousarray(triples[:, axis])) for axis in range(3))
+    return first, second, third
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Without dictionary encoding, and text in the one type for text."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type) or pa.types.is_null(values.type):
+        values = values.cast(pa.string())
+    return values
+
+
+def _empty_as_null(values: pa.Array) -> pa.Array:
+    empty = pc.equal(values, "")
+    return pc.if_else(empty, pa.scalar(None, pa.string()), values) if pc.any(empty).as_py() else values
+
+
+def _whole_floats(values: pa.Array, place: Place) -> pa.Array:
+    """Floating-point ids as int64; NaN becomes null."""
+    found = values.to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero((np.abs(found) >= EXACT_IN_FLOAT64) | ((found != np.floor(found)) & ~np.isnan(found)))
+    if wrong.size:
+        raise BadInput(
+            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is rounded (2^53 or "
+            "more) or not whole: export the column as integers or text"
+        )
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values).cast(pa.int64())
+
+
+def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: pa.Array | None = None) -> pa.Array:
+    """`values` as that type. Raises BadInput naming the first value that `wrong` is said of, as `shown` has it."""
+    # Integers above 2^53 may round where a number is asked for: it is a coordinate or a score then, never an identifier.
+    safe = not pa.types.is_floating(kind)
+    try:
+        return values.cast(kind, safe=safe)
+    except pa.ArrowNotImplementedError as error:
+        raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it {wrong}") from error
+    except pa.ArrowInvalid as error:
+        low, high = 0, len(values)
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                values.slice(low, middle - low).cast(kind, safe=safe)
+                low = middle
+            except pa.ArrowInvalid:
+                high = middle
+        value = (values if shown is None else shown)[low].as_py()
+        raise BadInput(f"{place.at(low)}: {value!r} {wrong}; correct it in the file, or name another column") from error

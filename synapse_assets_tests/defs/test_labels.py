@@ -1,0 +1,98 @@
+"""Labels are apart from pictures: a change of labels alone re-runs what depends on labels, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from synapse_assets.schema import SYNAPSE_LABELS
+from synapse_assets_tests.conftest import REGIONS, Lab
+
+
+def neuron_table(lab: Lab, folder: Path) -> Path:
+    """The classes of the tiny brain as a table of neurons, taken out of the table of synapses."""
+    points = pd.read_csv(lab.points)
+    path = folder / "neurons.csv"
+    if "nt" in points:
+        known = points.drop_duplicates("neuron")[["neuron", "nt"]].rename(columns={"neuron": "root_id"})
+        known.assign(lineage=[f"L{i % 6}" for i in range(len(known))]).to_csv(path, index=False)
+        lab.write(points.drop(columns=["nt"]))
+    return path
+
+
+@pytest.fixture
+def neuron_lab(make_lab: Callable[..., Lab], tmp_path: Path) -> Lab:
+    lab = make_lab(grouping=["neuron_id", "hemilineage"])
+    path = neuron_table(lab, tmp_path)
+    columns = {"neuron_id": "root_id", "known_classes": "nt", "hemilineage": "lineage"}
+    values = lab.dataset.model_dump()
+    values["neurons"] = [{"name": "known", "format": "neurons", "path": str(path), "columns": columns}]
+    del values["sources"][0]["columns"]["target"]
+    lab.use(type(lab.dataset).model_validate(values))
+    return lab
+
+
+def stale(lab: Lab) -> set[str]:
+    """Names of the assets of which some partition is not up to date."""
+    graph = lab.definitions.resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(lab.instance, graph, LoadingContextForTest(lab.instance))
+    found = set()
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
+        partitions = sorted(lab.instance.get_dynamic_partitions("tiny_brain_region")) if node.is_partitioned else [None]
+        if any(resolver.get_status(key, partition) != StaleStatus.FRESH for partition in partitions):
+            found.add(key.path[-1])
+    return found
+
+
+def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab, tmp_path: Path) -> None:
+    lab = neuron_lab
+    lab.whole_chain()
+    labels = lab.store.results(SYNAPSE_LABELS).read(None, ["target", "hemilineage"])
+    assert labels.column("target").null_count == 0
+    assert set(labels.column("hemilineage").to_pylist()) == {f"L{i}" for i in range(6)}
+    assert stale(lab) == set()
+
+    neurons = pd.read_csv(tmp_path / "neurons.csv")
+    neurons.loc[0, "nt"] = "gaba" if neurons.loc[0, "nt"] != "gaba" else "glutamate"
+    neurons.to_csv(tmp_path / "neurons.csv", index=False)
+    lab.materialize("neurons")
+    assert stale(lab) == {"synapse_labels", "warehouse"}
+    lab.everywhere("synapse_labels")
+    assert stale(lab) == {"splits", "cluster_cards", "neuron_predictions", "warehouse"}
+    lab.materialize("splits", "cluster_cards", "neuron_predictions")
+    assert stale(lab) == {"synapse_classifier", "warehouse"}
+    # The classifier fitted on the new labels is a candidate: no region changes until it is promoted.
+    lab.materialize("synapse_classifier", "warehouse")
+    assert stale(lab) == set()
+
+
+def test_the_same_table_read_again_changes_nothing(neuron_lab: Lab) -> None:
+    neuron_lab.whole_chain()
+    neuron_lab.materialize("synapse_table", "neurons")
+    assert stale(neuron_lab) == set()
+
+
+def test_classes_that_disagree_are_counted(lab: Lab, tmp_path: Path) -> None:
+    points = pd.read_csv(lab.points)
+    other = points.drop_duplicates("neuron")[["neuron", "nt"]].assign(nt="dopamine")
+    other.to_csv(tmp_path / "other.csv", index=False)
+    values = lab.dataset.model_dump()
+    columns = {"neuron_id": "neuron", "known_classes": "nt"}
+    values["neurons"] = [
+        {"name": "other", "format": "neurons", "path": str(tmp_path / "other.csv"), "columns": columns}
+    ]
+    lab.use(type(lab.dataset).model_validate(values))
+    lab.materialize("synapse_table", "neurons")
+    result = lab.materialize("synapse_labels", region=REGIONS[0])
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert evaluation.metadata["disagreeing"].value == 24
+    assert set(lab.store.results(SYNAPSE_LABELS).read(REGIONS[0], ["target"]).column(0).to_pylist()) <= set(
+        points["nt"]
+    )
