@@ -21,9 +21,10 @@ tile: {size_px: 64, sections: 3}
 """
 
 
-@pytest.mark.parametrize("name", ["sample", "fafb", "vnc_sstem"])
+@pytest.mark.parametrize("name", ["sample", "fafb", "flywire", "vnc_sstem"])
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_FAFB_FOLDER", "/somewhere")
+    monkeypatch.setenv("SYNAPSE_FLYWIRE_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_VNC_SSTEM_FOLDER", "/somewhere")
     assert load_dataset(name, "/nowhere").name == name
 
@@ -64,6 +65,54 @@ def test_mistakes_name_file_and_field(
     assert "mine.yaml" in str(error.value)
 
 
+def spaced(tmp_path: Path, volume: str, source: str) -> str:
+    path = tmp_path / "mine.yaml"
+    text = FOURTH.replace("[8, 8, 8]}", f"[8, 8, 8]{volume}}}").replace("units: nm}", f"units: nm{source}}}")
+    path.write_text(text.replace("${MY_FOLDER}", "/tables"))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("volume", "source", "message"),
+    [
+        (", space: FAFB14", ", space: FAFB14.1", r"in space FAFB14\.1, volume 'em' in FAFB14: .*no transform"),
+        (", space: FAFB14", ", space: FAFB14_CATMAID", "transform: catmaid_to_n5"),
+        (", space: FAFB14", ", transform: catmaid_to_n5", "leads from FAFB14_CATMAID to FAFB14, not from FAFB14"),
+        (
+            ", space: FAFB14",
+            ", space: FAFB14_CATMAID, transform: by_eye",
+            r"no transform 'by_eye'; there are \['catmaid",
+        ),
+        ("", ", space: MANC", "in space MANC, volume 'em' in local"),
+    ],
+)
+def test_points_of_another_space_are_refused(tmp_path: Path, volume: str, source: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        load_dataset(spaced(tmp_path, volume, source), "/nowhere")
+
+
+def test_a_named_transform_leads_from_space_to_space(tmp_path: Path) -> None:
+    path = spaced(tmp_path, ", space: FAFB14", ", space: FAFB14_CATMAID, transform: catmaid_to_n5")
+    assert load_dataset(path, "/nowhere").sources[0].transform == "catmaid_to_n5"
+
+
+def test_a_ready_made_format_is_filled_in_and_can_be_changed(tmp_path: Path) -> None:
+    table = "format: points, volume: em, path: /tables/points.csv, units: nm"
+    assert table in FOURTH.replace("${MY_FOLDER}", "/tables").replace('"', "")
+    ready = "format: flywire_v783, volume: em, path: /t.feather, minimum: {}, columns: {score: connection_score}"
+    text = FOURTH.replace('"${MY_FOLDER}/points.csv"', "/tables/points.csv").replace(table, ready)
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("[8, 8, 8]", "[8, 8, 8], space: FAFB14.1"))
+    source = load_dataset(str(path), "/nowhere").sources[0].model_dump()
+    assert (source["format"], source["units"], source["space"]) == ("points", "nm", "FAFB14.1")
+    assert (source["columns"]["x"], source["columns"]["score"]) == ("pre_pt_position_x", "connection_score")
+    assert source["minimum"] == {}
+    # FlyWire's points in a volume of no stated space are refused.
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"FAFB14\.1.*FlyWire's realigned"):
+        load_dataset(str(path), "/nowhere")
+
+
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
-    with pytest.raises(BadInput, match="'fafb', 'sample', 'vnc_sstem'"):
+    with pytest.raises(BadInput, match="'fafb', 'flywire', 'sample', 'vnc_sstem'"):
         load_dataset("nothing", "/nowhere")

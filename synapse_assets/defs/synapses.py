@@ -98,7 +98,7 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                     written += within.num_rows
                     progress(tally.rows)
                 read += tally.rows
-                origins.append(provenance(source, tally))
+                origins.append(provenance(source, tally, dataset.volumes[source.volume]))
         rows = store.synapse_table.regions()
         kept, places = sum(rows.values()), store.synapse_table.places()
         regions_table = names.table(rows)

@@ -51,7 +51,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         region = context.partition_key
         synapses = store.synapses.read(region, PLACES)
-        work = _work(store, region, crop_hashes(dataset, synapses))
+        work = _work(dataset, store, region, synapses, crop_hashes(dataset, synapses))
         plan = plan_region(dataset, region, synapses, work.todo)
         store.results(TILE_PLAN).write_region(region, plan)
         chosen = [
@@ -119,7 +119,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         require_alignment(dataset, store)
         synapses = store.synapses.read(region, PLACES)
         wanted = crop_hashes(dataset, synapses)
-        work = _work(store, region, wanted)
+        work = _work(dataset, store, region, synapses, wanted)
         changed, gone, todo, staging = work.changed, work.gone, work.todo, work.staging
         progress = progress_logger(context.log.info, f"{region}: tiles", len(todo))
         done = missing = 0
@@ -176,8 +176,14 @@ class _Work:
     staging: Staging
 
 
-def _work(store: DatasetStore, region: str, wanted: pa.Table) -> _Work:
+def _work(dataset: Dataset, store: DatasetStore, region: str, synapses: pa.Table, wanted: pa.Table) -> _Work:
+    from synapse_assets.volumes.cropping import tiles_with_gaps
+
     changed, gone = store.tiles.changes(region, wanted, "crop_hash")
+    # A chunk that was absent may have come since.
+    stored = store.tiles.read(region, ["synapse_id", "valid_fraction"])
+    again = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
+    changed += sorted(again)
     staging = store.staging("tiles", region, content_key(wanted))
     staged = staging.done_ids()
     return _Work(changed, gone, [synapse_id for synapse_id in changed if synapse_id not in staged], staging)

@@ -123,15 +123,18 @@ def source_files(source: Source | NeuronSource) -> list[str]:
     return [source.path]
 
 
-def provenance(source: Source | NeuronSource, tally: Tally) -> pa.Table:
+def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec | None = None) -> pa.Table:
     """Where the rows of a source came from, as `schema.SYNAPSE_SOURCES`: one row a file, hashed, the tally with its first.
 
+    A source of synapses that names no space lies in that of its `volume`.
     A table of a service is one row without bytes and hash, named with its version. Raises BadInput if a file is gone.
     """
     files = [_fingerprint(path) for path in source_files(source)]
     if isinstance(source, CaveSource):
         files = [(f"{source.datastack}/{source.table}@{source.materialization}", 0, "")]
     fields = {name: getattr(source, name, None) for name in ("space", "transform", "volume")}
+    if volume is not None and fields["space"] is None:
+        fields["space"] = volume.space
     if isinstance(source, PointsSource):
         size = source.voxel_size_nm
         own_voxels = f" of {size[0]:g} x {size[1]:g} x {size[2]:g} nm" if size and source.units == "voxel" else ""

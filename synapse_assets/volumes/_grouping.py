@@ -103,7 +103,8 @@ class Groups:
 
     `rows` (n,) are rows of the points asked for, `tiles` (n) their tiles' parts in the volume, `touches` (n,) the
     chunks of each. `mode` (g,) is the group's `ReadMode`, `hull` (g) the box around its tiles, `chunks` (g,) the
-    distinct chunks that its reads decode, `chunk_ids` those chunks, group after group, each as one number.
+    distinct chunks that its reads decode, `chunk_ids` those chunks, group after group, each as one number, `needed`
+    whether a tile touches it.
     """
 
     rows: Ints
@@ -114,6 +115,7 @@ class Groups:
     hull: Boxes
     chunks: Ints
     chunk_ids: Ints
+    needed: npt.NDArray[np.bool_]
 
     def reads(self) -> Iterator[Read]:
         """What has to be read, one after the other."""
@@ -134,9 +136,10 @@ class Groups:
 class Cost:
     """What reading some tiles takes: `tiles` by the way they are read, and chunks.
 
-    `chunks` are the distinct ones (above four million: within about 0.2 %); `decoded_chunks` are those fetched and
-    decoded, again where one has left the cache before the next tile needs it; `touches` is the sum of each tile's
-    chunks, which is what fetching one tile after the other without a cache decodes. `chunk_voxels` is the size of one.
+    `chunks` are the distinct ones that tiles touch (above four million: within about 0.2 %); `decoded_chunks` are those
+    fetched and decoded, with what a block takes along, and again where one has left the cache before the next tile
+    needs it; `touches` is the sum of each tile's chunks, which is what fetching one tile after the other without a
+    cache decodes. `chunk_voxels` is the size of one.
     """
 
     tiles: dict[ReadMode, int]
@@ -163,7 +166,7 @@ def cost_of(array: Array, start: Ints, size: Ints) -> Cost:
         count = np.diff(groups.first)
         tiles += np.bincount(groups.mode, weights=count, minlength=len(ReadMode)).astype(np.int64)
         touches += int(groups.touches.sum())
-        distinct.add(groups.chunk_ids)
+        distinct.add(groups.chunk_ids[groups.needed])
         decoded += cache.misses(groups.chunk_ids)
         # Tiles one by one whose chunks do not fit into the cache together: each decodes its own.
         thrashing = (groups.mode != ReadMode.BLOCK) & (groups.chunks > cache.capacity)
@@ -334,7 +337,7 @@ def _decided(
         block &= wasted == 0
     shared = np.add.reduceat(touches, first[:-1]) > distinct
     mode = np.where(block, ReadMode.BLOCK, np.where(shared, ReadMode.CACHED, ReadMode.SINGLE)).astype(np.uint8)
-    marks |= np.repeat(block, chunk_hull.voxels)
+    decoded = marks | np.repeat(block, chunk_hull.voxels)
     chunks = np.where(block, chunk_hull.voxels, distinct)
     return Groups(
         rows=rows,
@@ -344,7 +347,8 @@ def _decided(
         mode=mode,
         hull=hull,
         chunks=chunks,
-        chunk_ids=_chunk_ids(array, marks, offset, chunks, chunk_hull),
+        chunk_ids=_chunk_ids(array, decoded, offset, chunks, chunk_hull),
+        needed=marks[decoded],
     )
 
 

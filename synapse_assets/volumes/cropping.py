@@ -28,12 +28,34 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     for name, volume in volumes.items():
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
-        # The ceiling does not change a pixel.
-        asked = spec.model_dump_json(exclude={"download_ceiling_gb"})
+        # How patiently a volume is read does not change a pixel.
+        asked = spec.model_dump_json(exclude={"download_ceiling_gb", "timeout_s", "requests_per_second"})
         about = f"{asked}|{dataset.tile.model_dump_json()}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
+
+
+def tiles_with_gaps(dataset: Dataset, synapses: pa.Table, tiles: pa.Table) -> list[str]:
+    """Ids of the tiles that lack voxels which their volume has room for: a chunk was absent when they were cut.
+
+    Only volumes where absent chunks are black have such tiles. `synapses` has synapse_id, volume, x_nm, y_nm, z_nm; `tiles`
+    has synapse_id and valid_fraction.
+    """
+    found: list[str] = []
+    for name, spec in dataset.volumes.items():
+        part = synapses.filter(pc.equal(synapses.column("volume"), name))
+        if spec.missing_chunks != "black" or not part.num_rows:
+            continue
+        volume = open_volume(spec)
+        start, size = volume.tile_boxes(_points(part), dataset.tile)
+        low, high = (edge[::-1] for edge in volume.bounds_voxels)
+        share = np.prod((np.minimum(start + size, high) - np.maximum(start, low)) / size, axis=1)
+        place = pc.index_in(tiles.column("synapse_id").combine_chunks(), part.column("synapse_id").combine_chunks())
+        possible = pa.array(share).take(place)
+        lacking = pc.less(tiles.column("valid_fraction").combine_chunks(), pc.subtract(possible, 1e-9))
+        found += tiles.column("synapse_id").filter(pc.fill_null(lacking, False)).to_pylist()
+    return found
 
 
 def plan_region(dataset: Dataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:

@@ -132,6 +132,33 @@ def test_an_absent_chunk_is_named(cut_lab: Lab, tiny_inputs: Path, precomputed: 
     assert cut_lab.store.tiles.read(None, ["synapse_id", "tile_hash"]).equals(before)
 
 
+def test_a_tile_with_a_gap_is_cut_again_when_the_chunk_has_come(
+    cut_lab: Lab, tiny_inputs: Path, precomputed: Path, tmp_path: Path
+) -> None:
+    chunk = sorted(path for path in precomputed.rglob("0-64_0-64_0-9*"))[0]
+    chunk.rename(tmp_path / "kept")
+    volume = {"kind": "precomputed", "url": str(precomputed), "voxel_size_nm": [4, 4, 40], "missing_chunks": "black"}
+    cut_lab.use(tiny_dataset(tiny_inputs, cut_lab.points, volumes={"em": volume}))
+    cut_lab.materialize("synapses", region=REGIONS[0])
+
+    def cut() -> tuple[dict[str, object], list[float]]:
+        result = cut_lab.materialize("tiles", region=REGIONS[0])
+        event = result.get_asset_materialization_events()[0].step_materialization_data.materialization
+        valid = cut_lab.store.tiles.read(REGIONS[0], ["valid_fraction"]).column(0).to_pylist()
+        return {name: value.value for name, value in event.metadata.items()}, valid
+
+    first, valid = cut()
+    gaps = sum(fraction < 1 for fraction in valid)
+    assert 0 < gaps < 24
+    assert (first["computed_rows"], first["missing_chunks"], first["incomplete_tiles"]) == (24, 1, gaps)
+    still_gone, _ = cut()
+    assert (still_gone["computed_rows"], still_gone["missing_chunks"]) == (gaps, 1)
+    (tmp_path / "kept").rename(chunk)
+    mended, valid = cut()
+    assert (mended["computed_rows"], mended["missing_chunks"], set(valid)) == (gaps, 0, {1.0})
+    assert cut()[0]["computed_rows"] == 0
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         return

@@ -8,7 +8,16 @@ import pandas as pd
 from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets_tests.conftest import REGIONS, Lab
 
-APPLIED = ("synapses", "synapse_labels", "tile_plan", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions")
+APPLIED = (
+    "synapses",
+    "synapse_labels",
+    "tile_plan",
+    "tiles",
+    "embeddings",
+    "umap_coordinates",
+    "clusters",
+    "synapse_predictions",
+)
 
 
 def warnings(result: dg.ExecuteInProcessResult) -> set[str]:

@@ -193,7 +193,7 @@ def test_every_order_of_the_axes_is_told_by_the_pictures(block: Volume, order: t
     true = BLOBS + 0.5
     wrong = np.empty_like(true)
     wrong[:, list(order)] = true  # so that true = wrong[:, order]
-    found = examine_alignment(block, wrong * BLOCK_NM, "voxel", seed=0)
+    found = examine_alignment(block, wrong * BLOCK_NM, "voxel", seed=0, sample=60)
     assert found.readings[0].share_inside > 0.9
     assert (found.verdict, found.better) == ("contradicted", "axes " + "".join("xyz"[i] for i in order))
 
@@ -201,10 +201,10 @@ def test_every_order_of_the_axes_is_told_by_the_pictures(block: Volume, order: t
 @pytest.mark.usefixtures("no_picture")
 def test_axes_are_exchanged_in_the_tables_own_numbers(block: Volume) -> None:
     wrong = BLOBS[:, ::-1] + 0.5
-    assert examine_alignment(block, wrong * BLOCK_NM, "voxel", seed=0).better == "axes zyx"
+    assert examine_alignment(block, wrong * BLOCK_NM, "voxel", seed=0, sample=60).better == "axes zyx"
     # As nanometres the same numbers lie elsewhere when exchanged, because voxels are longer along z.
-    assert examine_alignment(block, wrong * BLOCK_NM, "nm", seed=0).better is None
-    assert examine_alignment(block, nm(BLOBS, BLOCK_NM)[:, ::-1], "nm", seed=0).better == "axes zyx"
+    assert examine_alignment(block, wrong * BLOCK_NM, "nm", seed=0, sample=60).better is None
+    assert examine_alignment(block, nm(BLOBS, BLOCK_NM)[:, ::-1], "nm", seed=0, sample=60).better == "axes zyx"
 
 
 def test_a_deep_volume_fits_and_its_other_orders_are_not_fetched(block: Volume) -> None:
@@ -218,7 +218,7 @@ def test_a_deep_volume_fits_and_its_other_orders_are_not_fetched(block: Volume) 
 
 @pytest.mark.usefixtures("no_picture")
 def test_points_at_random_places_never_block(stack: Volume, block: Volume) -> None:
-    for seed in range(4):
+    for seed in range(3):
         anywhere = nm(places(FLAT, 150, (2, 120), seed=100 + seed))
         found = examine_alignment(stack, anywhere, "voxel", seed=seed, sample=60)
         assert found.verdict == "cannot tell"
@@ -229,9 +229,9 @@ def test_points_at_random_places_never_block(stack: Volume, block: Volume) -> No
 
 @pytest.mark.usefixtures("no_picture")
 def test_noise_never_blocks(tmp_path: Path) -> None:
-    for blur in (0, 2, 12):
+    for blur in (0, 6):
         noise = write_stack(tmp_path / f"blur{blur}", texture((7, 560, 560), blur, seed=blur))
-        for seed in range(3):
+        for seed in range(2):
             points = nm(places((7, 560, 560), 60, (2, 121), seed=seed))
             found = examine_alignment(noise, points, "nm", seed=seed)
             assert found.verdict == "cannot tell", found.sentence
@@ -286,7 +286,13 @@ def test_absent_chunks_and_empty_pictures_tell_nothing(tmp_path: Path) -> None:
     assert "complete picture" in found.sentence
     holes = write_zarr(tmp_path / "holes", texture(BLOCK, 1), missing_chunks="black")
     (tmp_path / "holes" / "1.1.1").unlink()
-    assert examine_alignment(holes, points, "voxel", seed=0).verdict == "cannot tell"
+    found = examine_alignment(holes, points, "voxel", seed=0)
+    assert found.verdict == "cannot tell"
+    # A box covers 60 x 60 voxels and 9 sections; the absent chunk is voxels 50 to 99.
+    first, past = BLOBS - [30, 30, 4], BLOBS + np.array([30, 30, 5])
+    touched = ((first < 100) & (past > 50)).all(axis=1)
+    assert 0 < touched.sum() < len(BLOBS)
+    assert found.sampled == len(BLOBS) - touched.sum()
     strict = open_volume(VolumeSpec(kind="zarr", url=str(tmp_path / "holes"), voxel_size_nm=tuple(BLOCK_NM)))
     found = examine_alignment(strict, points, "voxel", seed=0)
     assert found.verdict == "cannot tell"
@@ -304,19 +310,18 @@ def test_points_that_fit_nowhere_are_named_with_both_extents(stack: Volume) -> N
 
 
 def test_the_same_seed_gives_the_same_answer(stack: Volume) -> None:
-    first, second = (examine_alignment(stack, nm(T_BARS), "voxel", seed=3, sample=60) for _ in range(2))
+    first, second = (examine_alignment(stack, nm(T_BARS), "voxel", seed=3, sample=40) for _ in range(2))
     assert first == second
-    assert first != examine_alignment(stack, nm(T_BARS), "voxel", seed=4, sample=60)
-    assert first.sampled == 60
+    assert first != examine_alignment(stack, nm(T_BARS), "voxel", seed=4, sample=40)
+    assert first.sampled == 40
 
 
 def test_the_picture_is_a_small_png(stack: Volume) -> None:
-    for points in (nm(T_BARS), nm(T_BARS)[:, [1, 0, 2]]):
-        picture = examine_alignment(stack, points, "nm", seed=0).picture
-        assert len(picture) < 500_000
-        image = Image.open(io.BytesIO(picture))
-        assert image.format == "PNG"
-        assert image.width > 1000
+    picture = examine_alignment(stack, nm(T_BARS)[:, [1, 0, 2]], "nm", seed=0).picture
+    assert len(picture) < 500_000
+    image = Image.open(io.BytesIO(picture))
+    assert image.format == "PNG"
+    assert image.width > 1000
 
 
 def test_what_is_no_points(stack: Volume) -> None:

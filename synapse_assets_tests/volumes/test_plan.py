@@ -50,7 +50,7 @@ def test_counts_are_those_of_a_count_by_hand(count: int, tmp_path: Path) -> None
     here = plan_tiles(spec, centres_nm(voxels), TILE).scales[0]
     assert here.cost.chunks == len(set.union(*touched))
     assert here.cost.touches == sum(map(len, touched))
-    assert here.cost.chunks <= here.cost.decoded_chunks <= here.cost.touches
+    assert here.cost.chunks <= here.cost.decoded_chunks <= 45  # of which the volume has 45, and all fit into memory
     assert here.cost.chunk_voxels == 32 * 16 * 8
     assert sum(here.cost.tiles.values()) == count
     assert (here.bytes, here.one_by_one_bytes) == (0, 0)  # nothing over the network
