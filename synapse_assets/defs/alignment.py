@@ -82,12 +82,12 @@ def alignment_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         shown.sort(key=lambda one: not one[0])
         return dg.MaterializeResult(
             metadata={
-                **{f"picture_{name}": picture(png, f"alignment of {name}") for _, name, png in shown[:PICTURES]},
-                **watch.numbers(table.num_rows),
                 "verdicts": dg.MetadataValue.md(
                     "\n".join(f"- **{name}**: {verdict}. {text}" for name, (verdict, text) in verdicts.items())
                     or "no points"
                 ),
+                **{f"picture_{name}": picture(png, f"alignment of {name}") for _, name, png in shown[:PICTURES]},
+                **watch.numbers(table.num_rows),
             },
             check_results=[
                 check(

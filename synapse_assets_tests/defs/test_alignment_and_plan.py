@@ -1,0 +1,146 @@
+"""What stands before cutting: coordinates that mean something else stop it, and the plan says what it takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from synapse_assets.cli import failure_reason
+from synapse_assets.schema import ALIGNMENT, BRAIN_REGIONS, SYNAPSE_SOURCES, TILE_PLAN
+from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
+from synapse_assets_tests.volumes.test_alignment import FLAT, T_BARS, plant, texture, write_stack
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stack of sections with a T-bar, one section deep, at each of `T_BARS`."""
+    values = texture(FLAT, 3)
+    plant(values, T_BARS, 14, [18, 75, 18])
+    folder = tmp_path_factory.mktemp("planted") / "em"
+    write_stack(folder, values)
+    return folder
+
+
+@pytest.fixture
+def planted_lab(tiny_inputs: Path, planted: Path, tmp_path: Path) -> Iterator[Lab]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(tiny_inputs, tmp_path, instance)
+        use(lab, tiny_inputs, planted)
+        yield lab
+
+
+def use(lab: Lab, inputs: Path, planted: Path, **changes: object) -> None:
+    volume = {"kind": "images", "url": str(planted), "voxel_size_nm": [4, 4, 40], "space": "FAFB14"}
+    lab.use(tiny_dataset(inputs, lab.points, volumes={"em": volume}, **changes))
+
+
+def t_bars(lab: Lab, sections_off: int = 0) -> None:
+    rows = [
+        {"id": f"t{i}", "x": x, "y": y, "z": z + sections_off, "neuron": i, "region": REGIONS[i % 3], "nt": "gaba"}
+        for i, (x, y, z) in enumerate(T_BARS.tolist())
+    ]
+    lab.write(pd.DataFrame(rows))
+
+
+def check_of(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    (found,) = [one for one in result.get_asset_check_evaluations() if one.check_name == name]
+    return found
+
+
+def test_right_coordinates_are_cut(planted_lab: Lab) -> None:
+    lab = planted_lab
+    t_bars(lab)
+    result = lab.materialize("synapse_table", "alignment")
+    assert check_of(result, "coordinates_fit").passed
+    rows = lab.store.results(ALIGNMENT).read().to_pylist()
+    assert {row["verdict"] for row in rows} == {"fits"}
+    assert rows[0]["reading"] == "as given"
+    assert rows[0]["score"] > 2 * rows[0]["random_score"]
+    lab.materialize("synapses", "tile_plan", "tiles", region=REGIONS[0])
+    assert lab.store.tiles.count() == 37
+
+
+def test_one_section_off_stops_the_cutting_until_it_is_mended_or_accepted(
+    planted_lab: Lab, tiny_inputs: Path, planted: Path
+) -> None:
+    lab = planted_lab
+    t_bars(lab, sections_off=1)
+    result = lab.materialize("synapse_table", "alignment", raises=False)
+    evaluation = check_of(result, "coordinates_fit")
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    lab.materialize("synapses", region=REGIONS[0])
+    result = lab.materialize("tiles", region=REGIONS[0], raises=False)
+    text = failure_reason(result)
+    assert "source table" in text
+    assert "one section too deep" in text
+    assert "transform: catmaid_to_n5" in text
+    assert lab.store.tiles.count() == 0
+
+    # Mended as the message says.
+    values = lab.dataset.model_dump()
+    values["sources"][0] |= {"space": "FAFB14_CATMAID", "transform": "catmaid_to_n5"}
+    lab.use(type(lab.dataset).model_validate(values))
+    assert check_of(lab.materialize("synapse_table", "alignment"), "coordinates_fit").passed
+    lab.materialize("synapses", "tiles", region=REGIONS[0])
+    assert lab.store.tiles.count() == 37
+    (source,) = lab.store.results(SYNAPSE_SOURCES).read().to_pylist()
+    assert (source["space"], source["transform"], source["rows"]) == ("FAFB14_CATMAID", "catmaid_to_n5", 110)
+
+    # Or accepted by one who knows better: the check stays amber, and nothing is held up.
+    use(lab, tiny_inputs, planted, accept_alignment=True)
+    evaluation = check_of(lab.materialize("synapse_table", "alignment"), "coordinates_fit")
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    lab.materialize("synapses", "tiles", region=REGIONS[1])
+    assert lab.store.tiles.regions() == {REGIONS[0]: 37, REGIONS[1]: 37}
+
+
+def test_nothing_is_cut_before_the_coordinates_were_examined(lab: Lab) -> None:
+    lab.materialize("synapse_table")
+    lab.materialize("synapses", region=REGIONS[0])
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "materialise the asset 'alignment' first" in text
+
+
+def test_the_plan_counts_what_is_still_to_be_cut(lab: Lab) -> None:
+    lab.materialize("synapse_table", "alignment")
+    lab.materialize("synapses", "tile_plan", region=REGIONS[0])
+    plan = lab.store.results(TILE_PLAN).read(REGIONS[0]).to_pylist()
+    assert {row["reader"] for row in plan} == {"grouped", "one by one"}
+    assert {row["tiles"] for row in plan} == {24}
+    grouped = plan[0]
+    assert grouped["block_tiles"] + grouped["cached_tiles"] + grouped["single_tiles"] == 24
+    assert grouped["decoded_gigavoxels"] <= plan[1]["decoded_gigavoxels"]
+    lab.materialize("tiles", region=REGIONS[0])
+    lab.materialize("tile_plan", region=REGIONS[0])
+    assert lab.store.results(TILE_PLAN).read(REGIONS[0]).num_rows == 0
+
+
+def test_region_names_follow_the_vocabulary_and_unknown_ones_are_told(lab: Lab) -> None:
+    points = pd.read_csv(lab.points)
+    names = {REGIONS[0]: "AL(L)", REGIONS[1]: "ellipsoid body", REGIONS[2]: "my 'region'; DROP TABLE"}
+    lab.write(points.assign(region=points["region"].map(names)))
+    lab.use(lab.dataset.model_copy(update={"region_vocabulary": "flywire"}))
+    result = lab.materialize("synapse_table")
+    evaluation = check_of(result, "regions_known")
+    assert not evaluation.passed
+    assert evaluation.metadata["unknown"].value == 1
+    unknown = "my_region_DROP_TABLE"
+    assert set(lab.instance.get_dynamic_partitions("tiny_brain_region")) == {"AL_L", "EB", unknown}
+    rows = {row["brain_region"]: row for row in lab.store.results(BRAIN_REGIONS).read().to_pylist()}
+    assert (rows["AL_L"]["source_name"], rows["AL_L"]["region_group"]) == ("AL(L)", "antennal lobe")
+    assert (rows[unknown]["source_name"], rows[unknown]["known"]) == ("my 'region'; DROP TABLE", False)
+    assert rows["EB"]["synapses"] == 24
+
+
+def test_partners_at_one_site_are_told_and_merged_on_request(lab: Lab) -> None:
+    points = pd.read_csv(lab.points)
+    lab.write(pd.concat([points, points.head(6).assign(id=[f"p{i}" for i in range(6)])]))
+    evaluation = check_of(lab.materialize("synapse_table"), "one_row_per_site")
+    assert not evaluation.passed
+    assert "78 synapses at 72 positions; merge_partners: true" in str(evaluation.description)
+    lab.use(lab.dataset.model_copy(update={"merge_partners": True}))
+    result = lab.materialize("synapse_table")
+    assert check_of(result, "one_row_per_site").passed
+    assert sum(lab.store.synapse_table.regions().values()) == 72
