@@ -92,7 +92,7 @@ def _open_precomputed(url: str, spec: VolumeSpec, where: str, context: ts.Contex
         return open_cloud_volume(address, spec, where, context)
     if spec.reader == "cloud-volume":
         return open_cloud_volume(address, spec, where, context)
-    info = read_json(open_files(url, where, context), "info", where)
+    info = read_json(open_files(url, where, context), "info", where, spec.timeout_s)
     if info is None:
         raise BadInput(f"{where}: there is no file 'info' in it, so no neuroglancer precomputed volume; check its url")
     scale = chosen_scale(info, spec, where)
@@ -105,4 +105,4 @@ def _open_precomputed(url: str, spec: VolumeSpec, where: str, context: ts.Contex
         )
     if compressed:
         return open_cloud_volume(address, spec, where, context)
-    return open_scale(store_spec(url), scale, where, context), scale.bytes_per_voxel
+    return open_scale(store_spec(url), scale, where, context, spec.timeout_s), scale.bytes_per_voxel

@@ -96,10 +96,12 @@ def chosen_scale(info: dict[str, Any], spec: VolumeSpec, where: str) -> Scale:
     return chosen
 
 
-def open_scale(store: str | dict[str, Any], scale: Scale, where: str, context: ts.Context) -> ts.TensorStore:
+def open_scale(
+    store: str | dict[str, Any], scale: Scale, where: str, context: ts.Context, timeout_s: float
+) -> ts.TensorStore:
     """The array of `scale`, axes z, y, x, of the volume at tensorstore's description `store`."""
     array = open_store(
-        {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": scale.index}, where, context
+        {"driver": "neuroglancer_precomputed", "kvstore": store, "scale_index": scale.index}, where, context, timeout_s
     )
     return array[ts.d["channel"][0]].transpose(["z", "y", "x"])
 

@@ -14,13 +14,14 @@ class _Refused(BadInput):
     """A file that this machine may not read, or that is absent from a bucket which does not tell the difference."""
 
 
-def read_json(files: ts.KvStore, name: str, where: str) -> dict[str, Any] | None:
+def read_json(files: ts.KvStore, name: str, where: str, timeout_s: float) -> dict[str, Any] | None:
     """The object in the file `name`, None where there is no such file.
 
-    Raises BadInput where it is no JSON object or may not be read, ConnectionError where the network fails.
+    Raises BadInput where it is no JSON object or may not be read, ConnectionError where the network fails or gives no
+    answer within `timeout_s`.
     """
     try:
-        answer = files.read(name).result()
+        answer = _answered(files.read(name), f"{where}: its file '{name}'", timeout_s)
     except ValueError as error:
         if is_network_error(error):
             raise ConnectionError(f"{where}: its file '{name}' could not be fetched: {error}") from error
@@ -42,15 +43,26 @@ def read_json(files: ts.KvStore, name: str, where: str) -> dict[str, Any] | None
     return content
 
 
-def open_store(spec: dict[str, Any], where: str, context: ts.Context) -> ts.TensorStore:
-    """The array of a tensorstore `spec`, in which an absent chunk is an error and not black."""
+def _answered(future: ts.Future, where: str, timeout_s: float) -> Any:
     try:
-        return ts.open(
+        return future.result(timeout=timeout_s)
+    except TimeoutError as error:
+        raise ConnectionError(
+            f"{where} was not answered within timeout_s = {timeout_s:g} seconds: run again later, or raise timeout_s of the "
+            "volume in the dataset's YAML"
+        ) from error
+
+
+def open_store(spec: dict[str, Any], where: str, context: ts.Context, timeout_s: float) -> ts.TensorStore:
+    """The array of a tensorstore `spec`, in which an absent chunk is an error and not black. Raises as `read_json`."""
+    try:
+        opening = ts.open(
             {**spec, "fill_missing_data_reads": False, "recheck_cached_data": "open"},
             context=context,
             open=True,
             read=True,
-        ).result()
+        )
+        return _answered(opening, f"{where}: opening it", timeout_s)
     except ValueError as error:
         if is_network_error(error):
             raise ConnectionError(f"{where}: {error}") from error
@@ -63,13 +75,13 @@ def open_array_of(
     """The zarr or N5 array among `files`, which tensorstore's description `store` leads to; axes z, y, x."""
     driver = "n5" if spec.kind == "n5" else _zarr_driver(files, spec, where)
     if driver == "n5":
-        attributes = read_json(files, "attributes.json", where)
+        attributes = read_json(files, "attributes.json", where, spec.timeout_s)
         if attributes is None or "dimensions" not in attributes:
             raise BadInput(
                 f"{where}: no N5 array there (a file attributes.json with dimensions); give the folder of the array "
                 "itself"
             )
-    array = open_store({"driver": driver, "kvstore": store}, where, context)
+    array = open_store({"driver": driver, "kvstore": store}, where, context, spec.timeout_s)
     extra = array.rank - 3
     surplus = range(extra) if spec.axis_order == "zyx" else range(3, array.rank)
     if extra < 0 or any(array.shape[axis] != 1 for axis in surplus):
@@ -88,7 +100,7 @@ def _zarr_driver(files: ts.KvStore, spec: VolumeSpec, where: str) -> str:
     refusal: _Refused | None = None
     for name, driver in (("zarr.json", "zarr3"), (".zarray", "zarr"), (".zgroup", None)):
         try:
-            found[name] = read_json(files, name, where)
+            found[name] = read_json(files, name, where, spec.timeout_s)
         except _Refused as error:  # buckets that do not list their objects refuse the absent ones
             refusal = error
             continue

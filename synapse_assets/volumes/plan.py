@@ -169,7 +169,7 @@ def _other_scales(spec: VolumeSpec, where: str, tile: TileSpec) -> list[tuple[tu
     if spec.kind != "precomputed" or (is_remote(url) and not url.startswith(("http", "gs", "s3"))):
         return []
     address = url if is_remote(url) else str(local_path(url, spec.url))
-    info = read_json(open_files(address, where, reading_context(Retries())), "info", where) or {}
+    info = read_json(open_files(address, where, reading_context(Retries())), "info", where, spec.timeout_s) or {}
     found = []
     own = np.array(spec.voxel_size_nm)
     for scale in info.get("scales", []):

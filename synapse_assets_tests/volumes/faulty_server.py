@@ -49,7 +49,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, FaultyServer)
-        if self.path.endswith("info"):
+        if self.path.endswith("info") and server.only != "info":
             return super().do_GET()
         server.requests[self.path].append(time.monotonic())
         if server.fault is None or server.only not in self.path or len(server.requests[self.path]) > server.times:

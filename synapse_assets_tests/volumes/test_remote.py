@@ -89,6 +89,12 @@ def test_a_server_that_does_not_answer_is_given_up(server: FaultyServer) -> None
     assert 0.25 < time.monotonic() - begin < 5
 
 
+def test_a_server_that_does_not_answer_when_the_volume_is_opened(server: FaultyServer) -> None:
+    server.fault, server.only = "slow", "info"
+    with pytest.raises(ConnectionError, match=r"its file 'info' was not answered within timeout_s = 0\.3 seconds"):
+        open_volume(served_spec(server, timeout_s=0.3))
+
+
 @pytest.mark.parametrize("encoding", ["jpeg", "raw"])
 def test_a_damaged_chunk_is_named_with_the_remedy(server: FaultyServer, encoding: str) -> None:
     spec = served_spec(server, encoding, missing_chunks="black")
