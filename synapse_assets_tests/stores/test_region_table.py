@@ -195,8 +195,8 @@ def test_synapses_and_vectors_are_stored_too(tmp_path: Path) -> None:
     store = DatasetStore(str(tmp_path), "sample")
     store.synapses.replace_region("A", synapses("A", ["s1"]), [])
     store.vectors("m1", 4).replace_region("A", vectors("A", ["s1"]), [])
-    assert store.synapses.read("A", ["known_classes", "neuron_id"]).to_pylist() == [
-        {"known_classes": ["gaba"], "neuron_id": 2**60 + 1}
+    assert store.synapses.read("A", ["source_file", "neuron_id"]).to_pylist() == [
+        {"source_file": "points.csv", "neuron_id": 2**60 + 1}
     ]
     assert store.vectors("m1", 4).read("A", ["vector"]).column(0).to_pylist() == [[0.0, 1.0, 2.0, 3.0]]
 

@@ -1,6 +1,5 @@
 """The plan against counting by hand, against a server's own count of requests, and for a million points."""
 
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,12 +190,9 @@ def test_a_million_points_in_bounded_memory(tmp_path: Path) -> None:
     points = centres_nm(np.random.default_rng(9).integers(low, high, size=(1_000_000, 3)))
     boxes = volume.tile_boxes(points, TileSpec(size_px=8, sections=1))
     tracemalloc.start()
-    begin = time.process_time()
     cost = cost_of(volume.array, *boxes)
-    seconds = time.process_time() - begin
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert sum(cost.tiles.values()) == 1_000_000
     assert cost.chunks == 45
-    assert seconds < 20
     assert peak < 500e6
