@@ -106,6 +106,7 @@ SYNAPSES = Table(
             nullable=True,
         ),
         Column("score", pa.float64(), "Confidence of the detection, as the source gives it.", nullable=True),
+        Column("source", pa.string(), "Name of the source in the dataset's YAML that the row comes from."),
         Column("source_file", pa.string(), "Name of the file that the row was read from."),
     ),
 )
@@ -124,7 +125,7 @@ SYNAPSE_SOURCES = Table(
         Column("file", pa.string(), "Name of the file."),
         Column("bytes", pa.int64(), "Size of the file."),
         Column("sha256", pa.string(), "Hash of the file's bytes, 64 hexadecimal digits."),
-        Column("rows", pa.int64(), "Rows taken from it."),
+        Column("rows", pa.int64(), "Rows read from it, before a trial limit and before partners are merged."),
         Column("left_out", pa.string(), "Rows left out by reason, as JSON {reason: rows}."),
         Column("units", pa.string(), "Unit of the file's coordinates; they are stored as nanometres.", nullable=True),
         Column(
@@ -190,8 +191,9 @@ ALIGNMENT = Table(
         ),
         Column("why_not", pa.string(), "Why that reading was not scored.", nullable=True),
         Column("better", pa.bool_(), "True for the reading that beats the given one."),
+        Column("examined", pa.string(), "Hash of what was examined: the source's places and mapping, the volume."),
         Column("random_score", pa.float64(), "Highest score among random shifts of all points.", nullable=True),
-        Column("verdict", pa.string(), "Of the source: fits, cannot tell, or contradicted."),
+        Column("verdict", pa.string(), "Of the source: fits, cannot tell, contradicted, or no synapses."),
         Column("sentence", pa.string(), "The verdict in words, with what to change."),
     ),
 )

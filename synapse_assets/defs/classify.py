@@ -19,7 +19,7 @@ FOLDS = 5
 def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
-    labels_key = dg.AssetKey([dataset.name, "synapse_labels"])
+    synapses_key, labels_key = (dg.AssetKey([dataset.name, name]) for name in ("synapses", "synapse_labels"))
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
     splits_key, classifier_key = (
         dg.AssetKey([dataset.name, "splits"]),
@@ -30,7 +30,10 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "6_classify", "splits", SPLITS, {"parquet"}),
-        deps=[dg.AssetDep(labels_key, partition_mapping=every_region())],
+        deps=[
+            dg.AssetDep(synapses_key, partition_mapping=every_region()),
+            dg.AssetDep(labels_key, partition_mapping=every_region()),
+        ],
         check_specs=[
             dg.AssetCheckSpec(
                 "classes_in_every_fold",
@@ -222,6 +225,7 @@ def classify_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             **describe(dataset, "6_classify", "neuron_predictions", NEURON_PREDICTIONS, {"parquet"}),
             deps=[
                 dg.AssetDep(predictions_key, partition_mapping=every_region()),
+                dg.AssetDep(synapses_key, partition_mapping=every_region()),
                 dg.AssetDep(labels_key, partition_mapping=every_region()),
             ],
         )

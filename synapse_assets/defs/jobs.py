@@ -1,4 +1,4 @@
-"""Jobs beside the assets: `<dataset>_apply` for one region, `<dataset>_fit` for what is fitted, `<dataset>_promote`."""
+"""Jobs beside the assets: `<dataset>_ingest` for the tables, `_apply` for one region, `_fit` for what is fitted, `_promote`."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Promotion(dg.Config):
 
 
 def dataset_jobs(dataset: Dataset) -> list[Any]:
-    """The three jobs of one dataset."""
+    """The jobs of one dataset."""
 
     @dg.op(name=f"{dataset.name}_promote_model")
     def promote_model(context: dg.OpExecutionContext, config: Promotion, installation: Installation) -> None:
@@ -52,7 +52,13 @@ def dataset_jobs(dataset: Dataset) -> list[Any]:
     def promote_job() -> None:
         promote_model()
 
+    first = ["synapse_table", *(["neurons"] if dataset.neurons else []), "alignment"]
     return [
+        dg.define_asset_job(
+            f"{dataset.name}_ingest",
+            selection=[dg.AssetKey([dataset.name, name]) for name in first],
+            description=f"Read the tables of {dataset.title}, register its regions, and examine the coordinates. Run this first.",
+        ),
         dg.define_asset_job(
             f"{dataset.name}_apply",
             selection=[dg.AssetKey([dataset.name, name]) for name in APPLIED],

@@ -71,7 +71,9 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         return [synapse_labels]
 
     @dg.asset(
-        **describe(dataset, "2_synapses", "neurons", NEURONS, {"parquet"}),
+        **describe(
+            dataset, "2_synapses", "neurons", NEURONS, {"parquet"}, dataset.model_dump(mode="json", include={"neurons"})
+        ),
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )
     def neurons(installation: Installation) -> dg.MaterializeResult:

@@ -23,7 +23,7 @@ REDUCED_DIMENSIONS = 10
 def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
-    labels_key = dg.AssetKey([dataset.name, "synapse_labels"])
+    synapses_key, labels_key = (dg.AssetKey([dataset.name, name]) for name in ("synapses", "synapse_labels"))
     embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
     model_key, coordinates_key = (
         dg.AssetKey([dataset.name, "umap_model"]),
@@ -228,6 +228,7 @@ def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         **describe(dataset, "5_maps", "cluster_cards", CLUSTER_CARDS, {"parquet"}),
         deps=[
             dg.AssetDep(clusters_key, partition_mapping=every_region()),
+            dg.AssetDep(synapses_key, partition_mapping=every_region()),
             dg.AssetDep(labels_key, partition_mapping=every_region()),
             dg.AssetDep(tiles_key, partition_mapping=every_region()),
         ],

@@ -9,6 +9,7 @@ import dagster as dg
 
 from synapse_assets.datasets import Dataset
 from synapse_assets.schema import Table
+from synapse_assets.stores.models import fingerprint
 
 OWNERS = ["team:synapse-assets"]
 # The UI keeps metadata in its database: a picture above this size is refused.
@@ -16,8 +17,14 @@ LARGEST_PICTURE_BYTES = 750_000
 _SECONDS_BETWEEN_LOG_LINES = 10.0
 
 
-def describe(dataset: Dataset, stage: str, name: str, table: Table | None, kinds: set[str]) -> dict[str, Any]:
-    """Arguments for `@dg.asset`: key, group, owners, kinds and the column list, alike for every asset."""
+def describe(
+    dataset: Dataset, stage: str, name: str, table: Table | None, kinds: set[str], settings: object = None
+) -> dict[str, Any]:
+    """Arguments for `@dg.asset`: key, group, owners, kinds and the column list, alike for every asset.
+
+    settings: the part of the dataset's YAML that decides the content (anything that has a JSON form); when it changes, the
+    asset shows as stale.
+    """
     metadata: dict[str, Any] = {"dataset": dataset.title}
     if table is not None:
         metadata["dagster/column_schema"] = column_schema(table)
@@ -27,6 +34,7 @@ def describe(dataset: Dataset, stage: str, name: str, table: Table | None, kinds
         "owners": OWNERS,
         "kinds": kinds,
         "metadata": metadata,
+        **({} if settings is None else {"code_version": fingerprint({"settings": settings}, {})}),
     }
 
 

@@ -9,6 +9,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.partitions import every_region
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import (
+    ALIGNMENT,
     BRAIN_REGIONS,
     CLUSTER_CARDS,
     CLUSTERS,
@@ -37,6 +38,7 @@ APPLIED_MODELS = (
 RESULTS = {
     table.name: table
     for table in (
+        ALIGNMENT,
         BRAIN_REGIONS,
         SYNAPSE_SOURCES,
         NEURON_SOURCES,
@@ -67,8 +69,8 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     whole = ["cluster_cards", "splits"]
     whole += ["neuron_predictions"] if dataset.has_neurons else []
     whole += ["neurons"] if dataset.neurons else []
-    # Written beside the asset in brackets, not assets of their own: (synapse_table), (neurons).
-    beside = ["brain_regions", "synapse_sources"] + (["neuron_sources"] if dataset.neurons else [])
+    # Tables that other assets write: what was read, and how well its coordinates fit.
+    beside = ["brain_regions", "synapse_sources", "alignment"] + (["neuron_sources"] if dataset.neurons else [])
 
     @dg.asset(
         **describe(dataset, "7_publish", "warehouse", None, {"duckdb"}),

@@ -55,13 +55,14 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     table_key, synapses_key = dg.AssetKey([dataset.name, "synapse_table"]), dg.AssetKey([dataset.name, "synapses"])
 
     @dg.asset(
-        **describe(dataset, "2_synapses", "synapse_table", SYNAPSE_TABLE, {"parquet"}),
+        **describe(dataset, "2_synapses", "synapse_table", SYNAPSE_TABLE, {"parquet"}, _settings(dataset)),
         deps=[[dataset.name, "synapse_source"]],
         check_specs=[
             dg.AssetCheckSpec(
                 "one_row_per_site",
                 asset=table_key,
-                description="No two synapses lie at the same position: a site with several partners would count several times.",
+                description="No two synapses lie at the same position: a site with several partners would count several times. "
+                "merge_partners keeps one row of those that share region, neuron and position.",
             ),
             dg.AssetCheckSpec(
                 "regions_known",
@@ -124,7 +125,11 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                     "one_row_per_site",
                     places == kept,
                     f"{kept:,} synapses at {places:,} positions"
-                    + ("" if places == kept else "; merge_partners: true in the dataset's YAML keeps one of each"),
+                    + (
+                        ""
+                        if places == kept or dataset.merge_partners
+                        else "; merge_partners: true in the YAML merges them"
+                    ),
                     warn=True,
                     positions=places,
                 ),
@@ -202,6 +207,21 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         )
 
     return [synapse_table, synapses]
+
+
+def _settings(dataset: Dataset) -> dict[str, Any]:
+    """What decides how the tables of synapses are read."""
+    decides = {
+        "sources",
+        "missing_region",
+        "region_vocabulary",
+        "region_names",
+        "merge_partners",
+        "trial_limit",
+        "seed",
+    }
+    volumes = {name: (spec.voxel_size_nm, spec.space) for name, spec in dataset.volumes.items()}
+    return {**dataset.model_dump(mode="json", include=decides), "volumes": volumes}
 
 
 def _regions_shown(regions: pa.Table) -> str:

@@ -1,7 +1,7 @@
 """Cutting the picture around each synapse out of the volume: `tile_plan`, what it takes, and `tiles`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -13,7 +13,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe, picture, pr
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import TILE_PLAN, TILES
-from synapse_assets.stores import DatasetStore, Staging
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 
 SHEET_TILES = 24
@@ -26,7 +26,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     key, plan_key, synapses_key = (dg.AssetKey([dataset.name, name]) for name in ("tiles", "tile_plan", "synapses"))
 
     @dg.asset(
-        **describe(dataset, "3_tiles", "tile_plan", TILE_PLAN, {"parquet"}),
+        **describe(dataset, "3_tiles", "tile_plan", TILE_PLAN, {"parquet"}, _settings(dataset)),
         deps=[synapses_key, [dataset.name, "em_volume"]],
         partitions_def=regions,
         check_specs=[
@@ -51,8 +51,11 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         region = context.partition_key
         synapses = store.synapses.read(region, PLACES)
-        work = _work(dataset, store, region, synapses, crop_hashes(dataset, synapses))
-        plan = plan_region(dataset, region, synapses, work.todo)
+        wanted = crop_hashes(dataset, synapses)
+        changed, _ = _to_cut(dataset, store, region, synapses, wanted)
+        staged = store.staged_ids("tiles", region, content_key(wanted))
+        todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
+        plan = plan_region(dataset, region, synapses, todo)
         store.results(TILE_PLAN).write_region(region, plan)
         chosen = [
             row
@@ -68,11 +71,13 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             metadata={
                 "plan": dg.MetadataValue.md(_plan_shown(plan)),
                 **watch.numbers(plan.num_rows),
-                "tiles_to_cut": len(work.todo),
+                "tiles_to_cut": len(todo),
                 "chunks": sum(row["chunks"] for row in chosen),
                 "gigabytes": sum(row["gigabytes"] for row in chosen),
                 "hours": sum(row["hours"] for row in chosen),
             },
+            # What is wanted, not what is still to be done: cutting the tiles makes no plan out of date.
+            data_version=dg.DataVersion(content_key(wanted)),
             check_results=[
                 check(
                     "below_download_ceiling",
@@ -86,7 +91,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        **describe(dataset, "3_tiles", "tiles", TILES, {"lancedb"}),
+        **describe(dataset, "3_tiles", "tiles", TILES, {"lancedb"}, _settings(dataset)),
         deps=[synapses_key, plan_key, [dataset.name, "alignment"], [dataset.name, "em_volume"]],
         partitions_def=regions,
         pool="download",
@@ -96,7 +101,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 asset=key,
                 blocking=True,
                 partitions_def=regions,
-                description="Every synapse of the region has exactly one tile.",
+                description="Every synapse of the region has exactly one tile, cut where it lies now.",
             ),
             dg.AssetCheckSpec(
                 "tiles_whole",
@@ -119,8 +124,10 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         require_alignment(dataset, store)
         synapses = store.synapses.read(region, PLACES)
         wanted = crop_hashes(dataset, synapses)
-        work = _work(dataset, store, region, synapses, wanted)
-        changed, gone, todo, staging = work.changed, work.gone, work.todo, work.staging
+        changed, gone = _to_cut(dataset, store, region, synapses, wanted)
+        staging = store.staging("tiles", region, content_key(wanted))
+        staged = staging.done_ids()
+        todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
         progress = progress_logger(context.log.info, f"{region}: tiles", len(todo))
         done = missing = 0
         for batch in crop_region(dataset, region, synapses, wanted, todo):
@@ -131,6 +138,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         store.tiles.replace_region(region, staging.reader() or TILES.empty(), gone)
         staging.clear()
         count = store.tiles.count(region)
+        wrong = sum(map(len, store.tiles.changes(region, wanted, "crop_hash")))
         facts = store.tiles.read(region, ["synapse_id", "tile_hash", "valid_fraction", "section_contrast"])
         valid = facts.column("valid_fraction").to_numpy()
         return dg.MaterializeResult(
@@ -148,8 +156,8 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             check_results=[
                 check(
                     "one_tile_per_synapse",
-                    count == synapses.num_rows,
-                    f"{count:,} tiles for {synapses.num_rows:,} synapses",
+                    count == synapses.num_rows and not wrong,
+                    f"{count:,} tiles for {synapses.num_rows:,} synapses, {wrong:,} of another place or volume",
                     tiles=count,
                     synapses=synapses.num_rows,
                 ),
@@ -166,27 +174,24 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     return [tile_plan, tiles]
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What is to be done in a region: ids to cut (of which `todo` are not staged yet), ids that are gone."""
-
-    changed: list[str]
-    gone: list[str]
-    todo: list[str]
-    staging: Staging
-
-
-def _work(dataset: Dataset, store: DatasetStore, region: str, synapses: pa.Table, wanted: pa.Table) -> _Work:
+def _to_cut(
+    dataset: Dataset, store: DatasetStore, region: str, synapses: pa.Table, wanted: pa.Table
+) -> tuple[list[str], list[str]]:
+    """Ids whose tiles are to be cut (new, changed, or with a gap that may have been filled), and ids that are gone."""
     from synapse_assets.volumes.cropping import tiles_with_gaps
 
     changed, gone = store.tiles.changes(region, wanted, "crop_hash")
     # A chunk that was absent may have come since.
     stored = store.tiles.read(region, ["synapse_id", "valid_fraction"])
     again = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
-    changed += sorted(again)
-    staging = store.staging("tiles", region, content_key(wanted))
-    staged = staging.done_ids()
-    return _Work(changed, gone, [synapse_id for synapse_id in changed if synapse_id not in staged], staging)
+    return changed + sorted(again), gone
+
+
+def _settings(dataset: Dataset) -> dict[str, Any]:
+    """What decides the pixels of a tile."""
+    patience = {"download_ceiling_gb", "timeout_s", "requests_per_second"}
+    volumes = {name: spec.model_dump(mode="json", exclude=patience) for name, spec in dataset.volumes.items()}
+    return {**dataset.model_dump(mode="json", include={"tile"}), "volumes": volumes}
 
 
 def _scale(dataset: Dataset, volume: str) -> str:

@@ -26,18 +26,19 @@ def existing_file(path: str) -> Path:
 
 
 def checked_synapses(
-    columns: dict[str, pa.Array | pa.ChunkedArray], file: str, rows: int | range | np.ndarray = 1
+    columns: dict[str, pa.Array | pa.ChunkedArray], name: str, file: str, rows: int | range | np.ndarray = 1
 ) -> pa.Table:
     """The columns as a table of `schema.SYNAPSE_TABLE`; absent nullable columns become empty.
 
-    rows: the number of each row in the file, from 1, a header not counted; or that of the first, where none is left out.
-    Raises BadInput naming the first row with an empty id or a coordinate that is no number.
+    name: of the source. rows: the number of each row in the file, from 1, a header not counted; or that of the first, where
+    none is left out. Raises BadInput naming the first row with an empty id or a coordinate that is no number.
     """
     count = len(columns["synapse_id"])
     numbers = range(rows, rows + count) if isinstance(rows, int) else rows
     complete = {
         c.name: columns[c.name] if c.name in columns else pa.nulls(count, c.type) for c in SYNAPSE_TABLE.columns
     }
+    complete["source"] = pa.repeat(pa.scalar(name, pa.string()), count)
     complete["source_file"] = pa.repeat(pa.scalar(Path(file).name, pa.string()), count)
     for axis in ("x_nm", "y_nm", "z_nm"):
         right = pc.fill_null(pc.is_finite(complete[axis]), False)

@@ -30,5 +30,8 @@ def label_rows(rows: pa.Table, neurons: pa.Table) -> tuple[pa.Table, int]:
             "cell_type": of_neuron["cell_type"],
         }
     )
-    disagreeing = pc.sum(pc.not_equal(own["target"], of_neuron["target"])).as_py() or 0
+    # Lists are sorted by the readers, so that equal ones have equal texts.
+    texts = [pc.binary_join(lists["known_classes"], ",") for lists in (own, of_neuron)]
+    both = pc.and_(*(pc.fill_null(pc.not_equal(text, ""), False) for text in texts))
+    disagreeing = pc.sum(pc.and_(both, pc.fill_null(pc.not_equal(*texts), False))).as_py() or 0
     return SYNAPSE_LABELS.conform(labels), int(disagreeing)

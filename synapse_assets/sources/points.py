@@ -78,6 +78,7 @@ class Conversion:
         """The columns that text files should read as numbers; never one that holds identifiers."""
         given = {use: name for use, name in self._columns.items() if use in (*_AXES, "score")}
         ids = {name for use, name in self._columns.items() if use not in given}
+        ids |= set(self._source.id_from) - set(given.values())
         return {*given.values(), *self._source.minimum} - ids - set(self._source.only)
 
     def table(self, batch: pa.RecordBatch, first_row: int) -> pa.Table:
@@ -95,7 +96,8 @@ class Conversion:
             elif use == "section":
                 columns[use] = whole_numbers(values, place)
             elif use == "score":
-                columns[use] = numbers(values, place)
+                scores = numbers(values, place)
+                columns[use] = pc.if_else(pc.is_nan(scores), pa.scalar(None, scores.type), scores)
             elif use == "hemilineage":
                 columns[use] = hemilineages(text(values, place))
             elif use in ("synapse_id", "brain_region", "target", "object_id"):
@@ -105,14 +107,15 @@ class Conversion:
         if source.id_prefix:
             columns["synapse_id"] = pc.binary_join_element_wise(source.id_prefix, columns["synapse_id"], "")
         count = batch.num_rows
-        columns["brain_region"] = self._regions.keys(columns.get("brain_region", _repeated(source.brain_region, count)))
+        everywhere = _repeated(source.brain_region, count)
+        columns["brain_region"] = self._regions.keys(pc.coalesce(columns.get("brain_region", everywhere), everywhere))
         if "target" not in columns and source.target_value is not None:
             columns["target"] = _repeated(source.target_value, count)
         if "target" in columns:
             columns["known_classes"] = known_classes(columns["target"], source.class_names)
             columns["target"] = only_class(columns["known_classes"])
         columns["volume"] = _repeated(source.volume, count)
-        return checked_synapses(columns, source.path, rows)
+        return checked_synapses(columns, source.name, source.path, rows)
 
     def _left(self, batch: pa.RecordBatch, rows: range) -> tuple[pa.RecordBatch, range | np.ndarray]:
         """The rows that the source's conditions leave, and their numbers; what is left out is tallied by the first reason."""

@@ -102,7 +102,7 @@ class _Batch:
             columns["hemilineage"] = hemilineages(self._texts("hemilineage"))
             columns["known_classes"] = known_classes(self._texts("neurotransmitter"), _CLASS_NAMES)
             columns["target"] = only_class(columns["known_classes"])
-        return checked_synapses(columns, source.path, self._first_row)
+        return checked_synapses(columns, source.name, source.path, self._first_row)
 
     def _neurons(self) -> pa.Array:
         first, *others = _NEURON_FIELDS[self._source.format]

@@ -49,10 +49,10 @@ def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
 
 
 def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
-    """Ids of neurons as int64, `offset` added; 0 is background and becomes null. Raises BadInput like `whole_numbers`."""
+    """Ids of neurons as int64, `offset` added; 0 (background) and below become null. Raises BadInput like `whole_numbers`."""
     ids = whole_numbers(values, place)
-    if pc.any(pc.equal(ids, 0)).as_py():
-        ids = pc.if_else(pc.equal(ids, 0), pa.scalar(None, pa.int64()), ids)
+    if pc.any(pc.less(ids, 1)).as_py():
+        ids = pc.if_else(pc.less(ids, 1), pa.scalar(None, pa.int64()), ids)
     if not offset:
         return ids
     try:

@@ -61,6 +61,10 @@ class DatasetStore:
         """The unfinished work of one region of an asset; work under another key of the same region is dropped."""
         return Staging.open(self.folder.child("staging", segment(asset), segment(region)), key)
 
+    def staged_ids(self, asset: str, region: str, key: str) -> set[str]:
+        """Ids of the synapses whose rows lie in that staging; nothing is dropped."""
+        return Staging(self.folder.child("staging", segment(asset), segment(region)), key).done_ids()
+
     @property
     def warehouse_path(self) -> Path:
         """Where the published DuckDB file lies; there may be none yet."""

@@ -24,9 +24,11 @@ from synapse_assets.stores.parquet_table import region_folder
 
 _POINTER = "current.json"
 _FILE = "data.parquet"
-# Rows held before the fullest regions are written: about 200 bytes each. A region's row groups are this long or longer.
+# Rows held before the fullest regions are written: about 200 bytes each.
 _BUFFERED_ROWS = 1_000_000
 _ROW_GROUP_ROWS = 100_000
+# What decides which of several rows of one site stays: the id, and where ids are alike everything else.
+_MERGE_ORDER = "synapse_id, score DESC, source_file, section, object_id, target, hemilineage, known_classes::VARCHAR"
 _MEMORY_LIMIT = "1GB"
 # Columns of a row that a change of labels alone leaves as they are.
 _SITE_COLUMNS = [name for name in SYNAPSES.names if name != "brain_region"]
@@ -48,8 +50,8 @@ class SplitTable:
         """Gives a writer for the rows of the whole source; at the end of the block they become the split, all at once.
 
         With `merge_partners`, of the rows of a region that share volume, neuron and position only the one with the smallest
-        id stays. Raises BadInput, and leaves the split as it is, if a synapse id is there twice, or if another run is
-        splitting now.
+        id stays; rows of unknown neurons all stay. Raises BadInput, and leaves the split as it is, if a synapse id is there
+        twice, or if another run is splitting now.
         """
         root = self.folder.path
         root.mkdir(parents=True, exist_ok=True)
@@ -79,8 +81,15 @@ class SplitTable:
         return {region: int(entry["rows"]) for region, entry in self._pointer()["regions"].items()}
 
     def places(self) -> int:
-        """Number of distinct positions; fewer than rows where several partners share a presynaptic site."""
-        return sum(int(entry["places"]) for entry in self._pointer()["regions"].values())
+        """Number of distinct positions, over all regions; fewer than rows where partners share a presynaptic site."""
+        return int(self._pointer()["places"])
+
+    def source_hash(self, source: str) -> str:
+        """Hash of the places of a source's rows, whatever their order; empty for a source without rows.
+
+        Raises BadInput before the first split.
+        """
+        return str(self._pointer()["sources"].get(source, ""))
 
     def site_hash(self, region: str) -> str:
         """Hash of what a region's rows say of place and neuron, whatever their order; empty for a region without rows.
@@ -109,8 +118,8 @@ class SplitTable:
             found = pq.ParquetFile(source).read(columns=names).select(names)
         return found.cast(pa.schema([SYNAPSE_TABLE.arrow.field(name) for name in names]))
 
-    def sample(self, volume: str, source_files: Sequence[str], rows: int, seed: int) -> pa.Table:
-        """At most `rows` (synapse_id, x_nm, y_nm, z_nm) read from those files into that volume, drawn by the seed.
+    def sample(self, source: str, rows: int, seed: int) -> pa.Table:
+        """At most `rows` (synapse_id, x_nm, y_nm, z_nm) of that source, drawn by the seed.
 
         The same content gives the same sample, in whatever order it was written. Raises BadInput before the first split.
         """
@@ -124,8 +133,8 @@ class SplitTable:
             connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
             found: pa.Table = connection.sql(
                 f"SELECT synapse_id, {', '.join(_PLACE)} FROM {_rows_of(files)} "  # noqa: S608
-                "WHERE volume = $1 AND list_contains($2, source_file) ORDER BY md5(synapse_id || $3), synapse_id LIMIT $4",
-                params=[volume, list(source_files), f"|{seed}", rows],
+                "WHERE source = $1 ORDER BY md5(synapse_id || $2), synapse_id LIMIT $3",
+                params=[source, f"|{seed}", rows],
             ).to_arrow_table()
         return found
 
@@ -133,20 +142,20 @@ class SplitTable:
         pointer: dict[str, Any] | None = self.folder.read_json(_POINTER)
         if pointer is None:
             raise BadInput(f"there is no synapse table in {self.folder.root} yet; materialise synapse_table first")
-        if any("sites" not in entry for entry in pointer["regions"].values()):
+        if "sources" not in pointer:
             raise BadInput(
                 f"the synapse table in {self.folder.root} is of an older version; materialise synapse_table again"
             )
         return pointer
 
     def _promote(self, parts: Path) -> None:
-        regions = _check_and_hash(parts)
+        content = _check_and_hash(parts)
         previous = self.version
-        version = hashlib.sha256(json.dumps(regions, sort_keys=True).encode()).hexdigest()[:12]
+        version = hashlib.sha256(json.dumps(content["regions"], sort_keys=True).encode()).hexdigest()[:12]
         self.folder.adopt(parts, version)
         if version == previous:
             return
-        self.folder.write_json(_POINTER, {"version": version, "previous": previous, "regions": regions})
+        self.folder.write_json(_POINTER, {"version": version, "previous": previous, **content})
         for name in self.folder.names():
             if name not in (version, previous, _POINTER, ".lock"):
                 self.folder.remove(name)
@@ -168,16 +177,18 @@ class SplitWriter:
             return
         codes = table.column("brain_region").combine_chunks().dictionary_encode()
         places = codes.indices.to_numpy()
-        sorted_rows = table.take(pa.array(np.argsort(places, kind="stable")))
+        order = np.argsort(places, kind="stable")
         start = 0
         for region, count in zip(codes.dictionary.to_pylist(), np.bincount(places).tolist(), strict=True):
-            self._buffers.setdefault(region, []).append(sorted_rows.slice(start, count))
+            # Rows of their own: a slice would keep the whole batch in memory until the region is written.
+            self._buffers.setdefault(region, []).append(table.take(pa.array(order[start : start + count])))
             self._waiting[region] += count
             start += count
         if self._waiting.total() >= _BUFFERED_ROWS:
-            full = [region for region, count in self._waiting.items() if count >= _ROW_GROUP_ROWS]
-            for region in full or list(self._buffers):
+            for region, _ in self._waiting.most_common():
                 self._flush(region)
+                if self._waiting.total() <= _BUFFERED_ROWS // 2:
+                    break
 
     def close(self) -> None:
         """Completes the files."""
@@ -207,7 +218,8 @@ def _merge_partners(parts: Path) -> None:
             merged = file.with_suffix(".merged")
             reader = connection.sql(
                 f"SELECT * FROM read_parquet('{_quoted(file)}', hive_partitioning = false) "  # noqa: S608
-                f"QUALIFY row_number() OVER (PARTITION BY volume, neuron_id, {', '.join(_PLACE)} ORDER BY synapse_id) = 1 "
+                f"QUALIFY row_number() OVER (PARTITION BY volume, neuron_id, {', '.join(_PLACE)} ORDER BY {_MERGE_ORDER}) = 1 "
+                "OR neuron_id IS NULL "
                 "ORDER BY synapse_id"
             ).to_arrow_reader(_ROW_GROUP_ROWS)
             with pq.ParquetWriter(merged, SYNAPSE_TABLE.arrow, compression="zstd") as writer:
@@ -217,8 +229,10 @@ def _merge_partners(parts: Path) -> None:
     shutil.rmtree(parts / ".spill", ignore_errors=True)
 
 
-def _check_and_hash(parts: Path) -> dict[str, dict[str, Any]]:
-    """Rows, places and content hashes of every region in the parts; raises BadInput if a synapse id is there twice.
+def _check_and_hash(parts: Path) -> dict[str, Any]:
+    """Rows and content hashes of every region in the parts, `places` of all, and a hash of the places of every source.
+
+    Raises BadInput if a synapse id is there twice.
 
     The hashes are sums of DuckDB's row hashes. Another version of DuckDB may hash otherwise: then every region counts as
     changed once, and the steps downstream find nothing to do.
@@ -226,7 +240,7 @@ def _check_and_hash(parts: Path) -> dict[str, dict[str, Any]]:
     import duckdb
 
     if not any(parts.iterdir()):
-        return {}
+        return {"regions": {}, "places": 0, "sources": {}}
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'; SET preserve_insertion_order = false")
         connection.execute(f"SET temp_directory = '{_quoted(parts / '.spill')}'")
@@ -245,20 +259,27 @@ def _check_and_hash(parts: Path) -> dict[str, dict[str, Any]]:
                 "the position, name further columns in id_from, or set merge_partners; else remove the repeated rows."
             )
         found = connection.execute(
-            f"SELECT brain_region, count(*), count(DISTINCT hash(volume, {', '.join(_PLACE)})), "  # noqa: S608
-            f"sum(hash({', '.join(_SITE_COLUMNS)})), sum(hash(synapse_id, {', '.join(_LABEL_COLUMNS)})) "
-            f"FROM {rows} GROUP BY 1 ORDER BY 1"
+            f"SELECT brain_region, count(*), sum(hash({', '.join(_SITE_COLUMNS)})), "  # noqa: S608
+            f"sum(hash(synapse_id, {', '.join(_LABEL_COLUMNS)})) FROM {rows} GROUP BY 1 ORDER BY 1"
         ).fetchall()
+        sources = connection.execute(
+            f"SELECT source, sum(hash(synapse_id, volume, {', '.join(_PLACE)})) FROM {rows} GROUP BY 1 ORDER BY 1"  # noqa: S608
+        ).fetchall()
+        place_hash = f"hash(volume, {', '.join(_PLACE)})"
+        places = connection.execute(f"SELECT count(DISTINCT {place_hash}) FROM {rows}").fetchall()[0][0]  # noqa: S608
     shutil.rmtree(parts / ".spill", ignore_errors=True)
     return {
-        region: {
-            "rows": count,
-            "places": places,
-            "sites": f"{int(sites) % 2**64:016x}",
-            "labels": f"{int(labels) % 2**64:016x}",
-        }
-        for region, count, places, sites, labels in found
+        "regions": {
+            region: {"rows": count, "sites": _short(sites), "labels": _short(labels)}
+            for region, count, sites, labels in found
+        },
+        "places": int(places),
+        "sources": {source: _short(total) for source, total in sources},
     }
+
+
+def _short(total: Any) -> str:
+    return f"{int(total) % 2**64:016x}"
 
 
 def _rows_of(folder: Path) -> str:

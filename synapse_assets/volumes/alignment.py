@@ -34,6 +34,8 @@ Bytes = npt.NDArray[np.uint8]
 Verdict = Literal["fits", "cannot tell", "contradicted"]
 Units = Literal["nm", "voxel"]
 
+# Points whose surroundings are read.
+SAMPLE = 128
 # Fewer points average away too little of what lies there by chance.
 MINIMUM_POINTS = 30
 # Share of points inside the volume: from `_MOST` on a reading is worth its download; below `_FEW` it is no reading at
@@ -108,12 +110,18 @@ class Alignment:
 
 
 def examine_alignment(
-    volume: Volume, points_nm: npt.ArrayLike, units: Units, seed: int, sample: int = 128
+    volume: Volume,
+    points_nm: npt.ArrayLike,
+    units: Units,
+    seed: int,
+    sample: int = SAMPLE,
+    voxel_size_nm: tuple[float, float, float] | None = None,
 ) -> Alignment:
     """Whether `points_nm` (N, 3), x, y, z in nm as the dataset's YAML has them converted, mean places in `volume`.
 
     `units` is what the YAML says the table's numbers are: axes are exchanged, and units mistaken, in the table's own
-    numbers. At most `sample` points are looked at, the same ones for the same seed.
+    numbers, whose voxels are of `voxel_size_nm` (x, y, z; the volume's, if None). At most `sample` points are looked at, the
+    same ones for the same seed.
 
     Raises BadInput for points that are no (N, 3) finite numbers, and ConnectionError where the network fails after
     retries. Of more than 200,000 points that many are drawn first.
@@ -124,7 +132,7 @@ def examine_alignment(
         raise BadInput("there are no points to examine; is the table empty?")
     if len(points) > _COUNTED:
         points = points[np.random.default_rng(seed).choice(len(points), _COUNTED, replace=False)]
-    size = np.array(volume.voxel_size_nm)
+    size = np.array(voxel_size_nm or volume.voxel_size_nm)
     numbers = points if units == "nm" else points / size
     ways = _ways(units)
     places = {way: numbers[:, list(way.order)] * (size if way.units == "voxel" else 1.0) for way in ways}
@@ -298,6 +306,12 @@ class _Look:
         count = self.neighbourhoods
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)[:, self.neighbourhood]
         return np.asarray(drawn / drawn.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def box_of(volume: Volume) -> TileSpec:
+    """The box that is read around each point of the given reading."""
+    scale = _Scale.of(volume)
+    return TileSpec(size_px=scale.box, sections=4 * scale.step + 1)
 
 
 def _look(volume: Volume, points: Floats, reach: int, sample: int, rng: np.random.Generator) -> _Look | str:

@@ -14,12 +14,25 @@ from synapse_assets.volumes import open_volume
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash
 
+# What a volume's description says that changes no pixel of a whole tile.
+_NO_PIXEL = {"download_ceiling_gb", "timeout_s", "requests_per_second", "space", "reader", "missing_chunks"}
+
 
 def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     """`synapse_id` and `crop_hash` of each synapse: a hash of everything that decides its pixels and their encoding.
 
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. A tile is cut again exactly when its crop hash changes.
+    Raises BadInput for synapses of a volume that the dataset does not have (any more).
     """
+    known = pa.array(list(dataset.volumes), pa.string())
+    gone = pc.unique(synapses.column("volume")).filter(
+        pc.invert(pc.is_in(pc.unique(synapses.column("volume")), value_set=known))
+    )
+    if len(gone):
+        raise BadInput(
+            f"synapses lie in volume {gone.to_pylist()}, but the dataset has {list(dataset.volumes)}: materialise synapse_table and "
+            "synapses again, they still name the volumes of an earlier dataset file"
+        )
     volumes = {name: open_volume(spec) for name, spec in dataset.volumes.items()}
     ids = synapses.column("synapse_id")
     names = synapses.column("volume").to_pylist()
@@ -28,8 +41,8 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     for name, volume in volumes.items():
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
-        # How patiently a volume is read does not change a pixel.
-        asked = spec.model_dump_json(exclude={"download_ceiling_gb", "timeout_s", "requests_per_second"})
+        # A field that is left at its default is not written, so that a new one cuts no tile again.
+        asked = spec.model_dump_json(exclude=_NO_PIXEL, exclude_defaults=True)
         about = f"{asked}|{dataset.tile.model_dump_json()}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]

@@ -96,6 +96,73 @@ def test_one_section_off_stops_the_cutting_until_it_is_mended_or_accepted(
     assert lab.store.tiles.regions() == {REGIONS[0]: 37, REGIONS[1]: 37}
 
 
+def test_a_verdict_is_about_what_was_examined(planted_lab: Lab, tiny_inputs: Path, planted: Path) -> None:
+    """New rows, another mapping, another volume or name: the verdict before is about something else."""
+    lab = planted_lab
+    t_bars(lab)
+    lab.materialize("synapse_table", "alignment")
+    t_bars(lab, sections_off=1)
+    lab.materialize("synapse_table")
+    lab.materialize("synapses", region=REGIONS[0])
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "source table or their volume have changed since they were examined" in text
+    t_bars(lab)
+    lab.materialize("synapse_table")
+    lab.materialize("synapses", "tiles", region=REGIONS[0])
+    values = lab.dataset.model_dump()
+    values["volumes"]["em"]["offset_voxels"] = (0, 0, 1)
+    lab.use(type(lab.dataset).model_validate(values))
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "have changed since they were examined" in text
+    values["volumes"]["em"]["offset_voxels"] = None
+    values["sources"][0]["name"] = "renamed"
+    lab.use(type(lab.dataset).model_validate(values))
+    lab.materialize("synapse_table")
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "source renamed have not been examined" in text
+
+
+def test_each_source_is_examined_by_itself(planted_lab: Lab, tmp_path: Path) -> None:
+    """Two files of one name in two folders: a wrong one does not hide behind a right one."""
+    lab = planted_lab
+    t_bars(lab, sections_off=1)
+    (tmp_path / "other").mkdir()
+    pd.read_csv(lab.points).to_csv(tmp_path / "other" / "points.csv", index=False)
+    t_bars(lab)
+    values = lab.dataset.model_dump()
+    other = {"name": "other", "path": str(tmp_path / "other" / "points.csv"), "id_prefix": "o_"}
+    values["sources"].append({**values["sources"][0], **other})
+    lab.use(type(lab.dataset).model_validate(values))
+    lab.materialize("synapse_table", "alignment", raises=False)
+    verdicts = {row["source"]: row["verdict"] for row in lab.store.results(ALIGNMENT).read().to_pylist()}
+    assert verdicts == {"table": "fits", "other": "contradicted"}
+    lab.materialize("synapses", region=REGIONS[0])
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "source other seem to mean something else" in text
+
+
+def test_tiles_of_a_volume_that_is_gone_do_not_pass(lab: Lab, tiny_inputs: Path) -> None:
+    lab.materialize("synapse_table", "alignment")
+    lab.materialize("synapses", "tiles", region=REGIONS[0])
+    values = lab.dataset.model_dump()
+    values["volumes"]["em2"] = values["volumes"].pop("em")
+    values["sources"][0]["volume"] = "em2"
+    lab.use(type(lab.dataset).model_validate(values))
+    lab.materialize("synapse_table", "alignment")
+    text = failure_reason(lab.materialize("tiles", region=REGIONS[0], raises=False))
+    assert "synapses lie in volume ['em'], but the dataset has ['em2']" in text
+    lab.materialize("synapses", "tiles", region=REGIONS[0])
+
+
+def test_the_plan_leaves_staged_work_alone(lab: Lab) -> None:
+    lab.materialize("synapse_table", "alignment")
+    lab.materialize("synapses", region=REGIONS[0])
+    staging = lab.store.staging("tiles", REGIONS[0], "of a run that was killed")
+    staging.append(lab.store.synapses.read(REGIONS[0], ["synapse_id"]))
+    lab.materialize("tile_plan", region=REGIONS[0])
+    assert len(lab.store.staged_ids("tiles", REGIONS[0], "of a run that was killed")) == 24
+
+
 def test_nothing_is_cut_before_the_coordinates_were_examined(lab: Lab) -> None:
     lab.materialize("synapse_table")
     lab.materialize("synapses", region=REGIONS[0])

@@ -10,6 +10,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from synapse_assets.schema import SYNAPSE_LABELS
+from synapse_assets.stores.rows import labelled_synapses
 from synapse_assets_tests.conftest import REGIONS, Lab
 
 
@@ -73,8 +74,37 @@ def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab,
 
 def test_the_same_table_read_again_changes_nothing(neuron_lab: Lab) -> None:
     neuron_lab.whole_chain()
-    neuron_lab.materialize("synapse_table", "neurons")
+    neuron_lab.materialize("synapse_table", "neurons", "alignment")
+    neuron_lab.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
     assert stale(neuron_lab) == set()
+
+
+def test_a_change_of_the_yaml_shows(neuron_lab: Lab) -> None:
+    neuron_lab.materialize("synapse_table", "neurons", "alignment")
+    neuron_lab.everywhere("synapses", "tile_plan", "tiles")
+    values = neuron_lab.dataset.model_dump()
+    values["volumes"]["em"]["offset_voxels"] = (1, 0, 0)
+    neuron_lab.use(type(neuron_lab.dataset).model_validate(values))
+    assert {"alignment", "tile_plan", "tiles"} <= stale(neuron_lab)
+    assert "neurons" not in stale(neuron_lab)
+
+
+def test_a_label_follows_a_synapse_that_moves(neuron_lab: Lab) -> None:
+    """Its old region, which is not materialised again, still has a label row of it."""
+    lab = neuron_lab
+    lab.materialize("synapse_table", "neurons")
+    lab.everywhere("synapses", "synapse_labels")
+    points = pd.read_csv(lab.points)
+    moved = points.loc[points["region"] == REGIONS[0], "id"].iloc[0]
+    points.loc[points["id"] == moved, "region"] = REGIONS[1]
+    lab.write(points)
+    lab.materialize("synapse_table")
+    lab.materialize("synapses", "synapse_labels", region=REGIONS[1])
+    rows = labelled_synapses(lab.store, ["target"]).to_pylist()
+    (row,) = [row for row in rows if row["synapse_id"] == moved]
+    assert row["brain_region"] == REGIONS[1]
+    assert row["target"] is not None
+    assert all(row["target"] is not None for row in rows)
 
 
 def test_classes_that_disagree_are_counted(lab: Lab, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def rows(**labels: list[object]) -> pa.Table:
     neurons = [LARGE, LARGE + 1, None, 3, LARGE]
     values = {column.name: pa.nulls(count, column.type) for column in SYNAPSE_TABLE.columns}
     values |= {"synapse_id": pa.array([f"s{i}" for i in range(count)]), "brain_region": pa.array(["EB"] * count)}
-    values |= {name: pa.array(["x"] * count) for name in ("volume", "source_file")}
+    values |= {name: pa.array(["x"] * count) for name in ("volume", "source", "source_file")}
     values |= {name: pa.array([0.0] * count) for name in ("x_nm", "y_nm", "z_nm")}
     values["neuron_id"] = pa.array(neurons, pa.int64())
     for name, given in labels.items():

@@ -8,7 +8,7 @@ import pyarrow as pa
 from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, TILES, UMAP_COORDINATES, embedding_table
 
 
-def synapses(region: str, ids: Sequence[str], source_file: str = "points.csv") -> pa.Table:
+def synapses(region: str, ids: Sequence[str], source_file: str = "points.csv", source: str = "table") -> pa.Table:
     """Synapses of a region whose positions follow from their ids."""
     count = len(ids)
     place = [float(int(hashlib.md5(one.encode(), usedforsecurity=False).hexdigest()[:6], 16)) for one in ids]
@@ -23,16 +23,21 @@ def synapses(region: str, ids: Sequence[str], source_file: str = "points.csv") -
         "section": [None] * count,
         "object_id": [None] * count,
         "score": [0.5] * count,
+        "source": [source] * count,
         "source_file": [source_file] * count,
     }
     return pa.table(values, schema=SYNAPSES.arrow)
 
 
 def source_rows(
-    region: str, ids: Sequence[str], source_file: str = "points.csv", target: str | None = "gaba"
+    region: str,
+    ids: Sequence[str],
+    source_file: str = "points.csv",
+    target: str | None = "gaba",
+    source: str = "table",
 ) -> pa.Table:
     """The same synapses as the source gives them, with what it says of their class."""
-    rows = synapses(region, ids, source_file)
+    rows = synapses(region, ids, source_file, source)
     count = len(ids)
     labels = {
         "hemilineage": pa.array(["07B"] * count, pa.string()),
