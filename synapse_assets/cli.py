@@ -96,7 +96,15 @@ def inspect(
     console.print(facts)
     columns = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("column", "type", "examples", "empty"):
-        columns.add_column(title, no_wrap=True, overflow="ellipsis", justify="right" if title == "empty" else "left")
+        # Names are what one copies: the examples give way first.
+        width = {"column": max((len(column.name) for column in found.columns[:_COLUMNS_SHOWN]), default=6), "empty": 5}
+        columns.add_column(
+            title,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if title == "empty" else "left",
+            min_width=width.get(title),
+        )
     shown = found.columns[:_COLUMNS_SHOWN]
     for column in shown:
         columns.add_row(*map(escape, (column.name, column.type, ", ".join(column.examples), f"{column.empty or ''}")))

@@ -49,7 +49,14 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("old", "new", "message"),
     [
         ("volume: em,", "volume: other,", "source 'table' lies in volume 'other'"),
-        ("size_px: 64", "size_pixels: 64", r"tile\.size_px"),
+        ("size_px: 64", "size_pixels: 64", r"tile\.size_px: this field is missing"),
+        ("units: nm", "unit: nm", r"sources 'table'\.unit: there is no such field; did you mean 'units'\?"),
+        ("format: points", "format: synfulcsv", r"no format 'synfulcsv'; did you mean 'synful_csv'\?"),
+        (
+            "[brain_region]\nhas_neurons: false",
+            "[neuron_id]",
+            "grouping names neuron_id, but no source has a column for it",
+        ),
         ("[8, 8, 8]", "[8, 8, -8]", r"volumes\.em\.voxel_size_nm"),
         ("grouping: [brain_region]", "grouping: [neuron_id]", "needs neurons"),
     ],

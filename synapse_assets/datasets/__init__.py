@@ -4,11 +4,12 @@ A dataset is data, not code: `load_dataset` reads one of the files beside this m
 typed `Dataset` below. Reading the tables and volumes themselves belongs to `sources/` and `volumes/`.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -25,6 +26,7 @@ from synapse_assets.datasets.sources import (
     SynisterNeurons,
     SynisterSource,
     fill_in_format,
+    format_names,
 )
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
@@ -143,6 +145,12 @@ class Dataset(Frozen):
             )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
+        named = [one.columns.neuron_id for one in self.sources if not isinstance(one, SynisterSource)]
+        if "neuron_id" in self.grouping and len(named) == len(self.sources) and not any(named):
+            raise ValueError(
+                "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "
+                "column and say has_neurons: false"
+            )
         if self.neurons and not self.has_neurons:
             raise ValueError("tables of neurons are given, but has_neurons is false")
         return self
@@ -163,6 +171,43 @@ def _expand(value: object, variables: Mapping[str, str], where: str) -> object:
         return variables[name]
 
     return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+
+
+def _told(item: Any, content: dict[str, Any]) -> str:
+    """One mistake in words: where, what, and the name that was probably meant."""
+    place = [part for part in item["loc"] if part not in ("points", "neurons") or part == item["loc"][0]]
+    for kind in ("sources", "neurons"):
+        if place[:1] == [kind] and len(place) > 1 and isinstance(place[1], int):
+            entry = content[kind][place[1]]
+            place[:2] = [f"{kind} '{entry.get('name', place[1]) if isinstance(entry, dict) else place[1]}'"]
+    where = ".".join(str(part) for part in place)
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), _field_names(), 1)
+        message = "there is no such field" + (f"; did you mean '{near[0]}'?" if near else "")
+    elif item["type"] == "missing":
+        message = "this field is missing"
+    elif item["type"] == "union_tag_invalid":
+        given = str(item["ctx"]["tag"])
+        names = ["points", "neurons", "synister_v3", "synister_v4", "synister_v3_skeletons", "cave", *format_names()]
+        near = difflib.get_close_matches(given, names, 1)
+        message = f"no format '{given}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {names}")
+    return f"{where}: {message}" if where else message
+
+
+def _field_names() -> set[str]:
+    kinds = (
+        Dataset,
+        VolumeSpec,
+        TileSpec,
+        EncoderChoice,
+        PointsSource,
+        Columns,
+        SynisterSource,
+        CaveSource,
+        NeuronTable,
+    )
+    return {name for kind in (*kinds, NeuronColumns, SynisterNeurons) for name in kind.model_fields}
 
 
 def load_dataset(name_or_path: str, data_root: str) -> Dataset:
@@ -189,7 +234,7 @@ def load_dataset(name_or_path: str, data_root: str) -> Dataset:
                 content[kind] = [fill_in_format(source) for source in content[kind]]
         return Dataset.model_validate(_expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, ""))
     except ValidationError as error:
-        lines = [f"  {'.'.join(str(p) for p in item['loc']) or 'dataset'}: {item['msg']}" for item in error.errors()]
+        lines = [f"  {_told(item, content)}" for item in error.errors()]
         raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error

@@ -92,6 +92,12 @@ class PointsSource(_Rows, _InVolume):
     def _complete(self) -> "PointsSource":
         if self.leave_out_autapses and not (self.columns.neuron_id and self.columns.partner_id):
             raise ValueError("leave_out_autapses needs the columns neuron_id and partner_id")
+        if self.voxel_size_nm and self.units == "nm":
+            raise ValueError("voxel_size_nm is for coordinates in voxels: leave it out, or say units: voxel")
+        if self.target_value and self.columns.target:
+            raise ValueError("target_value is for files without a column of classes: leave it out, or columns.target")
+        if self.neuron_id_offset and not self.columns.neuron_id:
+            raise ValueError("neuron_id_offset needs the column neuron_id")
         if self.id_from and self.columns.synapse_id:
             raise ValueError("id_from is for files without ids: leave it out, or the column synapse_id")
         if not self.columns.position and not (self.columns.x and self.columns.y and self.columns.z):
@@ -119,6 +125,14 @@ class CaveSource(_InVolume):
     columns: Columns
     minimum: dict[str, float] = Field({}, description="Rows whose value in that column is lower are left out.")
     leave_out_autapses: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> "CaveSource":
+        if not self.columns.position:
+            raise ValueError("a CAVE table gives positions in one column: name it in columns.position")
+        if self.leave_out_autapses and not (self.columns.neuron_id and self.columns.partner_id):
+            raise ValueError("leave_out_autapses needs the columns neuron_id and partner_id")
+        return self
 
 
 Source = Annotated[PointsSource | SynisterSource | CaveSource, Field(discriminator="format")]

@@ -76,7 +76,8 @@ def alignment_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 dataset.seed,
                 voxel_size_nm=in_file.voxel_size_nm if in_file else None,
             )
-            context.log.info(f"source {source.name}: {found.verdict}: {found.sentence}")
+            say = context.log.error if found.blocks else context.log.info
+            say(f"source {source.name}: {found.verdict}: {found.sentence}")
             shown.append((found.blocks, source.name, found.picture))
             random = max(found.random_shifts, default=None)
             about |= {"verdict": found.verdict, "sentence": found.sentence, "random_score": random}

@@ -6,12 +6,14 @@ Apart from place and picture, so that a change of labels alone re-runs what depe
 from collections import Counter
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS
+from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS, BadInput
 from synapse_assets.stores.rows import content_key
 
 
@@ -22,17 +24,25 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         dg.AssetKey([dataset.name, name]) for name in ("synapse_table", "neurons", "synapse_labels")
     )
 
+    known_spec = dg.AssetCheckSpec(
+        "neurons_known",
+        asset=labels_key,
+        partitions_def=regions,
+        description="At least some of the region's neurons are in the tables of neurons.",
+    )
+
     @dg.asset(
         **describe(dataset, "2_synapses", "synapse_labels", SYNAPSE_LABELS, {"parquet"}),
         deps=[table_key, *([neurons_key] if dataset.neurons else [])],
         partitions_def=regions,
         check_specs=[
+            *([known_spec] if dataset.neurons else []),
             dg.AssetCheckSpec(
                 "labels_agree",
                 asset=labels_key,
                 partitions_def=regions,
                 description="Where the synapse table and the tables of neurons both name a class, they name the same.",
-            )
+            ),
         ],
     )
     def synapse_labels(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -45,6 +55,8 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         watch = Stopwatch()
         store = installation.store(dataset.name)
         region = context.partition_key
+        if dataset.neurons and not store.results(NEURONS).files():
+            raise BadInput("the tables of neurons have not been read: materialise the asset 'neurons' first")
         neurons = store.results(NEURONS).read() if dataset.neurons else NEURONS.empty()
         table, disagreeing = label_rows(store.synapse_table.read(region), neurons)
         store.results(SYNAPSE_LABELS).write_region(region, table)
@@ -57,13 +69,14 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             },
             data_version=dg.DataVersion(content_key(table.drop_columns(["brain_region"]))),
             check_results=[
+                *([_neurons_known(table, neurons)] if dataset.neurons else []),
                 check(
                     "labels_agree",
                     not disagreeing,
                     f"{disagreeing:,} of {table.num_rows:,} synapses have another class in the tables of neurons; their own stays",
                     warn=True,
                     disagreeing=disagreeing,
-                )
+                ),
             ],
         )
 
@@ -81,8 +94,6 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
         Joined by id from the tables of neurons; where two tables tell the same of a neuron, the first counts.
         """
-        import pyarrow as pa
-
         from synapse_assets.sources import Tally, join_neurons, provenance, read_neurons
 
         watch = Stopwatch()
@@ -106,3 +117,15 @@ def label_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         )
 
     return [neurons, synapse_labels]
+
+
+def _neurons_known(labels: pa.Table, neurons: pa.Table) -> dg.AssetCheckResult:
+    here = pc.unique(labels.column("neuron_id")).drop_null()
+    known = int(pc.sum(pc.is_in(here, value_set=neurons.column("neuron_id").combine_chunks())).as_py() or 0)
+    told = f"{known:,} of the region's {len(here):,} neurons are in the tables of neurons"
+    if len(here) and not known:
+        told += (
+            f", such as {here[0].as_py()} here and {neurons.column('neuron_id')[0].as_py() if neurons.num_rows else 'none'} there: do "
+            "the ids come from the same segmentation? Mend columns.neuron_id or neuron_id_offset in the dataset's YAML"
+        )
+    return check("neurons_known", bool(known) or not len(here), told, warn=True, known=known, neurons=len(here))

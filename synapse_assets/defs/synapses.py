@@ -1,5 +1,6 @@
 """From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, and the external inputs of the chain."""
 
+import json
 from typing import Any
 
 import dagster as dg
@@ -135,8 +136,8 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 ),
                 check(
                     "regions_known",
-                    not unknown,
-                    f"unknown, kept as they are: {', '.join(unknown)}" if unknown else "all known",
+                    not unknown and set(rows) != {dataset.missing_region},
+                    _regions_told(dataset, unknown, rows),
                     warn=True,
                     unknown=len(unknown),
                 ),
@@ -209,6 +210,15 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     return [synapse_table, synapses]
 
 
+def _regions_told(dataset: Dataset, unknown: list[str], rows: dict[str, int]) -> str:
+    if set(rows) == {dataset.missing_region}:
+        return f"no source names a region: all synapses are in {dataset.missing_region}. Name columns.brain_region in the YAML"
+    if not dataset.region_vocabulary:
+        return "no region_vocabulary is given, so names are kept as they are"
+    told = f"unknown, kept as they are: {', '.join(unknown)}; a name may lack its side, region_names gives others"
+    return told if unknown else "all known"
+
+
 def _settings(dataset: Dataset) -> dict[str, Any]:
     """What decides how the tables of synapses are read."""
     decides = {
@@ -226,18 +236,19 @@ def _settings(dataset: Dataset) -> dict[str, Any]:
 
 def _regions_shown(regions: pa.Table) -> str:
     lines = [
-        f"| {row['brain_region']} | {row['full_name'] or ''} | {row['region_group'] or ''} | {row['synapses']:,} |"
+        f"| {row['brain_region']} | {row['synapses']:,} | {row['source_name'] or ''} | {row['full_name'] or ''} | "
+        f"{row['region_group'] or ''} |"
         for row in sorted(regions.to_pylist(), key=lambda row: -row["synapses"])
     ]
-    return "\n".join(["| brain region | name | group | synapses |", "|---|---|---|---|", *lines])
+    return "\n".join(["| brain region | synapses | in the source | name | group |", "|---|---|---|---|---|", *lines])
 
 
 def _files_shown(origins: list[pa.Table]) -> str:
-    lines = [
-        f"| {row['source']} | {row['file']} | {row['rows']:,} | {row['left_out']} | {row['units'] or ''} | {row['space'] or ''} | "
-        f"{row['sha256'][:12]} |"
-        for row in pa.concat_tables(origins).to_pylist()
-    ]
+    lines = []
+    for row in pa.concat_tables(origins).to_pylist():
+        left_out = ", ".join(f"{reason}: {rows:,}" for reason, rows in json.loads(row["left_out"]).items()) or "none"
+        facts = [row["source"], row["file"], f"{row['rows']:,}", left_out, row["units"] or "", row["space"] or ""]
+        lines.append("| " + " | ".join([*facts, row["sha256"][:12]]) + " |")
     return "\n".join(
         ["| source | file | rows | left out | units | space | sha256 |", "|---|---|---|---|---|---|---|", *lines]
     )
@@ -270,7 +281,7 @@ def _outside_message(dataset: Dataset, region: str, rows: pa.Table, outside: pa.
     remedy = (
         "all of them: are the coordinates voxels where the dataset's YAML says nm (or the other way round), or another space?"
         if outside.num_rows == rows.num_rows
-        else "remove or correct them in the source"
+        else "correct them in the source; if all of them lie beyond one side, the others may be shifted too: see the asset 'alignment'"
     )
     return (
         f"region {region}: {outside.num_rows:,} of {rows.num_rows:,} synapses lie outside volume '{first[0]['volume']}', "

@@ -69,7 +69,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         ]
         return dg.MaterializeResult(
             metadata={
-                "plan": dg.MetadataValue.md(_plan_shown(plan)),
+                "plan": dg.MetadataValue.md(_in_words(dataset, chosen) + "\n\n" + _plan_shown(plan)),
                 **watch.numbers(plan.num_rows),
                 "tiles_to_cut": len(todo),
                 "chunks": sum(row["chunks"] for row in chosen),
@@ -198,18 +198,40 @@ def _scale(dataset: Dataset, volume: str) -> str:
     return "x".join(f"{size:g}" for size in dataset.volumes[volume].voxel_size_nm)
 
 
+def _in_words(dataset: Dataset, chosen: list[dict[str, Any]]) -> str:
+    told = []
+    for row in chosen:
+        ceiling = dataset.volumes[row["volume"]].download_ceiling_gb
+        fetched = (
+            f"{row['gigabytes']:.2g} GB over the network (ceiling {ceiling:g} GB)"
+            if row["gigabytes"]
+            else "nothing over the network"
+        )
+        told.append(
+            f"**{row['tiles']:,} tiles** from {row['volume']}: {fetched}, about {_duration(row['hours'] * 3600)}."
+        )
+    return " ".join(told) or "Nothing is to be cut: every synapse has its tile."
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds" if seconds >= 1 else "less than a second"
+
+
 def _plan_shown(plan: pa.Table) -> str:
     lines = [
         f"| {row['volume']} | {row['voxel_size_nm']} | {row['size_px']} | {row['reader']} | {row['tiles']:,} | {row['chunks']:,} | "
         f"{row['block_tiles']:,} / {row['cached_tiles']:,} / {row['single_tiles']:,} | {row['gigabytes']:.3g} | "
-        f"{row['decoded_gigavoxels']:.3g} | {row['hours']:.2g} |"
+        f"{row['decoded_gigavoxels']:.3g} | {_duration(row['hours'] * 3600)} |"
         for row in plan.to_pylist()
     ]
     head = [
-        "| volume | voxel nm | tile px | reader | tiles | chunks | by block / cached / single | GB | Gvoxel decoded | hours |",
+        "| volume | voxel nm | tile px | reader | tiles | chunks | by block / cached / single | GB | 10^9 voxels decoded | time |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*head, *lines]) if lines else "Nothing is to be cut."
+    return "\n".join([*head, *lines]) if lines else ""
 
 
 def _mean_contrast(facts: pa.Table) -> float:

@@ -14,8 +14,10 @@ _LFS_POINTER = b"version https://git-lfs"
 def existing_file(path: str) -> Path:
     """`path` as a local file with content. Raises BadInput if it is absent, empty, or a git-LFS pointer."""
     file = Path(path.removeprefix("file://")).expanduser()
+    if file.is_dir():
+        raise BadInput(f"{path} is a folder: name the file in it (a folder of sections is a volume, kind: images)")
     if not file.is_file():
-        raise BadInput(f"no file {path}: check the path in the dataset's YAML")
+        raise BadInput(f"there is no file {path}: check the path")
     with file.open("rb") as stream:
         start = stream.read(len(_LFS_POINTER))
     if not start:

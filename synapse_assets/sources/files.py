@@ -135,7 +135,7 @@ def reading(file: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ijson.JSONError, csv.Error, UnicodeDecodeError) as error:
         # Parsers show the place in the text over several lines.
         said = " ".join(str(error).split()).rstrip(".")
-        raise BadInput(f"{file} cannot be read: {said}. Is it whole, and what its suffix says?") from error
+        raise BadInput(f"{file} cannot be read: {said}. Is it whole, and of the kind that its suffix says?") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
     except sqlite3.Error as error:

@@ -12,6 +12,8 @@ _FAFB_VOXELS = np.array([248_156, 133_718, 7_062])
 _FAFB_VOXEL_NM = np.array([4, 4, 40])
 # No fly has more voxels of 8 nm along an axis (MANC and the hemibrain stay below 50,000).
 _LARGEST_8_NM = 60_000
+# Sections are 4 to 50 nm thick; points in nm that span less than this lie in a few of them.
+_THINNEST_STACK_NM = 100
 # Names that columns go by, the best first; compared in lower case.
 _NAMES = {
     "synapse_id": ("synapse_id", "syn_id", "connector_id", "site_id", "id"),
@@ -105,6 +107,9 @@ def scale_of(values: np.ndarray) -> Scale:
         where = "inside FAFB's extent in nm, beyond it in voxels" if in_nm else "beyond the extent of FAFB"
         return Scale("nm", order, f"every z is a multiple of 40 nm, the thickness of a section; {where}", True)
     if not np.all(values == np.floor(values)):
+        depth = np.ptp(values[:, 2 if order == "xyz" else 0])
+        if in_voxels and depth < _THINNEST_STACK_NM:
+            return Scale("voxel", order, f"fractions, but z spans {depth:.0f}: a section or two, were it nm", False)
         return Scale("nm", order, "not whole numbers", False)
     if in_voxels and xyz[2] * 4 < max(xyz[0], xyz[1]):
         extent = " x ".join(f"{size:,}" for size in _FAFB_VOXELS)

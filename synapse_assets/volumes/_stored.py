@@ -24,7 +24,10 @@ def read_json(files: ts.KvStore, name: str, where: str, timeout_s: float) -> dic
         answer = _answered(files.read(name), f"{where}: its file '{name}'", timeout_s)
     except ValueError as error:
         if is_network_error(error):
-            raise ConnectionError(f"{where}: its file '{name}' could not be fetched: {error}") from error
+            raise ConnectionError(
+                f"{where} cannot be reached, its file '{name}' was not fetched: {error}. Check the network and the url, or name a "
+                "copy on this machine; what is stored stays as it is"
+            ) from error
         if is_refusal(error):
             raise _Refused(
                 f"{where}: its file '{name}' may not be read, or is not there: {error}. Check the url, and for a "

@@ -54,6 +54,8 @@ _DEVIATIONS = 4.0
 _RESAMPLES = 400
 # Resampling fewer neighbourhoods than this says little.
 _MINIMUM_NEIGHBOURHOODS = 8
+# Points of so many depths do not lie in one section by chance.
+_MINIMUM_DEPTHS = 5
 # Lengths in nm, for voxels up to `_COARSE_NM`; for larger ones they all grow with the voxel. A synapse (T-bar, cleft,
 # vesicles at it) is within some 200 nm, so further shifts show something else; wider boxes would be dearer to fetch.
 _COARSE_NM = 16.0
@@ -458,10 +460,10 @@ def _rivals_in(look: _Look, volume: Volume) -> list[_Rival]:
 
 def _z_remedy(sections: int, volume: Volume) -> str:
     text = (
-        f"add {-sections:+d} to the third number of the volume's offset_voxels, or mend z in the table "
-        f"({sections * volume.voxel_size_nm[2]:+g} nm)"
+        f"write offset_voxels: [0, 0, {-sections}] in the volume (or add {-sections:+d} to its third number), or mend z in the "
+        f"table ({sections * volume.voxel_size_nm[2]:+g} nm)"
     )
-    if sections == -1:
+    if sections == -1 and volume.spec.space in ("FAFB14", "local"):
         text = (
             "if these are FAFB positions from CATMAID, which counts one section deeper than the public volumes, set "
             f"space: FAFB14_CATMAID and transform: catmaid_to_n5; otherwise {text}"
@@ -491,6 +493,9 @@ def _judged(
     given = next(iter(shares))
     if shares[given] < _FEW:
         return _judged_by_place(volume, places, shares, rivals)
+    crowded = _judged_by_crowding(volume, places, shares)
+    if crowded is not None:
+        return crowded
     outside = f" {1 - shares[given]:.1%} of the points lie outside the volume." if shares[given] < 1 else ""
     if isinstance(seen, str):
         # Where many points lie outside as well, a reading that has them inside and stands out is believed.
@@ -512,9 +517,14 @@ def _judged(
         return _Finding("contradicted", text, best.name)
     if not seen.stands_out(seen.here):
         text = (
-            f"Cannot tell whether the coordinates fit: the places look like any others around them ({facts}), and no "
-            "other reading is surely better. So look points that mark no one kind of structure, points of another "
-            "space, and points further off than is looked at here. Look at the pictures before cutting many tiles."
+            f"Cannot tell whether the coordinates fit: as given the places look like any others around them ({facts})."
+        )
+        other = max(rivals, key=lambda rival: rival.score, default=None)
+        if other is not None and other.score > here:
+            text += f" The best other reading is '{other.name}' ({other.score:.2f}), but it is not surely better."
+        text += (
+            " Points that mark several kinds of structure, that lie in another space, or that are further off than is tried "
+            "here give this result: look at the picture before cutting many tiles."
         )
         return _Finding("cannot tell", text + outside)
     text = f"The coordinates fit: the middle of the tiles stands out from its surroundings ({facts})."
@@ -528,6 +538,24 @@ def _judged(
     if offset_nm is not None:
         text += f" What the points mark lies {_direction(offset_nm, seen.scale.voxel_nm)} them."
     return _Finding("fits", text + outside, None, offset_nm)
+
+
+def _judged_by_crowding(volume: Volume, places: dict[_Way, Floats], shares: dict[_Way, float]) -> _Finding | None:
+    """Whole numbers said to be nm that differ in z and yet lie in one section: they count voxels, if those fit the volume."""
+    given, *others = places
+    depths = places[given][:, 2]
+    as_voxels = next((way for way in others if way.units == "voxel" and way.order == given.order), None)
+    if given.units != "nm" or as_voxels is None or shares[as_voxels] < _NEARLY_ALL:
+        return None
+    whole = np.array_equal(places[given], np.floor(places[given]))
+    if not whole or np.ptp(depths) >= volume.voxel_size_nm[2] or len(np.unique(depths)) < _MINIMUM_DEPTHS:
+        return None
+    text = (
+        f"The coordinates do not mean what the dataset says: as given, points of {len(np.unique(depths))} different depths lie in "
+        f"one section. Read as '{as_voxels.name}' they spread over {np.ptp(depths) + 1:.0f} sections of the volume. To mend it: "
+        f"{as_voxels.remedy}."
+    )
+    return _Finding("contradicted", text, as_voxels.name)
 
 
 def _judged_by_place(
@@ -567,9 +595,7 @@ def _in_words(rival: _Rival) -> str:
     if rival.name.startswith("z"):
         sections = int(rival.name[1:])
         count = "one section" if abs(sections) == 1 else f"{abs(sections)} sections"
-        return (
-            f"The points look {count} too {'deep' if sections < 0 else 'shallow'}, the tiles at {rival.name} stand out"
-        )
+        return f"The points look {count} too {'deep' if sections < 0 else 'shallow'}, read at {rival.name} the tiles stand out"
     if rival.name.startswith("x"):
         return f"What the points mark lies at {rival.name} voxels from them"
     return f"Read as '{rival.name}' the tiles stand out"
@@ -597,6 +623,11 @@ def _direction(offset_nm: tuple[float, float], voxel_nm: float) -> str:
     return " and ".join(words)
 
 
+_TITLES = {
+    "fits": "The coordinates fit",
+    "cannot tell": "Cannot tell whether the coordinates fit",
+    "contradicted": "The coordinates do not fit",
+}
 _ROWS, _EXAMPLES = 7, 5
 _BLUE, _RED, _GREY, _INK = "#0072B2", "#D55E00", "#888888", "#333333"
 
@@ -612,13 +643,13 @@ def _picture(
     steps = [rival for rival in rivals if rival.look is seen and rival.name.startswith("z")]
     others = sorted((rival for rival in rivals if rival not in steps), key=lambda rival: -rival.score)
     rows = (sorted(given + steps, key=lambda rival: rival.at[0]) + others)[:_ROWS]
-    text = textwrap.fill(found.sentence, 165)
+    text = textwrap.fill(found.sentence, 138)
     head = 0.5 + 0.17 * (text.count("\n") + 1)  # inches
     foot = 0.62
     height = head + foot + max(1.18 * len(rows), 2.4)
-    figure = Figure(figsize=(12.5, height), dpi=96, facecolor="white")
+    figure = Figure(figsize=(10.6, height), dpi=96, facecolor="white")
     colour = {"fits": _BLUE, "cannot tell": _INK, "contradicted": _RED}[found.verdict]
-    title = f"Coordinates: {found.verdict}" + (f" - '{found.better}' is better" if found.better else "")
+    title = _TITLES[found.verdict] + (f" - '{found.better}' is better" if found.better else "")
     figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=13, color=colour, fontweight="bold")
     figure.text(0.01, 1 - 0.4 / height, text, va="top", fontsize=9, color=_INK)
     place = {"top": 1 - (head + 0.2) / height, "bottom": foot / height}
@@ -653,13 +684,17 @@ def _draw_tiles(axes: Any, rows: list[_Rival], better: str | None) -> None:
     axes.set_anchor("NW")
     axes.set_xlim(-0.5, (_EXAMPLES + 1) * step - 0.5)
     axes.set_ylim(len(rows) * step - 0.5, -0.5)
-    axes.set_yticks([r * step + side / 2 for r in range(len(rows))], [row.name.replace(", ", ",\n") for row in rows])
+    axes.set_yticks([r * step + side / 2 for r in range(len(rows))], [_wrapped(row.name) for row in rows])
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text().replace("\n", " ") in ("as given", better) else "normal")
     names = ["mean of all", *(f"example {c + 1}" for c in range(_EXAMPLES))]
     axes.set_xticks([c * step + side / 2 for c in range(_EXAMPLES + 1)], names)
     axes.tick_params(length=0, labelsize=9, top=False, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
+
+
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, 13)
 
 
 def _tiles(row: _Rival) -> Floats:
@@ -679,7 +714,7 @@ def _draw_scores(axes: Any, readings: list[Reading], better: str | None, chance:
         value = reading.share_inside if reading.score is None else reading.score
         axes.plot([0, value], [y, y], color=colour, linewidth=1.2)
         axes.plot([value], [y], "o", color=colour, markersize=7)
-    axes.set_yticks(range(len(shown)), [reading.name for reading in shown], fontsize=9)
+    axes.set_yticks(range(len(shown)), [_wrapped(reading.name) for reading in shown], fontsize=9)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)

@@ -9,6 +9,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from synapse_assets.cli import failure_reason
 from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.stores.rows import labelled_synapses
 from synapse_assets_tests.conftest import REGIONS, Lab
@@ -89,6 +90,21 @@ def test_a_change_of_the_yaml_shows(neuron_lab: Lab) -> None:
     assert "neurons" not in stale(neuron_lab)
 
 
+def test_neurons_of_another_segmentation_are_told(neuron_lab: Lab, tmp_path: Path) -> None:
+    lab = neuron_lab
+    lab.materialize("synapse_table")
+    text = failure_reason(lab.materialize("synapse_labels", region=REGIONS[0], raises=False))
+    assert "materialise the asset 'neurons' first" in text
+    neurons = pd.read_csv(tmp_path / "neurons.csv")
+    neurons.assign(root_id=range(1, len(neurons) + 1)).to_csv(tmp_path / "neurons.csv", index=False)
+    lab.materialize("neurons")
+    result = lab.materialize("synapse_labels", region=REGIONS[0])
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert not checks["neurons_known"].passed
+    assert "0 of the region's 12 neurons" in str(checks["neurons_known"].description)
+    assert "such as 7205759406" in str(checks["neurons_known"].description)
+
+
 def test_a_label_follows_a_synapse_that_moves(neuron_lab: Lab) -> None:
     """Its old region, which is not materialised again, still has a label row of it."""
     lab = neuron_lab
@@ -119,7 +135,7 @@ def test_classes_that_disagree_are_counted(lab: Lab, tmp_path: Path) -> None:
     lab.use(type(lab.dataset).model_validate(values))
     lab.materialize("synapse_table", "neurons")
     result = lab.materialize("synapse_labels", region=REGIONS[0])
-    (evaluation,) = result.get_asset_check_evaluations()
+    (evaluation,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "labels_agree"]
     assert not evaluation.passed
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["disagreeing"].value == 24

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from synapse_assets.datasets import CaveSource, VolumeSpec
 from synapse_assets.schema import SYNAPSE_TABLE, BadInput
@@ -242,10 +243,10 @@ def test_what_the_server_or_the_dataset_lacks_is_named(server: Server) -> None:
         BadInput, match=r"brain/nowhere@783: there is no such table; there are the tables \['synapses'\]"
     ):
         read(source(server, table="nowhere"))
-    with pytest.raises(BadInput, match="columns needs position"):
-        read(source(server, columns={"synapse_id": "id"}))
-    with pytest.raises(BadInput, match="leave_out_autapses needs the columns"):
-        read(source(server, columns={"position": "pre_pt_position"}))
+    with pytest.raises(ValidationError, match=r"name it in columns\.position"):
+        source(server, columns={"synapse_id": "id"})
+    with pytest.raises(ValidationError, match="leave_out_autapses needs the columns"):
+        source(server, columns={"position": "pre_pt_position"})
     with pytest.raises(BadInput, match=r"brain/synapses@9: .*404"):
         read(source(server, materialization=9))
     server.rows = server.rows.drop(columns="neuropil")

@@ -57,8 +57,8 @@ def test_a_label_of_its_own_stays_and_disagreement_is_counted() -> None:
     assert table.column("target").to_pylist() == ["glutamate", "gaba", "gaba", None, "gaba"]
     assert table.column("known_classes").to_pylist()[3:] == [["octopamine", "gaba"], ["gaba"]]
     assert table.column("hemilineage").to_pylist() == ["12A", "07B", None, "01A", None]
-    # Only the first row and its neuron both name a class, and another one.
-    assert disagreeing == 1
+    # The first row and its neuron name other classes; of the second the neuron names one more.
+    assert disagreeing == 2
 
 
 def test_no_neurons_and_no_rows() -> None:

@@ -74,6 +74,14 @@ def places(shape: tuple[int, int, int], count: int, edge: tuple[int, int], seed:
     return np.stack([*rng.integers(edge[1], shape[1] - edge[1], (2, count)), z], axis=1)
 
 
+def write_flat(folder: Path, count: int) -> Volume:
+    """A deep, featureless stack."""
+    folder.mkdir()
+    for index in range(count):
+        Image.fromarray(np.full((300, 300), 128, np.uint8)).save(folder / f"{index:03d}.png")
+    return open_volume(VolumeSpec(kind="images", url=str(folder), voxel_size_nm=(4, 4, 40)))
+
+
 def nm(voxels: npt.ArrayLike, size: Points = SIZE_NM) -> Points:
     return (np.asarray(voxels) + 0.5) * size
 
@@ -142,7 +150,7 @@ def test_points_in_another_section(stack: Volume, sections: int, better: str, wo
     found = examine_alignment(stack, nm(moved(T_BARS, 0, 0, sections)), "voxel", seed=0)
     assert (found.verdict, found.better) == ("contradicted", better)
     assert words in found.sentence
-    assert f"add {sections:+d} to the third number" in found.sentence
+    assert f"write offset_voxels: [0, 0, {sections}]" in found.sentence
     assert ("catmaid_to_n5" in found.sentence) == (sections == 1)
 
 
@@ -343,3 +351,15 @@ def test_real_synapses() -> None:
     early = moved(voxels[voxels[:, 2] < 14], 0, 0, 1)
     assert examine_alignment(volume, early * size, "voxel", seed=0).better == "z-1"
     assert examine_alignment(volume, voxels[:, [1, 0, 2]] * size, "voxel", seed=0).better == "axes yxz"
+
+
+def test_voxels_said_to_be_nm_are_known_by_their_crowding(tmp_path: Path) -> None:
+    """Nothing is to be seen in the pictures: points of many depths in one section tell by themselves."""
+    volume = write_flat(tmp_path / "em", 12)
+    numbers = np.random.default_rng(0).integers((10, 10, 0), (290, 290, 12), (60, 3)).astype(float)
+    found = examine_alignment(volume, numbers, "nm", seed=0)
+    assert (found.verdict, found.better) == ("contradicted", "numbers are voxels")
+    assert "set units: voxel" in found.sentence
+    # One section of real nm positions, or positions that are no whole numbers, tell nothing of the kind.
+    for other in (numbers * [4, 4, 0] + [0, 0, 80], numbers + 0.25):
+        assert examine_alignment(volume, other, "nm", seed=0).verdict == "cannot tell"
