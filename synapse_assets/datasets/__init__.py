@@ -105,6 +105,10 @@ class Dataset(Frozen):
     merge_partners: bool = Field(
         False, description="Keep one row of those that share neuron and presynaptic position (one row a partner)."
     )
+    leave_out_outside: bool = Field(
+        False,
+        description="Leave out synapses that lie outside their volume, counted, in place of refusing their region.",
+    )
     accept_alignment: bool = Field(
         False, description="Cut tiles although the alignment check reads the coordinates differently."
     )

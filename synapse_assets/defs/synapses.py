@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
 from synapse_assets.defs.metadata import Stopwatch, check, describe, progress_logger
@@ -173,15 +174,19 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         watch = Stopwatch()
         store = installation.store(dataset.name)
         region = context.partition_key
-        written = deleted = 0
+        written = deleted = left_outside = 0
         version = None
         # Once more if the table was split anew meanwhile: what is stored is of the split that is current at the end.
         while version != store.synapse_table.version:
             version = store.synapse_table.version
             rows = store.synapse_table.read(region, SYNAPSES.names)
             outside = _outside_volume(dataset, rows)
-            if outside.num_rows:
+            if outside.num_rows and (not dataset.leave_out_outside or outside.num_rows == rows.num_rows):
                 raise BadInput(_outside_message(dataset, region, rows, outside))
+            left_outside = outside.num_rows
+            rows = rows.filter(
+                pc.invert(pc.is_in(rows.column("synapse_id"), outside.column("synapse_id").combine_chunks()))
+            )
             changed, gone = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
             commit = store.synapses.replace_region(region, changed, gone)
             written, deleted = written + commit.rows_written, deleted + commit.rows_deleted
@@ -193,6 +198,7 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 **watch.numbers(count),
                 "changed_rows": written,
                 "removed_rows": deleted,
+                "left_out_outside_volume": left_outside,
                 "neurons": len(set(stored.column("neuron_id").drop_null().to_pylist())),
             },
             data_version=dg.DataVersion(store.synapse_table.site_hash(region)),
@@ -281,7 +287,8 @@ def _outside_message(dataset: Dataset, region: str, rows: pa.Table, outside: pa.
     remedy = (
         "all of them: are the coordinates voxels where the dataset's YAML says nm (or the other way round), or another space?"
         if outside.num_rows == rows.num_rows
-        else "correct them in the source; if all of them lie beyond one side, the others may be shifted too: see the asset 'alignment'"
+        else "correct them in the source, or set leave_out_outside: true in the dataset's YAML; if all of them lie beyond one side, "
+        "the others may be shifted too: see the asset 'alignment'"
     )
     return (
         f"region {region}: {outside.num_rows:,} of {rows.num_rows:,} synapses lie outside volume '{first[0]['volume']}', "

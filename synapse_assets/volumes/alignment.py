@@ -645,7 +645,7 @@ def _picture(
     rows = (sorted(given + steps, key=lambda rival: rival.at[0]) + others)[:_ROWS]
     text = textwrap.fill(found.sentence, 138)
     head = 0.5 + 0.17 * (text.count("\n") + 1)  # inches
-    foot = 0.62
+    foot = 0.8
     height = head + foot + max(1.18 * len(rows), 2.4)
     figure = Figure(figsize=(10.6, height), dpi=96, facecolor="white")
     colour = {"fits": _BLUE, "cannot tell": _INK, "contradicted": _RED}[found.verdict]
@@ -720,7 +720,7 @@ def _draw_scores(axes: Any, readings: list[Reading], better: str | None, chance:
     axes.set_xlim(left=0)
     if scored:
         axes.axvspan(0, chance, color="#dddddd", zorder=0, linewidth=0)
-        label = "distance from the surroundings\n(standard deviations; grey: random shifts)"
+        label = "distance from the surroundings,\nstandard deviations\n(grey: random shifts)"
     else:
         label = "share of the points inside the volume"
         axes.set_xlim(0, 1.03)

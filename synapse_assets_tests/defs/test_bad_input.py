@@ -67,7 +67,7 @@ def test_a_pointer_instead_of_data(cut_lab: Lab) -> None:
 
 def test_a_point_outside_the_volume_is_named(cut_lab: Lab) -> None:
     cut_lab.write(changed(pd.read_csv(cut_lab.points), "x", 5000))
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     before = state(cut_lab)
     result = cut_lab.materialize("synapses", region=REGIONS[0], raises=False)
     assert "1 of 24 synapses lie outside volume 'em'" in failure_reason(result)
@@ -75,6 +75,12 @@ def test_a_point_outside_the_volume_is_named(cut_lab: Lab) -> None:
     assert state(cut_lab) == before
     # The other regions are not held up.
     assert cut_lab.materialize("synapses", "tiles", region=REGIONS[1]).success
+    # On request the others of the region go on without it; a region that lies outside altogether never does.
+    cut_lab.use(cut_lab.dataset.model_copy(update={"leave_out_outside": True}))
+    result = cut_lab.materialize("synapses", "tiles", region=REGIONS[0])
+    event = result.get_asset_materialization_events()[0].step_materialization_data.materialization
+    assert event.metadata["left_out_outside_volume"].value == 1
+    assert cut_lab.store.synapses.count(REGIONS[0]) == cut_lab.store.tiles.count(REGIONS[0]) == 23
 
 
 def test_nanometres_given_as_voxels_are_suspected(cut_lab: Lab) -> None:
@@ -125,6 +131,7 @@ def test_an_absent_chunk_is_named(cut_lab: Lab, tiny_inputs: Path, precomputed: 
     chunk.unlink()
     volumes = {"em": {"kind": "precomputed", "url": str(precomputed), "voxel_size_nm": [4, 4, 40]}}
     cut_lab.use(tiny_dataset(tiny_inputs, cut_lab.points, volumes=volumes))
+    cut_lab.materialize("alignment")
     cut_lab.materialize("synapses", region=REGIONS[0])
     text = failure_reason(cut_lab.materialize("tiles", region=REGIONS[0], raises=False))
     assert "0-64_0-64_0-9" in text
@@ -139,6 +146,7 @@ def test_a_tile_with_a_gap_is_cut_again_when_the_chunk_has_come(
     chunk.rename(tmp_path / "kept")
     volume = {"kind": "precomputed", "url": str(precomputed), "voxel_size_nm": [4, 4, 40], "missing_chunks": "black"}
     cut_lab.use(tiny_dataset(tiny_inputs, cut_lab.points, volumes={"em": volume}))
+    cut_lab.materialize("alignment")
     cut_lab.materialize("synapses", region=REGIONS[0])
 
     def cut() -> tuple[dict[str, object], list[float]]:
@@ -167,19 +175,30 @@ class _Quiet(SimpleHTTPRequestHandler):
 def test_a_download_above_the_ceiling_is_refused(cut_lab: Lab, tiny_inputs: Path, precomputed: Path) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(precomputed)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+
+    def use(ceiling_gb: float) -> None:
         url = f"http://127.0.0.1:{server.server_port}/"
-        volume = {"kind": "precomputed", "url": url, "voxel_size_nm": [4, 4, 40], "download_ceiling_gb": 1e-6}
+        volume = {"kind": "precomputed", "url": url, "voxel_size_nm": [4, 4, 40], "download_ceiling_gb": ceiling_gb}
         cut_lab.use(tiny_dataset(tiny_inputs, cut_lab.points, volumes={"em": volume}))
+
+    try:
+        use(1e-6)
+        text = failure_reason(cut_lab.materialize("alignment", raises=False))
+        assert "examining the surroundings of 72 points would fetch about" in text
+        use(1.0)
+        cut_lab.materialize("alignment")
+        use(1e-6)
         cut_lab.materialize("synapses", region=REGIONS[1])
         before = state(cut_lab)
+        result = cut_lab.materialize("tile_plan", region=REGIONS[1], raises=False)
+        (evaluation,) = result.get_asset_check_evaluations()
+        assert (evaluation.check_name, evaluation.passed) == ("below_download_ceiling", False)
         text = failure_reason(cut_lab.materialize("tiles", region=REGIONS[1], raises=False))
         assert "above its ceiling of 1e-06 GB" in text
         assert "24 tiles would fetch about" in text
         assert state(cut_lab) == before
-        volume["download_ceiling_gb"] = 1.0
-        cut_lab.use(tiny_dataset(tiny_inputs, cut_lab.points, volumes={"em": volume}))
-        assert cut_lab.materialize("tiles", region=REGIONS[1]).success
+        use(1.0)
+        assert cut_lab.materialize("tile_plan", "tiles", region=REGIONS[1]).success
     finally:
         server.shutdown()
 

@@ -105,7 +105,7 @@ def test_only_changed_tiles_are_embedded(whole_lab: Lab) -> None:
     points = pd.read_csv(whole_lab.points)
     points.loc[points["id"] == "s000", "y"] += 7
     whole_lab.write(points)
-    whole_lab.materialize("synapse_table")
+    whole_lab.materialize("synapse_table", "alignment")
     result = whole_lab.materialize("synapses", "tiles", "embeddings", region=REGIONS[0])
     events = {
         e.asset_key.path[-1]: e.step_materialization_data.materialization

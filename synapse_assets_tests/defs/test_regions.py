@@ -39,7 +39,7 @@ def test_regions_appear_with_the_table(lab: Lab) -> None:
 
 def test_materialising_twice_changes_nothing(cut_lab: Lab) -> None:
     before = stored(cut_lab), cut_lab.store.synapses.version, cut_lab.store.tiles.version
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     cut_lab.everywhere(*CHAIN)
     assert (stored(cut_lab), cut_lab.store.synapses.version, cut_lab.store.tiles.version) == before
 
@@ -47,7 +47,7 @@ def test_materialising_twice_changes_nothing(cut_lab: Lab) -> None:
 def test_gone_synapses_go_and_nothing_else(cut_lab: Lab) -> None:
     points = pd.read_csv(cut_lab.points)
     cut_lab.write(points[~points["id"].isin(["s000", "s003"])])
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     result = cut_lab.materialize(*CHAIN, region=REGIONS[0])
     assert stored(cut_lab) == expected(cut_lab)
     tiles = next(e for e in result.get_asset_materialization_events() if e.asset_key.path[-1] == "tiles")
@@ -61,7 +61,7 @@ def test_a_synapse_that_moves_ends_in_one_region(cut_lab: Lab, order: tuple[str,
     points = pd.read_csv(cut_lab.points)
     points.loc[points["id"] == "s000", "region"] = REGIONS[1]
     cut_lab.write(points)
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     for region in order:
         cut_lab.materialize(*CHAIN, region=region)
     assert stored(cut_lab) == expected(cut_lab)
@@ -71,7 +71,7 @@ def test_an_old_region_does_not_take_a_moved_synapse_back(cut_lab: Lab) -> None:
     points = pd.read_csv(cut_lab.points)
     points.loc[points["id"] == "s000", "region"] = REGIONS[1]
     cut_lab.write(points)
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     cut_lab.materialize(*CHAIN, region=REGIONS[1])
     cut_lab.materialize("tiles", region=REGIONS[0])
     assert stored(cut_lab) == expected(cut_lab)
@@ -82,7 +82,7 @@ def test_a_point_that_moves_in_space_gets_a_new_tile(cut_lab: Lab) -> None:
     points = pd.read_csv(cut_lab.points)
     points.loc[points["id"] == "s000", "x"] += 5
     cut_lab.write(points)
-    cut_lab.materialize("synapse_table")
+    cut_lab.materialize("synapse_table", "alignment")
     cut_lab.materialize(*CHAIN, region=REGIONS[0])
     after = {row["synapse_id"]: row for row in cut_lab.store.tiles.read(None, ["synapse_id", "tile_hash"]).to_pylist()}
     assert {name for name in after if after[name] != before[name]} == {"s000"}
@@ -90,7 +90,7 @@ def test_a_point_that_moves_in_space_gets_a_new_tile(cut_lab: Lab) -> None:
 
 def test_the_trial_limit_keeps_the_first_of_each_region(make_lab) -> None:  # type: ignore[no-untyped-def]
     lab = make_lab(trial_limit=2)
-    result = lab.materialize("synapse_table")
+    result = lab.materialize("synapse_table", "alignment")
     assert lab.store.synapse_table.regions() == dict.fromkeys(REGIONS, 2)
     event = result.get_asset_materialization_events()[0].step_materialization_data.materialization
     assert event.metadata["left_out_by_trial_limit"].value == 66
