@@ -248,13 +248,14 @@ def _check_and_hash(parts: Path) -> dict[str, Any]:
         # By 8-byte hashes first: names are looked at only where two hashes are equal.
         twice = connection.execute(
             f"WITH repeated AS (SELECT hash(synapse_id) AS h FROM {rows} GROUP BY h HAVING count(*) > 1) "  # noqa: S608
-            f"SELECT synapse_id, string_agg(DISTINCT source_file, ', ' ORDER BY source_file) FROM {rows} "
+            "SELECT synapse_id, string_agg(DISTINCT source_file, ', ' ORDER BY source_file), count(*) OVER () "
+            f"FROM {rows} "
             "WHERE hash(synapse_id) IN (FROM repeated) GROUP BY synapse_id HAVING count(*) > 1 ORDER BY synapse_id LIMIT 5"
         ).fetchall()
         if twice:
-            named = "; ".join(f"'{synapse}' in {files}" for synapse, files in twice)
+            named = "; ".join(f"'{synapse}' in {files}" for synapse, files, _ in twice)
             raise BadInput(
-                f"synapse ids are not unique, for instance {named}. "
+                f"synapse ids are not unique, for instance {named} ({twice[0][2]:,} ids in all). "
                 "Where ids repeat between files, give the source an id_prefix in the dataset's YAML; where they are made from "
                 "the position, name further columns in id_from, or set merge_partners; else remove the repeated rows."
             )

@@ -133,7 +133,7 @@ def test_large_sources_are_written_in_pieces(store: DatasetStore, monkeypatch: p
 def test_ids_that_repeat_are_named_with_their_files_and_change_nothing(store: DatasetStore) -> None:
     split(store, source_rows("A", ["a1"]))
     version = store.synapse_table.version
-    with pytest.raises(BadInput, match=r"'s1' in left.csv, right.csv.*id_prefix"):
+    with pytest.raises(BadInput, match=r"'s1' in left\.csv, right\.csv \(1 ids in all\).*id_prefix"):
         split(store, source_rows("A", ["s1"], "left.csv"), source_rows("B", ["s1", "s2"], "right.csv"))
     with pytest.raises(BadInput, match="'x_nm' is missing"):
         split(store, source_rows("A", ["s1"]).drop_columns(["x_nm"]))
