@@ -12,7 +12,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe, progress_lo
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES, BadInput
-from synapse_assets.stores.rows import changed_rows
+from synapse_assets.stores.rows import changed_rows, content_key
 
 
 def source_specs(dataset: Dataset) -> list[dg.AssetSpec]:
@@ -201,7 +201,11 @@ def synapse_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
                 "left_out_outside_volume": left_outside,
                 "neurons": len(set(stored.column("neuron_id").drop_null().to_pylist())),
             },
-            data_version=dg.DataVersion(store.synapse_table.site_hash(region)),
+            # What was left out depends on the volume, which the table knows nothing of.
+            data_version=dg.DataVersion(
+                store.synapse_table.site_hash(region)
+                + (f"-{content_key(stored.select(['synapse_id']))}" if left_outside else "")
+            ),
             check_results=[
                 check(
                     "coordinates_inside_volume",

@@ -80,6 +80,8 @@ def test_a_point_outside_the_volume_is_named(cut_lab: Lab) -> None:
     result = cut_lab.materialize("synapses", "tiles", region=REGIONS[0])
     event = result.get_asset_materialization_events()[0].step_materialization_data.materialization
     assert event.metadata["left_out_outside_volume"].value == 1
+    with_all = cut_lab.store.synapse_table.site_hash(REGIONS[0])
+    assert event.tags["dagster/data_version"] != with_all, "another content is another version"
     assert cut_lab.store.synapses.count(REGIONS[0]) == cut_lab.store.tiles.count(REGIONS[0]) == 23
 
 
