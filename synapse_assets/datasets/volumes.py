@@ -10,6 +10,10 @@ PositiveNm = Annotated[float, Field(gt=0)]
 Xyz = tuple[PositiveNm, PositiveNm, PositiveNm]
 
 
+# Fields of a volume that say how patiently it is read: they change no voxel.
+PATIENCE = frozenset({"download_ceiling_gb", "timeout_s", "requests_per_second"})
+
+
 class VolumeSpec(Frozen):
     """One electron-microscopy volume (8-bit grey values)."""
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.datasets import Dataset, PointsSource, Source
+from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import ALIGNMENT, BadInput
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 POINTS = 4_096
 # Pictures shown in the UI, those of contradicted sources first.
 PICTURES = 6
-# What a volume's description says that changes no voxel.
-_PATIENCE = {"download_ceiling_gb", "timeout_s", "requests_per_second"}
 
 
 def alignment_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
@@ -145,14 +144,14 @@ def _examined(dataset: Dataset, store: DatasetStore, source: Source) -> str:
     """What a verdict on a source is about: its places as they are stored, how they are read, and the volume."""
     about = {
         "source": source.model_dump(mode="json"),
-        "volume": dataset.volumes[source.volume].model_dump(mode="json", exclude=_PATIENCE),
+        "volume": dataset.volumes[source.volume].model_dump(mode="json", exclude=set(PATIENCE)),
         "seed": dataset.seed,
     }
     return fingerprint(about, {"places": store.synapse_table.source_hash(source.name)})
 
 
 def _settings(dataset: Dataset) -> dict[str, Any]:
-    volumes = {name: spec.model_dump(mode="json", exclude=_PATIENCE) for name, spec in dataset.volumes.items()}
+    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
     return {**dataset.model_dump(mode="json", include={"sources", "seed", "accept_alignment"}), "volumes": volumes}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.alignment import require_alignment
 from synapse_assets.defs.metadata import Stopwatch, check, describe, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions
@@ -45,7 +46,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         A row is one scale of the volume and way of reading. It counts what is still to be cut, so it is empty for a region
         that is complete. Hours are estimates; what they rest on stands in `synapse_assets/volumes/plan.py`.
         """
-        from synapse_assets.volumes.cropping import crop_hashes, plan_region
+        from synapse_assets.volumes.cropping import crop_hashes, plan_in_use, plan_region
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -57,11 +58,7 @@ def tile_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
         plan = plan_region(dataset, region, synapses, todo)
         store.results(TILE_PLAN).write_region(region, plan)
-        chosen = [
-            row
-            for row in plan.to_pylist()
-            if row["reader"] == "grouped" and row["voxel_size_nm"] == _scale(dataset, row["volume"])
-        ]
+        chosen = plan_in_use(plan)
         too_much = [
             f"{row['volume']}: {row['gigabytes']:.2f} GB, ceiling {dataset.volumes[row['volume']].download_ceiling_gb:g} GB"
             for row in chosen
@@ -189,13 +186,8 @@ def _to_cut(
 
 def _settings(dataset: Dataset) -> dict[str, Any]:
     """What decides the pixels of a tile."""
-    patience = {"download_ceiling_gb", "timeout_s", "requests_per_second"}
-    volumes = {name: spec.model_dump(mode="json", exclude=patience) for name, spec in dataset.volumes.items()}
+    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
     return {**dataset.model_dump(mode="json", include={"tile"}), "volumes": volumes}
-
-
-def _scale(dataset: Dataset, volume: str) -> str:
-    return "x".join(f"{size:g}" for size in dataset.volumes[volume].voxel_size_nm)
 
 
 def _in_words(dataset: Dataset, chosen: list[dict[str, Any]]) -> str:

@@ -3,19 +3,21 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.schema import TILE_PLAN, TILES, BadInput
 from synapse_assets.volumes import open_volume
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash
 
 # What a volume's description says that changes no pixel of a whole tile.
-_NO_PIXEL = {"download_ceiling_gb", "timeout_s", "requests_per_second", "space", "reader", "missing_chunks"}
+_NO_PIXEL = PATIENCE | {"space", "reader", "missing_chunks"}
 
 
 def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
@@ -42,7 +44,7 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
         # A field that is left at its default is not written, so that a new one cuts no tile again.
-        asked = spec.model_dump_json(exclude=_NO_PIXEL, exclude_defaults=True)
+        asked = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
         about = f"{asked}|{dataset.tile.model_dump_json()}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
@@ -81,6 +83,14 @@ def plan_region(dataset: Dataset, region: str, synapses: pa.Table, todo: Sequenc
         plan = plan_tiles(dataset.volumes[name], _points(points), dataset.tile)
         rows += [{"brain_region": region, "volume": name, **row} for row in plan.rows()]
     return pa.Table.from_pylist(rows, schema=TILE_PLAN.arrow)
+
+
+def plan_in_use(plan: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a plan (`schema.TILE_PLAN`) that `crop_region` follows: of each volume the dataset's own scale, grouped."""
+    first: dict[str, dict[str, Any]] = {}
+    for row in plan.to_pylist():
+        first.setdefault(row["volume"], row)
+    return list(first.values())
 
 
 @dataclass(frozen=True)
