@@ -172,12 +172,15 @@ def test_nothing_is_cut_before_the_coordinates_were_examined(lab: Lab) -> None:
 
 def test_the_plan_counts_what_is_still_to_be_cut(lab: Lab) -> None:
     lab.materialize("synapse_table", "alignment")
-    lab.materialize("synapses", "tile_plan", region=REGIONS[0])
+    lab.materialize("synapses", region=REGIONS[0])
+    event = lab.materialize("tile_plan", region=REGIONS[0]).get_asset_materialization_events()[0]
     plan = lab.store.results(TILE_PLAN).read(REGIONS[0]).to_pylist()
     assert {row["reader"] for row in plan} == {"grouped", "one by one"}
     assert {row["tiles"] for row in plan} == {24}
     grouped = plan[0]
     assert grouped["block_tiles"] + grouped["cached_tiles"] + grouped["single_tiles"] == 24
+    shown = event.step_materialization_data.materialization.metadata
+    assert shown["hours"].value == grouped["hours"] != plan[1]["hours"]
     assert grouped["decoded_gigavoxels"] <= plan[1]["decoded_gigavoxels"]
     lab.materialize("tiles", region=REGIONS[0])
     lab.materialize("tile_plan", region=REGIONS[0])
