@@ -119,7 +119,7 @@ def inspect(
 
 @app.command()
 def materialize() -> None:
-    """Materialise every asset of the enabled datasets, region by region, and print where everything is and how good it is."""
+    """Materialise every asset of the enabled datasets, region by region or group by group, and print where everything is."""
     console = Console(highlight=False)
     started = time.perf_counter()
     settings = Settings()
@@ -141,16 +141,16 @@ def materialize() -> None:
             dataset, names = keys[0].path[0], ", ".join(key.path[-1] for key in keys)
             if dataset in failures:
                 continue
-            regions = sorted(instance.get_dynamic_partitions(partitions)) if partitions else [None]
-            for region in regions:
-                where = f"{dataset} {region}" if region else dataset
+            parts = [None] if partitions is None else partitions.get_partition_keys(dynamic_partitions_store=instance)
+            for part in parts:
+                where = f"{dataset} {part}" if part else dataset
                 if where in failures:
                     continue
                 began = time.perf_counter()
                 with console.status(f"[{number}/{len(waves)}] {where}: {names} ..."):
                     result = job.execute_in_process(
                         asset_selection=keys,
-                        partition_key=region,
+                        partition_key=part,
                         instance=instance,
                         raise_on_error=False,
                         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -161,7 +161,7 @@ def materialize() -> None:
                     soft_wrap=True,
                 )
                 if not result.success:
-                    # A region that fails is left out from here on; a step for all regions ends the dataset.
+                    # A region or group that fails is left out from here on; a step for all of them ends the dataset.
                     failures[where] = failure_reason(result)
     for where, reason in failures.items():
         console.print(f"{where}: {reason}", style="red", markup=False, soft_wrap=True)
@@ -173,25 +173,25 @@ def materialize() -> None:
         raise typer.Exit(1)
 
 
-def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[str | None, list[dg.AssetKey]]]":
+def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":
     """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on."""
     graph = definitions.resolve_asset_graph()
-    waves: dict[tuple[str, int, str | None], list[dg.AssetKey]] = {}
+    waves: dict[tuple[str, int], list[dg.AssetKey]] = {}
     wave_of: dict[dg.AssetKey, int] = {}
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         if not node.is_materializable:
             continue
-        partitions: str | None = getattr(node.partitions_def, "name", None)
-        # An even wave is unpartitioned, an odd one runs region by region.
-        wave = 0 if partitions is None else 1
+        # An even wave is unpartitioned, an odd one runs partition by partition.
+        wave = 0 if node.partitions_def is None else 1
         for parent in node.parent_keys:
             if parent in wave_of:
                 wave = max(wave, wave_of[parent] + (wave_of[parent] + wave) % 2)
         wave_of[key] = wave
-        waves.setdefault((key.path[0], wave, partitions), []).append(key)
-    for dataset, wave, partitions in sorted(waves, key=lambda item: (item[0], item[1])):
-        yield partitions, waves[dataset, wave, partitions]
+        waves.setdefault((key.path[0], wave), []).append(key)
+    for dataset, wave in sorted(waves):
+        keys = waves[dataset, wave]
+        yield graph.get(keys[0]).partitions_def, keys
 
 
 def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
@@ -226,5 +226,7 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
             console.print(f"  {name:<22}{entry['rows']:>10,} rows")
         console.print(f"  warehouse             {folder / 'warehouse.duckdb'}")
         for name, scores in warehouse.release["scores"].items():
-            shown = "   ".join(f"{key} {value:.3g}" for key, value in scores.items())
+            shown = "   ".join(
+                f"{key} {value if isinstance(value, str) else f'{value:.3g}'}" for key, value in scores.items()
+            )
             console.print(f"  {name:<22}{shown}", soft_wrap=True)

@@ -106,6 +106,10 @@ class Warehouse:
     def _matrix(self) -> tuple[pa.Array, np.ndarray]:
         """Ids and vectors of length one of the whole release; read once and kept."""
         if self._vectors is None:
+            if "embeddings" not in self.release["tables"]:
+                raise BadInput(
+                    f"{self._store.dataset} has no pictures and so no vectors: similar() is for datasets with a volume"
+                )
             encoder = self.release["models"]["encoder"]
             dimensions = int(self.release["scores"]["encoder"]["dimensions"])
             version = self.release["tables"]["embeddings"]["version"]

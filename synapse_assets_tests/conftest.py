@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from synapse_assets.datasets import Dataset
+from synapse_assets.datasets import EmDataset
 from synapse_assets.definitions import build_definitions
 from synapse_assets.settings import Settings
 
@@ -82,7 +82,7 @@ def tiny_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tiny_dataset(inputs: Path, points: Path, **changes: object) -> Dataset:
+def tiny_dataset(inputs: Path, points: Path, **changes: object) -> EmDataset:
     """The tiny dataset, reading `points`."""
     values: dict[str, object] = {
         "name": "tiny",
@@ -108,7 +108,7 @@ def tiny_dataset(inputs: Path, points: Path, **changes: object) -> Dataset:
             "checkpoint": str(inputs / "weights.safetensors"),
         },
     }
-    return Dataset.model_validate({**values, **changes})
+    return EmDataset.model_validate({**values, **changes})
 
 
 class Lab:
@@ -121,7 +121,7 @@ class Lab:
         self.write(pd.read_csv(inputs / "points.csv"))
         self.use(tiny_dataset(inputs, self.points, **changes))
 
-    def use(self, dataset: Dataset) -> None:
+    def use(self, dataset: EmDataset) -> None:
         """Take that dataset from now on."""
         self.dataset = dataset
         self.definitions = build_definitions(

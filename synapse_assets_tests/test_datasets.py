@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_assets.datasets import load_dataset
+from synapse_assets.datasets import MorphologyDataset, load_dataset
 from synapse_assets.schema import BadInput
 
 FOURTH = """
@@ -21,8 +21,9 @@ tile: {size_px: 64, sections: 3}
 """
 
 
-@pytest.mark.parametrize("name", ["sample", "fafb", "flywire", "vnc_sstem"])
+@pytest.mark.parametrize("name", ["sample", "sample_cbp", "cbp", "fafb", "flywire", "vnc_sstem"])
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNAPSE_CBP_WORKBOOK", "/somewhere.xlsx")
     monkeypatch.setenv("SYNAPSE_FAFB_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_FLYWIRE_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_VNC_SSTEM_FOLDER", "/somewhere")
@@ -121,5 +122,63 @@ def test_a_ready_made_format_is_filled_in_and_can_be_changed(tmp_path: Path) -> 
 
 
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
-    with pytest.raises(BadInput, match="'fafb', 'flywire', 'sample', 'vnc_sstem'"):
+    with pytest.raises(BadInput, match="'cbp', 'fafb', 'flywire', 'sample', 'sample_cbp', 'vnc_sstem'"):
         load_dataset("nothing", "/nowhere")
+
+
+MORPHOLOGY = """
+chain: morphology
+name: mine
+title: Mine
+description: Synapses of two types.
+workbooks: [{name: study, path: /data/study.xlsx}]
+neuron_types: {cb: calbindin, pv: parvalbumin}
+synapse_types: [as, ss]
+groups:
+  as: {synapse_type: as}
+  as-pv: {synapse_type: as, neuron_type: parvalbumin}
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_lab_adds_its_own_investigation_group(tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path, MORPHOLOGY), "/nowhere")
+    assert isinstance(dataset, MorphologyDataset)
+    assert dataset.groups["as-pv"].conditions == {"synapse_type": ["as"], "neuron_type": ["parvalbumin"]}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        (
+            "neuron_type: parvalbumin",
+            "neuron_type: parvalbumine",
+            "group 'as-pv' asks for neuron_type \\['parvalbumine'\\]",
+        ),
+        ("neuron_type: parvalbumin", "neurontype: parvalbumin", "did you mean 'neuron_type'"),
+        ("path: /data/study.xlsx", "path: ''", "no workbook to fit on"),
+        ("path: /data/study.xlsx", "pathe: /data/study.xlsx", "workbooks 'study'.*did you mean 'path'"),
+        ("  as-pv:", "  As PV:", "groups"),
+        ("synapse_types: [as, ss]", "", "synapse_types: this field is missing"),
+    ],
+)
+def test_mistakes_in_a_morphology_dataset(right: str, wrong: str, message: str, tmp_path: Path) -> None:
+    assert right in MORPHOLOGY
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, MORPHOLOGY.replace(right, wrong)), "/nowhere")
+
+
+def test_the_study_dataset_needs_one_workbook_and_may_have_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNAPSE_CBP_WORKBOOK", raising=False)
+    with pytest.raises(BadInput, match="SYNAPSE_CBP_WORKBOOK is not set"):
+        load_dataset("cbp", "/nowhere")
+    monkeypatch.setenv("SYNAPSE_CBP_WORKBOOK", "/data/study.xlsx")
+    assert [book.name for book in load_dataset("cbp", "/nowhere").workbooks] == ["study"]
+    monkeypatch.setenv("SYNAPSE_CBP_NEW_WORKBOOK", "https://lab.example/new.xlsx")
+    books = load_dataset("cbp", "/nowhere").workbooks
+    assert [(book.name, book.used_for) for book in books] == [("study", "fit"), ("new", "prediction")]

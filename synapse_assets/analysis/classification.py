@@ -18,19 +18,23 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.splits import RANDOM
+from synapse_assets.analysis.scoring import (
+    Interval,
+    balanced_accuracy,
+    bootstrap_groups,
+    confusion_by_group,
+    confusion_scores,
+    percentile_interval,
+)
+from synapse_assets.analysis.splits import RANDOM, inner_folds
 from synapse_assets.schema import NEURON_PREDICTIONS, SYNAPSE_PREDICTIONS, BadInput
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-Interval = tuple[float, float]
 
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 """Inverse strengths of the penalty (scikit-learn's C) that inner cross-validation chooses from, strongest penalty
 first."""
-FEWEST_GROUPS = 8
-"""Independent groups below which no interval is given."""
-_REPLICATES = 2000
 _BLOCK_BYTES = 32 * 2**20
 
 
@@ -159,7 +163,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
 def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> float:
     """The strength with the best balanced accuracy over held-out groups of these rows; the middle one if nothing can be
     held out."""
-    fold = _inner_folds(code, groups, seed)
+    fold = inner_folds(code, groups, seed)
     if fold is None:
         return STRENGTHS[len(STRENGTHS) // 2]
     classes = int(code.max()) + 1
@@ -175,72 +179,7 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
         for i, (weights, intercept) in enumerate(fits):
             named = (scaled @ weights.T + intercept).argmax(axis=1)
             np.add.at(confusion[i], (code[test], named), 1)
-    return STRENGTHS[int(np.argmax([_balanced(c) for c in confusion]))]
-
-
-def _inner_folds(code: Int64, groups: Int64, seed: int) -> Int64 | None:
-    """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
-    groups."""
-    _, member = np.unique(groups, return_inverse=True)
-    number = int(member.max()) + 1
-    if number < 3:
-        return None
-    counts = np.zeros((number, int(code.max()) + 1), dtype=np.int64)
-    np.add.at(counts, (member, code), 1)
-    order = np.lexsort((np.random.default_rng(seed).permutation(number), -counts.sum(axis=1), counts.argmax(axis=1)))
-    fold = np.empty(number, dtype=np.int64)
-    fold[order] = np.arange(number) % 3
-    return fold[member]
-
-
-def _balanced(confusion: Float64) -> float:
-    """Mean recall over the classes that occur (Brodersen et al., ICPR 2010); NaN without rows."""
-    return float(_summary(confusion[None])["balanced_accuracy"][0])
-
-
-def _summary(confusion: Float64) -> dict[str, Float64]:
-    """Scores of (B, C, C) confusion matrices (row: true class): balanced_accuracy and macro_f1 (B,), recall, precision,
-    f1 (B, C).
-
-    A class without rows has NaN for recall and F1 and is left out of the means; one never named has precision NaN and
-    F1 0.
-    """
-    hits = np.diagonal(confusion, axis1=1, axis2=2).astype(np.float64)
-    true, named = confusion.sum(axis=2), confusion.sum(axis=1)
-    occurs = true > 0
-    recall = np.where(occurs, hits / np.where(occurs, true, 1), np.nan)
-    precision = np.where(named > 0, hits / np.where(named > 0, named, 1), np.nan)
-    f1 = np.where(occurs, 2 * hits / np.where(occurs, true + named, 1), np.nan)
-    count = occurs.sum(axis=1)
-    safe = np.where(count > 0, count, 1)
-    balanced = np.where(count > 0, np.nansum(recall, axis=1) / safe, np.nan)
-    macro = np.where(count > 0, np.nansum(f1, axis=1) / safe, np.nan)
-    return {"balanced_accuracy": balanced, "macro_f1": macro, "recall": recall, "precision": precision, "f1": f1}
-
-
-def _by_group(true: Int64, named: Int64, groups: Int64, classes: int) -> Float64:
-    """Confusion matrices (G, C, C) of each group (numbered from 0)."""
-    out = np.zeros((int(groups.max()) + 1 if len(groups) else 0, classes, classes))
-    np.add.at(out, (groups, true, named), 1)
-    return out
-
-
-def _resample(by_group: Float64, seed: int) -> Float64 | None:
-    """Confusion matrices (B, C, C) of bootstrap samples of whole groups (Efron 1979; cluster bootstrap); None for under
-    8 groups."""
-    groups = len(by_group)
-    if groups < FEWEST_GROUPS:
-        return None
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=_REPLICATES).astype(np.float64)
-    flat: Float64 = drawn @ by_group.reshape(groups, -1)
-    return flat.reshape(_REPLICATES, *by_group.shape[1:])
-
-
-def _interval(values: Float64) -> Interval | None:
-    """The 2.5th and 97.5th percentile, NaN left out; None if nothing is left."""
-    known = values[~np.isnan(values)]
-    return (float(np.percentile(known, 2.5)), float(np.percentile(known, 97.5))) if len(known) else None
+    return STRENGTHS[int(np.argmax([balanced_accuracy(c) for c in confusion]))]
 
 
 @dataclass(frozen=True)
@@ -440,7 +379,9 @@ def evaluate(
         gap = scores[RANDOM].balanced_accuracy - scores[headline].balanced_accuracy
         ours, theirs = resampled[headline], resampled[RANDOM]
         if ours is not None and theirs is not None:
-            gap_interval = _interval(_summary(theirs)["balanced_accuracy"] - _summary(ours)["balanced_accuracy"])
+            gap_interval = percentile_interval(
+                confusion_scores(theirs)["balanced_accuracy"] - confusion_scores(ours)["balanced_accuracy"]
+            )
     if scores[headline].balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {scores[headline].groups} groups, too few for an interval (8 are needed)")
     stored, probabilities = found[headline][:2]
@@ -483,16 +424,16 @@ def _score(
 ) -> tuple[SplitScore, Float64 | None]:
     """The scores of one split and its resampled confusion matrices."""
     group = np.unique(group, return_inverse=True)[1]
-    by_group = _by_group(true, named, group, len(names))
+    by_group = confusion_by_group(true, named, group, len(names))
     confusion = by_group.sum(axis=0)
-    point = _summary(confusion[None])
-    drawn = _resample(by_group, seed)
-    spread = None if drawn is None else _summary(drawn)
+    point = confusion_scores(confusion[None])
+    drawn = bootstrap_groups(by_group, seed)
+    spread = None if drawn is None else confusion_scores(drawn)
 
     def interval(name: str, column: int | None = None) -> Interval | None:
         if spread is None:
             return None
-        return _interval(spread[name] if column is None else spread[name][:, column])
+        return percentile_interval(spread[name] if column is None else spread[name][:, column])
 
     classes = tuple(
         ClassScore(
@@ -650,17 +591,17 @@ def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:
         return out
     names = np.unique(np.array(rows, dtype=str))
     true, named = (np.searchsorted(names, np.array([r[i] for r in rows], dtype=str)) for i in (0, 1))
-    by_neuron = _by_group(true, named, np.arange(len(rows)), len(names))
+    by_neuron = confusion_by_group(true, named, np.arange(len(rows)), len(names))
     out["neuron_accuracy"] = float((true == named).mean())
-    out["neuron_balanced_accuracy"] = _balanced(by_neuron.sum(axis=0))
-    drawn = _resample(by_neuron, seed)
+    out["neuron_balanced_accuracy"] = balanced_accuracy(by_neuron.sum(axis=0))
+    drawn = bootstrap_groups(by_neuron, seed)
     if drawn is not None:
         right = np.diagonal(drawn, axis1=1, axis2=2).sum(axis=1) / len(rows)
         for name, values in (
             ("neuron_accuracy", right),
-            ("neuron_balanced_accuracy", _summary(drawn)["balanced_accuracy"]),
+            ("neuron_balanced_accuracy", confusion_scores(drawn)["balanced_accuracy"]),
         ):
-            interval = _interval(values)
+            interval = percentile_interval(values)
             if interval:
                 out[f"{name}_low"], out[f"{name}_high"] = interval
     return out

@@ -23,8 +23,8 @@ Tile = npt.NDArray[np.uint8]
 
 NOISE_COLOUR = "#c8c8c8"
 LARGEST_BYTES = 300_000
-_INK, _FAINT = "#222222", "#777777"
-_PALETTE = (
+INK, FAINT = "#222222", "#777777"
+PALETTE = (
     # Okabe & Ito without black, then Tol's muted and light hues that are far from those
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
     "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#CC6677", "#661100",
@@ -35,7 +35,7 @@ _SHADES = ("#3b4a5a", "#5c6f82", "#8496a8", "#a9b7c5", "#cbd5de")
 
 def class_colours(names: Sequence[str]) -> dict[str, str]:
     """A colour (#rrggbb) for each different name, by sorted name; from the nineteenth on colours repeat."""
-    return {name: _PALETTE[i % len(_PALETTE)] for i, name in enumerate(sorted(set(names)))}
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(set(names)))}
 
 
 def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str) -> bytes:
@@ -45,7 +45,7 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
     names = np.array([_label(label) for label in labels], dtype=str)
     known = sorted({n for n in names.tolist() if n}, key=_natural)
     colours = class_colours(known) if not all(n.isdigit() for n in known) else _numbered(known)
-    figure, axes = _figure(7.2, 5.6)
+    figure, axes = new_figure(7.2, 5.6)
     size = float(np.clip(9000 / max(1, len(places)), 2.0, 22))
     grey = names == ""
     axes.scatter(*places[grey].T, s=size, c=NOISE_COLOUR, linewidths=0, alpha=0.6, rasterized=True)
@@ -56,8 +56,8 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
     if len(known) > 12:
         for name in known:
             centre = np.median(places[names == name], axis=0)
-            text = axes.text(*centre, name, fontsize=8, ha="center", va="center", color=_INK, fontweight="bold")
-            text.set_path_effects(_halo())
+            text = axes.text(*centre, name, fontsize=8, ha="center", va="center", color=INK, fontweight="bold")
+            text.set_path_effects(halo())
     elif known:
         entries = [(f"{n}  ({int((names == n).sum()):,})", colours[n]) for n in known]
         if grey.any():
@@ -65,16 +65,16 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
         for text, colour in entries:
             axes.scatter([], [], s=36, c=colour, label=text)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, handletextpad=0.2)
-    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel("UMAP 1", fontsize=9, color=_FAINT)
-    axes.set_ylabel("UMAP 2", fontsize=9, color=_FAINT)
+    axes.set_xlabel("UMAP 1", fontsize=9, color=FAINT)
+    axes.set_ylabel("UMAP 2", fontsize=9, color=FAINT)
     if len(places):
         axes.set_aspect("equal", adjustable="datalim")
     else:
-        _say(axes, "no synapses")
-    return _png(figure)
+        say(axes, "no synapses")
+    return as_png(figure)
 
 
 def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
@@ -84,31 +84,31 @@ def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
     rows = counts.sum(axis=1, keepdims=True)
     share = np.where(rows > 0, counts / np.maximum(rows, 1), 0.0)
     k = len(names)
-    figure, axes = _figure(2.6 + 0.75 * k, 1.9 + 0.62 * k)
+    figure, axes = new_figure(2.6 + 0.75 * k, 1.9 + 0.62 * k)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i in range(k):
         for j in range(k):
-            colour = "white" if share[i, j] > 0.55 else _INK if counts[i, j] else "#bbbbbb"
+            colour = "white" if share[i, j] > 0.55 else INK if counts[i, j] else "#bbbbbb"
             axes.text(j, i - 0.12, f"{share[i, j]:.0%}", ha="center", va="center", color=colour, fontsize=9)
             axes.text(j, i + 0.24, f"{counts[i, j]:,}", ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(k), [_short(n, 14) for n in names], rotation=35, ha="right", fontsize=9)
+    axes.set_xticks(range(k), [shortened(n, 14) for n in names], rotation=35, ha="right", fontsize=9)
     axes.set_yticks(
-        range(k), [f"{_short(n, 18)}  ({int(r):,})" for n, r in zip(names, rows[:, 0], strict=True)], fontsize=9
+        range(k), [f"{shortened(n, 18)}  ({int(r):,})" for n, r in zip(names, rows[:, 0], strict=True)], fontsize=9
     )
-    axes.set_xlabel("named by the classifier (out of fold)", fontsize=9, color=_INK)
-    axes.set_ylabel("known class (synapses)", fontsize=9, color=_INK)
+    axes.set_xlabel("named by the classifier (out of fold)", fontsize=9, color=INK)
+    axes.set_ylabel("known class (synapses)", fontsize=9, color=INK)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
     """Loss by training step (`history` rows have 'step' and 'loss'), faint as recorded and bold as a running median."""
-    figure, axes = _figure(6.4, 3.4)
+    figure, axes = new_figure(6.4, 3.4)
     steps = np.array([float(h["step"]) for h in history])
     loss = np.array([float(h["loss"]) for h in history])
-    colour = _PALETTE[0]
+    colour = PALETTE[0]
     if len(loss):
         window = len(loss) // 25
         smooth = [np.median(loss[max(0, i - window) : i + window + 1]) for i in range(len(loss))]
@@ -120,13 +120,13 @@ def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
         )
         axes.margins(x=0.06)
     else:
-        _say(axes, "no training steps")
+        say(axes, "no training steps")
     axes.set_xlabel("training step", fontsize=9)
     axes.set_ylabel("loss", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(axis="y", color="#eeeeee")
-    _bare(axes)
-    return _png(figure)
+    without_frame(axes)
+    return as_png(figure)
 
 
 def score_figure(evaluation: Evaluation) -> bytes:
@@ -135,11 +135,11 @@ def score_figure(evaluation: Evaluation) -> bytes:
     order = [evaluation.headline_split]
     order += sorted(n for n in evaluation.splits if n not in (evaluation.headline_split, RANDOM))
     order += [RANDOM] if RANDOM in evaluation.splits and evaluation.headline_split != RANDOM else []
-    figure, axes = _figure(7.2, 1.5 + 0.5 * len(order))
+    figure, axes = new_figure(7.2, 1.5 + 0.5 * len(order))
     for at, name in enumerate(order):
         score = evaluation.splits[name]
         head = name == evaluation.headline_split
-        colour = _PALETTE[0] if name != RANDOM else "#8a8a8a"
+        colour = PALETTE[0] if name != RANDOM else "#8a8a8a"
         if score.balanced_accuracy_interval:
             axes.plot(
                 score.balanced_accuracy_interval, [at, at], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt"
@@ -149,11 +149,11 @@ def score_figure(evaluation: Evaluation) -> bytes:
         low_high = score.balanced_accuracy_interval
         interval = f" [{low_high[0]:.2f}, {low_high[1]:.2f}]" if low_high else "  no interval: under 8 groups"
         text = f"{score.balanced_accuracy:.3f}{interval}"
-        axes.text(1.02, at, text, va="center", fontsize=9, color=_INK, transform=axes.get_yaxis_transform())
+        axes.text(1.02, at, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
     chance = 1 / len(evaluation.classes)
-    axes.axvline(chance, color=_FAINT, linewidth=1, linestyle=(0, (2, 2)))
+    axes.axvline(chance, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
     axes.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(3, 2), textcoords="offset points",
-                  fontsize=8, color=_FAINT)  # fmt: skip
+                  fontsize=8, color=FAINT)  # fmt: skip
     names = []
     for name in order:
         score = evaluation.splits[name]
@@ -166,16 +166,16 @@ def score_figure(evaluation: Evaluation) -> bytes:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#eeeeee")
     axes.set_axisbelow(True)
-    _bare(axes)
-    return _png(figure)
+    without_frame(axes)
+    return as_png(figure)
 
 
 def cluster_card_figure(card: Mapping[str, Any], tiles: Sequence[Tile]) -> bytes:
     """One cluster: its typical members and what it is made of. `card` is a row of `schema.CLUSTER_CARDS` as a dict."""
-    figure, _ = _figure(10.4, 1.5, axes=False)
+    figure, _ = new_figure(10.4, 1.5, axes=False)
     rows = figure.subfigures(1, 1)
     _card(rows, card, tiles, _card_colours([card]))
-    return _png(figure)
+    return as_png(figure)
 
 
 def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
@@ -188,18 +188,18 @@ def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
     if len(rows) > len(shown):
         foot.append(f"{len(rows) - len(shown)} smaller clusters are not shown")
     if not shown:
-        figure, axes = _figure(7.2, 1.4)
+        figure, axes = new_figure(7.2, 1.4)
         axes.axis("off")
-        _say(axes, "no clusters; " + "; ".join(foot) if foot else "no clusters")
-        return _png(figure)
+        say(axes, "no clusters; " + "; ".join(foot) if foot else "no clusters")
+        return as_png(figure)
     height = 1.5
-    figure, _ = _figure(10.4, height * len(shown) + 0.35, axes=False)
+    figure, _ = new_figure(10.4, height * len(shown) + 0.35, axes=False)
     lines = figure.subfigures(len(shown) + 1, 1, height_ratios=[height] * len(shown) + [0.35])
     colours = _card_colours(shown)
     for line, card in zip(lines, shown, strict=False):
         _card(line, card, [tiles[m] for m in card["medoids"] if m in tiles], colours)
-    lines[-1].text(0.02, 0.5, "; ".join(foot), fontsize=9, color=_FAINT, va="center")
-    return _png(figure)
+    lines[-1].text(0.02, 0.5, "; ".join(foot), fontsize=9, color=FAINT, va="center")
+    return as_png(figure)
 
 
 def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:
@@ -210,12 +210,12 @@ def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Ma
     words = line.add_subplot(grid[0, 0])
     words.axis("off")
     name = "noise" if card["cluster"] < 0 else f"cluster {card['cluster']}"
-    words.text(0.05, 0.86, name, fontsize=11, fontweight="bold", color=_INK, va="center")
-    words.text(0.05, 0.64, f"{card['synapses']:,} synapses", fontsize=8.5, color=_INK, va="center")
-    words.text(0.05, 0.48, f"{card['share']:.1%} of all", fontsize=8.5, color=_FAINT, va="center")
+    words.text(0.05, 0.86, name, fontsize=11, fontweight="bold", color=INK, va="center")
+    words.text(0.05, 0.64, f"{card['synapses']:,} synapses", fontsize=8.5, color=INK, va="center")
+    words.text(0.05, 0.48, f"{card['share']:.1%} of all", fontsize=8.5, color=FAINT, va="center")
     if card["neurons"]:
         noun = "neuron" if card["neurons"] == 1 else "neurons"
-        words.text(0.05, 0.32, f"{card['neurons']:,} {noun}", fontsize=8.5, color=_FAINT, va="center")
+        words.text(0.05, 0.32, f"{card['neurons']:,} {noun}", fontsize=8.5, color=FAINT, va="center")
     if card["one_neuron"]:
         share = f"{card['top_neuron_share']:.0%} one neuron"
         words.text(0.05, 0.12, share, fontsize=8.5, color="#B23A00", fontweight="bold", va="center")
@@ -226,7 +226,7 @@ def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Ma
     if not tiles:
         empty = line.add_subplot(grid[0, 1:6])
         empty.axis("off")
-        _say(empty, "no tiles")
+        say(empty, "no tiles")
     bars = line.add_subplot(grid[0, 6])
     bars.axis("off")
     bars.set_xlim(-0.05, 1.02)
@@ -249,11 +249,11 @@ def _bar(
         left += width
     if left < 0.999:
         axes.barh(bottom, 1 - left, height=0.16, left=left, align="edge", color=NOISE_COLOUR, linewidth=0)
-    named = [f"{_short(n, 16)} {c / total:.0%}" for n, c in list(counts.items())[:2]]
+    named = [f"{shortened(n, 16)} {c / total:.0%}" for n, c in list(counts.items())[:2]]
     more = f", {len(counts) - 2} more" if len(counts) > 2 else ""
     text = ", ".join(named) + more if named else "unknown"
-    axes.text(0, bottom + 0.21, text, fontsize=8, color=_INK, va="bottom")
-    axes.text(1, bottom - 0.03, caption, fontsize=7, color=_FAINT, va="top", ha="right")
+    axes.text(0, bottom + 0.21, text, fontsize=8, color=INK, va="bottom")
+    axes.text(1, bottom - 0.03, caption, fontsize=7, color=FAINT, va="top", ha="right")
 
 
 def _card_colours(cards: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -274,10 +274,11 @@ def _natural(name: str) -> tuple[bool, int, str]:
 
 def _numbered(names: Sequence[str]) -> dict[str, str]:
     """Colours of cluster numbers, by number."""
-    return {name: _PALETTE[int(name) % len(_PALETTE)] for name in names}
+    return {name: PALETTE[int(name) % len(PALETTE)] for name in names}
 
 
-def _short(name: str, length: int) -> str:
+def shortened(name: str, length: int) -> str:
+    """The name cut to `length` characters."""
     return name if len(name) <= length else name[: length - 1] + "…"
 
 
@@ -291,30 +292,34 @@ def _small(tile: Tile) -> Tile:
     return (np.clip(blocks, 0, 255) // 4 * 4 + 2).astype(np.uint8)
 
 
-def _figure(width: float, height: float, axes: bool = True) -> tuple[Any, Any]:
+def new_figure(width: float, height: float, axes: bool = True) -> tuple[Any, Any]:
+    """A white Matplotlib figure of this many inches at 110 pixels each, and its only axes (None if `axes` is False)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained" if axes else None, facecolor="white")
     return figure, figure.subplots() if axes else None
 
 
-def _halo() -> list[Any]:
+def halo() -> list[Any]:
+    """A path effect that sets text off from what it is written on."""
     from matplotlib import patheffects
 
     return [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
-def _say(axes: Any, text: str) -> None:
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=10, color=_FAINT)
+def say(axes: Any, text: str) -> None:
+    """Writes `text` into the middle of the axes, where there is nothing to draw."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=10, color=FAINT)
 
 
-def _bare(axes: Any) -> None:
+def without_frame(axes: Any) -> None:
+    """Leaves only the lower edge of the axes' frame."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
 
 
-def _png(figure: Any) -> bytes:
-    """The figure as PNG of at most `LARGEST_BYTES`: in 256 colours, then smaller, if it must."""
+def as_png(figure: Any) -> bytes:
+    """The Matplotlib figure as PNG of at most `LARGEST_BYTES`: in 256 colours, then smaller, if it must."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 

@@ -151,3 +151,18 @@ def _group_warnings(split: str, groups: npt.NDArray[np.str_], targets: npt.NDArr
         elif count < number:
             found.append(f"{split}: class '{name}' has {count} groups for {number} folds and is absent from some")
     return found
+
+
+def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64] | None:
+    """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
+    groups."""
+    _, member = np.unique(groups, return_inverse=True)
+    number = int(member.max()) + 1
+    if number < 3:
+        return None
+    counts = np.zeros((number, int(code.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (member, code), 1)
+    order = np.lexsort((np.random.default_rng(seed).permutation(number), -counts.sum(axis=1), counts.argmax(axis=1)))
+    fold = np.empty(number, dtype=np.int64)
+    fold[order] = np.arange(number) % 3
+    return fold[member]

@@ -1,7 +1,7 @@
 """What a dataset is: a YAML file that says where its volumes and synapse tables are and how to read them.
 
-A dataset is data, not code: `load_dataset` reads one of the files beside this module, or a YAML file of your own, into the
-typed `Dataset` below. Reading the tables and volumes themselves belongs to `sources/` and `volumes/`.
+A dataset is data, not code: `load_dataset` reads one of the files beside this module, or a YAML file of your own, into a typed
+`EmDataset` (below) or `MorphologyDataset`. Reading the tables and volumes themselves belongs to `sources/` and `volumes/`.
 """
 
 import difflib
@@ -14,7 +14,16 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from synapse_assets.datasets.base import Frozen
+from synapse_assets.datasets.base import Dataset, Frozen
+from synapse_assets.datasets.morphology import (
+    FeatureChoice,
+    Group,
+    MorphologyDataset,
+    Published,
+    Resampling,
+    Workbook,
+    WorkbookColumns,
+)
 from synapse_assets.datasets.sources import (
     CaveSource,
     Columns,
@@ -36,16 +45,23 @@ __all__ = [
     "CaveSource",
     "Columns",
     "Dataset",
+    "EmDataset",
     "EncoderChoice",
+    "FeatureChoice",
+    "Group",
+    "MorphologyDataset",
     "NeuronColumns",
     "NeuronSource",
     "NeuronTable",
     "PointsSource",
+    "Resampling",
     "Source",
     "SynisterNeurons",
     "SynisterSource",
     "TileSpec",
     "VolumeSpec",
+    "Workbook",
+    "WorkbookColumns",
     "load_dataset",
 ]
 
@@ -78,14 +94,10 @@ class EncoderChoice(Frozen):
         return self
 
 
-class Dataset(Frozen):
+class EmDataset(Dataset):
     """One dataset on the electron-microscopy chain."""
 
-    name: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets."
-    )
-    title: str
-    description: str
+    chain: Literal["em"] = "em"
     generate: Literal["sample_brain"] | None = Field(
         None, description="Inputs that the pipeline draws itself where they are absent."
     )
@@ -121,13 +133,12 @@ class Dataset(Frozen):
     has_neurons: bool = Field(True, description="Whether the sources name the neuron of a synapse.")
     tile: TileSpec
     encoder: EncoderChoice = EncoderChoice()
-    seed: int = 0
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Dataset":
+    def _consistent(self) -> "EmDataset":
         names = [source.name for source in (*self.sources, *self.neurons)]
         if len(set(names)) != len(names):
             raise ValueError(f"two sources have the same name: {names}")
@@ -169,18 +180,20 @@ def _expand(value: object, variables: Mapping[str, str], where: str) -> object:
         return value
 
     def replace(match: re.Match[str]) -> str:
-        name = match.group(1)
+        name, default = match.groups()
+        if name not in variables and default is not None:
+            return str(default)
         if name not in variables:
             raise BadInput(f"{where.lstrip('.')} names ${{{name}}}, but the environment variable {name} is not set")
         return variables[name]
 
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", replace, value)
 
 
 def _told(item: Any, content: dict[str, Any]) -> str:
     """One mistake in words: where, what, and the name that was probably meant."""
     place = [part for part in item["loc"] if part not in ("points", "neurons") or part == item["loc"][0]]
-    for kind in ("sources", "neurons"):
+    for kind in ("sources", "neurons", "workbooks"):
         if place[:1] == [kind] and len(place) > 1 and isinstance(place[1], int):
             entry = content[kind][place[1]]
             place[:2] = [f"{kind} '{entry.get('name', place[1]) if isinstance(entry, dict) else place[1]}'"]
@@ -201,10 +214,17 @@ def _told(item: Any, content: dict[str, Any]) -> str:
 
 def _field_names() -> set[str]:
     kinds = (
-        Dataset,
+        EmDataset,
         VolumeSpec,
         TileSpec,
         EncoderChoice,
+        MorphologyDataset,
+        Workbook,
+        WorkbookColumns,
+        Group,
+        Published,
+        FeatureChoice,
+        Resampling,
         PointsSource,
         Columns,
         SynisterSource,
@@ -214,10 +234,11 @@ def _field_names() -> set[str]:
     return {name for kind in (*kinds, NeuronColumns, SynisterNeurons) for name in kind.model_fields}
 
 
-def load_dataset(name_or_path: str, data_root: str) -> Dataset:
+def load_dataset(name_or_path: str, data_root: str) -> EmDataset | MorphologyDataset:
     """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
 
-    `${NAME}` in the file is replaced by the environment variable NAME; `${SYNAPSE_DATA_ROOT}` is always the data root.
+    `chain: morphology` in the file makes it a `MorphologyDataset`, otherwise it is an `EmDataset`. `${NAME}` is replaced by the
+    environment variable NAME, `${NAME:-text}` by the text where that is not set; `${SYNAPSE_DATA_ROOT}` is always the data root.
     Raises BadInput naming the file and the field.
     """
     path = Path(name_or_path).expanduser()
@@ -236,7 +257,10 @@ def load_dataset(name_or_path: str, data_root: str) -> Dataset:
         for kind in ("sources", "neurons"):
             if isinstance(content.get(kind), list):
                 content[kind] = [fill_in_format(source) for source in content[kind]]
-        return Dataset.model_validate(_expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, ""))
+        expanded = _expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, "")
+        if content.get("chain") == "morphology":
+            return MorphologyDataset.model_validate(expanded)
+        return EmDataset.model_validate(expanded)
     except ValidationError as error:
         lines = [f"  {_told(item, content)}" for item in error.errors()]
         raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error

@@ -1,9 +1,20 @@
-"""What every part of a dataset description shares: it is immutable, and a misspelt field is an error."""
+"""What every dataset description shares: its name, that it is immutable, and that a misspelt field is an error."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Frozen(BaseModel):
     """A typed, immutable part of a dataset file; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(Frozen):
+    """What is common to the datasets of all chains."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets."
+    )
+    title: str
+    description: str
+    seed: int = 0

@@ -51,7 +51,8 @@ class DatasetStore:
 
     def results(self, table: Table) -> ParquetTable:
         """The result table of that schema; its name is the name of its folder."""
-        return ParquetTable(self.folder.child("tables", segment(table.name)), table)
+        by = "investigation_group" if "investigation_group" in table.names else "brain_region"
+        return ParquetTable(self.folder.child("tables", segment(table.name)), table, by)
 
     def models(self, name: str) -> ModelStore:
         """The fitted versions of the model of that name."""
@@ -64,6 +65,11 @@ class DatasetStore:
     def staged_ids(self, asset: str, region: str, key: str) -> set[str]:
         """Ids of the synapses whose rows lie in that staging; nothing is dropped."""
         return Staging(self.folder.child("staging", segment(asset), segment(region)), key).done_ids()
+
+    @property
+    def figures(self) -> Files:
+        """The folder of figures that are kept as files."""
+        return self.folder.child("figures")
 
     @property
     def warehouse_path(self) -> Path:

@@ -18,7 +18,9 @@ from synapse_assets.schema import BadInput
 from synapse_assets.stores.files import Files, segment
 
 _PROVENANCE = "provenance.json"
-_LIBRARIES = ("numpy", "pyarrow", "pylance", "scikit-learn", "scipy", "timm", "torch", "umap-learn", "hdbscan")
+_LIBRARIES = (
+    "hdbscan", "numpy", "pyarrow", "pylance", "scikit-learn", "scipy", "skops", "timm", "torch", "umap-learn", "xgboost",
+)  # fmt: skip
 
 
 def fingerprint(parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Result tables as Parquet: one file a brain region, or one file for a table that has no regions.
+"""Result tables as Parquet: one file a partition (brain region, investigation group), or one file for a table without any.
 
 What belongs in a table is its schema's affair, and which rows are current is decided when the warehouse is built.
 """
@@ -16,89 +16,89 @@ from synapse_assets.schema import BadInput, Table
 from synapse_assets.stores.files import Files, segment
 
 _FILE = "data.parquet"
-_PREFIX = "brain_region="
 
 
-def region_folder(region: str) -> str:
-    """The folder of a region, named as Hive names partitions."""
-    return _PREFIX + segment(region)
+def partition_folder(by: str, key: str) -> str:
+    """The folder of a partition, named as Hive names them: `brain_region=EB`."""
+    return f"{by}={segment(key)}"
 
 
-def region_of(folder: str) -> str | None:
-    """The region whose folder it is; None for any other name."""
-    return unquote(folder.removeprefix(_PREFIX)) if folder.startswith(_PREFIX) else None
+def partition_of(by: str, folder: str) -> str | None:
+    """The partition whose folder it is; None for any other name."""
+    return unquote(folder.removeprefix(f"{by}=")) if folder.startswith(f"{by}=") else None
 
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """The table `table` in `folder`: either `brain_region=<R>/data.parquet` for every region, or one `data.parquet`.
+    """The table `table` in `folder`: either `<by>=<key>/data.parquet` for every partition, or one `data.parquet`.
 
-    The column brain_region stands in the files too, so a single file can be read by itself.
+    The column `by` stands in the files too, so a single file can be read by itself.
     """
 
     folder: Files
     table: Table
+    by: str = "brain_region"
 
-    def write_region(self, region: str, rows: pa.Table) -> None:
-        """Replaces the rows of one region in one step; no rows is a file of no rows.
+    def write_partition(self, key: str, rows: pa.Table) -> None:
+        """Replaces the rows of one partition in one step; no rows is a file of no rows.
 
-        Raises BadInput for rows that do not fit the schema or belong to another region.
+        Raises BadInput for rows that do not fit the schema or belong to another partition.
         """
         if self.folder.exists(_FILE):
             raise BadInput(
-                f"table {self.table.name} is stored as one file; remove {self.files()[0]} to store it by region"
+                f"table {self.table.name} is stored as one file; remove {self.files()[0]} to store it by {self.by}"
             )
         rows = self.table.conform(rows)
-        others = [name for name in pc.unique(rows.column("brain_region")).to_pylist() if name != region]
+        others = [name for name in pc.unique(rows.column(self.by)).to_pylist() if name != key]
         if others:
-            raise BadInput(f"table {self.table.name}, region '{region}': there are rows of {others} to write")
-        self._put(self.folder.child(region_folder(region)), rows)
+            raise BadInput(f"table {self.table.name}, {self.by} '{key}': there are rows of {others} to write")
+        self._put(self.folder.child(partition_folder(self.by, key)), rows)
 
     def write(self, rows: pa.Table) -> None:
         """Replaces the whole table, kept as one file, in one step. Raises BadInput for rows that do not fit."""
-        if self._regions():
+        if self._keys():
             raise BadInput(
-                f"table {self.table.name} is stored by region; remove the regions in {self.folder.root} first"
+                f"table {self.table.name} is stored by {self.by}; remove the partitions in {self.folder.root} first"
             )
         self._put(self.folder, self.table.conform(rows))
 
-    def read(self, region: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of a region, or of all; empty where nothing was written. Raises BadInput for an unknown column."""
+    def read(self, key: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of a partition, or of all; empty where nothing was written. Raises BadInput for an unknown column."""
         names = self.table.names if columns is None else list(columns)
         unknown = [name for name in names if name not in self.table.names]
         if unknown:
             raise BadInput(f"table {self.table.name} has no column {unknown}; there are {self.table.names}")
         if self.folder.exists(_FILE):
-            wanted = names if region is None else list(dict.fromkeys([*names, "brain_region"]))
+            wanted = names if key is None else list(dict.fromkeys([*names, self.by]))
             found = self._get(self.folder, wanted)
-            if region is not None:
-                found = found.filter(pc.equal(found.column("brain_region"), region))
+            if key is not None:
+                found = found.filter(pc.equal(found.column(self.by), key))
             return found.select(names)
-        regions = self._regions() if region is None else [region]
-        parts = [self._get(self.folder.child(region_folder(name)), names) for name in regions]
+        keys = self._keys() if key is None else [key]
+        parts = [self._get(self.folder.child(partition_folder(self.by, one)), names) for one in keys]
         return pa.concat_tables(parts) if parts else self._schema(names).empty_table()
 
-    def regions(self) -> dict[str, int]:
-        """Number of rows of every region that was written, also of empty ones; none for a table kept as one file."""
+    def partitions(self) -> dict[str, int]:
+        """Number of rows of every partition that was written, also of empty ones; none for a table kept as one file."""
         counts = {}
-        for region in self._regions():
-            with self.folder.child(region_folder(region)).open(_FILE) as source:
-                counts[region] = pq.read_metadata(source).num_rows
+        for key in self._keys():
+            with self.folder.child(partition_folder(self.by, key)).open(_FILE) as source:
+                counts[key] = pq.read_metadata(source).num_rows
         return counts
 
-    def remove_region(self, region: str) -> None:
-        """Removes a region, if it was written."""
-        self.folder.remove(region_folder(region))
+    def remove_partition(self, key: str) -> None:
+        """Removes a partition, if it was written."""
+        self.folder.remove(partition_folder(self.by, key))
 
     def files(self) -> list[str]:
         """Paths of the files that hold the table now."""
         if self.folder.exists(_FILE):
             return [f"{self.folder.root}/{_FILE}"]
-        return [f"{self.folder.child(region_folder(region)).root}/{_FILE}" for region in self._regions()]
+        return [f"{self.folder.child(partition_folder(self.by, key)).root}/{_FILE}" for key in self._keys()]
 
     @property
     def version(self) -> str:
-        """Hash of the files' bytes and regions; empty before anything was written."""
+        """Hash of the files' bytes and partitions; empty before anything was written."""
         digest = hashlib.sha256()
         for path in (found := self.files()):
             folder, name = path.rsplit("/", 1)
@@ -108,9 +108,9 @@ class ParquetTable:
                     digest.update(block)
         return digest.hexdigest()[:12] if found else ""
 
-    def _regions(self) -> list[str]:
-        found = [(region_of(name), name) for name in self.folder.names()]
-        return sorted(region for region, name in found if region is not None and self.folder.child(name).exists(_FILE))
+    def _keys(self) -> list[str]:
+        found = [(partition_of(self.by, name), name) for name in self.folder.names()]
+        return sorted(key for key, name in found if key is not None and self.folder.child(name).exists(_FILE))
 
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         return pa.schema([self.table.arrow.field(name) for name in columns])

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, BadInput
 from synapse_assets.stores.files import Files
-from synapse_assets.stores.parquet_table import region_folder
+from synapse_assets.stores.parquet_table import partition_folder
 
 _POINTER = "current.json"
 _FILE = "data.parquet"
@@ -114,7 +114,7 @@ class SplitTable:
         pointer = self._pointer()
         if region not in pointer["regions"]:
             return SYNAPSE_TABLE.empty().select(names)
-        with self.folder.child(pointer["version"], region_folder(region)).open(_FILE) as source:
+        with self.folder.child(pointer["version"], partition_folder("brain_region", region)).open(_FILE) as source:
             found = pq.ParquetFile(source).read(columns=names).select(names)
         return found.cast(pa.schema([SYNAPSE_TABLE.arrow.field(name) for name in names]))
 
@@ -200,7 +200,7 @@ class SplitWriter:
 
     def _flush(self, region: str) -> None:
         if region not in self._writers:
-            path = self._folder / region_folder(region) / _FILE
+            path = self._folder / partition_folder("brain_region", region) / _FILE
             path.parent.mkdir()
             self._writers[region] = pq.ParquetWriter(path, SYNAPSE_TABLE.arrow, compression="zstd")
         self._writers[region].write_table(pa.concat_tables(self._buffers.pop(region)))

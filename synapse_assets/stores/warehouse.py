@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column, Table
 from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
@@ -69,6 +69,22 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
         os.replace(path, store.warehouse_path)
     folder.write_json("release.json", content)
     return store.warehouse_path
+
+
+def read_released(store: DatasetStore, table: Table) -> pa.Table:
+    """The rows of that table in the release; none where nothing was released, or not that table."""
+    import duckdb
+
+    if store.warehouse_path.exists():
+        with duckdb.connect(str(store.warehouse_path), read_only=True) as connection:
+            known = connection.execute(
+                "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table.name]
+            ).fetchall()
+            if known[0][0]:
+                columns = ", ".join(_identifier(name) for name in table.names)
+                found = connection.sql(f"SELECT {columns} FROM {_identifier(table.name)}").to_arrow_table()  # noqa: S608
+                return table.conform(found)
+    return table.empty()
 
 
 def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, known: bool) -> dict[str, Any]:

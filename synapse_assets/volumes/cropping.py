@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.datasets import Dataset
+from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.schema import TILE_PLAN, TILES, BadInput
 from synapse_assets.volumes import open_volume
@@ -20,7 +20,7 @@ from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, t
 _NO_PIXEL = PATIENCE | {"space", "reader", "missing_chunks"}
 
 
-def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
+def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
     """`synapse_id` and `crop_hash` of each synapse: a hash of everything that decides its pixels and their encoding.
 
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. A tile is cut again exactly when its crop hash changes.
@@ -51,7 +51,7 @@ def crop_hashes(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
 
 
-def tiles_with_gaps(dataset: Dataset, synapses: pa.Table, tiles: pa.Table) -> list[str]:
+def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> list[str]:
     """Ids of the tiles that lack voxels which their volume has room for: a chunk was absent when they were cut.
 
     Only volumes where absent chunks are black have such tiles. `synapses` has synapse_id, volume, x_nm, y_nm, z_nm; `tiles`
@@ -73,7 +73,7 @@ def tiles_with_gaps(dataset: Dataset, synapses: pa.Table, tiles: pa.Table) -> li
     return found
 
 
-def plan_region(dataset: Dataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:
+def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:
     """`schema.TILE_PLAN` for the synapses in `todo`: what cutting their tiles takes. No voxel is read.
 
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. Raises BadInput for a point outside its volume.
@@ -102,7 +102,7 @@ class CroppedBatch:
 
 
 def crop_region(
-    dataset: Dataset, region: str, synapses: pa.Table, crops: pa.Table, todo: Sequence[str]
+    dataset: EmDataset, region: str, synapses: pa.Table, crops: pa.Table, todo: Sequence[str]
 ) -> Iterator[CroppedBatch]:
     """The tiles of the synapses in `todo`, in reading order.
 
@@ -139,7 +139,7 @@ def crop_region(
             yield CroppedBatch(rows, batch.missing_chunks)
 
 
-def _points_by_volume(dataset: Dataset, synapses: pa.Table, todo: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
     wanted = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
     for name in dataset.volumes:
         part = wanted.filter(pc.equal(wanted.column("volume"), name))

@@ -23,7 +23,7 @@ import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.ipc
 
-from synapse_assets.datasets import Dataset, load_dataset
+from synapse_assets.datasets import EmDataset, load_dataset
 from synapse_assets.stores import DatasetStore
 
 REGIONS = 79
@@ -70,7 +70,7 @@ def _write(folder: Path, rows: int) -> None:
             csv.write_batch(batch)
 
 
-def _dataset(file: Path) -> Dataset:
+def _dataset(file: Path) -> EmDataset:
     """FlyWire's shipped mapping on that file; no voxel is read."""
     base = load_dataset("sample", str(file.parent))
     columns = {"x": "pre_pt_position_x", "y": "pre_pt_position_y", "z": "pre_pt_position_z", "synapse_id": "id"}
@@ -78,7 +78,7 @@ def _dataset(file: Path) -> Dataset:
     source = {"name": "table", "format": "points", "volume": "sample", "path": str(file), "units": "nm"}
     source |= {"columns": {**columns, "score": "connection_score"}, "leave_out_autapses": True}
     values = base.model_dump() | {"name": "bench", "sources": [source], "neurons": [], "generate": None}
-    return Dataset.model_validate(values)
+    return EmDataset.model_validate(values)
 
 
 def _ours(file: Path, target: Path) -> None:

@@ -48,7 +48,7 @@ def _inputs(folder: Path, points: int) -> None:
 def _run(points: int, answer: Any) -> None:
     import dagster as dg
 
-    from synapse_assets.datasets import Dataset
+    from synapse_assets.datasets import EmDataset
     from synapse_assets.definitions import build_definitions
     from synapse_assets.settings import Settings
 
@@ -67,7 +67,7 @@ def _run(points: int, answer: Any) -> None:
             "tile": {"size_px": 8, "sections": 1},
         }
         settings = Settings(data_root=str(folder / "data"), datasets=[], device="cpu")
-        definitions = build_definitions(settings, datasets=[Dataset.model_validate(values)])
+        definitions = build_definitions(settings, datasets=[EmDataset.model_validate(values)])
         job = definitions.resolve_implicit_global_asset_job_def()
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         for asset in ("synapse_table", "alignment"):

@@ -34,7 +34,7 @@ def test_a_region_that_had_synapses_becomes_empty(lab: Lab) -> None:
     assert warnings(result) == {"has_synapses"}
     assert lab.store.tiles.regions() == {REGIONS[1]: 24, REGIONS[2]: 24}
     for table in (UMAP_COORDINATES, CLUSTERS, SYNAPSE_PREDICTIONS):
-        assert lab.store.results(table).regions()[REGIONS[0]] == 0
+        assert lab.store.results(table).partitions()[REGIONS[0]] == 0
     assert lab.materialize("cluster_cards", "neuron_predictions", "warehouse").success
     assert lab.store.release()["tables"]["synapses"]["rows"] == 48
 

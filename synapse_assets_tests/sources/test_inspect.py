@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from synapse_assets.cli import app
-from synapse_assets.datasets import Dataset, load_dataset
+from synapse_assets.datasets import EmDataset, load_dataset
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
 from synapse_assets.sources import RegionNames, Tally, read_neurons, read_source
@@ -36,7 +36,7 @@ tile: {{size_px: 64, sections: 3}}
 OTHER = "sources:\n  - {name: other, format: points, volume: em, path: /somewhere.csv, units: nm}\n"
 
 
-def pasted(found: Inspection, folder: Path, space: str = "local") -> Dataset:
+def pasted(found: Inspection, folder: Path, space: str = "local") -> EmDataset:
     """The dataset with the printed source in it."""
     parts = found.source + (OTHER if found.source.startswith("neurons") else "")
     path = folder / "mine.yaml"
@@ -44,7 +44,7 @@ def pasted(found: Inspection, folder: Path, space: str = "local") -> Dataset:
     return load_dataset(str(path), "/nowhere")
 
 
-def rows_read(dataset: Dataset, tally: Tally | None = None) -> int:
+def rows_read(dataset: EmDataset, tally: Tally | None = None) -> int:
     source = dataset.sources[0]
     batches = read_source(source, dataset.volumes[source.volume], RegionNames("UNASGD"), tally)
     return sum(batch.num_rows for batch in batches)

@@ -23,28 +23,28 @@ def store(tmp_path: Path) -> DatasetStore:
 def test_regions_are_replaced_one_by_one(store: DatasetStore) -> None:
     table = store.results(UMAP_COORDINATES)
     assert table.read().num_rows == 0
-    assert table.regions() == {}
+    assert table.partitions() == {}
     assert table.version == ""
-    table.write_region("A", coordinates("A", names("a", 5)))
-    table.write_region("B(L)/2", coordinates("B(L)/2", ["b"]))
+    table.write_partition("A", coordinates("A", names("a", 5)))
+    table.write_partition("B(L)/2", coordinates("B(L)/2", ["b"]))
     first = table.version
-    table.write_region("A", coordinates("A", ["a0"], 2.0))
+    table.write_partition("A", coordinates("A", ["a0"], 2.0))
     assert table.version != first
-    table.write_region("empty", coordinates("empty", []))
-    assert table.regions() == {"A": 1, "B(L)/2": 1, "empty": 0}
+    table.write_partition("empty", coordinates("empty", []))
+    assert table.partitions() == {"A": 1, "B(L)/2": 1, "empty": 0}
     assert table.read("A", ["umap_1"]).column(0).to_pylist() == [2.0]
     assert sorted(table.read(columns=["synapse_id"]).column(0).to_pylist()) == ["a0", "b"]
     assert table.read().schema.equals(UMAP_COORDINATES.arrow)
     assert table.read("nowhere").num_rows == 0
-    table.remove_region("A")
-    table.remove_region("A")
-    assert list(table.regions()) == ["B(L)/2", "empty"]
+    table.remove_partition("A")
+    table.remove_partition("A")
+    assert list(table.partitions()) == ["B(L)/2", "empty"]
 
 
 def test_plain_readers_see_the_region_once(store: DatasetStore) -> None:
     table = store.results(UMAP_COORDINATES)
     for region in ("A", "B(L)/2"):
-        table.write_region(region, coordinates(region, [region]))
+        table.write_partition(region, coordinates(region, [region]))
     pattern = f"{store.folder.root}/tables/umap_coordinates/*/data.parquet"
     for hive in ("true", "false"):
         rows = duckdb.sql(f"SELECT brain_region, synapse_id FROM read_parquet('{pattern}', hive_partitioning={hive})")  # noqa: S608
@@ -63,17 +63,17 @@ def test_a_table_without_regions_is_one_file(store: DatasetStore) -> None:
     whole.write(pa.concat_tables([coordinates("A", ["a"]), coordinates("B", ["b"])]))
     assert whole.read("B", ["synapse_id"]).to_pylist() == [{"synapse_id": "b"}]
     with pytest.raises(BadInput, match="stored as one file"):
-        whole.write_region("A", coordinates("A", []))
+        whole.write_partition("A", coordinates("A", []))
 
 
 def test_wrong_rows_change_nothing(store: DatasetStore) -> None:
     table = store.results(UMAP_COORDINATES)
-    table.write_region("A", coordinates("A", ["a"]))
+    table.write_partition("A", coordinates("A", ["a"]))
     with pytest.raises(BadInput, match="rows of \\['B'\\]"):
-        table.write_region("A", coordinates("B", ["a"]))
+        table.write_partition("A", coordinates("B", ["a"]))
     with pytest.raises(BadInput, match="'umap_1' is missing"):
-        table.write_region("A", coordinates("A", ["b"]).drop_columns(["umap_1"]))
-    with pytest.raises(BadInput, match="by region"):
+        table.write_partition("A", coordinates("A", ["b"]).drop_columns(["umap_1"]))
+    with pytest.raises(BadInput, match="by brain_region"):
         table.write(coordinates("A", []))
     with pytest.raises(BadInput, match="no column \\['nose'\\]"):
         table.read("A", ["nose"])
@@ -85,8 +85,8 @@ def test_a_region_of_any_name_stays_in_its_folder(store: DatasetStore, name: str
     assert "/" not in segment(name)
     assert not segment(name).startswith(".")
     table = store.results(UMAP_COORDINATES)
-    table.write_region(name, coordinates(name, ["a"]))
-    assert table.regions() == {name: 1}
+    table.write_partition(name, coordinates(name, ["a"]))
+    assert table.partitions() == {name: 1}
     staging = store.staging("tiles", name, name)
     staging.append(coordinates(name, ["a"]))
     assert store.staging("tiles", name, name).done_ids() == {"a"}

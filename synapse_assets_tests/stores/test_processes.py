@@ -115,4 +115,4 @@ def test_staging_of_a_killed_run_is_resumed(tmp_path: Path) -> None:
     resumed.clear()
     assert store.tiles.count("A") == 10
     assert resumed.reader() is None
-    store.results(UMAP_COORDINATES).write_region("A", coordinates("A", []))
+    store.results(UMAP_COORDINATES).write_partition("A", coordinates("A", []))

@@ -20,8 +20,8 @@ def store(tmp_path: Path) -> DatasetStore:
     store.synapses.replace_region("B", synapses("B", ["s", "b1"]), [])
     store.tiles.replace_region("A", tiles("A", ["a1", "s"]), [])
     store.vectors("m1", 4).replace_region("A", vectors("A", ["a1"]), [])
-    store.results(UMAP_COORDINATES).write_region("A", coordinates("A", ["a1", "s", "long gone"]))
-    store.results(UMAP_COORDINATES).write_region("B", coordinates("B", ["s"]))
+    store.results(UMAP_COORDINATES).write_partition("A", coordinates("A", ["a1", "s", "long gone"]))
+    store.results(UMAP_COORDINATES).write_partition("B", coordinates("B", ["s"]))
     return store
 
 

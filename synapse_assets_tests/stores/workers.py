@@ -104,7 +104,7 @@ def write(store: DatasetStore, kind: str, generation: int) -> None:
         rows = tiles("A", [*names("a", ROWS), f"x{generation}"], f"g{generation}-", size=4096)
         store.tiles.replace_region("A", rows, [f"x{generation - 1}"])
     elif kind == "parquet":
-        store.results(UMAP_COORDINATES).write_region("A", coordinates("A", names("a", ROWS * 10), float(generation)))
+        store.results(UMAP_COORDINATES).write_partition("A", coordinates("A", names("a", ROWS * 10), float(generation)))
     elif kind == "split":
         with store.synapse_table.replace() as writer:
             for region in "AB":
@@ -121,7 +121,7 @@ def write(store: DatasetStore, kind: str, generation: int) -> None:
     elif kind == "staging":
         store.staging("tiles", "A", "k").append(tiles("A", names(f"g{generation}-", ROWS)))
     else:
-        store.results(UMAP_COORDINATES).write_region("A", coordinates("A", names("a", ROWS), float(generation)))
+        store.results(UMAP_COORDINATES).write_partition("A", coordinates("A", names("a", ROWS), float(generation)))
         build_warehouse(
             store, [store.synapses, store.tiles, store.results(UMAP_COORDINATES)], {"generation": generation}
         )

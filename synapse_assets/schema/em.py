@@ -1,74 +1,8 @@
-"""Every stored table once: its columns, Arrow types and what they mean.
-
-Storage (Lance, Parquet, DuckDB), the column lists in the Dagster UI and the checks derive from the tables below. What does
-not belong here: reading, writing or computing anything.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""The tables of the electron-microscopy chain."""
 
 import pyarrow as pa
 
-
-class BadInput(ValueError):  # noqa: N818 -- it is the input that is bad
-    """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: name, Arrow type, one sentence for a reader who did not write it, and whether it may be null."""
-
-    name: str
-    type: pa.DataType
-    description: str
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: what a row is, and its columns in order."""
-
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-
-    @property
-    def arrow(self) -> pa.Schema:
-        """The Arrow schema, nullability included."""
-        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
-
-    @property
-    def names(self) -> list[str]:
-        """Column names in order."""
-        return [c.name for c in self.columns]
-
-    def conform(self, table: pa.Table) -> pa.Table:
-        """`table` with exactly these columns, in this order and of these types.
-
-        Raises BadInput naming the missing column, the column that cannot be cast, or the column with nulls that may have none.
-        """
-        arrays = []
-        for column in self.columns:
-            if column.name not in table.column_names:
-                raise BadInput(f"table {self.name}: column '{column.name}' is missing; there are {table.column_names}")
-            values = table.column(column.name)
-            try:
-                values = values.cast(column.type)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise BadInput(f"table {self.name}: column '{column.name}' is not {column.type}: {error}") from error
-            if values.null_count and not column.nullable:
-                raise BadInput(f"table {self.name}: column '{column.name}' has {values.null_count} empty values")
-            arrays.append(values)
-        return pa.Table.from_arrays(arrays, schema=self.arrow)
-
-    def empty(self) -> pa.Table:
-        """A table of no rows."""
-        return self.arrow.empty_table()
-
-    def with_columns(self, columns: Sequence[Column]) -> "Table":
-        """This table with more columns at its end."""
-        return Table(self.name, self.description, self.columns + tuple(columns))
-
+from synapse_assets.schema.base import Column, Table
 
 SYNAPSE_ID = Column("synapse_id", pa.string(), "Identifier of the synapse, unique in the dataset.")
 BRAIN_REGION = Column(

@@ -1,0 +1,161 @@
+"""A dataset on the morphology chain: workbooks of synapses without images, and how they are clustered.
+
+A file of this kind says `chain: morphology`. Reading the workbooks belongs to `sources`, the methods to `analysis/morphology`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from synapse_assets.datasets.base import Dataset, Frozen
+
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+class WorkbookColumns(Frozen):
+    """Which column of a workbook holds what. The defaults are those of the published study; null: the workbook has none."""
+
+    neuron_id: str = "NeuronId"
+    synapse_type: str = "SynType"
+    number: str = "SynId"
+    x: str | None = "x"
+    y: str | None = "y"
+    z: str | None = "z"
+    soma_x: str | None = "soma_x"
+    soma_y: str | None = "soma_y"
+    soma_z: str | None = "soma_z"
+    corrected_x: str | None = "corr_x"
+    corrected_y: str | None = "corr_y"
+    corrected_z: str | None = "corr_z"
+    corrected_soma_x: str | None = "corr_soma_x"
+    corrected_soma_y: str | None = "corr_soma_y"
+    corrected_soma_z: str | None = "corr_soma_z"
+    x_um: str = "corr_x_micron"
+    y_um: str = "corr_y_micron"
+    z_um: str = "corr_z_micron"
+    soma_x_um: str = "corr_soma_x_micron"
+    soma_y_um: str = "corr_soma_y_micron"
+    soma_z_um: str = "corr_soma_z_micron"
+    synapse_area: str = "SynArea"
+    bouton_area: str = "BoutonArea"
+    bouton_volume: str | None = Field("BoutonVolume", description="The one column that may be absent from the file.")
+    brain_region: str | None = Field(None, description="Without one, every synapse is in the dataset's brain_region.")
+
+
+class Workbook(Frozen):
+    """One table of synapses: an Excel workbook (.xlsx) or a CSV file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the workbook.")
+    path: str = Field(description="The file, or its http(s) address; empty: there is none, and it is left out.")
+    sheet: str | None = Field(None, description="Name of the sheet, where the workbook has several with content.")
+    columns: WorkbookColumns = WorkbookColumns()
+    used_for: Literal["fit", "prediction"] = Field(
+        "fit", description="fit: maps, clusters and classifiers are fitted on it; prediction: newly observed synapses."
+    )
+    id_prefix: str = Field("", description="Put before every synapse id, for workbooks whose numbers repeat.")
+
+
+class FeatureChoice(Frozen):
+    """Which numbers synapses are compared by."""
+
+    place_weight: Annotated[float, Field(ge=0)] = Field(0.2, description="Weight of the three aligned coordinates.")
+    shape_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="Weight of each measure in `shape`.")
+    shape: list[Literal["synapse_area", "bouton_area", "bouton_volume"]] = Field(
+        ["synapse_area", "bouton_area"], description="Measures that synapses are compared by."
+    )
+    extreme_iqr: Annotated[float, Field(gt=0)] = Field(
+        3.0, description="A measure this many interquartile ranges beyond the quartiles is extreme."
+    )
+    fewest_for_alignment: Annotated[int, Field(ge=4)] = Field(
+        5, description="Synapses that a neuron needs for axes of its own; three axes and a centre need four points."
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "FeatureChoice":
+        if len(set(self.shape)) != len(self.shape):
+            raise ValueError(f"shape names a measure twice: {self.shape}")
+        return self
+
+
+class Published(Frozen):
+    """What a publication reports of a group, to be set beside the figures found here."""
+
+    source: str
+    min_cluster_size: Annotated[int, Field(ge=2)]
+    min_samples: Annotated[int, Field(ge=1)]
+    clusters: int
+    accuracy: dict[Literal["k_nearest_neighbours", "random_forest", "xgboost"], float] = Field(
+        {}, description="Of a random fifth, by classifier."
+    )
+
+
+class Group(Frozen):
+    """The synapses that are investigated together: those that fulfil every condition given."""
+
+    synapse_type: Names | None = None
+    neuron_type: Names | None = None
+    neuron_id: Names | None = None
+    brain_region: Names | None = None
+    published: Published | None = None
+
+    @property
+    def conditions(self) -> dict[str, list[str]]:
+        """The values allowed, by column of `schema.morphology.SYNAPSES`."""
+        columns = ("synapse_type", "neuron_type", "neuron_id", "brain_region")
+        return {name: values for name in columns if (values := getattr(self, name)) is not None}
+
+
+class Resampling(Frozen):
+    """How often a map is made again to see what stays: the price of an honest stability, in time."""
+
+    runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
+        24, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
+    )
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="Share of the synapses that each run takes.")
+    nulls: Annotated[int, Field(ge=1)] = Field(
+        19, description="Shuffles of the features that the data is compared with."
+    )
+
+
+class MorphologyDataset(Dataset):
+    """One dataset of synapses without images."""
+
+    chain: Literal["morphology"]
+    generate: Literal["sample_workbook"] | None = Field(
+        None, description="Workbooks that the pipeline draws itself where they are absent."
+    )
+    workbooks: list[Workbook]
+    neuron_types: dict[str, str] = Field(
+        min_length=1, description="Type of a neuron by the letters that its id begins with."
+    )
+    synapse_types: Names = Field(min_length=1, description="The types of synapse that there are.")
+    brain_region: str = Field("UNASSIGNED", description="Brain region where no column names one.")
+    groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Group] = Field(
+        min_length=1, description="Investigation groups, the partitions of this chain, by name."
+    )
+    features: FeatureChoice = FeatureChoice()
+    resampling: Resampling = Resampling()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_absent_workbooks(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(books := values.get("workbooks"), list):
+            return {**values, "workbooks": [b for b in books if not (isinstance(b, dict) and b.get("path") == "")]}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MorphologyDataset":
+        names = [workbook.name for workbook in self.workbooks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two workbooks have the same name: {names}")
+        if not any(workbook.used_for == "fit" for workbook in self.workbooks):
+            raise ValueError("no workbook to fit on: give the path of at least one with used_for: fit")
+        known = {"synapse_type": set(self.synapse_types), "neuron_type": set(self.neuron_types.values())}
+        for name, group in self.groups.items():
+            for column, values in group.conditions.items():
+                unknown = sorted(set(values) - known.get(column, set(values)))
+                if unknown:
+                    raise ValueError(
+                        f"group '{name}' asks for {column} {unknown}, but there are {sorted(known[column])}"
+                    )
+        return self

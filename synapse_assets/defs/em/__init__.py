@@ -1,0 +1,31 @@
+"""The long chain: synapse points and electron-microscopy volumes to tiles, embeddings, maps, clusters and classifiers."""
+
+import dagster as dg
+
+from synapse_assets.datasets import EmDataset
+from synapse_assets.defs.em.alignment import alignment_assets
+from synapse_assets.defs.em.classify import classify_assets
+from synapse_assets.defs.em.embeddings import embedding_assets
+from synapse_assets.defs.em.jobs import em_jobs
+from synapse_assets.defs.em.labels import label_assets
+from synapse_assets.defs.em.maps import map_assets
+from synapse_assets.defs.em.publish import publish_assets
+from synapse_assets.defs.em.synapses import source_specs, synapse_assets
+from synapse_assets.defs.em.tiles import tile_assets
+
+__all__ = ["em_assets", "em_jobs"]
+
+
+def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Every asset of one dataset, in the order of its chain."""
+    return [
+        *source_specs(dataset),
+        *synapse_assets(dataset),
+        *label_assets(dataset),
+        *alignment_assets(dataset),
+        *tile_assets(dataset),
+        *embedding_assets(dataset),
+        *map_assets(dataset),
+        *classify_assets(dataset),
+        *publish_assets(dataset),
+    ]
