@@ -3,19 +3,14 @@
 Importing this module reads the settings and dataset files and nothing else; no torch, umap or lancedb.
 """
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from synapse_assets.datasets import Dataset, load_dataset
-from synapse_assets.defs.alignment import alignment_assets
-from synapse_assets.defs.classify import classify_assets
-from synapse_assets.defs.embeddings import embedding_assets
-from synapse_assets.defs.jobs import dataset_jobs
-from synapse_assets.defs.labels import label_assets
-from synapse_assets.defs.maps import map_assets
-from synapse_assets.defs.publish import publish_assets
+from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.defs.em import em_assets, em_jobs
+from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
-from synapse_assets.defs.synapses import source_specs, synapse_assets
-from synapse_assets.defs.tiles import tile_assets
 from synapse_assets.settings import Settings
 
 # Lance and torch are not safe to fork after they have started threads: steps start from a clean server process.
@@ -24,25 +19,10 @@ EXECUTOR = dg.multiprocess_executor.configured(
 )
 
 
-def dataset_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Every asset of one dataset, in the order of its chain."""
-    return [
-        *source_specs(dataset),
-        *synapse_assets(dataset),
-        *label_assets(dataset),
-        *alignment_assets(dataset),
-        *tile_assets(dataset),
-        *embedding_assets(dataset),
-        *map_assets(dataset),
-        *classify_assets(dataset),
-        *publish_assets(dataset),
-    ]
-
-
 def build_definitions(
     settings: Settings | None = None,
     *,
-    datasets: list[Dataset] | None = None,
+    datasets: Sequence[EmDataset | MorphologyDataset] | None = None,
     executor: dg.ExecutorDefinition = EXECUTOR,
 ) -> dg.Definitions:
     """The definitions of an installation. Tests and scripts pass other settings, datasets or the in-process executor."""
@@ -50,9 +30,17 @@ def build_definitions(
     enabled = (
         datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
     )
+    em = [dataset for dataset in enabled if isinstance(dataset, EmDataset)]
+    morphology = [dataset for dataset in enabled if isinstance(dataset, MorphologyDataset)]
     return dg.Definitions(
-        assets=[asset for dataset in enabled for asset in dataset_assets(dataset)],
-        jobs=[job for dataset in enabled for job in dataset_jobs(dataset)],
+        assets=[
+            *(asset for dataset in em for asset in em_assets(dataset)),
+            *(asset for dataset in morphology for asset in morphology_assets(dataset)),
+        ],
+        jobs=[
+            *(job for dataset in em for job in em_jobs(dataset)),
+            *(job for dataset in morphology for job in morphology_jobs(dataset)),
+        ],
         resources={"installation": Installation(data_root=settings.data_root, device=settings.device)},
         executor=executor,
     )

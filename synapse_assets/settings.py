@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     data_root: str = Field("data", description="Folder that holds everything the pipeline writes.")
     datasets: Annotated[list[str], NoDecode] = Field(
-        ["sample"],
+        ["sample", "sample_cbp"],
         description="Datasets in the graph, comma-separated: packaged names, or paths of your own YAML files.",
     )
     device: str = Field("auto", description="Where networks run: auto, cpu, cuda or mps.")

@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
-    return build_definitions(Settings(data_root="/nowhere", datasets=["sample"]))
+    return build_definitions(Settings(data_root="/nowhere", datasets=["sample", "sample_cbp"]))
 
 
 def graph(definitions: dg.Definitions) -> dict[str, object]:
@@ -30,7 +30,9 @@ def graph(definitions: dg.Definitions) -> dict[str, object]:
         partitions = node.partitions_def
         assets[key.to_user_string()] = {
             "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
-            "partitions": partitions.name if isinstance(partitions, dg.DynamicPartitionsDefinition) else None,
+            "partitions": partitions.name
+            if isinstance(partitions, dg.DynamicPartitionsDefinition)
+            else partitions and partitions.get_partition_keys(),
             "group": node.group_name,
             "kinds": sorted(node.kinds),
             "checks": sorted(check.name for check in node.check_keys),
@@ -51,7 +53,7 @@ def test_every_asset_is_explained(definitions: dg.Definitions) -> None:
         assert len(spec.description or "") > 60, spec.key
         assert spec.owners, spec.key
         assert 1 <= len(spec.kinds) <= 3, spec.key
-        assert spec.group_name.startswith("sample_"), spec.key
+        assert spec.group_name.startswith(f"{spec.key.path[0]}_"), spec.key
     described = [s for s in definitions.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
     for spec in described:
         assert all(column.description for column in spec.metadata["dagster/column_schema"].columns), spec.key
@@ -79,11 +81,11 @@ def test_dg_check_defs() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_two_datasets_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_datasets_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_VNC_SSTEM_FOLDER", "/nowhere")
-    both = build_definitions(Settings(data_root="/nowhere", datasets=["sample", "vnc_sstem"]))
+    both = build_definitions(Settings(data_root="/nowhere", datasets=["sample", "vnc_sstem", "sample_cbp"]))
     names = {spec.key.path[0] for spec in both.resolve_all_asset_specs()}
-    assert names == {"sample", "vnc_sstem"}
+    assert names == {"sample", "vnc_sstem", "sample_cbp"}
     keys = {spec.key.to_user_string() for spec in both.resolve_all_asset_specs()}
     # What needs neurons is absent where there are none.
     assert "vnc_sstem/neurons" not in keys

@@ -216,9 +216,16 @@ def neighbour_graph(sample: Float32, neighbours: int) -> tuple[npt.NDArray[np.in
 
 
 def umap_layout(
-    sample: Float32, knn: tuple[npt.NDArray[np.int32], Float32], dimensions: int, min_dist: float, seed: int
+    sample: Float32,
+    knn: tuple[npt.NDArray[np.int32], Float32],
+    dimensions: int,
+    min_dist: float,
+    seed: int,
+    epochs: int | None = None,
 ) -> Float32:
     """UMAP coordinates (N, dimensions) of the rows of `sample`, whose neighbours are given. Seeded, on one thread.
+
+    `epochs` rounds of optimisation; None: as many as umap finds fit (500 to 10,000 rows, 200 above).
 
     The layout starts from principal components (Kobak & Linderman, Nat Biotechnol 39:156, 2021: as good a start as the
     spectral one, and it exists for every N and for a graph in pieces).
@@ -241,6 +248,7 @@ def umap_layout(
             metric="euclidean",
             init=start.astype(np.float32),
             random_state=seed,
+            n_epochs=epochs,
             n_jobs=1,
             precomputed_knn=knn,
             force_approximation_algorithm=True,

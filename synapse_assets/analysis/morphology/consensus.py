@@ -1,0 +1,234 @@
+"""Clusters that the resampled maps of a group agree on.
+
+Belongs here: from the runs' clusters to one clustering, and how well runs support it. Does not belong here: which setting
+(`sweep`), the comparison with shuffled features and the verdict (`stability`), numbers over releases (`matching`).
+
+Evidence accumulation: Fred & Jain, IEEE TPAMI 27:835, 2005; consensus clustering: Monti et al., Machine Learning 52:91, 2003;
+stability of a cluster: Hennig, Comput Stat Data Anal 52:258, 2007.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.analysis.morphology.maps import GroupMaps, Int32, Names
+from synapse_assets.analysis.morphology.sweep import (
+    ABSENT,
+    NOISE,
+    Float64,
+    Runs,
+    Setting,
+    adjusted_rand,
+    choose,
+    cluster_runs,
+    grid,
+)
+
+Float32 = npt.NDArray[np.float32]
+
+TOGETHER = 0.5
+"""Synapses that are more often together than apart are one cluster."""
+IN_MOST_RUNS = "noise in at least half of the runs"
+TOO_FEW = "more often with too few others to be a cluster"
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """The clusters of one investigation group.
+
+    ids                     (n,) strings, as in the maps
+    labels                  (n,) int32, clusters by falling size from 0; -1 is noise
+    membership_probability  (n,) HDBSCAN's, mean over the runs that the synapse took part in, 0 where it was noise
+    consensus               (n,) how often it was grouped with the others of its cluster when both took part; 0 if in none
+    reasons                 (n,) strings, why it is in no cluster; empty if it is in one
+    cluster_stability       (K,) Jaccard index of each cluster with the most similar one of a run, mean over runs
+    agreement               (R, R) adjusted Rand index of every pair of runs at the setting
+    setting                 of HDBSCAN
+    independent_ari         adjusted Rand index of the consensus of either half of the runs, which share no seed and no
+                            subsample; each half chooses its setting by itself, since another seed would choose anew
+    """
+
+    ids: Names
+    labels: Int32
+    membership_probability: Float64
+    consensus: Float64
+    reasons: Names
+    cluster_stability: Float64
+    agreement: Float64
+    setting: Setting
+    independent_ari: float
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters, noise not counted."""
+        return len(self.cluster_stability)
+
+    @property
+    def noise_fraction(self) -> float:
+        """Share of the synapses that is in no cluster."""
+        return float((self.labels < 0).mean())
+
+    @property
+    def pair_aris(self) -> Float64:
+        """Agreement of every pair of runs, (R (R - 1) / 2,)."""
+        return self.agreement[np.triu_indices(len(self.agreement), 1)]
+
+    def scores(self) -> dict[str, float]:
+        """The figures that say most."""
+        return {
+            "clusters": float(self.clusters),
+            "noise_fraction": self.noise_fraction,
+            "stability_ari": float(self.pair_aris.mean()),
+            "independent_ari": self.independent_ari,
+        }
+
+    def save(self, folder: Path) -> None:
+        """Writes consensus.npz and consensus.json into `folder` (made if absent)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(folder / "consensus.npz", **{name: getattr(self, name) for name in _ARRAYS})
+        facts = {"setting": list(self.setting), "independent_ari": self.independent_ari}
+        (folder / "consensus.json").write_text(json.dumps(facts, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Consensus":
+        """What `save` wrote, to the bit."""
+        facts = json.loads((folder / "consensus.json").read_text())
+        with np.load(folder / "consensus.npz", allow_pickle=False) as arrays:
+            return cls(
+                **{name: arrays[name] for name in _ARRAYS},
+                setting=Setting(*facts["setting"]),
+                independent_ari=facts["independent_ari"],
+            )
+
+
+_ARRAYS = tuple(one.name for one in fields(Consensus))[:7]
+
+
+def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
+    """The clusters that the runs of `maps` agree on at `setting` (min_cluster_size, min_samples).
+
+    How often two synapses were in one cluster, of the runs that took both, is their closeness. A synapse that was noise in
+    more than half of its runs is noise. The others are joined by average linkage as long as two groups are more often
+    together than apart (0.5), and what is smaller than min_cluster_size is noise again. Equal synapses share a label, and one
+    that the fitted sample left out has that of its nearest fitted one.
+    """
+    taken = Setting(*setting)
+    points = len(maps.points)
+    if maps.reason:
+        return _none(maps, taken)
+    settings = [taken, *(one for one in grid(points) if one != taken)]
+    runs = [cluster_runs(maps.rows, maps.places, points, one) for one in settings]
+    own = runs[0]
+    sizes = np.bincount(maps.point_of, minlength=points)
+    labels, faint = agreed(own.labels, taken.min_cluster_size)
+    labels = _by_size(labels, sizes)
+    took = np.maximum((own.labels != ABSENT).sum(axis=0), 1)
+    reasons = np.where(labels >= 0, "", np.where(faint, IN_MOST_RUNS, TOO_FEW)).astype(np.str_)
+    middle = len(own.labels) // 2
+    halves = [_independent(settings, [run.of(half) for run in runs]) for half in (slice(middle), slice(middle, None))]
+    return Consensus(
+        ids=maps.ids,
+        labels=labels[maps.point_of],
+        membership_probability=(own.probabilities.sum(axis=0) / took)[maps.point_of],
+        consensus=_support(own.labels, labels)[maps.point_of],
+        reasons=reasons[maps.point_of],
+        cluster_stability=_recovered(own.labels, labels),
+        agreement=own.agreement,
+        setting=taken,
+        independent_ari=adjusted_rand(*halves),
+    )
+
+
+def agreed(runs: Int32, smallest: int) -> tuple[Int32, npt.NDArray[np.bool_]]:
+    """Clusters (u,) that `runs` (R, u; -1 noise, -2 not taken) agree on, numbered anyhow, and which points most runs call
+    noise."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    took = (runs != ABSENT).sum(axis=0)
+    faint = 2 * (runs == NOISE).sum(axis=0) >= np.maximum(took, 1)
+    labels = np.full(runs.shape[1], NOISE, dtype=np.int32)
+    clear = np.flatnonzero(~faint)
+    if len(clear) < max(2, smallest):
+        return labels, faint
+    apart = 1.0 - _closeness(runs[:, clear])
+    np.fill_diagonal(apart, 0.0)
+    tree = linkage(squareform(apart, checks=False), "average")
+    group = fcluster(tree, TOGETHER, "distance")
+    large = np.flatnonzero(np.bincount(group) >= smallest)
+    for number, one in enumerate(large):
+        labels[clear[group == one]] = number
+    return labels, faint
+
+
+def _closeness(runs: Int32) -> Float32:
+    """How often two points were in one cluster, of the runs that took both: (u, u), 0 where none did."""
+    took = (runs != ABSENT).astype(np.float32)
+    both = took.T @ took
+    together = np.zeros_like(both)
+    for labels in runs:
+        inside = (labels[None, :] == np.arange(labels.max() + 1)[:, None]).astype(np.float32)
+        together += inside.T @ inside
+    return together / np.maximum(both, 1.0)
+
+
+def _by_size(labels: Int32, sizes: npt.NDArray[np.int64]) -> Int32:
+    """The same clusters numbered by falling number of synapses; of equal ones, that of the first point first."""
+    count = labels.max() + 1
+    synapses = [int(sizes[labels == one].sum()) for one in range(count)]
+    first = [int(np.argmax(labels == one)) for one in range(count)]
+    number = np.full(count + 1, NOISE, dtype=np.int32)  # the last is that of noise, -1
+    number[np.lexsort((first, [-size for size in synapses]))] = np.arange(count)
+    return number[labels]
+
+
+def _support(runs: Int32, labels: Int32) -> Float64:
+    """Mean closeness (u,) of each point to the others of its cluster; 0 for noise."""
+    out = np.zeros(len(labels))
+    for one in range(labels.max() + 1):
+        members = np.flatnonzero(labels == one)
+        close = _closeness(runs[:, members]).astype(np.float64)
+        np.fill_diagonal(close, 0.0)
+        out[members] = close.sum(axis=1) / max(len(members) - 1, 1)
+    return out
+
+
+def _recovered(runs: Int32, labels: Int32) -> Float64:
+    """Of each cluster (K,), the Jaccard index with the most similar cluster of a run among the points it took, mean over
+    runs."""
+    out = np.zeros((len(runs), labels.max() + 1))
+    for run, found in enumerate(runs):
+        for one in range(out.shape[1]):
+            members = (labels == one) & (found != ABSENT)
+            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
+            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
+            union = members.sum() + size - shared
+            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
+    return out.mean(axis=0)
+
+
+def _independent(settings: list[Setting], runs: list[Runs]) -> Int32:
+    """The consensus of some of the runs, at the setting that they choose."""
+    chosen = choose(runs)
+    if chosen is None:
+        return np.full(runs[0].labels.shape[1], NOISE, dtype=np.int32)
+    return agreed(runs[chosen].labels, settings[chosen].min_cluster_size)[0]
+
+
+def _none(maps: GroupMaps, setting: Setting) -> Consensus:
+    """No clusters, because there are no runs."""
+    rows = len(maps.ids)
+    return Consensus(
+        ids=maps.ids,
+        labels=np.full(rows, NOISE, dtype=np.int32),
+        membership_probability=np.zeros(rows),
+        consensus=np.zeros(rows),
+        reasons=np.full(rows, maps.reason, dtype=np.str_),
+        cluster_stability=np.zeros(0),
+        agreement=np.zeros((0, 0)),
+        setting=setting,
+        independent_ari=0.0,
+    )

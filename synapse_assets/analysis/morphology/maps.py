@@ -1,0 +1,208 @@
+"""Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of shuffled features.
+
+Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`sweep`, `consensus`), what shuffled
+means (`shuffling`), drawing (`figures`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.analysis.morphology.shuffling import shuffled
+from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.analysis.projection import (
+    FEWEST_FOR_UMAP,
+    LANDMARKS,
+    Float32,
+    blend,
+    nearest,
+    neighbour_graph,
+    umap_layout,
+)
+from synapse_assets.datasets.morphology import Resampling
+from synapse_assets.schema import BadInput
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Names = npt.NDArray[np.str_]
+
+NEIGHBOURS = 20
+"""Neighbours of the published study's UMAP, the point itself counted as umap does."""
+MIN_DIST = 0.1
+"""As in the published study; the resampled maps have 0, which lets a cluster be as dense as it is."""
+DIMENSIONS = 3
+"""Of the resampled maps (see `fit_maps`)."""
+EPOCHS = 100
+"""Rounds of optimisation of a resampled map (see `fit_maps`)."""
+MAPS_A_NULL = 4
+"""Resampled maps of each shuffle."""
+CEILING = 3_000
+"""Most different rows that maps are fitted on; of more, a seeded sample."""
+
+_SAMPLE, _EYE, _RUN, _NULL = range(4)  # what a seed is for
+
+
+@dataclass(frozen=True)
+class GroupMaps:
+    """The maps of one investigation group.
+
+    ids           (n,) strings, the synapses in the order they were given
+    map           (n, 2) float32, their places on the UMAP for the eye
+    space         (n, 3) float32, their places in the three-dimensional one
+    points        (u, F) float32, the different rows of features that were fitted, in ascending order
+    point_map     (u, 2) float32, their places on the map
+    point_space   (u, 3) float32, their places in three dimensions
+    point_of      (n,) int64, the point that a synapse is, or is nearest to if the sample left it out
+    rows          (R, m) int32, the points that each run took, ascending
+    places        (R, m, d) float32, their places on that run's map
+    null_rows     (N, K, m) int32, the same for K maps of each of N shuffles of the features
+    null_places   (N, K, m, d) float32
+    method        'umap'; 'pca' where there were too few different rows, and then there are no runs
+    reason        why there are no runs; empty if there are
+    """
+
+    ids: Names
+    map: Float32
+    space: Float32
+    points: Float32
+    point_map: Float32
+    point_space: Float32
+    point_of: Int64
+    rows: Int32
+    places: Float32
+    null_rows: Int32
+    null_places: Float32
+    method: str
+    reason: str
+    seed: int
+    share: float
+
+    def place(self, features: npt.ArrayLike) -> tuple[Float32, Float32]:
+        """Places (m, 2) and (m, 3), float32, of synapses with `features` (m, F); BadInput for another width or for NaN.
+
+        A fitted synapse gets exactly its place; any other the mean of its 5 nearest fitted ones, weighted by the inverse
+        square of the distance, whatever its companions (see `Projection.apply`).
+        """
+        rows = _checked(features)
+        if rows.shape[1] != self.points.shape[1]:
+            raise BadInput(f"synapses have {rows.shape[1]} features; the map was fitted on {self.points.shape[1]}")
+        indices, squares = nearest(rows, self.points, min(LANDMARKS, len(self.points)))
+        return blend(indices, squares, self.point_map), blend(indices, squares, self.point_space)
+
+    def save(self, folder: Path) -> None:
+        """Writes maps.npz and maps.json into `folder` (made if absent)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(folder / "maps.npz", **{name: getattr(self, name) for name in _ARRAYS})
+        facts = {name: getattr(self, name) for name in ("method", "reason", "seed", "share")}
+        (folder / "maps.json").write_text(json.dumps(facts, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> "GroupMaps":
+        """What `save` wrote, to the bit."""
+        facts = json.loads((folder / "maps.json").read_text())
+        with np.load(folder / "maps.npz", allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in _ARRAYS}, **facts)
+
+
+_ARRAYS = tuple(one.name for one in fields(GroupMaps))[:11]
+
+
+def fit_maps(
+    features: npt.ArrayLike, ids: Sequence[str], seed: int, resampling: Resampling, ceiling: int = CEILING
+) -> GroupMaps | NoModel:
+    """The maps of synapses with `features` (n, F), already scaled and weighted.
+
+    NoModel for fewer than two different rows; principal components and no runs for fewer than 10; BadInput for NaN, or
+    another number of ids than rows. Equal rows are one point, and the result depends on the set of rows and the seed, not
+    on their order. Of more than `ceiling` different rows a seeded sample is fitted, and the others are placed.
+
+    TO BE FILLED
+    """
+    rows = _checked(features)
+    names = np.array(list(ids), dtype=np.str_)
+    if len(names) != len(rows):
+        raise BadInput(f"{len(names)} ids for {len(rows)} rows of features: give one id a row")
+    points, point_of = np.unique(rows, axis=0, return_inverse=True) if len(rows) else (rows, np.zeros(0, np.int64))
+    if len(points) < 2:
+        return NoModel(f"{len(rows)} synapses with {len(points)} different rows of features: a map needs at least 2")
+    point_of = point_of.reshape(-1).astype(np.int64)
+    if len(points) > ceiling:
+        points = points[np.sort(_random(seed, _SAMPLE).permutation(len(points))[:ceiling])]
+        point_of = nearest(rows, points, 1)[0][:, 0]
+    few = len(points) < FEWEST_FOR_UMAP
+    point_map, point_space = (_principal(points, 2), _principal(points, 3)) if few else _for_the_eye(points, seed)
+    taken = 0 if few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
+    runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
+    kept = np.zeros((runs, taken), dtype=np.int32)
+    places = np.zeros((runs, taken, DIMENSIONS), dtype=np.float32)
+    for run in range(runs):
+        kept[run], places[run] = _resampled(points, taken, _random(seed, _RUN, run))
+    null_kept = np.zeros((nulls, MAPS_A_NULL, taken), dtype=np.int32)
+    null_places = np.zeros((nulls, MAPS_A_NULL, taken, DIMENSIONS), dtype=np.float32)
+    for null in range(nulls):
+        without_kinds = shuffled(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
+        for run in range(MAPS_A_NULL):
+            random = _random(seed, _NULL, null, run)
+            null_kept[null, run], null_places[null, run] = _resampled(without_kinds, taken, random)
+    return GroupMaps(
+        ids=names,
+        map=point_map[point_of],
+        space=point_space[point_of],
+        points=points,
+        point_map=point_map,
+        point_space=point_space,
+        point_of=point_of,
+        rows=kept,
+        places=places,
+        null_rows=null_kept,
+        null_places=null_places,
+        method="pca" if few else "umap",
+        reason=f"{len(points)} different synapses are too few to look for clusters" if few else "",
+        seed=seed,
+        share=resampling.share,
+    )
+
+
+def _checked(features: npt.ArrayLike) -> Float32:
+    """`features` as a float32 table; BadInput if it is none or not finite."""
+    rows = np.ascontiguousarray(features, dtype=np.float32)
+    if rows.ndim != 2:
+        raise BadInput(f"features must be a table (synapses, features); the shape is {rows.shape}")
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise BadInput(f"the features in row {int(np.argmin(finite))} hold NaN or an infinite value: leave it out")
+    return rows + np.float32(0.0)  # no negative zero
+
+
+def _random(seed: int, *purpose: int) -> np.random.Generator:
+    """A generator of its own for every purpose, so that no two maps share a seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=purpose))
+
+
+def _for_the_eye(points: Float32, seed: int) -> tuple[Float32, Float32]:
+    knn = neighbour_graph(points, min(NEIGHBOURS, len(points)) - 1)
+    flat, space = (umap_layout(points, knn, dimensions, MIN_DIST, seed) for dimensions in (2, 3))
+    return flat, space
+
+
+def _resampled(points: Float32, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
+    """The points that a run takes, ascending, and their places."""
+    kept = np.sort(random.permutation(len(points))[:taken]).astype(np.int32)
+    sample = points[kept]
+    knn = neighbour_graph(sample, min(NEIGHBOURS, len(sample)) - 1)
+    return kept, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
+
+
+def _principal(points: Float32, dimensions: int) -> Float32:
+    """The first principal components, signs fixed by the largest loading, missing ones zero."""
+    wide = points.astype(np.float64)
+    wide -= wide.mean(axis=0)
+    axes = np.linalg.svd(wide, full_matrices=False)[2][:dimensions].T
+    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    out = np.zeros((len(wide), dimensions), dtype=np.float32)
+    out[:, : axes.shape[1]] = wide @ axes
+    return out

@@ -1,0 +1,250 @@
+"""The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is taken.
+
+Belongs here: clustering a map at one setting, the agreement of runs, the choice. Does not belong here: the maps (`maps`), the
+clusters themselves (`consensus`), the verdict (`stability`).
+
+HDBSCAN: Campello, Moulavi & Sander, PAKDD 2013; adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.analysis.morphology.maps import Float32, GroupMaps, Int32
+
+Float64 = npt.NDArray[np.float64]
+
+NOISE = -1
+ABSENT = -2
+"""Label of a point that a run did not take."""
+SIZES = (0.03, 0.05, 0.08, 0.12, 0.2)
+"""min_cluster_size as a share of the points: the published study's lie between 0.06 and 0.10."""
+SAMPLES = (0.5, 1.0)
+"""min_samples as a share of min_cluster_size: the published study's lie between 0.18 and 0.27."""
+SMALLEST = 5
+MOST_NOISE = 0.5
+"""A setting that leaves more than this share in no cluster says nothing about most synapses."""
+
+
+class Setting(NamedTuple):
+    """A setting of HDBSCAN."""
+
+    min_cluster_size: int
+    min_samples: int
+
+    def __str__(self) -> str:
+        return f"{self.min_cluster_size}/{self.min_samples}"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One setting on several maps.
+
+    labels          (R, u) int32, cluster of each point in each run; -1 noise, -2 not taken
+    probabilities   (R, u) float64, membership probability, 0 for noise and where not taken
+    agreement       (R, R) float64, adjusted Rand index of each pair (see `agreement`)
+    """
+
+    labels: Int32
+    probabilities: Float64
+    agreement: Float64
+
+    @property
+    def clusters(self) -> float:
+        """Clusters found, median over the runs."""
+        return float(np.median(self.labels.max(axis=1) + 1))
+
+    @property
+    def noise_fraction(self) -> float:
+        """Share of the points taken that are in no cluster, mean over the runs."""
+        return float(np.mean((self.labels == NOISE).sum(axis=1) / (self.labels != ABSENT).sum(axis=1)))
+
+    @property
+    def mean_probability(self) -> float:
+        """Membership probability of clustered points, mean over the runs; 0 if there are none."""
+        inside = (self.labels >= 0).sum(axis=1)
+        return float(np.mean(self.probabilities.sum(axis=1) / np.maximum(inside, 1)))
+
+    @property
+    def pairs(self) -> Float64:
+        """Agreement of every pair of runs, (R (R - 1) / 2,)."""
+        return self.agreement[np.triu_indices(len(self.agreement), 1)]
+
+    @property
+    def stability(self) -> float:
+        """Mean agreement over pairs of runs."""
+        return float(self.pairs.mean())
+
+    @property
+    def error(self) -> float:
+        """Standard error of `stability` over the runs: jackknife, since pairs share runs (Efron & Stein, Ann Stat 9:586)."""
+        runs = len(self.agreement)
+        if runs < 3:
+            return 0.0
+        own = self.agreement.sum(axis=1) - 1.0
+        without = (self.pairs.sum() - own) / ((runs - 1) * (runs - 2) / 2)
+        return float(np.sqrt((runs - 1) / runs * np.square(without - without.mean()).sum()))
+
+    @property
+    def eligible(self) -> bool:
+        """Finds at least two clusters in most runs, and leaves at most half as noise."""
+        return self.clusters >= 2 and self.noise_fraction <= MOST_NOISE
+
+    def of(self, runs: slice) -> "Runs":
+        """The same for some of the runs."""
+        return Runs(self.labels[runs], self.probabilities[runs], self.agreement[runs, runs])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What every setting finds.
+
+    settings   those tried, by min_cluster_size and min_samples
+    runs       what each finds; empty if there are no runs
+    chosen     number of the chosen setting; None if none is eligible
+    published  number of the published setting; None if there is none
+    reason     why nothing was tried; empty otherwise
+    """
+
+    settings: tuple[Setting, ...]
+    runs: tuple[Runs, ...]
+    chosen: int | None
+    published: int | None
+    reason: str
+
+    @property
+    def setting(self) -> Setting | None:
+        """The chosen setting."""
+        return None if self.chosen is None else self.settings[self.chosen]
+
+    def why(self, number: int) -> str:
+        """Why that setting was chosen, or what spoke against it."""
+        one = self.runs[number]
+        if one.clusters < 2:
+            return "not eligible: finds fewer than two clusters in most runs"
+        if one.noise_fraction > MOST_NOISE:
+            return f"not eligible: leaves {one.noise_fraction:.0%} of the synapses in no cluster"
+        assert self.chosen is not None  # noqa: S101  (one is eligible, so one was chosen)
+        taken = self.runs[self.chosen]
+        best = max((run for run in self.runs if run.eligible), key=lambda run: run.stability)
+        if number == self.chosen and one is best:
+            return f"chosen: the runs agree best (ARI {one.stability:.2f})"
+        if number == self.chosen:
+            return (
+                f"chosen: the runs agree as well as at the best setting (ARI {one.stability:.2f} against {best.stability:.2f}, "
+                f"standard error {best.error:.2f}), and it finds at least as many clusters ({one.clusters:g})"
+            )
+        name = self.settings[self.chosen]
+        if one.stability < best.stability - best.error:
+            return f"the runs agree less well than at {name} (ARI {one.stability:.2f} against {taken.stability:.2f})"
+        if one.clusters < taken.clusters:
+            return f"the runs agree as well as at {name}, but on fewer clusters ({one.clusters:g} against {taken.clusters:g})"
+        return f"no better than {name}: as many clusters, and the runs agree no better (ARI {one.stability:.2f})"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of `schema.morphology.PARAMETER_SWEEP` without group and model; none if there are no runs."""
+        return [
+            {
+                "min_cluster_size": setting.min_cluster_size,
+                "min_samples": setting.min_samples,
+                "clusters": run.clusters,
+                "noise_fraction": run.noise_fraction,
+                "mean_probability": run.mean_probability,
+                "stability_ari": run.stability,
+                "stability_error": run.error,
+                "published": number == self.published,
+                "chosen": number == self.chosen,
+                "why": self.why(number),
+            }
+            for number, (setting, run) in enumerate(zip(self.settings, self.runs, strict=True))
+        ]
+
+
+def sweep(maps: GroupMaps, extra: tuple[int, int] | None = None) -> Sweep:
+    """Every setting of the grid, and `extra` (min_cluster_size, min_samples: the published one), on every run of `maps`."""
+    if maps.reason:
+        return Sweep((), (), None, None, maps.reason)
+    published = Setting(*extra) if extra else None
+    settings = tuple(sorted({*grid(len(maps.points)), *([published] if published else [])}))
+    runs = tuple(cluster_runs(maps.rows, maps.places, len(maps.points), setting) for setting in settings)
+    return Sweep(settings, runs, choose(runs), settings.index(published) if published else None, "")
+
+
+def grid(points: int) -> tuple[Setting, ...]:
+    """The settings tried on a group of so many points: four sizes of cluster, each with two densities."""
+    sizes = sorted({max(SMALLEST, round(share * points)) for share in SIZES})
+    return tuple(
+        Setting(size, samples) for size in sizes for samples in sorted({max(2, round(size * q)) for q in SAMPLES})
+    )
+
+
+def choose(runs: Sequence[Runs]) -> int | None:
+    """The number of the setting to take; None if none is eligible.
+
+    Of those on which runs agree as well as on the best, within its standard error, the one with most clusters: a grouping
+    that is as reproducible and finer says more. Then the one on which runs agree best, then the first.
+    """
+    able = [number for number, run in enumerate(runs) if run.eligible]
+    if not able:
+        return None
+    best = max(able, key=lambda number: runs[number].stability)
+    least = runs[best].stability - runs[best].error
+    near = [number for number in able if runs[number].stability >= least]
+    return max(near, key=lambda number: (runs[number].clusters, runs[number].stability))
+
+
+def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) -> Runs:
+    """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, at `places` (R, m, d)."""
+    labels = np.full((len(rows), points), ABSENT, dtype=np.int32)
+    probabilities = np.zeros((len(rows), points))
+    for run, (kept, map_) in enumerate(zip(rows, places, strict=True)):
+        labels[run, kept], probabilities[run, kept] = _hdbscan(map_, setting)
+    return Runs(labels, probabilities, agreement(labels))
+
+
+def _hdbscan(places: Float32, setting: Setting) -> tuple[Int32, Float64]:
+    import warnings
+
+    import hdbscan
+
+    if len(places) < max(2 * setting.min_cluster_size, setting.min_samples + 1):
+        return np.full(len(places), NOISE, dtype=np.int32), np.zeros(len(places))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        fitted: Any = hdbscan.HDBSCAN(*setting, approx_min_span_tree=False, core_dist_n_jobs=1).fit(
+            places.astype(np.float64)
+        )
+    return fitted.labels_.astype(np.int32), np.asarray(fitted.probabilities_, dtype=np.float64)
+
+
+def agreement(labels: Int32) -> Float64:
+    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that both took.
+
+    Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
+    """
+    out = np.eye(len(labels))
+    for first in range(len(labels)):
+        for second in range(first):
+            out[first, second] = out[second, first] = adjusted_rand(labels[first], labels[second])
+    return out
+
+
+def adjusted_rand(first: Int32, second: Int32) -> float:
+    """Adjusted Rand index of two labellings (u,) over the points labelled in both (not -2), noise as one more group; 0 if
+    either has no cluster there."""
+    both = (first != ABSENT) & (second != ABSENT)
+    a, b = first[both] + 1, second[both] + 1
+    if not len(a) or not a.max() or not b.max():
+        return 0.0
+    table = np.bincount(a * (b.max() + 1) + b, minlength=(a.max() + 1) * (b.max() + 1)).reshape(a.max() + 1, -1)
+    together, of_a, of_b = (_couples(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0)))
+    expected = of_a * of_b / max(_couples(np.array([len(a)])), 1.0)
+    largest = (of_a + of_b) / 2
+    return 1.0 if largest == expected else (together - expected) / (largest - expected)
+
+
+def _couples(counts: npt.NDArray[np.int64]) -> float:
+    return float((counts * (counts - 1) / 2).sum())

@@ -1,0 +1,264 @@
+"""Between stored tables and the methods of this room: rows in, rows of `schema.morphology` out. No method of its own."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.analysis.clustering import NOISE, ONE_NEURON_SHARE, ONE_NEURON_SYNAPSES
+from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, ClusterClassifiers, Evaluation
+from synapse_assets.analysis.morphology.consensus import Consensus
+from synapse_assets.analysis.morphology.features import FeatureModel
+from synapse_assets.analysis.morphology.maps import GroupMaps
+from synapse_assets.analysis.morphology.stability import Stability
+from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.datasets import Resampling
+from synapse_assets.schema import morphology
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+def in_group(synapses: pa.Table, conditions: Mapping[str, Sequence[str]]) -> pa.Table:
+    """Those rows of `schema.morphology.SYNAPSES` that fulfil every condition: column -> allowed values."""
+    for column, values in conditions.items():
+        synapses = synapses.filter(pc.is_in(synapses.column(column), value_set=pa.array(values, pa.string())))
+    return synapses
+
+
+def of_synapses(rows: pa.Table, ids: Sequence[str]) -> pa.Table:
+    """The rows of those synapses, in that order; a synapse that `rows` do not have is left out."""
+    place = pc.index_in(pa.array(ids, pa.string()), value_set=rows.column("synapse_id").combine_chunks())
+    return rows.take(place.drop_null())
+
+
+def clustered(features: pa.Table) -> pa.Table:
+    """The rows of `schema.morphology.FEATURES` that maps and clusters are fitted on, by id: fitted and not left out."""
+    kept = pc.and_(pc.equal(features.column("used_for"), "fit"), pc.is_null(features.column("left_out")))
+    return features.filter(kept).sort_by("synapse_id")
+
+
+def scaled_matrix(features: pa.Table) -> Float64:
+    """The column `scaled` as (n, F); (0, 0) for no rows."""
+    rows = features.column("scaled").to_pylist()
+    return np.array(rows, dtype=np.float64) if rows else np.zeros((0, 0))
+
+
+def largest_difference(model: FeatureModel, features: pa.Table) -> float:
+    """Largest absolute difference between what the fit computed and what `features`, made by applying it, hold.
+
+    Infinite if a fitted synapse is missing or was left out.
+    """
+    found = of_synapses(clustered(features), model.fitted_ids)
+    if found.num_rows != len(model.fitted_ids):
+        return float("inf")
+    return float(np.abs(scaled_matrix(found) - model.fitted_scaled).max(initial=0.0))
+
+
+def place_rows(maps: GroupMaps | NoModel, group: str, version: str) -> pa.Table:
+    """`schema.morphology.PROJECTION` of the fitted synapses of a group; no rows without maps."""
+    if isinstance(maps, NoModel):
+        return morphology.PROJECTION.empty()
+    columns: dict[str, Any] = {"synapse_id": pa.array(maps.ids.tolist(), pa.string())}
+    columns |= {f"map_{i + 1}": maps.map[:, i] for i in range(2)}
+    columns |= {f"space_{i + 1}": maps.space[:, i] for i in range(3)}
+    return _conform(morphology.PROJECTION, columns, len(maps.ids), investigation_group=group, projection_model=version)
+
+
+def labels_of(clusters: pa.Table, ids: Sequence[str]) -> Int64:
+    """The cluster number of each of these synapses (n,), from rows of `schema.morphology.CLUSTERS` that have them all."""
+    numbers: Int64 = of_synapses(clusters, ids).column("cluster").to_numpy().astype(np.int64)
+    return numbers
+
+
+def cluster_rows(
+    features: pa.Table, found: Consensus | NoModel, numbers: Mapping[int, int], group: str, version: str
+) -> pa.Table:
+    """`schema.morphology.CLUSTERS` of every fitted synapse of a group, by id.
+
+    `features` are the group's rows of `schema.morphology.FEATURES`; `numbers` gives the matched number of each cluster of
+    `found`. What was left out of the fit is in no cluster, with its reason.
+    """
+    fitted = features.filter(pc.equal(features.column("used_for"), "fit")).sort_by("synapse_id")
+    ids = fitted.column("synapse_id").to_pylist()
+    place = {} if isinstance(found, NoModel) else {one: row for row, one in enumerate(found.ids.tolist())}
+    rows = []
+    for one, left_out in zip(ids, fitted.column("left_out").to_pylist(), strict=True):
+        row: dict[str, Any] = {"synapse_id": one, "cluster": NOISE, "membership_probability": 0.0, "consensus": 0.0}
+        if isinstance(found, NoModel) or left_out is not None:
+            row["reason"] = left_out or (found.reason if isinstance(found, NoModel) else None)
+        else:
+            at = place[one]
+            row["cluster"] = numbers.get(int(found.labels[at]), NOISE)
+            row["membership_probability"] = float(found.membership_probability[at])
+            row["consensus"] = float(found.consensus[at])
+            row["reason"] = str(found.reasons[at]) or None
+        rows.append({**row, "investigation_group": group, "cluster_model": version})
+    return morphology.CLUSTERS.conform(pa.Table.from_pylist(rows, schema=morphology.CLUSTERS.arrow))
+
+
+def stability_by_number(found: Consensus, clusters: pa.Table) -> dict[int, float]:
+    """The stability of each cluster of `found` by its matched number, which rows of `schema.morphology.CLUSTERS` tell."""
+    numbers = labels_of(clusters, found.ids.tolist())
+    return {
+        int(numbers[np.flatnonzero(found.labels == label)[0]]): float(value)
+        for label, value in enumerate(found.cluster_stability)
+    }
+
+
+def stability_row(
+    stability: Stability, fitted: pa.Table, resampling: Resampling, released_ari: float | None, group: str, version: str
+) -> pa.Table:
+    """`schema.morphology.CLUSTER_STABILITY` of a group, one row. `fitted` are the features of its clustered synapses."""
+    low, high = stability.interval
+    row = {
+        "investigation_group": group,
+        "verdict": stability.verdict,
+        "sentence": stability.sentence,
+        "synapses": fitted.num_rows,
+        "neurons": len(set(fitted.column("neuron_id").to_pylist())),
+        "clusters": stability.clusters,
+        "noise_fraction": stability.noise_fraction,
+        "stability_ari": stability.stability_ari,
+        "stability_ari_low": low,
+        "stability_ari_high": high,
+        "independent_ari": stability.independent_ari,
+        "null_ari": stability.null_ari,
+        "null_ari_highest": stability.null_ari_highest,
+        "null_p": stability.null_p,
+        "previous_release_ari": released_ari,
+        "runs": resampling.runs,
+        "share": resampling.share,
+        "nulls": resampling.nulls,
+        "cluster_model": version,
+    }
+    return morphology.CLUSTER_STABILITY.conform(pa.Table.from_pylist([row], schema=morphology.CLUSTER_STABILITY.arrow))
+
+
+def profile_rows(
+    features: pa.Table, clusters: pa.Table, stability: Mapping[int, float], group: str, version: str
+) -> pa.Table:
+    """`schema.morphology.CLUSTER_PROFILES` of a group, by cluster number.
+
+    `clusters` are the group's rows of `schema.morphology.CLUSTERS`, `stability` is by cluster number. A cluster is of one
+    neuron if that has more than half of its synapses and at least five, and the group has other neurons.
+    """
+    fitted = clustered(features)
+    label = labels_of(clusters, fitted.column("synapse_id").to_pylist())
+    neurons = np.array(fitted.column("neuron_id").to_pylist(), dtype=str)
+    probability = (
+        of_synapses(clusters, fitted.column("synapse_id").to_pylist()).column("membership_probability").to_numpy()
+    )
+    rows = []
+    for number in sorted(set(label.tolist()) - {NOISE}):
+        inside = label == number
+        owners = Counter(neurons[inside].tolist()).most_common()
+        top = owners[0][1]
+        measures = ("synapse_area", "bouton_area", "distance_to_soma_um")
+        middle = {f"median_{name}": float(np.median(fitted.column(name).to_numpy()[inside])) for name in measures}
+        rows.append(
+            {
+                "investigation_group": group,
+                "cluster": number,
+                "synapses": int(inside.sum()),
+                "share": float(inside.mean()),
+                "stability": stability[number],
+                "membership_probability": float(probability[inside].mean()),
+                "neurons": json.dumps(dict(owners), ensure_ascii=False),
+                "top_neuron_share": top / int(inside.sum()),
+                "one_neuron": len(set(neurons.tolist())) > 1
+                and top >= ONE_NEURON_SYNAPSES
+                and top > ONE_NEURON_SHARE * inside.sum(),
+                **middle,
+                "cluster_model": version,
+            }
+        )
+    return morphology.CLUSTER_PROFILES.conform(pa.Table.from_pylist(rows, schema=morphology.CLUSTER_PROFILES.arrow))
+
+
+def released_agreement(released: pa.Table, clusters: pa.Table) -> float | None:
+    """Adjusted Rand index of `clusters` of a group to those of the release, over the synapses that both have; None without."""
+    from sklearn.metrics import adjusted_rand_score
+
+    before = dict(zip(released.column("synapse_id").to_pylist(), released.column("cluster").to_pylist(), strict=True))
+    now = dict(zip(clusters.column("synapse_id").to_pylist(), clusters.column("cluster").to_pylist(), strict=True))
+    both = sorted(before.keys() & now.keys())
+    return float(adjusted_rand_score([before[i] for i in both], [now[i] for i in both])) if len(both) > 1 else None
+
+
+def score_rows(evaluation: Evaluation, group: str, published: Mapping[str, float], version: str) -> pa.Table:
+    """`schema.morphology.CLASSIFIER_SCORES` of a group; the published figure stands beside the split it was taken with."""
+    rows = []
+    for row in evaluation.rows():
+        as_published = row["inputs"] == "map" and row["split"] == "random_80_20"
+        figure = published.get(row["classifier"]) if as_published else None
+        rows.append({**row, "investigation_group": group, "published_accuracy": figure, "classifier_model": version})
+    return morphology.CLASSIFIER_SCORES.conform(pa.Table.from_pylist(rows, schema=morphology.CLASSIFIER_SCORES.arrow))
+
+
+def headline_scores(evaluation: Evaluation) -> dict[str, float]:
+    """What the best classifier of a group scores in each way of testing, and what guessing would have; empty without one."""
+    found = {}
+    for score in evaluation.scores:
+        if score.classifier == evaluation.best:
+            way = f"{score.inputs}_{score.split}"
+            found[f"accuracy_{way}"] = score.accuracy
+            found[f"balanced_accuracy_{way}"] = score.balanced_accuracy
+            found[f"guessing_{way}"] = score.guessing
+    return found
+
+
+def prediction_rows(
+    features: pa.Table,
+    model: ClusterClassifiers | NoModel,
+    best: str | None,
+    maps: GroupMaps | NoModel,
+    group: str,
+    version: str,
+) -> pa.Table:
+    """`schema.morphology.PREDICTIONS` of newly observed synapses: `features` are their rows of `schema.morphology.FEATURES`.
+
+    The cluster is that of the classifier `best`; -1, with the reason, where a synapse was left out of the features, the
+    one-class SVM rejects it, or there is no classifier.
+    """
+    rows: list[dict[str, Any]] = []
+    for row in features.select(["synapse_id", "neuron_id", "alignment", "left_out"]).to_pylist():
+        reason = row.pop("left_out")
+        rows.append(
+            {**row, "cluster": NOISE, "reason": reason, "investigation_group": group, "classifier_model": version}
+        )
+    usable = [i for i, row in enumerate(rows) if row["reason"] is None]
+    matrix = scaled_matrix(features.take(pa.array(usable, pa.int64())))
+    if usable and not isinstance(maps, NoModel):
+        for i, (map_1, map_2) in zip(usable, maps.place(matrix)[0].tolist(), strict=True):
+            rows[i] |= {"map_1": map_1, "map_2": map_2}
+    if isinstance(model, NoModel) or best is None:
+        why = model.reason if isinstance(model, NoModel) else "no classifier could be tested"
+        for i in usable:
+            rows[i]["reason"] = f"no classifier: {why}"
+    elif usable:
+        found = model.predict(matrix)
+        for at, i in enumerate(usable):
+            rows[i] |= {name: int(found.labels[name][at]) for name in CLASSIFIERS}
+            if found.outlier[at]:
+                score = float(found.outlier_score[at])
+                rows[i]["reason"] = (
+                    f"unlike the fitted synapses: the one-class SVM rejects it (score {score:.3g}, below 0)"
+                )
+            else:
+                rows[i] |= {
+                    "cluster": int(found.labels[best][at]),
+                    "probability": float(found.probability[best][at]),
+                    "classifier": best,
+                }
+    return morphology.PREDICTIONS.conform(pa.Table.from_pylist(rows, schema=morphology.PREDICTIONS.arrow))
+
+
+def _conform(table: Any, columns: dict[str, Any], rows: int, **constant: str) -> pa.Table:
+    texts = {name: pa.array([value] * rows, pa.string()) for name, value in constant.items()}
+    return table.conform(pa.table({**columns, **texts}))

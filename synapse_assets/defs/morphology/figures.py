@@ -1,0 +1,46 @@
+"""Figures in the UI and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from synapse_assets.analysis.morphology.maps import GroupMaps
+from synapse_assets.defs.metadata import picture
+from synapse_assets.defs.morphology.groups import GroupRows, neurons_of, types_of
+from synapse_assets.stores import DatasetStore
+
+
+def kept_picture(store: DatasetStore, name: str, png: bytes) -> dg.MetadataValue:
+    """Keeps a PNG as `figures/<name>.png`; the picture for the UI."""
+    with store.figures.replace(f"{name}.png") as stream:
+        stream.write(png)
+    return picture(png, name.replace("_", " "))
+
+
+def kept_page(store: DatasetStore, name: str, html: str) -> dg.MetadataValue:
+    """Keeps a turnable page as `figures/<name>.html`, with the script it needs beside it; its path for the UI."""
+    from synapse_assets.analysis.morphology.pages import plotly_javascript
+
+    if not store.figures.exists("plotly.min.js"):
+        with store.figures.replace("plotly.min.js") as stream:
+            stream.write(plotly_javascript().encode())
+    with store.figures.replace(f"{name}.html") as stream:
+        stream.write(html.encode())
+    return dg.MetadataValue.path(str(store.figures.path / f"{name}.html"))
+
+
+def kept_maps(
+    store: DatasetStore, name: str, title: str, rows: GroupRows, maps: GroupMaps, clusters: Sequence[int]
+) -> dict[str, dg.MetadataValue]:
+    """The maps of a group, coloured by `clusters` (-1: grey) in the order of `rows.ids`: flat, in space, and turnable."""
+    from synapse_assets.analysis.morphology.figures import maps_sheet, space_figure
+    from synapse_assets.analysis.morphology.pages import space_page
+
+    neurons = neurons_of(rows)
+    areas = rows.fitted.column("synapse_area").to_numpy()
+    hover = [f"{synapse} ({neuron})" for synapse, neuron in zip(rows.ids, neurons, strict=True)]
+    return {
+        "map": kept_picture(store, name, maps_sheet(maps.map, clusters, types_of(rows), neurons, areas, title)),
+        "space": kept_picture(store, f"{name}_3d", space_figure(maps.space, clusters, title)),
+        "turnable": kept_page(store, f"{name}_3d", space_page(maps.space, clusters, hover, title)),
+    }

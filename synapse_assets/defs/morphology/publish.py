@@ -1,0 +1,161 @@
+"""What scripts and people read: `warehouse`, one DuckDB file and the release that says which versions belong together."""
+
+import dagster as dg
+
+from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.morphology.groups import group_rows
+from synapse_assets.defs.partitions import every_partition
+from synapse_assets.defs.resources import Installation
+from synapse_assets.schema import BadInput, Table, morphology
+from synapse_assets.stores import DatasetStore
+
+WHOLE = (morphology.SYNAPSES, morphology.FEATURES)
+# Tables by group, the column that names the model a row was made with, and that model.
+BY_GROUP = (
+    (morphology.PROJECTION, "projection_model", "projection"),
+    (morphology.PARAMETER_SWEEP, "projection_model", "projection"),
+    (morphology.CLUSTERS, "cluster_model", "clusters"),
+    (morphology.CLUSTER_STABILITY, "cluster_model", "clusters"),
+    (morphology.CLASSIFIER_SCORES, "classifier_model", "cluster_classifier"),
+    (morphology.PREDICTIONS, "classifier_model", "cluster_classifier"),
+)
+# Tables that other assets write beside their own.
+BESIDE = (morphology.WORKBOOKS, morphology.CLUSTER_PROFILES)
+
+
+def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
+    """The assets of this stage for one dataset."""
+    key = dg.AssetKey([dataset.name, "warehouse"])
+
+    @dg.asset(
+        **describe(dataset, "6_publish", "warehouse", None, {"duckdb"}),
+        deps=[
+            *[dg.AssetDep([dataset.name, table.name]) for table in WHOLE],
+            *[
+                dg.AssetDep([dataset.name, asset], partition_mapping=every_partition())
+                for asset in dict.fromkeys(_asset(table) for table, _, _ in BY_GROUP)
+            ],
+        ],
+        pool="warehouse",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "every_group_complete",
+                asset=key,
+                description="Every investigation group has its clusters and predictions.",
+            )
+        ],
+    )
+    def warehouse(installation: Installation) -> dg.MaterializeResult:
+        """All tables of the dataset in one DuckDB file, with a comment on every table and column, for scripts and notebooks.
+
+        Built beside the old file and put in its place in one step: who has the old one open keeps reading it. From then on
+        the cluster numbers in it are the ones that later clusterings are matched to.
+        """
+        from synapse_assets.stores.warehouse import build_warehouse
+
+        watch = Stopwatch()
+        store = installation.store(dataset.name)
+        missing = _require_belonging_together(store, dataset)
+        tables = [*WHOLE, *BESIDE, *(table for table, _, _ in BY_GROUP)]
+        build_warehouse(
+            store,
+            [store.results(table) for table in tables],
+            {
+                "models": _models(store, dataset),
+                "scores": _scores(store, dataset),
+                "highest_cluster_numbers": _highest_numbers(store, dataset),
+            },
+        )
+        release = store.release() or {}
+        rows = {name: entry["rows"] for name, entry in release["tables"].items()}
+        listed = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
+        verdicts = store.results(morphology.CLUSTER_STABILITY).read(
+            columns=["investigation_group", "verdict", "sentence"]
+        )
+        told = "\n".join(
+            f"| {row['investigation_group']} | {row['verdict']} | {row['sentence']} |" for row in verdicts.to_pylist()
+        )
+        return dg.MaterializeResult(
+            metadata={
+                **watch.numbers(rows["synapses"], sum(rows.values())),
+                "dagster/row_count": rows["synapses"],
+                "file": dg.MetadataValue.path(str(store.warehouse_path)),
+                "verdicts": dg.MetadataValue.md(f"| group | verdict | why |\n|---|---|---|\n{told}"),
+                "tables": dg.MetadataValue.md(f"| table | rows |\n|---|---|\n{listed}"),
+                "release": dg.MetadataValue.json(release),
+            },
+            check_results=[
+                check(
+                    "every_group_complete",
+                    not missing,
+                    "complete" if not missing else f"not materialised yet: {'; '.join(missing)}",
+                    warn=True,
+                )
+            ],
+        )
+
+    return [warehouse]
+
+
+def _asset(table: Table) -> str:
+    """The asset that writes a table of this chain."""
+    return "cluster_classifier" if table is morphology.CLASSIFIER_SCORES else table.name
+
+
+def _require_belonging_together(store: DatasetStore, dataset: MorphologyDataset) -> list[str]:
+    """What no group has yet, in words. Raises BadInput naming what was made from other inputs than there are now."""
+    missing, mixed = [], []
+    for group in dataset.groups:
+        rows = group_rows(store, dataset, group)
+        for table, column, model in BY_GROUP:
+            models = store.models(f"{model}_{group}")
+            if models.current is None or group not in store.results(table).partitions():
+                missing.append(f"{_asset(table)} of {group}")
+                continue
+            inputs = models.provenance(models.current).inputs
+            made_with = set(store.results(table).read(group, [column]).column(column).to_pylist())
+            older = inputs.get("features", rows.key) != rows.key
+            if model == "clusters":
+                older = older or inputs["projection"] != store.models(f"projection_{group}").current
+            if older or made_with - {models.current}:
+                mixed.append(f"{_asset(table)} of {group}")
+    if mixed:
+        raise BadInput(
+            f"{', '.join(dict.fromkeys(mixed))}: made from other inputs or models than there are now; materialise them again. The "
+            "release before stays as it is"
+        )
+    return list(dict.fromkeys(missing))
+
+
+def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | None]:
+    names = [
+        f"{model}_{group}" for group in dataset.groups for model in ("projection", "clusters", "cluster_classifier")
+    ]
+    return {name: store.models(name).current for name in ("feature_model", *names)}
+
+
+def _scores(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, dict[str, float | str]]:
+    """What a reader wants to know of each group first."""
+    found: dict[str, dict[str, float | str]] = {}
+    for group in dataset.groups:
+        stability = store.results(morphology.CLUSTER_STABILITY).read(group).to_pylist()
+        if not stability:
+            continue
+        row = stability[0]
+        named = ("verdict", "clusters", "stability_ari", "independent_ari", "null_ari")
+        found[group] = {name: row[name] for name in named if row[name] is not None}
+        current = store.models(f"cluster_classifier_{group}").current
+        if current is not None:
+            found[group].update(store.models(f"cluster_classifier_{group}").provenance(current).scores)
+    return found
+
+
+def _highest_numbers(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, int]:
+    """The highest cluster number ever released of each group, this release included: no number is used for another cluster."""
+    before = (store.release() or {}).get("highest_cluster_numbers") or {}
+    found = {}
+    for group in dataset.groups:
+        numbers = store.results(morphology.CLUSTERS).read(group, ["cluster"]).column("cluster").to_pylist()
+        found[group] = max([before.get(group, -1), *numbers])
+    return {**before, **found}

@@ -1,0 +1,62 @@
+"""What is odd in a workbook that could be read: distances, somas and scales that do not fit together. Each names the first cases."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+
+# A mouse brain is about 13 mm long and a cortical interneuron's dendrites and axon stay within a millimetre or two; nanometres
+# or pixels taken for micrometres go far beyond.
+FARTHEST_UM = 5_000.0
+_ROUNDING_UM = 0.01
+_NAMED = 5
+
+
+def far_from_soma(rows: pa.Table) -> list[str]:
+    """Synapses of `schema.morphology.SYNAPSES` farther than 5 mm from their soma, in words; empty if none."""
+    distance = np.linalg.norm(_points(rows, "", "_um") - _points(rows, "soma_", "_um"), axis=1)
+    wrong = np.flatnonzero(distance > FARTHEST_UM)
+    ids = rows.column("synapse_id").to_pylist()
+    told = [f"{ids[i]} lies {distance[i]:,.0f} um from its soma" for i in wrong[:_NAMED].tolist()]
+    if len(wrong) > _NAMED:
+        told.append(f"and {len(wrong) - _NAMED:,} more; are the micron columns in another unit?")
+    return told
+
+
+def several_somas(rows: pa.Table) -> list[str]:
+    """Neurons whose rows name more than one soma, in words; empty if none."""
+    somas: dict[str, set[tuple[float, ...]]] = {}
+    for neuron, soma in zip(rows.column("neuron_id").to_pylist(), _points(rows, "soma_", "_um").tolist(), strict=True):
+        somas.setdefault(neuron, set()).add(tuple(soma))
+    return [f"{neuron} has {len(found)} somas" for neuron, found in sorted(somas.items()) if len(found) > 1]
+
+
+def uneven_micrometres(rows: pa.Table) -> list[str]:
+    """Axes along which micrometres are not the corrected position times one factor, in words; a thousandth or 0.01 um is rounding.
+
+    Rows without corrected positions, or with one at 0, are not looked at.
+    """
+    told = []
+    for axis in "xyz":
+        corrected = rows.column(f"corrected_{axis}").to_numpy().astype(np.float64)
+        micrometres = rows.column(f"{axis}_um").to_numpy()
+        known = np.isfinite(corrected) & (corrected != 0)
+        if not known.any():
+            continue
+        factor = micrometres[known] / corrected[known]
+        middle = float(np.median(factor))
+        away = np.abs(micrometres[known] - middle * corrected[known])
+        off = int((away > np.maximum(_ROUNDING_UM, 1e-3 * np.abs(micrometres[known]))).sum())
+        if off:
+            told.append(f"{axis}: {off:,} of {int(known.sum()):,} rows differ from the factor {middle:.4g}")
+    return told
+
+
+def neurons_below(rows: pa.Table, fewest: int) -> dict[str, int]:
+    """Neurons with fewer than `fewest` synapses in all, and how many they have."""
+    counts = Counter(rows.column("neuron_id").to_pylist())
+    return {neuron: count for neuron, count in sorted(counts.items()) if count < fewest}
+
+
+def _points(rows: pa.Table, prefix: str, suffix: str) -> np.ndarray:
+    return np.stack([rows.column(f"{prefix}{axis}{suffix}").to_numpy() for axis in "xyz"], axis=1)

@@ -1,0 +1,145 @@
+"""Clusters that runs agree on: from made-up runs, where the answer can be worked out, and from planted groups."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synapse_assets.analysis.morphology.consensus import (
+    Consensus,
+    _by_size,
+    _recovered,
+    _support,
+    agreed,
+    consensus,
+)
+from synapse_assets.analysis.morphology.sweep import ABSENT, adjusted_rand, sweep
+from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of
+
+
+def test_what_is_more_often_together_than_apart_is_one_cluster() -> None:
+    pieces = np.repeat([0, 1, 2], 6)
+    joined = np.where(pieces == 2, 1, pieces)  # the second and third are one
+    for apart, clusters in ((1, 2), (4, 3)):
+        runs = np.array([pieces] * apart + [joined] * (5 - apart), dtype=np.int32)
+        labels, faint = agreed(runs, 5)
+        assert labels.max() + 1 == clusters
+        assert adjusted_rand(labels, (joined if clusters == 2 else pieces).astype(np.int32)) == 1.0
+        assert not faint.any()
+
+
+def test_numbers_of_a_run_mean_nothing() -> None:
+    pieces = np.repeat([0, 1, 2], 6)
+    runs = np.array([(pieces + turn) % 3 for turn in range(6)], dtype=np.int32)
+    assert adjusted_rand(agreed(runs, 5)[0], pieces.astype(np.int32)) == 1.0
+
+
+def test_noise_in_half_of_the_runs_is_noise_and_runs_that_did_not_take_a_point_do_not_count() -> None:
+    runs = np.tile(np.repeat([0, 1], 8), (6, 1)).astype(np.int32)
+    runs[:3, 0] = -1
+    runs[:2, 1] = -1
+    runs[:4, 2] = ABSENT
+    labels, faint = agreed(runs, 5)
+    assert labels[0] == -1
+    assert faint.tolist() == [True] + [False] * 15
+    assert len(set(labels[1:8].tolist())) == 1
+    support = _support(runs, labels)
+    assert support[0] == 0.0
+    assert support[1] == pytest.approx(4 / 6, abs=0.06)
+    assert support[15] == pytest.approx(1.0)
+
+
+def test_a_group_smaller_than_a_cluster_is_noise() -> None:
+    runs = np.tile(np.repeat([0, 1, 2], [8, 8, 3]), (6, 1)).astype(np.int32)
+    labels, faint = agreed(runs, 5)
+    assert (labels[16:] == -1).all()
+    assert not faint.any()
+    nothing, _ = agreed(np.full((6, 19), -1, np.int32), 5)
+    assert (nothing == -1).all()
+
+
+def test_numbers_fall_with_size() -> None:
+    labels = np.array([2, 2, 0, 1, 1, -1, 0], dtype=np.int32)
+    assert _by_size(labels, np.ones(7, np.int64)).tolist() == [0, 0, 1, 2, 2, -1, 1]
+    assert _by_size(labels, np.array([1, 1, 1, 5, 1, 1, 1])).tolist() == [1, 1, 2, 0, 0, -1, 2]
+    assert _by_size(np.full(3, -1, np.int32), np.ones(3, np.int64)).tolist() == [-1, -1, -1]
+
+
+def test_stability_of_a_cluster_is_its_jaccard_index() -> None:
+    labels = np.repeat([0, 1], [6, 4]).astype(np.int32)
+    same = labels.copy()
+    halved = np.array([0, 0, 0, 2, 2, 2, 1, 1, 1, 1], dtype=np.int32)
+    larger = np.array([0, 0, 0, 0, 0, 0, 0, 0, -1, -1], dtype=np.int32)
+    missing = np.array([0, 0, 0, -1, -1, -1, -2, -2, 1, 1], dtype=np.int32)
+    runs = np.stack([same, halved, larger, missing])
+    assert _recovered(runs, labels) == pytest.approx([(1 + 0.5 + 0.75 + 0.5) / 4, (1 + 1 + 0.2 + 1) / 4])
+    assert _recovered(np.full((2, 10), -1, np.int32), labels).tolist() == [0.0, 0.0]
+
+
+def test_planted_groups_are_found_again() -> None:
+    _, _, clusters = found("groups")
+    assert adjusted_rand(clusters.labels, grouped()[1]) >= 0.9
+    assert clusters.clusters == 3
+    sizes = np.bincount(clusters.labels[clusters.labels >= 0])
+    assert np.allclose(sizes, KINDS, atol=4)
+    assert clusters.labels.dtype == np.int32
+    assert (clusters.cluster_stability > 0.9).all()
+    assert clusters.independent_ari >= 0.95
+    inside = clusters.labels >= 0
+    assert (clusters.consensus[inside] > 0.5).all()
+    assert (clusters.consensus[~inside] == 0).all()
+    assert ((clusters.reasons == "") == inside).all()
+    assert clusters.membership_probability[inside].mean() > 0.5
+    assert ((clusters.membership_probability >= 0) & (clusters.membership_probability <= 1)).all()
+    assert clusters.scores()["clusters"] == 3.0
+
+
+def test_noise_is_split_in_other_places_by_each_half_of_the_runs() -> None:
+    _, _, clusters = found("noise")
+    assert clusters.independent_ari < 0.95
+    assert clusters.pair_aris.mean() < 0.8
+    assert clusters.cluster_stability.min() < 0.75
+
+
+def test_each_half_uses_its_own_runs_only() -> None:
+    """The second half of the maps is that of other features: the halves cannot agree."""
+    from dataclasses import replace
+
+    maps = found("groups")[0]
+    turned = np.random.default_rng(0).permutation(maps.rows.shape[1])
+    places = maps.places.copy()
+    places[FEW.runs // 2 :] = places[FEW.runs // 2 :, turned]
+    mixed = consensus(replace(maps, places=places), (10, 5))
+    assert mixed.independent_ari < 0.2
+    assert consensus(maps, (10, 5)).independent_ari > 0.95
+
+
+def test_equal_synapses_and_those_beyond_the_ceiling_have_a_label() -> None:
+    features, group = grouped((90, 70, 40))
+    features[5] = features[6]
+    maps = maps_of(features, resampling=FEW, ceiling=100)
+    setting = sweep(maps).setting
+    assert setting is not None
+    clusters = consensus(maps, setting)
+    assert clusters.labels.shape == (200,)
+    assert clusters.labels[5] == clusters.labels[6]
+    assert adjusted_rand(clusters.labels, group) > 0.9
+    assert (np.diff(np.bincount(clusters.labels[clusters.labels >= 0])) <= 0).all()
+
+
+def test_too_few_synapses_are_in_no_cluster() -> None:
+    clusters = consensus(maps_of(grouped((8,))[0]), (5, 2))
+    assert clusters.clusters == 0
+    assert (clusters.labels == -1).all()
+    assert all("too few" in reason for reason in clusters.reasons)
+    assert clusters.noise_fraction == 1.0
+    assert clusters.scores()["clusters"] == 0.0
+
+
+def test_saved_and_loaded_to_the_bit(tmp_path: Path) -> None:
+    _, _, clusters = found("groups")
+    clusters.save(tmp_path)
+    again = Consensus.load(tmp_path)
+    for name, value in vars(clusters).items():
+        assert np.array_equal(value, vars(again)[name]), name
+    assert again.setting.min_cluster_size == clusters.setting.min_cluster_size

@@ -1,0 +1,116 @@
+"""The whole chain on a workbook with planted answers: clusters, verdicts, scores and predictions, and what lies on disk."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+
+from synapse_assets.query import open_warehouse
+from synapse_assets.schema import morphology
+from synapse_assets_tests.defs.morphology.conftest import Bench
+from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
+
+
+def planted(new: bool = False) -> pd.Series:
+    rows = planted_workbook(new=new)
+    ids = ("new/" if new else "") + rows["NeuronId"] + "/" + rows["SynType"] + "/" + rows["SynId"].astype(str)
+    return pd.Series(rows["planted"].to_numpy(), index=ids)
+
+
+def test_planted_shapes_are_found_and_called_stable(finished: Bench) -> None:
+    found = finished.rows(morphology.CLUSTERS, "as")
+    assert len(found) == 4 * PER_NEURON
+    clustered = found[found["cluster"] >= 0]
+    assert adjusted_rand_score(planted()[clustered["synapse_id"]], clustered["cluster"]) >= 0.9
+    assert len(clustered) >= 0.9 * len(found)
+    (row,) = finished.rows(morphology.CLUSTER_STABILITY, "as").to_dict("records")
+    assert (row["verdict"], row["clusters"]) == ("stable", 3)
+    assert row["independent_ari"] >= 0.95
+    profiles = finished.rows(morphology.CLUSTER_PROFILES, "as")
+    assert profiles["synapses"].sum() == len(clustered)
+    assert not profiles["one_neuron"].any()
+
+
+def test_planted_noise_is_called_noise(finished: Bench) -> None:
+    (row,) = finished.rows(morphology.CLUSTER_STABILITY, "ss").to_dict("records")
+    assert row["verdict"] == "not distinguishable from noise"
+    assert row["stability_ari"] <= row["null_ari_highest"]
+
+
+def test_new_synapses_get_the_cluster_of_their_shape_or_a_reason(finished: Bench) -> None:
+    clusters = finished.rows(morphology.CLUSTERS, "as").query("cluster >= 0")
+    number = (
+        clusters.assign(shape=planted()[clusters["synapse_id"]].to_numpy())
+        .groupby("shape")["cluster"]
+        .agg(pd.Series.mode)
+    )
+    predicted = finished.rows(morphology.PREDICTIONS, "as").set_index("synapse_id")
+    assert len(predicted) == 15
+    unknown = predicted[predicted["neuron_id"] == "cb9"]
+    assert (unknown["cluster"] == -1).all()
+    assert unknown["reason"].str.contains("cb9 has 3 synapses; axes of its own need 5").all()
+    known = predicted[predicted["neuron_id"] != "cb9"]
+    named = known[known["cluster"] >= 0]
+    assert len(named) >= 9
+    assert (named["cluster"] == number[planted(new=True)[named.index]].to_numpy()).all()
+    assert known[known["cluster"] < 0]["reason"].notna().all()
+    assert predicted["reason"].isna().equals(predicted["cluster"] >= 0)
+
+
+def test_scores_have_both_ways_of_testing(finished: Bench) -> None:
+    scores = finished.rows(morphology.CLASSIFIER_SCORES, "as")
+    ways = set(zip(scores["inputs"], scores["split"], strict=True))
+    assert ways == {("map", "random_80_20"), ("features", "random_80_20"), ("features", "leave_one_neuron_out")}
+    assert len(scores) == 9
+    honest = scores[scores["split"] == "leave_one_neuron_out"]
+    assert (honest["tested"] == scores["tested"].max()).all()
+    assert honest["accuracy"].max() >= 0.8
+    # Four neurons are too few for an interval.
+    assert honest["accuracy_low"].isna().all()
+
+
+def test_the_warehouse_tells_every_column_and_the_verdicts(finished: Bench) -> None:
+    with open_warehouse("planted", finished.root / "data") as warehouse:
+        assert warehouse.release["scores"]["as"]["verdict"] == "stable"
+        assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 8 * PER_NEURON
+        assert warehouse.sql("select count(*) as n from predictions")["n"][0] == 15
+    with duckdb.connect(str(finished.store.warehouse_path), read_only=True) as connection:
+        silent = connection.execute(
+            "select table_name, column_name from duckdb_columns() where comment is null and not internal"
+        ).fetchall()
+    assert silent == []
+
+
+def test_figures_lie_beside_the_data_and_pages_ask_nobody(finished: Bench) -> None:
+    folder = finished.store.figures.path
+    pages = {path.name for path in folder.glob("*.html")}
+    assert pages == {
+        "neuron_positions.html",
+        *(f"{g}_{p}.html" for g in ("as", "ss") for p in ("map_3d", "clusters_3d")),
+    }
+    assert (folder / "plotly.min.js").stat().st_size > 1_000_000
+    for path in folder.glob("*.html"):
+        assert "http" not in path.read_text(encoding="utf-8")
+    pictures = {path.name for path in folder.glob("*.png")}
+    kinds = ("clusters", "clusters_3d", "confusion", "map", "map_3d", "stability", "sweep")
+    assert {"neuron_positions.png", *(f"as_{kind}.png" for kind in kinds)} <= pictures
+
+
+def test_models_are_kept_without_pickle(finished: Bench) -> None:
+    models = finished.store.folder.path / "models"
+    suffixes = {path.suffix for path in models.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".npz", ".skops", ".ubj", ".md"}
+    cards = list(models.glob("cluster_classifier_as/*/model_card.md"))
+    assert len(cards) == 1
+    card = cards[0].read_text(encoding="utf-8")
+    assert "stable" in card
+    assert "left out" in card.lower() or "leave one neuron out" in card.lower()
+
+
+def test_every_provenance_names_its_inputs_and_libraries(finished: Bench) -> None:
+    for path in Path(finished.store.folder.path / "models").glob("*/*/provenance.json"):
+        facts = json.loads(path.read_text())
+        assert facts["inputs"], path
+        assert {"umap-learn", "hdbscan", "xgboost"} <= facts["libraries"].keys()

@@ -1,0 +1,133 @@
+"""What is no error but has to be told, what is refused with the release left whole, and what repeats without work."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from synapse_assets.query import open_warehouse
+from synapse_assets.schema import BadInput, morphology
+from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP, Bench, checks, metadata
+from synapse_assets_tests.defs.morphology.planted import planted_workbook
+
+FEW = {"resampling": {"runs": 4, "share": 0.9, "nulls": 1}}
+
+
+def test_bad_input_leaves_what_is_stored(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.materialize("synapses")
+    before = bench.rows(morphology.SYNAPSES)
+    bench.write(planted_workbook().rename(columns={"SynArea": "Syn Area"}))
+    with pytest.raises(BadInput, match=r"SynArea.*did you mean.*Syn Area"):
+        bench.materialize("synapses")
+    pd.testing.assert_frame_equal(bench.rows(morphology.SYNAPSES), before)
+
+
+def test_nanometres_taken_for_micrometres_are_stopped_by_a_check(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    rows = planted_workbook()
+    micron = [name for name in rows.columns if name.endswith("_micron")]
+    bench.write(rows.assign(**{name: rows[name] * 1000 for name in micron}))
+    result = bench.materialize(*INGESTED, raises=False)
+    assert not result.success
+    assert "another unit" in checks(result, passed=False)["distances_plausible"]
+    assert bench.rows(morphology.FEATURES).empty
+
+
+def test_a_neuron_with_two_synapses_is_kept_unassigned_and_told(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    rows = planted_workbook()
+    lone = rows[(rows["NeuronId"] == "pv1") & (rows["SynType"] == "as")].head(2).assign(NeuronId="pv7")
+    bench.write(pd.concat([rows, lone]))
+    result = bench.materialize(*INGESTED)
+    assert "pv7 (2)" in checks(result, passed=False)["neurons_have_enough_synapses"]
+    features = bench.rows(morphology.FEATURES).set_index("neuron_id").loc["pv7"]
+    assert features["left_out"].str.contains("pv7 has 2 synapses; axes of its own need 5").all()
+    assert features["distance_to_soma_um"].notna().all()
+
+
+def test_extreme_measures_are_flagged_counted_and_kept(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(**FEW)
+    rows = planted_workbook()
+    rows.loc[rows.index[[0, 3]], "SynArea"] = 9.0
+    bench.write(rows)
+    result = bench.materialize(*INGESTED)
+    assert metadata(result, "features")["extreme"] == 2
+    result = bench.materialize("projection", "parameter_sweep", "clusters", group="as")
+    found = bench.rows(morphology.CLUSTERS, "as")
+    assert len(found) == 180
+    assert found[found["reason"].fillna("").str.contains("synapse_area 9 is above")]["cluster"].tolist() == [-1, -1]
+
+
+def test_a_group_too_small_for_clusters_goes_through_to_the_warehouse(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(groups={"few": {"neuron_id": "cb1", "synapse_type": "as"}, "none": {"neuron_id": "cb77"}}, **FEW)
+    rows = planted_workbook()
+    bench.write(rows[(rows["NeuronId"] != "cb1") | (rows["SynId"] <= 7)])
+    bench.materialize(*INGESTED)
+    for group in ("few", "none"):
+        result = bench.materialize(*OF_GROUP, group=group)
+        assert {"clusters_are_stable", "found_clusters"} <= checks(result, passed=False).keys()
+    bench.materialize("warehouse")
+    stability = bench.rows(morphology.CLUSTER_STABILITY).set_index("investigation_group")
+    assert (stability["verdict"] == "not distinguishable from noise").all()
+    assert stability["sentence"].str.len().min() > 20
+    assert len(bench.rows(morphology.CLUSTERS, "few")) == 7
+    predicted = bench.rows(morphology.PREDICTIONS, "few")
+    assert len(predicted) == 3
+    assert predicted["reason"].str.contains("no classifier").all()
+
+
+def test_a_fragile_clustering_that_feeds_a_classifier_is_warned_of(finished: Bench) -> None:
+    # ss is planted noise: whatever was trained on it must have been warned of.
+    result = finished.materialize("cluster_classifier", group="ss")
+    scores = finished.rows(morphology.CLASSIFIER_SCORES, "ss")
+    warned = "trained_on_stable_clusters" in checks(result, passed=False)
+    assert warned == (len(scores) > 0)
+    assert "trained_on_stable_clusters" in checks(finished.materialize("cluster_classifier", group="as"), passed=True)
+
+
+def test_unchanged_content_fits_nothing_and_repeats_the_same_rows(finished: Bench) -> None:
+    before = {table.name: finished.rows(table, "as") for table in (morphology.CLUSTERS, morphology.PREDICTIONS)}
+    finished.materialize(*INGESTED)
+    result = finished.materialize(*OF_GROUP, group="as")
+    for name in ("projection", "clusters", "cluster_classifier"):
+        assert metadata(result, name)["fitted_now"] is False
+    assert finished.rows(morphology.CLUSTERS, "as").equals(before["clusters"])
+    assert finished.rows(morphology.PREDICTIONS, "as").equals(before["predictions"])
+
+
+def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(groups={"as": {"synapse_type": "as"}}, **FEW)
+    bench.whole_chain()
+    first = bench.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
+    # The largest cluster loses most of its synapses: by size alone its number would go to another.
+    rows = planted_workbook()
+    keys = rows["NeuronId"] + "/" + rows["SynType"] + "/" + rows["SynId"].astype(str)
+    largest = rows.assign(cluster=first.reindex(keys).to_numpy())
+    shape = int(largest[largest["cluster"] == 0]["planted"].mode()[0])
+    bench.write(rows[~((rows["planted"] == shape) & (rows["SynId"] > 30))])
+    bench.materialize(*INGESTED)
+    with pytest.raises(BadInput, match="made from other inputs"):
+        bench.materialize("warehouse")
+    with open_warehouse("planted", bench.root / "data") as warehouse:
+        assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 180
+    bench.materialize(*OF_GROUP, group="as")
+    bench.materialize("warehouse")
+    second = bench.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
+    both = second.index[(second >= 0) & (first.reindex(second.index) >= 0)]
+    assert adjusted_rand_score(first[both], second[both]) > 0.9
+    assert np.mean(first[both] == second[both]) > 0.9
+    sizes = second[second >= 0].value_counts()
+    assert sizes.idxmax() != 0
+    assert bench.store.release()["highest_cluster_numbers"] == {"as": 2}
+
+
+def test_a_group_of_the_labs_own(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(groups={"as-pv": {"synapse_type": "as", "neuron_type": "parvalbumin"}}, **FEW)
+    bench.materialize(*INGESTED)
+    bench.materialize("projection", group="as-pv")
+    found = bench.rows(morphology.PROJECTION, "as-pv")
+    assert set(found["synapse_id"].str[:2]) == {"pv"}
+    assert len(found) == 90
