@@ -1,14 +1,16 @@
-"""The README's Python runs as it stands, on the tiny dataset in the place of the sample."""
+"""The README's Python runs as it stands, on the tiny dataset in the place of the sample. That of the chain without images is run
+in `defs/morphology/test_chain.py`."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
 from synapse_assets_tests.conftest import Lab
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BLOCKS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "sample_cbp" not in block]
 
 
 def test_there_are_blocks_to_run() -> None:
@@ -22,12 +24,22 @@ def test_a_block_runs(block: str, finished_lab: Lab, monkeypatch: pytest.MonkeyP
     exec(compile(program, "README.md", "exec"), {})  # noqa: S102 -- our own README
 
 
-def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:
-    from synapse_assets.datasets import load_dataset
-
-    block = next(b for b in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "my_brain.yaml" in b)
-    path = tmp_path / "my_brain.yaml"
+def written(name: str, folder: Path) -> str:
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if name in b)
+    path = folder / name
     path.write_text(block)
-    dataset = load_dataset(str(path), "/nowhere")
+    return str(path)
+
+
+def test_the_yaml_of_interneurons_is_valid(tmp_path: Path) -> None:
+    dataset = load_dataset(written("my_interneurons.yaml", tmp_path), "/nowhere")
+    assert isinstance(dataset, MorphologyDataset)
+    assert list(dataset.groups) == ["as", "as-pv"]
+    assert dataset.workbooks[0].columns.synapse_area == "Syn Area"
+
+
+def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:
+    dataset = load_dataset(written("my_brain.yaml", tmp_path), "/nowhere")
+    assert isinstance(dataset, EmDataset)
     assert dataset.grouping == ["neuron_id", "hemilineage"]
     assert [source.name for source in dataset.neurons] == ["known"]

@@ -36,9 +36,9 @@ MIN_DIST = 0.1
 """As in the published study; the resampled maps have 0, which lets a cluster be as dense as it is."""
 DIMENSIONS = 3
 """Of the resampled maps (see `fit_maps`)."""
-EPOCHS = 100
+EPOCHS = 80
 """Rounds of optimisation of a resampled map (see `fit_maps`)."""
-MAPS_A_NULL = 4
+MAPS_A_NULL = 6
 """Resampled maps of each shuffle."""
 CEILING = 3_000
 """Most different rows that maps are fitted on; of more, a seeded sample."""
@@ -135,6 +135,7 @@ def fit_maps(
         point_of = nearest(rows, points, 1)[0][:, 0]
     few = len(points) < FEWEST_FOR_UMAP
     point_map, point_space = (_principal(points, 2), _principal(points, 3)) if few else _for_the_eye(points, seed)
+    indices, squares = nearest(rows, points, min(LANDMARKS, len(points)))
     taken = 0 if few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
     runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
     kept = np.zeros((runs, taken), dtype=np.int32)
@@ -150,8 +151,8 @@ def fit_maps(
             null_kept[null, run], null_places[null, run] = _resampled(without_kinds, taken, random)
     return GroupMaps(
         ids=names,
-        map=point_map[point_of],
-        space=point_space[point_of],
+        map=blend(indices, squares, point_map),
+        space=blend(indices, squares, point_space),
         points=points,
         point_map=point_map,
         point_space=point_space,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
 
-ROUNDS = 3
+ROUNDS = 10
 
 
 def shuffled(features: Float64, random: np.random.Generator, rounds: int = ROUNDS) -> Float64:

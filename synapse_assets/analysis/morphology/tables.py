@@ -11,7 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering import NOISE, ONE_NEURON_SHARE, ONE_NEURON_SYNAPSES
-from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, ClusterClassifiers, Evaluation
+from synapse_assets.analysis.morphology.classifiers import (
+    CLASSIFIERS,
+    FEATURES,
+    LEAVE_ONE_NEURON_OUT,
+    MAP,
+    RANDOM_80_20,
+    ClusterClassifiers,
+    Evaluation,
+)
 from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.features import FeatureModel
 from synapse_assets.analysis.morphology.maps import GroupMaps
@@ -203,13 +211,16 @@ def score_rows(evaluation: Evaluation, group: str, published: Mapping[str, float
 
 def headline_scores(evaluation: Evaluation) -> dict[str, float]:
     """What the best classifier of a group scores in each way of testing, and what guessing would have; empty without one."""
-    found = {}
+    names = {
+        (FEATURES, LEAVE_ONE_NEURON_OUT): "neuron_left_out",
+        (FEATURES, RANDOM_80_20): "random_features",
+        (MAP, RANDOM_80_20): "random_map",
+    }
+    found: dict[str, float] = {}
     for score in evaluation.scores:
         if score.classifier == evaluation.best:
-            way = f"{score.inputs}_{score.split}"
-            found[f"accuracy_{way}"] = score.accuracy
-            found[f"balanced_accuracy_{way}"] = score.balanced_accuracy
-            found[f"guessing_{way}"] = score.guessing
+            way = names[score.inputs, score.split]
+            found |= {f"accuracy_{way}": score.accuracy, f"guessing_{way}": score.guessing}
     return found
 
 

@@ -152,10 +152,10 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         else:
             table = morphology.CLASSIFIER_SCORES.empty()
         scores = models.provenance(version).scores
-        honest, guessing = (scores.get(f"{name}_features_leave_one_neuron_out") for name in ("accuracy", "guessing"))
+        honest, guessing = (scores.get(f"{name}_neuron_left_out") for name in ("accuracy", "guessing"))
         store.results(morphology.CLASSIFIER_SCORES).write_partition(group, table)
         return result._replace(
-            metadata={**(result.metadata or {}), **shown, **watch.numbers(table.num_rows)},
+            metadata={**shown, **(result.metadata or {}), **watch.numbers(table.num_rows)},
             check_results=[
                 check(
                     "trained_on_stable_clusters",

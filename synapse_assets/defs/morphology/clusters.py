@@ -83,7 +83,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             )
         store.results(morphology.PROJECTION).write_partition(group, table)
         return result._replace(
-            metadata={**(result.metadata or {}), **shown, **watch.numbers(table.num_rows)},
+            metadata={**shown, **(result.metadata or {}), **watch.numbers(table.num_rows)},
             check_results=[
                 check(
                     "enough_synapses",
@@ -254,8 +254,8 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         noise = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
         return result._replace(
             metadata={
-                **(result.metadata or {}),
                 **shown,
+                **(result.metadata or {}),
                 **watch.numbers(table.num_rows),
                 "clusters": len(names),
                 "in_no_cluster": noise,

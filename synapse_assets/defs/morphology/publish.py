@@ -143,11 +143,13 @@ def _scores(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, dict[s
         if not stability:
             continue
         row = stability[0]
-        named = ("verdict", "clusters", "stability_ari", "independent_ari", "null_ari")
+        named = ("verdict", "clusters", "stability_ari", "null_ari")
         found[group] = {name: row[name] for name in named if row[name] is not None}
         current = store.models(f"cluster_classifier_{group}").current
         if current is not None:
-            found[group].update(store.models(f"cluster_classifier_{group}").provenance(current).scores)
+            scores = store.models(f"cluster_classifier_{group}").provenance(current).scores
+            shown = ("accuracy_neuron_left_out", "guessing_neuron_left_out", "accuracy_random_map")
+            found[group].update({name: scores[name] for name in shown if name in scores})
     return found
 
 

@@ -1,14 +1,16 @@
 """The whole chain on a workbook with planted answers: clusters, verdicts, scores and predictions, and what lies on disk."""
 
 import json
+import re
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import morphology
+from synapse_assets.schema import BadInput, morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
 
@@ -114,3 +116,15 @@ def test_every_provenance_names_its_inputs_and_libraries(finished: Bench) -> Non
         facts = json.loads(path.read_text())
         assert facts["inputs"], path
         assert {"umap-learn", "hdbscan", "xgboost"} <= facts["libraries"].keys()
+
+
+def test_the_readme_block_runs(finished: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (block,) = [one for one in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "sample_cbp" in one]
+    monkeypatch.setenv("SYNAPSE_DATA_ROOT", str(finished.root / "data"))
+    exec(compile(block.replace("sample_cbp", "planted"), "README.md", "exec"), {})  # noqa: S102 -- our own README
+
+
+def test_similar_is_for_datasets_with_pictures(finished: Bench) -> None:
+    with open_warehouse("planted", finished.root / "data") as warehouse, pytest.raises(BadInput, match="no pictures"):
+        warehouse.similar("cb1/as/1")
