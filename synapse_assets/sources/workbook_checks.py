@@ -53,9 +53,15 @@ def uneven_micrometres(rows: pa.Table) -> list[str]:
 
 
 def neurons_below(rows: pa.Table, fewest: int) -> dict[str, int]:
-    """Neurons with fewer than `fewest` synapses in all, and how many they have."""
-    counts = Counter(rows.column("neuron_id").to_pylist())
-    return {neuron: count for neuron, count in sorted(counts.items()) if count < fewest}
+    """Neurons whose synapses are too few for axes, and how many they have: fewer than `fewest` used for the fit, and as few
+    newly observed ones, which would be aligned by themselves."""
+    used = Counter(zip(rows.column("neuron_id").to_pylist(), rows.column("used_for").to_pylist(), strict=True))
+    few = {}
+    for neuron in sorted({name for name, _ in used}):
+        fitted, new = used[neuron, "fit"], used[neuron, "prediction"]
+        if fitted < fewest and (fitted or new < fewest):
+            few[neuron] = fitted or new
+    return few
 
 
 def _points(rows: pa.Table, prefix: str, suffix: str) -> np.ndarray:

@@ -111,7 +111,7 @@ def read_workbook(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> 
 
 def _read(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> _Read:
     fetched = re.match(r"https?://", workbook.path, re.IGNORECASE) is not None
-    origin = _shown(workbook.path) if fetched else workbook.path
+    origin = shown_address(workbook.path) if fetched else workbook.path
     file = _fetched(workbook, origin, raw) if fetched else existing_file(workbook.path)
     suffix = file.suffix.lower()
     if suffix not in _EXCEL + _CSV:
@@ -140,8 +140,10 @@ def _read(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> _Read:
 # Files and addresses -------------------------------------------------------------------------------------------------------
 
 
-def _shown(address: str) -> str:
-    """The address as it may be shown and stored: without a user, password or query, which may be secret."""
+def shown_address(address: str) -> str:
+    """A path, or an address as it may be shown and stored: without a user, password or query, which may be secret."""
+    if not address.startswith(("http://", "https://")):
+        return address
     return re.sub(r"[?#].*", "?...", re.sub(r"//[^/?#]*@", "//", address))
 
 

@@ -4,8 +4,9 @@ What belongs in a table is its schema's affair, and which rows are current is de
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from synapse_assets.schema import BadInput, Table
 from synapse_assets.stores.files import Files, segment
 
 _FILE = "data.parquet"
+_MADE_FROM = b"made_from"
 
 
 def partition_folder(by: str, key: str) -> str:
@@ -32,14 +34,20 @@ def partition_of(by: str, folder: str) -> str | None:
 class ParquetTable:
     """The table `table` in `folder`: either `<by>=<key>/data.parquet` for every partition, or one `data.parquet`.
 
-    The column `by` stands in the files too, so a single file can be read by itself.
+    The column `by` stands in the files too, so a single file can be read by itself. A file can hold what its rows were made
+    from: versions by name, given when it is written. With `among`, only those partitions count.
     """
 
     folder: Files
     table: Table
     by: str = "brain_region"
+    among: tuple[str, ...] | None = None
 
-    def write_partition(self, key: str, rows: pa.Table) -> None:
+    def of(self, keys: Collection[str]) -> "ParquetTable":
+        """The same table with only those partitions."""
+        return replace(self, among=tuple(keys))
+
+    def write_partition(self, key: str, rows: pa.Table, made_from: Mapping[str, str] | None = None) -> None:
         """Replaces the rows of one partition in one step; no rows is a file of no rows.
 
         Raises BadInput for rows that do not fit the schema or belong to another partition.
@@ -52,15 +60,26 @@ class ParquetTable:
         others = [name for name in pc.unique(rows.column(self.by)).to_pylist() if name != key]
         if others:
             raise BadInput(f"table {self.table.name}, {self.by} '{key}': there are rows of {others} to write")
-        self._put(self.folder.child(partition_folder(self.by, key)), rows)
+        self._put(self.folder.child(partition_folder(self.by, key)), rows, made_from or {})
 
-    def write(self, rows: pa.Table) -> None:
+    def write(self, rows: pa.Table, made_from: Mapping[str, str] | None = None) -> None:
         """Replaces the whole table, kept as one file, in one step. Raises BadInput for rows that do not fit."""
         if self._keys():
             raise BadInput(
                 f"table {self.table.name} is stored by {self.by}; remove the partitions in {self.folder.root} first"
             )
-        self._put(self.folder, self.table.conform(rows))
+        self._put(self.folder, self.table.conform(rows), made_from or {})
+
+    def made_from(self, key: str | None = None) -> dict[str, str] | None:
+        """What the stored rows were made from, as it was given when they were written; None if nothing was written."""
+        folder = self.folder if key is None else self.folder.child(partition_folder(self.by, key))
+        try:
+            with folder.open(_FILE) as source:
+                metadata = pq.read_schema(source).metadata or {}
+        except FileNotFoundError:
+            return None
+        found: dict[str, str] = json.loads(metadata.get(_MADE_FROM, b"{}"))
+        return found
 
     def read(self, key: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a partition, or of all; empty where nothing was written. Raises BadInput for an unknown column."""
@@ -110,13 +129,16 @@ class ParquetTable:
 
     def _keys(self) -> list[str]:
         found = [(partition_of(self.by, name), name) for name in self.folder.names()]
-        return sorted(key for key, name in found if key is not None and self.folder.child(name).exists(_FILE))
+        stored = sorted(key for key, name in found if key is not None and self.folder.child(name).exists(_FILE))
+        return stored if self.among is None else [key for key in stored if key in self.among]
 
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         return pa.schema([self.table.arrow.field(name) for name in columns])
 
     @staticmethod
-    def _put(folder: Files, rows: pa.Table) -> None:
+    def _put(folder: Files, rows: pa.Table, made_from: Mapping[str, str]) -> None:
+        if made_from:
+            rows = rows.replace_schema_metadata({_MADE_FROM: json.dumps(dict(made_from), sort_keys=True)})
         with folder.replace(_FILE) as stream:
             pq.write_table(rows, stream, compression="zstd")
 

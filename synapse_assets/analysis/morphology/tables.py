@@ -21,11 +21,11 @@ from synapse_assets.analysis.morphology.classifiers import (
     Evaluation,
 )
 from synapse_assets.analysis.morphology.consensus import Consensus
-from synapse_assets.analysis.morphology.features import FeatureModel
+from synapse_assets.analysis.morphology.features import PLACE, FeatureModel
 from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.analysis.morphology.stability import Stability
+from synapse_assets.analysis.morphology.sweep import Sweep
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.datasets import Resampling
 from synapse_assets.schema import morphology
 
 Float64 = npt.NDArray[np.float64]
@@ -57,13 +57,27 @@ def scaled_matrix(features: pa.Table) -> Float64:
     return np.array(rows, dtype=np.float64) if rows else np.zeros((0, 0))
 
 
+def unassigned_features(synapses: pa.Table, reason: str, version: str) -> pa.Table:
+    """`schema.morphology.FEATURES` of synapses where no feature chain could be fitted: each is left out, for that reason."""
+    place = {
+        axis: synapses.column(f"{axis}_um").to_numpy() - synapses.column(f"soma_{axis}_um").to_numpy() for axis in "xyz"
+    }
+    known = ("synapse_id", "neuron_id", "used_for", "synapse_area", "bouton_area", "bouton_volume")
+    columns: dict[str, Any] = {name: synapses.column(name) for name in known}
+    columns |= {f"{axis}_from_soma_um": values for axis, values in place.items()}
+    columns["distance_to_soma_um"] = np.sqrt(sum(np.square(values) for values in place.values()))
+    for name in (*PLACE, "alignment", "scaled"):
+        columns[name] = pa.nulls(synapses.num_rows, morphology.FEATURES.arrow.field(name).type)
+    return _conform(morphology.FEATURES, columns, synapses.num_rows, left_out=reason, feature_model=version)
+
+
 def largest_difference(model: FeatureModel, features: pa.Table) -> float:
     """Largest absolute difference between what the fit computed and what `features`, made by applying it, hold.
 
-    Infinite if a fitted synapse is missing or was left out.
+    Infinite if a fitted synapse is missing or left out, or another one is not.
     """
-    found = of_synapses(clustered(features), model.fitted_ids)
-    if found.num_rows != len(model.fitted_ids):
+    found = clustered(features)
+    if found.column("synapse_id").to_pylist() != list(model.fitted_ids):
         return float("inf")
     return float(np.abs(scaled_matrix(found) - model.fitted_scaled).max(initial=0.0))
 
@@ -76,6 +90,13 @@ def place_rows(maps: GroupMaps | NoModel, group: str, version: str) -> pa.Table:
     columns |= {f"map_{i + 1}": maps.map[:, i] for i in range(2)}
     columns |= {f"space_{i + 1}": maps.space[:, i] for i in range(3)}
     return _conform(morphology.PROJECTION, columns, len(maps.ids), investigation_group=group, projection_model=version)
+
+
+def sweep_rows(found: Sweep | None, group: str, version: str) -> pa.Table:
+    """`schema.morphology.PARAMETER_SWEEP` of a group; no rows where nothing was tried."""
+    rows = [] if found is None else found.rows()
+    rows = [{**row, "investigation_group": group, "projection_model": version} for row in rows]
+    return morphology.PARAMETER_SWEEP.conform(pa.Table.from_pylist(rows, schema=morphology.PARAMETER_SWEEP.arrow))
 
 
 def labels_of(clusters: pa.Table, ids: Sequence[str]) -> Int64:
@@ -110,8 +131,10 @@ def cluster_rows(
     return morphology.CLUSTERS.conform(pa.Table.from_pylist(rows, schema=morphology.CLUSTERS.arrow))
 
 
-def stability_by_number(found: Consensus, clusters: pa.Table) -> dict[int, float]:
+def stability_by_number(found: Consensus | NoModel, clusters: pa.Table) -> dict[int, float]:
     """The stability of each cluster of `found` by its matched number, which rows of `schema.morphology.CLUSTERS` tell."""
+    if isinstance(found, NoModel):
+        return {}
     numbers = labels_of(clusters, found.ids.tolist())
     return {
         int(numbers[np.flatnonzero(found.labels == label)[0]]): float(value)
@@ -120,9 +143,15 @@ def stability_by_number(found: Consensus, clusters: pa.Table) -> dict[int, float
 
 
 def stability_row(
-    stability: Stability, fitted: pa.Table, resampling: Resampling, released_ari: float | None, group: str, version: str
+    stability: Stability,
+    fitted: pa.Table,
+    maps: GroupMaps | NoModel,
+    released_ari: float | None,
+    group: str,
+    version: str,
 ) -> pa.Table:
     """`schema.morphology.CLUSTER_STABILITY` of a group, one row. `fitted` are the features of its clustered synapses."""
+    runs, share, nulls = (0, 0.0, 0) if isinstance(maps, NoModel) else (len(maps.rows), maps.share, len(maps.null_rows))
     low, high = stability.interval
     row = {
         "investigation_group": group,
@@ -140,9 +169,9 @@ def stability_row(
         "null_ari_highest": stability.null_ari_highest,
         "null_p": stability.null_p,
         "previous_release_ari": released_ari,
-        "runs": resampling.runs,
-        "share": resampling.share,
-        "nulls": resampling.nulls,
+        "runs": runs,
+        "share": share,
+        "nulls": nulls,
         "cluster_model": version,
     }
     return morphology.CLUSTER_STABILITY.conform(pa.Table.from_pylist([row], schema=morphology.CLUSTER_STABILITY.arrow))
@@ -268,6 +297,22 @@ def prediction_rows(
                     "classifier": best,
                 }
     return morphology.PREDICTIONS.conform(pa.Table.from_pylist(rows, schema=morphology.PREDICTIONS.arrow))
+
+
+def training_agreement(model: ClusterClassifiers | NoModel, fitted: pa.Table, labels: Int64) -> dict[str, float]:
+    """How the fitted synapses fare on the way of new ones: by classifier, the share of clustered synapses that get their own
+    cluster back (a rejected one does not), and the share of noise that is put into some cluster. Empty without a classifier."""
+    if isinstance(model, NoModel):
+        return {}
+    named = model.predict(scaled_matrix(fitted))
+    inside = labels >= 0
+    found = {
+        f"training_labels_agree_{name}": float((np.where(named.outlier, NOISE, given)[inside] == labels[inside]).mean())
+        for name, given in named.labels.items()
+    }
+    if not inside.all():
+        found["training_noise_put_into_clusters"] = float((~named.outlier[~inside]).mean())
+    return found
 
 
 def _conform(table: Any, columns: dict[str, Any], rows: int, **constant: str) -> pa.Table:

@@ -7,28 +7,42 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
+from synapse_assets.defs.fitting import Fitted, fit_once
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.morphology.figures import kept_maps, kept_picture
-from synapse_assets.defs.morphology.groups import group_rows
+from synapse_assets.defs.morphology.groups import Group
 from synapse_assets.defs.partitions import investigation_groups
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.schema import morphology
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 
 
 def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     groups = investigation_groups(dataset)
-    features_key, projection_key, sweep_key, clusters_key, stability_key = (
+    synapses_key, features_key, projection_key, sweep_key, clusters_key, stability_key = (
         dg.AssetKey([dataset.name, name])
-        for name in ("features", "projection", "parameter_sweep", "clusters", "cluster_stability")
+        for name in ("synapses", "features", "projection", "parameter_sweep", "clusters", "cluster_stability")
     )
     resampling = dataset.resampling.model_dump(mode="json")
+    conditions = {name: group.conditions for name, group in dataset.groups.items()}
+    published = {
+        name: (group.published.min_cluster_size, group.published.min_samples)
+        for name, group in dataset.groups.items()
+        if group.published
+    }
 
     @dg.asset(
-        **describe(dataset, "4_clusters", "projection", morphology.PROJECTION, {"parquet"}, resampling),
-        deps=[features_key],
+        **describe(
+            dataset,
+            "4_clusters",
+            "projection",
+            morphology.PROJECTION,
+            {"parquet"},
+            [resampling, conditions, dataset.seed],
+        ),
+        deps=[synapses_key, features_key],
         partitions_def=groups,
         pool="fit",
         check_specs=[
@@ -47,48 +61,45 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         and as many of shuffled features, so that what follows can tell structure from chance. Do not read distances between
         far-away islands off a UMAP.
         """
-        from synapse_assets.analysis.morphology.maps import GroupMaps, fit_maps
+        from synapse_assets.analysis.morphology.maps import fit_maps
         from synapse_assets.analysis.morphology.tables import place_rows, scaled_matrix
         from synapse_assets.analysis.outcome import NoModel
 
         watch = Stopwatch()
-        store = installation.store(dataset.name)
-        group = context.partition_key
-        rows = group_rows(store, dataset, group)
-        models = store.models(f"projection_{group}")
+        group = Group(installation.store(dataset.name), dataset, context.partition_key)
+        rows = group.rows
 
         def fit(folder: Path) -> Fitted:
             maps = fit_maps(scaled_matrix(rows.fitted), rows.ids, dataset.seed, dataset.resampling)
             maps.save(folder)
             if isinstance(maps, NoModel):
                 return Fitted(notes=[f"no maps: {maps.reason}"])
-            return Fitted(scores={"fitted_synapses": float(len(rows.ids))})
+            return Fitted(scores={"fitted_synapses": float(len(rows.ids))}, notes=[maps.reason] if maps.reason else [])
 
         result = fit_once(
             context,
-            models,
+            group.store.models(f"projection_{group.name}"),
             inputs={"features": rows.key},
             parameters=resampling,
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda _: False,
         )
-        version = str(models.current)
-        maps = NoModel.found(models.path(version)) or GroupMaps.load(models.path(version))
-        shown: dict[str, dg.MetadataValue] = {}
-        table = place_rows(maps, group, version)
+        maps = group.maps
+        table = place_rows(maps, group.name, group.maps_version)
+        group.store.results(morphology.PROJECTION).write_partition(
+            group.name, table, made_from={"projection": group.maps_version}
+        )
+        shown = {}
         if not isinstance(maps, NoModel):
-            shown = kept_maps(
-                store, f"{group}_map", f"{dataset.title}, group {group}", rows, maps, [-1] * len(rows.ids)
-            )
-        store.results(morphology.PROJECTION).write_partition(group, table)
+            shown = kept_maps(group, f"{group.name}_map", f"{dataset.title}, group {group.name}", [-1] * len(rows.ids))
         return result._replace(
             metadata={**shown, **(result.metadata or {}), **watch.numbers(table.num_rows)},
             check_results=[
                 check(
                     "enough_synapses",
-                    table.num_rows > 0,
-                    maps.reason if isinstance(maps, NoModel) else f"{table.num_rows:,} synapses",
+                    not maps.reason,
+                    maps.reason or f"{table.num_rows:,} synapses",
                     warn=True,
                     synapses=len(rows.ids),
                 )
@@ -97,14 +108,9 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(
-            dataset,
-            "4_clusters",
-            "parameter_sweep",
-            morphology.PARAMETER_SWEEP,
-            {"parquet"},
-            dataset.model_dump(mode="json", include={"groups"}),
+            dataset, "4_clusters", "parameter_sweep", morphology.PARAMETER_SWEEP, {"parquet"}, {"published": published}
         ),
-        deps=[projection_key],
+        deps=[features_key, projection_key],
         partitions_def=groups,
     )
     def parameter_sweep(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -113,42 +119,35 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         The setting that clusters are found with is chosen here; `why` says why, for every setting.
         """
         from synapse_assets.analysis.morphology.figures import sweep_figure
-        from synapse_assets.analysis.morphology.maps import GroupMaps
         from synapse_assets.analysis.morphology.sweep import sweep
+        from synapse_assets.analysis.morphology.tables import sweep_rows
         from synapse_assets.analysis.outcome import NoModel
 
         watch = Stopwatch()
-        store = installation.store(dataset.name)
-        group = context.partition_key
-        models = store.models(f"projection_{group}")
-        version = model_in_use(models, f"materialise the asset 'projection' of {group} first")
-        maps = NoModel.found(models.path(version)) or GroupMaps.load(models.path(version))
-        published = dataset.groups[group].published
-        extra = (published.min_cluster_size, published.min_samples) if published else None
-        found = [] if isinstance(maps, NoModel) else sweep(maps, extra).rows()
-        table = morphology.PARAMETER_SWEEP.conform(
-            pa.Table.from_pylist(
-                [{**row, "investigation_group": group, "projection_model": version} for row in found],
-                schema=morphology.PARAMETER_SWEEP.arrow,
-            )
+        group = Group(installation.store(dataset.name), dataset, context.partition_key)
+        found = None if isinstance(group.maps, NoModel) else sweep(group.maps, published.get(group.name))
+        table = sweep_rows(found, group.name, group.maps_version)
+        group.store.results(morphology.PARAMETER_SWEEP).write_partition(
+            group.name, table, made_from={"projection": group.maps_version}
         )
-        store.results(morphology.PARAMETER_SWEEP).write_partition(group, table)
-        shown: dict[str, dg.MetadataValue] = {}
-        if table.num_rows:
-            shown["sweep"] = kept_picture(store, f"{group}_sweep", sweep_figure(table))
-        chosen = [row for row in found if row["chosen"]]
+        chosen = [row for row in table.to_pylist() if row["chosen"]]
+        told = (
+            {key: chosen[0][key] for key in ("min_cluster_size", "min_samples", "stability_ari", "why")}
+            if chosen
+            else {}
+        )
         return dg.MaterializeResult(
             metadata={
-                **shown,
-                **watch.numbers(table.num_rows),
-                "projection_model": version,
                 **(
-                    {key: chosen[0][key] for key in ("min_cluster_size", "min_samples", "stability_ari", "why")}
-                    if chosen
-                    else {"why": maps.reason if isinstance(maps, NoModel) else "no setting is eligible"}
+                    {"sweep": kept_picture(group.store, f"{group.name}_sweep", sweep_figure(table))}
+                    if table.num_rows
+                    else {}
                 ),
+                **(told or {"why": group.maps.reason or "no setting is eligible"}),
+                **watch.numbers(table.num_rows),
+                "projection_model": group.maps_version,
             },
-            data_version=dg.DataVersion(content_key(table)),
+            data_version=dg.DataVersion(content_key(table, group.maps_version)),
         )
 
     @dg.asset(
@@ -161,14 +160,14 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 "found_clusters",
                 asset=clusters_key,
                 partitions_def=groups,
-                description="The resampled maps agree on at least two clusters.",
+                description="The resampled maps agree on clusters.",
             ),
             dg.AssetCheckSpec(
                 "every_synapse_has_a_row",
                 asset=clusters_key,
                 blocking=True,
                 partitions_def=groups,
-                description="Every fitted synapse of the group has one row, those left out too.",
+                description="Every synapse of the group that is used for the fit has one row, those left out too.",
             ),
         ],
     )
@@ -178,80 +177,57 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         Numbers are matched to the previous release, so a cluster keeps its number as long as most of its synapses stay
         together; a new one gets a number never used before. Read `cluster_stability` before you read biology into them.
         """
-        from synapse_assets.analysis.morphology.consensus import Consensus, consensus
-        from synapse_assets.analysis.morphology.maps import GroupMaps
+        from synapse_assets.analysis.morphology.consensus import consensus
         from synapse_assets.analysis.morphology.matching import match_numbers
         from synapse_assets.analysis.morphology.tables import cluster_rows, labels_of
         from synapse_assets.analysis.outcome import NoModel
-        from synapse_assets.stores.warehouse import read_released
 
         watch = Stopwatch()
-        store = installation.store(dataset.name)
-        group = context.partition_key
-        rows = group_rows(store, dataset, group)
-        maps_store = store.models(f"projection_{group}")
-        maps_version = model_in_use(maps_store, f"materialise the asset 'projection' of {group} first")
-        if maps_store.provenance(maps_version).inputs["features"] != rows.key:
-            raise BadInput(
-                f"the maps of {group} are of other features than there are now: materialise 'projection' of {group}"
-            )
-        maps = NoModel.found(maps_store.path(maps_version)) or GroupMaps.load(maps_store.path(maps_version))
-        settings = store.results(morphology.PARAMETER_SWEEP).read(group)
-        if set(settings.column("projection_model").to_pylist()) - {maps_version}:
-            raise BadInput(
-                f"the sweep of {group} is of other maps than there are now: materialise 'parameter_sweep' of {group}"
-            )
-        chosen = settings.filter(settings.column("chosen")).to_pylist()
-        setting = (chosen[0]["min_cluster_size"], chosen[0]["min_samples"]) if chosen else None
-        models = store.models(f"clusters_{group}")
+        group = Group(installation.store(dataset.name), dataset, context.partition_key)
+        rows, maps, setting = group.rows, group.maps, group.setting
 
         def fit(folder: Path) -> Fitted:
             if isinstance(maps, NoModel) or setting is None:
-                reason = (
-                    maps.reason if isinstance(maps, NoModel) else "no setting finds clusters in most resampled maps"
-                )
+                reason = maps.reason or "no setting finds clusters in most resampled maps"
                 NoModel(reason).save(folder)
                 return Fitted(notes=[f"no clusters: {reason}"])
-            found = consensus(maps, setting)
-            found.save(folder)
-            return Fitted(scores=found.scores())
+            fitted = consensus(maps, setting)
+            fitted.save(folder)
+            return Fitted(scores=fitted.scores())
 
         result = fit_once(
             context,
-            models,
-            inputs={"projection": maps_version},
-            parameters={"setting": list(setting or ())},
+            group.store.models(f"clusters_{group.name}"),
+            inputs={"projection": group.maps_version, "setting": str(setting)},
+            parameters={},
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda _: False,
         )
-        version = str(models.current)
-        found = NoModel.found(models.path(version)) or Consensus.load(models.path(version))
-        previous = read_released(store, morphology.CLUSTERS)
-        previous = previous.filter(pc.equal(previous.column("investigation_group"), group))
-        highest = ((store.release() or {}).get("highest_cluster_numbers") or {}).get(group, -1)
-        numbers = (
-            {}
-            if isinstance(found, NoModel)
-            else match_numbers(
-                dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True)),
-                dict(
-                    zip(previous.column("synapse_id").to_pylist(), previous.column("cluster").to_pylist(), strict=True)
-                ),
-                highest,
+        found, version = group.consensus, group.clusters_version
+        before = _released(group.store, group.name)
+        highest = ((group.store.release() or {}).get("highest_cluster_numbers") or {}).get(group.name, -1)
+        numbers = {}
+        if not isinstance(found, NoModel):
+            now = dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True))
+            released = dict(
+                zip(before.column("synapse_id").to_pylist(), before.column("cluster").to_pylist(), strict=True)
             )
-        )
-        table = cluster_rows(rows.features, found, numbers, group, version)
-        store.results(morphology.CLUSTERS).write_partition(group, table)
-        fitted = pc.sum(pc.equal(rows.features.column("used_for"), "fit")).as_py() or 0
+            numbers = match_numbers(now, released, highest)
+        results = group.store.results(morphology.CLUSTERS)
+        made_from = {"clusters": version, "features": rows.key_of("fit")}
+        results.write_partition(group.name, cluster_rows(rows.features, found, numbers, group.name, version), made_from)
+        table = results.read(group.name)
         names = sorted(set(table.column("cluster").to_pylist()) - {-1})
-        shown: dict[str, dg.MetadataValue] = {}
+        shown = {}
         if not isinstance(maps, NoModel):
             of_map = labels_of(table, rows.ids).tolist()
-            shown = kept_maps(
-                store, f"{group}_clusters", f"{dataset.title}, clusters of group {group}", rows, maps, of_map
-            )
+            title = f"{dataset.title}, clusters of group {group.name}"
+            shown = kept_maps(group, f"{group.name}_clusters", title, of_map)
         noise = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
+        wanted = set(
+            rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "fit")).column("synapse_id").to_pylist()
+        )
         return result._replace(
             metadata={
                 **shown,
@@ -259,7 +235,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 **watch.numbers(table.num_rows),
                 "clusters": len(names),
                 "in_no_cluster": noise,
-                "matched_to_release": bool(previous.num_rows),
+                "matched_to_release": bool(before.num_rows),
             },
             data_version=dg.DataVersion(content_key(table.drop_columns(["cluster_model"]), version)),
             check_results=[
@@ -274,8 +250,8 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 ),
                 check(
                     "every_synapse_has_a_row",
-                    store.results(morphology.CLUSTERS).read(group, ["synapse_id"]).num_rows == fitted,
-                    f"{table.num_rows:,} rows for {fitted:,} synapses",
+                    sorted(table.column("synapse_id").to_pylist()) == sorted(wanted),
+                    f"{table.num_rows:,} rows for {len(wanted):,} synapses",
                 ),
             ],
         )
@@ -299,9 +275,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         The agreement between runs with other seeds and subsamples, with its interval; between two consensus clusterings that
         share nothing; and the same for shuffled features. `cluster_profiles` in the warehouse has one row a cluster.
         """
-        from synapse_assets.analysis.morphology.consensus import Consensus
         from synapse_assets.analysis.morphology.figures import stability_figure
-        from synapse_assets.analysis.morphology.maps import GroupMaps
         from synapse_assets.analysis.morphology.stability import assess
         from synapse_assets.analysis.morphology.tables import (
             profile_rows,
@@ -309,32 +283,21 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             stability_by_number,
             stability_row,
         )
-        from synapse_assets.analysis.outcome import NoModel
-        from synapse_assets.stores.warehouse import read_released
 
         watch = Stopwatch()
-        store = installation.store(dataset.name)
-        group = context.partition_key
-        rows = group_rows(store, dataset, group)
-        models, maps_store = store.models(f"clusters_{group}"), store.models(f"projection_{group}")
-        version = model_in_use(models, f"materialise the asset 'clusters' of {group} first")
-        maps_version = model_in_use(maps_store, f"materialise the asset 'projection' of {group} first")
-        require_same(models, version, "projection", maps_version)
-        table = store.results(morphology.CLUSTERS).read(group)
-        found = NoModel.found(models.path(version)) or Consensus.load(models.path(version))
-        maps = NoModel.found(maps_store.path(maps_version)) or GroupMaps.load(maps_store.path(maps_version))
-        stability = assess(maps, found)
-        released = read_released(store, morphology.CLUSTERS)
-        released = released.filter(pc.equal(released.column("investigation_group"), group))
-        report = stability_row(
-            stability, rows.fitted, dataset.resampling, released_agreement(released, table), group, version
-        )
-        of_cluster = {} if isinstance(found, NoModel) else stability_by_number(found, table)
-        profiles = profile_rows(rows.features, table, of_cluster, group, version)
-        store.results(morphology.CLUSTER_STABILITY).write_partition(group, report)
-        store.results(morphology.CLUSTER_PROFILES).write_partition(group, profiles)
+        group = Group(installation.store(dataset.name), dataset, context.partition_key)
+        table, version = group.clusters, group.clusters_version
+        stability = assess(group.maps, group.consensus)
+        of_cluster = stability_by_number(group.consensus, table)
+        agreement = released_agreement(_released(group.store, group.name), table)
+        report = stability_row(stability, group.rows.fitted, group.maps, agreement, group.name, version)
+        profiles = profile_rows(group.rows.features, table, of_cluster, group.name, version)
+        made_from = {"clusters": group.clusters_key}
+        # The report last: it is what a reader asks for first.
+        group.store.results(morphology.CLUSTER_PROFILES).write_partition(group.name, profiles, made_from)
+        group.store.results(morphology.CLUSTER_STABILITY).write_partition(group.name, report, made_from)
         row = report.to_pylist()[0]
-        shown: dict[str, dg.MetadataValue] = {}
+        shown = {}
         if stability.pair_aris.size:
             png = stability_figure(
                 stability.pair_aris,
@@ -345,7 +308,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 stability.verdict,
                 stability.sentence,
             )
-            shown["stability"] = kept_picture(store, f"{group}_stability", png)
+            shown["stability"] = kept_picture(group.store, f"{group.name}_stability", png)
         numbers = {
             name: row[name]
             for name in ("clusters", "noise_fraction", "stability_ari", "independent_ari", "null_ari", "null_p")
@@ -375,3 +338,11 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         )
 
     return [projection, parameter_sweep, clusters, cluster_stability]
+
+
+def _released(store: DatasetStore, group: str) -> pa.Table:
+    """The group's clusters in the release; no rows before the first."""
+    from synapse_assets.stores.warehouse import read_released
+
+    released = read_released(store, morphology.CLUSTERS)
+    return released.filter(pc.equal(released.column("investigation_group"), group))

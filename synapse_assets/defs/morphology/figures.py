@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.defs.metadata import picture
-from synapse_assets.defs.morphology.groups import GroupRows, neurons_of, types_of
+from synapse_assets.defs.morphology.groups import Group
 from synapse_assets.stores import DatasetStore
 
 
@@ -29,18 +28,22 @@ def kept_page(store: DatasetStore, name: str, html: str) -> dg.MetadataValue:
     return dg.MetadataValue.path(str(store.figures.path / f"{name}.html"))
 
 
-def kept_maps(
-    store: DatasetStore, name: str, title: str, rows: GroupRows, maps: GroupMaps, clusters: Sequence[int]
-) -> dict[str, dg.MetadataValue]:
-    """The maps of a group, coloured by `clusters` (-1: grey) in the order of `rows.ids`: flat, in space, and turnable."""
+def kept_maps(group: Group, name: str, title: str, clusters: Sequence[int]) -> dict[str, dg.MetadataValue]:
+    """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable.
+
+    The group must have maps.
+    """
     from synapse_assets.analysis.morphology.figures import maps_sheet, space_figure
+    from synapse_assets.analysis.morphology.maps import GroupMaps
     from synapse_assets.analysis.morphology.pages import space_page
 
-    neurons = neurons_of(rows)
+    rows, maps = group.rows, group.maps
+    assert isinstance(maps, GroupMaps)  # noqa: S101 -- the caller has maps
     areas = rows.fitted.column("synapse_area").to_numpy()
-    hover = [f"{synapse} ({neuron})" for synapse, neuron in zip(rows.ids, neurons, strict=True)]
+    hover = [f"{synapse} ({neuron})" for synapse, neuron in zip(rows.ids, rows.neurons, strict=True)]
+    flat = maps_sheet(maps.map, clusters, rows.neuron_types, rows.neurons, areas, title)
     return {
-        "map": kept_picture(store, name, maps_sheet(maps.map, clusters, types_of(rows), neurons, areas, title)),
-        "space": kept_picture(store, f"{name}_3d", space_figure(maps.space, clusters, title)),
-        "turnable": kept_page(store, f"{name}_3d", space_page(maps.space, clusters, hover, title)),
+        "map": kept_picture(group.store, name, flat),
+        "space": kept_picture(group.store, f"{name}_3d", space_figure(maps.space, clusters, title)),
+        "turnable": kept_page(group.store, f"{name}_3d", space_page(maps.space, clusters, hover, title)),
     }

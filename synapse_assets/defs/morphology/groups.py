@@ -1,20 +1,52 @@
-"""What the assets of an investigation group share: which synapses it has now, with their features."""
+"""One investigation group as it is stored now, step by step; what was made from other inputs than there are is refused.
+
+Every asset of a group reads what lies before it here, and the warehouse asks for the last step of every group, so that no
+order of runs mixes rows of different features, maps, clusters or classifiers.
+"""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.defs.fitting import model_in_use
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.schema import BadInput, Table, morphology
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
+
+if TYPE_CHECKING:
+    from synapse_assets.analysis.morphology.consensus import Consensus
+    from synapse_assets.analysis.morphology.maps import GroupMaps
+    from synapse_assets.analysis.outcome import NoModel
+
+# What features are made of; the other columns of the workbooks are kept for the reader.
+MEASURED = [
+    "synapse_id",
+    "neuron_id",
+    "used_for",
+    *(f"{axis}_um" for axis in "xyz"),
+    *(f"soma_{axis}_um" for axis in "xyz"),
+    "synapse_area",
+    "bouton_area",
+    "bouton_volume",
+]
+
+
+def fitted_synapses(synapses: pa.Table) -> pa.Table:
+    """The rows that features are fitted on."""
+    return synapses.filter(pc.equal(synapses.column("used_for"), "fit"))
+
+
+def measured_key(synapses: pa.Table) -> str:
+    """Content version of what features are made of."""
+    return content_key(synapses.select(MEASURED))
 
 
 @dataclass(frozen=True)
 class GroupRows:
-    """The synapses of one group now: all of `synapses` and `features`, and `fitted`, those features that are clustered."""
+    """The synapses of one group: its rows of `synapses` and `features`, and `fitted`, those features that are clustered, by id."""
 
     synapses: pa.Table
     features: pa.Table
@@ -27,43 +59,180 @@ class GroupRows:
         return ids
 
     @property
+    def neurons(self) -> list[str]:
+        """The neuron of every clustered synapse, in the order of `ids`."""
+        neurons: list[str] = self.fitted.column("neuron_id").to_pylist()
+        return neurons
+
+    @property
+    def neuron_types(self) -> list[str]:
+        """The neuron type of every clustered synapse, in the order of `ids`."""
+        known = self.synapses.column("synapse_id").combine_chunks()
+        place = pc.index_in(self.fitted.column("synapse_id").combine_chunks(), value_set=known)
+        types: list[str] = self.synapses.column("neuron_type").take(place).to_pylist()
+        return types
+
+    @property
     def key(self) -> str:
         """Content version of what is clustered: which synapses, with which numbers."""
-        ids = self.fitted.column("synapse_id").combine_chunks()
-        lists = self.fitted.column("scaled").combine_chunks()
-        width = len(lists.flatten()) // max(1, len(lists))
-        flat = lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, max(1, width))
-        return content_key(pa.table({"synapse_id": ids, **{f"f{i}": flat[:, i] for i in range(width)}}))
+        return _features_key(self.fitted)
+
+    def key_of(self, purpose: str) -> str:
+        """Content version of the features of the synapses that are used for the fit, or for prediction; also those left out."""
+        return _features_key(self.used_for(purpose))
+
+    def used_for(self, purpose: str) -> pa.Table:
+        """The features of the synapses that are used for the fit, or for prediction."""
+        return self.features.filter(pc.equal(self.features.column("used_for"), purpose))
 
 
-def group_rows(store: DatasetStore, dataset: MorphologyDataset, group: str) -> GroupRows:
-    """The synapses of that group. Raises BadInput where features are older than the synapses or the feature model."""
-    from synapse_assets.analysis.morphology.tables import clustered, in_group, of_synapses
-    from synapse_assets.analysis.outcome import NoModel
+class Group:
+    """One investigation group of a dataset, read from the store. Each step raises BadInput with what to materialise."""
 
-    version = model_in_use(store.models("feature_model"), "materialise the asset 'feature_model' first")
-    synapses = store.results(morphology.SYNAPSES).read()
-    features = store.results(morphology.FEATURES).read()
-    without = NoModel.found(store.models("feature_model").path(version))
-    made_with = set(features.column("feature_model").to_pylist())
-    same = set(features.column("synapse_id").to_pylist()) == set(synapses.column("synapse_id").to_pylist())
-    if without is None and (made_with - {version} or not same):
-        raise BadInput(
-            f"the features of {dataset.name} are not of its present synapses and feature model {version}: materialise 'features'"
+    def __init__(self, store: DatasetStore, dataset: MorphologyDataset, name: str) -> None:
+        self.store, self.dataset, self.name = store, dataset, name
+
+    @cached_property
+    def rows(self) -> GroupRows:
+        """Its synapses with their features, made from the synapses and the feature model that there are now."""
+        from synapse_assets.analysis.morphology.tables import clustered, in_group, of_synapses
+
+        synapses = self.store.results(morphology.SYNAPSES).read()
+        wanted = {"synapses": measured_key(synapses), "feature_model": self._current("feature_model", None)}
+        self._require(morphology.FEATURES, None, wanted)
+        rows = in_group(synapses, self.dataset.groups[self.name].conditions).sort_by("synapse_id")
+        ids = rows.column("synapse_id").to_pylist()
+        own = of_synapses(self.store.results(morphology.FEATURES).read(), ids)
+        return GroupRows(rows, own, clustered(own))
+
+    @cached_property
+    def maps_version(self) -> str:
+        """Version of the fitted maps, which are of the present features."""
+        version = self._current("projection", self.name)
+        self._require_fitted_on("projection", version, "features", self.rows.key)
+        return version
+
+    @cached_property
+    def maps(self) -> "GroupMaps | NoModel":
+        """The fitted maps."""
+        from synapse_assets.analysis.morphology.maps import GroupMaps
+        from synapse_assets.analysis.outcome import NoModel
+
+        folder = self.store.models(f"projection_{self.name}").path(self.maps_version)
+        return NoModel.found(folder) or GroupMaps.load(folder)
+
+    @cached_property
+    def setting(self) -> tuple[int, int] | None:
+        """The chosen setting of HDBSCAN (min_cluster_size, min_samples), of a sweep over the present maps; None if none is."""
+        self._require(morphology.PARAMETER_SWEEP, self.name, {"projection": self.maps_version})
+        for row in self.store.results(morphology.PARAMETER_SWEEP).read(self.name).to_pylist():
+            if row["chosen"]:
+                return row["min_cluster_size"], row["min_samples"]
+        return None
+
+    @cached_property
+    def clusters_version(self) -> str:
+        """Version of the fitted clusters, which are of the present maps and setting."""
+        version = self._current("clusters", self.name)
+        self._require_fitted_on("clusters", version, "projection", self.maps_version)
+        self._require_fitted_on("clusters", version, "setting", str(self.setting))
+        return version
+
+    @cached_property
+    def consensus(self) -> "Consensus | NoModel":
+        """The fitted clusters."""
+        from synapse_assets.analysis.morphology.consensus import Consensus
+        from synapse_assets.analysis.outcome import NoModel
+
+        folder = self.store.models(f"clusters_{self.name}").path(self.clusters_version)
+        return NoModel.found(folder) or Consensus.load(folder)
+
+    @cached_property
+    def clusters(self) -> pa.Table:
+        """The cluster of each fitted synapse, in matched numbers."""
+        wanted = {"clusters": self.clusters_version, "features": self.rows.key_of("fit")}
+        self._require(morphology.CLUSTERS, self.name, wanted)
+        return self.store.results(morphology.CLUSTERS).read(self.name)
+
+    @property
+    def clusters_key(self) -> str:
+        """Content version of the clusters: which synapse has which number."""
+        return content_key(self.clusters.select(["synapse_id", "cluster"]), self.clusters_version)
+
+    @cached_property
+    def stability(self) -> dict[str, Any]:
+        """The verdict on the present clusters: a row of `schema.morphology.CLUSTER_STABILITY`."""
+        wanted = {"clusters": self.clusters_key}
+        self._require(morphology.CLUSTER_PROFILES, self.name, wanted)
+        self._require(morphology.CLUSTER_STABILITY, self.name, wanted)
+        row: dict[str, Any] = self.store.results(morphology.CLUSTER_STABILITY).read(self.name).to_pylist()[0]
+        return row
+
+    @cached_property
+    def classifier_version(self) -> str:
+        """Version of the fitted classifiers, which are of the present features and clusters."""
+        version = self._current("cluster_classifier", self.name)
+        self._require_fitted_on("cluster_classifier", version, "features", self.rows.key)
+        self._require_fitted_on("cluster_classifier", version, "clusters", self.clusters_key)
+        return version
+
+    def require_whole(self) -> list[str]:
+        """Raises BadInput if anything stored of the group was made from other inputs than there are; gives the assets that are
+        not materialised yet, in order."""
+        steps = (
+            ("projection", morphology.PROJECTION, lambda: {"projection": self.maps_version}),
+            ("parameter_sweep", morphology.PARAMETER_SWEEP, lambda: {"projection": self.maps_version}),
+            ("clusters", morphology.CLUSTERS, lambda: self.clusters is not None and None),
+            ("cluster_stability", morphology.CLUSTER_STABILITY, lambda: self.stability is not None and None),
+            ("cluster_classifier", morphology.CLASSIFIER_SCORES, lambda: {"classifier": self.classifier_version}),
+            ("predictions", morphology.PREDICTIONS, self.predicted_from),
         )
-    rows = in_group(synapses, dataset.groups[group].conditions).sort_by("synapse_id")
-    own = of_synapses(features, rows.column("synapse_id").to_pylist())
-    return GroupRows(rows, own, clustered(own))
+        for number, (_, table, wanted) in enumerate(steps):
+            if self.store.results(table).made_from(self.name) is None:
+                return [name for name, _, _ in steps[number:]]
+            versions = wanted()
+            if versions:
+                self._require(table, self.name, versions)
+        return []
+
+    def predicted_from(self) -> dict[str, str]:
+        """What predictions are made from."""
+        return {
+            "classifier": self.classifier_version,
+            "features": self.rows.key_of("prediction"),
+            "projection": self.maps_version,
+        }
+
+    def _current(self, model: str, group: str | None) -> str:
+        current = self.store.models(model if group is None else f"{model}_{group}").current
+        if current is None:
+            raise BadInput(f"nothing of {self._called(model, group)} has been fitted: materialise it first")
+        return current
+
+    def _require_fitted_on(self, model: str, version: str, name: str, wanted: str) -> None:
+        if self.store.models(f"{model}_{self.name}").provenance(version).inputs[name] != wanted:
+            raise BadInput(self._older(model, self.name, name))
+
+    def _require(self, table: Table, group: str | None, wanted: dict[str, str]) -> None:
+        asset = {"classifier_scores": "cluster_classifier", "cluster_profiles": "cluster_stability"}.get(
+            table.name, table.name
+        )
+        found = self.store.results(table).made_from(group)
+        if found is None:
+            raise BadInput(f"there is no {self._called(asset, group)} yet: materialise it first")
+        for name, version in wanted.items():
+            if found.get(name) != version:
+                raise BadInput(self._older(asset, group, name))
+
+    def _older(self, asset: str, group: str | None, made_from: str) -> str:
+        return f"{self._called(asset, group)} was made from other {made_from} than there are now: materialise it again"
+
+    def _called(self, asset: str, group: str | None) -> str:
+        return f"{self.dataset.name}/{asset}" + (f" of group {group}" if group else "")
 
 
-def neurons_of(rows: GroupRows) -> list[str]:
-    """The neuron of every clustered synapse, in the order of `rows.ids`."""
-    neurons: list[str] = rows.fitted.column("neuron_id").to_pylist()
-    return neurons
-
-
-def types_of(rows: GroupRows) -> list[str]:
-    """The neuron type of every clustered synapse, in the order of `rows.ids`."""
-    place = pc.index_in(rows.fitted.column("synapse_id"), value_set=rows.synapses.column("synapse_id").combine_chunks())
-    types: list[str] = rows.synapses.column("neuron_type").take(place).to_pylist()
-    return types
+def _features_key(features: pa.Table) -> str:
+    """Content version of rows of `schema.morphology.FEATURES`: ids, purpose, reasons and numbers."""
+    plain = features.select(["synapse_id", "neuron_id", "used_for", "alignment", "left_out"])
+    texts = pa.array([None if row is None else repr(row) for row in features.column("scaled").to_pylist()], pa.string())
+    return content_key(plain.append_column("scaled", texts))

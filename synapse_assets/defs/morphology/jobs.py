@@ -8,7 +8,14 @@ from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.partitions import investigation_groups
 
 INGESTED = ["synapses", "feature_model", "features"]
-BY_GROUP = ["projection", "parameter_sweep", "clusters", "cluster_stability", "cluster_classifier", "predictions"]
+ASSETS_OF_GROUP = [
+    "projection",
+    "parameter_sweep",
+    "clusters",
+    "cluster_stability",
+    "cluster_classifier",
+    "predictions",
+]
 
 
 def morphology_jobs(dataset: MorphologyDataset) -> list[Any]:
@@ -21,7 +28,7 @@ def morphology_jobs(dataset: MorphologyDataset) -> list[Any]:
         ),
         dg.define_asset_job(
             f"{dataset.name}_groups",
-            selection=[dg.AssetKey([dataset.name, name]) for name in BY_GROUP],
+            selection=[dg.AssetKey([dataset.name, name]) for name in ASSETS_OF_GROUP],
             partitions_def=investigation_groups(dataset),
             description=f"Maps, clusters, stability, classifiers and predictions of one investigation group of {dataset.title}.",
         ),

@@ -4,24 +4,24 @@ import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.metadata import Stopwatch, check, describe
-from synapse_assets.defs.morphology.groups import group_rows
+from synapse_assets.defs.morphology.groups import Group
+from synapse_assets.defs.morphology.jobs import ASSETS_OF_GROUP
 from synapse_assets.defs.partitions import every_partition
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput, Table, morphology
+from synapse_assets.schema import morphology
 from synapse_assets.stores import DatasetStore
 
 WHOLE = (morphology.SYNAPSES, morphology.FEATURES)
-# Tables by group, the column that names the model a row was made with, and that model.
 BY_GROUP = (
-    (morphology.PROJECTION, "projection_model", "projection"),
-    (morphology.PARAMETER_SWEEP, "projection_model", "projection"),
-    (morphology.CLUSTERS, "cluster_model", "clusters"),
-    (morphology.CLUSTER_STABILITY, "cluster_model", "clusters"),
-    (morphology.CLASSIFIER_SCORES, "classifier_model", "cluster_classifier"),
-    (morphology.PREDICTIONS, "classifier_model", "cluster_classifier"),
+    morphology.PROJECTION,
+    morphology.PARAMETER_SWEEP,
+    morphology.CLUSTERS,
+    morphology.CLUSTER_STABILITY,
+    morphology.CLUSTER_PROFILES,
+    morphology.CLASSIFIER_SCORES,
+    morphology.PREDICTIONS,
 )
-# Tables that other assets write beside their own.
-BESIDE = (morphology.WORKBOOKS, morphology.CLUSTER_PROFILES)
+MODELS = ("projection", "clusters", "cluster_classifier")
 
 
 def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
@@ -32,10 +32,7 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         **describe(dataset, "6_publish", "warehouse", None, {"duckdb"}),
         deps=[
             *[dg.AssetDep([dataset.name, table.name]) for table in WHOLE],
-            *[
-                dg.AssetDep([dataset.name, asset], partition_mapping=every_partition())
-                for asset in dict.fromkeys(_asset(table) for table, _, _ in BY_GROUP)
-            ],
+            *[dg.AssetDep([dataset.name, asset], partition_mapping=every_partition()) for asset in ASSETS_OF_GROUP],
         ],
         pool="warehouse",
         check_specs=[
@@ -56,11 +53,14 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        missing = _require_belonging_together(store, dataset)
-        tables = [*WHOLE, *BESIDE, *(table for table, _, _ in BY_GROUP)]
+        missing = [
+            f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).require_whole()
+        ]
+        # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
+        by_group = [store.results(table).of(dataset.groups) for table in BY_GROUP]
         build_warehouse(
             store,
-            [store.results(table) for table in tables],
+            [*(store.results(table) for table in (*WHOLE, morphology.WORKBOOKS)), *by_group],
             {
                 "models": _models(store, dataset),
                 "scores": _scores(store, dataset),
@@ -70,8 +70,10 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         release = store.release() or {}
         rows = {name: entry["rows"] for name, entry in release["tables"].items()}
         listed = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
-        verdicts = store.results(morphology.CLUSTER_STABILITY).read(
-            columns=["investigation_group", "verdict", "sentence"]
+        verdicts = (
+            store.results(morphology.CLUSTER_STABILITY)
+            .of(dataset.groups)
+            .read(columns=["investigation_group", "verdict", "sentence"])
         )
         told = "\n".join(
             f"| {row['investigation_group']} | {row['verdict']} | {row['sentence']} |" for row in verdicts.to_pylist()
@@ -98,40 +100,8 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     return [warehouse]
 
 
-def _asset(table: Table) -> str:
-    """The asset that writes a table of this chain."""
-    return "cluster_classifier" if table is morphology.CLASSIFIER_SCORES else table.name
-
-
-def _require_belonging_together(store: DatasetStore, dataset: MorphologyDataset) -> list[str]:
-    """What no group has yet, in words. Raises BadInput naming what was made from other inputs than there are now."""
-    missing, mixed = [], []
-    for group in dataset.groups:
-        rows = group_rows(store, dataset, group)
-        for table, column, model in BY_GROUP:
-            models = store.models(f"{model}_{group}")
-            if models.current is None or group not in store.results(table).partitions():
-                missing.append(f"{_asset(table)} of {group}")
-                continue
-            inputs = models.provenance(models.current).inputs
-            made_with = set(store.results(table).read(group, [column]).column(column).to_pylist())
-            older = inputs.get("features", rows.key) != rows.key
-            if model == "clusters":
-                older = older or inputs["projection"] != store.models(f"projection_{group}").current
-            if older or made_with - {models.current}:
-                mixed.append(f"{_asset(table)} of {group}")
-    if mixed:
-        raise BadInput(
-            f"{', '.join(dict.fromkeys(mixed))}: made from other inputs or models than there are now; materialise them again. The "
-            "release before stays as it is"
-        )
-    return list(dict.fromkeys(missing))
-
-
 def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | None]:
-    names = [
-        f"{model}_{group}" for group in dataset.groups for model in ("projection", "clusters", "cluster_classifier")
-    ]
+    names = [f"{model}_{group}" for group in dataset.groups for model in MODELS]
     return {name: store.models(name).current for name in ("feature_model", *names)}
 
 

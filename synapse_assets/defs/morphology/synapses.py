@@ -7,31 +7,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use
+from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.morphology.figures import kept_page, kept_picture
+from synapse_assets.defs.morphology.groups import fitted_synapses, measured_key
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
 from synapse_assets.stores.rows import content_key
 
-# What features are made of; the other columns of the workbooks are kept for the reader.
-MEASURED = [
-    "synapse_id",
-    "neuron_id",
-    *(f"{axis}_um" for axis in "xyz"),
-    *(f"soma_{axis}_um" for axis in "xyz"),
-    "synapse_area",
-    "bouton_area",
-    "bouton_volume",
-]
-
 
 def workbook_spec(dataset: MorphologyDataset) -> dg.AssetSpec:
     """What the chain reads and does not make."""
+    from synapse_assets.sources.workbooks import shown_address
+
     return dg.AssetSpec(
         [dataset.name, "synapse_workbooks"],
         description=f"Workbooks of {dataset.title}, as the lab holds them. Read by `synapses`.\n\n{dataset.description}",
-        metadata={workbook.name: workbook.path for workbook in dataset.workbooks},
+        metadata={workbook.name: shown_address(workbook.path) for workbook in dataset.workbooks},
         group_name=f"{dataset.name}_1_raw",
         owners=["team:synapse-assets"],
         kinds={"excel"},
@@ -92,8 +84,8 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
             draw_sample_workbook(store.raw, seed=dataset.seed)
         rows, books = read_workbooks(dataset, store.raw)
-        store.results(morphology.SYNAPSES).write(rows)
         store.results(morphology.WORKBOOKS).write(books)
+        store.results(morphology.SYNAPSES).write(rows)
         far, somas, uneven = far_from_soma(rows), several_somas(rows), uneven_micrometres(rows)
         fewest = dataset.features.fewest_for_alignment
         small = neurons_below(rows, fewest)
@@ -142,8 +134,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         synapses are treated exactly as the fitted ones were.
         """
         store = installation.store(dataset.name)
-        rows = store.results(morphology.SYNAPSES).read()
-        rows = rows.filter(pc.equal(rows.column("used_for"), "fit"))
+        rows = fitted_synapses(store.results(morphology.SYNAPSES).read())
 
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.morphology.features import fit_features
@@ -161,7 +152,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         return fit_once(
             context,
             store.models("feature_model"),
-            inputs={"synapses": content_key(rows.select(MEASURED))},
+            inputs={"synapses": measured_key(rows)},
             parameters=dataset.features.model_dump(mode="json"),
             seed=dataset.seed,
             fit=fit,
@@ -194,7 +185,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         from synapse_assets.analysis.morphology.features import FeatureModel
         from synapse_assets.analysis.morphology.figures import neuron_positions_figure
         from synapse_assets.analysis.morphology.pages import neuron_positions_page
-        from synapse_assets.analysis.morphology.tables import largest_difference
+        from synapse_assets.analysis.morphology.tables import largest_difference, unassigned_features
         from synapse_assets.analysis.outcome import NoModel
 
         watch = Stopwatch()
@@ -202,13 +193,15 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         models = store.models("feature_model")
         version = model_in_use(models, "materialise the asset 'feature_model' first")
         rows = store.results(morphology.SYNAPSES).read()
+        require_same(models, version, "synapses", measured_key(fitted_synapses(rows)))
         model = NoModel.found(models.path(version)) or FeatureModel.load(models.path(version))
         if isinstance(model, NoModel):
-            table, difference = morphology.FEATURES.empty(), 0.0
+            table, difference = unassigned_features(rows, model.reason, version), 0.0
         else:
             table = model.apply(rows, version)
             difference = largest_difference(model, table)
-        store.results(morphology.FEATURES).write(table)
+        made_from = {"synapses": measured_key(rows), "feature_model": version}
+        store.results(morphology.FEATURES).write(table, made_from)
         shown: dict[str, dg.MetadataValue] = {}
         if table.num_rows:
             shown["positions"] = kept_picture(store, "neuron_positions", neuron_positions_figure(table, None))

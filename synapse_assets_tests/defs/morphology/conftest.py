@@ -24,6 +24,7 @@ class Bench:
     def __init__(self, root: Path, instance: dg.DagsterInstance, **changes: Any) -> None:
         self.root, self.instance = root, instance
         self.study, self.new = root / "study.xlsx", root / "new.xlsx"
+        root.mkdir(exist_ok=True)
         self.write(planted_workbook())
         self.write(planted_workbook(new=True), new=True)
         self.use(planted_dataset(self.study, self.new, **changes))
@@ -50,6 +51,11 @@ class Bench:
             raise_on_error=raises,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+
+    def materialize_one_by_one(self, *names: str) -> None:
+        """Run those assets, each in a run of its own, of the first group or unpartitioned."""
+        for name in names:
+            self.materialize(name, group=next(iter(self.dataset.groups)) if name in OF_GROUP else None)
 
     def whole_chain(self) -> None:
         """Everything from the workbooks to the warehouse."""

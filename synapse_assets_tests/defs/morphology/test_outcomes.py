@@ -1,12 +1,19 @@
 """What is no error but has to be told, what is refused with the release left whole, and what repeats without work."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from synapse_assets.analysis.morphology.classifiers import evaluate
+from synapse_assets.analysis.morphology.features import held_out_features
+from synapse_assets.analysis.morphology.tables import in_group, labels_of, scaled_matrix
+from synapse_assets.defs.morphology.groups import Group, fitted_synapses
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import BadInput, morphology
 from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP, Bench, checks, metadata
@@ -109,7 +116,7 @@ def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(ma
     shape = int(largest[largest["cluster"] == 0]["planted"].mode()[0])
     bench.write(rows[~((rows["planted"] == shape) & (rows["SynId"] > 30))])
     bench.materialize(*INGESTED)
-    with pytest.raises(BadInput, match="made from other inputs"):
+    with pytest.raises(BadInput, match="made from other features"):
         bench.materialize("warehouse")
     with open_warehouse("planted", bench.root / "data") as warehouse:
         assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 180
@@ -122,6 +129,137 @@ def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(ma
     sizes = second[second >= 0].value_counts()
     assert sizes.idxmax() != 0
     assert bench.store.release()["highest_cluster_numbers"] == {"as": 2}
+
+
+def changed_areas(bench: Bench) -> None:
+    rows = planted_workbook()
+    rows["SynArea"] += 0.001 * (np.arange(len(rows)) % 7)
+    bench.write(rows)
+
+
+def changed_new(bench: Bench) -> None:
+    rows = planted_workbook(new=True)
+    bench.write(rows.assign(SynArea=rows["SynArea"] + 0.01), new=True)
+
+
+def changed_resampling(bench: Bench) -> None:
+    bench.use(
+        bench.dataset.model_copy(update={"resampling": bench.dataset.resampling.model_copy(update={"share": 0.85})})
+    )
+
+
+CHANGES = {"areas": changed_areas, "new": changed_new, "resampling": changed_resampling}
+# For every change the assets that have to be made again, in order.
+AGAIN = {
+    "areas": (*INGESTED, *OF_GROUP),
+    "new": ("synapses", "features", "predictions"),
+    "resampling": OF_GROUP,
+}
+SKIPPED = [
+    *(("areas", asset) for asset in AGAIN["areas"][1:]),
+    *(("new", asset) for asset in AGAIN["new"][1:]),
+    # Without the projection nothing else is made from other maps: then the release before is simply published again.
+    *(("resampling", asset) for asset in ("parameter_sweep", "clusters", "cluster_classifier")),
+]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One small group, whole chain released; tests copy it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        bench = Bench(tmp_path_factory.mktemp("released"), instance, groups={"as": {"synapse_type": "as"}}, **FEW)
+        bench.whole_chain()
+        yield bench
+
+
+@pytest.mark.parametrize(("change", "skipped"), SKIPPED)
+def test_whatever_is_not_made_again_is_refused(change: str, skipped: str, released: Bench, tmp_path: Path) -> None:
+    """After a change, everything is run but one asset: something later, at the latest the warehouse, says what to make."""
+    shutil.copytree(released.root, tmp_path / "copy")
+    with dg.DagsterInstance.ephemeral() as instance:
+        bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
+        CHANGES[change](bench)
+        with pytest.raises(BadInput, match=rf"{skipped}|fitted on"):
+            bench.materialize_one_by_one(*(one for one in AGAIN[change] if one != skipped), "warehouse")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_has_to_be_made_again_is_enough(change: str, released: Bench, tmp_path: Path) -> None:
+    shutil.copytree(released.root, tmp_path / "copy")
+    with dg.DagsterInstance.ephemeral() as instance:
+        bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
+        CHANGES[change](bench)
+        bench.materialize_one_by_one(*AGAIN[change])
+        result = bench.materialize("warehouse")
+        assert "every_group_complete" in checks(result, passed=True)
+
+
+def test_clusters_without_a_sweep_are_refused(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(**FEW)
+    bench.materialize(*INGESTED)
+    bench.materialize("projection", group="as")
+    with pytest.raises(BadInput, match="no planted/parameter_sweep of group as yet"):
+        bench.materialize("clusters", group="as")
+
+
+def test_a_group_that_left_the_dataset_leaves_the_release(released: Bench, tmp_path: Path) -> None:
+    shutil.copytree(released.root, tmp_path / "copy")
+    with dg.DagsterInstance.ephemeral() as instance:
+        bench = Bench(tmp_path / "copy", instance, groups={"asym": {"synapse_type": "as"}}, **FEW)
+        result = bench.materialize("warehouse")
+        assert "projection of asym" in checks(result, passed=False)["every_group_complete"]
+        assert bench.store.release()["tables"]["clusters"]["rows"] == 0
+
+
+def test_where_no_neuron_has_axes_every_synapse_is_kept_with_the_reason(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(features={"fewest_for_alignment": 500}, **FEW)
+    bench.whole_chain()
+    features = bench.rows(morphology.FEATURES)
+    assert len(features) == 8 * 45 + 15
+    assert features["left_out"].str.contains("500").all()
+    assert len(bench.rows(morphology.CLUSTERS, "as")) == 180
+    predicted = bench.rows(morphology.PREDICTIONS, "as")
+    assert len(predicted) == 15
+    assert predicted["reason"].str.contains("500").all()
+
+
+def test_a_chain_that_no_longer_gives_what_was_fitted_is_stopped(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(**FEW)
+    bench.materialize(*INGESTED)
+    models = bench.store.models("feature_model")
+    file = models.path(str(models.current)) / "features.npz"
+    with np.load(file) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(file, **{**arrays, "scale": arrays["scale"] * 1.001})
+    result = bench.materialize("features", raises=False)
+    assert "largest difference" in checks(result, passed=False)["prediction_path_equals_fit"]
+
+
+def test_leaving_a_neuron_out_fits_the_chain_of_all_groups(finished: Bench) -> None:
+    """The features that a neuron is tested on come from the chain fitted on all other neurons, not on the group's rows alone."""
+    synapses = finished.store.results(morphology.SYNAPSES).read()
+    every = fitted_synapses(synapses)
+    fold = held_out_features(every, "pv2", finished.dataset.features)
+    alone = held_out_features(in_group(every, {"synapse_type": ["as"]}), "pv2", finished.dataset.features)
+    ids = [one for one in fold.test_ids if one in alone.test_ids]
+    assert not np.allclose(
+        fold.test[[fold.test_ids.index(i) for i in ids]], alone.test[[alone.test_ids.index(i) for i in ids]], atol=0.01
+    )
+    group = Group(finished.store, finished.dataset, "as")
+    rows = group.rows
+    labels = labels_of(group.clusters, rows.ids)
+    again = evaluate(
+        scaled_matrix(rows.fitted),
+        group.maps.map,
+        labels,
+        rows.neurons,
+        rows.ids,
+        lambda neuron: held_out_features(every, neuron, finished.dataset.features),
+        finished.dataset.seed,
+    )
+    stored = finished.rows(morphology.CLASSIFIER_SCORES, "as").query("split == 'leave_one_neuron_out'")
+    found = {score.classifier: score.accuracy for score in again.scores if score.split == "leave_one_neuron_out"}
+    assert stored.set_index("classifier")["accuracy"].to_dict() == found
 
 
 def test_a_group_of_the_labs_own(make_bench: Callable[..., Bench]) -> None:
