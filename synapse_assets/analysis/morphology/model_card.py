@@ -113,8 +113,9 @@ def _performance(evaluation: Evaluation, published: Mapping[str, float], source:
         _table(titles, accuracy),
         *([f"Published: {source}."] if published and source else []),
         "- *Random, map*: as the published study tested. One fifth of the synapses is drawn at random (seed 42) and named "
-        "from their two map coordinates. These coordinates made the clusters, and neighbours of every tested synapse are "
-        "in the training set, so this column is expected to be high.\n"
+        "from their two map coordinates. The map shows the very features that the clusters come from, and neighbours of "
+        "every tested synapse are in the training set, so this column is expected to be high. (The study's clusters came "
+        "from the two coordinates themselves, so its figures are expected to be higher still.)\n"
         "- *Random, features*: the same draw, named from the features.\n"
         "- *One neuron left out, features*: scaling, alignment, settings, rejection and classifier never saw the tested "
         "neuron. **Read this column for what to expect of a new neuron.**",
