@@ -111,9 +111,9 @@ class Resampling(Frozen):
     runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         24, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
     )
-    share: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="Share of the synapses that each run takes.")
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(0.8, description="Share of the synapses that each run takes.")
     nulls: Annotated[int, Field(ge=1)] = Field(
-        19, description="Shuffles of the features that the data is compared with."
+        19, description="Draws of features without groups that the data is compared with."
     )
 
 

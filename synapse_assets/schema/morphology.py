@@ -185,15 +185,25 @@ CLUSTER_STABILITY = Table(
         Column(
             "independent_ari",
             pa.float64(),
-            "Adjusted Rand index between two consensus clusterings that share no seed and no subsample.",
+            "Adjusted Rand index between two consensus clusterings that share no seed and no subsample, the lowest of 20 pairs.",
             nullable=True,
         ),
-        Column("null_ari", pa.float64(), "Stability of shuffled features, mean over the shuffles.", nullable=True),
-        Column("null_ari_highest", pa.float64(), "Stability of shuffled features, the highest.", nullable=True),
+        Column(
+            "null_ari",
+            pa.float64(),
+            "Stability of features redrawn without groups, mean over the draws.",
+            nullable=True,
+        ),
+        Column(
+            "null_ari_highest",
+            pa.float64(),
+            "Stability of features redrawn without groups, the highest.",
+            nullable=True,
+        ),
         Column(
             "null_p",
             pa.float64(),
-            "Share of shuffles, the data itself counted among them, that are at least as stable as the data.",
+            "Share of the draws, the data itself counted among them, that are at least as stable as the data.",
             nullable=True,
         ),
         Column(
@@ -204,7 +214,7 @@ CLUSTER_STABILITY = Table(
         ),
         Column("runs", pa.int64(), "Runs (seed and subsample) behind the consensus."),
         Column("share", pa.float64(), "Share of the synapses that each run takes."),
-        Column("nulls", pa.int64(), "Shuffles behind the null."),
+        Column("nulls", pa.int64(), "Draws of features without groups."),
         Column("cluster_model", pa.string(), "Version of the fitted clustering."),
     ),
 )

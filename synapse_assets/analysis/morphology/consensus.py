@@ -1,7 +1,7 @@
 """Clusters that the resampled maps of a group agree on.
 
 Belongs here: from the runs' clusters to one clustering, and how well runs support it. Does not belong here: which setting
-(`sweep`), the comparison with shuffled features and the verdict (`stability`), numbers over releases (`matching`).
+(`sweep`), the comparison with redrawn features and the verdict (`stability`), numbers over releases (`matching`).
 
 Evidence accumulation: Fred & Jain, IEEE TPAMI 27:835, 2005; consensus clustering: Monti et al., Machine Learning 52:91, 2003;
 stability of a cluster: Hennig, Comput Stat Data Anal 52:258, 2007.
@@ -31,6 +31,8 @@ Float32 = npt.NDArray[np.float32]
 
 TOGETHER = 0.5
 """Synapses that are more often together than apart are one cluster."""
+WAYS = 20
+"""Of cutting the runs into halves: one way alone may agree by luck, and another seed then would not."""
 IN_MOST_RUNS = "noise in at least half of the runs"
 TOO_FEW = "more often with too few others to be a cluster"
 
@@ -47,8 +49,9 @@ class Consensus:
     cluster_stability       (K,) Jaccard index of each cluster with the most similar one of a run, mean over runs
     agreement               (R, R) adjusted Rand index of every pair of runs at the setting
     setting                 of HDBSCAN
-    independent_ari         adjusted Rand index of the consensus of either half of the runs, which share no seed and no
-                            subsample; each half chooses its setting by itself, since another seed would choose anew
+    independent_ari         adjusted Rand index of two consensus clusterings that share no seed and no subsample, the lowest
+                            of 20 pairs: the runs are cut into halves in 20 ways, and each half chooses its setting itself, as
+                            another seed would
     """
 
     ids: Names
@@ -77,13 +80,11 @@ class Consensus:
         return self.agreement[np.triu_indices(len(self.agreement), 1)]
 
     def scores(self) -> dict[str, float]:
-        """The figures that say most."""
-        return {
-            "clusters": float(self.clusters),
-            "noise_fraction": self.noise_fraction,
-            "stability_ari": float(self.pair_aris.mean()),
-            "independent_ari": self.independent_ari,
-        }
+        """The figures that say most; only the first two where there were no runs."""
+        scores = {"clusters": float(self.clusters), "noise_fraction": self.noise_fraction}
+        if self.pair_aris.size:
+            scores |= {"stability_ari": float(self.pair_aris.mean()), "independent_ari": self.independent_ari}
+        return scores
 
     def save(self, folder: Path) -> None:
         """Writes consensus.npz and consensus.json into `folder` (made if absent)."""
@@ -127,8 +128,6 @@ def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
     labels = _by_size(labels, sizes)
     took = np.maximum((own.labels != ABSENT).sum(axis=0), 1)
     reasons = np.where(labels >= 0, "", np.where(faint, IN_MOST_RUNS, TOO_FEW)).astype(np.str_)
-    middle = len(own.labels) // 2
-    halves = [_independent(settings, [run.of(half) for run in runs]) for half in (slice(middle), slice(middle, None))]
     return Consensus(
         ids=maps.ids,
         labels=labels[maps.point_of],
@@ -138,7 +137,7 @@ def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
         cluster_stability=_recovered(own.labels, labels),
         agreement=own.agreement,
         setting=taken,
-        independent_ari=adjusted_rand(*halves),
+        independent_ari=_independent(settings, runs, maps.seed),
     )
 
 
@@ -210,7 +209,21 @@ def _recovered(runs: Int32, labels: Int32) -> Float64:
     return out.mean(axis=0)
 
 
-def _independent(settings: list[Setting], runs: list[Runs]) -> Int32:
+def _independent(settings: list[Setting], runs: list[Runs], seed: int) -> float:
+    """The lowest agreement of two consensus clusterings, each of one half of the runs at the setting that it chooses."""
+    random = np.random.default_rng(seed)
+    half = len(runs[0].labels) // 2
+    lowest = 1.0
+    for way in range(WAYS):
+        order = np.arange(2 * half) if way == 0 else random.permutation(2 * half)
+        one, other = (
+            _of_some(settings, [run.of(np.sort(part)) for run in runs]) for part in (order[:half], order[half:])
+        )
+        lowest = min(lowest, adjusted_rand(one, other))
+    return lowest
+
+
+def _of_some(settings: list[Setting], runs: list[Runs]) -> Int32:
     """The consensus of some of the runs, at the setting that they choose."""
     chosen = choose(runs)
     if chosen is None:
@@ -226,7 +239,7 @@ def _none(maps: GroupMaps, setting: Setting) -> Consensus:
         labels=np.full(rows, NOISE, dtype=np.int32),
         membership_probability=np.zeros(rows),
         consensus=np.zeros(rows),
-        reasons=np.full(rows, maps.reason, dtype=np.str_),
+        reasons=np.array([maps.reason] * rows, dtype=np.str_),
         cluster_stability=np.zeros(0),
         agreement=np.zeros((0, 0)),
         setting=setting,

@@ -308,7 +308,7 @@ def stability_figure(
 ) -> bytes:
     """How far the clusters of a group can be trusted, as PNG with the verdict as title.
 
-    Left: the adjusted Rand indices of pairs of runs (k,) with their mean and its 95 % `interval`, above those of shuffled
+    Left: the adjusted Rand indices of pairs of runs (k,) with their mean and its 95 % `interval`, above those of redrawn
     features (m,), and that of two independent halves of the runs. Right: the stability (mean Jaccard index) of each cluster,
     with Hennig's (2007) limits: below 0.6 it should not be read as a group, from 0.75 on it is valid. What is None or NaN is
     left out, or said to be unknown.
@@ -404,7 +404,7 @@ def _agreement_panel(
     edges = np.linspace(low, 1.0, round((1.0 - low) / 0.025) + 1)
     handles: list[Any] = []
     top = 0.0
-    for values, colour, name in ((nulls, "#8a8a8a", "shuffled features"), (pairs, PALETTE[0], "pairs of runs")):
+    for values, colour, name in ((nulls, "#8a8a8a", "features without groups"), (pairs, PALETTE[0], "pairs of runs")):
         if not len(values):
             handles.insert(0, Patch(facecolor="none", edgecolor=colour, label=f"{name}: none"))
             continue

@@ -1,6 +1,6 @@
-"""Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of shuffled features.
+"""Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of redrawn features.
 
-Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`sweep`, `consensus`), what shuffled
+Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`sweep`, `consensus`), what redrawn
 means (`shuffling`), drawing (`figures`).
 """
 
@@ -38,8 +38,11 @@ DIMENSIONS = 3
 """Of the resampled maps (see `fit_maps`)."""
 EPOCHS = 80
 """Rounds of optimisation of a resampled map (see `fit_maps`)."""
-MAPS_A_NULL = 6
-"""Resampled maps of each shuffle."""
+JITTER = 0.5
+NEAR = 10
+"""A run moves each point by half the difference of two among itself and its 10 nearest (see `fit_maps`)."""
+MAPS_A_NULL = 5
+"""Resampled maps of each draw without groups."""
 CEILING = 3_000
 """Most different rows that maps are fitted on; of more, a seeded sample."""
 
@@ -59,7 +62,7 @@ class GroupMaps:
     point_of      (n,) int64, the point that a synapse is, or is nearest to if the sample left it out
     rows          (R, m) int32, the points that each run took, ascending
     places        (R, m, d) float32, their places on that run's map
-    null_rows     (N, K, m) int32, the same for K maps of each of N shuffles of the features
+    null_rows     (N, K, m) int32, the same for K maps of each of N draws without groups
     null_places   (N, K, m, d) float32
     method        'umap'; 'pca' where there were too few different rows, and then there are no runs
     reason        why there are no runs; empty if there are
@@ -120,7 +123,28 @@ def fit_maps(
     another number of ids than rows. Equal rows are one point, and the result depends on the set of rows and the seed, not
     on their order. Of more than `ceiling` different rows a seeded sample is fitted, and the others are placed.
 
-    TO BE FILLED
+    For the eye: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
+    a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
+    (`shuffling`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
+    half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
+    Anal 52:258, 2007): gaps of the sample close then, gaps between groups do not.
+
+    Measured on planted groups (sizes 50:30:20, distance in standard deviations within) and on noise without groups:
+
+    - Where HDBSCAN works. On the features themselves it finds nothing for 500 rows in groups 4 apart (62 % noise), and ARI
+      0.83 to the plant at 6 apart; on UMAP 0.88 and 0.99. Two, three or five dimensions and 60 to 200 epochs are alike.
+    - What a run changes (120 rows; highest agreement of runs on noise with two measures that count, 100 draws; agreement on
+      groups 5 and 8 apart, lowest kind of plant):
+
+      ========================  =====  =======  =======
+      a run                     noise  5 apart  8 apart
+      ========================  =====  =======  =======
+      takes 0.8                 1.00   0.97     0.96
+      takes 0.6                 0.86   0.88     0.94
+      takes 0.8, moves by 0.25  0.97   0.87     0.97
+      takes 0.8, moves by 0.5   0.76   0.80     0.98
+      takes 0.8, moves by 1.0   0.71   0.57     0.92
+      ========================  =====  =======  =======
     """
     rows = _checked(features)
     names = np.array(list(ids), dtype=np.str_)
@@ -128,7 +152,7 @@ def fit_maps(
         raise BadInput(f"{len(names)} ids for {len(rows)} rows of features: give one id a row")
     points, point_of = np.unique(rows, axis=0, return_inverse=True) if len(rows) else (rows, np.zeros(0, np.int64))
     if len(points) < 2:
-        return NoModel(f"{len(rows)} synapses with {len(points)} different rows of features: a map needs at least 2")
+        return NoModel(f"a map needs at least 2 different synapses, and of {len(rows)} there are {len(points)}")
     point_of = point_of.reshape(-1).astype(np.int64)
     if len(points) > ceiling:
         points = points[np.sort(_random(seed, _SAMPLE).permutation(len(points))[:ceiling])]
@@ -140,15 +164,17 @@ def fit_maps(
     runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
     kept = np.zeros((runs, taken), dtype=np.int32)
     places = np.zeros((runs, taken, DIMENSIONS), dtype=np.float32)
+    near = nearest(points, points, min(NEAR + 1, len(points)))[0]
     for run in range(runs):
-        kept[run], places[run] = _resampled(points, taken, _random(seed, _RUN, run))
+        kept[run], places[run] = _resampled(points, near, taken, _random(seed, _RUN, run))
     null_kept = np.zeros((nulls, MAPS_A_NULL, taken), dtype=np.int32)
     null_places = np.zeros((nulls, MAPS_A_NULL, taken, DIMENSIONS), dtype=np.float32)
     for null in range(nulls):
         without_kinds = shuffled(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
+        near = nearest(without_kinds, without_kinds, min(NEAR + 1, len(points)))[0]
         for run in range(MAPS_A_NULL):
             random = _random(seed, _NULL, null, run)
-            null_kept[null, run], null_places[null, run] = _resampled(without_kinds, taken, random)
+            null_kept[null, run], null_places[null, run] = _resampled(without_kinds, near, taken, random)
     return GroupMaps(
         ids=names,
         map=blend(indices, squares, point_map),
@@ -190,11 +216,12 @@ def _for_the_eye(points: Float32, seed: int) -> tuple[Float32, Float32]:
     return flat, space
 
 
-def _resampled(points: Float32, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
-    """The points that a run takes, ascending, and their places."""
+def _resampled(points: Float32, near: Int64, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
+    """The points that a run takes, ascending, and their places; `near` (u, k) are each point and its nearest."""
     kept = np.sort(random.permutation(len(points))[:taken]).astype(np.int32)
-    sample = points[kept]
-    knn = neighbour_graph(sample, min(NEIGHBOURS, len(sample)) - 1)
+    one, other = (near[kept, random.integers(near.shape[1], size=taken)] for _ in range(2))
+    sample = points[kept] + np.float32(JITTER) * (points[one] - points[other])
+    knn = neighbour_graph(sample, min(NEIGHBOURS, taken) - 1)
     return kept, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
 
 

@@ -25,12 +25,13 @@ SIZES = (0.03, 0.06, 0.11, 0.2)
 SAMPLES = (0.5, 1.0)
 """min_samples as a share of min_cluster_size: the published study's lie between 0.18 and 0.27."""
 SMALLEST = 5
+"""Fewest synapses in a cluster, and fewest neighbours that tell how dense a place is: with 2, small groups break at random."""
 MOST_NOISE = 0.5
 """A setting that leaves more than this share in no cluster says nothing about most synapses."""
 
 
 TOLERANCE = 0.02
-"""Settings whose stability differs by less are equally stable: with 120 synapses, one that changes sides costs 0.03."""
+"""Settings whose stability differs by less are equally stable: of 120 synapses, one that changes sides costs that much."""
 
 
 class Setting(NamedTuple):
@@ -97,9 +98,9 @@ class Runs:
         """Finds at least two clusters in most runs, and leaves at most half as noise."""
         return self.clusters >= 2 and self.noise_fraction <= MOST_NOISE
 
-    def of(self, runs: slice) -> "Runs":
+    def of(self, runs: npt.NDArray[np.int64]) -> "Runs":
         """The same for some of the runs."""
-        return Runs(self.labels[runs], self.probabilities[runs], self.agreement[runs, runs])
+        return Runs(self.labels[runs], self.probabilities[runs], self.agreement[np.ix_(runs, runs)])
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,11 @@ class Sweep:
             return f"chosen: the runs agree best (ARI {one.stability:.2f})"
         if number == self.chosen:
             return (
-                f"chosen: the runs agree as well as at the best setting, give or take {_margin(best):.2f} (ARI {one.stability:.2f} "
+                f"chosen: the runs agree as well as at the best setting, give or take {TOLERANCE} (ARI {one.stability:.2f} "
                 f"against {best.stability:.2f}), and on at least as many clusters ({one.clusters:g})"
             )
         name = self.settings[self.chosen]
-        if one.stability < best.stability - _margin(best):
+        if one.stability < best.stability - TOLERANCE:
             return f"the runs agree less well than at {name} (ARI {one.stability:.2f} against {taken.stability:.2f})"
         if one.clusters < taken.clusters:
             return f"the runs agree as well as at {name}, but on fewer clusters ({one.clusters:g} against {taken.clusters:g})"
@@ -181,28 +182,29 @@ def grid(points: int) -> tuple[Setting, ...]:
     """The settings tried on a group of so many points: four sizes of cluster, each with two densities."""
     sizes = sorted({max(SMALLEST, round(share * points)) for share in SIZES})
     return tuple(
-        Setting(size, samples) for size in sizes for samples in sorted({max(2, round(size * q)) for q in SAMPLES})
+        Setting(size, samples)
+        for size in sizes
+        for samples in sorted({max(SMALLEST, round(size * q)) for q in SAMPLES})
     )
 
 
 def choose(runs: Sequence[Runs]) -> int | None:
     """The number of the setting to take; None if none is eligible.
 
-    Of those on which runs agree as well as on the best, within its standard error or 0.02, the one with most clusters: a
-    grouping that is as reproducible and finer says more. Then the one on which runs agree best, then the first.
+    Of those on which runs agree as well as on the best, give or take 0.02, the one with most clusters: a grouping that is as
+    reproducible and finer says more. Then the one on which runs agree best, then the first.
+
+    A margin that does not come from the runs themselves, such as their standard error, because that varies with the seed and
+    the choice with it: over 79 planted data sets of two or three seeds, the consensus clusterings of two seeds agreed below
+    0.95 in 16 % of the pairs with 0.02, in 17 % with the standard error, 18 % with no margin.
     """
     able = [number for number, run in enumerate(runs) if run.eligible]
     if not able:
         return None
     best = max(able, key=lambda number: runs[number].stability)
-    least = runs[best].stability - _margin(runs[best])
+    least = runs[best].stability - TOLERANCE
     near = [number for number in able if runs[number].stability >= least]
     return max(near, key=lambda number: (runs[number].clusters, runs[number].stability))
-
-
-def _margin(best: Runs) -> float:
-    """How much less stable than the best a setting may be and still pass for as stable."""
-    return max(best.error, TOLERANCE)
 
 
 def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) -> Runs:

@@ -58,7 +58,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         """The maps of one investigation group: UMAP in two and three dimensions for the eye. A row is one synapse.
 
         The same step makes the resampled maps that clusters are found in: many, each with a seed and a subsample of its own,
-        and as many of shuffled features, so that what follows can tell structure from chance. Do not read distances between
+        and more of features redrawn without groups, so that what follows can tell structure from chance. Do not read distances between
         far-away islands off a UMAP.
         """
         from synapse_assets.analysis.morphology.maps import fit_maps
@@ -273,7 +273,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         """How far the clusters of one investigation group can be trusted: stable, fragile, or not distinguishable from noise.
 
         The agreement between runs with other seeds and subsamples, with its interval; between two consensus clusterings that
-        share nothing; and the same for shuffled features. `cluster_profiles` in the warehouse has one row a cluster.
+        share nothing; and the same for features redrawn without groups. `cluster_profiles` in the warehouse has one row a cluster.
         """
         from synapse_assets.analysis.morphology.figures import stability_figure
         from synapse_assets.analysis.morphology.stability import assess

@@ -63,7 +63,7 @@ def found(what: str, seed: int = 1) -> tuple[GroupMaps, Sweep, Consensus]:
     """Maps, sweep and clusters of planted 'groups', groups in 'one measure', or 'noise'."""
     features = {
         "groups": lambda: grouped()[0],
-        "one measure": lambda: in_one_measure(140)[0],
+        "one measure": lambda: in_one_measure(140, apart=8.0)[0],
         "noise": lambda: noise("areas", 140),
     }[what]()
     maps = maps_of(features, seed)

@@ -8,12 +8,13 @@ import pytest
 from synapse_assets.analysis.morphology.consensus import (
     Consensus,
     _by_size,
+    _independent,
     _recovered,
     _support,
     agreed,
     consensus,
 )
-from synapse_assets.analysis.morphology.sweep import ABSENT, adjusted_rand, sweep
+from synapse_assets.analysis.morphology.sweep import ABSENT, Runs, Setting, adjusted_rand, agreement, sweep
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of
 
 
@@ -101,17 +102,36 @@ def test_noise_is_split_in_other_places_by_each_half_of_the_runs() -> None:
     assert clusters.cluster_stability.min() < 0.75
 
 
-def test_each_half_uses_its_own_runs_only() -> None:
-    """The second half of the maps is that of other features: the halves cannot agree."""
-    from dataclasses import replace
+def runs_of(labels: np.ndarray) -> Runs:
+    return Runs(labels.astype(np.int32), (labels >= 0).astype(float), agreement(labels.astype(np.int32)))
 
-    maps = found("groups")[0]
-    turned = np.random.default_rng(0).permutation(maps.rows.shape[1])
-    places = maps.places.copy()
-    places[FEW.runs // 2 :] = places[FEW.runs // 2 :, turned]
-    mixed = consensus(replace(maps, places=places), (10, 5))
-    assert mixed.independent_ari < 0.2
-    assert consensus(maps, (10, 5)).independent_ari > 0.95
+
+def test_independent_halves_agree_where_all_runs_do() -> None:
+    pieces = np.tile(np.repeat([0, 1, 2], 8), (8, 1))
+    assert _independent([Setting(5, 2)], [runs_of(pieces)], 0) == 1.0
+    nothing = np.full((8, 24), -1)
+    assert _independent([Setting(5, 2)], [runs_of(nothing)], 0) == 0.0
+
+
+def test_independent_halves_disagree_where_a_half_of_the_runs_does() -> None:
+    pieces, others = np.repeat([0, 1, 2], 8), np.tile([0, 1, 2], 8)
+    mixed = np.array([pieces] * 4 + [others] * 4)
+    assert _independent([Setting(5, 2)], [runs_of(mixed)], 0) < 0.2
+    assert _independent([Setting(5, 2)], [runs_of(mixed[np.random.default_rng(0).permutation(8)])], 0) < 0.2
+
+
+def test_each_half_chooses_its_own_setting() -> None:
+    """At the first setting only half of the runs agree; at the second all do, but less well and on something else."""
+    random = np.random.default_rng(0)
+    pieces = np.repeat([0, 1, 2], 20)
+    first = np.array([pieces] * 4 + [random.permutation(pieces) for _ in range(4)])
+    second = np.tile(np.tile([0, 1, 2], 20), (8, 1))
+    second[np.arange(8), np.arange(8)] = (second[np.arange(8), np.arange(8)] + 1) % 3  # each run has one wrong
+    settings, runs = [Setting(5, 2), Setting(10, 2)], [runs_of(first), runs_of(second)]
+    assert _independent(settings[1:], runs[1:], 0) > 0.95
+    assert _independent(settings, runs, 0) < 0.2
+    shaky = runs_of(np.array([random.permutation(pieces) for _ in range(8)]))
+    assert _independent(settings, [shaky, runs[1]], 0) > 0.95
 
 
 def test_equal_synapses_and_those_beyond_the_ceiling_have_a_label() -> None:
@@ -133,7 +153,7 @@ def test_too_few_synapses_are_in_no_cluster() -> None:
     assert (clusters.labels == -1).all()
     assert all("too few" in reason for reason in clusters.reasons)
     assert clusters.noise_fraction == 1.0
-    assert clusters.scores()["clusters"] == 0.0
+    assert clusters.scores() == {"clusters": 0.0, "noise_fraction": 1.0}
 
 
 def test_saved_and_loaded_to_the_bit(tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ def test_more_rows_than_the_ceiling_are_placed() -> None:
     maps = maps_of(features, resampling=FEWEST, ceiling=50)
     assert len(maps.points) == 50
     assert maps.map.shape == (100, 2)
+    drawn = np.isin(np.unique(features.astype(np.float32), axis=0)[:, 0], maps.points[:, 0])
+    assert 10 < drawn[:50].sum() < 40, "the sample is of all, not of the first"
     assert np.array_equal(maps.map, maps.place(features)[0])
     of_point = np.array([np.bincount(group[maps.point_of == one], minlength=2).argmax() for one in range(50)])
     assert (of_point[maps.point_of] == group).all()

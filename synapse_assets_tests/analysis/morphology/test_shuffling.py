@@ -1,10 +1,10 @@
-"""Shuffled features keep mean and covariance, and lose groups."""
+"""Shuffled features keep mean, spread, skewness and correlation of the measures, and lose groups."""
 
 import numpy as np
 import pytest
 
 from synapse_assets.analysis.morphology.shuffling import shuffled
-from synapse_assets_tests.analysis.morphology.grouped import grouped, in_one_measure
+from synapse_assets_tests.analysis.morphology.grouped import grouped, in_one_measure, noise
 
 
 def valley(values: np.ndarray) -> float:
@@ -14,13 +14,19 @@ def valley(values: np.ndarray) -> float:
     return float((np.abs(values - middle) < width).mean())
 
 
-def test_mean_and_covariance_stay() -> None:
-    features = grouped()[0] * [1.0, 2.0, 3.0, 0.1, 1.0]
-    other = shuffled(features, np.random.default_rng(0))
-    assert np.allclose(other.mean(axis=0), features.mean(axis=0), atol=1e-9)
-    many = [np.cov(shuffled(features, np.random.default_rng(seed)).T) for seed in range(200)]
-    sd = np.sqrt(np.diag(np.cov(features.T)))
-    assert np.allclose(np.mean(many, axis=0) / np.outer(sd, sd), np.corrcoef(features.T), atol=0.05)
+def test_each_measure_keeps_mean_spread_and_skewness_and_how_it_goes_with_others() -> None:
+    from scipy.stats import skew, spearmanr
+
+    features = noise("areas", 2_000)
+    features[:, 0] = -np.exp(features[:, 0])
+    other = np.concatenate([shuffled(features, np.random.default_rng(seed)) for seed in range(50)])
+    assert np.allclose(other.mean(axis=0), features.mean(axis=0), atol=0.02)
+    assert np.allclose(other.std(axis=0) / features.std(axis=0), 1.0, atol=0.03)
+    assert skew(features)[3] > 1
+    assert skew(features)[0] < -0.3
+    assert np.allclose(skew(other), skew(features), atol=0.2)
+    assert np.allclose(spearmanr(other).statistic, spearmanr(features).statistic, atol=0.03)
+    assert spearmanr(features).statistic[3, 4] > 0.5
 
 
 def test_two_groups_in_one_measure_become_one() -> None:

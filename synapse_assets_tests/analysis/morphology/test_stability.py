@@ -16,7 +16,7 @@ from synapse_assets_tests.analysis.morphology.grouped import found, grouped, in_
 def test_planted_groups_are_stable_and_another_seed_agrees(what: str) -> None:
     maps, _, clusters = found(what)
     stability = assess(maps, clusters)
-    truth = grouped()[1] if what == "groups" else in_one_measure(140)[1]
+    truth = grouped()[1] if what == "groups" else in_one_measure(140, apart=8.0)[1]
     assert adjusted_rand(clusters.labels, truth) >= 0.9
     assert stability.verdict == "stable", stability.sentence
     assert stability.independent_ari is not None
@@ -56,7 +56,7 @@ def test_groups_that_halves_of_the_runs_see_differently_are_fragile() -> None:
     stability = assess(maps, replace(clusters, independent_ari=0.9))
     assert stability.verdict == "fragile"
     assert "independent clusterings should agree at 0.95" in stability.sentence
-    shaky = np.clip(clusters.agreement - 0.15 * (1 - np.eye(len(clusters.agreement))), 0, 1)
+    shaky = np.clip(clusters.agreement - 0.4 * (1 - np.eye(len(clusters.agreement))), 0, 1)
     stability = assess(maps, replace(clusters, agreement=shaky))
     assert stability.verdict == "fragile"
     assert "the interval of runs" in stability.sentence

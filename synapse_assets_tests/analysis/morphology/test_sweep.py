@@ -46,7 +46,6 @@ def test_adjusted_rand_is_that_of_scikit_learn(seed: int) -> None:
     absent = random.random(80) < 0.2
     gone = np.where(absent, ABSENT, a).astype(np.int32)
     assert adjusted_rand(gone, b) == pytest.approx(adjusted_rand_score(a[~absent], b[~absent]))
-    assert adjusted_rand(a, (a + 5) % 7) < 1.0
 
 
 def test_runs_that_find_nothing_do_not_agree() -> None:
