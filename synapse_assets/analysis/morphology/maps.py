@@ -1,7 +1,7 @@
 """Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of redrawn features.
 
 Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`sweep`, `consensus`), what redrawn
-means (`shuffling`), drawing (`figures`).
+means (`redrawing`), drawing (`figures`).
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.shuffling import shuffled
+from synapse_assets.analysis.morphology.redrawing import redrawn
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import (
     FEWEST_FOR_UMAP,
@@ -125,7 +125,7 @@ def fit_maps(
 
     For the eye: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
     a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
-    (`shuffling`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
+    (`redrawing`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
     half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
     Anal 52:258, 2007): gaps of the sample close then, gaps between groups do not.
 
@@ -170,7 +170,7 @@ def fit_maps(
     null_kept = np.zeros((nulls, MAPS_A_NULL, taken), dtype=np.int32)
     null_places = np.zeros((nulls, MAPS_A_NULL, taken, DIMENSIONS), dtype=np.float32)
     for null in range(nulls):
-        without_kinds = shuffled(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
+        without_kinds = redrawn(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
         near = nearest(without_kinds, without_kinds, min(NEAR + 1, len(points)))[0]
         for run in range(MAPS_A_NULL):
             random = _random(seed, _NULL, null, run)

@@ -32,7 +32,7 @@ class Stability:
     stability_ari    mean adjusted Rand index of two runs
     interval         its 95 % interval: percentile bootstrap over runs
     independent_ari  of two consensus clusterings that share no seed and no subsample, the lowest of 20 pairs
-    null_ari         stability of redrawn features (`shuffling`), each at its best setting, mean
+    null_ari         stability of redrawn features (`redrawing`), each at its best setting, mean
     null_ari_highest the highest of them
     null_p           (1 + draws at least as stable as the data) / (1 + draws)
     pair_aris        adjusted Rand index of every pair of runs

@@ -19,7 +19,10 @@ from synapse_assets.analysis.morphology.drawing import cluster_colour
 from synapse_assets.schema import BadInput, morphology
 
 CHOSEN = "#D55E00"
-SENTENCE = "The clusters of two runs agree at an adjusted Rand index of 0.78, well above that of the shuffles. " * 12
+SENTENCE = (
+    "The clusters of two runs agree at an adjusted Rand index of 0.78, well above that of features without groups. "
+    * 12
+)
 
 
 def opened(png: bytes) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Shuffled features: what a group of synapses would look like if it had no kinds.
+"""Redrawn features: what a group of synapses would look like if it had no kinds.
 
 Belongs here: drawing such features. Does not belong here: mapping and clustering them (`maps`, `sweep`), judging by them
 (`stability`).
@@ -12,7 +12,7 @@ Float64 = npt.NDArray[np.float64]
 _STRAIGHT = 1e-6  # skewness below which a measure is taken for symmetrical
 
 
-def shuffled(features: Float64, random: np.random.Generator) -> Float64:
+def redrawn(features: Float64, random: np.random.Generator) -> Float64:
     """What `features` (n, F), n >= 2, would be without kinds: (n, F), drawn anew.
 
     Each measure keeps its mean, its spread and its skewness, but has one mode only: a normal or shifted log-normal

@@ -1,9 +1,9 @@
-"""Shuffled features keep mean, spread, skewness and correlation of the measures, and lose groups."""
+"""Redrawn features keep mean, spread, skewness and correlation of the measures, and lose groups."""
 
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology.shuffling import shuffled
+from synapse_assets.analysis.morphology.redrawing import redrawn
 from synapse_assets_tests.analysis.morphology.grouped import grouped, in_one_measure, noise
 
 
@@ -19,7 +19,7 @@ def test_each_measure_keeps_mean_spread_and_skewness_and_how_it_goes_with_others
 
     features = noise("areas", 2_000)
     features[:, 0] = -np.exp(features[:, 0])
-    other = np.concatenate([shuffled(features, np.random.default_rng(seed)) for seed in range(50)])
+    other = np.concatenate([redrawn(features, np.random.default_rng(seed)) for seed in range(50)])
     assert np.allclose(other.mean(axis=0), features.mean(axis=0), atol=0.02)
     assert np.allclose(other.std(axis=0) / features.std(axis=0), 1.0, atol=0.03)
     assert skew(features)[3] > 1
@@ -31,7 +31,7 @@ def test_each_measure_keeps_mean_spread_and_skewness_and_how_it_goes_with_others
 
 def test_two_groups_in_one_measure_become_one() -> None:
     features, _ = in_one_measure(1_000, apart=8.0)
-    valleys = [valley(shuffled(features, np.random.default_rng(seed))[:, 3]) for seed in range(20)]
+    valleys = [valley(redrawn(features, np.random.default_rng(seed))[:, 3]) for seed in range(20)]
     assert valley(features[:, 3]) < 0.02
     assert min(valleys) > 0.08
 
@@ -40,7 +40,7 @@ def test_a_constant_or_doubled_measure_is_no_obstacle() -> None:
     features, _ = grouped()
     features[:, 1] = 3.0
     features[:, 2] = features[:, 0]
-    other = shuffled(features, np.random.default_rng(0))
+    other = redrawn(features, np.random.default_rng(0))
     assert np.isfinite(other).all()
     assert np.allclose(other[:, 1], 3.0)
     assert np.allclose(other[:, 2], other[:, 0])
@@ -48,13 +48,13 @@ def test_a_constant_or_doubled_measure_is_no_obstacle() -> None:
 
 @pytest.mark.parametrize("rows", [2, 5])
 def test_few_rows(rows: int) -> None:
-    other = shuffled(np.random.default_rng(0).normal(size=(rows, 5)), np.random.default_rng(1))
+    other = redrawn(np.random.default_rng(0).normal(size=(rows, 5)), np.random.default_rng(1))
     assert other.shape == (rows, 5)
     assert np.isfinite(other).all()
 
 
 def test_seeded() -> None:
     features, _ = grouped()
-    one, same, other = (shuffled(features, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    one, same, other = (redrawn(features, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert np.array_equal(one, same)
     assert not np.allclose(one, other)
