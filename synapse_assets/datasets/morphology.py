@@ -109,7 +109,7 @@ class Resampling(Frozen):
     """How often a map is made again to see what stays: the price of an honest stability, in time."""
 
     runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
-        24, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
+        36, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
     )
     share: Annotated[float, Field(gt=0, lt=1)] = Field(0.8, description="Share of the synapses that each run takes.")
     nulls: Annotated[int, Field(ge=1)] = Field(

@@ -19,7 +19,7 @@ from synapse_assets_tests.conftest import REGIONS, Lab
 
 def _run_until_killed(inputs: Path, root: Path, asset: str, parts: int) -> None:
     """Materialise `asset` in small batches and die by SIGKILL when that many parts have been staged."""
-    from synapse_assets.defs import embeddings
+    from synapse_assets.defs.em import embeddings
     from synapse_assets.stores.staging import Staging
     from synapse_assets.volumes import volume
 
