@@ -135,7 +135,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             png = confusions_sheet(matrices, [str(number) for number in evaluation.clusters])
             shown["model_card"] = dg.MetadataValue.md((folder / "model_card.md").read_text(encoding="utf-8"))
             shown["confusion"] = kept_picture(group.store, f"{group.name}_confusion", png)
-        group.store.results(morphology.CLASSIFIER_SCORES).write_partition(group.name, table, {"classifier": version})
+        group.write(morphology.CLASSIFIER_SCORES, table)
         scores = models.provenance(version).scores
         honest, guessing = (scores.get(f"{name}_neuron_left_out") for name in ("accuracy", "guessing"))
         return result._replace(
@@ -188,10 +188,9 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         folder = group.store.models(f"cluster_classifier_{group.name}").path(version)
         model = NoModel.found(folder) or ClusterClassifiers.load(folder)
         best = None if isinstance(model, NoModel) else Evaluation.load(folder).best
-        results = group.store.results(morphology.PREDICTIONS)
         new = prediction_rows(rows.used_for("prediction"), model, best, group.maps, group.name, version)
-        results.write_partition(group.name, new, group.predicted_from())
-        table = results.read(group.name)
+        group.write(morphology.PREDICTIONS, new)
+        table = group.read(morphology.PREDICTIONS)
         unassigned = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
         observed = rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "prediction"))
         wanted = sorted(observed.column("synapse_id").to_pylist())

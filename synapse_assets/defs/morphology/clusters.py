@@ -87,9 +87,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         )
         maps = group.maps
         table = place_rows(maps, group.name, group.maps_version)
-        group.store.results(morphology.PROJECTION).write_partition(
-            group.name, table, made_from={"projection": group.maps_version}
-        )
+        group.write(morphology.PROJECTION, table)
         shown = {}
         if not isinstance(maps, NoModel):
             shown = kept_maps(group, f"{group.name}_map", f"{dataset.title}, group {group.name}", [-1] * len(rows.ids))
@@ -127,9 +125,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         group = Group(installation.store(dataset.name), dataset, context.partition_key)
         found = None if isinstance(group.maps, NoModel) else sweep(group.maps, published.get(group.name))
         table = sweep_rows(found, group.name, group.maps_version)
-        group.store.results(morphology.PARAMETER_SWEEP).write_partition(
-            group.name, table, made_from={"projection": group.maps_version}
-        )
+        group.write(morphology.PARAMETER_SWEEP, table)
         chosen = [row for row in table.to_pylist() if row["chosen"]]
         told = (
             {key: chosen[0][key] for key in ("min_cluster_size", "min_samples", "stability_ari", "why")}
@@ -214,10 +210,8 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 zip(before.column("synapse_id").to_pylist(), before.column("cluster").to_pylist(), strict=True)
             )
             numbers = match_numbers(now, released, highest)
-        results = group.store.results(morphology.CLUSTERS)
-        made_from = {"clusters": version, "features": rows.key_of("fit")}
-        results.write_partition(group.name, cluster_rows(rows.features, found, numbers, group.name, version), made_from)
-        table = results.read(group.name)
+        group.write(morphology.CLUSTERS, cluster_rows(rows.features, found, numbers, group.name, version))
+        table = group.clusters
         names = sorted(set(table.column("cluster").to_pylist()) - {-1})
         shown = {}
         if not isinstance(maps, NoModel):
@@ -292,10 +286,9 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         agreement = released_agreement(_released(group.store, group.name), table)
         report = stability_row(stability, group.rows.fitted, group.maps, agreement, group.name, version)
         profiles = profile_rows(group.rows.features, table, of_cluster, group.name, version)
-        made_from = {"clusters": group.clusters_key}
         # The report last: it is what a reader asks for first.
-        group.store.results(morphology.CLUSTER_PROFILES).write_partition(group.name, profiles, made_from)
-        group.store.results(morphology.CLUSTER_STABILITY).write_partition(group.name, report, made_from)
+        group.write(morphology.CLUSTER_PROFILES, profiles)
+        group.write(morphology.CLUSTER_STABILITY, report)
         row = report.to_pylist()[0]
         shown = {}
         if stability.pair_aris.size:

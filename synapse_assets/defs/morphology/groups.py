@@ -34,6 +34,20 @@ MEASURED = [
 ]
 
 
+# The assets of a group in their order, and the tables that they write.
+_STEPS = (
+    ("projection", morphology.PROJECTION),
+    ("parameter_sweep", morphology.PARAMETER_SWEEP),
+    ("clusters", morphology.CLUSTERS),
+    ("cluster_stability", morphology.CLUSTER_PROFILES),
+    ("cluster_stability", morphology.CLUSTER_STABILITY),
+    ("cluster_classifier", morphology.CLASSIFIER_SCORES),
+    ("predictions", morphology.PREDICTIONS),
+)
+ASSETS_OF_GROUP = list(dict.fromkeys(asset for asset, _ in _STEPS))
+TABLES_OF_GROUP = [table for _, table in _STEPS]
+
+
 def fitted_synapses(synapses: pa.Table) -> pa.Table:
     """The rows that features are fitted on."""
     return synapses.filter(pc.equal(synapses.column("used_for"), "fit"))
@@ -124,8 +138,7 @@ class Group:
     @cached_property
     def setting(self) -> tuple[int, int] | None:
         """The chosen setting of HDBSCAN (min_cluster_size, min_samples), of a sweep over the present maps; None if none is."""
-        self._require(morphology.PARAMETER_SWEEP, self.name, {"projection": self.maps_version})
-        for row in self.store.results(morphology.PARAMETER_SWEEP).read(self.name).to_pylist():
+        for row in self.read(morphology.PARAMETER_SWEEP).to_pylist():
             if row["chosen"]:
                 return row["min_cluster_size"], row["min_samples"]
         return None
@@ -150,9 +163,7 @@ class Group:
     @cached_property
     def clusters(self) -> pa.Table:
         """The cluster of each fitted synapse, in matched numbers."""
-        wanted = {"clusters": self.clusters_version, "features": self.rows.key_of("fit")}
-        self._require(morphology.CLUSTERS, self.name, wanted)
-        return self.store.results(morphology.CLUSTERS).read(self.name)
+        return self.read(morphology.CLUSTERS)
 
     @property
     def clusters_key(self) -> str:
@@ -162,10 +173,8 @@ class Group:
     @cached_property
     def stability(self) -> dict[str, Any]:
         """The verdict on the present clusters: a row of `schema.morphology.CLUSTER_STABILITY`."""
-        wanted = {"clusters": self.clusters_key}
-        self._require(morphology.CLUSTER_PROFILES, self.name, wanted)
-        self._require(morphology.CLUSTER_STABILITY, self.name, wanted)
-        row: dict[str, Any] = self.store.results(morphology.CLUSTER_STABILITY).read(self.name).to_pylist()[0]
+        self.read(morphology.CLUSTER_PROFILES)
+        row: dict[str, Any] = self.read(morphology.CLUSTER_STABILITY).to_pylist()[0]
         return row
 
     @cached_property
@@ -176,32 +185,39 @@ class Group:
         self._require_fitted_on("cluster_classifier", version, "clusters", self.clusters_key)
         return version
 
-    def require_whole(self) -> list[str]:
-        """Raises BadInput if anything stored of the group was made from other inputs than there are; gives the assets that are
-        not materialised yet, in order."""
-        steps = (
-            ("projection", morphology.PROJECTION, lambda: {"projection": self.maps_version}),
-            ("parameter_sweep", morphology.PARAMETER_SWEEP, lambda: {"projection": self.maps_version}),
-            ("clusters", morphology.CLUSTERS, lambda: self.clusters is not None and None),
-            ("cluster_stability", morphology.CLUSTER_STABILITY, lambda: self.stability is not None and None),
-            ("cluster_classifier", morphology.CLASSIFIER_SCORES, lambda: {"classifier": self.classifier_version}),
-            ("predictions", morphology.PREDICTIONS, self.predicted_from),
-        )
-        for number, (_, table, wanted) in enumerate(steps):
-            if self.store.results(table).made_from(self.name) is None:
-                return [name for name, _, _ in steps[number:]]
-            versions = wanted()
-            if versions:
-                self._require(table, self.name, versions)
-        return []
-
-    def predicted_from(self) -> dict[str, str]:
-        """What predictions are made from."""
+    def made_from(self, table: Table) -> dict[str, str]:
+        """What rows of that table are made from now: stored with them when they are written, compared when they are read."""
+        if table in (morphology.PROJECTION, morphology.PARAMETER_SWEEP):
+            return {"projection": self.maps_version}
+        if table is morphology.CLUSTERS:
+            return {"clusters": self.clusters_version, "features": self.rows.key_of("fit")}
+        if table in (morphology.CLUSTER_PROFILES, morphology.CLUSTER_STABILITY):
+            return {"clusters": self.clusters_key}
+        if table is morphology.CLASSIFIER_SCORES:
+            return {"classifier": self.classifier_version}
         return {
             "classifier": self.classifier_version,
             "features": self.rows.key_of("prediction"),
             "projection": self.maps_version,
         }
+
+    def write(self, table: Table, rows: pa.Table) -> None:
+        """Replaces the group's rows of that table."""
+        self.store.results(table).write_partition(self.name, rows, self.made_from(table))
+
+    def read(self, table: Table) -> pa.Table:
+        """The group's rows of that table, if they were made from what there is now."""
+        self._require(table, self.name, self.made_from(table))
+        return self.store.results(table).read(self.name)
+
+    def missing(self) -> list[str]:
+        """The assets of the group that are not materialised yet, in order. Raises BadInput if one that is was made from other
+        inputs than there are now."""
+        for number, (_, table) in enumerate(_STEPS):
+            if self.store.results(table).made_from(self.name) is None:
+                return list(dict.fromkeys(asset for asset, _ in _STEPS[number:]))
+            self.read(table)
+        return []
 
     def _current(self, model: str, group: str | None) -> str:
         current = self.store.models(model if group is None else f"{model}_{group}").current
@@ -214,9 +230,7 @@ class Group:
             raise BadInput(self._older(model, self.name, name))
 
     def _require(self, table: Table, group: str | None, wanted: dict[str, str]) -> None:
-        asset = {"classifier_scores": "cluster_classifier", "cluster_profiles": "cluster_stability"}.get(
-            table.name, table.name
-        )
+        asset = next((asset for asset, written in _STEPS if written is table), table.name)
         found = self.store.results(table).made_from(group)
         if found is None:
             raise BadInput(f"there is no {self._called(asset, group)} yet: materialise it first")

@@ -5,17 +5,10 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.defs.morphology.groups import ASSETS_OF_GROUP
 from synapse_assets.defs.partitions import investigation_groups
 
 INGESTED = ["synapses", "feature_model", "features"]
-ASSETS_OF_GROUP = [
-    "projection",
-    "parameter_sweep",
-    "clusters",
-    "cluster_stability",
-    "cluster_classifier",
-    "predictions",
-]
 
 
 def morphology_jobs(dataset: MorphologyDataset) -> list[Any]:

@@ -4,23 +4,13 @@ import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.metadata import Stopwatch, check, describe
-from synapse_assets.defs.morphology.groups import Group
-from synapse_assets.defs.morphology.jobs import ASSETS_OF_GROUP
+from synapse_assets.defs.morphology.groups import ASSETS_OF_GROUP, TABLES_OF_GROUP, Group
 from synapse_assets.defs.partitions import every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
 from synapse_assets.stores import DatasetStore
 
 WHOLE = (morphology.SYNAPSES, morphology.FEATURES)
-BY_GROUP = (
-    morphology.PROJECTION,
-    morphology.PARAMETER_SWEEP,
-    morphology.CLUSTERS,
-    morphology.CLUSTER_STABILITY,
-    morphology.CLUSTER_PROFILES,
-    morphology.CLASSIFIER_SCORES,
-    morphology.PREDICTIONS,
-)
 MODELS = ("projection", "clusters", "cluster_classifier")
 
 
@@ -53,11 +43,9 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        missing = [
-            f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).require_whole()
-        ]
+        missing = [f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).missing()]
         # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
-        by_group = [store.results(table).of(dataset.groups) for table in BY_GROUP]
+        by_group = [store.results(table).of(dataset.groups) for table in TABLES_OF_GROUP]
         build_warehouse(
             store,
             [*(store.results(table) for table in (*WHOLE, morphology.WORKBOOKS)), *by_group],
