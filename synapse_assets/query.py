@@ -17,12 +17,17 @@ import pyarrow.compute as pc
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
 from synapse_assets.stores.rows import vector_matrix
 
 
 def open_warehouse(dataset: str = "sample", data_root: str | Path | None = None) -> "Warehouse":
-    """The released results of a dataset, read-only. Raises BadInput if none has been published."""
-    return Warehouse(DatasetStore(str(data_root) if data_root is not None else Settings().data_root, dataset))
+    """The released results of a dataset, read-only; `data_root` is a folder or an address, by default that of the settings.
+
+    Raises BadInput if none has been published.
+    """
+    settings = Settings() if data_root is None else Settings(data_root=str(data_root))
+    return Warehouse(DatasetStore(settings.data_root, dataset, settings.local_root))
 
 
 class Warehouse:
@@ -31,10 +36,12 @@ class Warehouse:
     def __init__(self, store: DatasetStore) -> None:
         import duckdb
 
-        if not store.warehouse_path.exists():
-            raise BadInput(f"no warehouse at {store.warehouse_path}: materialise the asset {store.dataset}/warehouse")
+        path = store.warehouse_path
+        if not path.exists():
+            address = store.folder.address(WAREHOUSE_FILE)
+            raise BadInput(f"no warehouse at {address}: materialise the asset {store.dataset}/warehouse")
         self._store = store
-        self._connection = duckdb.connect(str(store.warehouse_path), read_only=True)
+        self._connection = duckdb.connect(str(path), read_only=True)
         # The release is read from the same file as the tables, so that both belong to the same build.
         self.release: dict[str, Any] = json.loads(
             self._connection.execute("select content from release").fetchall()[0][0]

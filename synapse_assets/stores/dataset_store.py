@@ -1,10 +1,13 @@
 """Where the parts of one dataset lie. Reading and writing them belongs to the stores that are handed out here."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from synapse_assets.schema import SYNAPSES, TILES, Table, embedding_table
+from synapse_assets.settings import local_root_of
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.parquet_table import ParquetTable
@@ -12,23 +15,31 @@ from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.split_table import SplitTable
 from synapse_assets.stores.staging import Staging
 
+WAREHOUSE_FILE = "warehouse.duckdb"
+RELEASE_FILE = "release.json"
+
 
 @dataclass(frozen=True)
 class DatasetStore:
-    """The data of one dataset under `<data_root>/<dataset>/`. Cheap to make and pickle; touches nothing by itself."""
+    """The data of one dataset under `<data_root>/<dataset>/`. Cheap to make and pickle; touches nothing by itself.
+
+    `data_root` is a folder or an address (s3://, gs://). `local_root` is the local folder for inputs that the pipeline drew
+    or fetched and for copies of what lies at an address; by default `settings.local_root_of` the data root.
+    """
 
     data_root: str
     dataset: str
+    local_root: str | None = None
 
     @property
     def folder(self) -> Files:
         """The dataset's folder."""
-        return Files(self.data_root).child(segment(self.dataset))
+        return Files(self.data_root, self.local_root).child(segment(self.dataset))
 
     @property
     def raw(self) -> Path:
         """The local folder for files that the pipeline fetched or drew itself."""
-        return self.folder.child("raw").path
+        return Path(self.local_root or local_root_of(self.data_root)) / segment(self.dataset) / "raw"
 
     @property
     def synapse_table(self) -> SplitTable:
@@ -73,15 +84,20 @@ class DatasetStore:
 
     @property
     def warehouse_path(self) -> Path:
-        """Where the published DuckDB file lies; there may be none yet."""
-        return self.folder.path / "warehouse.duckdb"
+        """The published DuckDB file as a local file; there may be none yet.
+
+        For object storage a complete copy of it, fetched anew when another was published.
+        """
+        with suppress(FileNotFoundError):
+            return self.folder.local_copy(WAREHOUSE_FILE)
+        return self.folder.local_folder / WAREHOUSE_FILE
 
     def release(self) -> dict[str, Any] | None:
         """The last release: the table versions and models that belong together; None before the first."""
-        found: dict[str, Any] | None = self.folder.read_json("release.json")
+        found: dict[str, Any] | None = self.folder.read_json(RELEASE_FILE)
         return found
 
     def _lance(self, name: str, table: Table) -> RegionTable:
-        folder = self.folder
-        root = str(folder.path) if folder.is_local else folder.root
-        return RegionTable(f"{root}/vectors/{name}.lance", table)
+        # Lance decodes an address, as pyarrow does; what `segment` encoded has to stay.
+        folder = self.folder.child("vectors")
+        return RegionTable(folder.address(f"{name if folder.is_local else quote(name)}.lance"), table)

@@ -1,10 +1,12 @@
-"""The file-system layer: where a folder lies (a path or a URL), and how a file in it is replaced in one step.
+"""The file-system layer: where a folder lies (a path or an s3:// or gs:// address), and how a file in it is replaced in one step.
 
 Every store writes through `Files`, so object storage is a matter of another root: on a local disk a file appears by
-rename after it was synced, elsewhere by one upload. What a file holds does not belong here.
+rename after it was synced, elsewhere by one upload. What has to be built or read as local files is built in `scratch` and
+read through `local_copy`. What a file holds does not belong here.
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -21,8 +24,11 @@ from urllib.parse import quote
 from pyarrow import fs
 
 from synapse_assets.schema import BadInput
+from synapse_assets.settings import local_root_of
 
 _TEMPORARY = ".tmp-"
+# Copies of one file that are kept: a reader may still be about to open the one before.
+_COPIES = 2
 
 
 def segment(name: str) -> str:
@@ -54,7 +60,7 @@ def _abandoned(name: str) -> bool:
     return False
 
 
-def _sync_folder(path: Path) -> None:
+def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -62,40 +68,95 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
+class _ExplainedError(OSError):
+    """What `storage_explained` raises; a block around it leaves it as it is."""
+
+
 @contextmanager
-def full_disk_explained(where: str) -> Iterator[None]:
-    """Around writing into `where`: turns the many ways of saying "no space left" into one OSError (ENOSPC) with the remedy."""
+def storage_explained(where: str) -> Iterator[None]:
+    """Around work on files in `where`: turns the many ways of failing there into one OSError with the remedy.
+
+    For a full disk (ENOSPC), a disk or folder that may not be written, and object storage that does not answer or refuses.
+    """
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
-        if getattr(error, "errno", None) != errno.ENOSPC and "no space left on device" not in str(error).lower():
+    except (BadInput, FileNotFoundError, _ExplainedError):
+        raise
+    except Exception as error:
+        told = _explanation(where, error)
+        if told is None:
             raise
-        told = f"the disk that holds {where} is full: free some space and run again; what was stored before is whole"
         # Without its cause: the UI shows the last error of a chain, and this is the one that says what to do.
-        raise OSError(errno.ENOSPC, told) from None
+        raise told from None
+
+
+def _explanation(where: str, error: Exception) -> OSError | None:
+    text = " ".join(str(error).split())
+    number = getattr(error, "errno", None)
+    whole = "what was stored before is whole"
+    if number == errno.ENOSPC or "no space left on device" in text.lower():
+        return _ExplainedError(errno.ENOSPC, f"the disk that holds {where} is full: free some space and run again; {whole}")
+    if "://" in where:
+        if not isinstance(error, OSError | RuntimeError) or "commit conflict" in text.lower():
+            return None
+        endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
+        return _ExplainedError(
+            f"{where} cannot be reached or refuses{endpoint}: check the address, the credentials and that the object "
+            f"storage is up, and run again; {whole}. It says: {text[:500]}"
+        )
+    at = getattr(error, "filename", None)
+    for code, sign in ((errno.EROFS, "read-only file system"), (errno.EACCES, "permission denied")):
+        if (number == code or sign in text.lower()) and (at is None or str(at).startswith(where)):
+            remedy = "give this user the right to write there, or set SYNAPSE_DATA_ROOT to another folder"
+            return _ExplainedError(code, f"{where} cannot be written ({sign}): {remedy}; {whole}")
+    return None
+
+
+def _endpoint() -> str:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+
+
+@lru_cache(maxsize=16)
+def _bucket(start: str, endpoint: str, region: str) -> fs.FileSystem:
+    """The file system of a bucket, such as s3://bucket; one a process, since each opens its own connections."""
+    if endpoint:
+        return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1")
+    return fs.FileSystem.from_uri(start)[0]
 
 
 @dataclass(frozen=True)
 class Files:
-    """One folder, by path or URL (s3://, gs://, file://), and the files in it. Touches nothing by itself."""
+    """One folder, by path or address (s3://, gs://, file://), and the files in it. Touches nothing by itself.
+
+    `local_root` is the local folder for copies and unfinished work where `root` is an address; by default, see
+    `settings.local_root_of`.
+    """
 
     root: str
+    local_root: str | None = None
 
     def child(self, *names: str) -> "Files":
         """The folder of that name inside this one. Names are taken as they are: see `segment`."""
-        return Files("/".join([self.root.rstrip("/"), *names]))
+        return Files("/".join([self.root.rstrip("/"), *names]), self.local_root)
 
     @property
     def _where(self) -> tuple[fs.FileSystem, str]:
-        if "://" in self.root:
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), os.path.abspath(self.root)
+        scheme, _, inside = self.root.partition("://")
+        if scheme not in ("s3", "gs"):
             system, path = fs.FileSystem.from_uri(self.root)
             return system, path
-        return fs.LocalFileSystem(), os.path.abspath(self.root)
+        # Only the bucket goes through the parsing of addresses, which would decode what `segment` encoded.
+        start = f"{scheme}://{inside.split('/', 1)[0]}"
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        with storage_explained(self.root):
+            return _bucket(start, _endpoint() if scheme == "s3" else "", region), inside.rstrip("/")
 
     @property
     def is_local(self) -> bool:
         """Whether the folder lies on a disk of this machine."""
-        return isinstance(self._where[0], fs.LocalFileSystem)
+        return "://" not in self.root or self.root.startswith("file://")
 
     @property
     def path(self) -> Path:
@@ -106,24 +167,42 @@ class Files:
             )
         return Path(self._where[1])
 
+    @property
+    def local_folder(self) -> Path:
+        """The folder itself on a local disk, else the local one for its copies and unfinished work; there may be none yet."""
+        if self.is_local:
+            return self.path
+        return Path(self.local_root or local_root_of(self.root)) / "cache" / self.root.replace("://", "/")
+
+    def address(self, name: str) -> str:
+        """The path or address of that file, to show or to hand to other programs."""
+        return str(self.path / name) if self.is_local else f"{self.root.rstrip('/')}/{name}"
+
     def exists(self, name: str) -> bool:
         """Whether a file or folder of that name is there."""
         system, base = self._where
-        return system.get_file_info(f"{base}/{name}").type != fs.FileType.NotFound
+        with storage_explained(self.root):
+            return bool(system.get_file_info(f"{base}/{name}").type != fs.FileType.NotFound)
 
     def names(self) -> list[str]:
         """Names of the files and folders inside, sorted, without unfinished ones; none if the folder does not exist."""
         return [name for name in self._all_names() if not name.startswith(_TEMPORARY)]
 
     def _all_names(self) -> list[str]:
+        return [info.base_name for info in self.entries()]
+
+    def entries(self) -> list[fs.FileInfo]:
+        """What lies in the folder, unfinished things too, by name; none if the folder does not exist."""
         system, base = self._where
-        found = system.get_file_info(fs.FileSelector(base, allow_not_found=True))
-        return sorted(info.base_name for info in found)
+        with storage_explained(self.root):
+            found = system.get_file_info(fs.FileSelector(base, allow_not_found=True))
+        return sorted(found, key=lambda info: str(info.base_name))
 
     def open(self, name: str) -> Any:
         """The file, open for random reading (a pyarrow file). Raises FileNotFoundError."""
         system, base = self._where
-        return system.open_input_file(f"{base}/{name}")
+        with storage_explained(self.root):
+            return system.open_input_file(f"{base}/{name}")
 
     @contextmanager
     def replace(self, name: str, sweep: bool = True) -> Iterator[BinaryIO]:
@@ -132,83 +211,170 @@ class Files:
         What killed processes left in the folder is swept first, unless the folder is one of very many files.
         """
         if not self.is_local:
-            system, base = self._where
-            with tempfile.NamedTemporaryFile() as local:
+            with storage_explained(tempfile.gettempdir()), tempfile.NamedTemporaryFile() as local:
                 yield local  # type: ignore[misc]
                 local.flush()
-                fs.copy_files(local.name, f"{base}/{name}", fs.LocalFileSystem(), system)
+                self._upload(Path(local.name), name)
             return
         folder = self.path
-        folder.mkdir(parents=True, exist_ok=True)
-        if sweep:
-            self.sweep()
         temporary = folder / _temporary_name(name)
-        try:
-            with full_disk_explained(str(folder)), open(temporary, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, folder / name)
-            _sync_folder(folder)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-            raise
+        with storage_explained(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+            if sweep:
+                self.sweep()
+            try:
+                with open(temporary, "wb") as stream:
+                    yield stream
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(temporary, folder / name)
+                _sync(folder)
+            except BaseException:
+                with suppress(OSError):
+                    temporary.unlink()
+                raise
+
+    def put(self, file: Path, name: str) -> None:
+        """Makes a local file of `scratch` the file `name` in here, in one step."""
+        if not self.is_local:
+            self._upload(file, name)
+            return
+        with storage_explained(str(self.path)):
+            _sync(file)
+            os.replace(file, self.path / name)
+            _sync(self.path)
+
+    def _upload(self, file: Path, name: str) -> None:
+        system, base = self._where
+        with storage_explained(self.root):
+            fs.copy_files(str(file), f"{base}/{name}", fs.LocalFileSystem(), system)
 
     @contextmanager
-    def new_folder(self, name: str) -> Iterator[Path]:
-        """Gives an empty local folder, which appears as the folder `name` when the block ends well, or not at all.
-
-        If a folder of that name is there already, it stays and the new one is dropped.
-        """
+    def new_folder(self, name: str, last: str) -> Iterator[Path]:
+        """Gives an empty local folder, which appears as the folder `name` when the block ends well, or not at all: `adopt`."""
         with self.scratch() as temporary:
             yield temporary
-            self.adopt(temporary, name)
+            self.adopt(temporary, name, last)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Gives an empty local folder inside this one; removed at the end, or after a kill by the next `sweep`."""
-        folder = self.path
-        folder.mkdir(parents=True, exist_ok=True)
-        self.sweep()
+        """Gives an empty local folder, for an address too; removed at the end, or after a kill by the next `sweep`."""
+        folder = self.local_folder
         temporary = folder / _temporary_name("folder")
-        temporary.mkdir()
+        with storage_explained(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+            temporary.mkdir()
         try:
-            yield temporary
+            with storage_explained(str(folder)):
+                yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def adopt(self, folder: Path, name: str) -> None:
-        """Renames a local scratch folder to `name` in here, synced to disk; a folder that is there already stays."""
-        for path in folder.rglob("*"):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        try:
-            os.rename(folder, self.path / name)
-        except OSError:
-            if not (self.path / name).is_dir():
-                raise
-        _sync_folder(self.path)
+    def adopt(self, folder: Path, name: str, last: str | None = None) -> None:
+        """Makes a scratch folder the folder `name` in here; one that is there already stays.
 
-    def remove(self, name: str) -> None:
-        """Removes the file or folder of that name, if it is there."""
+        On a local disk it is renamed, in one step. Object storage has no folders and no renaming: there the files appear
+        one by one, and the file `last` at the end, so that a folder without it counts as not there. Without `last` it
+        must be another file, written afterwards, that says the folder is there.
+        """
+        if not self.is_local:
+            if last is not None and self.exists(f"{name}/{last}"):
+                return
+            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            for path in sorted(files, key=lambda one: one == folder / (last or "")):
+                self._upload(path, f"{name}/{path.relative_to(folder).as_posix()}")
+            return
+        with storage_explained(str(self.path)):
+            for path in folder.rglob("*"):
+                _sync(path)
+            try:
+                os.rename(folder, self.path / name)
+            except OSError:
+                if not (self.path / name).is_dir():
+                    raise
+            _sync(self.path)
+
+    def local_copy(self, name: str, last: str | None = None) -> Path:
+        """A local path of that file, or of the folder that was adopted with `last`: itself, or a complete copy of it.
+
+        A copy is fetched when the content changed (told by the entity tag of the file, or of `last`), and the one before
+        is kept for those who have it open. Raises FileNotFoundError.
+        """
+        if self.is_local:
+            found = self.path / name
+            if not found.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(found))
+            return found
+        copies = Files(str(self.local_folder / name))
+        marker = name if last is None else f"{name}/{last}"
+        while True:
+            stamp = self._stamp(marker)
+            if not copies.exists(stamp):
+                with copies.scratch() as temporary:
+                    self._download(name, temporary, whole=last is not None)
+                    if self._stamp(marker) != stamp:
+                        continue
+                    copies.adopt(temporary, stamp)
+                copies._keep_newest(_COPIES)
+            return copies.path / stamp / ("" if last is not None else name.rsplit("/", 1)[-1])
+
+    def _stamp(self, name: str) -> str:
+        """What tells one content of a file from another: its entity tag, where there is none its size and time."""
+        with self.open(name) as source, storage_explained(self.root):
+            metadata = {key.lower(): value for key, value in (source.metadata() or {}).items()}
+            size = source.size()
+        tag = metadata.get(b"etag")
+        if tag is None:
+            system, base = self._where
+            tag = str(system.get_file_info(f"{base}/{name}").mtime_ns).encode()
+        return hashlib.sha256(tag + b"|" + str(size).encode()).hexdigest()[:16]
+
+    def _download(self, name: str, into: Path, whole: bool) -> None:
         system, base = self._where
-        kind = system.get_file_info(f"{base}/{name}").type
-        with suppress(FileNotFoundError):
-            if kind == fs.FileType.Directory:
+        here = fs.LocalFileSystem()
+        with storage_explained(self.root):
+            if not whole:
+                fs.copy_files(f"{base}/{name}", str(into / name.rsplit("/", 1)[-1]), system, here)
+                return
+            for info in system.get_file_info(fs.FileSelector(f"{base}/{name}", recursive=True)):
+                if info.type == fs.FileType.File:
+                    target = into / info.path.removeprefix(f"{base}/{name}/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    fs.copy_files(info.path, str(target), system, here)
+
+    def _keep_newest(self, count: int) -> None:
+        newest_first = sorted(self.entries(), key=lambda info: int(info.mtime_ns or 0), reverse=True)
+        finished = [info.base_name for info in newest_first if not info.base_name.startswith(_TEMPORARY)]
+        for name in finished[count:]:
+            self.remove(name)
+
+    def remove(self, name: str, first: str | None = None) -> None:
+        """Removes the file or folder of that name, if it is there. On a local disk it is gone in one step.
+
+        Elsewhere its file `first` goes first: the one that says that the folder is whole.
+        """
+        system, base = self._where
+        with suppress(FileNotFoundError), storage_explained(self.root):
+            kind = system.get_file_info(f"{base}/{name}").type
+            if kind == fs.FileType.Directory and self.is_local and not name.startswith(_TEMPORARY):
+                hidden = _temporary_name("removed")
+                os.rename(f"{base}/{name}", f"{base}/{hidden}")
+                shutil.rmtree(f"{base}/{hidden}", ignore_errors=True)
+            elif kind == fs.FileType.Directory:
+                if first is not None:
+                    self.remove(f"{name}/{first}")
                 system.delete_dir(f"{base}/{name}")
             elif kind != fs.FileType.NotFound:
                 system.delete_file(f"{base}/{name}")
 
     def sweep(self) -> None:
         """Removes what killed processes of this machine left unfinished in this folder."""
-        for name in self._all_names():
+        here = Files(str(self.local_folder))
+        for name in here._all_names():
             if name.startswith(_TEMPORARY) and _abandoned(name):
                 with suppress(OSError):
-                    self.remove(name)
+                    here.remove(name)
 
     def write_json(self, name: str, value: object) -> None:
         """Replaces the file by that value as JSON, in one step."""

@@ -70,7 +70,7 @@ class ModelStore:
     def save(self, version: str, write: Callable[[Path], None], provenance: Provenance) -> Path:
         """Stores, in one step, what `write` puts into the folder it is given. A version that exists stays as it is."""
         if not self.exists(version):
-            with self.folder.new_folder(segment(version)) as temporary:
+            with self.folder.new_folder(segment(version), last=_PROVENANCE) as temporary:
                 write(temporary)
                 (temporary / _PROVENANCE).write_text(json.dumps(asdict(provenance), indent=2, sort_keys=True) + "\n")
         return self.path(version)
@@ -80,9 +80,9 @@ class ModelStore:
         return self.folder.exists(f"{segment(version)}/{_PROVENANCE}")
 
     def path(self, version: str) -> Path:
-        """The folder of that version. Raises BadInput if there is none."""
+        """The local folder of that version, a complete copy where models lie on object storage. Raises BadInput if there is none."""
         self._require(version)
-        return self.folder.path / segment(version)
+        return self.folder.local_copy(segment(version), last=_PROVENANCE)
 
     def provenance(self, version: str) -> Provenance:
         """Where that version comes from. Raises BadInput if there is none."""

@@ -5,7 +5,7 @@ What belongs in a table is its schema's affair, and which rows are current is de
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from synapse_assets.schema import BadInput, Table
 from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.older import as_now, stored_columns
 
 _FILE = "data.parquet"
 _MADE_FROM = b"made_from"
@@ -97,6 +98,12 @@ class ParquetTable:
         parts = [self._get(self.folder.child(partition_folder(self.by, one)), names) for one in keys]
         return pa.concat_tables(parts) if parts else self._schema(names).empty_table()
 
+    def reader(self, columns: Sequence[str]) -> pa.RecordBatchReader:
+        """Streams these columns of all rows. Raises BadInput for an unknown column."""
+        folders = [Files(path.rsplit("/", 1)[0], self.folder.local_root) for path in self.files()]
+        rows = (part for folder in folders for part in self._parts(folder, columns, 65_536))
+        return pa.RecordBatchReader.from_batches(self._schema(columns), (b for part in rows for b in part.to_batches()))
+
     def partitions(self) -> dict[str, int]:
         """Number of rows of every partition that was written, also of empty ones; none for a table kept as one file."""
         counts = {}
@@ -143,14 +150,23 @@ class ParquetTable:
             pq.write_table(rows, stream, compression="zstd")
 
     def _get(self, folder: Files, columns: Sequence[str]) -> pa.Table:
+        parts = list(self._parts(folder, columns, 1 << 30))
+        return pa.concat_tables(parts) if parts else self._schema(columns).empty_table()
+
+    def _parts(self, folder: Files, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """The rows of one file, at most `rows` at a time, as the schema has them now; none where there is no file."""
+        where = f"{folder.root}/{_FILE}"
+        again = f"for every {self.by}" if folder.root != self.folder.root else ""
+        step = f"materialise {self.table.name} again {again}".strip()
         try:
-            with folder.open(_FILE) as source:
-                found = pq.ParquetFile(source).read(columns=list(columns))
+            source = folder.open(_FILE)
         except FileNotFoundError:
-            return self._schema(columns).empty_table()
-        missing = [name for name in columns if name not in found.column_names]
-        if missing:
-            raise BadInput(
-                f"{folder.root}/{_FILE} has no column {missing}: it is of an older version; materialise it again"
-            )
-        return found.select(list(columns)).cast(self._schema(columns))
+            return
+        with source:
+            file = pq.ParquetFile(source)
+            stored = stored_columns(self.table, file.schema_arrow, columns, where, step)
+            if rows >= file.metadata.num_rows:
+                yield as_now(self.table, file.read(columns=stored or [self.by]), columns, where, step)
+                return
+            for batch in file.iter_batches(rows, columns=stored):
+                yield as_now(self.table, pa.Table.from_batches([batch]), columns, where, step)

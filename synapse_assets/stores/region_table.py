@@ -1,4 +1,4 @@
-"""Lance tables that hold all brain regions of a dataset; a region's rows are replaced in one commit.
+"""Lance tables that hold all brain regions of a dataset, on disk or object storage; a region's rows are replaced in one commit.
 
 What a row means stands in `schema`; which rows there should be is the caller's business.
 """
@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.schema import BadInput, Table
-from synapse_assets.stores.files import full_disk_explained
+from synapse_assets.stores.files import storage_explained
+from synapse_assets.stores.older import as_now, stored_columns
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -39,6 +40,10 @@ class Commit:
     rows_written: int
     rows_deleted: int
     version: int
+
+
+def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
+    return table.arrow.field(stored.name).nullable and not stored.nullable
 
 
 def _sql(text: str) -> str:
@@ -105,15 +110,19 @@ class RegionTable:
         if dataset is None:
             return
         scanner = dataset.scanner(
-            columns=list(columns),
+            columns=self._stored(dataset, columns),
             filter=self._filter(region),
             batch_size=batch_size,
             batch_readahead=2,
             fragment_readahead=1,
         )
         for batch in scanner.to_reader():
-            for start in range(0, batch.num_rows, batch_size):
-                yield batch.slice(start, batch_size)
+            rows = self._plain(pa.Table.from_batches([batch]), columns)
+            yield from rows.to_batches(max_chunksize=batch_size)
+
+    def reader(self, columns: Sequence[str]) -> pa.RecordBatchReader:
+        """Streams these columns of all rows, in no particular order. Raises BadInput for an unknown column."""
+        return pa.RecordBatchReader.from_batches(self._schema(columns), self.batches(None, columns, 65_536))
 
     def read(self, region: str | None, columns: Sequence[str]) -> pa.Table:
         """The rows of a region (None: all) in memory, sorted by synapse_id. For pictures use `batches`.
@@ -124,7 +133,7 @@ class RegionTable:
         dataset = self._open()
         if dataset is None:
             return self._schema(columns).empty_table()
-        wanted = list(dict.fromkeys([*columns, _KEY]))
+        wanted = self._stored(dataset, list(dict.fromkeys([*columns, _KEY])))
         found = dataset.to_table(columns=wanted, filter=self._filter(region))
         return self._plain(found.sort_by(_KEY), columns)
 
@@ -137,7 +146,8 @@ class RegionTable:
         dataset = self._open()
         if dataset is None or not ids:
             return self._schema(columns).empty_table()
-        return dataset.take(self._rows_of(dataset, ids, None), columns=list(columns)).cast(self._schema(columns))
+        found = dataset.take(self._rows_of(dataset, ids, None), columns=self._stored(dataset, columns))
+        return self._plain(found, columns)
 
     def batches_of(
         self, region: str, ids: Sequence[str], columns: Sequence[str], batch_size: int
@@ -151,9 +161,9 @@ class RegionTable:
         dataset = self._open()
         if dataset is None or not ids:
             return
-        rows = self._rows_of(dataset, ids, region)
+        rows, stored = self._rows_of(dataset, ids, region), self._stored(dataset, columns)
         for start in range(0, len(rows), batch_size):
-            found = dataset.take(rows[start : start + batch_size], columns=list(columns)).cast(self._schema(columns))
+            found = self._plain(dataset.take(rows[start : start + batch_size], columns=stored), columns)
             yield from found.combine_chunks().to_batches()
 
     def changes(self, region: str, wanted: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
@@ -186,7 +196,7 @@ class RegionTable:
             raise BadInput(f"{self._name(region)}: version {self.pinned} is for reading; write to the table itself")
         if not region:
             raise BadInput(f"{self._name(region)}: the region has no name")
-        with full_disk_explained(self.uri):
+        with storage_explained(self.uri):
             fragments, ids = self._write_rows(region, changed)
             return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
 
@@ -195,10 +205,11 @@ class RegionTable:
         dataset = self._open()
         if dataset is None:
             return 0
-        if name in dataset.tags.list():
-            dataset.tags.update(name, dataset.version)
-        else:
-            dataset.tags.create(name, dataset.version)
+        with storage_explained(self.uri):
+            if name in dataset.tags.list():
+                dataset.tags.update(name, dataset.version)
+            else:
+                dataset.tags.create(name, dataset.version)
         return int(dataset.version)
 
     def optimize(self, keep: timedelta = timedelta(days=7)) -> None:
@@ -233,7 +244,8 @@ class RegionTable:
         import lance
 
         try:
-            return lance.dataset(self.uri, version=self.pinned)
+            with storage_explained(self.uri):
+                return lance.dataset(self.uri, version=self.pinned)
         except (ValueError, FileNotFoundError) as error:
             if "was not found" not in str(error) and not isinstance(error, FileNotFoundError):
                 raise
@@ -242,19 +254,40 @@ class RegionTable:
             return None
 
     def _open_or_create(self) -> "LanceDataset":
+        """The table with the columns that the schema has now, which one of an earlier schema gets or loses here."""
         import lance
 
-        with self._lock():
+        def attempt() -> "LanceDataset":
             dataset = self._open()
             if dataset is None:
-                dataset = lance.write_dataset(self._stored_schema().empty_table(), self.uri, mode="create")
-        there = pa.schema([field.remove_metadata() for field in dataset.schema])
-        if not there.equals(self.table.arrow):
-            raise BadInput(
-                f"{self.uri} has other columns than {self.table.name} now:\n{there}\n\n{self.table.arrow}\n"
-                "Move the folder away and materialise the regions again."
-            )
-        return dataset
+                try:
+                    return lance.write_dataset(self._stored_schema().empty_table(), self.uri, mode="create")
+                except OSError as error:
+                    if "already exists" not in str(error).lower() or (dataset := self._open()) is None:
+                        raise
+            stored = self._stored(dataset, self.table.names)
+            added = [field for field in self.table.arrow if field.name not in stored]
+            if added:
+                dataset.add_columns(pa.schema(added))
+            loosened = [name for name in stored if _only_now_nullable(dataset.schema.field(name), self.table)]
+            if loosened:
+                dataset.alter_columns(*({"path": name, "nullable": True} for name in loosened))
+            left = [name for name in dataset.schema.names if name not in self.table.names]
+            if left:
+                dataset.drop_columns(left)
+            return dataset
+
+        with self._lock():
+            return _retry(attempt)
+
+    def _stored(self, dataset: "LanceDataset", columns: Sequence[str]) -> list[str]:
+        """Those of the columns that the stored table has, but at least one; see `older`."""
+        found = stored_columns(self.table, dataset.schema, columns, self.uri, self._step)
+        return found or [_KEY]
+
+    @property
+    def _step(self) -> str:
+        return f"move {self.uri} away and materialise {self.table.name} again for every region"
 
     def _stored_schema(self) -> pa.Schema:
         fields = list(self.table.arrow)
@@ -265,7 +298,7 @@ class RegionTable:
         return pa.schema([self.table.arrow.field(name) for name in columns])
 
     def _plain(self, found: pa.Table, columns: Sequence[str]) -> pa.Table:
-        return found.select(list(columns)).cast(self._schema(columns))
+        return as_now(self.table, found, columns, self.uri, self._step)
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         unknown = [name for name in columns if name not in self.table.names]
@@ -295,20 +328,23 @@ class RegionTable:
         first = next(checked, None)
         if first is None:
             return [], pa.array([], pa.string())
-        self._open_or_create()
+        # In the order of the stored columns: one that was added to the schema later stands at the end there.
+        order = self._open_or_create().schema.names
+        schema = pa.schema([self._stored_schema().field(name) for name in order])
         wrong: list[BadInput] = []
 
         def flow() -> Iterator[pa.RecordBatch]:
-            yield first
+            yield first.select(order)
             try:
-                yield from checked
+                for batch in checked:
+                    yield batch.select(order)
             except BadInput as error:
                 wrong.append(error)
                 raise
 
-        reader = pa.RecordBatchReader.from_batches(self._stored_schema(), flow())
+        reader = pa.RecordBatchReader.from_batches(schema, flow())
         try:
-            fragments = write_fragments(reader, self.uri, schema=self._stored_schema(), mode="append")
+            fragments = write_fragments(reader, self.uri, schema=schema, mode="append")
         except Exception:
             if wrong:
                 raise wrong[0] from None
@@ -340,9 +376,11 @@ class RegionTable:
     def _commit(self, region: str, fragments: "list[FragmentMetadata]", written: pa.Array, gone: pa.Array) -> Commit:
         """Shows the new files and hides the rows they replace and the gone rows, in one commit.
 
-        Not `merge_insert`: it holds about as much as it writes in memory (4 GB for 3 GB of pictures, measured). Runs
-        are kept apart by the lock; that another program replaced or compacted the same rows Lance itself notices, and
-        it is repeated.
+        Not `merge_insert`: it holds about as much as it writes in memory (4 GB for 3 GB of pictures, measured).
+
+        Lance lets two commits of new rows pass side by side, though both may bring the same ids. So every commit here
+        conflicts with every other: it counts the first fragment as changed or, while there is none, is of the kind (Merge)
+        that nothing may overtake. What lost is worked out and committed again; the lock only spares that.
         """
         import lance
 
@@ -353,7 +391,10 @@ class RegionTable:
             replaced, deleted = self._find(dataset, region, written, gone)
             if not fragments and not deleted:
                 return Commit(0, 0, int(dataset.version))
+            first = next(iter(dataset.get_fragments()), None)
             updated, removed = [], []
+            if first is not None and first.fragment_id not in {**replaced, **deleted}:
+                updated.append(first.metadata)
             for number in {**replaced, **deleted}:
                 offsets = replaced.get(number, []) + deleted.get(number, [])
                 left = dataset.get_fragment(number).delete_rows(offsets)
@@ -361,7 +402,10 @@ class RegionTable:
                     removed.append(number)
                 else:
                     updated.append(left)
-            operation = lance.LanceOperation.Update(removed, updated, fragments)
+            if first is None:
+                operation = lance.LanceOperation.Merge(fragments, dataset.lance_schema)
+            else:
+                operation = lance.LanceOperation.Update(removed, updated, fragments)
             done = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
             return Commit(len(written), sum(map(len, deleted.values())), int(done.version))
 
@@ -403,9 +447,9 @@ class RegionTable:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One commit at a time among the processes of this machine; a kill frees it. Data is written outside of it.
+        """One commit at a time among the processes of this machine, which spares repeats; a kill frees it.
 
-        On object storage there is no such lock: there, one run at a time for each region is up to the scheduler.
+        On object storage there is no such lock, and none is needed: see `_commit`. Data is written outside of it.
         """
         if "://" in self.uri:
             yield

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, BadInput
-from synapse_assets.stores.files import Files
+from synapse_assets.stores.files import Files, storage_explained
 from synapse_assets.stores.parquet_table import partition_folder
 
 _POINTER = "current.json"
@@ -53,13 +53,17 @@ class SplitTable:
         id stays; rows of unknown neurons all stay. Raises BadInput, and leaves the split as it is, if a synapse id is there
         twice, or if another run is splitting now.
         """
-        root = self.folder.path
-        root.mkdir(parents=True, exist_ok=True)
-        with (root / ".lock").open("w") as lock:
+        root = self.folder.local_folder
+        with storage_explained(str(root)):
+            root.mkdir(parents=True, exist_ok=True)
+            handle = (root / ".lock").open("w")
+        with handle as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BadInput(f"another run is splitting into {root} now; wait for it and start again") from None
+                raise BadInput(
+                    f"another run is splitting into {self.folder.root} now; wait for it and start again"
+                ) from None
             with self.folder.scratch() as parts:
                 writer = SplitWriter(parts)
                 try:
@@ -114,9 +118,9 @@ class SplitTable:
         pointer = self._pointer()
         if region not in pointer["regions"]:
             return SYNAPSE_TABLE.empty().select(names)
-        with self.folder.child(pointer["version"], partition_folder("brain_region", region)).open(_FILE) as source:
+        with self._file(pointer, region) as source:
             found = pq.ParquetFile(source).read(columns=names).select(names)
-        return found.cast(pa.schema([SYNAPSE_TABLE.arrow.field(name) for name in names]))
+        return found.cast(_schema(names))
 
     def sample(self, source: str, rows: int, seed: int) -> pa.Table:
         """At most `rows` (synapse_id, x_nm, y_nm, z_nm) of that source, drawn by the seed.
@@ -126,17 +130,28 @@ class SplitTable:
         import duckdb
 
         pointer = self._pointer()
-        files = self.folder.child(pointer["version"]).path
         if not pointer["regions"]:
             return SYNAPSE_TABLE.empty().select(["synapse_id", *_PLACE])
+        columns = ["synapse_id", "source", *_PLACE]
+        batches = (batch for region in sorted(pointer["regions"]) for batch in self._batches(pointer, region, columns))
+        reader = pa.RecordBatchReader.from_batches(_schema(columns), batches)
         with duckdb.connect() as connection:
             connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+            connection.register("source_rows", reader)
             found: pa.Table = connection.sql(
-                f"SELECT synapse_id, {', '.join(_PLACE)} FROM {_rows_of(files)} "  # noqa: S608
+                f"SELECT synapse_id, {', '.join(_PLACE)} FROM source_rows "  # noqa: S608
                 "WHERE source = $1 ORDER BY md5(synapse_id || $2), synapse_id LIMIT $3",
                 params=[source, f"|{seed}", rows],
             ).to_arrow_table()
         return found
+
+    def _file(self, pointer: dict[str, Any], region: str) -> Any:
+        return self.folder.child(pointer["version"], partition_folder("brain_region", region)).open(_FILE)
+
+    def _batches(self, pointer: dict[str, Any], region: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with self._file(pointer, region) as source:
+            for batch in pq.ParquetFile(source).iter_batches(columns=list(columns)):
+                yield batch.select(list(columns)).cast(_schema(columns))
 
     def _pointer(self) -> dict[str, Any]:
         pointer: dict[str, Any] | None = self.folder.read_json(_POINTER)
@@ -150,14 +165,17 @@ class SplitTable:
 
     def _promote(self, parts: Path) -> None:
         content = _check_and_hash(parts)
-        previous = self.version
+        before = self.folder.read_json(_POINTER) or {}
+        previous = before.get("version")
         version = hashlib.sha256(json.dumps(content["regions"], sort_keys=True).encode()).hexdigest()[:12]
         self.folder.adopt(parts, version)
         if version == previous:
             return
         self.folder.write_json(_POINTER, {"version": version, "previous": previous, **content})
-        for name in self.folder.names():
-            if name not in (version, previous, _POINTER, ".lock"):
+        # On object storage another machine may be uploading a split: only what is known to be old is removed there.
+        old = self.folder.names() if self.folder.is_local else [before.get("previous")]
+        for name in old:
+            if name not in (None, version, previous, _POINTER, ".lock"):
                 self.folder.remove(name)
 
 
@@ -277,6 +295,10 @@ def _check_and_hash(parts: Path) -> dict[str, Any]:
         "places": int(places),
         "sources": {source: _short(total) for source, total in sources},
     }
+
+
+def _schema(columns: Sequence[str]) -> pa.Schema:
+    return pa.schema([SYNAPSE_TABLE.arrow.field(name) for name in columns])
 
 
 def _short(total: Any) -> str:

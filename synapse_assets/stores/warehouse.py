@@ -5,16 +5,14 @@ Pictures and vectors stay in their Lance tables. Asking the warehouse questions 
 """
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column, Table
-from synapse_assets.stores.dataset_store import DatasetStore
+from synapse_assets.stores.dataset_store import RELEASE_FILE, WAREHOUSE_FILE, DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
 
@@ -30,8 +28,8 @@ _LABELLED_SYNAPSES = """
 """
 
 
-def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetTable], release: dict[str, Any]) -> Path:
-    """Builds `warehouse.duckdb` anew from these tables and puts it in place in one step; gives its path.
+def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetTable], release: dict[str, Any]) -> str:
+    """Builds `warehouse.duckdb` anew from these tables and puts it in place in one step; gives its path or address.
 
     Rows whose (synapse_id, brain_region) is not among `synapses` are left out: they belong to a synapse that moved or
     went. `release` (such as {"models": {...}}) is completed with the dataset, the time, and rows and version of every
@@ -44,7 +42,7 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
     described: dict[str, dict[str, Any]] = {}
     folder = store.folder
     with folder.scratch() as scratch:
-        path = scratch / "warehouse.duckdb"
+        path = scratch / WAREHOUSE_FILE
         with duckdb.connect(str(path)) as connection:
             spill = str(scratch / "spill").replace("'", "''")
             connection.execute("SET memory_limit = '2GB'; SET preserve_insertion_order = false")
@@ -64,19 +62,18 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
                 "tables": described,
             }
             _write_release(connection, content)
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(path, store.warehouse_path)
-    folder.write_json("release.json", content)
-    return store.warehouse_path
+        folder.put(path, WAREHOUSE_FILE)
+    folder.write_json(RELEASE_FILE, content)
+    return folder.address(WAREHOUSE_FILE)
 
 
 def read_released(store: DatasetStore, table: Table) -> pa.Table:
     """The rows of that table in the release; none where nothing was released, or not that table."""
     import duckdb
 
-    if store.warehouse_path.exists():
-        with duckdb.connect(str(store.warehouse_path), read_only=True) as connection:
+    path = store.warehouse_path
+    if path.exists():
+        with duckdb.connect(str(path), read_only=True) as connection:
             known = connection.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table.name]
             ).fetchall()
@@ -90,33 +87,25 @@ def read_released(store: DatasetStore, table: Table) -> pa.Table:
 def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, known: bool) -> dict[str, Any]:
     name = source.table.name
     columns = [column for column in source.table.columns if not _heavy(column)]
+    names = [column.name for column in columns]
     version: int | str
     if isinstance(source, RegionTable):
         version = source.tag(_TAG)
-        dataset = source.at_version(version).lance() if version else None
-        names = [column.name for column in columns]
-        # A reader of the light columns: DuckDB refuses a dataset with float16 columns, even if it needs none of them.
-        rows = source.table.empty() if dataset is None else dataset.scanner(columns=names).to_reader()
-        connection.register("source_rows", rows)
-        origin = "source_rows"
+        rows = source.at_version(version).reader(names) if version else source.table.empty()
     else:
         version = source.version
-        files = source.files()
-        if files:
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-            origin = f"read_parquet([{listed}], hive_partitioning = false)"
-        else:
-            connection.register("source_rows", source.table.empty())
-            origin = "source_rows"
+        rows = source.reader(names)
+    # A reader of the light columns: DuckDB refuses a dataset with float16 columns, even if it needs none of them.
+    connection.register("source_rows", rows)
     by_synapse = known and {"synapse_id", "brain_region"} <= set(source.table.names)
     current = "SEMI JOIN synapses USING (synapse_id, brain_region)" if by_synapse else ""
     selected = ", ".join(_identifier(column.name) for column in columns)
     table = _identifier(name)
-    connection.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM {origin} {current}")  # noqa: S608
+    connection.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM source_rows {current}")  # noqa: S608
     connection.execute(f"COMMENT ON TABLE {table} IS {_text(source.table.description)}")
     for column in columns:
         connection.execute(f"COMMENT ON COLUMN {table}.{_identifier(column.name)} IS {_text(column.description)}")
-    connection.execute("DROP VIEW IF EXISTS source_rows")
+    connection.unregister("source_rows")
     counted = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
     return {"rows": counted[0][0], "version": version}
 

@@ -33,7 +33,7 @@ def test_it_holds_what_belongs_together_and_says_what_it_is(store: DatasetStore)
         store.synapses,
     ]
     path = build_warehouse(store, tables, {"models": {"encoder": "m1"}})
-    assert path == store.warehouse_path
+    assert path == str(store.warehouse_path)
     with duckdb.connect(str(path), read_only=True) as connection:
         rows = connection.execute("SELECT synapse_id, brain_region FROM umap_coordinates ORDER BY ALL").fetchall()
         assert rows == [("a1", "A"), ("s", "B")]
