@@ -173,8 +173,8 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         Numbers are matched to the previous release, so a cluster keeps its number as long as most of its synapses stay
         together; a new one gets a number never used before. Read `cluster_stability` before you read biology into them.
         """
+        from synapse_assets.analysis.matching import match_numbers
         from synapse_assets.analysis.morphology.consensus import consensus
-        from synapse_assets.analysis.morphology.matching import match_numbers
         from synapse_assets.analysis.morphology.tables import cluster_rows, labels_of
         from synapse_assets.analysis.outcome import NoModel
 

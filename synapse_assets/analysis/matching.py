@@ -1,6 +1,7 @@
-"""Cluster numbers that keep their meaning from release to release.
+"""Cluster numbers that keep their meaning from one clustering to the next.
 
-Belongs here: which cluster of a new clustering is which of the previous release. Does not belong here: finding clusters.
+Belongs here: which cluster of a new clustering is which of the previous one. Does not belong here: finding clusters, and
+remembering which numbers were used.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,13 @@ import numpy as np
 def match_numbers(labels: Mapping[str, int], previous: Mapping[str, int], highest: int) -> dict[int, int]:
     """The number that each cluster of `labels` (id -> cluster) gets; noise, below 0, has none.
 
-    `previous` is the same of the previous release in its numbers (empty: there was none), `highest` the highest number ever
+    `previous` is the same of the clustering before in its numbers (empty: there was none), `highest` the highest number ever
     used (-1: none yet). Clusters are matched over the synapses that both have, to the largest overlap in all (Hungarian
     method: Kuhn, Nav Res Logist Q 2:83, 1955), among the pairs where most of the new cluster was in the old one and most of
     the old one is in the new one (more than half of each, noise counted). So of a cluster that splits, the part that has most
     of it keeps its number; of two that merge, the one that is most of the result gives its number. Every other cluster gets a
-    number above `highest`, in the order of its own, and no number is used for something else. Without a previous release the
-    numbers stay as they are. Matching what was matched changes nothing.
+    number above `highest`, in the order of its own, and no number is used for something else. Without a clustering before
+    the numbers stay as they are. Matching what was matched changes nothing.
     """
     from scipy.optimize import linear_sum_assignment
 
