@@ -8,7 +8,8 @@ group stays noise.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.projection import Float32, Float64, Projection, neighbour_graph, umap_layout
+from synapse_assets.analysis.matching import match_numbers
+from synapse_assets.analysis.projection import (
+    FittedSample,
+    Float32,
+    Float64,
+    Projection,
+    neighbour_graph,
+    umap_layout,
+)
 from synapse_assets.schema import CLUSTER_CARDS, BadInput
 
 NOISE = -1
@@ -32,15 +41,17 @@ class ClusterModel:
     """A fitted clustering.
 
     points   (N, R) float32, the fitted sample in the reduced space
-    labels   (N,) int32, its clusters by falling size from 0; -1 is noise
+    labels   (N,) int32, the number of its cluster; -1 is noise
     core     (N,) float64, distance to the min_samples-th nearest fitted point
-    reach    (K,) float64, largest mutual reachability distance at which a point joins cluster k
+    numbers  (K,) int32, rising: the clusters. By falling size from 0, unless numbered after another clustering
+    reach    (K,) float64, largest mutual reachability distance at which a point joins the cluster
     reason   why there is no cluster; empty if there is one
     """
 
     points: Float32
     labels: Labels
     core: Float64
+    numbers: Labels
     reach: Float64
     min_cluster_size: int
     min_samples: int
@@ -85,13 +96,38 @@ class ClusterModel:
         reachable = np.maximum(np.maximum(own[:, None], self.core[neighbours]), distances)
         first = reachable.argmin(axis=1)
         joined = self.labels[np.take_along_axis(neighbours, first[:, None], axis=1)[:, 0]]
-        within = np.take_along_axis(reachable, first[:, None], axis=1)[:, 0] <= self.reach[np.maximum(joined, 0)]
+        reach = self.reach[np.searchsorted(self.numbers, np.maximum(joined, self.numbers[0]))]
+        within = np.take_along_axis(reachable, first[:, None], axis=1)[:, 0] <= reach
         return np.where(fitted, labels, np.where((joined >= 0) & within, joined, NOISE)).astype(np.int32)
+
+    def labels_of(self, sample: FittedSample) -> dict[str, int]:
+        """The cluster of each synapse that the map below was fitted on, by id; -1 is noise."""
+        return dict(zip(sample.synapse_ids.tolist(), self.labels[sample.rows].tolist(), strict=True))
+
+    def numbered_after(self, sample: FittedSample, previous: Mapping[str, int], highest: int) -> "ClusterModel":
+        """The same clusters with the numbers that `previous` (synapse -> number) gives most of their synapses, else new
+        ones above `highest`, the highest number ever used (`matching.match_numbers`)."""
+        # Rows whose synapses are not known have no counterpart, but their clusters need numbers as well.
+        now = {f"row {row}": label for row, label in enumerate(self.labels.tolist())} | self.labels_of(sample)
+        number_of = match_numbers(now, previous, highest)
+        named = np.array([number_of[number] for number in self.numbers.tolist()], dtype=np.int32)
+        order = np.argsort(named)
+        labels = self.labels.copy()
+        clustered = self.labels >= 0
+        labels[clustered] = named[np.searchsorted(self.numbers, self.labels[clustered])]
+        return replace(self, labels=labels, numbers=named[order], reach=self.reach[order])
 
     def save(self, folder: Path) -> None:
         """Writes clusters.npz and clusters.json into `folder` (made if absent)."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "clusters.npz", points=self.points, labels=self.labels, core=self.core, reach=self.reach)
+        np.savez(
+            folder / "clusters.npz",
+            points=self.points,
+            labels=self.labels,
+            core=self.core,
+            numbers=self.numbers,
+            reach=self.reach,
+        )
         facts = {"min_cluster_size": self.min_cluster_size, "min_samples": self.min_samples, "reason": self.reason}
         (folder / "clusters.json").write_text(json.dumps(facts, indent=1))
 
@@ -100,7 +136,9 @@ class ClusterModel:
         """What `save` wrote, to the bit."""
         facts = json.loads((folder / "clusters.json").read_text())
         with np.load(folder / "clusters.npz", allow_pickle=False) as arrays:
-            return cls(arrays["points"], arrays["labels"], arrays["core"], arrays["reach"], **facts)
+            reach = arrays["reach"]
+            numbers = arrays["numbers"] if "numbers" in arrays else np.arange(len(reach), dtype=np.int32)
+            return cls(arrays["points"], arrays["labels"], arrays["core"], numbers, reach, **facts)
 
 
 def fit_clusters(
@@ -118,14 +156,16 @@ def fit_clusters(
     size = min_cluster_size or max(5, round(len(points) ** 0.5 / 2))
     samples = min_samples or min(10, size)
     nothing = np.full(len(points), NOISE, dtype=np.int32)
+    none = np.zeros(0, dtype=np.int32)
     if len(points) < max(2 * size, samples + 1):
         reason = f"{len(points)} points are too few for two clusters of {size}"
-        return ClusterModel(points, nothing, np.zeros(len(points)), np.zeros(0), size, samples, reason)
+        return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
     labels, reach = _hdbscan(points, size, samples)
     if not len(reach):
         reason = f"no group of at least {size} points is denser than what lies around it"
-        return ClusterModel(points, nothing, np.zeros(len(points)), np.zeros(0), size, samples, reason)
-    return ClusterModel(points, labels, _core_distances(points, samples), reach, size, samples, "")
+        return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
+    numbers = np.arange(len(reach), dtype=np.int32)
+    return ClusterModel(points, labels, _core_distances(points, samples), numbers, reach, size, samples, "")
 
 
 def _hdbscan(points: Float32, size: int, samples: int) -> tuple[Labels, Float64]:

@@ -28,6 +28,7 @@ FEWEST_FOR_UMAP = 10
 LANDMARKS = 5
 """Fitted rows that place a new row (chosen by figures, see `Projection.apply`)."""
 _BLOCK_BYTES = 64 * 2**20
+_SAMPLE_COLUMNS = ("synapse_id", "brain_region", "tile_hash")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,52 @@ class Projection:
         facts = json.loads((folder / "projection.json").read_text())
         with np.load(folder / "projection.npz", allow_pickle=False) as arrays:
             return cls(arrays["sample"], arrays["xy"], arrays["reduced"], **facts)
+
+
+@dataclass(frozen=True)
+class FittedSample:
+    """Which synapses a map was fitted on, and how many there were to choose them from. Empty where that was not kept.
+
+    synapse_ids, brain_regions, tile_hashes   (N,) texts, in the order of the ids
+    rows     (N,) int64, the row of `Projection.sample` that holds the synapse's vector; synapses with equal vectors share one
+    known    number of synapses in each brain region at the fit, the sample among them
+    """
+
+    synapse_ids: npt.NDArray[np.str_]
+    brain_regions: npt.NDArray[np.str_]
+    tile_hashes: npt.NDArray[np.str_]
+    rows: npt.NDArray[np.int64]
+    known: dict[str, int]
+
+    @classmethod
+    def of(cls, sample: pa.Table, vectors: npt.ArrayLike, known: dict[str, int]) -> "FittedSample":
+        """The rows of `sample` (synapse_id, brain_region, tile_hash), sorted by id, with the vectors a map is fitted on."""
+        ids, regions, hashes = (np.array(sample.column(name).to_pylist(), dtype=str) for name in _SAMPLE_COLUMNS)
+        rows = np.unique(unit_rows(vectors), axis=0, return_inverse=True)[1] if sample.num_rows else np.zeros(0)
+        return cls(ids, regions, hashes, rows.astype(np.int64).reshape(-1), known)
+
+    def save(self, folder: Path) -> None:
+        """Writes sample.npz and sample.json into `folder` (made if absent)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            folder / "sample.npz",
+            synapse_id=self.synapse_ids,
+            brain_region=self.brain_regions,
+            tile_hash=self.tile_hashes,
+            rows=self.rows,
+        )
+        (folder / "sample.json").write_text(json.dumps({"known": self.known}, indent=1, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedSample":
+        """What `save` wrote; an empty sample if nothing was written there."""
+        if not (folder / "sample.npz").exists():
+            nothing = np.zeros(0, dtype=str)
+            return cls(nothing, nothing, nothing, np.zeros(0, dtype=np.int64), {})
+        with np.load(folder / "sample.npz", allow_pickle=False) as arrays:
+            ids, regions, hashes = (arrays[name] for name in _SAMPLE_COLUMNS)
+            known = json.loads((folder / "sample.json").read_text())["known"]
+            return cls(ids, regions, hashes, arrays["rows"], known)
 
 
 def fit_projection(

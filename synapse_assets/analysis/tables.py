@@ -22,6 +22,12 @@ def stratified_rows(rows: pa.Table, size: int, seed: int) -> pa.Table:
     return rows.take(stratified_sample(regions, size, seed, ids))
 
 
+def region_counts(rows: pa.Table) -> dict[str, int]:
+    """Number of `rows` (brain_region) of every brain region, by name."""
+    counts = pc.value_counts(rows.column("brain_region")).to_pylist()
+    return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: str(one["values"]))}
+
+
 def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
     """Those `rows` whose synapse_id and brain_region are those of a row of `synapses`.
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
-from synapse_assets.analysis.projection import Projection
+from synapse_assets.analysis.projection import FittedSample, Projection
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
@@ -115,6 +115,65 @@ def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel
     scores = found.scores()
     assert scores["stability_ari_lowest"] > 0.9
     assert scores["stability_ari_clustered"] >= scores["stability_ari_clustered_lowest"] > 0.95
+
+
+def named(kinds: dict[str, str], seed: int) -> tuple[ClusterModel, FittedSample]:
+    """Clusters of synapses of those kinds (id -> kind), each kind a place of its own."""
+    places = {"a": 0, "b": 10, "c": 20, "d": 30, "e": 40}
+    random = np.random.default_rng(seed)
+    ids = sorted(kinds)
+    points = np.array([random.normal(places[kinds[one]], 0.5, 3) for one in ids])
+    sample = pa.table({"synapse_id": ids, "brain_region": ["EB"] * len(ids), "tile_hash": ids})
+    # A map that is its own reduced space needs vectors of length 1: the points, lifted onto a sphere.
+    lifted = np.concatenate([points, np.full((len(points), 1), 100.0)], axis=1)
+    unit = lifted / np.linalg.norm(lifted, axis=1, keepdims=True)
+    return fit_clusters(flat(unit), seed=0), FittedSample.of(sample, unit, {"EB": len(ids)})
+
+
+def number_of(model: ClusterModel, sample: FittedSample, kinds: dict[str, str]) -> dict[str, int]:
+    """The number that most synapses of each kind have."""
+    labels = model.labels_of(sample)
+    return {
+        kind: int(np.bincount([labels[i] + 1 for i, k in kinds.items() if k == kind]).argmax()) - 1
+        for kind in sorted(set(kinds.values()))
+    }
+
+
+def test_numbers_keep_their_meaning_over_refits() -> None:
+    kinds = {f"s{i:03d}": "aaaaabbbbccc"[i % 12] for i in range(360)}
+    first, known = named(kinds, 0)
+    before = number_of(first, known, kinds)
+    assert before == {"a": 0, "b": 1, "c": 2}, "by falling size"
+
+    # A third of the synapses goes, among them all of kind b; others come, most of kind c (now the largest) and a kind d.
+    kept = {one: kind for one, kind in kinds.items() if kind != "b"}
+    later = kept | {f"t{i:03d}": "cccdd"[i % 5] for i in range(300)}
+    model, sample = named(later, 1)
+    assert number_of(model, sample, later) == {"a": 1, "c": 0, "d": 2}, "as HDBSCAN gives them"
+    model = model.numbered_after(sample, first.labels_of(known), highest=2)
+    assert number_of(model, sample, later) == {"a": 0, "c": 2, "d": 3}, "1 was kind b's and is nobody's now"
+    assert model.numbers.tolist() == [0, 2, 3]
+
+    # Applied as it is numbered, to fitted points and to others; and it comes back to the bit.
+    assert np.array_equal(model.apply(model.points), model.labels)
+    near = model.points + np.float32(1e-6)
+    assert np.array_equal(model.apply(near), model.labels)
+
+    # Kind b comes back: it is not known to be the old one, so it gets a number of its own, above all ever used.
+    again = later | {f"s{i:03d}": "b" for i in range(360) if kinds[f"s{i:03d}"] == "b"}
+    third, third_sample = named(again, 2)
+    third = third.numbered_after(third_sample, model.labels_of(sample), highest=7)
+    assert number_of(third, third_sample, again) == {"a": 0, "b": 8, "c": 2, "d": 3}
+    assert third.numbered_after(third_sample, third.labels_of(third_sample), 8).numbers.tolist() == [0, 2, 3, 8]
+
+
+def test_without_the_synapses_of_a_map_every_cluster_still_gets_a_number(tmp_path: Path) -> None:
+    kinds = {f"s{i:03d}": "ab"[i % 2] for i in range(200)}
+    model, sample = named(kinds, 0)
+    nothing = FittedSample.load(tmp_path)
+    assert model.numbered_after(nothing, model.labels_of(sample), 5).numbers.tolist() == [6, 7]
+    sample.save(tmp_path)
+    assert model.labels_of(FittedSample.load(tmp_path)) == model.labels_of(sample)
 
 
 def test_what_could_not_be_measured_is_left_out() -> None:

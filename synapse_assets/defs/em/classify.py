@@ -20,7 +20,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
     synapses_key, labels_key = (dg.AssetKey([dataset.name, name]) for name in ("synapses", "synapse_labels"))
-    embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
+    embeddings_key, encoder_key = (dg.AssetKey([dataset.name, name]) for name in ("embeddings", "encoder"))
     splits_key, classifier_key = (
         dg.AssetKey([dataset.name, "splits"]),
         dg.AssetKey([dataset.name, "synapse_classifier"]),
@@ -78,7 +78,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "6_classify", "synapse_classifier", None, {"scikitlearn"}),
-        deps=[splits_key, dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
+        deps=[splits_key, encoder_key, dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
         pool="fit",
         check_specs=[
             dg.AssetCheckSpec(

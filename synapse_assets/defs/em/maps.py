@@ -1,5 +1,6 @@
 """Maps and clusters of the vectors: `umap_model`, `umap_coordinates`, `cluster_model`, `clusters`, `cluster_cards`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES, BadInput
+from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
 # Synapses that the map is fitted on; the others are placed among them.
@@ -18,13 +20,16 @@ SAMPLE_SYNAPSES = 5_000
 # UMAP's own default, and enough dimensions for HDBSCAN to find dense groups without the map's crowding.
 NEIGHBOURS = 15
 REDUCED_DIMENSIONS = 10
+# Beside the fitted clusterings: the highest cluster number ever given out, which outlives every one of them.
+NUMBERS_FILE = "numbers.json"
+NOT_NUMBERED_AFTER = "none"
 
 
 def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     regions = brain_regions(dataset)
     synapses_key, labels_key = (dg.AssetKey([dataset.name, name]) for name in ("synapses", "synapse_labels"))
-    embeddings_key = dg.AssetKey([dataset.name, "embeddings"])
+    embeddings_key, encoder_key = (dg.AssetKey([dataset.name, name]) for name in ("embeddings", "encoder"))
     model_key, coordinates_key = (
         dg.AssetKey([dataset.name, "umap_model"]),
         dg.AssetKey([dataset.name, "umap_coordinates"]),
@@ -37,7 +42,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "5_maps", "umap_model", None, {"python"}),
-        deps=[dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
+        deps=[encoder_key, dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
         pool="fit",
     )
     def umap_model(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -46,7 +51,8 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         Two reductions by UMAP: two dimensions for the eye and about ten for clustering. New synapses are placed among the
         fitted ones; their place does not depend on which others are placed with them.
         """
-        from synapse_assets.analysis.tables import stratified_rows
+        from synapse_assets.analysis.projection import LANDMARKS
+        from synapse_assets.analysis.tables import region_counts, stratified_rows
 
         store = installation.store(dataset.name)
         encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
@@ -61,14 +67,16 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.figures import map_figure
             from synapse_assets.analysis.outcome import NoModel
-            from synapse_assets.analysis.projection import fit_projection
+            from synapse_assets.analysis.projection import FittedSample, fit_projection
             from synapse_assets.analysis.tables import values_of
 
-            ids = sorted(sample.column("synapse_id").to_pylist())
+            rows = sample.sort_by("synapse_id")
+            ids = rows.column("synapse_id").to_pylist()
             matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
             projection = fit_projection(matrix, dataset.seed, NEIGHBOURS, REDUCED_DIMENSIONS)
             projection.save(folder)
-            scores = {"fitted_synapses": float(len(ids))}
+            FittedSample.of(rows, matrix, region_counts(known)).save(folder)
+            scores = {"fitted_synapses": float(len(ids)), "known_synapses": float(known.num_rows)}
             if isinstance(projection, NoModel):
                 return Fitted(scores=scores, notes=[f"no map: {projection.reason}"])
             targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
@@ -82,7 +90,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             context,
             store.models("umap_model"),
             inputs={"encoder": encoder, "embeddings": content_key(sample.select(["synapse_id", "tile_hash"]))},
-            parameters={"sample": SAMPLE_SYNAPSES, "neighbours": NEIGHBOURS, "dimensions": REDUCED_DIMENSIONS},
+            parameters={
+                "sample": SAMPLE_SYNAPSES,
+                "neighbours": NEIGHBOURS,
+                "dimensions": REDUCED_DIMENSIONS,
+                "landmarks": LANDMARKS,
+            },
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
@@ -140,25 +153,46 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
         `stability_ari` says how far two runs with other seeds agree (adjusted Rand index: 1 is the same grouping, 0 is
         chance). Below about 0.8 the groups should not be read as kinds of synapses.
+
+        A refit keeps the numbers: a cluster that most synapses of an old one stayed together in has its number, and a new
+        one gets a number that was never used in this dataset. So the numbers, not the groups, depend on what was in use
+        before, which is therefore among the inputs of the version (`numbered_after`).
         """
         store = installation.store(dataset.name)
-        maps = store.models("umap_model")
+        models, maps = store.models("cluster_model"), store.models("umap_model")
         umap_version = model_in_use(maps, "materialise the asset 'umap_model' first")
+        parameters = {
+            "method": "HDBSCAN on the reduction",
+            "min_cluster_size": "max(5, sqrt(n) / 2)",
+            "min_samples": 10,
+        }
+        reference = _numbered_after(models, umap_version, parameters, dataset.seed)
 
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.clustering import fit_clusters, stability
             from synapse_assets.analysis.figures import map_figure
             from synapse_assets.analysis.outcome import NoModel
+            from synapse_assets.analysis.projection import FittedSample
             from synapse_assets.analysis.tables import load_projection
 
-            projection = load_projection(maps.path(umap_version))
+            projection, sample = load_projection(maps.path(umap_version)), FittedSample.load(maps.path(umap_version))
+            sample.save(folder)
             if isinstance(projection, NoModel):
                 projection.save(folder)
                 return Fitted(notes=[f"no clusters: {projection.reason}"])
-            model = fit_clusters(projection, seed=dataset.seed)
+            highest = highest_number(models)
+            found = fit_clusters(projection, seed=dataset.seed)
+            model = found.numbered_after(sample, _numbers_of(models, reference), highest)
             model.save(folder)
+            highest = max([highest, *model.numbers.tolist()])
+            models.folder.write_json(NUMBERS_FILE, {"highest": highest})
             agreement = stability(projection, model)
-            scores = {"clusters": float(model.clusters), "noise_fraction": model.noise_fraction, **agreement.scores()}
+            scores = {
+                "clusters": float(model.clusters),
+                "noise_fraction": model.noise_fraction,
+                "highest_number": float(highest),
+                **agreement.scores(),
+            }
             labels = [None if label < 0 else f"{label:02d}" for label in model.labels.tolist()]
             png = map_figure(projection.xy, labels, "Clusters of the fitted sample (grey: noise)")
             notes = [reason for reason in (model.reason, agreement.reason) if reason]
@@ -166,18 +200,13 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
         result = fit_once(
             context,
-            store.models("cluster_model"),
-            inputs={"umap_model": umap_version},
-            parameters={
-                "method": "HDBSCAN on the reduction",
-                "min_cluster_size": "max(5, sqrt(n) / 2)",
-                "min_samples": 10,
-            },
+            models,
+            inputs={"umap_model": umap_version, "numbered_after": reference},
+            parameters=parameters,
             seed=dataset.seed,
             fit=fit,
             fits_current_inputs=lambda provenance: provenance.inputs["umap_model"] == umap_version,
         )
-        models = store.models("cluster_model")
         found = models.provenance(str(models.current)).scores
         return result._replace(
             check_results=[
@@ -265,6 +294,42 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         )
 
     return [umap_model, umap_coordinates, cluster_model, clusters, cluster_cards]
+
+
+def highest_number(models: ModelStore) -> int:
+    """The highest cluster number ever given out in this dataset, by any clustering, removed ones among them; -1: none yet."""
+    stored = (models.folder.read_json(NUMBERS_FILE) or {}).get("highest", -1)
+    scores = [models.provenance(version).scores for version in models.versions()]
+    return max([int(stored), *(int(one.get("highest_number", one.get("clusters", 0) - 1)) for one in scores)])
+
+
+def _numbered_after(models: ModelStore, umap_model: str, parameters: Mapping[str, object], seed: int) -> str:
+    """The clustering whose numbers a fit continues: the one in use, or, where that is of the same content, what it continued.
+
+    So fitting the same content again comes to the same version. A fit that found no model passes on what it continued.
+    """
+    from synapse_assets.analysis.outcome import NoModel
+
+    current = models.current
+    if current is None:
+        return NOT_NUMBERED_AFTER
+    made = models.provenance(current)
+    same = (made.inputs.get("umap_model"), made.parameters, made.seed) == (umap_model, parameters, seed)
+    if (same and "numbered_after" in made.inputs) or NoModel.found(models.path(current)) is not None:
+        return made.inputs.get("numbered_after", NOT_NUMBERED_AFTER)
+    return current
+
+
+def _numbers_of(models: ModelStore, version: str) -> dict[str, int]:
+    """The cluster number of every synapse that this version was fitted on; empty for none and for one that is gone."""
+    from synapse_assets.analysis.outcome import NoModel
+    from synapse_assets.analysis.projection import FittedSample
+    from synapse_assets.analysis.tables import load_clusters
+
+    if not models.exists(version):
+        return {}
+    model = load_clusters(models.path(version))
+    return {} if isinstance(model, NoModel) else model.labels_of(FittedSample.load(models.path(version)))
 
 
 def _rows_match(key: dg.AssetKey, regions: dg.PartitionsDefinition) -> dg.AssetCheckSpec:
