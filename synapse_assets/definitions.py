@@ -4,11 +4,15 @@ Importing this module reads the settings and dataset files and nothing else; no 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcile_job
+from synapse_assets.defs.automation import automate, automation_sensor
 from synapse_assets.defs.em import em_assets, em_jobs
+from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
 from synapse_assets.settings import Settings
@@ -30,17 +34,21 @@ def build_definitions(
     enabled = (
         datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
     )
-    em = [dataset for dataset in enabled if isinstance(dataset, EmDataset)]
-    morphology = [dataset for dataset in enabled if isinstance(dataset, MorphologyDataset)]
+    assets: list[dg.AssetsDefinition] = []
+    jobs: list[Any] = []
+    for dataset in enabled:
+        assets.append(input_assets(dataset))
+        if isinstance(dataset, EmDataset):
+            assets += automate(em_assets(dataset), settings, models=MODELS, drift="drift")
+            jobs += em_jobs(dataset)
+        else:
+            assets += automate(morphology_assets(dataset), settings)
+            jobs += morphology_jobs(dataset)
+        jobs.append(reconcile_job(dataset))
     return dg.Definitions(
-        assets=[
-            *(asset for dataset in em for asset in em_assets(dataset)),
-            *(asset for dataset in morphology for asset in morphology_assets(dataset)),
-        ],
-        jobs=[
-            *(job for dataset in em for job in em_jobs(dataset)),
-            *(job for dataset in morphology for job in morphology_jobs(dataset)),
-        ],
+        assets=assets,
+        jobs=jobs,
+        sensors=[*(arrivals_sensor(dataset, settings) for dataset in enabled), automation_sensor(settings)],
         resources={"installation": Installation(data_root=settings.data_root, device=settings.device)},
         executor=executor,
     )

@@ -60,6 +60,14 @@ def picture(png: bytes, caption: str = "picture") -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
+def observed_version(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> str | None:
+    """The content version in the last observation of an external asset; None if it was never observed."""
+    filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
+    for record in instance.fetch_observations(filters, limit=1).records:
+        return (record.event_log_entry.tags or {}).get("dagster/data_version")
+    return None
+
+
 class Stopwatch:
     """Seconds since it was made, and rows a second."""
 

@@ -10,17 +10,17 @@ from synapse_assets.defs.em.jobs import em_jobs
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.maps import map_assets
 from synapse_assets.defs.em.publish import publish_assets
-from synapse_assets.defs.em.synapses import source_specs, synapse_assets
+from synapse_assets.defs.em.synapses import region_content_assets, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 
 __all__ = ["em_assets", "em_jobs"]
 
 
-def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """Every asset of one dataset, in the order of its chain."""
     return [
-        *source_specs(dataset),
         *synapse_assets(dataset),
+        region_content_assets(dataset),
         *label_assets(dataset),
         *alignment_assets(dataset),
         *tile_assets(dataset),

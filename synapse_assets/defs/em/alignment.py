@@ -39,7 +39,12 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 asset=key,
                 blocking=True,
                 description="No other reading of the coordinates (axes, units, sections) fits the volume better than the given one.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                "verdict_clear",
+                asset=key,
+                description="The volume tells of every source whether its coordinates fit. Where it cannot, look at the picture.",
+            ),
         ],
     )
     def alignment(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -102,20 +107,24 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 **{f"picture_{name}": picture(png, f"alignment of {name}") for _, name, png in shown[:PICTURES]},
                 **watch.numbers(table.num_rows),
             },
-            data_version=dg.DataVersion(content_key(table.select(["source", "examined", "verdict"]))),
+            # The verdicts alone: new places with the old verdict make no tile out of date.
+            data_version=dg.DataVersion(content_key(table.select(["source", "verdict"]))),
             check_results=[
                 check(
                     "coordinates_fit",
-                    not contradicted and not unclear,
-                    "; ".join(f"{name}: {text}" for name, text in (contradicted | unclear).items()) or "fits",
-                    warn=not contradicted or dataset.accept_alignment,
+                    not contradicted or dataset.accept_alignment,
+                    _told(contradicted) or "no other reading fits better",
                     contradicted=len(contradicted),
-                    unclear=len(unclear),
-                )
+                ),
+                check("verdict_clear", not unclear, _told(unclear) or "clear", warn=True, unclear=len(unclear)),
             ],
         )
 
     return [alignment]
+
+
+def _told(verdicts: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in verdicts.items())
 
 
 def require_alignment(dataset: EmDataset, store: DatasetStore) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.defs.em.synapses import REGION_LABELS
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -33,7 +34,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "2_synapses", "synapse_labels", SYNAPSE_LABELS, {"parquet"}),
-        deps=[table_key, *([neurons_key] if dataset.neurons else [])],
+        deps=[[dataset.name, REGION_LABELS], *([neurons_key] if dataset.neurons else [])],
         partitions_def=regions,
         check_specs=[
             *([known_spec] if dataset.neurons else []),

@@ -1,4 +1,4 @@
-"""From workbooks to features: `synapses`, `feature_model`, `features`, and the external input of the chain."""
+"""From workbooks to features: `synapses`, `feature_model`, and `features`."""
 
 from pathlib import Path
 
@@ -14,20 +14,6 @@ from synapse_assets.defs.morphology.groups import fitted_synapses, measured_key
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
 from synapse_assets.stores.rows import content_key
-
-
-def workbook_spec(dataset: MorphologyDataset) -> dg.AssetSpec:
-    """What the chain reads and does not make."""
-    from synapse_assets.sources.workbooks import shown_address
-
-    return dg.AssetSpec(
-        [dataset.name, "synapse_workbooks"],
-        description=f"Workbooks of {dataset.title}, as the lab holds them. Read by `synapses`.\n\n{dataset.description}",
-        metadata={workbook.name: shown_address(workbook.path) for workbook in dataset.workbooks},
-        group_name=f"{dataset.name}_1_raw",
-        owners=["team:synapse-assets"],
-        kinds={"excel"},
-    )
 
 
 def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:

@@ -1,0 +1,205 @@
+"""New inputs arrive: the external assets of a dataset, the sensor that watches their files, and the nightly look at all of them.
+
+Looking only observes: it records which content there is. What is made of it is the affair of `automation`.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets.volumes import PATIENCE
+from synapse_assets.defs.em.synapses import region_observations
+from synapse_assets.defs.metadata import OWNERS, observed_version
+from synapse_assets.defs.partitions import brain_regions
+from synapse_assets.defs.resources import Installation
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+from synapse_assets.stores.models import fingerprint
+
+# Files named in a message of the sensor.
+_NAMED = 5
+# Between the two looks of a night.
+QUIET_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Input:
+    """An external asset and the sources whose files it stands for; `fixed` is its content version where no file is watched."""
+
+    asset: str
+    description: str
+    kinds: set[str]
+    shown: dict[str, str]
+    sources: Sequence[Any] = ()
+    fixed: str | None = None
+
+
+def inputs_of(dataset: EmDataset | MorphologyDataset) -> list[Input]:
+    """What the pipeline reads of a dataset and does not make."""
+    from synapse_assets.sources.workbooks import shown_address
+
+    drawn = {"drawn": dataset.generate, "seed": dataset.seed}
+    fixed = None if dataset.generate is None else fingerprint(drawn, {})
+    if not isinstance(dataset, EmDataset):
+        text = f"Workbooks of {dataset.title}, as the lab holds them. Read by `synapses`.\n\n{dataset.description}"
+        shown = {book.name: shown_address(book.path) for book in dataset.workbooks}
+        return [Input("synapse_workbooks", text, {"excel"}, shown, dataset.workbooks, fixed)]
+    text = (
+        f"Synapse tables of {dataset.title}, as the lab holds them. Read by `synapse_table`.\n\n{dataset.description}"
+    )
+    found = [Input("synapse_source", text, {"file"}, _addresses(dataset.sources), dataset.sources, fixed)]
+    text = f"Electron-microscopy volume of {dataset.title}: 8-bit grey values. Tiles are cut from it."
+    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
+    shown = {name: spec.url for name, spec in dataset.volumes.items()}
+    shown["voxel_size_nm"] = str(next(iter(dataset.volumes.values())).voxel_size_nm)
+    # A volume is not looked into: it counts as another one when its description changes.
+    found.append(Input("em_volume", text, {"file"}, shown, fixed=fingerprint(volumes, {})))
+    if dataset.neurons:
+        text = f"Tables of the neurons of {dataset.title}: known classes, hemilineages, cell types. Read by `neurons`."
+        found.append(Input("neuron_source", text, {"file"}, _addresses(dataset.neurons), dataset.neurons, fixed))
+    return found
+
+
+def input_assets(dataset: EmDataset | MorphologyDataset) -> dg.AssetsDefinition:
+    """The external assets of a dataset. Observing them by hand looks at the files at once."""
+    specs = [
+        dg.AssetSpec(
+            [dataset.name, one.asset],
+            description=one.description,
+            metadata=one.shown,
+            kinds=one.kinds,
+            group_name=f"{dataset.name}_1_raw",
+            owners=OWNERS,
+        )
+        for one in inputs_of(dataset)
+    ]
+
+    @dg.multi_observable_source_asset(name=f"{dataset.name}_inputs", specs=specs)
+    def observe_inputs() -> Iterator[dg.ObserveResult]:
+        for one in inputs_of(dataset):
+            version, known = content_of(one)
+            files = sum(map(len, known.values()))
+            yield dg.ObserveResult([dataset.name, one.asset], {"files": files}, data_version=dg.DataVersion(version))
+
+    return observe_inputs
+
+
+def content_of(one: Input, known: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    """Content version of an input now, and what is known of its files by source, to be given back the next time."""
+    from synapse_assets.sources.listing import content_version
+
+    if one.fixed is not None:
+        return one.fixed, {}
+    found = {source.name: content_version(source, (known or {}).get(source.name)) for source in one.sources}
+    return fingerprint({}, {name: version for name, (version, _) in found.items()}), {
+        name: files for name, (_, files) in found.items()
+    }
+
+
+def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) -> dg.SensorDefinition:
+    """Watches the files of a dataset. What is new, changed or gone is observed once two looks in a row found the same."""
+
+    @dg.sensor(
+        name=f"{dataset.name}_arrivals",
+        minimum_interval_seconds=settings.tick_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Looks at the files of {dataset.title}. New content is observed as soon as nothing is being written any "
+        "more; automation then makes what follows from it.",
+    )
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        seen = json.loads(context.cursor or "{}")
+        observed, notes = [], []
+        for one in inputs_of(dataset):
+            key = dg.AssetKey([dataset.name, one.asset])
+            seen[one.asset], version, note = _attempt(one, seen.get(one.asset, {}))
+            if note:
+                notes.append(f"{one.asset}: {note}")
+            if version is not None and version != observed_version(context.instance, key):
+                observed.append(dg.AssetObservation(key, tags={"dagster/data_version": version}))
+        for note in notes:
+            context.log.info(note)
+        return dg.SensorResult(
+            asset_events=observed,
+            cursor=json.dumps(seen, sort_keys=True),
+            skip_reason=None if observed else "; ".join(notes) or "nothing new",
+        )
+
+    return arrivals
+
+
+def look(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str]:
+    """One look at the files of an input: what is seen now, its content version if it is new and still, and a note for a reader.
+
+    `seen`: what the look before gave; empty the first time. Nothing is taken while a file changes between two looks, and
+    nothing where no file is left. Raises BadInput for a source that cannot be listed.
+    """
+    from synapse_assets.sources.listing import signatures
+
+    if one.fixed is not None:
+        return {}, one.fixed, ""
+    now = {f"{source.name}: {file}": said for source in one.sources for file, said in signatures(source).items()}
+    known: dict[str, dict[str, Any]] = seen.get("known", {})
+    taken = {f"{source}: {file}": said for source, files in known.items() for file, (said, _) in files.items()}
+    if now == taken and "known" in seen:
+        return {"known": known}, None, ""
+    if now != seen.get("now"):
+        differ = sorted(name for name in {*now, *taken} if now.get(name) != taken.get(name))
+        more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
+        return {**seen, "now": now}, None, f"waits until these files are still: {', '.join(differ[:_NAMED])}{more}"
+    if not now:
+        told = "there is no file; is a drive not mounted? If that is meant, materialise what reads them by hand"
+        return dict(seen), None, told
+    version, known = content_of(one, known)
+    return {"known": known}, version, ""
+
+
+def _attempt(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str]:
+    """A look; an input that cannot be listed is as it was, with the reason as note."""
+    try:
+        return look(one, seen)
+    except BadInput as error:
+        return dict(seen), None, str(error)
+
+
+def reconcile_job(dataset: EmDataset | MorphologyDataset) -> dg.JobDefinition:
+    """Looks at all inputs anew, whatever is remembered of them. Run nightly."""
+
+    @dg.op(name=f"{dataset.name}_look_at_everything")
+    def look_at_everything(context: dg.OpExecutionContext, installation: Installation) -> None:
+        """Observes the files, and the content of every region, where Dagster has no record of it or another one."""
+        store = installation.store(dataset.name)
+        first = {one.asset: _attempt(one, {})[0] for one in inputs_of(dataset)}
+        time.sleep(QUIET_SECONDS)
+        for one in inputs_of(dataset):
+            _, version, note = _attempt(one, first[one.asset])
+            if version is not None:
+                tags = {"dagster/data_version": version}
+                context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
+            if note:
+                context.log.warning(f"{one.asset}: {note}")
+        if isinstance(dataset, EmDataset) and store.synapse_table.version is not None:
+            context.instance.add_dynamic_partitions(
+                str(brain_regions(dataset).name), sorted(store.synapse_table.regions())
+            )
+            for observation in region_observations(dataset, store, context.instance):
+                context.log_event(observation)
+
+    @dg.job(
+        name=f"{dataset.name}_reconcile",
+        description=f"Looks at all inputs of {dataset.title} anew, in case that something was missed: a lost cursor, a day without power.",
+    )
+    def reconcile() -> None:
+        look_at_everything()
+
+    return reconcile
+
+
+def _addresses(sources: Sequence[Any]) -> dict[str, str]:
+    from synapse_assets.sources import source_files
+
+    return {source.name: ", ".join(source_files(source)) for source in sources}

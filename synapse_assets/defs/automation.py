@@ -1,0 +1,224 @@
+"""When automation materialises what: one labelled condition for each kind of asset, readable in the UI's Automation tab.
+
+What is made from given inputs follows them: region by region (or group by group), or for the whole dataset. What is fitted is
+refitted when a model below it was replaced or `drift` advises it, and by the weekly schedule. Watching the sources, schedules
+and the jobs they start do not belong here.
+"""
+
+from collections.abc import Collection, Sequence
+
+import dagster as dg
+from dagster import AutomationCondition as When
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+
+from synapse_assets.settings import Settings
+
+
+class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
+    """True where an asset was never made, or was made from other inputs or by another method than there are now.
+
+    Asks what the UI shows as "out of date": data versions and code versions, not times. So it needs no memory of what
+    happened since when, and comes to the same answer after a lost cursor. With `of`, only changes of these inputs count.
+    """
+
+    def __init__(self, label: str, of: Collection[dg.AssetKey] | None = None) -> None:
+        self._label = label
+        self._of = None if of is None else frozenset(of)
+
+    @property
+    def name(self) -> str:
+        """Tells this condition apart from others of the class."""
+        return "out_of_date" if self._of is None else f"out_of_date({sorted(k.to_user_string() for k in self._of)})"
+
+    def get_label(self) -> str:
+        """What the UI shows."""
+        return self._label
+
+    @property
+    def requires_cursor(self) -> bool:
+        """It remembers nothing."""
+        return False
+
+    def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
+        """The candidates that are out of date."""
+        candidates, view = context.candidate_subset, context.asset_graph_view
+        resolver = CachingStaleStatusResolver(view.instance, context.asset_graph, view)
+        if candidates.is_empty:
+            held = candidates
+        elif context.partitions_def is None:
+            held = candidates if self._holds(resolver, context.key, None) else context.get_empty_subset()
+        else:
+            keys = candidates.expensively_compute_partition_keys()
+            held = candidates.compute_intersection_with_partition_keys(
+                {key for key in keys if self._holds(resolver, context.key, key)}
+            )
+        return dg.AutomationResult(context, held)
+
+    def _holds(self, resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition: str | None) -> bool:
+        if self._of is None:
+            return resolver.get_status(key, partition) != StaleStatus.FRESH
+        return any(cause.dependency_asset_key in self._of for cause in resolver.get_stale_causes(key, partition))
+
+
+class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
+    """True where this very look has requested it already, in whatever run. (`will_be_requested` means the same run only.)"""
+
+    @property
+    def name(self) -> str:
+        """As it is called in the UI."""
+        return "requested_now"
+
+    @property
+    def requires_cursor(self) -> bool:
+        """It remembers nothing."""
+        return False
+
+    def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
+        """The candidates that have just been requested."""
+        requested = context.request_subsets_by_key.get(context.key) or context.get_empty_subset()
+        return dg.AutomationResult(context, context.candidate_subset.compute_intersection(requested))
+
+
+def automate(
+    assets: Sequence[dg.AssetsDefinition],
+    settings: Settings,
+    *,
+    models: Collection[str] = (),
+    drift: str | None = None,
+) -> list[dg.AssetsDefinition]:
+    """The assets of one dataset, each that is made here with the condition under which automation materialises it.
+
+    `models` names those that are fitted and kept until something advises a refit; `drift` the asset whose checks advise it.
+    All others follow their inputs.
+    """
+    made = [spec for one in assets if one.is_materializable for spec in one.specs]
+    fitted = {spec.key for spec in made if spec.key.path[-1] in models}
+    whole = {spec.key for spec in made if spec.partitions_def is None} - fitted
+    advice = next((spec.key for spec in made if spec.key.path[-1] == drift), None)
+
+    def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
+        if spec.key in fitted:
+            condition = refitted(settings, fitted, advice)
+        elif spec.partitions_def is not None:
+            condition = followed_by_part(settings, fitted, whole)
+        else:
+            condition = followed(settings)
+        return spec.replace_attributes(automation_condition=condition)
+
+    return [one.map_asset_specs(with_condition) if one.is_materializable else one for one in assets]
+
+
+def automation_sensor(settings: Settings) -> dg.AutomationConditionSensorDefinition:
+    """What evaluates the conditions of all assets and requests runs."""
+    return dg.AutomationConditionSensorDefinition(
+        "automation",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=settings.tick_seconds,
+        # The conditions are our own classes; and one run a region is what pools and retries are for.
+        use_user_code_server=True,
+        emit_backfills=False,
+        description="Decides what is made next. Stop it here to keep everything as it is.",
+    )
+
+
+def followed_by_part(
+    settings: Settings, models: Collection[dg.AssetKey], whole: Collection[dg.AssetKey]
+) -> dg.AutomationCondition:
+    """For what is made region by region or group by group: a part is made again when its own inputs changed, and only then.
+
+    A step and those that follow from it are requested together and run as one. `whole`: assets for the whole dataset, which
+    are waited for; `models` are waited for only while they are to be fitted to another model.
+    """
+    absent = When.any_deps_match(When.missing() & ~When.will_be_requested())
+    return (
+        _cause(settings)
+        & (
+            _out_of_date()
+            | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run")
+        )
+        & ~When.in_progress().with_label("it is being made")
+        & ~When.any_deps_match(When.in_progress()).with_label("an input is being made")
+        & ~absent.with_label("an input was never made")
+        & ~_any_of(whole, OutOfDate("out of date"), "an input for the whole dataset is out of date")
+        & ~_any_of(
+            models,
+            OutOfDate("fitted to another model than the one in use", models),
+            "a model waits to be fitted to the one in use",
+        )
+        & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+    ).with_label("follows its inputs, part by part")
+
+
+def followed(settings: Settings) -> dg.AutomationCondition:
+    """For what is made for the whole dataset: made again when an input changed and all parts of its inputs are up to date.
+
+    A region that failed is not waited for.
+    """
+    return (
+        _cause(settings)
+        & _out_of_date()
+        & ~When.in_progress().with_label("it is being made")
+        & _inputs_settled(OutOfDate("out of date"))
+        & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+    ).with_label("follows its inputs")
+
+
+def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.AssetKey | None) -> dg.AutomationCondition:
+    """For what is fitted: the first time, when a model it is fitted on was replaced, and when the checks of `drift` advise it.
+
+    Weekly refits are the schedule's. A refit is a candidate until `promotions` puts it in use.
+    """
+    needed = When.missing().with_label("it was never fitted") | OutOfDate(
+        "a model it is fitted on was replaced", models
+    )
+    cause = _cause(settings)
+    if drift is not None:
+        advised = When.asset_matches(drift, When.any_checks_match(When.check_failed()))
+        needed |= advised.with_label(f"{drift.path[-1]} advises a refit")
+        cause = _cause(
+            settings, When.asset_matches(drift, When.newly_updated()).with_label(f"{drift.path[-1]} looked again")
+        )
+    return (
+        cause
+        & needed
+        & ~When.in_progress().with_label("it is being fitted")
+        & _inputs_settled(OutOfDate("made with another model than the one in use", models))
+        & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+    ).with_label("refitted when needed")
+
+
+def _cause(settings: Settings, *more: dg.AutomationCondition) -> dg.AutomationCondition:
+    """Something happened since it was last requested. What failed is therefore not tried again before the next cause."""
+    changed = When.any_deps_match(When.data_version_changed() | When.will_be_requested()).with_label("an input changed")
+    nightly = When.cron_tick_passed(settings.nightly_cron, settings.time_zone)
+    happened = (
+        changed
+        | When.initial_evaluation().with_label("the first look")
+        | When.missing().newly_true().with_label("it is new")
+        | When.code_version_changed().with_label("its method or settings changed")
+        | nightly.with_label("the nightly look")
+    )
+    for one in more:
+        happened |= one
+    settled = (When.newly_requested() & ~changed).with_label("requested") | (
+        When.newly_updated() & ~_out_of_date()
+    ).with_label("made, and up to date")
+    return happened.since(settled).with_label("something happened since it was last requested")
+
+
+def _inputs_settled(behind: OutOfDate) -> dg.AutomationCondition:
+    """No input is at work, and none is missing or behind, but for regions that failed."""
+    being_made = When.any_deps_match(When.in_progress() | RequestedNow())
+    behind_or_missing = When.any_deps_match((When.missing() | behind) & ~When.execution_failed())
+    return ~being_made.with_label("an input is being made") & ~behind_or_missing.with_label(
+        "an input is missing or behind, and has not failed"
+    )
+
+
+def _out_of_date() -> dg.AutomationCondition:
+    return OutOfDate("out of date: never made, or made from other inputs or by another method")
+
+
+def _any_of(keys: Collection[dg.AssetKey], condition: dg.AutomationCondition, label: str) -> dg.AutomationCondition:
+    return When.any_deps_match(condition).allow(dg.AssetSelection.assets(*keys)).with_label(label)
