@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,7 @@ def test_other_columns_than_those_on_disk_are_named(table: RegionTable) -> None:
     apply(table, "A", ["a1"])
     other = RegionTable(table.uri, TILES.with_columns([Column("more", pa.int64(), "One more.")]))
     with pytest.raises(
-        BadInput, match="column 'more' is missing there and int64 now; move .* away and materialise tiles again"
+        BadInput, match=r"column 'more' is missing there and int64 now; move .* away and materialise tiles again"
     ):
         other.replace_region("A", tiles("A", ["a1"]).append_column("more", pa.array([1])), [])
 
@@ -221,6 +222,32 @@ def test_a_commit_that_loses_a_race_against_an_optimisation_is_repeated(
     assert apply(table, "A", names("A", 15), "b") == (15, 5)
     assert table.regions() == {"A": 15, "B": 20}
     assert set(table.read("A", ["tile_hash"]).column(0).to_pylist()) == {f"b{one}" for one in names("A", 15)}
+
+
+@pytest.mark.parametrize("before", ["no table", "other regions", "a table that was emptied"])
+def test_a_commit_between_reading_and_committing_is_noticed_without_any_lock(
+    table: RegionTable, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """As on object storage, where nothing keeps two machines apart."""
+    if before != "no table":
+        apply(table, "B", names("b", 5))
+    if before == "a table that was emptied":
+        apply(table, "B", [])
+    find = RegionTable._find
+    interrupted: list[bool] = []
+
+    def interrupt(*arguments: Any) -> Any:
+        found = find(*arguments)
+        if not interrupted:
+            interrupted.append(True)
+            table.replace_region("A", tiles("A", names("a", 10), "other"), [])
+        return found
+
+    monkeypatch.setattr(RegionTable, "_find", staticmethod(interrupt))
+    monkeypatch.setattr(RegionTable, "_lock", lambda self: nullcontext())
+    table.replace_region("A", tiles("A", names("a", 10), "own"), [])
+    assert table.regions() == {"A": 10, **({"B": 5} if before == "other regions" else {})}
+    assert set(table.read("A", ["tile_hash"]).column(0).to_pylist()) == {f"own{one}" for one in names("a", 10)}
 
 
 def test_rows_of_chosen_synapses_come_in_their_order(table: RegionTable) -> None:

@@ -1,5 +1,6 @@
 """What other processes do in the tests of the stores. Spawned, not forked: Lance does not survive a fork."""
 
+import contextlib
 import itertools
 import multiprocessing
 import traceback
@@ -56,6 +57,16 @@ def write_same_new_rows(folder: str, barrier: Barrier, rounds: int) -> None:
         rows = tiles("A", names("a", 100))
         barrier.wait(timeout=20)
         table.replace_region("A", rows, [])
+
+
+def write_same_new_rows_unlocked(folder: str, barrier: Barrier, rounds: int) -> None:
+    """The same without the lock of this machine, and a second new region at once."""
+    RegionTable._lock = lambda self: contextlib.nullcontext()  # type: ignore[method-assign]
+    for number in range(rounds):
+        table = RegionTable(f"{folder}/{number}.lance", TILES)
+        for region, rows in {"A": tiles("A", names("a", 100)), "B": tiles("B", ["b"])}.items():
+            barrier.wait(timeout=30)
+            table.replace_region(region, rows, [])
 
 
 def write_regions(uri: str, region: str, rounds: int) -> int:
