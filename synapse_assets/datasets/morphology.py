@@ -43,10 +43,13 @@ class WorkbookColumns(Frozen):
 
 
 class Workbook(Frozen):
-    """One table of synapses: an Excel workbook (.xlsx) or a CSV file."""
+    """Tables of synapses of one kind: Excel workbooks (.xlsx) or CSV files."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the workbook.")
-    path: str = Field(description="The file, or its http(s) address; empty: there is none, and it is left out.")
+    path: str = Field(
+        description="A file, folder, glob, http(s) address or .manifest, as of the sources of synapses; empty: there is none, and "
+        "it is left out."
+    )
     sheet: str | None = Field(None, description="Name of the sheet, where the workbook has several with content.")
     columns: WorkbookColumns = WorkbookColumns()
     used_for: Literal["fit", "prediction"] = Field(

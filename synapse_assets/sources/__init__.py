@@ -9,6 +9,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,6 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import (
     CaveSource,
     NeuronSource,
-    NeuronTable,
     PointsSource,
     Source,
     SynisterNeurons,
@@ -25,11 +26,13 @@ from synapse_assets.datasets import (
     VolumeSpec,
 )
 from synapse_assets.datasets.spaces import TRANSFORMS
-from synapse_assets.schema import SYNAPSE_SOURCES
-from synapse_assets.sources.checks import existing_file
+from synapse_assets.schema import NEURONS, SYNAPSE_SOURCES, BadInput
+from synapse_assets.sources.checks import NoRows, existing_file
+from synapse_assets.sources.fetching import shown_address
+from synapse_assets.sources.listing import SourceFile, local_files, unchanged
 from synapse_assets.sources.neurons import join_neurons
 from synapse_assets.sources.regions import RegionNames
-from synapse_assets.sources.tally import Tally
+from synapse_assets.sources.tally import FileRead, Tally
 
 __all__ = [
     "RegionLimit",
@@ -44,18 +47,55 @@ __all__ = [
 
 
 def read_source(
-    source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally | None = None
+    source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally | None = None, raw: Path | None = None
 ) -> Iterator[pa.Table]:
-    """Batches of `schema.SYNAPSE_TABLE` read from one source that lies in `volume`.
+    """Batches of `schema.SYNAPSE_TABLE` read from the files of one source that lies in `volume`, in sorted order of the files.
 
     Coordinates are nanometres in xyz, in the volume's space if the source names a transform; `brain_region` is the partition
-    key that `regions` gives; `synapse_id` carries the source's `id_prefix`. Rows and rows left out are counted in `tally`.
-    Uniqueness of ids is not checked here.
+    key that `regions` gives; `synapse_id` carries the source's `id_prefix`. Rows and rows left out are counted in `tally`, with
+    the files. `raw` is the dataset's local folder, which files at addresses are fetched into. A folder, glob or manifest may
+    name no files, and files without rows. Uniqueness of ids is not checked here.
+    Raises BadInput for what a person must mend, and where a file was written while it was being read.
     """
     tally = Tally() if tally is None else tally
-    for batch in _read(source, volume, regions, tally):
+    for batch in _batches(source, volume, regions, tally, raw):
         tally.rows += batch.num_rows
         yield batch if source.transform is None else _shifted(batch, TRANSFORMS[source.transform].shift_nm)
+
+
+def _batches(
+    source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally, raw: Path | None
+) -> Iterator[pa.Table]:
+    if isinstance(source, CaveSource):
+        yield from _read(source, volume, regions, tally)
+        return
+    for file in local_files(source, raw):
+        with _counted(file, tally) as own:
+            for batch in _read(source.model_copy(update={"path": file.place}), volume, regions, own):
+                own.rows += batch.num_rows
+                yield _named(batch, file)
+
+
+@contextmanager
+def _counted(file: SourceFile, tally: Tally) -> Iterator[Tally]:
+    """Around reading one file: gives a tally of its own, which is added to that of the source but for the rows."""
+    own = Tally()
+    with unchanged(file) as signature:
+        try:
+            yield own
+        except NoRows:
+            if file.alone:
+                raise
+    tally.left_out.update(own.left_out)
+    tally.files.append(FileRead(file.name, Path(file.place), signature, own.rows, dict(own.left_out)))
+
+
+def _named(table: pa.Table, file: SourceFile) -> pa.Table:
+    """The table with the file's name as its `source_file`."""
+    index = table.column_names.index("source_file")
+    return table.set_column(
+        index, table.schema.field(index), pa.repeat(pa.scalar(file.name, pa.string()), table.num_rows)
+    )
 
 
 def _read(source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
@@ -79,14 +119,32 @@ def _shifted(batch: pa.Table, shift_nm: tuple[float, float, float]) -> pa.Table:
     return batch
 
 
-def read_neurons(source: NeuronSource, tally: Tally | None = None) -> pa.Table:
-    """The neurons of one source as `schema.NEURONS`, one row a neuron; rows left out are counted in `tally`."""
+def read_neurons(source: NeuronSource, tally: Tally | None = None, raw: Path | None = None) -> pa.Table:
+    """The neurons of the files of one source as `schema.NEURONS`, one row a neuron; rows left out are counted in `tally`.
+
+    `raw` and errors as in `read_source`; several files are one table.
+    """
     from synapse_assets.sources import neurons
 
     tally = Tally() if tally is None else tally
-    table = (
-        neurons.read_table(source, tally) if isinstance(source, NeuronTable) else neurons.read_synister(source, tally)
-    )
+    files = local_files(source, raw)
+    if isinstance(source, SynisterNeurons):
+        first, hemilineages = files
+        with _counted(hemilineages, Tally()) as other, _counted(first, tally) as own:
+            table = neurons.read_synister(source, own)
+            own.rows = table.num_rows
+        # The skeletons' file is the one with the rows.
+        tally.files.append(
+            FileRead(hemilineages.name, Path(hemilineages.place), hemilineages.signature(), other.rows, {})
+        )
+    else:
+        tables = [NEURONS.empty()]
+        for file in files:
+            with _counted(file, tally) as own:
+                found = neurons.read_table(source.model_copy(update={"path": file.place}), own)
+                own.rows = found.num_rows
+                tables.append(_named(found, file))
+        table = neurons.one_row_each(pa.concat_tables(tables).combine_chunks(), tally)
     tally.rows += table.num_rows
     return table
 
@@ -115,23 +173,28 @@ class RegionLimit:
 
 
 def source_files(source: Source | NeuronSource) -> list[str]:
-    """The local files that a source is read from, the one with the rows first; none for a service such as CAVE."""
+    """What a source is read from, as its paths say it and as it may be shown; nothing for a service such as CAVE.
+
+    A folder, glob or manifest is not looked into: see `listing`.
+    """
     if isinstance(source, CaveSource):
         return []
     if isinstance(source, SynisterNeurons):
         return [source.path, source.hemi_lineages]
-    return [source.path]
+    return [shown_address(source.path)]
 
 
 def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec | None = None) -> pa.Table:
-    """Where the rows of a source came from, as `schema.SYNAPSE_SOURCES`: one row a file, hashed, the tally with its first.
+    """Where the rows of a source came from, as `schema.SYNAPSE_SOURCES`: one row a file that was read with `tally`, hashed.
 
     A source of synapses that names no space lies in that of its `volume`.
-    A table of a service is one row without bytes and hash, named with its version. Raises BadInput if a file is gone.
+    A table of a service is one row without bytes and hash, named with its version. Raises BadInput if a file is gone, or is
+    no longer the one that was read.
     """
-    files = [_fingerprint(path) for path in source_files(source)]
+    files = [(*_fingerprint(file), file.rows, file.left_out) for file in tally.files]
     if isinstance(source, CaveSource):
-        files = [(f"{source.datastack}/{source.table}@{source.materialization}", 0, "")]
+        name = f"{source.datastack}/{source.table}@{source.materialization}"
+        files = [(name, 0, "", tally.rows, dict(tally.left_out))]
     fields = {name: getattr(source, name, None) for name in ("space", "transform", "volume")}
     if volume is not None and fields["space"] is None:
         fields["space"] = volume.space
@@ -147,11 +210,11 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
             "file": file,
             "bytes": size,
             "sha256": digest,
-            "rows": tally.rows if first else 0,
-            "left_out": json.dumps(dict(tally.left_out) if first else {}),
+            "rows": count,
+            "left_out": json.dumps(left_out),
             **fields,
         }
-        for first, (file, size, digest) in zip([True] + [False] * len(files), files, strict=False)
+        for file, size, digest, count, left_out in files
     ]
     table = {
         column.name: pa.array([row.get(column.name) for row in rows], column.type) for column in SYNAPSE_SOURCES.columns
@@ -159,8 +222,11 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
     return SYNAPSE_SOURCES.conform(pa.table(table))
 
 
-def _fingerprint(path: str) -> tuple[str, int, str]:
+def _fingerprint(read: FileRead) -> tuple[str, int, str]:
     """Name, size in bytes and sha256 of a file."""
-    file = existing_file(path)
-    with file.open("rb") as stream:
-        return file.name, file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+    file = SourceFile(read.name, str(read.path), str(read.path))
+    with unchanged(file) as signature:
+        if signature and signature != read.signature:
+            raise BadInput(f"{read.path} changed after it was read: wait until it is written, and start again")
+        with existing_file(str(read.path)).open("rb") as stream:
+            return file.name, read.path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """What every reader checks and names alike: is the file there and real data, are coordinates numbers."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,20 @@ import pyarrow.compute as pc
 
 from synapse_assets.schema import SYNAPSE_TABLE, BadInput
 
+
+class NoRows(BadInput):
+    """A file that has no rows: wrong where it is the source, ordinary where it is one of several files."""
+
+
 _LFS_POINTER = b"version https://git-lfs"
 
 
 def existing_file(path: str) -> Path:
     """`path` as a local file with content. Raises BadInput if it is absent, empty, or a git-LFS pointer."""
     file = Path(path.removeprefix("file://")).expanduser()
-    if file.is_dir():
+    if os.path.isdir(file):
         raise BadInput(f"{path} is a folder: name the file in it (a folder of sections is a volume, kind: images)")
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise BadInput(f"there is no file {path}: check the path")
     with file.open("rb") as stream:
         start = stream.read(len(_LFS_POINTER))

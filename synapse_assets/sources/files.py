@@ -81,6 +81,14 @@ def kind_of(path: str) -> str:
     return KINDS[suffix]
 
 
+def is_table(name: str) -> bool:
+    """Whether a file of that name is one that `open_table` opens."""
+    try:
+        return bool(kind_of(name))
+    except BadInput:
+        return False
+
+
 class TableFile:
     """A file with named columns. `names` are its columns, `kind` what sort of file it is."""
 

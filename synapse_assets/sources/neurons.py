@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import NeuronTable, SynisterNeurons
 from synapse_assets.schema import NEURONS, BadInput
-from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import known_classes, only_class
@@ -36,7 +36,7 @@ _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
 
 def read_table(source: NeuronTable, tally: Tally) -> pa.Table:
-    """`schema.NEURONS` from a table of neurons, one row a neuron.
+    """`schema.NEURONS` from one file of neurons, one row a neuron.
 
     Rows that repeat a neuron without telling anything else of it are counted in `tally` as left out. Raises BadInput naming
     file, column and row, or the neuron of which two rows tell different things.
@@ -51,8 +51,8 @@ def read_table(source: NeuronTable, tally: Tally) -> pa.Table:
         batches.append(_convert(batch, first_row, uses, source))
         first_row += batch.num_rows
     if not batches or first_row == 1:
-        raise BadInput(f"{source.path} holds no neurons")
-    return _one_row_each(_neurons(pa.concat_tables(batches), source.path), tally)
+        raise NoRows(f"{source.path} holds no neurons")
+    return one_row_each(_neurons(pa.concat_tables(batches), source.path), tally)
 
 
 def read_synister(source: SynisterNeurons, tally: Tally) -> pa.Table:
@@ -87,7 +87,7 @@ def read_synister(source: SynisterNeurons, tally: Tally) -> pa.Table:
         "known_classes": known_classes(pa.array(rows["known_classes"], pa.string()), {}),
         "hemilineage": pa.array(rows["hemilineage"], pa.string()),
     }
-    return _one_row_each(_neurons(pa.table(table), source.path), tally)
+    return one_row_each(_neurons(pa.table(table), source.path), tally)
 
 
 def join_neurons(tables: list[pa.Table]) -> pa.Table:
@@ -98,7 +98,7 @@ def join_neurons(tables: list[pa.Table]) -> pa.Table:
     """
     if not tables:
         return NEURONS.empty()
-    unique = [_one_row_each(NEURONS.conform(table), Tally()) for table in tables]
+    unique = [one_row_each(NEURONS.conform(table), Tally()) for table in tables]
     joined = _first_told(pa.concat_tables(unique))
     return NEURONS.conform(joined.sort_by("neuron_id"))
 
@@ -182,8 +182,11 @@ def _neurons(columns: pa.Table, path: str) -> pa.Table:
     return NEURONS.conform(pa.table(complete))
 
 
-def _one_row_each(table: pa.Table, tally: Tally) -> pa.Table:
-    """The table with one row a neuron. Raises BadInput if two rows tell different things of one."""
+def one_row_each(table: pa.Table, tally: Tally) -> pa.Table:
+    """The table (`schema.NEURONS`) with one row a neuron; repetitions are counted in `tally`.
+
+    Raises BadInput if two rows tell different things of one.
+    """
     if pc.count_distinct(table.column("neuron_id")).as_py() == table.num_rows:
         return table
     facts = _flat(table)

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import PointsSource, VolumeSpec
-from synapse_assets.schema import BadInput
-from synapse_assets.sources.checks import checked_synapses
+from synapse_assets.sources.checks import NoRows, checked_synapses
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
@@ -34,7 +33,7 @@ _AXES = ("x", "y", "z")
 def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` from one file, in nm of the source's own space; rows left out are counted in `tally`.
 
-    Raises BadInput naming file, column and row, and where the file has no rows or none is left.
+    Raises BadInput naming file, column and row, NoRows where the file has no rows or none is left.
     """
     file = open_table(source.path, source.header, source.table)
     conversion = Conversion(source, volume, regions, tally)
@@ -47,9 +46,9 @@ def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: 
         if table.num_rows:
             yield table
     if not seen:
-        raise BadInput(f"{source.path} has a header but no rows")
+        raise NoRows(f"{source.path} has a header but no rows")
     if not kept:
-        raise BadInput(f"{source.path}: every one of {seen:,} rows was left out: {dict(tally.left_out)}")
+        raise NoRows(f"{source.path}: every one of {seen:,} rows was left out: {dict(tally.left_out)}")
 
 
 class Conversion:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
-from synapse_assets.sources.checks import checked_synapses, existing_file
+from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
@@ -60,7 +60,7 @@ def read(source: SynisterSource, regions: RegionNames, tally: Tally) -> Iterator
                 f"{file} breaks off, or is not valid JSON, after synapse {first_row - 1:,}: {error}"
             ) from error
     if first_row == 1:
-        raise BadInput(f"{file} holds no synapses")
+        raise NoRows(f"{file} holds no synapses")
 
 
 def _check_shape(file: Path, version: str) -> None:

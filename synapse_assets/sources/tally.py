@@ -2,11 +2,25 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """A file that was read: its name in the source, where it lies (fetched files: their copy), its signature when it was
+    read, and its rows."""
+
+    name: str
+    path: Path
+    signature: str
+    rows: int
+    left_out: dict[str, int]
 
 
 @dataclass
 class Tally:
-    """Rows that a reader has given, and rows that it left out, by reason."""
+    """Rows that a reader has given, and rows that it left out, by reason; and the files that were read to their end."""
 
     rows: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    files: list[FileRead] = field(default_factory=list)

@@ -7,15 +7,9 @@ them, belongs to `analysis/morphology`.
 
 import difflib
 import hashlib
-import http.client
 import io
-import os
 import re
 import sys
-import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,13 +23,15 @@ import pyarrow.csv
 
 from synapse_assets.datasets import MorphologyDataset, Workbook, WorkbookColumns
 from synapse_assets.schema import BadInput, morphology
-from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.checks import NoRows, existing_file
+from synapse_assets.sources.fetching import shown_address
 from synapse_assets.sources.files import open_table, reading
+from synapse_assets.sources.listing import SourceFile, local_files, unchanged
 from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place
 
+__all__ = ["read_workbook", "read_workbooks", "shown_address"]
+
 _EXCEL, _CSV = (".xlsx", ".xlsm"), (".csv",)
-_TIMEOUT_S = 60.0
-_LARGEST_DOWNLOAD = 200 << 20
 _OLE2 = bytes.fromhex("D0CF11E0A1B11AE1")  # compound file: .xls before 2007, and every encrypted workbook
 _ZIP = b"PK\x03\x04"
 _IDS = ("neuron_id", "synapse_type", "brain_region")
@@ -66,8 +62,9 @@ class _Grid:
 
 @dataclass(frozen=True)
 class _Read:
-    """One workbook as read: its rows, their numbers in the file, and the row of `WORKBOOKS`."""
+    """One file as read: what it is called in messages, its rows, the row of `WORKBOOKS`, and the numbers of its rows."""
 
+    label: str
     synapses: pa.Table
     provenance: pa.Table
     rows: np.ndarray
@@ -76,43 +73,59 @@ class _Read:
 def read_workbooks(dataset: MorphologyDataset, raw: Path) -> tuple[pa.Table, pa.Table]:
     """All synapses of the dataset and where they were read from: `schema.morphology.SYNAPSES` and `WORKBOOKS`.
 
-    Rows are in the order of the workbooks and of their sheets. Raises BadInput like `read_workbook`, and where two workbooks
+    Rows are in the order of the workbooks, their files and sheets. Raises BadInput like `read_workbook`, and where two files
     have a synapse of the same id.
     """
-    read = [_read(workbook, dataset, raw) for workbook in dataset.workbooks]
-    synapses = pa.concat_tables([one.synapses for one in read]).combine_chunks()
-    ids, names = synapses.column("synapse_id").to_pylist(), synapses.column("workbook").to_pylist()
-    rows = np.concatenate([one.rows for one in read])
+    read = [one for workbook in dataset.workbooks for one in _read_files(workbook, dataset, raw)]
+    synapses = pa.concat_tables([morphology.SYNAPSES.empty(), *(one.synapses for one in read)]).combine_chunks()
+    ids = synapses.column("synapse_id").to_pylist()
+    names = [one.label for one in read for _ in range(len(one.rows))]
+    rows = [row for one in read for row in one.rows.tolist()]
     repeated = _repeated(ids)
     if repeated:
         first, second = repeated[0]
         more = f" ({len(repeated):,} synapses in all)" if len(repeated) > 1 else ""
         raise BadInput(
-            f"synapse '{ids[first]}' is in workbook '{names[first]}' (row {rows[first]}) and in workbook '{names[second]}' "
+            f"synapse '{ids[first]}' is in workbook {names[first]} (row {rows[first]}) and in workbook {names[second]} "
             f"(row {rows[second]}){more}: give one of them an id_prefix in the dataset's YAML, or mend the file"
         )
-    return synapses, pa.concat_tables([one.provenance for one in read]).combine_chunks()
+    return synapses, _provenance(read)
 
 
 def read_workbook(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> tuple[pa.Table, pa.Table]:
-    """The synapses of one workbook and its provenance: `schema.morphology.SYNAPSES`, and one row of `WORKBOOKS`.
+    """The synapses of one workbook and its provenance: `schema.morphology.SYNAPSES`, and of `WORKBOOKS` one row a file.
 
-    workbook.path is a file (.xlsx, .xlsm or .csv), or an http(s) address that is fetched into the folder `raw` at each reading.
+    workbook.path names files (.xlsx, .xlsm or .csv), see `listing`; those at addresses are fetched into the dataset's local
+    folder `raw` when they have changed.
     synapse_id is '<id_prefix><neuron>/<synapse type>/<number>'. Coordinates and measures are float64 in the workbook's units.
     Rows that are empty in all mapped columns are passed over. CSV may be the German Excel's: semicolons and decimal commas.
 
-    Raises BadInput where the file cannot be fetched or is no workbook, where several sheets hold rows and none is named, where
-    columns are missing or double, where a required cell is empty or of the wrong kind, an area is not above 0, a neuron or
-    synapse type is unknown, or two rows have the same key (neuron, synapse type, number).
+    Raises BadInput where a file cannot be fetched, is no workbook, or is written while it is read, where several sheets hold
+    rows and none is named, where columns are missing or double, where a required cell is empty or of the wrong kind, an area is
+    not above 0, a neuron or synapse type is unknown, or two rows of a file have the same key (neuron, synapse type, number).
     """
-    read = _read(workbook, dataset, raw)
-    return read.synapses, read.provenance
+    read = _read_files(workbook, dataset, raw)
+    return pa.concat_tables([morphology.SYNAPSES.empty(), *(one.synapses for one in read)]), _provenance(read)
 
 
-def _read(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> _Read:
-    fetched = re.match(r"https?://", workbook.path, re.IGNORECASE) is not None
-    origin = shown_address(workbook.path) if fetched else workbook.path
-    file = _fetched(workbook, origin, raw) if fetched else existing_file(workbook.path)
+def _provenance(read: list[_Read]) -> pa.Table:
+    return pa.concat_tables([morphology.WORKBOOKS.empty(), *(one.provenance for one in read)]).combine_chunks()
+
+
+def _read_files(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> list[_Read]:
+    read = []
+    for file in local_files(workbook, raw):
+        try:
+            with unchanged(file):
+                read.append(_read(workbook, file, dataset))
+        except NoRows:
+            if file.alone:
+                raise
+    return read
+
+
+def _read(workbook: Workbook, listed: SourceFile, dataset: MorphologyDataset) -> _Read:
+    origin, file = listed.shown, existing_file(listed.place)
     suffix = file.suffix.lower()
     if suffix not in _EXCEL + _CSV:
         legacy = ". Open it in Excel and save it as .xlsx" if suffix in (".xls", ".xlsb", ".ods", ".numbers") else ""
@@ -121,11 +134,11 @@ def _read(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> _Read:
     _refuse_other_content(content, suffix, origin)
     grid = _excel(content, origin, workbook) if suffix in _EXCEL else _csv(file, origin, workbook)
     if not len(grid.rows):
-        raise BadInput(f"{grid.where} has a header but no rows: is it the right file and sheet?")
+        raise NoRows(f"{grid.where} has a header but no rows: is it the right file and sheet?")
     synapses = _synapses(grid, workbook, dataset)
     provenance = {
         "workbook": workbook.name,
-        "file": file.name,
+        "file": listed.name,
         "origin": origin,
         "sheet": grid.sheet,
         "bytes": len(content),
@@ -134,74 +147,11 @@ def _read(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> _Read:
         "used_for": workbook.used_for,
     }
     row = {column.name: pa.array([provenance[column.name]], column.type) for column in morphology.WORKBOOKS.columns}
-    return _Read(synapses, morphology.WORKBOOKS.conform(pa.table(row)), grid.rows)
+    label = f"'{workbook.name}'" + ("" if listed.alone else f", file '{listed.name}'")
+    return _Read(label, synapses, morphology.WORKBOOKS.conform(pa.table(row)), grid.rows)
 
 
-# Files and addresses -------------------------------------------------------------------------------------------------------
-
-
-def shown_address(address: str) -> str:
-    """A path, or an address as it may be shown and stored: without a user, password or query, which may be secret."""
-    if not address.startswith(("http://", "https://")):
-        return address
-    return re.sub(r"[?#].*", "?...", re.sub(r"//[^/?#]*@", "//", address))
-
-
-def _fetched(workbook: Workbook, origin: str, raw: Path) -> Path:
-    """The file behind the address, as `raw`/<workbook><suffix>: complete, or not there. Raises BadInput with the reason."""
-    if re.match(r"[^/]*//[^/?#]*@", workbook.path):
-        raise BadInput(
-            f"workbook '{workbook.name}': {origin} is given with a user or password: download it, and give its path"
-        )
-    address = urllib.parse.quote(workbook.path, safe="%/:?=&#+,;@!$'()*[]~")
-    raw.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{workbook.name}-", dir=raw)
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as target:
-            suffix = _download(address, target)
-        content = unfinished.read_bytes()
-        _refuse_other_content(content, suffix, origin)
-        if not suffix and not content.startswith(_ZIP):
-            raise BadInput(
-                f"{origin} names no file that ends in .xlsx, .xlsm or .csv, and what it sends is no Excel workbook"
-            )
-        unfinished.chmod(0o644)
-        file = raw / f"{workbook.name}{suffix or _EXCEL[0]}"
-        os.replace(unfinished, file)
-    except BadInput:
-        raise
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        status = f"the server answers {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
-        raise BadInput(
-            f"workbook '{workbook.name}': {origin} cannot be fetched: {status}{reason}. Check the address (does it ask for a login?), "
-            "or download the file and give its path"
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return file
-
-
-def _download(address: str, target: io.BufferedWriter) -> str:
-    """Writes the answer to `target`; the suffix that the address or the server's name for the file has, '' if none is known."""
-    request = urllib.request.Request(address, headers={"User-Agent": "synapse-assets"})  # noqa: S310 -- it is http(s)
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 -- it is http(s)
-        length = response.headers.get("Content-Length", "")
-        announced = int(length) if length.isdigit() else None
-        while (announced or 0) <= _LARGEST_DOWNLOAD and (block := response.read(1 << 20)):
-            target.write(block)
-            if target.tell() > _LARGEST_DOWNLOAD:
-                break
-        if max(announced or 0, target.tell()) > _LARGEST_DOWNLOAD:
-            raise ValueError(f"it is larger than {_LARGEST_DOWNLOAD / 2**20:.4g} MiB, too large for a workbook")
-        # http.client gives what came where a connection ends early, and says nothing.
-        if announced not in (None, target.tell()):
-            raise ValueError(f"the connection ended after {target.tell():,} of {announced:,} bytes, try again")
-        paths = [urllib.parse.urlsplit(one).path for one in (address, response.url)]
-        names = [*paths, response.headers.get_filename() or ""]
-        suffixes = [Path(name).suffix.lower() for name in names]
-        return next((suffix for suffix in suffixes if suffix in _EXCEL + _CSV), "")
+# Files ---------------------------------------------------------------------------------------------------------------------
 
 
 def _refuse_other_content(content: bytes, suffix: str, origin: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from synapse_assets.datasets import MorphologyDataset, Workbook
 from synapse_assets.schema import BadInput, morphology
-from synapse_assets.sources import workbooks
+from synapse_assets.sources import fetching, listing
 from synapse_assets.sources.workbooks import read_workbook, read_workbooks
 
 XYZ = ("x", "y", "z")
@@ -548,9 +548,30 @@ def test_other_content_is_told_for_what_it_is(tmp_path: Path, content: bytes, na
     assert message in refused(path)
 
 
-def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path / "book.xlsx")
-    assert "is a folder" in refused(tmp_path)
+
+
+def test_a_folder_is_all_of_its_workbooks(tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    folder.mkdir()
+    one = dataset(folder)
+    synapses, told = read_workbooks(one, tmp_path)
+    assert synapses.schema.equals(morphology.SYNAPSES.arrow)
+    assert (synapses.num_rows, told.num_rows) == (0, 0)
+    excel(folder / "b.xlsx", rows(KEYS[:2]))
+    csv(folder / "a.csv", cells(rows(KEYS[2:])))
+    csv(folder / "none.csv", [list(COLUMNS)])
+    for name in ("~$b.xlsx", ".hidden.xlsx", "c.xlsx.part", "notes.md"):
+        (folder / name).write_text("no workbook")
+    synapses, told = read_workbooks(one, tmp_path)
+    assert synapses.column("synapse_id").to_pylist() == ["pv1/ss/1", "cb2/as/1", "pv1/as/1", "pv1/as/2"]
+    assert told.select(["file", "rows"]).to_pylist() == [{"file": "a.csv", "rows": 2}, {"file": "b.xlsx", "rows": 2}]
+    excel(folder / "z.xlsx", rows(KEYS[:1]))
+    with pytest.raises(
+        BadInput, match=r"'pv1/as/1' is in workbook 'book1', file 'b\.xlsx' \(row 2\) and .* file 'z\.xlsx'"
+    ):
+        read_workbooks(one, tmp_path)
 
 
 def test_a_workbook_named_csv_is_refused(book: Book, tmp_path: Path) -> None:
@@ -606,10 +627,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, Server)
-        server.asked += 1
+        server.asked += self.command == "GET"
         if server.wait is not None:
             server.wait.wait(10)
         elsewhere = server.says.get("Location") if self.path.startswith("/moved") else None
@@ -620,7 +644,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(0 if elsewhere else server.length or len(server.body)))
         self.end_headers()
         with contextlib.suppress(OSError):
-            self.wfile.write(b"" if elsewhere else server.body)
+            self.wfile.write(b"" if elsewhere or self.command == "HEAD" else server.body)
 
 
 @pytest.fixture
@@ -645,23 +669,29 @@ def fetch(address: str, raw: Path, **changes: Any) -> tuple[pa.Table, dict[str, 
 
 def not_fetched(address: str, raw: Path) -> str:
     """The sentence with which the address is refused; nothing is left behind."""
-    before = sorted(raw.iterdir()) if raw.is_dir() else []
+    before = sorted(raw.rglob("*.*"))
     with pytest.raises(BadInput) as error:
         fetch(address, raw)
-    assert (sorted(raw.iterdir()) if raw.is_dir() else []) == before
+    assert sorted(raw.rglob("*.*")) == before
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_an_address_is_fetched_at_each_reading(server: Server, tmp_path: Path) -> None:
+def test_an_address_is_fetched_again_when_it_has_changed(server: Server, tmp_path: Path) -> None:
     raw = tmp_path / "data" / "raw"
-    synapses, told = fetch(f"{server.url}/lab/table 1.xlsx", raw)
-    assert synapses.to_pylist() == expected(rows())
-    assert (told["origin"], told["file"]) == (f"{server.url}/lab/table 1.xlsx", "book1.xlsx")
-    assert (told["bytes"], told["sha256"]) == (len(server.body), hashlib.sha256(server.body).hexdigest())
-    assert [(path.name, path.read_bytes()) for path in raw.iterdir()] == [("book1.xlsx", server.body)]
+    for _ in range(2):
+        synapses, told = fetch(f"{server.url}/lab/table 1.xlsx", raw)
+        assert synapses.to_pylist() == expected(rows())
+        assert (told["origin"], told["file"]) == (f"{server.url}/lab/table 1.xlsx", "table 1.xlsx")
+        assert (told["bytes"], told["sha256"]) == (len(server.body), hashlib.sha256(server.body).hexdigest())
+        (copy,) = (raw / "book1").iterdir()
+        assert copy.read_bytes() == server.body
+    assert server.asked == 1
     server.body = excel(tmp_path / "served.xlsx", rows(KEYS[:2])).read_bytes()
+    server.says = {"ETag": '"2"'}
     assert fetch(f"{server.url}/lab/table 1.xlsx", raw)[0].num_rows == 2
+    (copy,) = (raw / "book1").iterdir()
+    assert copy.read_bytes() == server.body
     assert server.asked == 2
 
 
@@ -678,25 +708,30 @@ def test_what_a_query_or_password_says_is_not_told(server: Server, tmp_path: Pat
 
 def test_the_kind_of_file_is_the_addresss_or_the_servers(server: Server, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
-    assert fetch(f"{server.url}/download/3", raw)[1]["file"] == "book1.xlsx"
-    server.says = {"Location": f"{server.url}/table.xlsx"}
-    assert fetch(f"{server.url}/moved", raw)[1]["file"] == "book1.xlsx"
+
+    def copy() -> str:
+        (file,) = (raw / "book1").iterdir()
+        return file.name.partition("-")[2]
+
+    assert fetch(f"{server.url}/download/3", raw)[1]["file"] == "3"
+    assert copy() == "table.xlsx"
+    server.says = {"Location": f"{server.url}/other.xlsx"}
+    fetch(f"{server.url}/moved", raw)
+    assert copy() == "other.xlsx"
     server.body = csv(tmp_path / "b.csv", cells(rows()), ";", comma=True).read_bytes()
     assert fetch(f"{server.url}/table.csv", raw)[0].to_pylist() == expected(rows())
-    server.says = {"Content-Disposition": 'attachment; filename="../../table.csv"'}
-    assert fetch(f"{server.url}/download/3", raw)[1]["file"] == "book1.csv"
-    assert sorted(path.name for path in raw.iterdir()) == ["book1.csv", "book1.xlsx"]
-    server.says = {}
-    assert "names no file that ends in" in not_fetched(f"{server.url}/download/3", raw)
+    server.says = {"Content-Disposition": 'attachment; filename="../../evil.csv"'}
+    fetch(f"{server.url}/download/3", raw)
+    assert copy() == "evil.csv"
+    server.says = {"ETag": "3"}
+    assert "one ends in .xlsx, .xlsm, .csv" in not_fetched(f"{server.url}/download/3", raw)
 
 
 def test_a_failure_is_told_with_address_and_reason(server: Server, tmp_path: Path) -> None:
     address = f"{server.url}/table.xlsx"
     server.status = 404
     message = not_fetched(address, tmp_path)
-    assert (
-        f"workbook 'book1': {address} cannot be fetched: the server answers 404 Not Found. Check the address" in message
-    )
+    assert f"{address} cannot be fetched: the server answers 404 Not Found. Check the address" in message
     for nowhere in (
         "http://127.0.0.1:9/table.xlsx",
         "http://127.0.0.1:port/table.xlsx",
@@ -709,11 +744,9 @@ def test_a_failure_is_told_with_address_and_reason(server: Server, tmp_path: Pat
 def test_a_page_for_signing_in_is_no_workbook_and_replaces_none(server: Server, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     fetch(f"{server.url}/table.xlsx", raw)
-    before = (raw / "book1.xlsx").read_bytes()
     server.body = b"<!doctype html><html>Sign in</html>"
     assert "is a web page" in not_fetched(f"{server.url}/table.xlsx", raw)
     assert "is a web page" in not_fetched(f"{server.url}/download/3", raw)
-    assert (raw / "book1.xlsx").read_bytes() == before
 
 
 def test_half_a_file_is_not_kept(server: Server, tmp_path: Path) -> None:
@@ -726,21 +759,21 @@ def test_half_a_file_is_not_kept(server: Server, tmp_path: Path) -> None:
 def test_too_large_a_file_is_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunked: bool
 ) -> None:
-    monkeypatch.setattr(workbooks, "_LARGEST_DOWNLOAD", len(server.body) - 1)
+    monkeypatch.setattr(listing, "LARGEST_WORKBOOK", len(server.body) - 1)
     server.chunked = chunked
-    assert "too large for a workbook" in not_fetched(f"{server.url}/table.xlsx", tmp_path)
-    monkeypatch.setattr(workbooks, "_LARGEST_DOWNLOAD", len(server.body))
+    assert "too large to be fetched" in not_fetched(f"{server.url}/table.xlsx", tmp_path)
+    monkeypatch.setattr(listing, "LARGEST_WORKBOOK", len(server.body))
     assert fetch(f"{server.url}/table.xlsx", tmp_path)[0].num_rows == 4
 
 
 def test_a_server_that_does_not_answer_is_given_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbooks, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(fetching, "ASKING_TIMEOUT_S", 0.2)
     server.wait = threading.Event()
     assert "timed out" in not_fetched(f"{server.url}/table.xlsx", tmp_path)
 
 
 def test_an_address_in_any_case_of_letters_is_one(server: Server, tmp_path: Path) -> None:
     book = Workbook(name="book", path=server.url.replace("http", "HTTP") + "/TABLE.XLSX")
-    assert read_workbook(book, dataset(book.path), tmp_path)[1].column("file").to_pylist() == ["book.xlsx"]
+    assert read_workbook(book, dataset(book.path), tmp_path)[1].column("file").to_pylist() == ["TABLE.XLSX"]

@@ -1,0 +1,365 @@
+"""Which files a source has now, and whether their content has changed: what readers read, and what a sensor watches.
+
+The `path` of a source is a file, a folder, a glob, a manifest (a text file that ends in .manifest) or an http(s) address.
+`content_version` is what a sensor calls at each tick, with what it gave the last time: it lists the files (`signatures`: no
+file is opened) and reads those only whose signature is another one. What is in the files belongs to the readers.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import stat
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synapse_assets.datasets import CaveSource, NeuronSource, Source, SynisterNeurons, SynisterSource, Workbook
+from synapse_assets.schema import BadInput
+from synapse_assets.sources.fetching import Fetched, fetch_text, is_address, last_part, remote_signatures, shown_address
+from synapse_assets.sources.files import KINDS, is_table
+
+MANIFEST = ".manifest"
+# What one path may name, and what is fetched for one source.
+MOST_FILES = 10_000
+MOST_ADDRESSES = 500
+MOST_FETCHED_BYTES = 32 << 30
+LARGEST_WORKBOOK = 200 << 20
+_LARGEST_MANIFEST = 1 << 20
+# What a sensor reads for a version: beyond it, a file counts by its signature.
+LARGEST_HASHED = 256 << 20
+MOST_HASHED = 1 << 30
+_TEMPORARY = (".part", ".tmp", ".crdownload")
+_EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
+
+Watched = Source | NeuronSource | Workbook
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source.
+
+    name: kept with its rows, each only once in its source. shown: its path or address, to show. alone: whether the source's
+    path is this file, and not one of several that may come and go.
+    """
+
+    name: str
+    shown: str
+    place: str = field(repr=False)  # an address in full, which may hold a secret
+    alone: bool = False
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies at an http(s) address."""
+        return is_address(self.place)
+
+    def signature(self) -> str:
+        """Size and time of change of a local file, from which a change can be told. Raises OSError where there is none."""
+        found = os.stat(self.place)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(self.place)
+        return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def signatures(source: Watched) -> dict[str, str]:
+    """Every file of the source now, by its path or address as it may be shown, with a text that changes when it does.
+
+    Of a local file that is size and time of change, of one at an address what its server says of it without sending it, of a
+    CAVE table its version. No file is opened but a manifest. Raises BadInput where a path is nothing, or a server is silent.
+    """
+    return {file.shown: signature for file, signature in _signed(source)}
+
+
+def content_version(
+    source: Watched, known: Mapping[str, Sequence[str]] | None = None
+) -> tuple[str, dict[str, tuple[str, str]]]:
+    """A version of the names and contents of the source's files, and what is known of them for the next call.
+
+    The version is the same exactly as long as names and contents are. What is known: of each file by its shown name, the
+    signature and what it counts by. A local file counts by the hash of its bytes, and is read only if its signature is not the
+    `known` one; a file above 256 MiB, what is beyond 1 GiB in one call, and files at addresses count by their signature.
+    Raises BadInput like `signatures`.
+    """
+    known = known or {}
+    left = MOST_HASHED
+    found: dict[str, tuple[str, str]] = {}
+    lines = []
+    for file, signature in _signed(source):
+        seen = known.get(file.shown, ("", ""))
+        counts_by = seen[1] if seen[0] == signature else ""
+        if not counts_by:
+            counts_by = f"signature {signature}"
+            size = 0 if file.remote or isinstance(source, CaveSource) else int(signature.split()[0])
+            if 0 < size <= min(LARGEST_HASHED, left):
+                left -= size
+                counts_by = _hash(file) or counts_by
+        found[file.shown] = (signature, counts_by)
+        lines.append(f"{file.name}\x00{counts_by}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32], found
+
+
+def _hash(file: SourceFile) -> str | None:
+    try:
+        with open(file.place, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:  # gone, or no right to read it: reading the source will say so
+        return None
+
+
+def _signed(source: Watched) -> list[tuple[SourceFile, str]]:
+    """The files with their signatures, without those that vanish meanwhile."""
+    if isinstance(source, CaveSource):
+        name = f"{source.datastack}/{source.table}@{source.materialization}"
+        return [(SourceFile(name, name, name, True), name)]
+    files = listed(source)
+    remote = [file for file in files if file.remote]
+    by_place = (
+        dict(zip((f.place for f in remote), remote_signatures([f.place for f in remote]), strict=True))
+        if remote
+        else {}
+    )
+    signed = []
+    for file in files:
+        try:
+            signed.append((file, by_place[file.place] if file.remote else file.signature()))
+        except OSError:
+            continue
+    return signed
+
+
+def listed(source: Watched) -> list[SourceFile]:
+    """The files of the source now, in the order in which they are read; none for a service such as CAVE.
+
+    None is opened but a manifest. Raises BadInput where the path is neither file, folder, glob, manifest nor address, and
+    where it names more files than are sensible.
+    """
+    if isinstance(source, CaveSource):
+        return []
+    if isinstance(source, SynisterNeurons):
+        return [_alone(source.path), _alone(source.hemi_lineages)]
+    return _expanded(source.path, _knows(source))
+
+
+@contextmanager
+def unchanged(file: SourceFile) -> Iterator[str]:
+    """Around reading a local file, gives its signature before. Raises BadInput where it was written meanwhile, also in place
+    of the error that reading half a file gave."""
+    before = _signature_or_none(file)
+    why = f"{file.shown} changed while it was being read: wait until it is written, and start again"
+    try:
+        yield before or ""
+    except BadInput as error:
+        if before is not None and _signature_or_none(file) != before:
+            raise BadInput(why) from error
+        raise
+    if _signature_or_none(file) != before:
+        raise BadInput(why)
+
+
+def _signature_or_none(file: SourceFile) -> str | None:
+    try:
+        return file.signature()
+    except OSError:
+        return None
+
+
+def local_files(source: Watched, raw: Path | None) -> list[SourceFile]:
+    """The files of the source, those at addresses fetched into a folder of its name in `raw`, the dataset's local one.
+
+    A file is fetched again only if its server says that it has changed. Raises BadInput like `listed`, and where a file cannot be
+    fetched or there is more than 32 GiB of them (a workbook: 200 MiB).
+    """
+    files = listed(source)
+    remote = [file for file in files if file.remote]
+    if not remote:
+        return files
+    if raw is None:
+        raise BadInput(
+            f"source '{source.name}': {remote[0].shown} is an address, and there is no folder to fetch it into"
+        )
+    fetched = Fetched(raw / source.name, _knows(source), _kinds(source))
+    said = remote_signatures([file.place for file in remote])
+    copies: dict[str, Path] = {}
+    left = MOST_FETCHED_BYTES
+    for file, signature in zip(remote, said, strict=True):
+        largest = min(left, LARGEST_WORKBOOK) if isinstance(source, Workbook) else left
+        copies[file.place] = fetched.file(file.place, signature, largest)
+        left -= copies[file.place].stat().st_size
+        if left < 0:
+            raise BadInput(
+                f"the files of source '{source.name}' are more than {MOST_FETCHED_BYTES >> 30} GiB together, the most that is fetched: "
+                "download them, and give the folder"
+            )
+    fetched.keep_only(list(copies.values()))
+    return [
+        SourceFile(file.name, file.shown, str(copies[file.place]), file.alone) if file.remote else file
+        for file in files
+    ]
+
+
+# From a path to files ------------------------------------------------------------------------------------------------------
+
+
+def _knows(source: Watched) -> Callable[[str], bool]:
+    """Whether a file of that name is of a kind that the source's reader takes."""
+    if isinstance(source, Workbook):
+        return lambda name: name.lower().endswith(_EXCEL_OR_CSV)
+    if isinstance(source, SynisterSource):
+        return lambda name: name.lower().endswith(".json")
+    return is_table
+
+
+def _kinds(source: Watched) -> str:
+    if isinstance(source, Workbook):
+        return ", ".join(_EXCEL_OR_CSV)
+    return ".json" if isinstance(source, SynisterSource) else ", ".join(KINDS)
+
+
+def _expanded(path: str, knows: Callable[[str], bool]) -> list[SourceFile]:
+    if not path.strip():
+        raise BadInput("the path of a source is empty: name a file, folder, glob or manifest")
+    if is_address(path):
+        if last_part(path).lower().endswith(MANIFEST):
+            return _of_manifest(fetch_text(path, _LARGEST_MANIFEST), path)
+        return [SourceFile(_address_name(path), shown_address(path), path, True)]
+    place = _plain(path)
+    if os.path.isfile(place):
+        if place.lower().endswith(MANIFEST):
+            with open(place, "rb") as stream:
+                return _of_manifest(stream.read(_LARGEST_MANIFEST + 1), path)
+        return [_alone(path)]
+    if os.path.isdir(place):
+        return _in_folder(place, knows)
+    if glob.has_magic(place):
+        return _matching(place)
+    raise BadInput(
+        f"there is no file {path}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest)"
+    )
+
+
+def _example(path: str) -> str:
+    return str(Path(path).parent / f"*{Path(path).suffix or '.csv'}")
+
+
+def _plain(path: str) -> str:
+    return os.path.expanduser(path.removeprefix("file://"))
+
+
+def _alone(path: str) -> SourceFile:
+    return SourceFile(_printable(Path(path).name), _printable(path), _plain(path), True)
+
+
+def _passed_over(name: str) -> bool:
+    """Hidden files, locks of office programs, and what is still being written."""
+    return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY)
+
+
+def _in_folder(folder: str, knows: Callable[[str], bool]) -> list[SourceFile]:
+    names = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not _passed_over(entry.name) and knows(entry.name) and entry.is_file():
+                    names.append(entry.name)
+                    _refuse_many(len(names), folder, MOST_FILES)
+    except OSError as error:
+        raise BadInput(f"the folder {folder} cannot be listed: {error.strerror}; check the rights to it") from error
+    return _several(folder, names)
+
+
+def _matching(pattern: str) -> list[SourceFile]:
+    parts = Path(pattern).parts
+    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    folder = str(Path(*parts[:first]))
+    if not os.path.isdir(folder):
+        raise BadInput(f"there is no folder {folder} for the files {pattern}: check the path (is the disk there?)")
+    names = []
+    for path in glob.iglob(pattern, recursive=True):
+        if not _passed_over(os.path.basename(path)) and os.path.isfile(path):
+            names.append(os.path.relpath(path, folder))
+            _refuse_many(len(names), pattern, MOST_FILES)
+    return _several(folder, names)
+
+
+def _several(folder: str, names: Sequence[str]) -> list[SourceFile]:
+    places = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
+    return [SourceFile(_printable(Path(name).as_posix()), _printable(place), place) for name, place in places]
+
+
+def _refuse_many(count: int, where: str, most: int, what: str = "files") -> None:
+    if count > most:
+        raise BadInput(
+            f"{shown_address(where)} names more than {most:,} {what}, the most of one source: join them, or split it into several"
+        )
+
+
+def _of_manifest(content: bytes, manifest: str) -> list[SourceFile]:
+    """The files of a manifest: one path or address a line, relative to it; empty lines and those that begin with # are passed over."""
+    shown = shown_address(manifest)
+    if len(content) > _LARGEST_MANIFEST:
+        raise BadInput(f"{shown} is larger than {_LARGEST_MANIFEST >> 20} MiB: a manifest names files, one a line")
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{shown} is no UTF-8 text: a manifest names files, one a line") from error
+    files = []
+    for number, line in enumerate((line.strip() for line in lines), start=1):
+        if line and not line.startswith("#"):
+            files.append(_entry(line, manifest, f"{shown}, line {number}"))
+            _refuse_many(len(files), manifest, MOST_FILES)
+            if files[-1].remote:
+                _refuse_many(sum(file.remote for file in files), manifest, MOST_ADDRESSES, "addresses")
+    return _named_apart(files, shown)
+
+
+def _entry(line: str, manifest: str, where: str) -> SourceFile:
+    if not line.isprintable() or line.startswith("<"):
+        raise BadInput(f"{where} is no path or address: a manifest names files, one a line (is it a web page?)")
+    if is_address(manifest):
+        # What lies elsewhere may name files of the web, never those of this machine.
+        try:
+            line = urllib.parse.urljoin(manifest, line)
+        except ValueError as error:
+            raise BadInput(f"{where} is no path or address: {error}") from error
+        if not is_address(line):
+            raise BadInput(
+                f"{where}: {shown_address(line)} is no http(s) address, and a manifest at an address names no local files"
+            )
+    if is_address(line):
+        return SourceFile(_address_name(line), shown_address(line), line)
+    place = os.path.join(os.path.dirname(_plain(manifest)), _plain(line))
+    if not os.path.isfile(place):
+        raise BadInput(f"{where}: there is no file {place}; paths are taken relative to the manifest")
+    return SourceFile(os.path.basename(place), place, place)
+
+
+def _named_apart(files: list[SourceFile], where: str) -> list[SourceFile]:
+    """In order of their names; where two have one, by their paths; where two are shown alike, numbered."""
+    places = [file.place for file in files]
+    if len(set(places)) < len(places):
+        twice = next(file for file in files if places.count(file.place) > 1)
+        raise BadInput(f"{where} names {twice.shown} twice: its rows would come twice")
+    names = [file.name for file in files]
+    found: list[SourceFile] = []
+    times: dict[str, int] = {}
+    for file in sorted(files, key=lambda file: (file.name, file.shown)):
+        times[file.shown] = times.get(file.shown, 0) + 1
+        mark = f" ({times[file.shown]})" if times[file.shown] > 1 else ""
+        name = file.name if names.count(file.name) == 1 else file.shown
+        found.append(SourceFile(name + mark, file.shown + mark, file.place))
+    return found
+
+
+def _address_name(address: str) -> str:
+    return _printable(last_part(address)) or "table"
+
+
+def _printable(name: str) -> str:
+    """A name as text: control characters, and bytes that are no UTF-8, are written as escapes."""
+    if name.isprintable():
+        return name
+    return re.sub(
+        r".", lambda c: c[0] if c[0].isprintable() else c[0].encode("unicode_escape").decode(), name, flags=re.DOTALL
+    )
