@@ -117,6 +117,12 @@ class FittedSample:
         rows = np.unique(unit_rows(vectors), axis=0, return_inverse=True)[1] if sample.num_rows else np.zeros(0)
         return cls(ids, regions, hashes, rows.astype(np.int64).reshape(-1), known)
 
+    @classmethod
+    def nothing(cls) -> "FittedSample":
+        """The empty sample."""
+        texts = np.zeros(0, dtype=str)
+        return cls(texts, texts, texts, np.zeros(0, dtype=np.int64), {})
+
     def save(self, folder: Path) -> None:
         """Writes sample.npz and sample.json into `folder` (made if absent)."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,8 +139,7 @@ class FittedSample:
     def load(cls, folder: Path) -> "FittedSample":
         """What `save` wrote; an empty sample if nothing was written there."""
         if not (folder / "sample.npz").exists():
-            nothing = np.zeros(0, dtype=str)
-            return cls(nothing, nothing, nothing, np.zeros(0, dtype=np.int64), {})
+            return cls.nothing()
         with np.load(folder / "sample.npz", allow_pickle=False) as arrays:
             ids, regions, hashes = (arrays[name] for name in _SAMPLE_COLUMNS)
             known = json.loads((folder / "sample.json").read_text())["known"]

@@ -286,3 +286,56 @@ NEURON_PREDICTIONS = Table(
         Column("classifier", pa.string(), "Version of the fitted classifier."),
     ),
 )
+
+DRIFT = Table(
+    "drift",
+    "One row per brain region: how far its synapses have moved away from those that the models in use were fitted on.",
+    (
+        BRAIN_REGION,
+        Column("synapses", pa.int64(), "Synapses that have a vector now."),
+        Column("known_synapses", pa.int64(), "Synapses of the region when the map was fitted.", nullable=True),
+        Column(
+            "new_synapses",
+            pa.int64(),
+            "Of those now, how many are new or have another picture; estimated where the region is larger than its part of the sample.",
+            nullable=True,
+        ),
+        Column("new_fraction", pa.float64(), "New synapses over those known at the fit.", nullable=True),
+        Column(
+            "distance_ratio",
+            pa.float64(),
+            "Median distance to the nearest fitted synapse, over the same within the fitted sample; 1 is like the sample.",
+            nullable=True,
+        ),
+        Column("noise_fraction", pa.float64(), "Share of the synapses that are in no cluster.", nullable=True),
+        Column("fitted_noise_fraction", pa.float64(), "The same in the fitted sample.", nullable=True),
+        Column("labelled_synapses", pa.int64(), "Synapses of known class.", nullable=True),
+        Column(
+            "new_labels",
+            pa.int64(),
+            "Of those, how many the classifier was not fitted on, or under another class.",
+            nullable=True,
+        ),
+        Column("refit_advised", pa.bool_(), "True if a difference is large and beyond chance."),
+        Column("reason", pa.string(), "Why a refit is advised, or why not."),
+        Column("umap_model", pa.string(), "Version of the fitted map.", nullable=True),
+        Column("cluster_model", pa.string(), "Version of the fitted clustering.", nullable=True),
+        Column("classifier", pa.string(), "Version of the fitted classifier.", nullable=True),
+    ),
+)
+
+PROMOTIONS = Table(
+    "promotions",
+    "One row per model: the last decision on a refitted one (the candidate), compared with the one in use on present data.",
+    (
+        Column("model", pa.string(), "Name of the model."),
+        Column("in_use_before", pa.string(), "Version in use when it was decided.", nullable=True),
+        Column("candidate", pa.string(), "Version that it was compared with.", nullable=True),
+        Column("measure", pa.string(), "What is compared, and on what; higher is better.", nullable=True),
+        Column("score_in_use", pa.float64(), "Score of the version in use before.", nullable=True),
+        Column("score_candidate", pa.float64(), "Score of the candidate.", nullable=True),
+        Column("decision", pa.string(), "promoted, kept (as a candidate), dropped (as a candidate), or no candidate."),
+        Column("reason", pa.string(), "The decision in words."),
+        Column("decided_at", pa.string(), "When it was decided, ISO 8601, UTC."),
+    ),
+)

@@ -5,6 +5,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.alignment import alignment_assets
 from synapse_assets.defs.em.classify import classify_assets
+from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.jobs import em_jobs
 from synapse_assets.defs.em.labels import label_assets
@@ -27,5 +28,6 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *embedding_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
+        *drift_assets(dataset),
         *publish_assets(dataset),
     ]

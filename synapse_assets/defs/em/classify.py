@@ -106,19 +106,21 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
         def fit(folder: Path) -> Fitted:
             from synapse_assets.analysis.classification import evaluate, fit_probe
+            from synapse_assets.analysis.drift import save_known_labels
             from synapse_assets.analysis.figures import confusion_figure, score_figure
             from synapse_assets.analysis.outcome import NoModel
             from synapse_assets.analysis.tables import targets_and_groups
 
             ids = sorted(used.column("synapse_id").to_pylist())
             matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
+            target_of, group_of = targets_and_groups(folds, headline)
+            save_known_labels(folder, target_of)
             evaluation = evaluate(ids, matrix, folds, headline, seed=dataset.seed)
             if isinstance(evaluation, NoModel):
                 evaluation.save(folder)
                 return Fitted(
                     scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"]
                 )
-            target_of, group_of = targets_and_groups(folds, headline)
             probe = fit_probe(matrix, [target_of[i] for i in ids], dataset.seed, [group_of.get(i, i) for i in ids])
             probe.save(folder)
             evaluation.save(folder)

@@ -1,0 +1,301 @@
+"""How far the synapses of today have moved away from those that the map, the clusters and the classifier were fitted on.
+
+Belongs here: measuring that by brain region, and advising a refit. Does not belong here: fitting, and deciding whether a
+refit is better than what is in use (`comparison`).
+
+A refit is advised when a difference is both large (the constants below) and beyond chance: the bounds of all regions
+together raise a false alarm once in a hundred times where the difference is just as large as it may be (Bonferroni).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.analysis.clustering import ClusterModel
+from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.analysis.projection import FittedSample, Float32, Float64, Projection, nearest, unit_rows
+from synapse_assets.analysis.sampling import content_keys, stratified_sample
+from synapse_assets.schema import DRIFT
+
+MEASURED = 500
+"""Synapses of a region whose distances are measured: the median of so many is known to a few per cent."""
+NEW_SHARE = 1 / 3
+"""Share of synapses (or of labels) that are new: the region has grown by half. Kinds that half as many synapses again may
+bring had no chance to be in the fit."""
+FARTHER = 1.25
+"""Ratio of median distances: nearest neighbours in hundreds of dimensions are all about as far, so a quarter is much."""
+MORE_NOISE = 0.1
+"""Share of synapses that are noise now and were not when fitted."""
+FEWEST = 20
+"""Synapses (or labels) below which a share or a median says too little; also of the fitted sample's part in a region, below
+which the whole sample stands for it."""
+SMALLEST_SHARE = 0.01
+"""Share of all synapses (or labels) below which a region by itself advises no refit. It would get fewer than 50 of the 5,000
+places in the sample a map is fitted on, too few to be a cluster by themselves or to move the others."""
+FALSE_ALARMS = 0.01
+NOTHING_NEW = "as when it was fitted"
+_LABELS_FILE = "labels.json"
+
+
+def save_known_labels(folder: Path, targets: Mapping[str, str]) -> None:
+    """Writes the labels (synapse -> class) that a classifier is fitted on into `folder` (made if absent)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _LABELS_FILE).write_text(json.dumps(dict(sorted(targets.items())), ensure_ascii=False))
+
+
+def load_known_labels(folder: Path) -> dict[str, str] | None:
+    """What `save_known_labels` wrote; None if nothing was written there."""
+    file = folder / _LABELS_FILE
+    if not file.exists():
+        return None
+    found: dict[str, str] = json.loads(file.read_text())
+    return found
+
+
+@dataclass(frozen=True)
+class RegionNow:
+    """One brain region as it is now.
+
+    synapses   synapse_id, tile_hash of every synapse that has a vector
+    clusters   synapse_id, cluster, by the clustering in use
+    targets    synapse_id, target; empty where unknown
+    vectors    the vectors (N, D) of synapses, in the order of the ids
+    """
+
+    name: str
+    synapses: pa.Table
+    clusters: pa.Table
+    targets: pa.Table
+    vectors: Callable[[Sequence[str]], Float32]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What drift is measured against; without a map, without clusters or without labels that part is not measured.
+
+    seed    the seed that the map's sample was drawn with
+    names   versions of umap_model, cluster_model and classifier, by column of `schema.DRIFT`
+    """
+
+    projection: Projection | NoModel
+    sample: FittedSample
+    clusters: ClusterModel | NoModel
+    labels: Mapping[str, str] | None
+    seed: int
+    names: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What was found: `table` (`schema.DRIFT`), and what all regions together advise; empty for nothing."""
+
+    table: pa.Table
+    advice_of_all: str
+
+    @property
+    def advised(self) -> dict[str, str]:
+        """The reasons by region, those of all regions together under 'all regions'."""
+        rows = self.table.filter(self.table.column("refit_advised"))
+        found = dict(zip(rows.column("brain_region").to_pylist(), rows.column("reason").to_pylist(), strict=True))
+        return found | ({"all regions": self.advice_of_all} if self.advice_of_all else {})
+
+
+def measure_drift(fit: Fit, regions: Iterable[RegionNow]) -> Drift:
+    """How each of `regions` differs from what `fit` knew, and whether that advises a refit.
+
+    Reads a few hundred vectors of each region, one region after the other.
+    """
+    yardstick = _Yardstick.of(fit)
+    found = [_measure(fit, yardstick, region) for region in regions]
+    z = NormalDist().inv_cdf(1 - FALSE_ALARMS / (len(found) + 1))
+    every = _Evidence.together(found, yardstick)
+    rows = []
+    for one in found:
+        reasons = one.reasons(every, z)
+        small = one.synapses < max(FEWEST, SMALLEST_SHARE * every.synapses)
+        otherwise = "no map in use that knows its sample" if one.known is None else NOTHING_NEW
+        rows.append(
+            {
+                **one.row(),
+                **fit.names,
+                "refit_advised": bool(reasons),
+                "reason": "; ".join(reasons) or ("too few synapses to advise a refit" if small else otherwise),
+            }
+        )
+    return Drift(DRIFT.conform(pa.Table.from_pylist(rows, schema=DRIFT.arrow)), "; ".join(every.reasons(every, z)))
+
+
+@dataclass(frozen=True)
+class _Yardstick:
+    """The fitted sample seen from within: for each of its synapses, the distance to the nearest other vector, and noise."""
+
+    distances: Float64
+    noise: npt.NDArray[np.bool_]
+    hash_of: dict[str, str]
+
+    @classmethod
+    def of(cls, fit: Fit) -> "_Yardstick":
+        distances, noise = np.zeros(0), np.zeros(0, dtype=bool)
+        if isinstance(fit.projection, Projection):
+            distances = np.sqrt(nearest(fit.projection.sample, fit.projection.sample, 2)[1][:, 1])[fit.sample.rows]
+        if isinstance(fit.clusters, ClusterModel) and fit.clusters.clusters:
+            noise = fit.clusters.labels[fit.sample.rows] < 0
+        known = zip(fit.sample.synapse_ids.tolist(), fit.sample.tile_hashes.tolist(), strict=True)
+        return cls(distances, noise, dict(known))
+
+    def part(self, fit: Fit, region: str) -> npt.NDArray[np.bool_]:
+        """The sample's part in the region, or all of it where that part is small."""
+        own = fit.sample.brain_regions == region
+        return own if own.sum() >= FEWEST else np.ones(len(own), dtype=bool)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What was counted and measured in a region. `known` is None without a map, `distances` and `noise` without theirs.
+
+    examined, unknown   synapses that the sample would hold if they had been there, and how many it does not hold
+    distances           median now, its lower bound; median within the sample, its upper bound (bounds by z)
+    noise               rows now, noise among them; the same in the sample
+    labels              labels now, new or other ones among them
+    """
+
+    name: str
+    synapses: int
+    known: int | None
+    examined: int
+    unknown: int
+    new: int
+    distances: tuple[Float64, Float64] | None
+    noise: tuple[int, int, int, int] | None
+    labels: tuple[int, int] | None
+
+    @classmethod
+    def together(cls, parts: "Sequence[_Evidence]", yardstick: _Yardstick) -> "_Evidence":
+        """All regions as one. Distances are not pooled: a part of each region was measured, of small ones all."""
+        fitted = yardstick.noise
+        noise, labels = [p.noise for p in parts if p.noise], [p.labels for p in parts if p.labels]
+        known = [p.known for p in parts if p.known is not None]
+        examined, new, synapses = (sum(getattr(p, name) for p in parts) for name in ("examined", "new", "synapses"))
+        return cls(
+            "all regions",
+            synapses,
+            sum(known) if known else None,
+            examined,
+            round(examined * new / synapses) if synapses else 0,
+            new,
+            None,
+            (sum(n[0] for n in noise), sum(n[1] for n in noise), fitted.size, int(fitted.sum())) if noise else None,
+            (sum(n[0] for n in labels), sum(n[1] for n in labels)) if labels else None,
+        )
+
+    def row(self) -> dict[str, object]:
+        """The columns of `schema.DRIFT` that are measured."""
+        near = None if self.distances is None else [float(np.median(values)) for values in self.distances]
+        noise = self.noise if self.noise and self.noise[0] else None
+        return {
+            "brain_region": self.name,
+            "synapses": self.synapses,
+            "known_synapses": self.known,
+            "new_synapses": None if self.known is None else self.new,
+            "new_fraction": self.new / self.known if self.known else None,
+            "distance_ratio": None if near is None else near[0] / near[1],
+            "noise_fraction": noise and noise[1] / noise[0],
+            "fitted_noise_fraction": noise and noise[3] / noise[2],
+            "labelled_synapses": self.labels and self.labels[0],
+            "new_labels": self.labels and self.labels[1],
+        }
+
+    def reasons(self, every: "_Evidence", z: float) -> list[str]:
+        """Why a refit is advised, in words; none for nothing. `every` is the whole dataset."""
+        found = []
+        if self.synapses >= max(FEWEST, SMALLEST_SHARE * every.synapses):
+            if self.known is not None and _lower_share(self.unknown, self.examined, z) > NEW_SHARE:
+                found.append(f"{self.new:,} of {self.synapses:,} synapses are new or changed since the map was fitted")
+            if self.distances is not None:
+                now, fitted = self.distances
+                if _median_bound(now, -z) > FARTHER * _median_bound(fitted, z):
+                    ratio = np.median(now) / np.median(fitted)
+                    found.append(f"its synapses look strange: {ratio:.1f} times as far from the fitted ones as these")
+            if self.noise is not None and self.noise[0] >= FEWEST:
+                rows, noise, fitted_rows, fitted_noise = self.noise
+                before = 1 - _lower_share(fitted_rows - fitted_noise, fitted_rows, z)
+                if _lower_share(noise, rows, z) - before > MORE_NOISE:
+                    words = f"{noise / rows:.0%} are in no cluster, {fitted_noise / fitted_rows:.0%} when it was fitted"
+                    found.append(words)
+        if self.labels is not None and every.labels is not None:
+            labelled, new = self.labels
+            enough = labelled >= max(FEWEST, SMALLEST_SHARE * every.labels[0])
+            if enough and _lower_share(new, labelled, z) > NEW_SHARE:
+                found.append(f"{new:,} of {labelled:,} labels are new or changed since the classifier was fitted")
+        return found
+
+
+def _measure(fit: Fit, yardstick: _Yardstick, region: RegionNow) -> _Evidence:
+    ids, hashes = (region.synapses.column(name).to_pylist() for name in ("synapse_id", "tile_hash"))
+    there = region.synapses.column("synapse_id").combine_chunks()
+    in_sample = np.array([yardstick.hash_of.get(i) == h for i, h in zip(ids, hashes, strict=True)], dtype=bool)
+    known: int | None = None
+    examined = unknown = new = 0
+    if fit.sample.known:
+        known = fit.sample.known.get(region.name, 0)
+        looked = _would_be_sampled(fit, region.name, known, ids)
+        examined, unknown = int(looked.sum()), int((looked & ~in_sample).sum())
+        new = round(len(ids) * unknown / examined) if examined else 0
+    distances = None
+    if len(yardstick.distances) and ids and isinstance(fit.projection, Projection):
+        # Another seed than the map's: that would choose the very synapses which the map was fitted on.
+        chosen = stratified_sample([region.name] * len(ids), MEASURED, fit.seed + 1, ids)
+        squares = nearest(unit_rows(region.vectors([ids[i] for i in chosen])), fit.projection.sample, 2)[1]
+        itself = in_sample[chosen] & (squares[:, 0] == 0.0)
+        part = yardstick.part(fit, region.name)
+        distances = np.sqrt(np.where(itself, squares[:, 1], squares[:, 0])), yardstick.distances[part]
+    noise = None
+    if len(yardstick.noise):
+        clusters = _of(region.clusters, there).column("cluster").to_numpy()
+        fitted = yardstick.noise[yardstick.part(fit, region.name)]
+        noise = len(clusters), int((clusters < 0).sum()), len(fitted), int(fitted.sum())
+    labels = None
+    if fit.labels is not None:
+        targets = _of(region.targets, there)
+        pairs = zip(targets.column("synapse_id").to_pylist(), targets.column("target").to_pylist(), strict=True)
+        labelled = [(synapse, target) for synapse, target in pairs if target]
+        labels = len(labelled), sum(fit.labels.get(synapse) != target for synapse, target in labelled)
+    return _Evidence(region.name, len(ids), known, examined, unknown, new, distances, noise, labels)
+
+
+def _would_be_sampled(fit: Fit, region: str, known: int, ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which of `ids` the map's sample would hold if they had been there at the fit.
+
+    The sample holds the synapses of a region with the lowest hashes (`stratified_sample`): one whose hash is below its
+    highest and that it does not hold was not there (Cohen & Kaplan, PODC 2007). All, where it held the whole region.
+    """
+    own = fit.sample.synapse_ids[fit.sample.brain_regions == region]
+    if len(own) >= known:
+        return np.ones(len(ids), dtype=bool)
+    return content_keys(ids, fit.seed) <= content_keys(own, fit.seed).max(initial=np.uint64(0))
+
+
+def _of(rows: pa.Table, ids: pa.Array) -> pa.Table:
+    return rows.filter(pc.is_in(rows.column("synapse_id"), value_set=ids))
+
+
+def _lower_share(count: int, rows: int, z: float) -> float:
+    """Lower bound of a share of `rows` (Wilson, J Am Stat Assoc 22:209, 1927); 0 for no rows."""
+    if not rows:
+        return 0.0
+    share, wide = count / rows, z * z / rows
+    return float((share + wide / 2 - np.sqrt(wide * (share * (1 - share) + wide / 4))) / (1 + wide))
+
+
+def _median_bound(values: Float64, z: float) -> float:
+    """Bound of a median: below it for negative `z`. A value in order, free of assumptions on the distribution (David &
+    Nagaraja, Order Statistics, 2003, 7.1), its rank by the normal approximation of the binomial."""
+    rank = (len(values) - 1) / 2 + z * np.sqrt(len(values)) / 2
+    return float(np.sort(values)[int(np.clip(np.floor(rank) if z < 0 else np.ceil(rank), 0, len(values) - 1))])

@@ -1,0 +1,181 @@
+"""Drift: what is new, strange, noisy or relabelled is told from what is ordinary, region by region, with planted changes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from synapse_assets.analysis.clustering import ClusterModel
+from synapse_assets.analysis.drift import (
+    NOTHING_NEW,
+    Drift,
+    Fit,
+    RegionNow,
+    load_known_labels,
+    measure_drift,
+    save_known_labels,
+)
+from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.analysis.sampling import stratified_sample
+from synapse_assets_tests.analysis.planted import Array, blobs
+
+NAMES = {"umap_model": "m", "cluster_model": "c", "classifier": "k"}
+
+
+def table(ids: Sequence[str], region: str) -> pa.Table:
+    return pa.table({"synapse_id": list(ids), "brain_region": [region] * len(ids), "tile_hash": [f"h{i}" for i in ids]})
+
+
+@pytest.fixture
+def fit(projection: Projection, clusters: ClusterModel) -> Fit:
+    """The map of 300 synapses: a000 to a199 in AL, e200 to e299 in EB, all labelled."""
+    vectors = blobs(300, 5)[0]
+    rows = pa.concat_tables(
+        [table([f"a{i:03d}" for i in range(200)], "AL"), table([f"e{i}" for i in range(200, 300)], "EB")]
+    )
+    sample = FittedSample.of(rows, vectors, {"AL": 200, "EB": 100})
+    labels = dict.fromkeys(sample.synapse_ids.tolist(), "gaba")
+    return Fit(projection, sample, clusters, labels, 3, NAMES)
+
+
+def region(
+    fit: Fit, name: str, vectors: Array, ids: Sequence[str], noise: float | None = None, target: str = "gaba"
+) -> RegionNow:
+    """A region that holds these; the clusters are those of the model, or `noise` of the synapses in none."""
+    assert isinstance(fit.projection, Projection)
+    assert isinstance(fit.clusters, ClusterModel)
+    wide = vectors.astype(np.float32)
+    labels = fit.clusters.apply(fit.projection.apply(wide)[1])
+    if noise is not None:
+        labels = np.where(np.arange(len(ids)) < noise * len(ids), -1, 0).astype(np.int32)
+    where = {one: row for row, one in enumerate(ids)}
+
+    def read(wanted: Sequence[str]) -> npt.NDArray[np.float32]:
+        return wide[[where[one] for one in wanted]]
+
+    return RegionNow(
+        name,
+        table(ids, name),
+        pa.table({"synapse_id": list(ids), "cluster": labels}),
+        pa.table({"synapse_id": list(ids), "target": [target] * len(ids)}),
+        read,
+    )
+
+
+def both(fit: Fit, more: int, seed: int = 5, spread: float = 0.35) -> Drift:
+    """Drift when EB has so many more synapses."""
+    vectors = blobs(300, 5)[0]
+    new = blobs(more, 5, spread=spread, seed=seed)[0]
+    old_ids = fit.sample.synapse_ids.tolist()
+    eb = region(fit, "EB", np.concatenate([vectors[200:], new]), [*old_ids[200:], *(f"n{i}" for i in range(more))])
+    return measure_drift(fit, [region(fit, "AL", vectors[:200], old_ids[:200]), eb])
+
+
+def test_a_region_as_it_was_fitted(fit: Fit) -> None:
+    found = both(fit, 0)
+    assert found.advised == {}
+    for row, name, rows in zip(found.table.to_pylist(), ("AL", "EB"), (200, 100), strict=True):
+        assert (row["brain_region"], row["synapses"], row["known_synapses"], row["new_synapses"]) == (
+            name,
+            rows,
+            rows,
+            0,
+        )
+        assert row["distance_ratio"] == pytest.approx(1), "leave-one-out: a fitted synapse is not its own neighbour"
+        assert row["noise_fraction"] == pytest.approx(row["fitted_noise_fraction"])
+        assert (row["new_labels"], row["reason"], row["classifier"]) == (0, NOTHING_NEW, "k")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_few_ordinary_synapses_advise_nothing(fit: Fit, seed: int) -> None:
+    found = both(fit, 25, seed)
+    assert found.advised == {}
+    assert found.table.to_pylist()[1]["new_synapses"] == 25
+    assert found.table.to_pylist()[1]["new_fraction"] == 0.25
+
+
+def test_many_new_synapses(fit: Fit) -> None:
+    found = both(fit, 120)
+    assert "120 of 220 synapses are new or changed" in found.advised["EB"]
+    assert set(found.advised) == {"EB"}, "of all 420 it is less than a third beyond chance"
+    assert "all regions" in both(fit, 400).advised
+
+
+def test_new_synapses_are_estimated_where_the_sample_is_a_part(fit: Fit) -> None:
+    ids = [f"s{i:05d}" for i in range(6000)]
+    chosen = stratified_sample(["AL"] * 6000, 300, 3, ids)
+    rows = table([ids[i] for i in chosen], "AL")
+    partial = replace(fit, sample=FittedSample.of(rows, blobs(300, 5)[0], {"AL": 6000}), labels=None)
+    now = [*ids[1000:], *(f"t{i:05d}" for i in range(2500))]
+    row = measure_drift(partial, [region(partial, "AL", np.ones((len(now), 32)), now)]).table.to_pylist()[0]
+    assert row["new_synapses"] == pytest.approx(2500, rel=0.2)
+    changed = region(partial, "AL", np.ones((6000, 32)), ids)
+    others = changed.synapses.set_column(2, "tile_hash", pa.array([f"other{i}" for i in range(6000)]))
+    row = measure_drift(partial, [replace(changed, synapses=others)]).table.to_pylist()[0]
+    assert row["new_synapses"] == 6000, "every picture is another one"
+
+
+def test_pictures_unlike_any_fitted_one(fit: Fit) -> None:
+    strange = np.random.default_rng(1).normal(size=(100, 32))
+    ids = fit.sample.synapse_ids.tolist()
+    regions = [region(fit, "AL", blobs(300, 5)[0][:200], ids[:200]), region(fit, "EB", strange, ids[200:])]
+    found = measure_drift(fit, regions)
+    assert set(found.advised) == {"EB"}
+    assert "look strange" in found.advised["EB"]
+    assert found.table.to_pylist()[1]["distance_ratio"] > 1.5
+    assert found.table.to_pylist()[1]["new_synapses"] == 0
+
+
+def test_more_noise_than_when_fitted(fit: Fit) -> None:
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+    before = float((fit.clusters.labels[fit.sample.rows[200:]] < 0).mean())  # type: ignore[union-attr]
+    found = measure_drift(fit, [region(fit, "EB", vectors[200:], ids[200:], noise=before + 0.45)])
+    assert "are in no cluster" in found.advised["EB"]
+    assert measure_drift(fit, [region(fit, "EB", vectors[200:], ids[200:], noise=before + 0.1)]).advised == {}
+
+
+def test_new_and_corrected_labels(fit: Fit) -> None:
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+    found = measure_drift(fit, [region(fit, "EB", vectors[200:], ids[200:], target="glutamate")])
+    assert "100 of 100 labels are new or changed" in found.advised["EB"]
+    few = {**fit.labels, **dict.fromkeys(ids[200:220], "glutamate")}  # type: ignore[dict-item]
+    assert measure_drift(replace(fit, labels=few), [region(fit, "EB", vectors[200:], ids[200:])]).advised == {}
+
+
+@pytest.mark.parametrize("rows", [1, 5, 19])
+def test_a_small_region_does_not_cry_wolf(fit: Fit, rows: int) -> None:
+    strange = np.random.default_rng(1).normal(size=(rows, 32))
+    ids = fit.sample.synapse_ids.tolist()
+    regions = [region(fit, "AL", blobs(300, 5)[0][:200], ids[:200])]
+    regions.append(region(fit, "PB", strange, [f"p{i}" for i in range(rows)], noise=1.0))
+    found = measure_drift(fit, regions)
+    assert found.advised == {}
+    row = found.table.to_pylist()[1]
+    assert (row["known_synapses"], row["new_synapses"], row["new_fraction"]) == (0, rows, None)
+    assert row["reason"] == "too few synapses to advise a refit"
+
+
+def test_no_models_no_synapses(fit: Fit) -> None:
+    none = NoModel("nothing fitted")
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+    now = [region(fit, "AL", vectors[:200], ids[:200]), region(fit, "PB", vectors[:0], [])]
+    without = Fit(none, FittedSample.nothing(), none, None, 0, dict.fromkeys(NAMES))
+    found = measure_drift(without, now)
+    assert (found.advised, found.table.column("synapses").to_pylist()) == ({}, [200, 0])
+    assert found.table.column("umap_model").to_pylist() == [None, None]
+    assert measure_drift(without, []).table.num_rows == 0
+    assert measure_drift(fit, []).advised == {}
+    assert measure_drift(fit, now).advised == {}
+    no_map = replace(fit, projection=none, clusters=none)
+    assert measure_drift(no_map, now).table.column("new_synapses").to_pylist() == [0, 0]
+
+
+def test_known_labels_come_back(tmp_path: Path) -> None:
+    assert load_known_labels(tmp_path) is None
+    save_known_labels(tmp_path, {"b": "gaba", "a": "acétylcholine"})
+    assert load_known_labels(tmp_path) == {"a": "acétylcholine", "b": "gaba"}
