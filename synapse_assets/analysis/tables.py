@@ -28,6 +28,19 @@ def region_counts(rows: pa.Table) -> dict[str, int]:
     return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: str(one["values"]))}
 
 
+def labelled_sample(
+    synapses: pa.Table, among: pa.Table, grouping: str, size: int, seed: int
+) -> tuple[list[str], list[str], list[str]]:
+    """A seeded sample of at most `size` of `synapses` (synapse_id, target, and the column `grouping`) with a class and a group,
+    every class represented, chosen by id: ids, classes and groups. Only synapses that are `among` (synapse_id) those count."""
+    there = pc.is_in(synapses.column("synapse_id"), value_set=among.column("synapse_id").combine_chunks())
+    rows = synapses.filter(there).select(["synapse_id", "target", grouping]).to_pylist()
+    known = [row for row in rows if row["target"] and row[grouping] not in (None, "")]
+    ids, targets = [row["synapse_id"] for row in known], [row["target"] for row in known]
+    chosen = stratified_sample(targets, size, seed, ids).tolist()
+    return [ids[i] for i in chosen], [targets[i] for i in chosen], [str(known[i][grouping]) for i in chosen]
+
+
 def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
     """Those `rows` whose synapse_id and brain_region are those of a row of `synapses`.
 

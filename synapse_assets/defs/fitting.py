@@ -65,9 +65,7 @@ def fit_once(
         status = "in use"
     else:
         models.set_candidate(version)
-        status = (
-            f"candidate; {current} stays in use until this one is promoted (job {context.asset_key.path[0]}_promote)"
-        )
+        status = f"candidate; {current} stays in use until promotions (or the job {context.asset_key.path[0]}_promote) replaces it"
     context.log.info(
         f"{models.name} {version}: {'fitted' if fitted_now else 'unchanged content, not fitted again'}; {status}"
     )

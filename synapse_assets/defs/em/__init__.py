@@ -10,11 +10,12 @@ from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.jobs import em_jobs
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.maps import map_assets
+from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
-from synapse_assets.defs.em.synapses import region_content_assets, synapse_assets
+from synapse_assets.defs.em.synapses import region_content_assets, region_observations, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 
-__all__ = ["em_assets", "em_jobs"]
+__all__ = ["em_assets", "em_jobs", "region_observations"]
 
 
 def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
@@ -29,5 +30,6 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *map_assets(dataset),
         *classify_assets(dataset),
         *drift_assets(dataset),
+        *promotion_assets(dataset),
         *publish_assets(dataset),
     ]

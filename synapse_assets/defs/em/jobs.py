@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.defs.em.promotions import promote
 from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput
 
 APPLIED = [
     "synapses",
@@ -36,18 +36,13 @@ def em_jobs(dataset: EmDataset) -> list[Any]:
     @dg.op(name=f"{dataset.name}_promote_model")
     def promote_model(context: dg.OpExecutionContext, config: Promotion, installation: Installation) -> None:
         """Put a candidate in use. The asset then shows a new version, and what it is applied to shows as out of date."""
-        version = promote(installation, dataset.name, config.model, config.version)
-        context.log_event(
-            dg.AssetMaterialization(
-                [dataset.name, config.model],
-                metadata={"version": version, "in_use": version, "status": "promoted"},
-                tags={"dagster/data_version": version},
-            )
-        )
+        version = promote(context, installation, dataset.name, config.model, config.version)
+        context.log.info(f"{config.model} {version} is in use")
 
     @dg.job(
         name=f"{dataset.name}_promote",
-        description=f"Put a refitted model of {dataset.title} in use. Config: model ({', '.join(MODELS)}), and a version or the candidate.",
+        description=f"Put a refitted model of {dataset.title} in use by hand, whatever 'promotions' decided. "
+        f"Config: model ({', '.join(MODELS)}), and a version or the candidate.",
     )
     def promote_job() -> None:
         promote_model()
@@ -68,21 +63,8 @@ def em_jobs(dataset: EmDataset) -> list[Any]:
         dg.define_asset_job(
             f"{dataset.name}_fit",
             selection=[dg.AssetKey([dataset.name, name]) for name in FITTED],
-            description=f"Fit the models of {dataset.title} again. On unchanged content nothing happens; otherwise candidates are kept.",
+            description=f"Fit the models of {dataset.title} again. On unchanged content nothing happens; otherwise there are "
+            "candidates, which 'promotions' decides on.",
         ),
         promote_job,
     ]
-
-
-def promote(installation: Installation, dataset: str, model: str, version: str | None = None) -> str:
-    """Put `version` of a model in use, or its candidate. Gives the version; raises BadInput naming what there is."""
-    if model not in MODELS:
-        raise BadInput(f"no model '{model}': one of {MODELS}")
-    models = installation.store(dataset).models(model)
-    chosen = version or models.candidate
-    if chosen is None:
-        raise BadInput(
-            f"{dataset}/{model} has no candidate; in use is {models.current}, fitted are {models.versions()}"
-        )
-    models.promote(chosen)
-    return chosen

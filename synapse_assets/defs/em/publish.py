@@ -13,9 +13,11 @@ from synapse_assets.schema import (
     BRAIN_REGIONS,
     CLUSTER_CARDS,
     CLUSTERS,
+    DRIFT,
     NEURON_PREDICTIONS,
     NEURON_SOURCES,
     NEURONS,
+    PROMOTIONS,
     SPLITS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
@@ -50,6 +52,8 @@ RESULTS = {
         SPLITS,
         SYNAPSE_PREDICTIONS,
         NEURON_PREDICTIONS,
+        DRIFT,
+        PROMOTIONS,
     )
 }
 
@@ -66,7 +70,7 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "clusters",
         "synapse_predictions",
     ]
-    whole = ["cluster_cards", "splits"]
+    whole = ["cluster_cards", "splits", "drift", "promotions"]
     whole += ["neuron_predictions"] if dataset.has_neurons else []
     whole += ["neurons"] if dataset.neurons else []
     # Tables that other assets write: what was read, and how well its coordinates fit.
