@@ -1,10 +1,9 @@
 """The stored results for scripts and notebooks: open the warehouse of a dataset, find similar synapses.
 
-Reads one release (`release.json`), so what is asked is consistent while runs are writing. Writes nothing and does not need
-Dagster. Everything here can also be had with plain duckdb and lancedb, see the README.
+Reads one release, the one that is out or a frozen one, so what is asked is consistent while runs are writing. Writes nothing
+and does not need Dagster. Everything here can also be had with plain duckdb and lancedb, see the README.
 """
 
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,34 +17,49 @@ from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
+from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
+from synapse_assets.stores.warehouse import open_file, release_content
+
+# What `similar` reads, by table and column.
+_NEEDED = {
+    ("labelled_synapses", "synapse_id"), ("labelled_synapses", "neuron_id"), ("labelled_synapses", "known_classes"),
+    ("clusters", "synapse_id"), ("clusters", "cluster"),
+    ("synapse_predictions", "synapse_id"), ("synapse_predictions", "predicted"),
+}  # fmt: skip
 
 
-def open_warehouse(dataset: str = "sample", data_root: str | Path | None = None) -> "Warehouse":
+def open_warehouse(
+    dataset: str = "sample", data_root: str | Path | None = None, release: str | None = None
+) -> "Warehouse":
     """The released results of a dataset, read-only; `data_root` is a folder or an address, by default that of the settings.
 
-    Raises BadInput if none has been published.
+    `release` is the name of a frozen release (`stores.releases`), by default the one that is out now. Raises BadInput if none
+    has been published, or none of that name.
     """
     settings = Settings() if data_root is None else Settings(data_root=str(data_root))
-    return Warehouse(DatasetStore(settings.data_root, dataset, settings.local_root))
+    return Warehouse(DatasetStore(settings.data_root, dataset, settings.local_root), release)
 
 
 class Warehouse:
     """One release of one dataset: SQL over its tables and exact similarity search over its vectors."""
 
-    def __init__(self, store: DatasetStore) -> None:
-        import duckdb
-
-        path = store.warehouse_path
-        if not path.exists():
-            address = store.folder.address(WAREHOUSE_FILE)
-            raise BadInput(f"no warehouse at {address}: materialise the asset {store.dataset}/warehouse")
-        self._store = store
-        self._connection = duckdb.connect(str(path), read_only=True)
-        # The release is read from the same file as the tables, so that both belong to the same build.
-        self.release: dict[str, Any] = json.loads(
-            self._connection.execute("select content from release").fetchall()[0][0]
+    def __init__(self, store: DatasetStore, release: str | None = None) -> None:
+        folder = store.folder if release is None else frozen_release(store, release)
+        self._where = folder.address(WAREHOUSE_FILE)
+        self._step = (
+            f"materialise the asset {store.dataset}/warehouse again"
+            if release is None
+            else "read this frozen release with plain duckdb, or with the version of this program that froze it"
         )
+        try:
+            path = folder.local_copy(WAREHOUSE_FILE)
+        except FileNotFoundError:
+            raise BadInput(f"no warehouse at {self._where}: materialise the asset {store.dataset}/warehouse") from None
+        self._store = store
+        self._connection = open_file(path, self._where, self._step)
+        # The release is read from the same file as the tables, so that both belong to the same build.
+        self.release: dict[str, Any] = release_content(self._connection, self._where, self._step)
         self._vectors: tuple[pa.Array, np.ndarray] | None = None
 
     def __enter__(self) -> "Warehouse":
@@ -86,6 +100,7 @@ class Warehouse:
         if (synapse_id is None) == (image is None):
             raise BadInput("give either a synapse_id or an image")
         ids, matrix = self._matrix()
+        self._check_layout()
         own_neuron = None
         if synapse_id is not None:
             found = self.sql("select neuron_id from synapses where synapse_id = ?", [synapse_id])
@@ -117,12 +132,25 @@ class Warehouse:
                 raise BadInput(
                     f"{self._store.dataset} has no pictures and so no vectors: similar() is for datasets with a volume"
                 )
-            encoder = self.release["models"]["encoder"]
-            dimensions = int(self.release["scores"]["encoder"]["dimensions"])
-            version = self.release["tables"]["embeddings"]["version"]
+            try:
+                encoder = self.release["models"]["encoder"]
+                dimensions = int(self.release["scores"]["encoder"]["dimensions"])
+                version = int(self.release["tables"]["embeddings"]["version"])
+            except (KeyError, TypeError, ValueError):
+                raise self._older("its release does not name encoder, dimensions and version of the vectors") from None
             rows = self._store.vectors(encoder, dimensions).at_version(version).read(None, ["synapse_id", "vector"])
             self._vectors = rows.column("synapse_id").combine_chunks(), _unit(vector_matrix(rows))
         return self._vectors
+
+    def _check_layout(self) -> None:
+        """Whether the tables that `similar` reads have the columns it needs."""
+        found = self._connection.execute("select table_name, column_name from duckdb_columns()").fetchall()
+        lacking = sorted(f"{table}.{column}" for table, column in _NEEDED - set(found))
+        if lacking:
+            raise self._older(f"it has no {', '.join(lacking)}")
+
+    def _older(self, what: str) -> BadInput:
+        return BadInput(f"{self._where} is of another version of this program ({what}); {self._step}")
 
     def _embed(self, image: np.ndarray) -> np.ndarray:
         from synapse_assets.vision.encoder import Encoder

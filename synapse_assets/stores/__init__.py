@@ -7,8 +7,10 @@ from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, load_arrays, save_arrays
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import Commit, RegionTable
+from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets.stores.split_table import SplitTable
 from synapse_assets.stores.staging import Staging
+from synapse_assets.stores.upkeep import maintain
 from synapse_assets.stores.warehouse import build_warehouse
 
 __all__ = [
@@ -22,6 +24,9 @@ __all__ = [
     "Staging",
     "build_warehouse",
     "fingerprint",
+    "freeze_release",
     "load_arrays",
+    "maintain",
+    "released_names",
     "save_arrays",
 ]

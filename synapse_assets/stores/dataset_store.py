@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from synapse_assets.schema import SYNAPSES, TILES, Table, embedding_table
 from synapse_assets.settings import local_root_of
@@ -60,6 +60,14 @@ class DatasetStore:
         """The vectors of one encoder, all regions."""
         return self._lance(f"embeddings_{segment(model_id)}", embedding_table(dimensions))
 
+    def lance_tables(self) -> dict[str, RegionTable]:
+        """All Lance tables by the name of their folder, for upkeep: vectors are given without their dimensions."""
+        known = {f"{table.name}.lance": table for table in (SYNAPSES, TILES)}
+        found = [name for name in self.folder.child("vectors").names() if name.endswith(".lance")]
+        return {
+            name: self._lance(name.removesuffix(".lance"), known.get(name, embedding_table(None))) for name in found
+        }
+
     def results(self, table: Table) -> ParquetTable:
         """The result table of that schema; its name is the name of its folder."""
         by = "investigation_group" if "investigation_group" in table.names else "brain_region"
@@ -68,6 +76,10 @@ class DatasetStore:
     def models(self, name: str) -> ModelStore:
         """The fitted versions of the model of that name."""
         return ModelStore(self.folder.child("models", segment(name)), name)
+
+    def model_names(self) -> list[str]:
+        """Names of all models of which anything was stored."""
+        return [unquote(name) for name in self.folder.child("models").names()]
 
     def staging(self, asset: str, region: str, key: str) -> Staging:
         """The unfinished work of one region of an asset; work under another key of the same region is dropped."""

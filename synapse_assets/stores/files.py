@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,11 +47,16 @@ def _temporary_name(name: str) -> str:
     return f"{_TEMPORARY}{segment(socket.gethostname())}+{os.getpid()}+{uuid.uuid4().hex[:8]}+{name}"
 
 
-def _abandoned(name: str) -> bool:
-    """Whether a temporary file or folder belongs to a process of this machine that is no more."""
+def is_leftover(name: str) -> bool | None:
+    """Whether it is an unfinished file or folder of a process that is no more; None where that cannot be told from here.
+
+    That is so for processes of another machine: only its age can tell.
+    """
+    if not name.startswith(_TEMPORARY):
+        return False
     parts = name.removeprefix(_TEMPORARY).split("+")
     if len(parts) < 4 or parts[0] != segment(socket.gethostname()) or not parts[1].isdigit():
-        return False
+        return None
     try:
         os.kill(int(parts[1]), 0)
     except ProcessLookupError:
@@ -95,9 +101,12 @@ def _explanation(where: str, error: Exception) -> OSError | None:
     number = getattr(error, "errno", None)
     whole = "what was stored before is whole"
     if number == errno.ENOSPC or "no space left on device" in text.lower():
-        return _ExplainedError(errno.ENOSPC, f"the disk that holds {where} is full: free some space and run again; {whole}")
+        return _ExplainedError(
+            errno.ENOSPC, f"the disk that holds {where} is full: free some space and run again; {whole}"
+        )
     if "://" in where:
-        if not isinstance(error, OSError | RuntimeError) or "commit conflict" in text.lower():
+        of_storage = isinstance(error, OSError | RuntimeError) or "LanceError(IO)" in text
+        if not of_storage or "commit conflict" in text.lower():
             return None
         endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
         return _ExplainedError(
@@ -197,6 +206,24 @@ class Files:
         with storage_explained(self.root):
             found = system.get_file_info(fs.FileSelector(base, allow_not_found=True))
         return sorted(found, key=lambda info: str(info.base_name))
+
+    def size(self, name: str) -> int:
+        """Bytes in that file, or in all files of that folder; 0 if it is not there."""
+        return sum(int(info.size or 0) for info in self._files_in(name))
+
+    def touched(self, name: str) -> datetime | None:
+        """When that file, or any in that folder, was last written; None if there is none."""
+        return max((info.mtime for info in self._files_in(name) if info.mtime is not None), default=None)
+
+    def _files_in(self, name: str) -> list[fs.FileInfo]:
+        """The file or folder itself and everything in it, as far as it is still there."""
+        system, base = self._where
+        with storage_explained(self.root):
+            top = system.get_file_info(f"{base}/{name}")
+            if top.type != fs.FileType.Directory:
+                return [] if top.type == fs.FileType.NotFound else [top]
+            inside = system.get_file_info(fs.FileSelector(f"{base}/{name}", allow_not_found=True, recursive=True))
+        return [top, *inside]
 
     def open(self, name: str) -> Any:
         """The file, open for random reading (a pyarrow file). Raises FileNotFoundError."""
@@ -324,7 +351,7 @@ class Files:
         with self.open(name) as source, storage_explained(self.root):
             metadata = {key.lower(): value for key, value in (source.metadata() or {}).items()}
             size = source.size()
-        tag = metadata.get(b"etag")
+        tag = metadata.get("etag")
         if tag is None:
             system, base = self._where
             tag = str(system.get_file_info(f"{base}/{name}").mtime_ns).encode()
@@ -372,7 +399,7 @@ class Files:
         """Removes what killed processes of this machine left unfinished in this folder."""
         here = Files(str(self.local_folder))
         for name in here._all_names():
-            if name.startswith(_TEMPORARY) and _abandoned(name):
+            if is_leftover(name):
                 with suppress(OSError):
                     here.remove(name)
 
@@ -382,9 +409,13 @@ class Files:
             stream.write(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
 
     def read_json(self, name: str) -> Any:
-        """The value in that JSON file; None if there is no such file."""
+        """The value in that JSON file; None if there is no such file. Raises BadInput if it holds no JSON."""
         try:
-            with self.open(name) as stream:
+            with self.open(name) as stream, storage_explained(self.root):
                 return json.loads(stream.read())
         except FileNotFoundError:
             return None
+        except json.JSONDecodeError as error:
+            raise BadInput(
+                f"{self.address(name)} holds no JSON ({error}): bring it back from a copy, or remove it and materialise again"
+            ) from error

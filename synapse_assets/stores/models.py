@@ -6,7 +6,7 @@ Nothing here knows what a model is; nothing is pickled.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -85,14 +85,14 @@ class ModelStore:
         return self.folder.local_copy(segment(version), last=_PROVENANCE)
 
     def provenance(self, version: str) -> Provenance:
-        """Where that version comes from. Raises BadInput if there is none."""
+        """Where that version comes from. Raises BadInput if there is none, or another version of this program stored it."""
         self._require(version)
-        return Provenance(**self.folder.child(segment(version)).read_json(_PROVENANCE))
+        return self._read(segment(version))
 
     def versions(self) -> list[str]:
         """All versions, oldest first."""
         found = [name for name in self.folder.names() if self.folder.exists(f"{name}/{_PROVENANCE}")]
-        made = [Provenance(**self.folder.child(name).read_json(_PROVENANCE)) for name in found]
+        made = [self._read(name) for name in found]
         return [one.version for one in sorted(made, key=lambda one: (one.created, one.version))]
 
     @property
@@ -123,7 +123,30 @@ class ModelStore:
 
     def _pointer(self, name: str) -> str | None:
         pointer = self.folder.read_json(name)
-        return None if pointer is None else str(pointer["version"])
+        if pointer is None:
+            return None
+        if not isinstance(pointer, dict) or "version" not in pointer:
+            raise self._strange(name, "it names no version")
+        return str(pointer["version"])
+
+    def _read(self, name: str) -> Provenance:
+        content = self.folder.child(name).read_json(_PROVENANCE)
+        known = {one.name for one in fields(Provenance)}
+        found = set(content) if isinstance(content, dict) else set()
+        if found != known:
+            wrong = [
+                f"{kind} {sorted(which)}"
+                for kind, which in (("no", known - found), ("unknown", found - known))
+                if which
+            ]
+            raise self._strange(f"{name}/{_PROVENANCE}", f"fields: {', '.join(wrong)}")
+        return Provenance(**content)
+
+    def _strange(self, name: str, what: str) -> BadInput:
+        return BadInput(
+            f"model {self.name}: {self.folder.address(name)} is of another version of this program ({what}); move the folder "
+            f"{self.folder.root} away and materialise the step that fits {self.name} again"
+        )
 
     def _require(self, version: str) -> None:
         if not self.exists(version):

@@ -168,5 +168,5 @@ class ParquetTable:
             if rows >= file.metadata.num_rows:
                 yield as_now(self.table, file.read(columns=stored or [self.by]), columns, where, step)
                 return
-            for batch in file.iter_batches(rows, columns=stored):
+            for batch in file.iter_batches(rows, columns=stored or [self.by]):
                 yield as_now(self.table, pa.Table.from_batches([batch]), columns, where, step)

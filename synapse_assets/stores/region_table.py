@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KEY = "synapse_id"
 _REGION = "brain_region"
 _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
-_ATTEMPTS = 8
+_ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
 
 _Result = TypeVar("_Result")
@@ -51,14 +51,14 @@ def _sql(text: str) -> str:
 
 
 def _retry(action: Callable[[], _Result]) -> _Result:
-    """Repeats what lost a race against another commit, with growing random pauses; gives up after some seconds."""
+    """Repeats what lost a race against another commit, with growing random pauses; gives up after about a minute."""
     for attempt in range(_ATTEMPTS):
         try:
             return action()
         except (OSError, RuntimeError, ValueError) as error:
             if "commit conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 -- a pause, not a secret
+            time.sleep(random.uniform(0.05, 0.2) * 2 ** min(attempt, 6))  # noqa: S311 -- a pause, not a secret
     raise AssertionError
 
 
@@ -212,14 +212,14 @@ class RegionTable:
                 dataset.tags.create(name, dataset.version)
         return int(dataset.version)
 
-    def optimize(self, keep: timedelta = timedelta(days=7)) -> None:
-        """Merges small files, updates indices and removes versions older than `keep`, except tagged ones.
+    def optimize(self, keep: timedelta = timedelta(days=7)) -> int:
+        """Merges small files, updates indices and removes versions older than `keep`, except tagged ones; gives bytes freed.
 
         Yields to writers: it repeats what lost a race and, if it keeps losing, leaves the rest to the next time.
         """
         dataset = self._open()
         if dataset is None:
-            return
+            return 0
         files = [file for fragment in dataset.get_fragments() for file in fragment.data_files()]
         rows = max(1, dataset.count_rows())
         row_bytes = max(1, sum(file.file_size_bytes or 0 for file in files) // rows)
@@ -238,7 +238,9 @@ class RegionTable:
             if "commit conflict" not in str(error).lower():
                 raise
         dataset.checkout_latest()
-        dataset.cleanup_old_versions(older_than=keep, error_if_tagged_old_versions=False)
+        with storage_explained(self.uri):
+            freed = dataset.cleanup_old_versions(older_than=keep, error_if_tagged_old_versions=False)
+        return int(freed.bytes_removed)
 
     def _open(self) -> "LanceDataset | None":
         import lance

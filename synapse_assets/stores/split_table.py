@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, BadInput
 from synapse_assets.stores.files import Files, storage_explained
+from synapse_assets.stores.older import as_now, stored_columns
 from synapse_assets.stores.parquet_table import partition_folder
 
 _POINTER = "current.json"
@@ -118,9 +119,8 @@ class SplitTable:
         pointer = self._pointer()
         if region not in pointer["regions"]:
             return SYNAPSE_TABLE.empty().select(names)
-        with self._file(pointer, region) as source:
-            found = pq.ParquetFile(source).read(columns=names).select(names)
-        return found.cast(_schema(names))
+        batches = list(self._batches(pointer, region, names))
+        return pa.Table.from_batches(batches, _schema(names))
 
     def sample(self, source: str, rows: int, seed: int) -> pa.Table:
         """At most `rows` (synapse_id, x_nm, y_nm, z_nm) of that source, drawn by the seed.
@@ -145,13 +145,14 @@ class SplitTable:
             ).to_arrow_table()
         return found
 
-    def _file(self, pointer: dict[str, Any], region: str) -> Any:
-        return self.folder.child(pointer["version"], partition_folder("brain_region", region)).open(_FILE)
-
     def _batches(self, pointer: dict[str, Any], region: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with self._file(pointer, region) as source:
-            for batch in pq.ParquetFile(source).iter_batches(columns=list(columns)):
-                yield batch.select(list(columns)).cast(_schema(columns))
+        folder = self.folder.child(pointer["version"], partition_folder("brain_region", region))
+        where, step = folder.address(_FILE), "materialise synapse_table again"
+        with folder.open(_FILE) as source:
+            file = pq.ParquetFile(source)
+            stored = stored_columns(SYNAPSE_TABLE, file.schema_arrow, columns, where, step)
+            for batch in file.iter_batches(columns=stored or ["synapse_id"]):
+                yield from as_now(SYNAPSE_TABLE, pa.Table.from_batches([batch]), columns, where, step).to_batches()
 
     def _pointer(self) -> dict[str, Any]:
         pointer: dict[str, Any] | None = self.folder.read_json(_POINTER)

@@ -7,11 +7,12 @@ Pictures and vectors stay in their Lance tables. Asking the warehouse questions 
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column, Table
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, BadInput, Column, Table
 from synapse_assets.stores.dataset_store import RELEASE_FILE, WAREHOUSE_FILE, DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
@@ -68,20 +69,58 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
 
 
 def read_released(store: DatasetStore, table: Table) -> pa.Table:
-    """The rows of that table in the release; none where nothing was released, or not that table."""
-    import duckdb
+    """The rows of that table in the release; none where nothing was released, or not that table.
 
+    Raises BadInput if the release is of another version of this program and does not have what the table needs.
+    """
     path = store.warehouse_path
     if path.exists():
-        with duckdb.connect(str(path), read_only=True) as connection:
+        where, step = store.folder.address(WAREHOUSE_FILE), f"materialise {store.dataset}/warehouse again"
+        with open_file(path, where, step) as connection:
             known = connection.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table.name]
             ).fetchall()
             if known[0][0]:
-                columns = ", ".join(_identifier(name) for name in table.names)
-                found = connection.sql(f"SELECT {columns} FROM {_identifier(table.name)}").to_arrow_table()  # noqa: S608
-                return table.conform(found)
+                found = connection.sql(f"SELECT * FROM {_identifier(table.name)}").to_arrow_table()  # noqa: S608
+                for column in table.columns:
+                    if column.nullable and column.name not in found.column_names:
+                        found = found.append_column(column.name, pa.nulls(found.num_rows, column.type))
+                try:
+                    return table.conform(found)
+                except BadInput as error:
+                    raise BadInput(f"{where} is of another version of this program: {error}; {step}") from error
     return table.empty()
+
+
+def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
+    """A local copy of a published DuckDB file, for reading only.
+
+    Raises BadInput naming its address `where` and the `step` to take if it is damaged or of another version of DuckDB.
+    """
+    import duckdb
+
+    try:
+        return duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.ConnectionException) or "lock" in str(error):
+            raise
+        raise BadInput(f"{where} cannot be read; {step}: {error}") from error
+
+
+def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: str) -> dict[str, Any]:
+    """What an open DuckDB file was built from, as in its release.json.
+
+    Raises BadInput naming its address `where` and the `step` to take if it is of another layout.
+    """
+    import duckdb
+
+    try:
+        content = json.loads(connection.execute("SELECT content FROM release").fetchall()[0][0])
+    except (duckdb.CatalogException, duckdb.BinderException, IndexError) as error:
+        raise BadInput(f"{where} is of another version of this program (it names no release); {step}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("tables"), dict):
+        raise BadInput(f"{where} is of another version of this program (its release names no tables); {step}")
+    return content
 
 
 def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, known: bool) -> dict[str, Any]:
