@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pytest
 
-from synapse_assets.schema import SYNAPSES, TILES, UMAP_COORDINATES, BadInput
+from synapse_assets.schema import TILES, UMAP_COORDINATES, BadInput
 from synapse_assets.settings import Settings, local_root_of
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.files import Files
@@ -203,4 +203,3 @@ def test_settings_take_an_address_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_
     assert Settings(data_root=str(tmp_path)).local_root == str(tmp_path)
     assert DatasetStore(str(tmp_path), "sample").raw == tmp_path / "sample/raw"
     assert Files("s3://lab/x").child("a%2Fb").root == "s3://lab/x/a%2Fb"
-    assert SYNAPSES.names

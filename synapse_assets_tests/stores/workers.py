@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.schema import TILES, UMAP_COORDINATES
-from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, save_arrays
+from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, maintain, save_arrays
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets_tests.stores.samples import coordinates, names, source_rows, synapses, tiles, wanted
 
@@ -84,6 +84,20 @@ def keep_optimising(uri: str, rounds: int) -> int:
     """Optimises the table again and again."""
     for _ in range(rounds):
         RegionTable(uri, TILES).optimize()
+    return rounds
+
+
+def keep_maintaining(store: DatasetStore, rounds: int) -> int:
+    """Looks after the dataset again and again."""
+    for _ in range(rounds):
+        maintain(store)
+    return rounds
+
+
+def write_often(store: DatasetStore, kind: str, rounds: int) -> int:
+    """Writes generation after generation."""
+    for generation in range(rounds):
+        write(store, kind, generation)
     return rounds
 
 
