@@ -1,6 +1,7 @@
 """Refits: when `drift` says that one is due, what `promotions` does with it, and what follows from that in the graph."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pandas as pd
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from synapse_assets.defs.em.maps import NUMBERS_FILE, highest_number
 from synapse_assets.schema import CLUSTERS, DRIFT, PROMOTIONS, SYNAPSE_PREDICTIONS
+from synapse_assets.stores.files import Files
 from synapse_assets_tests.conftest import REGIONS, SIDE_PX, Lab, planted_points, tiny_dataset
 
 NEW_DATA = ("synapses", "synapse_labels", "tile_plan", "tiles", "embeddings", "umap_coordinates", "clusters")
@@ -158,10 +161,17 @@ def test_drift_is_due_after_many_strange_synapses_and_a_refit_settles_it(lab: La
     lab.everywhere("umap_coordinates", "clusters", "synapse_predictions")
     assert refit_not_due(lab).passed
     after = dict(zip(*_columns(lab, "synapse_id", "cluster"), strict=True))
-    print(sorted(set(before.values())), sorted(set(after.values())))
-    for number in set(after.values()) & set(before.values()) - {-1}:
+    kept = (set(after.values()) & set(before.values())) - {-1}
+    assert kept
+    for number in kept:
         then = [synapse for synapse, cluster in before.items() if cluster == number]
         assert np.mean([after[synapse] == number for synapse in then]) > 0.5
+
+    # The same content again is the same clustering, though its numbers now continue another one's.
+    clusterings = lab.store.models("cluster_model")
+    fitted = clusterings.current
+    lab.materialize("cluster_model")
+    assert (clusterings.current, clusterings.candidate) == (fitted, None)
     assert lab.materialize("cluster_cards", "neuron_predictions", "warehouse").success
     assert lab.store.release()["tables"]["drift"]["rows"] == 3
 
@@ -170,7 +180,7 @@ def test_another_encoder_is_compared_on_labelled_tiles_and_candidates_on_the_old
     make_lab: Callable[..., Lab], tiny_inputs: Path
 ) -> None:
     whole = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv").encoder.model_dump()
-    lab = make_lab(encoder={**whole, "crop_px": 2})
+    lab = make_lab(encoder={**whole, "crop_px": 8})
     lab.whole_chain()
     encoders, maps = lab.store.models("encoder"), lab.store.models("umap_model")
     narrow, old_map = encoders.current, maps.current
@@ -185,7 +195,6 @@ def test_another_encoder_is_compared_on_labelled_tiles_and_candidates_on_the_old
     lab.materialize("promotions")
     found = decisions(lab)
     encoder = found["encoder"]
-    print(encoder)
     assert (encoder["decision"], encoder["in_use_before"], encoders.current) == ("promoted", narrow, wide)
     assert "both on 76 labelled tiles, each neuron_id held out" in encoder["reason"]
     assert found["umap_model"]["decision"] == "dropped"
@@ -203,11 +212,53 @@ def test_another_encoder_is_compared_on_labelled_tiles_and_candidates_on_the_old
     assert decisions(lab)["encoder"] == encoder
 
     # The narrow one again: it is worse.
-    lab.use(tiny_dataset(tiny_inputs, lab.points, encoder={**whole, "crop_px": 2}))
+    lab.use(tiny_dataset(tiny_inputs, lab.points, encoder={**whole, "crop_px": 8}))
     lab.materialize("encoder", "promotions")
     assert decisions(lab)["encoder"]["decision"] == "kept"
     assert "worse than" in decisions(lab)["encoder"]["reason"]
     assert (encoders.current, encoders.candidate) == (wide, narrow)
+
+    # A run that is killed after it put a model in use and before Dagster heard of it: the next one tells.
+    encoders.promote(str(narrow))
+    assert not stale(lab, "embeddings", "EB")
+    lab.materialize("promotions")
+    assert stale(lab, "embeddings", "EB")
+
+
+def test_a_number_once_given_out_is_not_used_again_though_its_clustering_was_removed(
+    finished_lab: Lab, tmp_path: Path
+) -> None:
+    models = replace(finished_lab.store.models("cluster_model"), folder=Files(str(tmp_path / "cluster_model")))
+    assert highest_number(models) == -1
+    made = finished_lab.store.models("cluster_model")
+    old = made.provenance(str(made.current))
+    models.save("first", lambda folder: None, replace(old, version="first", scores={"highest_number": 6.0}))
+    models.save("older", lambda folder: None, replace(old, version="older", scores={"clusters": 3.0}))
+    assert highest_number(models) == 6
+    models.folder.write_json(NUMBERS_FILE, {"highest": 9})
+    models.folder.remove("first")
+    assert highest_number(models) == 9
+    assert made.folder.read_json(NUMBERS_FILE) == {"highest": int(old.scores["highest_number"])}
+
+
+def test_without_models_nothing_is_advised_or_decided(lab: Lab) -> None:
+    lab.write(planted_points().head(1))
+    lab.materialize("synapse_table", "alignment")
+    assert refit_not_due(lab).passed
+    lab.materialize("promotions")
+    assert {row["reason"] for row in decisions(lab).values()} == {"no model was fitted yet"}
+    assert lab.store.results(DRIFT).read().num_rows == 0
+
+    # One synapse: no map, no clusters, no classifier. A region that lost it is empty.
+    lab.whole_chain()
+    assert refit_not_due(lab).passed
+    [row] = lab.store.results(DRIFT).read().to_pylist()
+    assert (row["synapses"], row["known_synapses"], row["new_synapses"], row["distance_ratio"]) == (1, 1, 0, None)
+    lab.instance.add_dynamic_partitions("tiny_brain_region", ["PB"])
+    assert refit_not_due(lab).passed
+    assert lab.store.results(DRIFT).read().column("synapses").to_pylist() == [1, 0]
+    lab.materialize("promotions", "warehouse")
+    assert {row["decision"] for row in decisions(lab).values()} == {"no candidate"}
 
 
 def _columns(lab: Lab, *names: str) -> list[list[Any]]:
