@@ -95,6 +95,11 @@ class DatasetStore:
         return self.folder.child("figures")
 
     @property
+    def warehouse_address(self) -> str:
+        """Path or address of the published DuckDB file, to show; there may be none yet."""
+        return self.folder.address(WAREHOUSE_FILE)
+
+    @property
     def warehouse_path(self) -> Path:
         """The published DuckDB file as a local file; there may be none yet.
 

@@ -31,7 +31,7 @@ def freeze_release(store: DatasetStore, name: str) -> str:
     releases = _releases(store)
     if releases.exists(f"{name}/{RELEASE_FILE}"):
         raise BadInput(f"{store.dataset} has a release '{name}' already; give the new one another name")
-    address, step = store.folder.address(WAREHOUSE_FILE), f"materialise {store.dataset}/warehouse again"
+    address, step = store.warehouse_address, f"materialise {store.dataset}/warehouse again"
     path = store.warehouse_path
     if not path.exists():
         raise BadInput(f"nothing to freeze: there is no {address}; materialise {store.dataset}/warehouse first")

@@ -65,7 +65,7 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
             _write_release(connection, content)
         folder.put(path, WAREHOUSE_FILE)
     folder.write_json(RELEASE_FILE, content)
-    return folder.address(WAREHOUSE_FILE)
+    return store.warehouse_address
 
 
 def read_released(store: DatasetStore, table: Table) -> pa.Table:
@@ -75,7 +75,7 @@ def read_released(store: DatasetStore, table: Table) -> pa.Table:
     """
     path = store.warehouse_path
     if path.exists():
-        where, step = store.folder.address(WAREHOUSE_FILE), f"materialise {store.dataset}/warehouse again"
+        where, step = store.warehouse_address, f"materialise {store.dataset}/warehouse again"
         with open_file(path, where, step) as connection:
             known = connection.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table.name]

@@ -1,7 +1,6 @@
 """S3-compatible object storage on this machine (moto), which can be told to fail."""
 
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -64,7 +63,7 @@ class ObjectStore:
             self.refuses = lambda method, path: False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def object_store() -> Iterator[ObjectStore]:
     """The storage, with the environment that reaches it; skips where moto is not installed."""
     pytest.importorskip("moto.server", reason="object storage is tested with moto: pip install 'moto[server]'")
@@ -90,4 +89,3 @@ def object_store() -> Iterator[ObjectStore]:
         yield store
     store.server.shutdown()
     thread.join()
-    assert "AWS_ENDPOINT_URL" not in os.environ
