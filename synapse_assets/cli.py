@@ -1,7 +1,6 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -53,6 +52,7 @@ def promote(
     import dagster as dg
 
     from synapse_assets.definitions import build_definitions
+    from synapse_assets.defs.failures import failure_reason
 
     prepare_home(Settings())
     job = build_definitions().resolve_job_def(f"{dataset}_promote")
@@ -64,7 +64,7 @@ def promote(
             raise_on_error=False,
         )
         if not result.success:
-            Console(stderr=True).print(failure_reason(result), style="red", markup=False, soft_wrap=True)
+            Console(stderr=True).print(failure_reason(result.all_events), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1)
 
 
@@ -127,6 +127,7 @@ def materialize() -> None:
     import dagster as dg
 
     from synapse_assets.definitions import build_definitions
+    from synapse_assets.defs.failures import failure_reason
 
     try:
         definitions = build_definitions(settings)
@@ -162,7 +163,7 @@ def materialize() -> None:
                 )
                 if not result.success:
                     # A region or group that fails is left out from here on; a step for all of them ends the dataset.
-                    failures[where] = failure_reason(result)
+                    failures[where] = failure_reason(result.all_events)
     for where, reason in failures.items():
         console.print(f"{where}: {reason}", style="red", markup=False, soft_wrap=True)
     for name in dict.fromkeys(key.path[0] for _, keys in waves for key in keys):
@@ -192,23 +193,6 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
     for dataset, wave in sorted(waves):
         keys = waves[dataset, wave]
         yield graph.get(keys[0]).partitions_def, keys
-
-
-def failure_reason(result: "dg.ExecuteInProcessResult") -> str:
-    """Why a run failed, in one sentence: what our own code says is wrong, or else the first cause."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            chain = [event.step_failure_data.error]
-            while chain[-1] is not None and chain[-1].cause is not None:
-                chain.append(chain[-1].cause)
-            said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
-            reason = said[0] if said else chain[-1]
-            return (
-                f"{event.step_key}: {re.sub(rf'^[A-Za-z0-9_.]*{reason.cls_name}: ', '', reason.message.strip())}"
-                if reason
-                else event.step_key or ""
-            )
-    return "the run failed; see its log in the UI"
 
 
 def _summary(console: Console, settings: Settings, dataset: str) -> None:

@@ -13,8 +13,11 @@ from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcil
 from synapse_assets.defs.automation import automate, automation_sensor
 from synapse_assets.defs.em import em_assets, em_jobs
 from synapse_assets.defs.em.publish import MODELS
+from synapse_assets.defs.failures import failure_sensor
 from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
+from synapse_assets.defs.schedules import nightly_schedule, refit_schedule, upkeep_schedule
+from synapse_assets.defs.upkeep import release_job, upkeep_job
 from synapse_assets.settings import Settings
 
 # Lance and torch are not safe to fork after they have started threads: steps start from a clean server process.
@@ -35,20 +38,26 @@ def build_definitions(
         datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
     )
     assets: list[dg.AssetsDefinition] = []
-    jobs: list[Any] = []
+    jobs: list[Any] = [upkeep_job(enabled)]
+    schedules = [upkeep_schedule(settings)]
+    sensors = [automation_sensor(settings), failure_sensor(settings)]
     for dataset in enabled:
         assets.append(input_assets(dataset))
+        sensors.append(arrivals_sensor(dataset, settings))
         if isinstance(dataset, EmDataset):
-            assets += automate(em_assets(dataset), settings, models=MODELS, drift="drift")
+            assets += automate(em_assets(dataset), settings, models=MODELS, drift="drift", promotions="promotions")
             jobs += em_jobs(dataset)
+            schedules.append(refit_schedule(dataset, settings))
         else:
             assets += automate(morphology_assets(dataset), settings)
             jobs += morphology_jobs(dataset)
-        jobs.append(reconcile_job(dataset))
+        jobs += [reconcile_job(dataset), release_job(dataset)]
+        schedules.append(nightly_schedule(dataset, settings))
     return dg.Definitions(
         assets=assets,
         jobs=jobs,
-        sensors=[*(arrivals_sensor(dataset, settings) for dataset in enabled), automation_sensor(settings)],
+        schedules=schedules,
+        sensors=sensors,
         resources={"installation": Installation(data_root=settings.data_root, device=settings.device)},
         executor=executor,
     )

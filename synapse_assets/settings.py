@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="Time zone of these three, such as Europe/Berlin.")
     tick_seconds: Annotated[int, Field(ge=1)] = Field(
         30, description="How often sources are looked at, and automation decides what to make."
+    )
+
+    webhook_url: SecretStr | None = Field(
+        None, description='Address that failures are posted to as {"text": ...}, as chat programs take it.'
     )
 
     @field_validator("datasets", mode="before")

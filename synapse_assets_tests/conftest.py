@@ -111,6 +111,13 @@ def tiny_dataset(inputs: Path, points: Path, **changes: object) -> EmDataset:
     return EmDataset.model_validate({**values, **changes})
 
 
+def failure_reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, as it is told to a person."""
+    from synapse_assets.defs import failures
+
+    return failures.failure_reason(result.all_events)
+
+
 class Lab:
     """One installation with the tiny dataset, an instance of its own, and a points table that a test may change."""
 

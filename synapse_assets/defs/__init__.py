@@ -12,5 +12,7 @@ import dagster as dg
 
 # Checks per region are a preview feature of Dagster 1.13; the versions are pinned and the tests hold them.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+# Observing several external assets, and conditions of our own, are beta.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # Lance logs every scan otherwise.
 os.environ.setdefault("LANCE_LOG", "error")

@@ -13,8 +13,9 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.em.synapses import region_observations
+from synapse_assets.defs.em import region_observations
 from synapse_assets.defs.metadata import OWNERS, observed_version
+from synapse_assets.defs.morphology import group_observations
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BadInput
@@ -171,7 +172,7 @@ def reconcile_job(dataset: EmDataset | MorphologyDataset) -> dg.JobDefinition:
 
     @dg.op(name=f"{dataset.name}_look_at_everything")
     def look_at_everything(context: dg.OpExecutionContext, installation: Installation) -> None:
-        """Observes the files, and the content of every region, where Dagster has no record of it or another one."""
+        """Observes the files, and the content of every region or group, where Dagster has no record of it or another one."""
         store = installation.store(dataset.name)
         first = {one.asset: _attempt(one, {})[0] for one in inputs_of(dataset)}
         time.sleep(QUIET_SECONDS)
@@ -182,11 +183,17 @@ def reconcile_job(dataset: EmDataset | MorphologyDataset) -> dg.JobDefinition:
                 context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
             if note:
                 context.log.warning(f"{one.asset}: {note}")
-        if isinstance(dataset, EmDataset) and store.synapse_table.version is not None:
-            context.instance.add_dynamic_partitions(
-                str(brain_regions(dataset).name), sorted(store.synapse_table.regions())
-            )
-            for observation in region_observations(dataset, store, context.instance):
+        try:
+            if isinstance(dataset, EmDataset):
+                regions = sorted(store.synapse_table.regions())
+                context.instance.add_dynamic_partitions(str(brain_regions(dataset).name), regions)
+                observations = list(region_observations(dataset, store, context.instance))
+            else:
+                observations = list(group_observations(dataset, store, context.instance))
+        except BadInput as error:
+            context.log.info(f"nothing to observe by part: {error}")
+        else:
+            for observation in observations:
                 context.log_event(observation)
 
     @dg.job(

@@ -85,11 +85,12 @@ def automate(
     *,
     models: Collection[str] = (),
     drift: str | None = None,
+    promotions: str | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets of one dataset, each that is made here with the condition under which automation materialises it.
 
-    `models` names those that are fitted and kept until something advises a refit; `drift` the asset whose checks advise it.
-    All others follow their inputs.
+    `models` names those that are fitted and kept until something advises a refit; `drift` the asset whose checks advise it;
+    `promotions` the one that decides on refits. All others follow their inputs.
     """
     made = [spec for one in assets if one.is_materializable for spec in one.specs]
     fitted = {spec.key for spec in made if spec.key.path[-1] in models}
@@ -99,10 +100,12 @@ def automate(
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key in fitted:
             condition = refitted(settings, fitted, advice)
+        elif spec.key.path[-1] == promotions:
+            condition = decided()
         elif spec.partitions_def is not None:
             condition = followed_by_part(settings, fitted, whole)
         else:
-            condition = followed(settings)
+            condition = followed(settings, fitted)
         return spec.replace_attributes(automation_condition=condition)
 
     return [one.map_asset_specs(with_condition) if one.is_materializable else one for one in assets]
@@ -150,7 +153,7 @@ def followed_by_part(
     ).with_label("follows its inputs, part by part")
 
 
-def followed(settings: Settings) -> dg.AutomationCondition:
+def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
     """For what is made for the whole dataset: made again when an input changed and all parts of its inputs are up to date.
 
     A region that failed is not waited for.
@@ -159,7 +162,7 @@ def followed(settings: Settings) -> dg.AutomationCondition:
         _cause(settings)
         & _out_of_date()
         & ~When.in_progress().with_label("it is being made")
-        & _inputs_settled(OutOfDate("out of date"))
+        & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("follows its inputs")
 
@@ -183,9 +186,20 @@ def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.Asse
         cause
         & needed
         & ~When.in_progress().with_label("it is being fitted")
-        & _inputs_settled(OutOfDate("made with another model than the one in use", models))
+        & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("refitted when needed")
+
+
+def decided() -> dg.AutomationCondition:
+    """For what decides on refits: after every fit, whether or not the model in use is another one since."""
+    fitted = When.any_deps_match(When.newly_updated()).since(When.newly_requested())
+    being_made = When.any_deps_match(When.in_progress() | RequestedNow())
+    return (
+        fitted.with_label("a model was fitted since it was last requested")
+        & ~When.in_progress().with_label("it is being made")
+        & ~being_made.with_label("a model is being fitted")
+    ).with_label("after every fit")
 
 
 def _cause(settings: Settings, *more: dg.AutomationCondition) -> dg.AutomationCondition:
@@ -207,12 +221,20 @@ def _cause(settings: Settings, *more: dg.AutomationCondition) -> dg.AutomationCo
     return happened.since(settled).with_label("something happened since it was last requested")
 
 
-def _inputs_settled(behind: OutOfDate) -> dg.AutomationCondition:
-    """No input is at work, and none is missing or behind, but for regions that failed."""
+def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
+    """No input is at work, and none is missing or behind, but for regions that failed.
+
+    A model is behind only where it is fitted to another one than is in use: new synapses alone do not outdate it.
+    """
     being_made = When.any_deps_match(When.in_progress() | RequestedNow())
-    behind_or_missing = When.any_deps_match((When.missing() | behind) & ~When.execution_failed())
-    return ~being_made.with_label("an input is being made") & ~behind_or_missing.with_label(
-        "an input is missing or behind, and has not failed"
+    behind = When.any_deps_match((When.missing() | OutOfDate("out of date")) & ~When.execution_failed())
+    unfitted = When.missing() | OutOfDate("fitted to another model than the one in use", models)
+    return (
+        ~being_made.with_label("an input is being made")
+        & ~behind.ignore(dg.AssetSelection.assets(*models)).with_label(
+            "an input is missing or behind, and has not failed"
+        )
+        & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
     )
 
 

@@ -7,9 +7,8 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.cli import failure_reason
 from synapse_assets.schema import ALIGNMENT, BRAIN_REGIONS, SYNAPSE_SOURCES, TILE_PLAN
-from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
+from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason, tiny_dataset
 from synapse_assets_tests.volumes.test_alignment import FLAT, T_BARS, plant, texture, write_stack
 
 

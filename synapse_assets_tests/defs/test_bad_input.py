@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synapse_assets.cli import failure_reason
-from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
+from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason, tiny_dataset
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import pandas as pd
 import pytest
 
-from synapse_assets.cli import failure_reason
 from synapse_assets.stores.rows import vectors_in_use
-from synapse_assets_tests.conftest import REGIONS, Lab, tiny_dataset
+from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason, tiny_dataset
 
 FITTED = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
 

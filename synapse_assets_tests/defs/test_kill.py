@@ -11,10 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from synapse_assets.cli import failure_reason
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vectors_in_use
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason
 
 
 def _run_until_killed(inputs: Path, root: Path, asset: str, parts: int) -> None:

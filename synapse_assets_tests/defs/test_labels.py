@@ -9,10 +9,9 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from synapse_assets.cli import failure_reason
 from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.stores.rows import labelled_synapses
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason
 
 
 def neuron_table(lab: Lab, folder: Path) -> Path:

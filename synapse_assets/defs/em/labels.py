@@ -102,7 +102,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         tables, origins = [], []
         for source in dataset.neurons:
             tally = Tally()
-            tables.append(read_neurons(source, tally))
+            tables.append(read_neurons(source, tally, store.raw))
             origins.append(provenance(source, tally))
         table = NEURONS.conform(join_neurons(tables))
         store.results(NEURONS).write(table)

@@ -120,7 +120,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             for source in dataset.sources:
                 tally = Tally()
                 progress = progress_logger(context.log.info, f"source {source.name}: synapses")
-                for batch in read_source(source, dataset.volumes[source.volume], names, tally):
+                for batch in read_source(source, dataset.volumes[source.volume], names, tally, store.raw):
                     within = limit.keep(batch)
                     split.write(within)
                     written += within.num_rows

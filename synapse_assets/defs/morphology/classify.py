@@ -11,6 +11,7 @@ from synapse_assets.defs.fitting import Fitted, fit_once
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.morphology.figures import kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
+from synapse_assets.defs.morphology.synapses import FITTED_FEATURES, NEW_FEATURES
 from synapse_assets.defs.partitions import investigation_groups
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
@@ -20,11 +21,11 @@ from synapse_assets.stores.rows import content_key
 def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     groups = investigation_groups(dataset)
-    features_key, projection_key, clusters_key, stability_key, classifier_key, predictions_key = (
+    projection_key, clusters_key, stability_key, classifier_key, predictions_key = (
         dg.AssetKey([dataset.name, name])
-        for name in ("features", "projection", "clusters", "cluster_stability", "cluster_classifier", "predictions")
+        for name in ("projection", "clusters", "cluster_stability", "cluster_classifier", "predictions")
     )
-    synapses_key = dg.AssetKey([dataset.name, "synapses"])
+    fitted_key, new_key = (dg.AssetKey([dataset.name, name]) for name in (FITTED_FEATURES, NEW_FEATURES))
 
     @dg.asset(
         **describe(
@@ -35,7 +36,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             {"scikitlearn", "xgboost"},
             dataset.model_dump(mode="json", include={"groups", "features"}),
         ),
-        deps=[synapses_key, features_key, projection_key, clusters_key, stability_key],
+        deps=[fitted_key, projection_key, clusters_key, stability_key],
         partitions_def=groups,
         pool="fit",
         check_specs=[
@@ -160,7 +161,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "5_classify", "predictions", morphology.PREDICTIONS, {"parquet"}),
-        deps=[synapses_key, features_key, projection_key, clusters_key, classifier_key],
+        deps=[new_key, projection_key, clusters_key, classifier_key],
         partitions_def=groups,
         check_specs=[
             dg.AssetCheckSpec(

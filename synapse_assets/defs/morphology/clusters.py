@@ -11,6 +11,7 @@ from synapse_assets.defs.fitting import Fitted, fit_once
 from synapse_assets.defs.metadata import Stopwatch, check, describe
 from synapse_assets.defs.morphology.figures import kept_maps, kept_picture
 from synapse_assets.defs.morphology.groups import Group
+from synapse_assets.defs.morphology.synapses import FITTED_FEATURES
 from synapse_assets.defs.partitions import investigation_groups
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
@@ -21,9 +22,9 @@ from synapse_assets.stores.rows import content_key
 def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     groups = investigation_groups(dataset)
-    synapses_key, features_key, projection_key, sweep_key, clusters_key, stability_key = (
+    fitted_key, projection_key, sweep_key, clusters_key, stability_key = (
         dg.AssetKey([dataset.name, name])
-        for name in ("synapses", "features", "projection", "parameter_sweep", "clusters", "cluster_stability")
+        for name in (FITTED_FEATURES, "projection", "parameter_sweep", "clusters", "cluster_stability")
     )
     resampling = dataset.resampling.model_dump(mode="json")
     conditions = {name: group.conditions for name, group in dataset.groups.items()}
@@ -42,7 +43,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             {"parquet"},
             [resampling, conditions, dataset.seed],
         ),
-        deps=[synapses_key, features_key],
+        deps=[fitted_key],
         partitions_def=groups,
         pool="fit",
         check_specs=[
@@ -108,7 +109,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         **describe(
             dataset, "4_clusters", "parameter_sweep", morphology.PARAMETER_SWEEP, {"parquet"}, {"published": published}
         ),
-        deps=[features_key, projection_key],
+        deps=[projection_key],
         partitions_def=groups,
     )
     def parameter_sweep(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -148,7 +149,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "4_clusters", "clusters", morphology.CLUSTERS, {"parquet"}),
-        deps=[features_key, sweep_key, projection_key],
+        deps=[fitted_key, sweep_key, projection_key],
         partitions_def=groups,
         pool="fit",
         check_specs=[
@@ -252,7 +253,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **describe(dataset, "4_clusters", "cluster_stability", morphology.CLUSTER_STABILITY, {"parquet"}),
-        deps=[features_key, clusters_key, projection_key],
+        deps=[fitted_key, clusters_key, projection_key],
         partitions_def=groups,
         check_specs=[
             dg.AssetCheckSpec(

@@ -1,0 +1,72 @@
+"""When something fails: why, in one sentence a person can act on, and the sensor that tells it (log, webhook)."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterable
+
+import dagster as dg
+
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+
+_SECONDS_FOR_THE_WEBHOOK = 10
+
+
+def failure_reason(events: Iterable[dg.DagsterEvent]) -> str:
+    """Why a run failed, by its events: `<asset>: <what our own code says is wrong, or else the first cause>`."""
+    for event in events:
+        if event.is_step_failure:
+            chain = [event.step_failure_data.error]
+            while chain[-1] is not None and chain[-1].cause is not None:
+                chain.append(chain[-1].cause)
+            said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
+            reason = said[0] if said else chain[-1]
+            if reason is None:
+                return event.step_key or ""
+            return f"{event.step_key}: {re.sub(rf'^[A-Za-z0-9_.]*{reason.cls_name}: ', '', reason.message.strip())}"
+    return "the run failed; see its log in the UI"
+
+
+def failure_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Tells of every run that failed: which asset, which region, what to do. In the log, and to `webhook_url` if there is one."""
+
+    @dg.run_failure_sensor(
+        name="failures",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=settings.tick_seconds,
+        description="Tells of every run that failed: asset, region, and what to do. In its log, and to SYNAPSE_WEBHOOK_URL if set.",
+    )
+    def failures(context: dg.RunFailureSensorContext) -> None:
+        told = failure_message(context.dagster_run, context.get_step_failure_events(), context.failure_event.message)
+        context.log.error(told)
+        if settings.webhook_url is not None:
+            tell(settings.webhook_url.get_secret_value(), told)
+
+    return failures
+
+
+def failure_message(run: dg.DagsterRun, failed_steps: Iterable[dg.DagsterEvent], message: str | None) -> str:
+    """What is told of a failed run. `message`: what Dagster says of it, for a run that failed outside of a step."""
+    part = run.tags.get("dagster/partition")
+    failed = list(failed_steps)
+    names = sorted({event.asset_key.to_user_string() for event in failed if event.asset_key} or set(_asset_names(run)))
+    what = ", ".join(names) or run.job_name
+    where = f", partition {part}" if part else ""
+    reason = failure_reason(failed) if failed else message or "the run ended without a word; see its log"
+    return f"{what}{where}: {reason} (run {run.run_id[:8]})"
+
+
+def tell(url: str, text: str) -> None:
+    """Posts {"text": ...} as JSON, as chat programs take it. Raises OSError if that fails: the tick shows it and it is repeated."""
+    if not url.startswith(("http://", "https://")):
+        raise BadInput("SYNAPSE_WEBHOOK_URL is no http(s) address")
+    request = urllib.request.Request(  # noqa: S310 -- the scheme was looked at
+        url, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=_SECONDS_FOR_THE_WEBHOOK):  # noqa: S310
+        pass
+
+
+def _asset_names(run: dg.DagsterRun) -> list[str]:
+    return [key.to_user_string() for key in run.asset_selection or ()]

@@ -1,0 +1,314 @@
+"""What automation requests, and what it leaves alone. Conditions are evaluated by Dagster itself, runs are really made."""
+
+import datetime as dt
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
+from synapse_assets_tests.conftest import REGIONS, Lab
+
+WHOLE = ""
+LABELS = ("follows its inputs", "follows its inputs, part by part", "refitted when needed", "after every fit")
+# From a change of places in one region to the warehouse.
+OF_A_REGION = {
+    "synapses",
+    "tile_plan",
+    "tiles",
+    "embeddings",
+    "umap_coordinates",
+    "clusters",
+    "synapse_predictions",
+}
+
+
+@dataclass
+class Automation:
+    """A lab, and the daemon's part played by hand: look, run what is requested, look again."""
+
+    lab: Lab
+    cursor: Any = None
+    now: dt.datetime = field(default_factory=lambda: dt.datetime(2026, 3, 3, 12, tzinfo=dt.UTC))
+
+    def observe(self) -> None:
+        """What the arrivals sensor does at the first still look."""
+        from synapse_assets.defs.arrivals import content_of, inputs_of
+
+        for one in inputs_of(self.lab.dataset):
+            key = dg.AssetKey([self.lab.dataset.name, one.asset])
+            tags = {"dagster/data_version": content_of(one)[0]}
+            self.lab.instance.report_runless_asset_event(dg.AssetObservation(key, tags=tags))
+
+    def tick(self) -> dict[str, set[str]]:
+        """One look: the assets that are requested, each with its regions (or `WHOLE`)."""
+        self.now += dt.timedelta(seconds=30)
+        result = dg.evaluate_automation_conditions(
+            self.lab.definitions, self.lab.instance, cursor=self.cursor, evaluation_time=self.now
+        )
+        self.cursor = result.cursor
+        keys = self.lab.definitions.resolve_asset_graph().materializable_asset_keys
+        found = {key.path[-1]: {part or WHOLE for part in result.get_requested_partitions(key)} for key in keys}
+        return {name: parts for name, parts in found.items() if parts}
+
+    def run(self, requested: dict[str, set[str]]) -> list[dg.ExecuteInProcessResult]:
+        """Runs what is requested, one run a region, as the daemon does."""
+        results = []
+        for part in sorted(set().union(*requested.values())):
+            names = [name for name, parts in requested.items() if part in parts]
+            results.append(self.lab.materialize(*names, region=part or None, raises=False))
+        return results
+
+    def settle(self, most: int = 20) -> list[dict[str, set[str]]]:
+        """Looks and runs until nothing is requested any more; gives what was requested at each look."""
+        looks = []
+        for _ in range(most):
+            requested = self.tick()
+            if not requested:
+                return looks
+            looks.append(requested)
+            self.run(requested)
+        raise AssertionError(f"it does not come to rest: {looks[-2:]}")
+
+
+def made(looks: list[dict[str, set[str]]]) -> dict[str, set[str]]:
+    """All that was requested, by asset."""
+    found: dict[str, set[str]] = {}
+    for look in looks:
+        for name, parts in look.items():
+            found.setdefault(name, set()).update(parts)
+    return found
+
+
+def times(looks: list[dict[str, set[str]]], name: str, part: str = WHOLE) -> int:
+    """How often that part of an asset was requested."""
+    return sum(part in look.get(name, set()) for look in looks)
+
+
+@pytest.fixture(scope="module")
+def settled(
+    tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Any, list[dict[str, set[str]]]]:
+    """A lab that automation has brought from nothing to the warehouse: where, a copy of it, cursor, and what was requested."""
+    place = tmp_path_factory.mktemp("automated")
+    (place / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(place / "home")) as instance:
+        automation = Automation(Lab(tiny_inputs, place, instance))
+        automation.observe()
+        looks = automation.settle()
+        cursor = automation.cursor
+    kept = place.with_name("kept")
+    shutil.copytree(place, kept)
+    return place, kept, cursor, looks
+
+
+@pytest.fixture
+def automation(settled: tuple[Path, Path, Any, list[Any]], tiny_inputs: Path) -> Iterator[Automation]:
+    """The settled lab, as it was."""
+    place, kept, cursor, _ = settled
+    shutil.rmtree(place)
+    shutil.copytree(kept, place)
+    with dg.DagsterInstance.local_temp(str(place / "home")) as instance:
+        yield Automation(Lab(tiny_inputs, place, instance), cursor)
+
+
+def change(automation: Automation, how: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Changes the points table, and observes it."""
+    automation.lab.write(how(pd.read_csv(automation.lab.points)))
+    automation.observe()
+
+
+def moved(region: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Two synapses of a region lie one voxel further."""
+
+    def how(points: pd.DataFrame) -> pd.DataFrame:
+        rows = points.index[points["region"] == region][:2]
+        points.loc[rows, "x"] += 1
+        return points
+
+    return how
+
+
+def test_from_nothing_to_the_warehouse(settled: tuple[Path, Path, Any, list[dict[str, set[str]]]]) -> None:
+    """All was missing before the first look, and every region and model is made, once."""
+    looks = settled[3]
+    assert looks[0] == {"synapse_table": {WHOLE}}
+    requested = made(looks)
+    assert all(requested[name] == set(REGIONS) for name in (*OF_A_REGION, "synapse_labels"))
+    assert {"encoder", "umap_model", "cluster_model", "synapse_classifier", "warehouse"} <= set(requested)
+    for name in (*OF_A_REGION, "synapse_labels"):
+        assert all(times(looks, name, region) == 1 for region in REGIONS), name
+    for name in ("synapse_table", "encoder", "umap_model", "cluster_model", "synapse_classifier", "warehouse"):
+        assert times(looks, name) == 1, name
+
+
+def test_only_the_region_that_changed_is_made_again(automation: Automation) -> None:
+    change(automation, moved("EB"))
+    looks = automation.settle()
+    requested = made(looks)
+    assert {name: parts for name, parts in requested.items() if parts != {WHOLE}} == dict.fromkeys(OF_A_REGION, {"EB"})
+    for name in OF_A_REGION:
+        assert times(looks, name, "EB") == 1, name
+    assert times(looks, "warehouse") == 1
+    assert not {"encoder", "umap_model", "cluster_model", "synapse_classifier"} & set(requested), "nothing is refitted"
+
+
+def test_the_same_content_again_requests_nothing(automation: Automation) -> None:
+    automation.observe()
+    points = pd.read_csv(automation.lab.points)
+    automation.lab.write(points)
+    automation.observe()
+    assert automation.settle() == []
+    # Other bytes, the same rows: the table is read again, and that is all.
+    change(automation, lambda points: points.iloc[::-1])
+    assert set(made(automation.settle())) == {"synapse_table"}
+
+
+def test_labels_alone_rerun_what_depends_on_labels(automation: Automation) -> None:
+    def relabelled(points: pd.DataFrame) -> pd.DataFrame:
+        row = points.index[points["region"] == "AL_L"][0]
+        points.loc[row, "nt"] = "gaba" if points.loc[row, "nt"] != "gaba" else "glutamate"
+        return points
+
+    change(automation, relabelled)
+    requested = made(automation.settle())
+    assert requested["synapse_labels"] == {"AL_L"}
+    assert not OF_A_REGION & set(requested)
+    assert {"splits", "cluster_cards", "neuron_predictions", "warehouse"} <= set(requested)
+    label_of = dict(
+        zip(*automation.lab.store.results(SYNAPSE_LABELS).read("AL_L", ["synapse_id", "target"]).to_pydict().values())
+    )
+    points = pd.read_csv(automation.lab.points).query("region == 'AL_L'")
+    assert label_of == dict(zip(points["id"], points["nt"]))
+
+
+def test_a_region_that_is_gone_empties_and_a_new_one_comes(automation: Automation) -> None:
+    change(automation, lambda points: points.assign(region=points["region"].replace("EB", "FB")))
+    requested = made(automation.settle())
+    assert all(requested[name] == {"EB", "FB"} for name in OF_A_REGION)
+    counts = automation.lab.store.synapses.regions()
+    assert "EB" not in counts
+    assert counts["FB"] == 24
+    assert automation.lab.store.results(UMAP_COORDINATES).partitions()["EB"] == 0
+    import duckdb
+
+    with duckdb.connect(str(automation.lab.store.warehouse_path), read_only=True) as warehouse:
+        rows = warehouse.execute("SELECT DISTINCT brain_region FROM clusters ORDER BY 1").fetchall()
+    assert [row[0] for row in rows] == ["AL_L", "FB", "LH_L"]
+
+
+def test_a_lost_cursor_makes_no_difference(automation: Automation) -> None:
+    automation.cursor = None
+    assert automation.settle() == []
+    # A change that came while nobody looked is found by the first look.
+    change(automation, moved("LH_L"))
+    automation.lab.materialize("synapse_table")
+    automation.cursor = None
+    requested = made(automation.settle())
+    assert all(requested[name] == {"LH_L"} for name in OF_A_REGION)
+
+
+def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automation) -> None:
+    change(automation, lambda points: points.assign(x=points["x"].where(points["region"] != "EB", 20_000)))
+    looks = automation.settle()
+    assert times(looks, "synapses", "EB") == 1, "it is not tried again and again"
+    assert all(automation.tick() == {} for _ in range(3))
+    # What other regions have is still published.
+    automation.now = automation.now.replace(hour=2, minute=59, second=45) + dt.timedelta(days=1)
+    assert automation.tick()["synapses"] == {"EB"}, "the nightly look tries it once more"
+    assert automation.tick() == {}
+    change(automation, moved("AL_L"))
+    automation.lab.write(pd.read_csv(automation.lab.points).assign(x=lambda p: p["x"].where(p["x"] < 20_000, 30)))
+    automation.observe()
+    requested = made(automation.settle())
+    assert requested["clusters"] == {"AL_L", "EB"}, "mended input is taken up"
+
+
+def test_blocking_checks_are_waited_for(automation: Automation) -> None:
+    """Coordinates with x and y exchanged contradict the volume: no tile is cut of them."""
+    dataset = automation.lab.dataset.model_dump()
+    dataset["sources"][0]["columns"] |= {"x": "y", "y": "x"}
+    automation.lab.use(type(automation.lab.dataset).model_validate(dataset))
+    graph = automation.lab.definitions.resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["tiny", "tiles"])).automation_condition is not None
+    looks = automation.settle()
+    evaluation = automation.lab.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey(["tiny", "alignment"]), "coordinates_fit")]
+    )
+    (record,) = evaluation.values()
+    passed = record.status.value == "SUCCEEDED"
+    assert times(looks, "synapse_table") == 1
+    assert bool(made(looks).get("tiles")) == passed
+
+
+def test_a_changed_setting_is_followed(automation: Automation) -> None:
+    dataset = automation.lab.dataset.model_dump()
+    dataset["volumes"]["em"]["offset_voxels"] = (1, 0, 0)
+    automation.lab.use(type(automation.lab.dataset).model_validate(dataset))
+    automation.observe()
+    requested = made(automation.settle())
+    assert requested["tiles"] == set(REGIONS)
+    assert "neuron_predictions" in requested
+
+
+def test_a_new_encoder_reaches_every_region_through_refitted_models(automation: Automation) -> None:
+    """Promoting an encoder: all regions are embedded anew, then what is fitted on it is, then regions are placed anew."""
+    lab = automation.lab
+    dataset = lab.dataset.model_dump()
+    dataset["encoder"]["crop_px"] = 16
+    lab.use(type(lab.dataset).model_validate(dataset))
+    lab.materialize("encoder")
+    assert lab.store.models("encoder").candidate is not None
+    assert not set(made(automation.settle())) & {"embeddings", "umap_model"}, "a candidate touches no region"
+    job = lab.definitions.resolve_job_def("tiny_promote")
+    config = {"ops": {"tiny_promote_model": {"config": {"model": "encoder"}}}}
+    assert job.execute_in_process(instance=lab.instance, run_config=config).success
+    looks = automation.settle()
+    requested = made(looks)
+    assert requested["embeddings"] == set(REGIONS)
+    assert {"umap_model", "cluster_model", "synapse_classifier", "warehouse"} <= set(requested)
+    order = [
+        next(i for i, look in enumerate(looks) if name in look)
+        for name in ("embeddings", "umap_model", "umap_coordinates", "clusters")
+    ]
+    assert order == sorted(order)
+    assert times(looks, "warehouse") == 1
+    assert not [run for run in lab.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))]
+
+
+def test_models_are_refitted_when_drift_advises_it(automation: Automation) -> None:
+    """The check of `drift` is what counts, not the drift itself (see test_refits.py)."""
+    lab = automation.lab
+    key = dg.AssetKey(["tiny", "drift"])
+    lab.instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    assert automation.tick() == {}
+    lab.instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    lab.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name="refit_not_due",
+            passed=False,
+            metadata={},
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+    )
+    assert {"umap_model", "synapse_classifier", "encoder"} <= set(automation.tick())
+    assert automation.tick() == {}, "once"
+
+
+def test_every_condition_is_labelled(automation: Automation) -> None:
+    graph = automation.lab.definitions.resolve_asset_graph()
+    for key in graph.materializable_asset_keys:
+        condition = graph.get(key).automation_condition
+        assert condition is not None, key
+        assert condition.get_label() in (
+            "follows its inputs",
+            "follows its inputs, part by part",
+            "refitted when needed",
+        )
+        assert all(child.get_label() or child.children for child in condition.children), key
