@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
@@ -39,6 +38,7 @@ from synapse_assets.datasets.sources import (
 )
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
+from synapse_assets.datasets.yaml_text import parse_yaml
 from synapse_assets.schema import BadInput
 
 __all__ = [
@@ -248,9 +248,9 @@ def load_dataset(name_or_path: str, data_root: str) -> EmDataset | MorphologyDat
         packaged = sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
         raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not valid YAML: {error}") from error
+        content = parse_yaml(path.read_bytes())
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
     try:

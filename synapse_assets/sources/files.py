@@ -7,6 +7,7 @@ columns mean belongs to the readers beside this module.
 import csv
 import gzip
 import io
+import re
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import ijson
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
@@ -30,6 +32,11 @@ BATCH_ROWS = 65_536
 _JSON_ROWS = 16_384
 _BLOCK_BYTES = 2 << 20
 _GZIP = b"\x1f\x8b"
+# No table nests deeper, or holds a longer text.
+JSON_DEPTH = 100
+_LONGEST_TEXT = 16 << 20
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.
 _BUSY_SECONDS = 2.0
 KINDS = {
@@ -135,6 +142,48 @@ class TableFile:
         return ""
 
 
+class JsonText:
+    """A stream of JSON text for ijson, which needs memory by the square of the nesting and by the longest text: one that no
+    table has is refused, before it is parsed."""
+
+    def __init__(self, stream: IO[bytes], file: Path) -> None:
+        self._stream, self._file = stream, file
+        self._depth = self._length = 0
+        self._inside = self._escaped = False
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end."""
+        block = self._stream.read(size)
+        self._look_at(block)
+        return block
+
+    def _look_at(self, block: bytes) -> None:
+        text = block[1:] if self._escaped else block
+        self._escaped = False
+        if b"\\" in text:
+            text = _ESCAPE.sub(b"", text)
+            self._escaped = text.endswith(b"\\")
+        found = text.translate(None, _NOT_STRUCTURE)
+        # Whatever is between quotes is text; texts without brackets are two quotes by now.
+        parts = (b'"' * self._inside + found).replace(b'""', b"").split(b'"')
+        brackets = np.frombuffer(b"".join(parts[::2]), np.uint8)
+        # Of the two pairs, { [ are 123 and 91, } ] are 125 and 93.
+        depths = self._depth + np.cumsum(np.where((brackets == 123) | (brackets == 91), 1, -1))
+        if depths.size:
+            self._depth = int(depths[-1])
+            if depths.max() > JSON_DEPTH:
+                raise BadInput(
+                    f"{self._file} nests deeper than {JSON_DEPTH} brackets: it is no table of synapses or neurons"
+                )
+        goes_on = b'"' not in found and (self._inside or not found)
+        self._length = self._length + len(block) if goes_on else 0
+        self._inside = len(parts) % 2 == 0
+        if self._length > _LONGEST_TEXT:
+            raise BadInput(
+                f"{self._file} has a text or number longer than {_LONGEST_TEXT >> 20} MiB: it is broken, or no table of synapses or neurons"
+            )
+
+
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
     """Turns what libraries raise for a broken file into BadInput."""
@@ -143,6 +192,9 @@ def reading(file: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ijson.JSONError, csv.Error, UnicodeDecodeError) as error:
         # Parsers show the place in the text over several lines.
         said = " ".join(str(error).split()).rstrip(".")
+        if "straddles" in said:
+            said = f"a line, or a text in quotes, is longer than {_BLOCK_BYTES >> 20} MiB; is a quote never closed?"
+            raise BadInput(f"{file} cannot be read: {said}") from error
         raise BadInput(f"{file} cannot be read: {said}. Is it whole, and of the kind that its suffix says?") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
@@ -278,7 +330,7 @@ class _Json(TableFile):
 
     def _objects(self) -> Iterator[dict[str, Any]]:
         with _text_start(self.file, self._gzip) as stream:
-            for row, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
+            for row, item in enumerate(ijson.items(JsonText(stream, self.file), "item", use_float=True), start=1):
                 if not isinstance(item, dict):
                     raise BadInput(f"{self.file}, row {row}: {item!r} is no object; a list of objects is wanted")
                 yield item

@@ -248,6 +248,7 @@ def _plain(path: str) -> str:
 
 
 def _alone(path: str) -> SourceFile:
+    _refuse_no_text(path)
     return SourceFile(_printable(Path(path).name), _printable(path), _plain(path), True)
 
 
@@ -284,6 +285,8 @@ def _matching(pattern: str) -> list[SourceFile]:
 
 
 def _several(folder: str, names: Sequence[str]) -> list[SourceFile]:
+    for name in names:
+        _refuse_no_text(os.path.join(folder, name))
     places = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
     return [SourceFile(_printable(Path(name).as_posix()), _printable(place), place) for name, place in places]
 
@@ -354,6 +357,13 @@ def _named_apart(files: list[SourceFile], where: str) -> list[SourceFile]:
 
 def _address_name(address: str) -> str:
     return _printable(last_part(address)) or "table"
+
+
+def _refuse_no_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"the name of the file {_printable(path)} is no UTF-8 text: rename it") from error
 
 
 def _printable(name: str) -> str:

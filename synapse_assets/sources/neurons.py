@@ -32,6 +32,8 @@ _SIDES = {
     **dict.fromkeys(("center", "centre", "c", "central", "middle", "midline", "m"), "center"),
 }
 _NO_SIDE = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown"})
+# The files of a whole export are a few MiB.
+_LARGEST_JSON = 512 << 20
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
 
@@ -260,9 +262,15 @@ def _objects(path: str) -> dict[str, dict[str, Any]]:
             )
         return found
 
+    if file.stat().st_size > _LARGEST_JSON:
+        raise BadInput(f"{file} is larger than {_LARGEST_JSON >> 20} MiB: is it the file of the skeletons?")
     try:
         content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=unique)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except BadInput:
+        raise
+    except RecursionError as error:
+        raise BadInput(f"{file} nests too deep: it is no export of Synister") from error
+    except ValueError as error:
         raise BadInput(f"{file} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise BadInput(f"{file} should be one JSON object keyed by id")

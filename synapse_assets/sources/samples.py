@@ -13,7 +13,7 @@ import pyarrow as pa
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
-from synapse_assets.sources.files import TableFile, arrow_column, kind_of, open_table, reading, table_names
+from synapse_assets.sources.files import JsonText, TableFile, arrow_column, kind_of, open_table, reading, table_names
 
 SAMPLE_ROWS = 200_000
 # Bytes of a text file that its rows are estimated from.
@@ -99,7 +99,7 @@ def _first_rows(opened: TableFile) -> pa.Table:
 def _keyed_sample(file: Path) -> Sample:
     def objects() -> Iterator[dict[str, Any]]:
         with file.open("rb") as stream:
-            for key, fields in ijson.kvitems(stream, "", use_float=True):
+            for key, fields in ijson.kvitems(JsonText(stream, file), "", use_float=True):
                 if not isinstance(fields, dict):
                     raise BadInput(
                         f"{file}, '{key}': {fields!r} is no object; exports of Synister are objects of objects"

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
+from synapse_assets.sources.files import JsonText
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
@@ -48,9 +49,9 @@ def read(source: SynisterSource, regions: RegionNames, tally: Tally) -> Iterator
         try:
             # use_float: whole numbers stay whole, to the last digit.
             items: Iterator[tuple[str | None, Any]] = (
-                ijson.kvitems(stream, "", use_float=True)
+                ijson.kvitems(JsonText(stream, file), "", use_float=True)
                 if source.format == "synister_v3"
-                else ((None, fields) for fields in ijson.items(stream, "item", use_float=True))
+                else ((None, fields) for fields in ijson.items(JsonText(stream, file), "item", use_float=True))
             )
             while rows := list(islice(items, BATCH_ROWS)):
                 yield _Batch(rows, first_row, source).table(regions, made_ids)

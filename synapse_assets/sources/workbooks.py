@@ -11,7 +11,7 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,10 @@ from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place
 __all__ = ["read_workbook", "read_workbooks", "shown_address"]
 
 _EXCEL, _CSV = (".xlsx", ".xlsm"), (".csv",)
+# A workbook is small; beyond this it is no table of synapses, or was made to fill the memory.
+_LARGEST_FILE = 200 << 20
+_LARGEST_UNPACKED = 256 << 20
+_MOST_ROWS, _MOST_CELLS = 200_000, 20_000_000
 _OLE2 = bytes.fromhex("D0CF11E0A1B11AE1")  # compound file: .xls before 2007, and every encrypted workbook
 _ZIP = b"PK\x03\x04"
 _IDS = ("neuron_id", "synapse_type", "brain_region")
@@ -39,7 +43,12 @@ _AREAS = ("synapse_area", "bouton_area")
 # What counts as empty in CSV does so in Excel; #NV is the German Excel's #N/A.
 _NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"#NV"}
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
+# Excel's columns end at XFD.
+_FAR_COLUMN_XML = re.compile(rb"""\sr\s*=\s*["'][A-Za-z]{4}""")
 _FORMULA_XML = re.compile(rb"<(?:\w+:)?f[ >/]")
+
+
+_SPLIT = "delete what is not needed, save it in Excel, or split it"
 
 
 class _Formula:
@@ -130,6 +139,8 @@ def _read(workbook: Workbook, listed: SourceFile, dataset: MorphologyDataset) ->
     if suffix not in _EXCEL + _CSV:
         legacy = ". Open it in Excel and save it as .xlsx" if suffix in (".xls", ".xlsb", ".ods", ".numbers") else ""
         raise BadInput(f"{origin}: a workbook is a file that ends in .xlsx, .xlsm or .csv{legacy}")
+    if file.stat().st_size > _LARGEST_FILE:
+        raise BadInput(f"{origin} is larger than {_LARGEST_FILE >> 20} MiB, too large for a workbook: split it")
     content = file.read_bytes()
     _refuse_other_content(content, suffix, origin)
     grid = _excel(content, origin, workbook) if suffix in _EXCEL else _csv(file, origin, workbook)
@@ -194,6 +205,7 @@ class _Sheet(NamedTuple):
 def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
     """The mapped cells of the workbook's sheet, as Excel stored them: numbers, text, dates, booleans, errors as text."""
     with _parsing(origin):
+        has_formulas = _looked_into(content, origin)
         sheets = _sheets(content, workbook.sheet)
     title = _chosen_sheet(sheets, origin, workbook)
     where = f"{origin}, sheet '{title}'"
@@ -203,7 +215,7 @@ def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
     found = _found_columns(names, workbook.columns, where)
     formulas: dict[int, _Row] = {}
     with _parsing(origin):
-        if _has_formulas(content):
+        if has_formulas:
             formulas = {
                 number: row for number, row in _sheets(content, title, True)[title].rows.items() if number > first
             }
@@ -224,6 +236,8 @@ def _parsing(origin: str) -> Iterator[None]:
     """Turns whatever a broken part of the archive makes openpyxl stumble over into BadInput."""
     try:
         yield
+    except BadInput as error:
+        raise BadInput(str(error) if origin in str(error) else f"{origin}: {error}") from error
     except Exception as error:
         if "Content_Types" in str(error) or "no valid workbook part" in str(error):
             raise BadInput(f"{origin} is a zip archive, but no workbook: is it the right file?") from error
@@ -241,7 +255,7 @@ def _sheets(content: bytes, only: str | None, formulas: bool = False) -> dict[st
     sheets = {}
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # some programs write wrong ones, and rows beyond them would be lost
-        rows = enumerate(sheet.iter_rows(), start=1) if only in (None, sheet.title) else ()
+        rows = _bounded(sheet.iter_rows(), sheet.title) if only in (None, sheet.title) else ()
         # A formula whose value is the empty text has a value; one without a stored value has None.
         values = (
             (n, ["" if c.value is None and c.data_type in ("s", "str") else c.value for c in row]) for n, row in rows
@@ -252,10 +266,36 @@ def _sheets(content: bytes, only: str | None, formulas: bool = False) -> dict[st
     return sheets
 
 
-def _has_formulas(content: bytes) -> bool:
+def _looked_into(content: bytes, origin: str) -> bool:
+    """Whether the workbook has formulas. Raises BadInput for an archive that unpacks to more than a workbook has."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        parts = [name for name in archive.namelist() if "worksheets/" in name and name.endswith(".xml")]
-        return any(_FORMULA_XML.search(archive.read(part)) for part in parts)
+        # zipfile unpacks no more of a part than it is said to have.
+        if sum(part.file_size for part in archive.infolist()) > _LARGEST_UNPACKED:
+            raise BadInput(
+                f"{origin} unpacks to more than {_LARGEST_UNPACKED >> 20} MiB, too large for a workbook: {_SPLIT}"
+            )
+        formulas = False
+        for name in archive.namelist():
+            if "worksheets/" in name and name.endswith(".xml"):
+                sheet = archive.read(name)
+                if _FAR_COLUMN_XML.search(sheet):
+                    raise BadInput(
+                        f"{origin} has cells beyond Excel's last column XFD, so it was not made by it: {_SPLIT}"
+                    )
+                formulas = formulas or _FORMULA_XML.search(sheet) is not None
+    return formulas
+
+
+def _bounded(rows: Iterable[_Row], title: str) -> Iterator[tuple[int, _Row]]:
+    """The rows with their numbers from 1. Raises BadInput beyond what a workbook has."""
+    count = 0
+    for number, row in enumerate(rows, start=1):
+        count += len(row)
+        if number > _MOST_ROWS or count > _MOST_CELLS:
+            raise BadInput(
+                f"sheet '{title}' has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells, too many for a workbook: {_SPLIT}"
+            )
+        yield number, row
 
 
 def _chosen_sheet(sheets: dict[str, _Sheet], origin: str, workbook: Workbook) -> str:

@@ -20,6 +20,8 @@ from synapse_assets.volumes._chunked import Box, chunked
 _TIFF = (".tif", ".tiff")
 # Read at once from a stack whose pages lie in the file as they are.
 _PIECE = (1, 1024, 1024)
+# An image that lies compressed in its file is unpacked as a whole for each tile: larger ones are refused.
+_MOST_PIXELS = 1 << 29
 _Bytes = npt.NDArray[np.uint8]
 # What the decoders raise for damaged files.
 _DAMAGED = (
@@ -109,7 +111,16 @@ def _section_shape(path: Path, where: str) -> tuple[int, int]:
         raise BadInput(
             f"{where}: section '{path.name}' holds {dtype}, but a volume holds 8-bit grey values; convert it to uint8"
         )
+    _refuse_large(shape, f"{where}: section '{path.name}'")
     return shape[0], shape[1]
+
+
+def _refuse_large(shape: tuple[int, ...], what: str) -> None:
+    if math.prod(shape[-2:]) > _MOST_PIXELS:
+        raise BadInput(
+            f"{what} is {shape[-2:]} pixels (rows, columns), more than {_MOST_PIXELS:,}, and has to be unpacked as a whole for each tile: "
+            "convert the volume to zarr or precomputed, which are read in pieces"
+        )
 
 
 def _read_section(path: Path, shape: tuple[int, int], where: str) -> _Bytes:
@@ -160,6 +171,8 @@ def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: t
         return chunked(lambda box: values[box], shape=shape, origin=origin, chunk_shape=piece, context=context)
     if pages != shape[0]:
         raise BadInput(f"{where}: it has {pages} pages, but says it holds {shape[0]} sections; write it again")
+
+    _refuse_large(shape, where)
 
     def read(box: Box) -> _Bytes:
         try:
