@@ -34,12 +34,12 @@ class DatasetStore:
     @property
     def folder(self) -> Files:
         """The dataset's folder."""
-        return Files(self.data_root, self.local_root).child(segment(self.dataset))
+        return Files(self.data_root, self._local_root).child(segment(self.dataset))
 
     @property
     def raw(self) -> Path:
         """The local folder for files that the pipeline fetched or drew itself."""
-        return Path(self.local_root or local_root_of(self.data_root)) / segment(self.dataset) / "raw"
+        return Path(self._local_root) / segment(self.dataset) / "raw"
 
     @property
     def synapse_table(self) -> SplitTable:
@@ -113,6 +113,10 @@ class DatasetStore:
         """The last release: the table versions and models that belong together; None before the first."""
         found: dict[str, Any] | None = self.folder.read_json(RELEASE_FILE)
         return found
+
+    @property
+    def _local_root(self) -> str:
+        return self.local_root or local_root_of(self.data_root)
 
     def _lance(self, name: str, table: Table) -> RegionTable:
         # Lance decodes an address, as pyarrow does; what `segment` encoded has to stay.

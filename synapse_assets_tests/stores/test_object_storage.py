@@ -202,4 +202,7 @@ def test_settings_take_an_address_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("SYNAPSE_LOCAL_ROOT")
     assert Settings(data_root=str(tmp_path)).local_root == str(tmp_path)
     assert DatasetStore(str(tmp_path), "sample").raw == tmp_path / "sample/raw"
+    store = DatasetStore("s3://lab/synapses", "sample")
+    assert store.raw == Path(settings.local_root) / "sample/raw"
+    assert store.models("m").folder.local_folder.is_relative_to(settings.local_root)
     assert Files("s3://lab/x").child("a%2Fb").root == "s3://lab/x/a%2Fb"
