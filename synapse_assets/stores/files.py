@@ -74,8 +74,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-class _ExplainedError(OSError):
-    """What `storage_explained` raises; a block around it leaves it as it is."""
+class StorageError(OSError):
+    """Storage that failed, with the remedy: what `storage_explained` raises; such a block around it leaves it as it is."""
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def storage_explained(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (BadInput, FileNotFoundError, _ExplainedError):
+    except (BadInput, FileNotFoundError, StorageError):
         raise
     except Exception as error:
         told = _explanation(where, error)
@@ -101,7 +101,7 @@ def _explanation(where: str, error: Exception) -> OSError | None:
     number = getattr(error, "errno", None)
     whole = "what was stored before is whole"
     if number == errno.ENOSPC or "no space left on device" in text.lower():
-        return _ExplainedError(
+        return StorageError(
             errno.ENOSPC, f"the disk that holds {where} is full: free some space and run again; {whole}"
         )
     if "://" in where:
@@ -109,7 +109,7 @@ def _explanation(where: str, error: Exception) -> OSError | None:
         if not of_storage or "commit conflict" in text.lower():
             return None
         endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
-        return _ExplainedError(
+        return StorageError(
             f"{where} cannot be reached or refuses{endpoint}: check the address, the credentials and that the object "
             f"storage is up, and run again; {whole}. It says: {text[:500]}"
         )
@@ -117,7 +117,7 @@ def _explanation(where: str, error: Exception) -> OSError | None:
     for code, sign in ((errno.EROFS, "read-only file system"), (errno.EACCES, "permission denied")):
         if (number == code or sign in text.lower()) and (at is None or str(at).startswith(where)):
             remedy = "give this user the right to write there, or set SYNAPSE_DATA_ROOT to another folder"
-            return _ExplainedError(code, f"{where} cannot be written ({sign}): {remedy}; {whole}")
+            return StorageError(code, f"{where} cannot be written ({sign}): {remedy}; {whole}")
     return None
 
 
@@ -303,7 +303,8 @@ class Files:
 
         On a local disk it is renamed, in one step. Object storage has no folders and no renaming: there the files appear
         one by one, and the file `last` at the end, so that a folder without it counts as not there. Without `last` it
-        must be another file, written afterwards, that says the folder is there.
+        must be another file, written afterwards, that says the folder is there. Two that upload the same name at the same
+        moment should bring the same content: the later wins file by file.
         """
         if not self.is_local:
             if last is not None and self.exists(f"{name}/{last}"):
