@@ -20,7 +20,16 @@ import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering import ClusterModel
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.projection import FittedSample, Float32, Float64, Projection, nearest, unit_rows
+from synapse_assets.analysis.projection import (
+    LANDMARKS,
+    FittedSample,
+    Float32,
+    Float64,
+    Projection,
+    blend,
+    nearest,
+    unit_rows,
+)
 from synapse_assets.analysis.sampling import content_keys, stratified_sample
 from synapse_assets.schema import DRIFT
 
@@ -32,7 +41,7 @@ bring had no chance to be in the fit."""
 FARTHER = 1.25
 """Ratio of median distances: nearest neighbours in hundreds of dimensions are all about as far, so a quarter is much."""
 MORE_NOISE = 0.1
-"""Share of synapses that are noise now and were not when fitted."""
+"""How much larger the share of noise is among synapses that were not fitted than among the fitted ones placed like them."""
 FEWEST = 20
 """Synapses (or labels) below which a share or a median says too little; also of the fitted sample's part in a region, below
 which the whole sample stands for it."""
@@ -134,7 +143,12 @@ def measure_drift(fit: Fit, regions: Iterable[RegionNow]) -> Drift:
 
 @dataclass(frozen=True)
 class _Yardstick:
-    """The fitted sample seen from within: for each of its synapses, the distance to the nearest other vector, and noise."""
+    """The fitted sample, each of its synapses treated as if it were new: the distance to the nearest other vector, and
+    whether it is noise where the other ones place it.
+
+    A fitted synapse lies where UMAP put it, well inside its cluster; a new one lies between its neighbours, and is noise
+    several times as often without being strange. So new ones are compared with fitted ones that are placed alike.
+    """
 
     distances: Float64
     noise: npt.NDArray[np.bool_]
@@ -144,9 +158,12 @@ class _Yardstick:
     def of(cls, fit: Fit) -> "_Yardstick":
         distances, noise = np.zeros(0), np.zeros(0, dtype=bool)
         if isinstance(fit.projection, Projection):
-            distances = np.sqrt(nearest(fit.projection.sample, fit.projection.sample, 2)[1][:, 1])[fit.sample.rows]
-        if isinstance(fit.clusters, ClusterModel) and fit.clusters.clusters:
-            noise = fit.clusters.labels[fit.sample.rows] < 0
+            vectors = fit.projection.sample
+            indices, squares = nearest(vectors, vectors, min(LANDMARKS + 1, len(vectors)))
+            distances = np.sqrt(squares[:, 1])[fit.sample.rows]
+            if isinstance(fit.clusters, ClusterModel) and fit.clusters.clusters:
+                placed = blend(indices[:, 1:], squares[:, 1:], fit.projection.reduced)
+                noise = (fit.clusters.apply(placed) < 0)[fit.sample.rows]
         known = zip(fit.sample.synapse_ids.tolist(), fit.sample.tile_hashes.tolist(), strict=True)
         return cls(distances, noise, dict(known))
 
@@ -162,7 +179,7 @@ class _Evidence:
 
     examined, unknown   synapses that the sample would hold if they had been there, and how many it does not hold
     distances           median now, its lower bound; median within the sample, its upper bound (bounds by z)
-    noise               rows now, noise among them; the same in the sample
+    noise               synapses that are not in the sample, noise among them; the same of the sample, each as if it were new
     labels              labels now, new or other ones among them
     """
 
@@ -227,7 +244,8 @@ class _Evidence:
                 rows, noise, fitted_rows, fitted_noise = self.noise
                 before = 1 - _lower_share(fitted_rows - fitted_noise, fitted_rows, z)
                 if _lower_share(noise, rows, z) - before > MORE_NOISE:
-                    words = f"{noise / rows:.0%} are in no cluster, {fitted_noise / fitted_rows:.0%} when it was fitted"
+                    words = f"{noise / rows:.0%} of those that are not in the fitted sample are in no cluster"
+                    words += f" (of the sample {fitted_noise / fitted_rows:.0%}, placed like them)"
                     found.append(words)
         if self.labels is not None and every.labels is not None:
             labelled, new = self.labels
@@ -258,7 +276,7 @@ def _measure(fit: Fit, yardstick: _Yardstick, region: RegionNow) -> _Evidence:
         distances = np.sqrt(np.where(itself, squares[:, 1], squares[:, 0])), yardstick.distances[part]
     noise = None
     if len(yardstick.noise):
-        clusters = _of(region.clusters, there).column("cluster").to_numpy()
+        clusters = _of(region.clusters, there.filter(pa.array(~in_sample))).column("cluster").to_numpy()
         fitted = yardstick.noise[yardstick.part(fit, region.name)]
         noise = len(clusters), int((clusters < 0).sum()), len(fitted), int(fitted.sum())
     labels = None

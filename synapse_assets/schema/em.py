@@ -307,8 +307,18 @@ DRIFT = Table(
             "Median distance to the nearest fitted synapse, over the same within the fitted sample; 1 is like the sample.",
             nullable=True,
         ),
-        Column("noise_fraction", pa.float64(), "Share of the synapses that are in no cluster.", nullable=True),
-        Column("fitted_noise_fraction", pa.float64(), "The same in the fitted sample.", nullable=True),
+        Column(
+            "noise_fraction",
+            pa.float64(),
+            "Share of the synapses outside the fitted sample that are in no cluster; empty if there are none.",
+            nullable=True,
+        ),
+        Column(
+            "fitted_noise_fraction",
+            pa.float64(),
+            "The same in the fitted sample, each synapse placed on the map as if it were new.",
+            nullable=True,
+        ),
         Column("labelled_synapses", pa.int64(), "Synapses of known class.", nullable=True),
         Column(
             "new_labels",

@@ -150,7 +150,9 @@ def test_numbers_keep_their_meaning_over_refits() -> None:
     later = kept | {f"t{i:03d}": "cccdd"[i % 5] for i in range(300)}
     model, sample = named(later, 1)
     assert number_of(model, sample, later) == {"a": 1, "c": 0, "d": 2}, "as HDBSCAN gives them"
+    reach = model.reach
     model = model.numbered_after(sample, first.labels_of(known), highest=2)
+    assert model.reach.tolist() == [reach[1], reach[0], reach[2]], "each cluster keeps its own"
     assert number_of(model, sample, later) == {"a": 0, "c": 2, "d": 3}, "1 was kind b's and is nobody's now"
     assert model.numbers.tolist() == [0, 2, 3]
 

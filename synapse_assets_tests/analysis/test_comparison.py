@@ -66,7 +66,7 @@ def test_neighbours_of_equal_votes_and_of_no_other_group() -> None:
     assert neighbour_accuracy(vectors[:10], targets[10:20], groups[:10]) is None
     # Five neighbours of each class: those that lie nearer decide.
     near = np.array([[1, 0.1 * i / 30] for i in range(5)] + [[1, 1 + 0.1 * i] for i in range(5)] + [[1, 0]] * 10)
-    assert neighbour_accuracy(near, ["a"] * 5 + ["b"] * 5 + ["a"] * 10, ["x"] * 10 + ["y"] * 10) == pytest.approx(0.5)
+    assert neighbour_accuracy(near, ["b"] * 5 + ["a"] * 5 + ["b"] * 10, ["x"] * 10 + ["y"] * 10) == pytest.approx(0.5)
 
 
 def test_without_labels_a_person_decides_on_encoders() -> None:
