@@ -18,14 +18,17 @@ _LFS_POINTER = b"version https://git-lfs"
 
 
 def existing_file(path: str) -> Path:
-    """`path` as a local file with content. Raises BadInput if it is absent, empty, or a git-LFS pointer."""
+    """`path` as a local file with content. Raises BadInput if it is absent, empty, unreadable, or a git-LFS pointer."""
     file = Path(path.removeprefix("file://")).expanduser()
     if os.path.isdir(file):
         raise BadInput(f"{path} is a folder: name the file in it (a folder of sections is a volume, kind: images)")
     if not os.path.isfile(file):
         raise BadInput(f"there is no file {path}: check the path")
-    with file.open("rb") as stream:
-        start = stream.read(len(_LFS_POINTER))
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}. Is there the right to read it?") from error
     if not start:
         raise BadInput(f"{path} is empty (0 bytes): fetch it again")
     if start == _LFS_POINTER:

@@ -34,7 +34,7 @@ _BLOCK_BYTES = 2 << 20
 _GZIP = b"\x1f\x8b"
 # No table nests deeper, or holds a longer text.
 JSON_DEPTH = 100
-_LONGEST_TEXT = 16 << 20
+_LONGEST_TEXT = 4 << 20
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.

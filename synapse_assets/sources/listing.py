@@ -235,7 +235,7 @@ def _expanded(path: str, knows: Callable[[str], bool]) -> list[SourceFile]:
     if glob.has_magic(place):
         return _matching(place)
     raise BadInput(
-        f"there is no file {path}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest)"
+        f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest)"
     )
 
 

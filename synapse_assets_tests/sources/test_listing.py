@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import NeuronTable, Workbook
-from synapse_assets.schema import SYNAPSE_SOURCES, BadInput
+from synapse_assets.schema import SYNAPSE_SOURCES, SYNAPSES, BadInput
 from synapse_assets.sources import RegionNames, Tally, listing, provenance, read_neurons, read_source
 from synapse_assets.sources.listing import content_version, signatures
+from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.sources.tables import VOLUME, column, source
 
 HEADER = "id,x,y,z,body,roi,nt\n"
@@ -104,6 +106,36 @@ def test_a_source_whose_files_have_all_gone_has_no_rows(tmp_path: Path) -> None:
             {"name": "n", "format": "neurons", "path": str(path), "columns": {"neuron_id": "body"}}
         )
         assert read_neurons(neurons).num_rows == 0
+
+
+def test_a_region_whose_file_goes_becomes_empty_and_one_whose_file_comes_is_registered(
+    lab: Lab, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    points = pd.read_csv(lab.points)
+
+    def write(region: str) -> None:
+        points[points["region"] == region].to_csv(folder / f"{region}.csv", index=False)
+
+    lab.use(
+        lab.dataset.model_copy(update={"sources": [lab.dataset.sources[0].model_copy(update={"path": str(folder)})]})
+    )
+    write("EB")
+    lab.materialize("synapse_table")
+    lab.everywhere("synapses")
+    assert lab.store.synapse_table.regions() == {"EB": 24}
+    (folder / "EB.csv").unlink()
+    write("LH_L")
+    lab.materialize("synapse_table")
+    lab.everywhere("synapses")
+    assert lab.store.synapse_table.regions() == {"LH_L": 24}
+    assert [lab.store.synapses.read(one, SYNAPSES.names).num_rows for one in ("EB", "LH_L")] == [0, 24]
+    assert lab.store.results(SYNAPSE_SOURCES).read().column("file").to_pylist() == ["LH_L.csv"]
+    (folder / "LH_L.csv").unlink()
+    lab.materialize("synapse_table")
+    lab.everywhere("synapses")
+    assert lab.store.synapses.read("LH_L", SYNAPSES.names).num_rows == 0
 
 
 def test_a_file_without_rows_is_ordinary_among_others_and_wrong_alone(tmp_path: Path) -> None:
