@@ -51,14 +51,14 @@ def _sql(text: str) -> str:
 
 
 def _retry(action: Callable[[], _Result]) -> _Result:
-    """Repeats what lost a race against another commit, with growing random pauses; gives up after about a minute."""
+    """Repeats what lost a race against another commit, with growing random pauses; gives up after about half a minute."""
     for attempt in range(_ATTEMPTS):
         try:
             return action()
         except (OSError, RuntimeError, ValueError) as error:
             if "commit conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(random.uniform(0.05, 0.2) * 2 ** min(attempt, 6))  # noqa: S311 -- a pause, not a secret
+            time.sleep(random.uniform(0.05, 0.2) * 2 ** min(attempt, 5))  # noqa: S311 -- a pause, not a secret
     raise AssertionError
 
 

@@ -21,7 +21,7 @@ from synapse_assets_tests.stores.object_store import ObjectStore, object_store  
 from synapse_assets_tests.stores.samples import coordinates, names, source_rows, synapses, tiles
 
 KINDS = ["region", "parquet", "split", "model", "staging", "warehouse"]
-WRITERS = 4
+WRITERS = 3
 
 
 @pytest.fixture
@@ -79,12 +79,12 @@ def test_regions_of_any_name_stay_apart(store: DatasetStore) -> None:
 
 
 @pytest.mark.parametrize("where", ["object storage", "a disk without its lock"])
-def test_four_that_make_a_table_and_write_the_same_new_rows_at_once_leave_each_row_once(
+def test_three_that_make_a_table_and_write_the_same_new_rows_at_once_leave_each_row_once(
     object_store: ObjectStore,  # noqa: F811
     tmp_path: Path,
     where: str,
 ) -> None:
-    rounds = 2
+    rounds = 1
     folder = object_store.store(tmp_path).folder.root if where == "object storage" else str(tmp_path)
     barrier = workers.SPAWN.Barrier(WRITERS)
     workers.together(workers.write_same_new_rows_unlocked, [(folder, barrier, rounds)] * WRITERS)

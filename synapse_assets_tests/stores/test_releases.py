@@ -241,14 +241,16 @@ def test_upkeep_sweeps_half_uploads(object_store: ObjectStore, tmp_path: Path) -
 
 
 def test_upkeep_while_regions_are_written_fails_nobody(tmp_path: Path) -> None:
-    store, rounds = DatasetStore(str(tmp_path), "sample"), 12
+    store, rounds = DatasetStore(str(tmp_path), "sample"), 8
     for region in "AB":
         store.tiles.replace_region(region, tiles(region, names(region, 50)), [])
     jobs: list[tuple[Any, tuple[Any, ...]]] = [
         (workers.write_regions, (store.tiles.uri, region, rounds)) for region in "AB"
     ]
-    jobs += [(workers.keep_maintaining, (store, rounds)), (workers.write_often, (store, "staging", rounds))]
-    jobs += [(workers.write_often, (store, "model", rounds)), (workers.write_often, (store, "split", rounds))]
+    jobs += [
+        (workers.keep_maintaining, (store, rounds)),
+        (workers.write_often, (store, ["staging", "model", "split"], rounds)),
+    ]
     workers.together(workers.call, jobs)
     for region in "AB":
         ids = sorted([*names(region, 50), f"{region}-{rounds - 1}"])

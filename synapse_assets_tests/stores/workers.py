@@ -37,7 +37,7 @@ def together(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]])
     processes = [SPAWN.Process(target=reporting, args=(results, function, one)) for one in arguments]
     for process in processes:
         process.start()
-    found = [results.get(timeout=60) for _ in processes]
+    found = [results.get(timeout=150) for _ in processes]
     for process in processes:
         process.join()
     errors = [error for error, _ in found if error]
@@ -65,7 +65,7 @@ def write_same_new_rows_unlocked(folder: str, barrier: Barrier, rounds: int) -> 
     for number in range(rounds):
         table = RegionTable(f"{folder}/{number}.lance", TILES)
         for region, rows in {"A": tiles("A", names("a", 100)), "B": tiles("B", ["b"])}.items():
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=100)
             table.replace_region(region, rows, [])
 
 
@@ -94,10 +94,11 @@ def keep_maintaining(store: DatasetStore, rounds: int) -> int:
     return rounds
 
 
-def write_often(store: DatasetStore, kind: str, rounds: int) -> int:
-    """Writes generation after generation."""
+def write_often(store: DatasetStore, kinds: Sequence[str], rounds: int) -> int:
+    """Writes generation after generation of each kind."""
     for generation in range(rounds):
-        write(store, kind, generation)
+        for kind in kinds:
+            write(store, kind, generation)
     return rounds
 
 
