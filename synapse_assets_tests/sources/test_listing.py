@@ -333,10 +333,10 @@ def test_a_version_follows_names_and_contents_and_nothing_else(tmp_path: Path) -
     one.write_text(one.read_text().replace("1,1,", "1,9,"))
     changed, known = version(tmp_path, touched)
     assert changed != first
-    one.rename(tmp_path / "c.csv")
+    one.rename(tmp_path / "aa.csv")
     renamed, known = version(tmp_path, known)
     assert renamed not in (first, changed)
-    (tmp_path / "c.csv").unlink()
+    (tmp_path / "aa.csv").unlink()
     assert version(tmp_path, known)[0] not in (first, changed, renamed)
     assert list(version(tmp_path)[1]) == list(signatures(source(tmp_path))) == [str(tmp_path / "b.csv")]
 
@@ -388,10 +388,12 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path) -> None:
 
 def test_half_a_row_of_a_file_that_is_being_written_is_no_mistake_in_it(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", *map(str, range(200_000)))
+    with path.open("a") as stream:
+        stream.write("x,1,2")
     batches = read_source(source(path), VOLUME, RegionNames("U"))
     next(batches)
     with path.open("a") as stream:
-        stream.write("x,1,2")
+        stream.write(",3,5,EB,gaba\n")
     with pytest.raises(BadInput, match="changed while it was being read"):
         list(batches)
 
