@@ -1,10 +1,10 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +24,26 @@ _PROJECT = Path(__file__).resolve().parent.parent
 
 
 def prepare_home(settings: Settings) -> Path:
-    """The Dagster home of this installation, `<data root>/.dagster`, with the project's dagster.yaml in it; sets DAGSTER_HOME."""
-    home = Path(settings.data_root) / ".dagster"
+    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME."""
+    home = Path(settings.local_root) / ".dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_PROJECT / "dagster.yaml", home / "dagster.yaml")
+    configuration = (_PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
+    os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
+    if settings.postgres_url is not None:
+        # Dagster reads the address from the environment; the file holds no password.
+        os.environ["SYNAPSE_POSTGRES_URL"] = settings.postgres_url.get_secret_value()
+        configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
+    _write(home / "dagster.yaml", configuration)
     return home
+
+
+def _write(file: Path, text: str) -> None:
+    """In one step: other processes of the installation may be reading it."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(file)
 
 
 @app.command()
@@ -39,9 +52,46 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     settings = Settings()
     home = prepare_home(settings)
     Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
-    command = [str(Path(sys.executable).with_name("dg")), "dev", "--workspace", str(_PROJECT / "workspace.yaml")]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    os.execv(command[0], command)  # noqa: S606 -- our own command with fixed arguments
+    command = ["dg", "dev", "--workspace", str(_PROJECT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
+    _become(command)
+
+
+class Part(StrEnum):
+    """A process of an installation that runs for long."""
+
+    code = "code"
+    webserver = "webserver"
+    daemon = "daemon"
+
+
+@app.command()
+def serve(
+    part: Annotated[Part, typer.Argument(help="Which of the three processes.")],
+    host: Annotated[
+        str, typer.Option(help="Where code or webserver listen. Dagster has no login of its own.")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: 3000 for the webserver, 4000 for the code.")] = None,
+    code: Annotated[str, typer.Option(help="Host and port of the code, for webserver and daemon.")] = "127.0.0.1:4000",
+) -> None:
+    """One process of an installation that runs for long: the code (and the runs), the webserver, or the daemon."""
+    home = prepare_home(Settings())
+    code_host, _, code_port = code.partition(":")
+    workspace = home / f"workspace-{part.value}.yaml"
+    server = f"{{host: '{code_host}', port: {int(code_port)}, location_name: synapse_assets}}"
+    _write(workspace, f"load_from: [{{grpc_server: {server}}}]\n")
+    if part is Part.code:
+        module = ["--module-name", "synapse_assets.definitions", "--location-name", "synapse_assets"]
+        _become(["dagster", "code-server", "start", "--host", host, "--port", str(port or 4000), *module])
+    elif part is Part.webserver:
+        _become(["dagster-webserver", "--host", host, "--port", str(port or 3000), "--workspace", str(workspace)])
+    else:
+        _become(["dagster-daemon", "run", "--workspace", str(workspace)])
+
+
+def _become(command: list[str]) -> None:
+    """Replaces this process by one of Dagster's own commands."""
+    program = str(Path(sys.executable).with_name(command[0]))
+    os.execv(program, [program, *command[1:]])  # noqa: S606 -- our own command with fixed arguments
 
 
 @app.command()
@@ -204,11 +254,11 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
         console.print(f"\n{dataset}: {error}", markup=False)
         return
     with warehouse:
-        folder = Path(settings.data_root) / dataset
+        folder = f"{settings.data_root}/{dataset}"
         console.print(f"\n[bold]{dataset}[/bold]   {folder}")
         for name, entry in warehouse.release["tables"].items():
             console.print(f"  {name:<22}{entry['rows']:>10,} rows")
-        console.print(f"  warehouse             {folder / 'warehouse.duckdb'}")
+        console.print(f"  warehouse             {folder}/warehouse.duckdb")
         for name, scores in warehouse.release["scores"].items():
             shown = "   ".join(
                 f"{key} {value if isinstance(value, str) else f'{value:.3g}'}" for key, value in scores.items()

@@ -20,29 +20,27 @@ from synapse_assets.defs.schedules import nightly_schedule, refit_schedule, upke
 from synapse_assets.defs.upkeep import release_job, upkeep_job
 from synapse_assets.settings import Settings
 
-# Lance and torch are not safe to fork after they have started threads: steps start from a clean server process.
-EXECUTOR = dg.multiprocess_executor.configured(
-    {"max_concurrent": 2, "start_method": {"forkserver": {"preload_modules": ["synapse_assets.definitions"]}}}
-)
+# A run is a process of its own, for one region or one fit: its steps share what is slow to import, and nothing is forked
+# (neither Lance nor torch survives that).
+EXECUTOR = dg.in_process_executor
 
 
 def build_definitions(
     settings: Settings | None = None,
     *,
     datasets: Sequence[EmDataset | MorphologyDataset] | None = None,
-    executor: dg.ExecutorDefinition = EXECUTOR,
 ) -> dg.Definitions:
-    """The definitions of an installation. Tests and scripts pass other settings, datasets or the in-process executor."""
+    """The definitions of an installation. Tests and scripts pass other settings or datasets."""
     settings = settings or Settings()
     enabled = (
-        datasets if datasets is not None else [load_dataset(name, settings.data_root) for name in settings.datasets]
+        datasets if datasets is not None else [load_dataset(name, settings.local_root) for name in settings.datasets]
     )
-    assets: list[dg.AssetsDefinition] = []
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     jobs: list[Any] = [upkeep_job(enabled)]
     schedules = [upkeep_schedule(settings)]
     sensors = [automation_sensor(settings), failure_sensor(settings)]
     for dataset in enabled:
-        assets.append(input_assets(dataset))
+        assets += input_assets(dataset)
         sensors.append(arrivals_sensor(dataset, settings))
         if isinstance(dataset, EmDataset):
             assets += automate(em_assets(dataset), settings, models=MODELS, drift="drift", promotions="promotions")
@@ -58,8 +56,12 @@ def build_definitions(
         jobs=jobs,
         schedules=schedules,
         sensors=sensors,
-        resources={"installation": Installation(data_root=settings.data_root, device=settings.device)},
-        executor=executor,
+        resources={
+            "installation": Installation(
+                data_root=settings.data_root, local_root=settings.local_root, device=settings.device
+            )
+        },
+        executor=EXECUTOR,
     )
 
 

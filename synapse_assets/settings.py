@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         30, description="How often sources are looked at, and automation decides what to make."
     )
 
+    postgres_url: SecretStr | None = Field(
+        None, description="Database for Dagster's history, postgresql://...; without one, SQLite files in local_root."
+    )
     webhook_url: SecretStr | None = Field(
         None, description='Address that failures are posted to as {"text": ...}, as chat programs take it.'
     )

@@ -234,11 +234,12 @@ def _field_names() -> set[str]:
     return {name for kind in (*kinds, NeuronColumns, SynisterNeurons) for name in kind.model_fields}
 
 
-def load_dataset(name_or_path: str, data_root: str) -> EmDataset | MorphologyDataset:
+def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDataset:
     """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
 
     `chain: morphology` in the file makes it a `MorphologyDataset`, otherwise it is an `EmDataset`. `${NAME}` is replaced by the
-    environment variable NAME, `${NAME:-text}` by the text where that is not set; `${SYNAPSE_DATA_ROOT}` is always the data root.
+    environment variable NAME, `${NAME:-text}` by the text where that is not set; `${SYNAPSE_LOCAL_ROOT}` is always
+    `local_root`, under which the pipeline keeps inputs that it drew or fetched.
     Raises BadInput naming the file and the field.
     """
     path = Path(name_or_path).expanduser()
@@ -257,7 +258,7 @@ def load_dataset(name_or_path: str, data_root: str) -> EmDataset | MorphologyDat
         for kind in ("sources", "neurons"):
             if isinstance(content.get(kind), list):
                 content[kind] = [fill_in_format(source) for source in content[kind]]
-        expanded = _expand(content, {**os.environ, "SYNAPSE_DATA_ROOT": data_root}, "")
+        expanded = _expand(content, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root}, "")
         if content.get("chain") == "morphology":
             return MorphologyDataset.model_validate(expanded)
         return EmDataset.model_validate(expanded)

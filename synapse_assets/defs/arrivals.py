@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
-from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.em import region_observations
 from synapse_assets.defs.metadata import OWNERS, observed_version
 from synapse_assets.defs.morphology import group_observations
@@ -22,6 +21,8 @@ from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores.models import fingerprint
 
+# The volumes are not looked into. That they are other ones shows in the code version of what is made from them.
+UNWATCHED = "em_volume"
 # Files named in a message of the sensor.
 _NAMED = 5
 # Between the two looks of a night.
@@ -55,21 +56,24 @@ def inputs_of(dataset: EmDataset | MorphologyDataset) -> list[Input]:
     )
     found = [Input("synapse_source", text, {"file"}, _addresses(dataset.sources), dataset.sources, fixed)]
     text = f"Electron-microscopy volume of {dataset.title}: 8-bit grey values. Tiles are cut from it."
-    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
     shown = {name: spec.url for name, spec in dataset.volumes.items()}
     shown["voxel_size_nm"] = str(next(iter(dataset.volumes.values())).voxel_size_nm)
-    # A volume is not looked into: it counts as another one when its description changes.
-    found.append(Input("em_volume", text, {"file"}, shown, fixed=fingerprint(volumes, {})))
+    found.append(Input(UNWATCHED, text, {"file"}, shown))
     if dataset.neurons:
         text = f"Tables of the neurons of {dataset.title}: known classes, hemilineages, cell types. Read by `neurons`."
         found.append(Input("neuron_source", text, {"file"}, _addresses(dataset.neurons), dataset.neurons, fixed))
     return found
 
 
-def input_assets(dataset: EmDataset | MorphologyDataset) -> dg.AssetsDefinition:
+def watched_inputs(dataset: EmDataset | MorphologyDataset) -> list[Input]:
+    """Those of the inputs whose content can be told."""
+    return [one for one in inputs_of(dataset) if one.asset != UNWATCHED]
+
+
+def input_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The external assets of a dataset. Observing them by hand looks at the files at once."""
-    specs = [
-        dg.AssetSpec(
+    specs = {
+        one.asset: dg.AssetSpec(
             [dataset.name, one.asset],
             description=one.description,
             metadata=one.shown,
@@ -78,16 +82,17 @@ def input_assets(dataset: EmDataset | MorphologyDataset) -> dg.AssetsDefinition:
             owners=OWNERS,
         )
         for one in inputs_of(dataset)
-    ]
+    }
+    watched = [specs[one.asset] for one in watched_inputs(dataset)]
 
-    @dg.multi_observable_source_asset(name=f"{dataset.name}_inputs", specs=specs)
+    @dg.multi_observable_source_asset(name=f"{dataset.name}_inputs", specs=watched)
     def observe_inputs() -> Iterator[dg.ObserveResult]:
-        for one in inputs_of(dataset):
+        for one in watched_inputs(dataset):
             version, known = content_of(one)
             files = sum(map(len, known.values()))
             yield dg.ObserveResult([dataset.name, one.asset], {"files": files}, data_version=dg.DataVersion(version))
 
-    return observe_inputs
+    return [observe_inputs, *(spec for name, spec in specs.items() if name == UNWATCHED)]
 
 
 def content_of(one: Input, known: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
@@ -115,7 +120,7 @@ def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) 
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen = json.loads(context.cursor or "{}")
         observed, notes = [], []
-        for one in inputs_of(dataset):
+        for one in watched_inputs(dataset):
             key = dg.AssetKey([dataset.name, one.asset])
             seen[one.asset], version, note = _attempt(one, seen.get(one.asset, {}))
             if note:
@@ -174,9 +179,9 @@ def reconcile_job(dataset: EmDataset | MorphologyDataset) -> dg.JobDefinition:
     def look_at_everything(context: dg.OpExecutionContext, installation: Installation) -> None:
         """Observes the files, and the content of every region or group, where Dagster has no record of it or another one."""
         store = installation.store(dataset.name)
-        first = {one.asset: _attempt(one, {})[0] for one in inputs_of(dataset)}
+        first = {one.asset: _attempt(one, {})[0] for one in watched_inputs(dataset)}
         time.sleep(QUIET_SECONDS)
-        for one in inputs_of(dataset):
+        for one in watched_inputs(dataset):
             _, version, note = _attempt(one, first[one.asset])
             if version is not None:
                 tags = {"dagster/data_version": version}

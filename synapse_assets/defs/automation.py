@@ -133,7 +133,8 @@ def followed_by_part(
     A step and those that follow from it are requested together and run as one. `whole`: assets for the whole dataset, which
     are waited for; `models` are waited for only while they are to be fitted to another model.
     """
-    absent = When.any_deps_match(When.missing() & ~When.will_be_requested())
+    # What lies outside cannot be missing: nothing is told of a volume.
+    absent = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
     return (
         _cause(settings)
         & (
@@ -231,7 +232,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
     unfitted = When.missing() | OutOfDate("fitted to another model than the one in use", models)
     return (
         ~being_made.with_label("an input is being made")
-        & ~behind.ignore(dg.AssetSelection.assets(*models)).with_label(
+        & ~behind.ignore(dg.AssetSelection.assets(*models) | _volumes()).with_label(
             "an input is missing or behind, and has not failed"
         )
         & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
@@ -240,6 +241,10 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
 
 def _out_of_date() -> dg.AutomationCondition:
     return OutOfDate("out of date: never made, or made from other inputs or by another method")
+
+
+def _volumes() -> dg.AssetSelection:
+    return dg.AssetSelection.from_string('key:"*/em_volume"')
 
 
 def _any_of(keys: Collection[dg.AssetKey], condition: dg.AutomationCondition, label: str) -> dg.AutomationCondition:

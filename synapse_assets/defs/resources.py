@@ -6,11 +6,12 @@ from synapse_assets.stores import DatasetStore
 
 
 class Installation(dg.ConfigurableResource):
-    """One installation of the pipeline: its data root and its computing device."""
+    """One installation of the pipeline: its data root, the local folder that goes with it, and its computing device."""
 
     data_root: str
+    local_root: str | None = None
     device: str = "auto"
 
     def store(self, dataset: str) -> DatasetStore:
         """Everything stored of one dataset."""
-        return DatasetStore(self.data_root, dataset)
+        return DatasetStore(self.data_root, dataset, self.local_root)

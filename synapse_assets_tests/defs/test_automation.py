@@ -38,9 +38,9 @@ class Automation:
 
     def observe(self) -> None:
         """What the arrivals sensor does at the first still look."""
-        from synapse_assets.defs.arrivals import content_of, inputs_of
+        from synapse_assets.defs.arrivals import content_of, watched_inputs
 
-        for one in inputs_of(self.lab.dataset):
+        for one in watched_inputs(self.lab.dataset):
             key = dg.AssetKey([self.lab.dataset.name, one.asset])
             tags = {"dagster/data_version": content_of(one)[0]}
             self.lab.instance.report_runless_asset_event(dg.AssetObservation(key, tags=tags))

@@ -118,7 +118,7 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             metadata={
                 **watch.numbers(rows["synapses"], sum(rows.values())),
                 "dagster/row_count": rows["synapses"],
-                "file": dg.MetadataValue.path(str(store.warehouse_path)),
+                "file": dg.MetadataValue.path(store.warehouse_address),
                 "tables": dg.MetadataValue.md(f"| table | rows |\n|---|---|\n{listed}"),
                 "release": dg.MetadataValue.json(release),
             },

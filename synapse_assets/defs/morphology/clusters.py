@@ -91,7 +91,9 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         group.write(morphology.PROJECTION, table)
         shown = {}
         if not isinstance(maps, NoModel):
-            shown = kept_maps(group, f"{group.name}_map", f"{dataset.title}, group {group.name}", [-1] * len(rows.ids))
+            shown = kept_maps(
+                group, maps, f"{group.name}_map", f"{dataset.title}, group {group.name}", [-1] * len(rows.ids)
+            )
         return result._replace(
             metadata={**shown, **(result.metadata or {}), **watch.numbers(table.num_rows)},
             check_results=[
@@ -218,7 +220,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         if not isinstance(maps, NoModel):
             of_map = labels_of(table, rows.ids).tolist()
             title = f"{dataset.title}, clusters of group {group.name}"
-            shown = kept_maps(group, f"{group.name}_clusters", title, of_map)
+            shown = kept_maps(group, maps, f"{group.name}_clusters", title, of_map)
         noise = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
         wanted = set(
             rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "fit")).column("synapse_id").to_pylist()

@@ -1,12 +1,16 @@
 """Figures in the UI and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from synapse_assets.defs.metadata import picture
 from synapse_assets.defs.morphology.groups import Group
 from synapse_assets.stores import DatasetStore
+
+if TYPE_CHECKING:
+    from synapse_assets.analysis.morphology.maps import GroupMaps
 
 
 def kept_picture(store: DatasetStore, name: str, png: bytes) -> dg.MetadataValue:
@@ -25,20 +29,17 @@ def kept_page(store: DatasetStore, name: str, html: str) -> dg.MetadataValue:
             stream.write(plotly_javascript().encode())
     with store.figures.replace(f"{name}.html") as stream:
         stream.write(html.encode())
-    return dg.MetadataValue.path(str(store.figures.path / f"{name}.html"))
+    return dg.MetadataValue.path(store.figures.address(f"{name}.html"))
 
 
-def kept_maps(group: Group, name: str, title: str, clusters: Sequence[int]) -> dict[str, dg.MetadataValue]:
-    """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable.
-
-    The group must have maps.
-    """
+def kept_maps(
+    group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]
+) -> dict[str, dg.MetadataValue]:
+    """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable."""
     from synapse_assets.analysis.morphology.figures import maps_sheet, space_figure
-    from synapse_assets.analysis.morphology.maps import GroupMaps
     from synapse_assets.analysis.morphology.pages import space_page
 
-    rows, maps = group.rows, group.maps
-    assert isinstance(maps, GroupMaps)  # noqa: S101 -- the caller has maps
+    rows = group.rows
     areas = rows.fitted.column("synapse_area").to_numpy()
     hover = [f"{synapse} ({neuron})" for synapse, neuron in zip(rows.ids, rows.neurons, strict=True)]
     flat = maps_sheet(maps.map, clusters, rows.neuron_types, rows.neurons, areas, title)
