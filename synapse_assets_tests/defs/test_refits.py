@@ -91,6 +91,9 @@ def test_a_better_classifier_is_promoted_and_a_worse_one_is_kept(lab: Lab) -> No
 
     # What it is applied to is out of date, what it was fitted on is not; then the regions and the warehouse follow.
     assert not stale(lab, "synapse_classifier")
+    told = lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", "synapse_classifier"]))
+    assert told is not None
+    assert {"dagster/input_data_version/tiny/splits", "dagster/input_event_pointer/tiny/splits"} <= set(told.tags or {})
     assert all(stale(lab, "synapse_predictions", region) for region in REGIONS)
     lab.everywhere("synapse_predictions")
     assert set(lab.store.results(SYNAPSE_PREDICTIONS).read().column("classifier").to_pylist()) == {good}
