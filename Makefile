@@ -1,5 +1,6 @@
 # make demo   the whole graph on the sample brain      make ui     the Dagster UI on 127.0.0.1:3000
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
+# make soak   kills, outages, queues and ticks: whether it can be relied on, 25 minutes
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo ui test bench lock clean
+.PHONY: install demo ui test bench soak lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -37,6 +38,9 @@ test: install
 
 bench: install
 	$(BIN)/python -m synapse_assets_tests.bench
+
+soak: install
+	$(BIN)/python -m synapse_assets_tests.soak
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

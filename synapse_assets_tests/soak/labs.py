@@ -1,0 +1,132 @@
+"""What the parts run on: the tests' tiny dataset, and labs that share a table of points but not their results."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+
+from synapse_assets.datasets import EmDataset
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests import conftest
+from synapse_assets_tests.conftest import Lab
+from synapse_assets_tests.stores import object_store as storage
+from synapse_assets_tests.stores.object_store import ObjectStore
+
+PARTITIONS = "tiny_brain_region"
+# Everything that follows from new points, in order; None: one run for all regions.
+CHAIN: tuple[tuple[str, bool], ...] = (
+    ("synapse_table", False),
+    ("alignment", False),
+    ("synapses", True),
+    ("synapse_labels", True),
+    ("tile_plan", True),
+    ("tiles", True),
+    ("encoder", False),
+    ("splits", False),
+    ("embeddings", True),
+    ("umap_model", False),
+    ("cluster_model", False),
+    ("synapse_classifier", False),
+    ("umap_coordinates", True),
+    ("clusters", True),
+    ("synapse_predictions", True),
+    ("cluster_cards", False),
+    ("neuron_predictions", False),
+    ("warehouse", False),
+)
+
+
+class _Folders:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def mktemp(self, name: str) -> Path:
+        made = self._folder / name
+        made.mkdir()
+        return made
+
+
+def tiny_inputs(folder: Path) -> Path:
+    """The inputs of the tiny dataset, in that folder: the fixture of the tests, outside of pytest."""
+    return Path(conftest.tiny_inputs.__wrapped__(_Folders(folder)))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def running_object_store() -> Iterator[ObjectStore]:
+    """The S3-compatible storage of the tests, outside of pytest."""
+    yield from storage.object_store.__wrapped__()  # type: ignore[attr-defined]
+
+
+def quiet() -> None:
+    """Nothing but figures is printed."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    logging.disable(logging.ERROR)
+
+
+class SoakLab(Lab):
+    """A lab at `root`, a folder or an address, of a dataset whose points lie somewhere already."""
+
+    def __init__(self, dataset: EmDataset, root: str, instance: dg.DagsterInstance) -> None:
+        self.root = root  # type: ignore[assignment]
+        self.points = Path(dataset.sources[0].path)  # type: ignore[union-attr]
+        self.instance = instance
+        self.use(dataset)
+
+    def step(self, name: str, region: str | None, raises: bool = True) -> dg.ExecuteInProcessResult:
+        """One asset, of a region where it has regions."""
+        return self.materialize(name, region=region if dict(CHAIN)[name] else None, raises=raises)
+
+
+def duplicates(ids: list[Any]) -> int:
+    """How many of them are there once more."""
+    return len(ids) - len(set(ids))
+
+
+def contents(store: DatasetStore) -> dict[str, pa.Table]:
+    """Every table as a reader of the stores finds it, by name, its rows in a fixed order. Raises if one cannot be read."""
+    from synapse_assets.defs.em.publish import RESULTS
+    from synapse_assets.query import open_warehouse
+    from synapse_assets.stores.rows import vectors_in_use
+
+    found = {"synapse_table": pa.concat_tables(store.synapse_table.read(r) for r in store.synapse_table.regions())}
+    for name, table in (("synapses", store.synapses), ("tiles", store.tiles), ("embeddings", vectors_in_use(store))):
+        found[name] = table.read(None, table.table.names)
+    for name, table in RESULTS.items():
+        found[name] = store.results(table).read()
+    for name in store.model_names():
+        models = store.models(name)
+        versions = [("in use", models.current), ("candidate", models.candidate)]
+        found[name] = pa.table({"what": [what for what, _ in versions], "version": [v for _, v in versions]})
+        for _, version in versions:
+            if version is not None:
+                models.provenance(version)
+                models.path(version)
+    with open_warehouse(store.dataset, store.data_root) as warehouse:
+        for name in warehouse.release["tables"]:
+            frame = warehouse.sql(f'select * from "{name}"')  # noqa: S608
+            found[f"warehouse.{name}"] = pa.Table.from_pandas(frame, preserve_index=False)
+    return {name: in_order(table) for name, table in found.items()}
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    """The rows sorted by all columns that can be."""
+    keys = [field.name for field in table.schema if pa.types.is_string(field.type) or pa.types.is_integer(field.type)]
+    return table.sort_by([(key, "ascending") for key in keys]) if keys and table.num_rows else table
+
+
+def shifted(points: pd.DataFrame, region: str, dx: int, dy: int, generation: int) -> pd.DataFrame:
+    """All points of a region lie elsewhere, and its first synapse has another name: one is gone, one is new."""
+    points = points.copy()
+    rows = points["region"] == region
+    points.loc[rows, "x"] += dx
+    points.loc[rows, "y"] += dy
+    first = points.index[rows][0]
+    points.loc[first, "id"] = f"{points.loc[first, 'id'].split('g')[0]}g{generation}"
+    return points
