@@ -169,7 +169,8 @@ class Lab:
         self.everywhere("embeddings")
         self.materialize("umap_model", "cluster_model", "synapse_classifier")
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
-        self.materialize("cluster_cards", *(["neuron_predictions"] if self.dataset.has_neurons else []), "warehouse")
+        voted = ["neuron_predictions"] if self.dataset.has_neurons else []
+        self.materialize("cluster_cards", *voted, "drift", "promotions", "warehouse")
 
 
 @pytest.fixture

@@ -7,19 +7,23 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.defs.em import region_observations
-from synapse_assets.defs.metadata import OWNERS, observed_version
+from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, observed_version
 from synapse_assets.defs.morphology import group_observations
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput
+from synapse_assets.schema import INPUT_FILES, BadInput
 from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import fingerprint
+from synapse_assets.stores.rows import content_key
 
 # The volumes are not looked into. That they are other ones shows in the code version of what is made from them.
 UNWATCHED = "em_volume"
@@ -92,7 +96,7 @@ def input_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefini
             files = sum(map(len, known.values()))
             yield dg.ObserveResult([dataset.name, one.asset], {"files": files}, data_version=dg.DataVersion(version))
 
-    return [observe_inputs, *(spec for name, spec in specs.items() if name == UNWATCHED)]
+    return [observe_inputs, *input_file_assets(dataset), *(spec for name, spec in specs.items() if name == UNWATCHED)]
 
 
 def content_of(one: Input, known: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
@@ -172,43 +176,85 @@ def _attempt(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str |
         return dict(seen), None, str(error)
 
 
-def reconcile_job(dataset: EmDataset | MorphologyDataset) -> dg.JobDefinition:
-    """Looks at all inputs anew, whatever is remembered of them. Run nightly."""
+def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefinition]:
+    """The nightly look at everything, as an asset of its own: when it is old, nobody has looked."""
 
-    @dg.op(name=f"{dataset.name}_look_at_everything")
-    def look_at_everything(context: dg.OpExecutionContext, installation: Installation) -> None:
-        """Observes the files, and the content of every region or group, where Dagster has no record of it or another one."""
+    @asset(
+        dataset,
+        "1_raw",
+        "input_files",
+        INPUT_FILES,
+        {"parquet"},
+        deps=[[dataset.name, one.asset] for one in watched_inputs(dataset)],
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=74), warn_window=timedelta(hours=50)
+        ),
+    )
+    def input_files(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
+        """Every file that the dataset is read from, as it was at the last nightly look. A row is one file.
+
+        Looks anew, whatever is remembered: observes the files, and the content of every region or group where Dagster has no
+        record of it or another one. So what was missed (a lost cursor, days without power) is found within a day.
+        """
+        watch = Stopwatch()
         store = installation.store(dataset.name)
-        first = {one.asset: _attempt(one, {})[0] for one in watched_inputs(dataset)}
-        time.sleep(QUIET_SECONDS)
-        for one in watched_inputs(dataset):
-            _, version, note = _attempt(one, first[one.asset])
+        inputs = watched_inputs(dataset)
+        first = {one.asset: _attempt(one, {})[0] for one in inputs}
+        time.sleep(QUIET_SECONDS if any(one.fixed is None for one in inputs) else 0)
+        rows, notes = [], []
+        for one in inputs:
+            seen, version, note = _attempt(one, first[one.asset])
             if version is not None:
                 tags = {"dagster/data_version": version}
                 context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
             if note:
-                context.log.warning(f"{one.asset}: {note}")
+                notes.append(f"{one.asset}: {note}")
+            for source, files in seen.get("known", {}).items():
+                for file, (signature, content) in files.items():
+                    row = {
+                        "input": one.asset,
+                        "source": source,
+                        "file": file,
+                        "signature": signature,
+                        "content": content,
+                    }
+                    rows.append(row)
+        for note in notes:
+            context.log.warning(note)
+        for observation in _content_observations(context, store):
+            context.log_event(observation)
+        table = pa.Table.from_pylist(rows, schema=INPUT_FILES.arrow)
+        store.results(INPUT_FILES).write(table)
+        return dg.MaterializeResult(
+            metadata={
+                **watch.numbers(table.num_rows),
+                "dagster/row_count": table.num_rows,
+                "notes": "; ".join(notes) or "none",
+            },
+            data_version=dg.DataVersion(content_key(table.select(["input", "source", "file", "content"]))),
+        )
+
+    def _content_observations(context: dg.AssetExecutionContext, store: DatasetStore) -> list[dg.AssetObservation]:
         try:
-            if isinstance(dataset, EmDataset):
-                regions = sorted(store.synapse_table.regions())
-                context.instance.add_dynamic_partitions(str(brain_regions(dataset).name), regions)
-                observations = list(region_observations(dataset, store, context.instance))
-            else:
-                observations = list(group_observations(dataset, store, context.instance))
+            if not isinstance(dataset, EmDataset):
+                return list(group_observations(dataset, store, context.instance))
+            regions = sorted(store.synapse_table.regions())
+            context.instance.add_dynamic_partitions(str(brain_regions(dataset).name), regions)
+            return list(region_observations(dataset, store, context.instance))
         except BadInput as error:
             context.log.info(f"nothing to observe by part: {error}")
-        else:
-            for observation in observations:
-                context.log_event(observation)
+            return []
 
-    @dg.job(
-        name=f"{dataset.name}_reconcile",
+    return [input_files]
+
+
+def reconcile_job(dataset: EmDataset | MorphologyDataset) -> Any:
+    """The nightly look, to be run by a schedule."""
+    return dg.define_asset_job(
+        f"{dataset.name}_reconcile",
+        selection=[dg.AssetKey([dataset.name, "input_files"])],
         description=f"Looks at all inputs of {dataset.title} anew, in case that something was missed: a lost cursor, a day without power.",
     )
-    def reconcile() -> None:
-        look_at_everything()
-
-    return reconcile
 
 
 def _addresses(sources: Sequence[Any]) -> dict[str, str]:

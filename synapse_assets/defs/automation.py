@@ -137,10 +137,7 @@ def followed_by_part(
     absent = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
     return (
         _cause(settings)
-        & (
-            _out_of_date()
-            | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run")
-        )
+        & (_needed() | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run"))
         & ~When.in_progress().with_label("it is being made")
         & ~When.any_deps_match(When.in_progress()).with_label("an input is being made")
         & ~absent.with_label("an input was never made")
@@ -161,7 +158,7 @@ def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
     """
     return (
         _cause(settings)
-        & _out_of_date()
+        & _needed()
         & ~When.in_progress().with_label("it is being made")
         & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
@@ -237,6 +234,11 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
         )
         & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
     )
+
+
+def _needed() -> dg.AutomationCondition:
+    # What failed on input that was taken back is up to date, and yet red: it is made once more.
+    return _out_of_date() | When.execution_failed().with_label("it failed")
 
 
 def _out_of_date() -> dg.AutomationCondition:

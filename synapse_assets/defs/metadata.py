@@ -1,6 +1,8 @@
-"""What the Dagster UI shows of an asset: column lists from the schema, numbers that plot over time, pictures, progress."""
+"""How every asset is declared, and what the Dagster UI shows of it: columns, numbers that plot over time, pictures, progress."""
 
 import base64
+import functools
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,34 +10,68 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import Dataset
-from synapse_assets.schema import Table
+from synapse_assets.schema import BadInput, Table
 from synapse_assets.stores.models import fingerprint
 
+# An unreachable server is tried again after about 30, 60 and 120 seconds.
+RETRIES = 3
+RETRY_SECONDS = 30.0
 OWNERS = ["team:synapse-assets"]
 # The UI keeps metadata in its database: a picture above this size is refused.
 LARGEST_PICTURE_BYTES = 750_000
 _SECONDS_BETWEEN_LOG_LINES = 10.0
 
 
-def describe(
-    dataset: Dataset, stage: str, name: str, table: Table | None, kinds: set[str], settings: object = None
-) -> dict[str, Any]:
-    """Arguments for `@dg.asset`: key, group, owners, kinds and the column list, alike for every asset.
+def asset(
+    dataset: Dataset,
+    stage: str,
+    name: str,
+    table: Table | None,
+    kinds: set[str],
+    settings: object = None,
+    *,
+    method: int = 1,
+    **more: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`@dg.asset` for every asset alike: key, group, owners, kinds, column list, code version, and what happens on failure.
 
-    settings: the part of the dataset's YAML that decides the content (anything that has a JSON form); when it changes, the
-    asset shows as stale.
+    settings: the part of the dataset's YAML that decides the content (anything that has a JSON form). method: the number of the
+    way in which the asset is made; whoever changes that way adds one. When either changes, the asset shows as out of date.
+    Input that a person has to mend is told in its own words and not tried again; an unreachable server is, after a while.
     """
     metadata: dict[str, Any] = {"dataset": dataset.title}
     if table is not None:
         metadata["dagster/column_schema"] = column_schema(table)
-    return {
-        "key": [dataset.name, name],
-        "group_name": f"{dataset.name}_{stage}",
-        "owners": OWNERS,
-        "kinds": kinds,
-        "metadata": metadata,
-        **({} if settings is None else {"code_version": fingerprint({"settings": settings}, {})}),
-    }
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(
+            key=[dataset.name, name],
+            group_name=f"{dataset.name}_{stage}",
+            owners=OWNERS,
+            kinds=kinds,
+            metadata=metadata,
+            code_version=fingerprint({"settings": settings, "method": method}, {}),
+            **more,
+        )(failing_plainly(function))
+
+    return declare
+
+
+def failing_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The body of an asset, so that the UI shows first what is wrong, and only what may pass by itself is tried again."""
+
+    @functools.wraps(function)
+    def body(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BadInput as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        except ConnectionError as error:
+            attempt = dg.AssetExecutionContext.get().retry_number
+            wait = RETRY_SECONDS * 2**attempt * random.uniform(0.75, 1.25)  # noqa: S311 -- a pause, not a secret
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
+
+    return body
 
 
 def column_schema(table: Table) -> dg.TableSchema:

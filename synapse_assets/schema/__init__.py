@@ -5,7 +5,7 @@ electron-microscopy chain in `em`, those of the chain without images in `morphol
 writing or computing anything.
 """
 
-from synapse_assets.schema.base import BadInput, Column, Table
+from synapse_assets.schema.base import INPUT_FILES, BadInput, Column, Table
 from synapse_assets.schema.em import (
     ALIGNMENT,
     BRAIN_REGION,
@@ -44,6 +44,7 @@ __all__ = [
     "CLUSTER_CARDS",
     "DRIFT",
     "HEMILINEAGE",
+    "INPUT_FILES",
     "KNOWN_CLASSES",
     "NEURONS",
     "NEURON_ID",

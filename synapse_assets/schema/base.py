@@ -64,3 +64,18 @@ class Table:
     def with_columns(self, columns: Sequence[Column]) -> "Table":
         """This table with more columns at its end."""
         return Table(self.name, self.description, self.columns + tuple(columns))
+
+
+INPUT_FILES = Table(
+    "input_files",
+    "One row per file that the dataset is read from, at the last nightly look.",
+    (
+        Column("input", pa.string(), "The asset that stands for these files, such as synapse_source."),
+        Column("source", pa.string(), "Name of the source in the dataset's YAML."),
+        Column("file", pa.string(), "Path or address."),
+        Column("signature", pa.string(), "Size and time of change, or what the server says of it."),
+        Column(
+            "content", pa.string(), "SHA-256 of the bytes; of very large files and those at addresses, the signature."
+        ),
+    ),
+)

@@ -1,6 +1,7 @@
 """What automation requests, and what it leaves alone. Conditions are evaluated by Dagster itself, runs are really made."""
 
 import datetime as dt
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from synapse_assets_tests.conftest import REGIONS, Lab
 
 WHOLE = ""
 LABELS = ("follows its inputs", "follows its inputs, part by part", "refitted when needed", "after every fit")
+MODELS = {"encoder", "umap_model", "cluster_model", "synapse_classifier"}
 # From a change of places in one region to the warehouse.
 OF_A_REGION = {
     "synapses",
@@ -48,12 +50,16 @@ class Automation:
     def tick(self) -> dict[str, set[str]]:
         """One look: the assets that are requested, each with its regions (or `WHOLE`)."""
         self.now += dt.timedelta(seconds=30)
-        result = dg.evaluate_automation_conditions(
-            self.lab.definitions, self.lab.instance, cursor=self.cursor, evaluation_time=self.now
-        )
-        self.cursor = result.cursor
-        keys = self.lab.definitions.resolve_asset_graph().materializable_asset_keys
-        found = {key.path[-1]: {part or WHOLE for part in result.get_requested_partitions(key)} for key in keys}
+        with pytest.MonkeyPatch.context() as patch:
+            # The tester asks thousands of times for the same regions, the daemon once.
+            known = functools.cache(self.lab.instance.get_dynamic_partitions)
+            patch.setattr(self.lab.instance, "get_dynamic_partitions", known)
+            result = dg.evaluate_automation_conditions(
+                self.lab.definitions, self.lab.instance, cursor=self.cursor, evaluation_time=self.now
+            )
+            self.cursor = result.cursor
+            keys = self.lab.definitions.resolve_asset_graph().materializable_asset_keys
+            found = {key.path[-1]: {part or WHOLE for part in result.get_requested_partitions(key)} for key in keys}
         return {name: parts for name, parts in found.items() if parts}
 
     def run(self, requested: dict[str, set[str]]) -> list[dg.ExecuteInProcessResult]:
@@ -64,14 +70,16 @@ class Automation:
             results.append(self.lab.materialize(*names, region=part or None, raises=False))
         return results
 
-    def settle(self, most: int = 20) -> list[dict[str, set[str]]]:
-        """Looks and runs until nothing is requested any more; gives what was requested at each look."""
+    def settle(self, until: str = "") -> list[dict[str, set[str]]]:
+        """Looks and runs until nothing is requested any more, or `until` is; gives what was requested at each look."""
         looks = []
-        for _ in range(most):
+        for _ in range(20):
             requested = self.tick()
             if not requested:
                 return looks
             looks.append(requested)
+            if until in requested:
+                return looks
             self.run(requested)
         raise AssertionError(f"it does not come to rest: {looks[-2:]}")
 
@@ -214,36 +222,43 @@ def test_a_lost_cursor_makes_no_difference(automation: Automation) -> None:
 
 
 def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automation) -> None:
+    right = pd.read_csv(automation.lab.points)
     change(automation, lambda points: points.assign(x=points["x"].where(points["region"] != "EB", 20_000)))
     looks = automation.settle()
     assert times(looks, "synapses", "EB") == 1, "it is not tried again and again"
     assert all(automation.tick() == {} for _ in range(3))
-    # What other regions have is still published.
     automation.now = automation.now.replace(hour=2, minute=59, second=45) + dt.timedelta(days=1)
     assert automation.tick()["synapses"] == {"EB"}, "the nightly look tries it once more"
     assert automation.tick() == {}
+    automation.lab.write(right)
     change(automation, moved("AL_L"))
-    automation.lab.write(pd.read_csv(automation.lab.points).assign(x=lambda p: p["x"].where(p["x"] < 20_000, 30)))
-    automation.observe()
     requested = made(automation.settle())
-    assert requested["clusters"] == {"AL_L", "EB"}, "mended input is taken up"
+    assert requested["synapses"] == {"AL_L", "EB"}, "mended input is taken up"
+    assert "EB" not in automation.tick().get("synapses", set())
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:
-    """Coordinates with x and y exchanged contradict the volume: no tile is cut of them."""
-    dataset = automation.lab.dataset.model_dump()
-    dataset["sources"][0]["columns"] |= {"x": "y", "y": "x"}
-    automation.lab.use(type(automation.lab.dataset).model_validate(dataset))
-    graph = automation.lab.definitions.resolve_asset_graph()
-    assert graph.get(dg.AssetKey(["tiny", "tiles"])).automation_condition is not None
-    looks = automation.settle()
-    evaluation = automation.lab.instance.event_log_storage.get_latest_asset_check_execution_by_key(
-        [dg.AssetCheckKey(dg.AssetKey(["tiny", "alignment"]), "coordinates_fit")]
+    instance = automation.lab.instance
+
+    def report(passed: bool) -> None:
+        """The alignment is looked at again, with the same verdict but for its check."""
+        key = dg.AssetKey(["tiny", "alignment"])
+        last = instance.get_latest_materialization_event(key)
+        assert last is not None
+        tags = {name: text for name, text in (last.tags or {}).items() if "version" in name or "pointer" in name}
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=tags))
+        severity = dg.AssetCheckSeverity.ERROR
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(key, "coordinates_fit", passed, metadata={}, severity=severity)
+        )
+
+    report(passed=False)
+    automation.lab.instance.report_runless_asset_event(
+        dg.AssetMaterialization(["tiny", "synapses"], partition="EB", tags={"dagster/data_version": "another"})
     )
-    (record,) = evaluation.values()
-    passed = record.status.value == "SUCCEEDED"
-    assert times(looks, "synapse_table") == 1
-    assert bool(made(looks).get("tiles")) == passed
+    assert not any("tiles" in automation.tick() for _ in range(2))
+    report(passed=True)
+    assert automation.tick()["tiles"] == {"EB"}
 
 
 def test_a_changed_setting_is_followed(automation: Automation) -> None:
@@ -251,9 +266,9 @@ def test_a_changed_setting_is_followed(automation: Automation) -> None:
     dataset["volumes"]["em"]["offset_voxels"] = (1, 0, 0)
     automation.lab.use(type(automation.lab.dataset).model_validate(dataset))
     automation.observe()
-    requested = made(automation.settle())
+    requested = made(automation.settle(until="tiles"))
     assert requested["tiles"] == set(REGIONS)
-    assert "neuron_predictions" in requested
+    assert "synapse_table" not in requested
 
 
 def test_a_new_encoder_reaches_every_region_through_refitted_models(automation: Automation) -> None:
@@ -286,7 +301,7 @@ def test_models_are_refitted_when_drift_advises_it(automation: Automation) -> No
     lab = automation.lab
     key = dg.AssetKey(["tiny", "drift"])
     lab.instance.report_runless_asset_event(dg.AssetMaterialization(key))
-    assert automation.tick() == {}
+    assert not MODELS & set(automation.tick())
     lab.instance.report_runless_asset_event(dg.AssetMaterialization(key))
     lab.instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
@@ -297,8 +312,8 @@ def test_models_are_refitted_when_drift_advises_it(automation: Automation) -> No
             severity=dg.AssetCheckSeverity.WARN,
         )
     )
-    assert {"umap_model", "synapse_classifier", "encoder"} <= set(automation.tick())
-    assert automation.tick() == {}, "once"
+    assert MODELS <= set(automation.tick())
+    assert not MODELS & set(automation.tick()), "once"
 
 
 def test_every_condition_is_labelled(automation: Automation) -> None:
@@ -306,9 +321,5 @@ def test_every_condition_is_labelled(automation: Automation) -> None:
     for key in graph.materializable_asset_keys:
         condition = graph.get(key).automation_condition
         assert condition is not None, key
-        assert condition.get_label() in (
-            "follows its inputs",
-            "follows its inputs, part by part",
-            "refitted when needed",
-        )
+        assert condition.get_label() in LABELS, key
         assert all(child.get_label() or child.children for child in condition.children), key

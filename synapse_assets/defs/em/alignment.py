@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset, PointsSource, Source
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
+from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import ALIGNMENT, BadInput
 from synapse_assets.stores import DatasetStore
@@ -29,8 +29,13 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     key = dg.AssetKey([dataset.name, "alignment"])
 
-    @dg.asset(
-        **describe(dataset, "3_tiles", "alignment", ALIGNMENT, {"parquet"}, _settings(dataset)),
+    @asset(
+        dataset,
+        "3_tiles",
+        "alignment",
+        ALIGNMENT,
+        {"parquet"},
+        _settings(dataset),
         deps=[[dataset.name, "synapse_table"], [dataset.name, "em_volume"]],
         pool="download",
         check_specs=[

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
-from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
+from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import NEURON_PREDICTIONS, SPLITS, SYNAPSE_PREDICTIONS
@@ -28,8 +28,12 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     predictions_key = dg.AssetKey([dataset.name, "synapse_predictions"])
     headline = dataset.grouping[0]
 
-    @dg.asset(
-        **describe(dataset, "6_classify", "splits", SPLITS, {"parquet"}),
+    @asset(
+        dataset,
+        "6_classify",
+        "splits",
+        SPLITS,
+        {"parquet"},
         deps=[
             dg.AssetDep(synapses_key, partition_mapping=every_partition()),
             dg.AssetDep(labels_key, partition_mapping=every_partition()),
@@ -76,8 +80,12 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "6_classify", "synapse_classifier", None, {"scikitlearn"}),
+    @asset(
+        dataset,
+        "6_classify",
+        "synapse_classifier",
+        None,
+        {"scikitlearn"},
         deps=[splits_key, encoder_key, dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
         pool="fit",
         check_specs=[
@@ -169,8 +177,12 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ]
         )
 
-    @dg.asset(
-        **describe(dataset, "6_classify", "synapse_predictions", SYNAPSE_PREDICTIONS, {"parquet"}),
+    @asset(
+        dataset,
+        "6_classify",
+        "synapse_predictions",
+        SYNAPSE_PREDICTIONS,
+        {"parquet"},
         deps=[embeddings_key, classifier_key],
         partitions_def=regions,
         check_specs=[
@@ -223,8 +235,12 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     assets: list[dg.AssetsDefinition] = [splits, synapse_classifier, synapse_predictions]
     if dataset.has_neurons:
 
-        @dg.asset(
-            **describe(dataset, "6_classify", "neuron_predictions", NEURON_PREDICTIONS, {"parquet"}),
+        @asset(
+            dataset,
+            "6_classify",
+            "neuron_predictions",
+            NEURON_PREDICTIONS,
+            {"parquet"},
             deps=[
                 dg.AssetDep(predictions_key, partition_mapping=every_partition()),
                 dg.AssetDep(synapses_key, partition_mapping=every_partition()),

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import CLUSTERS, DRIFT, SYNAPSE_LABELS
@@ -22,8 +22,12 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     key = dg.AssetKey([dataset.name, "drift"])
 
-    @dg.asset(
-        **describe(dataset, "6_models", "drift", DRIFT, {"parquet"}),
+    @asset(
+        dataset,
+        "6_models",
+        "drift",
+        DRIFT,
+        {"parquet"},
         deps=[
             *[
                 dg.AssetDep([dataset.name, name], partition_mapping=every_partition())

@@ -7,7 +7,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use
-from synapse_assets.defs.metadata import Stopwatch, check, describe, picture, progress_logger
+from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BadInput, embedding_table
@@ -23,8 +23,12 @@ def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     tiles_key, encoder_key = dg.AssetKey([dataset.name, "tiles"]), dg.AssetKey([dataset.name, "encoder"])
     key = dg.AssetKey([dataset.name, "embeddings"])
 
-    @dg.asset(
-        **describe(dataset, "4_embeddings", "encoder", None, {"pytorch"}),
+    @asset(
+        dataset,
+        "4_embeddings",
+        "encoder",
+        None,
+        {"pytorch"},
         deps=[dg.AssetDep(tiles_key, partition_mapping=every_partition())],
         pool="gpu",
     )
@@ -83,8 +87,12 @@ def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             fits_current_inputs=lambda provenance: provenance.parameters["tile"] == dataset.tile.model_dump(),
         )
 
-    @dg.asset(
-        **describe(dataset, "4_embeddings", "embeddings", embedding_table(None), {"pytorch", "lancedb"}),
+    @asset(
+        dataset,
+        "4_embeddings",
+        "embeddings",
+        embedding_table(None),
+        {"pytorch", "lancedb"},
         deps=[tiles_key, encoder_key],
         partitions_def=regions,
         pool="gpu",

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.synapses import REGION_LABELS
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS, BadInput
@@ -32,8 +32,12 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         description="At least some of the region's neurons are in the tables of neurons.",
     )
 
-    @dg.asset(
-        **describe(dataset, "2_synapses", "synapse_labels", SYNAPSE_LABELS, {"parquet"}),
+    @asset(
+        dataset,
+        "2_synapses",
+        "synapse_labels",
+        SYNAPSE_LABELS,
+        {"parquet"},
         deps=[[dataset.name, REGION_LABELS], *([neurons_key] if dataset.neurons else [])],
         partitions_def=regions,
         check_specs=[
@@ -84,10 +88,13 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     if not dataset.neurons:
         return [synapse_labels]
 
-    @dg.asset(
-        **describe(
-            dataset, "2_synapses", "neurons", NEURONS, {"parquet"}, dataset.model_dump(mode="json", include={"neurons"})
-        ),
+    @asset(
+        dataset,
+        "2_synapses",
+        "neurons",
+        NEURONS,
+        {"parquet"},
+        dataset.model_dump(mode="json", include={"neurons"}),
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )
     def neurons(installation: Installation) -> dg.MaterializeResult:

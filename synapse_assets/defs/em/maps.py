@@ -8,7 +8,7 @@ import numpy as np
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
-from synapse_assets.defs.metadata import Stopwatch, check, describe, picture
+from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES, BadInput
@@ -40,8 +40,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     )
     tiles_key = dg.AssetKey([dataset.name, "tiles"])
 
-    @dg.asset(
-        **describe(dataset, "5_maps", "umap_model", None, {"python"}),
+    @asset(
+        dataset,
+        "5_maps",
+        "umap_model",
+        None,
+        {"python"},
         deps=[encoder_key, dg.AssetDep(embeddings_key, partition_mapping=every_partition())],
         pool="fit",
     )
@@ -101,8 +105,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
         )
 
-    @dg.asset(
-        **describe(dataset, "5_maps", "umap_coordinates", UMAP_COORDINATES, {"parquet"}),
+    @asset(
+        dataset,
+        "5_maps",
+        "umap_coordinates",
+        UMAP_COORDINATES,
+        {"parquet"},
         deps=[embeddings_key, model_key],
         partitions_def=regions,
         check_specs=[_rows_match(coordinates_key, regions)],
@@ -138,8 +146,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             check_results=[_match(results.read(region, ["synapse_id"]).num_rows, expected, "embeddings")],
         )
 
-    @dg.asset(
-        **describe(dataset, "5_maps", "cluster_model", None, {"scikitlearn"}),
+    @asset(
+        dataset,
+        "5_maps",
+        "cluster_model",
+        None,
+        {"scikitlearn"},
         deps=[model_key],
         pool="fit",
         check_specs=[
@@ -220,8 +232,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ]
         )
 
-    @dg.asset(
-        **describe(dataset, "5_maps", "clusters", CLUSTERS, {"parquet"}),
+    @asset(
+        dataset,
+        "5_maps",
+        "clusters",
+        CLUSTERS,
+        {"parquet"},
         deps=[coordinates_key, cluster_model_key],
         partitions_def=regions,
         check_specs=[_rows_match(clusters_key, regions)],
@@ -253,8 +269,12 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             check_results=[_match(results.read(region, ["synapse_id"]).num_rows, rows.num_rows, "coordinates")],
         )
 
-    @dg.asset(
-        **describe(dataset, "5_maps", "cluster_cards", CLUSTER_CARDS, {"parquet"}),
+    @asset(
+        dataset,
+        "5_maps",
+        "cluster_cards",
+        CLUSTER_CARDS,
+        {"parquet"},
         deps=[
             dg.AssetDep(clusters_key, partition_mapping=every_partition()),
             dg.AssetDep(synapses_key, partition_mapping=every_partition()),

@@ -18,7 +18,7 @@ from dagster._core.definitions.data_version import (
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.publish import MODELS
-from synapse_assets.defs.metadata import Stopwatch, describe
+from synapse_assets.defs.metadata import Stopwatch, asset
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import PROMOTIONS, BadInput
 from synapse_assets.stores import DatasetStore
@@ -44,8 +44,12 @@ Row: TypeAlias = dict[str, Any]
 def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
 
-    @dg.asset(
-        **describe(dataset, "6_models", "promotions", PROMOTIONS, {"parquet"}),
+    @asset(
+        dataset,
+        "6_models",
+        "promotions",
+        PROMOTIONS,
+        {"parquet"},
         deps=[dg.AssetKey([dataset.name, name]) for name in MODELS],
         pool="gpu",
     )

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.fitting import require_same
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import every_partition
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import (
@@ -76,8 +76,12 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     # Tables that other assets write: what was read, and how well its coordinates fit.
     beside = ["brain_regions", "synapse_sources", "alignment"] + (["neuron_sources"] if dataset.neurons else [])
 
-    @dg.asset(
-        **describe(dataset, "7_publish", "warehouse", None, {"duckdb"}),
+    @asset(
+        dataset,
+        "7_publish",
+        "warehouse",
+        None,
+        {"duckdb"},
         deps=[
             *[dg.AssetDep([dataset.name, name], partition_mapping=every_partition()) for name in by_region],
             *[dg.AssetDep([dataset.name, name]) for name in whole],

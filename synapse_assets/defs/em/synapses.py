@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.metadata import OWNERS, Stopwatch, check, describe, observed_version, progress_logger
+from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, check, observed_version, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES, BadInput
@@ -81,8 +81,13 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     regions = brain_regions(dataset)
     table_key, synapses_key = dg.AssetKey([dataset.name, "synapse_table"]), dg.AssetKey([dataset.name, "synapses"])
 
-    @dg.asset(
-        **describe(dataset, "2_synapses", "synapse_table", SYNAPSE_TABLE, {"parquet"}, _settings(dataset)),
+    @asset(
+        dataset,
+        "2_synapses",
+        "synapse_table",
+        SYNAPSE_TABLE,
+        {"parquet"},
+        _settings(dataset),
         deps=[[dataset.name, "synapse_source"]],
         check_specs=[
             dg.AssetCheckSpec(
@@ -172,8 +177,12 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "2_synapses", "synapses", SYNAPSES, {"lancedb"}),
+    @asset(
+        dataset,
+        "2_synapses",
+        "synapses",
+        SYNAPSES,
+        {"lancedb"},
         deps=[[dataset.name, REGION_SITES], [dataset.name, "em_volume"]],
         partitions_def=regions,
         check_specs=[

@@ -10,7 +10,7 @@ import pyarrow as pa
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.em.alignment import require_alignment
-from synapse_assets.defs.metadata import Stopwatch, check, describe, picture, progress_logger
+from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import TILE_PLAN, TILES
@@ -26,8 +26,13 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     regions = brain_regions(dataset)
     key, plan_key, synapses_key = (dg.AssetKey([dataset.name, name]) for name in ("tiles", "tile_plan", "synapses"))
 
-    @dg.asset(
-        **describe(dataset, "3_tiles", "tile_plan", TILE_PLAN, {"parquet"}, _settings(dataset)),
+    @asset(
+        dataset,
+        "3_tiles",
+        "tile_plan",
+        TILE_PLAN,
+        {"parquet"},
+        _settings(dataset),
         deps=[synapses_key, [dataset.name, "em_volume"]],
         partitions_def=regions,
         check_specs=[
@@ -87,8 +92,13 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "3_tiles", "tiles", TILES, {"lancedb"}, _settings(dataset)),
+    @asset(
+        dataset,
+        "3_tiles",
+        "tiles",
+        TILES,
+        {"lancedb"},
+        _settings(dataset),
         deps=[synapses_key, plan_key, [dataset.name, "alignment"], [dataset.name, "em_volume"]],
         partitions_def=regions,
         pool="download",

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.figures import kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
 from synapse_assets.defs.morphology.synapses import FITTED_FEATURES, NEW_FEATURES
@@ -27,15 +27,13 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     )
     fitted_key, new_key = (dg.AssetKey([dataset.name, name]) for name in (FITTED_FEATURES, NEW_FEATURES))
 
-    @dg.asset(
-        **describe(
-            dataset,
-            "5_classify",
-            "cluster_classifier",
-            morphology.CLASSIFIER_SCORES,
-            {"scikitlearn", "xgboost"},
-            dataset.model_dump(mode="json", include={"groups", "features"}),
-        ),
+    @asset(
+        dataset,
+        "5_classify",
+        "cluster_classifier",
+        morphology.CLASSIFIER_SCORES,
+        {"scikitlearn", "xgboost"},
+        dataset.model_dump(mode="json", include={"groups", "features"}),
         deps=[fitted_key, projection_key, clusters_key, stability_key],
         partitions_def=groups,
         pool="fit",
@@ -159,8 +157,12 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "5_classify", "predictions", morphology.PREDICTIONS, {"parquet"}),
+    @asset(
+        dataset,
+        "5_classify",
+        "predictions",
+        morphology.PREDICTIONS,
+        {"parquet"},
         deps=[new_key, projection_key, clusters_key, classifier_key],
         partitions_def=groups,
         check_specs=[

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.figures import kept_maps, kept_picture
 from synapse_assets.defs.morphology.groups import Group
 from synapse_assets.defs.morphology.synapses import FITTED_FEATURES
@@ -34,15 +34,13 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         if group.published
     }
 
-    @dg.asset(
-        **describe(
-            dataset,
-            "4_clusters",
-            "projection",
-            morphology.PROJECTION,
-            {"parquet"},
-            [resampling, conditions, dataset.seed],
-        ),
+    @asset(
+        dataset,
+        "4_clusters",
+        "projection",
+        morphology.PROJECTION,
+        {"parquet"},
+        [resampling, conditions, dataset.seed],
         deps=[fitted_key],
         partitions_def=groups,
         pool="fit",
@@ -107,10 +105,13 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(
-            dataset, "4_clusters", "parameter_sweep", morphology.PARAMETER_SWEEP, {"parquet"}, {"published": published}
-        ),
+    @asset(
+        dataset,
+        "4_clusters",
+        "parameter_sweep",
+        morphology.PARAMETER_SWEEP,
+        {"parquet"},
+        {"published": published},
         deps=[projection_key],
         partitions_def=groups,
     )
@@ -149,8 +150,12 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             data_version=dg.DataVersion(content_key(table, group.maps_version)),
         )
 
-    @dg.asset(
-        **describe(dataset, "4_clusters", "clusters", morphology.CLUSTERS, {"parquet"}),
+    @asset(
+        dataset,
+        "4_clusters",
+        "clusters",
+        morphology.CLUSTERS,
+        {"parquet"},
         deps=[fitted_key, sweep_key, projection_key],
         partitions_def=groups,
         pool="fit",
@@ -253,8 +258,12 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "4_clusters", "cluster_stability", morphology.CLUSTER_STABILITY, {"parquet"}),
+    @asset(
+        dataset,
+        "4_clusters",
+        "cluster_stability",
+        morphology.CLUSTER_STABILITY,
+        {"parquet"},
         deps=[fitted_key, clusters_key, projection_key],
         partitions_def=groups,
         check_specs=[

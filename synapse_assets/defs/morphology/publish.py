@@ -3,7 +3,7 @@
 import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.defs.metadata import Stopwatch, check, describe
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.groups import ASSETS_OF_GROUP, TABLES_OF_GROUP, Group
 from synapse_assets.defs.partitions import every_partition
 from synapse_assets.defs.resources import Installation
@@ -18,8 +18,12 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     key = dg.AssetKey([dataset.name, "warehouse"])
 
-    @dg.asset(
-        **describe(dataset, "6_publish", "warehouse", None, {"duckdb"}),
+    @asset(
+        dataset,
+        "6_publish",
+        "warehouse",
+        None,
+        {"duckdb"},
         deps=[
             *[dg.AssetDep([dataset.name, table.name]) for table in WHOLE],
             *[dg.AssetDep([dataset.name, asset], partition_mapping=every_partition()) for asset in ASSETS_OF_GROUP],

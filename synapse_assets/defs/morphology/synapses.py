@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
-from synapse_assets.defs.metadata import OWNERS, Stopwatch, check, describe, observed_version
+from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, check, observed_version
 from synapse_assets.defs.morphology.figures import kept_page, kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
 from synapse_assets.defs.partitions import investigation_groups
@@ -80,8 +80,13 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         mode="json", include={"workbooks", "neuron_types", "synapse_types", "brain_region", "seed"}
     )
 
-    @dg.asset(
-        **describe(dataset, "2_synapses", "synapses", morphology.SYNAPSES, {"parquet"}, reading),
+    @asset(
+        dataset,
+        "2_synapses",
+        "synapses",
+        morphology.SYNAPSES,
+        {"parquet"},
+        reading,
         deps=[[dataset.name, "synapse_workbooks"]],
         check_specs=[
             dg.AssetCheckSpec(
@@ -164,8 +169,13 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             ],
         )
 
-    @dg.asset(
-        **describe(dataset, "3_features", "feature_model", None, {"numpy"}, dataset.features.model_dump(mode="json")),
+    @asset(
+        dataset,
+        "3_features",
+        "feature_model",
+        None,
+        {"numpy"},
+        dataset.features.model_dump(mode="json"),
         deps=[synapses_key],
         pool="fit",
     )
@@ -202,8 +212,12 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             fits_current_inputs=lambda _: False,
         )
 
-    @dg.asset(
-        **describe(dataset, "3_features", "features", morphology.FEATURES, {"parquet"}),
+    @asset(
+        dataset,
+        "3_features",
+        "features",
+        morphology.FEATURES,
+        {"parquet"},
         deps=[synapses_key, model_key],
         check_specs=[
             dg.AssetCheckSpec(
