@@ -18,6 +18,7 @@ from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.stores import object_store as storage
 from synapse_assets_tests.stores.object_store import ObjectStore
 
+MODELS = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
 PARTITIONS = "tiny_brain_region"
 # Everything that follows from new points, in order; None: one run for all regions.
 CHAIN: tuple[tuple[str, bool], ...] = (
@@ -64,7 +65,8 @@ def running_object_store() -> Iterator[ObjectStore]:
 
 
 def quiet() -> None:
-    """Nothing but figures is printed."""
+    """Nothing but figures is printed, and a process computes in one thread: several of them share the cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("MPLBACKEND", "agg")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     logging.disable(logging.ERROR)
@@ -89,30 +91,48 @@ def duplicates(ids: list[Any]) -> int:
     return len(ids) - len(set(ids))
 
 
-def contents(store: DatasetStore) -> dict[str, pa.Table]:
-    """Every table as a reader of the stores finds it, by name, its rows in a fixed order. Raises if one cannot be read."""
+def contents(store: DatasetStore, asset: str | None = None) -> dict[str, pa.Table]:
+    """Every table, or those that an asset makes, as a reader of the stores finds it, by name, its rows in a fixed order.
+
+    Raises if one cannot be read.
+    """
     from synapse_assets.defs.em.publish import RESULTS
     from synapse_assets.query import open_warehouse
+    from synapse_assets.schema import SYNAPSES
     from synapse_assets.stores.rows import vectors_in_use
+    from synapse_assets.stores.warehouse import read_released
 
-    found = {"synapse_table": pa.concat_tables(store.synapse_table.read(r) for r in store.synapse_table.regions())}
-    for name, table in (("synapses", store.synapses), ("tiles", store.tiles), ("embeddings", vectors_in_use(store))):
+    found: dict[str, pa.Table] = {}
+    if asset in (None, "synapse_table"):
+        found["synapse_table"] = pa.concat_tables(
+            store.synapse_table.read(region) for region in store.synapse_table.regions()
+        )
+    for name in {"synapses", "tiles", "embeddings"} & {asset} if asset else ("synapses", "tiles", "embeddings"):
+        table = vectors_in_use(store) if name == "embeddings" else getattr(store, name)
         found[name] = table.read(None, table.table.names)
-    for name, table in RESULTS.items():
-        found[name] = store.results(table).read()
-    for name in store.model_names():
-        models = store.models(name)
-        versions = [("in use", models.current), ("candidate", models.candidate)]
-        found[name] = pa.table({"what": [what for what, _ in versions], "version": [v for _, v in versions]})
-        for _, version in versions:
-            if version is not None:
-                models.provenance(version)
-                models.path(version)
-    with open_warehouse(store.dataset, store.data_root) as warehouse:
-        for name in warehouse.release["tables"]:
-            frame = warehouse.sql(f'select * from "{name}"')  # noqa: S608
-            found[f"warehouse.{name}"] = pa.Table.from_pandas(frame, preserve_index=False)
+    for name in RESULTS:
+        if asset in (None, name):
+            found[name] = store.results(RESULTS[name]).read()
+    for name in MODELS:
+        if asset in (None, name):
+            found[name] = _versions(store, name)
+    if asset in (None, "warehouse"):
+        with open_warehouse(store.dataset, store.data_root) as warehouse:
+            released = set(warehouse.release["tables"])
+        for name, table in {"synapses": SYNAPSES, **RESULTS}.items():
+            if name in released:
+                found[f"warehouse.{name}"] = read_released(store, table)
     return {name: in_order(table) for name, table in found.items()}
+
+
+def _versions(store: DatasetStore, name: str) -> pa.Table:
+    models = store.models(name)
+    versions = [models.current, models.candidate]
+    for version in versions:
+        if version is not None:
+            models.provenance(version)
+            models.path(version)
+    return pa.table({"what": ["in use", "candidate"], "version": pa.array(versions, pa.string())})
 
 
 def in_order(table: pa.Table) -> pa.Table:
