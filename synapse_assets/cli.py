@@ -1,6 +1,7 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -32,8 +33,9 @@ def prepare_home(settings: Settings) -> Path:
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
     os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
     if settings.postgres_url is not None:
-        # Dagster reads the address from the environment; the file holds no password.
-        os.environ["SYNAPSE_POSTGRES_URL"] = settings.postgres_url.get_secret_value()
+        # Dagster reads the address from the environment; the file holds no password. Of the drivers, this is the installed one.
+        address = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
+        os.environ["SYNAPSE_POSTGRES_URL"] = address
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
     _write(home / "dagster.yaml", configuration)
     return home

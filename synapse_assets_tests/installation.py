@@ -129,9 +129,9 @@ class Installed:
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Dagster's own history of the installation."""
         with pytest.MonkeyPatch.context() as patch:
-            for name in ("DAGSTER_HOME", "SYNAPSE_POSTGRES_URL"):
-                if name in self.environment:
-                    patch.setenv(name, self.environment[name])
+            patch.setenv("DAGSTER_HOME", self.home)
+            address = self.environment.get("SYNAPSE_POSTGRES_URL", "")
+            patch.setenv("SYNAPSE_POSTGRES_URL", address.replace("postgresql://", "postgresql+psycopg2://"))
             with dg.DagsterInstance.from_config(self.home) as instance:
                 yield instance
 

@@ -7,19 +7,24 @@ from pathlib import Path
 import pytest
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets_tests.conftest import Lab
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "sample_cbp" not in block]
+RELEASES = [block for block in BLOCKS if "release=" in block]
 
 
 def test_there_are_blocks_to_run() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
+    assert len(RELEASES) == 1
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["package", "plain"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["release", "package", "plain"])
 def test_a_block_runs(block: str, finished_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_DATA_ROOT", str(finished_lab.root))
+    if block in RELEASES and "2026-11-21" not in released_names(finished_lab.store):
+        freeze_release(finished_lab.store, "2026-11-21")
     program = block.replace("data/sample/", f"{finished_lab.root}/tiny/").replace('"sample"', '"tiny"')
     exec(compile(program, "README.md", "exec"), {})  # noqa: S102 -- our own README
 
