@@ -1,6 +1,6 @@
 """Fifty SIGKILLs at random moments, each followed by a run of the same asset, while another process reads every table.
 
-    python -m synapse_assets_tests.soak.kills [kills, default 50]
+    python -m synapse_assets_tests.soak.kills [kills, default 50] [seconds, default 900]
 
 In every round the points of one region change: all lie elsewhere, one goes, one comes. Then the assets of the chain are made
 again in their order. Those in `KILLED` run through Dagster in a process of their own that is killed at a random fraction of
@@ -124,8 +124,11 @@ class Runner:
             return False
         os.kill(self.process.pid or 0, signal.SIGKILL)
         self.process.join()
-        # What it said between the two lines above is still in the pipe.
-        return self.process.exitcode == -signal.SIGKILL and not self.pipe.poll(0)
+        try:
+            # It may have ended between the two lines above; then that still lies in the pipe.
+            return self.pipe.recv() != "ended"
+        except EOFError:
+            return True
 
     def dismiss(self) -> None:
         """Ends a process that was not needed."""
@@ -160,18 +163,19 @@ def keep_reading(root: str, dataset: str, over: Event, answer: Any) -> None:
 class Killing:
     """A pair of labs in one of which runs are killed, and a process that stands ready for the next run."""
 
-    def __init__(self, pair: Pair, most: int) -> None:
+    def __init__(self, pair: Pair, most: int, most_seconds: float) -> None:
         self.pair, self.most = pair, most
         self.random = random.Random(SEED)
         self.kills: dict[str, int] = dict.fromkeys(KILLED, 0)
         self.seconds: dict[str, float] = {}
+        self.end = time.perf_counter() + most_seconds
         self.late = 0
         self.runner: Runner | None = None
 
     @property
     def enough(self) -> bool:
-        """Whether there were as many kills as are wanted."""
-        return sum(self.kills.values()) >= self.most
+        """Whether there were as many kills as are wanted, or there is no time for more."""
+        return sum(self.kills.values()) >= self.most or time.perf_counter() > self.end
 
     def ready(self) -> "Runner":
         """The runner that stands ready; the next one is started at once."""
@@ -199,7 +203,8 @@ def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", nargs="?", type=int, default=50)
-    most = parser.parse_args().kills
+    parser.add_argument("seconds", nargs="?", type=int, default=900, help="after which no more runs are killed")
+    most, most_seconds = vars(parser.parse_args()).values()
     quiet()
     report = Report("kills")
     SERVER.set_forkserver_preload(["synapse_assets_tests.soak.imported"])
@@ -207,7 +212,7 @@ def main() -> None:
         root = Path(name)
         encoder = {"origin": "self_supervised", "training_steps": TRAINING_STEPS}
         pair = Pair(root / "pair", tiny_inputs(root), instance, str(root / "killed"), encoder=encoder)
-        killing = Killing(pair, most)
+        killing = Killing(pair, most, most_seconds)
         killing.runner = killing._new()
         began = time.perf_counter()
         pair.begin()
