@@ -67,6 +67,11 @@ class Installed:
         self.port = free_port()
         self.processes: list[subprocess.Popen[bytes]] = []
 
+    @property
+    def on_object_storage(self) -> bool:
+        """Whether the data lies at an address."""
+        return "://" in self.environment["SYNAPSE_DATA_ROOT"]
+
     def run(self, *arguments: str) -> str:
         """One command of `synapse-assets`; gives what it prints."""
         done = subprocess.run(

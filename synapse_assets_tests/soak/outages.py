@@ -13,6 +13,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -166,7 +167,7 @@ def postgres_gone(root: Path, inputs: Path, report: Report) -> None:
         run = launch(installed, APPLIED, REGIONS[0])
         wait_until("the run works", lambda: statuses(installed, [run]) == ["STARTED"], 180)
         time.sleep(1)
-        server.stop()
+        crash(server)
         stopped = time.monotonic()
         time.sleep(SECONDS_WITHOUT_POSTGRES / 2)
         told = "an answer"
@@ -202,6 +203,13 @@ def postgres_gone(root: Path, inputs: Path, report: Report) -> None:
         raise
     finally:
         installed.stop()
+        crash(server)
+
+
+def crash(server: Postgres) -> None:
+    """Ends it without a word to its clients; asked to stop, it would wait until they have gone."""
+    if server._process is not None:
+        server._process.send_signal(signal.SIGQUIT)
         server.stop()
 
 

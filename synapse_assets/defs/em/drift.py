@@ -24,7 +24,7 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @asset(
         dataset,
-        "6_models",
+        "7_models",
         "drift",
         DRIFT,
         {"parquet"},

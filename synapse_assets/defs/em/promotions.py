@@ -46,7 +46,7 @@ def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @asset(
         dataset,
-        "6_models",
+        "7_models",
         "promotions",
         PROMOTIONS,
         {"parquet"},

@@ -78,7 +78,7 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
     @asset(
         dataset,
-        "7_publish",
+        "8_publish",
         "warehouse",
         None,
         {"duckdb"},
