@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +67,11 @@ def running_object_store() -> Iterator[ObjectStore]:
 
 
 def quiet() -> None:
-    """Nothing but figures is printed, and a process computes in one thread: several of them share the cores."""
+    """Nothing but figures is printed, and a process computes in one thread: several of them share the cores.
+
+    Asked to end, it ends what it has started as well.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("MPLBACKEND", "agg")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)

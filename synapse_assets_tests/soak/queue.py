@@ -73,7 +73,7 @@ def ask_similar(root: str, over: Event, answer: Any) -> None:
         except Exception:
             failed += 1
             traceback.print_exc()
-        time.sleep(0.05)
+        time.sleep(0.5)
     answer.put(("similar", asked, failed, len(releases)))
 
 
@@ -100,8 +100,12 @@ def launch(installed: Installed, names: tuple[str, ...], region: str) -> str:
 
 def statuses(installed: Installed, runs: list[str]) -> list[str]:
     """How those runs stand."""
-    query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-    return [str(installed.ask(query, id=run)["runOrError"]["status"]) for run in runs]
+    query = """query($f: RunsFilter!) { runsOrError(filter: $f) {
+        __typename ... on Runs { results { runId status } } ... on PythonError { message } } }"""
+    found = installed.ask(query, f={"runIds": runs})["runsOrError"]
+    assert found["__typename"] == "Runs", found
+    how = {run["runId"]: str(run["status"]) for run in found["results"]}
+    return [how[run] for run in runs]
 
 
 def ended(installed: Installed, runs: list[str]) -> list[str]:
@@ -158,7 +162,7 @@ def soak(installed: Installed, report: Report) -> None:
         nonlocal most
         while not over_runs.is_set():
             most = max(most, statuses(installed, runs).count("STARTED"))
-            time.sleep(1)
+            time.sleep(3)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
