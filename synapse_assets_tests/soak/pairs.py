@@ -95,7 +95,11 @@ class Pair:
             if between is not None and not any(between[table].equals(one[table]) for one in (before, wanted)):
                 self.half += 1
                 print(f"  {table} was neither old nor new after {name} was disturbed", flush=True)
-        self.models += model_files(self.lab, name) != model_files(self.other, name)
+        files, wanted_files = model_files(self.lab, name), model_files(self.other, name)
+        unlike = sorted(f for f in {*files, *wanted_files} if files.get(f) != wanted_files.get(f))
+        if unlike:
+            self.models += 1
+            print(f"  {name}: other bytes than in the undisturbed lab in {', '.join(unlike)}", flush=True)
 
     def tell(self, report: Report, what: str = "") -> None:
         """What was found, at the end."""
