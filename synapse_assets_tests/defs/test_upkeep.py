@@ -1,0 +1,102 @@
+"""What a year leaves behind, and how failures are told."""
+
+import http.server
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from synapse_assets.defs import metadata
+from synapse_assets.defs.failures import failure_message, tell
+from synapse_assets.defs.upkeep import prune_runs
+from synapse_assets.query import open_warehouse
+from synapse_assets.schema import BadInput
+from synapse_assets_tests.conftest import REGIONS, Lab
+
+
+def test_old_runs_go_but_the_last_word_on_everything_stays(lab: Lab) -> None:
+    lab.materialize("synapse_table")
+    for _ in range(3):
+        lab.materialize("synapses", region=REGIONS[0])
+    lab.materialize("synapses", region=REGIONS[1])
+    assert prune_runs(lab.instance, timedelta(days=1)) == 0
+    assert prune_runs(lab.instance, timedelta(0)) == 2
+    key = dg.AssetKey(["tiny", "synapses"])
+    assert lab.instance.get_materialized_partitions(key) == {REGIONS[0], REGIONS[1]}
+    assert lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", "synapse_table"])) is not None
+    assert prune_runs(lab.instance, timedelta(0)) == 0
+
+
+def test_upkeep_and_release_run_as_jobs(finished_lab: Lab) -> None:
+    lab = finished_lab
+    config = {"ops": {"tiny_freeze_release": {"config": {"name": "paper"}}}}
+    assert (
+        lab.definitions.resolve_job_def("tiny_release")
+        .execute_in_process(instance=lab.instance, run_config=config)
+        .success
+    )
+    assert lab.definitions.resolve_job_def("upkeep").execute_in_process(instance=lab.instance).success
+    with open_warehouse("tiny", lab.root, release="paper") as frozen:
+        assert len(frozen.sql("select * from synapses")) == 72
+
+
+def test_a_failure_names_asset_region_and_remedy(lab: Lab) -> None:
+    lab.materialize("synapse_table")
+    result = lab.materialize("tiles", region=REGIONS[0], raises=False)
+    run = result.dagster_run
+    told = failure_message(run, [event for event in result.all_events if event.is_step_failure], None)
+    assert told.startswith(f"tiny/tiles, partition {REGIONS[0]}: ")
+    assert "materialise" in told
+    assert run.run_id[:8] in told
+
+
+def test_a_failure_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[Any] = []
+
+    class Chat(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Chat) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        tell(f"http://127.0.0.1:{server.server_port}/hook", "tiny/tiles, partition EB: no")
+        thread.join()
+    assert got == [{"text": "tiny/tiles, partition EB: no"}]
+    with pytest.raises(BadInput, match="no http"):
+        tell("file:///etc/passwd", "no")
+
+
+def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "RETRY_SECONDS", 0.01)
+    calls: list[str] = []
+
+    @dg.asset
+    @metadata.failing_plainly
+    def unreachable() -> None:
+        """A server that comes back at the third attempt."""
+        calls.append("network")
+        if len(calls) < 3:
+            raise ConnectionError("no answer")
+
+    @dg.asset
+    @metadata.failing_plainly
+    def bad() -> None:
+        """Input that a person has to mend."""
+        calls.append("bad")
+        raise BadInput("row 3: mend it")
+
+    assert dg.materialize([unreachable]).success
+    assert calls == ["network"] * 3
+    result = dg.materialize([bad], raise_on_error=False)
+    assert calls[3:] == ["bad"]
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data.description == "row 3: mend it"
