@@ -4,6 +4,7 @@ import getpass
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ class Postgres:
     def stop(self) -> None:
         """Stops it at once, as a crash does."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
             self._process = None
 
