@@ -15,7 +15,7 @@ from synapse_assets.analysis.morphology.features import held_out_features
 from synapse_assets.analysis.morphology.tables import in_group, labels_of, scaled_matrix
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP, Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import planted_workbook
 
@@ -27,7 +27,7 @@ def test_bad_input_leaves_what_is_stored(make_bench: Callable[..., Bench]) -> No
     bench.materialize("synapses")
     before = bench.rows(morphology.SYNAPSES)
     bench.write(planted_workbook().rename(columns={"SynArea": "Syn Area"}))
-    with pytest.raises(BadInput, match=r"SynArea.*did you mean.*Syn Area"):
+    with pytest.raises(dg.Failure, match=r"SynArea.*did you mean.*Syn Area"):
         bench.materialize("synapses")
     pd.testing.assert_frame_equal(bench.rows(morphology.SYNAPSES), before)
 
@@ -116,7 +116,7 @@ def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(ma
     shape = int(largest[largest["cluster"] == 0]["planted"].mode()[0])
     bench.write(rows[~((rows["planted"] == shape) & (rows["SynId"] > 30))])
     bench.materialize(*INGESTED)
-    with pytest.raises(BadInput, match="made from other features"):
+    with pytest.raises(dg.Failure, match="made from other features"):
         bench.materialize("warehouse")
     with open_warehouse("planted", bench.root / "data") as warehouse:
         assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 180
@@ -179,7 +179,7 @@ def test_whatever_is_not_made_again_is_refused(change: str, skipped: str, releas
     with dg.DagsterInstance.ephemeral() as instance:
         bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
         CHANGES[change](bench)
-        with pytest.raises(BadInput, match=rf"{skipped}|fitted on"):
+        with pytest.raises(dg.Failure, match=rf"{skipped}|fitted on"):
             bench.materialize_one_by_one(*(one for one in AGAIN[change] if one != skipped), "warehouse")
 
 
@@ -198,7 +198,7 @@ def test_clusters_without_a_sweep_are_refused(make_bench: Callable[..., Bench]) 
     bench = make_bench(**FEW)
     bench.materialize(*INGESTED)
     bench.materialize("projection", group="as")
-    with pytest.raises(BadInput, match="no planted/parameter_sweep of group as yet"):
+    with pytest.raises(dg.Failure, match="no planted/parameter_sweep of group as yet"):
         bench.materialize("clusters", group="as")
 
 
