@@ -87,9 +87,11 @@ def test_one_section_off_stops_the_cutting_until_it_is_mended_or_accepted(
     (source,) = lab.store.results(SYNAPSE_SOURCES).read().to_pylist()
     assert (source["space"], source["transform"], source["rows"]) == ("FAFB14_CATMAID", "catmaid_to_n5", 110)
 
-    # Or accepted by one who knows better: the check stays amber, and nothing is held up.
+    # Or accepted by one who knows better: a check stays amber, and nothing is held up.
     use(lab, tiny_inputs, planted, accept_alignment=True)
-    evaluation = check_of(lab.materialize("synapse_table", "alignment"), "coordinates_fit")
+    result = lab.materialize("synapse_table", "alignment")
+    assert check_of(result, "coordinates_fit").passed
+    evaluation = check_of(result, "verdict_clear")
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
     lab.materialize("synapses", "tiles", region=REGIONS[1])
     assert lab.store.tiles.regions() == {REGIONS[0]: 37, REGIONS[1]: 37}

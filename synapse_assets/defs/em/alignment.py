@@ -48,7 +48,7 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             dg.AssetCheckSpec(
                 "verdict_clear",
                 asset=key,
-                description="The volume tells of every source whether its coordinates fit. Where it cannot, look at the picture.",
+                description="The volume tells of every source that its coordinates fit. Where it does not, look at the picture.",
             ),
         ],
     )
@@ -121,7 +121,13 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                     _told(contradicted) or "no other reading fits better",
                     contradicted=len(contradicted),
                 ),
-                check("verdict_clear", not unclear, _told(unclear) or "clear", warn=True, unclear=len(unclear)),
+                check(
+                    "verdict_clear",
+                    not unclear and not contradicted,
+                    _told(contradicted | unclear) or "clear",
+                    warn=True,
+                    unclear=len(unclear),
+                ),
             ],
         )
 
