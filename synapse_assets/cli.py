@@ -32,6 +32,8 @@ def prepare_home(settings: Settings) -> Path:
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
     os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
+    # The first look of automation over many regions asks much of the history; Dagster's own limit is a minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
     if settings.postgres_url is not None:
         # Dagster reads the address from the environment; the file holds no password. Of the drivers, this is the installed one.
         address = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())

@@ -133,7 +133,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
     import warnings
 
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     present = np.unique(code)
     out = []

@@ -119,7 +119,7 @@ class ClusterClassifiers:
 
         A row's results do not depend on its companions, to the bit.
         """
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         rows = _checked(features, self.width)
         numbers = np.array(self.clusters, dtype=np.int64)
