@@ -238,26 +238,21 @@ def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automat
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:
-    instance = automation.lab.instance
-
-    def report(passed: bool) -> None:
-        """The alignment is looked at again, with the same verdict but for its check."""
-        key = dg.AssetKey(["tiny", "alignment"])
-        last = instance.get_latest_materialization_event(key)
-        assert last is not None
-        tags = {name: text for name, text in (last.tags or {}).items() if "version" in name or "pointer" in name}
-        instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=tags))
-        severity = dg.AssetCheckSeverity.ERROR
-        instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(key, "coordinates_fit", passed, metadata={}, severity=severity)
-        )
-
-    report(passed=False)
-    automation.lab.instance.report_runless_asset_event(
-        dg.AssetMaterialization(["tiny", "synapses"], partition="EB", tags={"dagster/data_version": "another"})
+    instance, key = automation.lab.instance, dg.AssetKey(["tiny", "alignment"])
+    change(automation, moved("EB"))
+    automation.lab.materialize("synapse_table", "alignment")
+    automation.lab.materialize("synapses", "tile_plan", region="EB")
+    # The alignment is looked at again, with the same verdict but for its check.
+    last = instance.get_latest_materialization_event(key)
+    assert last is not None
+    tags = {name: text for name, text in (last.tags or {}).items() if "version" in name or "pointer" in name}
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=tags))
+    severity = dg.AssetCheckSeverity.ERROR
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(key, "coordinates_fit", False, metadata={}, severity=severity)
     )
     assert not any("tiles" in automation.tick() for _ in range(2))
-    report(passed=True)
+    automation.lab.materialize("alignment")
     assert automation.tick()["tiles"] == {"EB"}
 
 

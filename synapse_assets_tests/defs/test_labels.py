@@ -42,7 +42,8 @@ def stale(lab: Lab) -> set[str]:
     graph = lab.definitions.resolve_asset_graph()
     resolver = CachingStaleStatusResolver(lab.instance, graph, LoadingContextForTest(lab.instance))
     found = set()
-    for key in graph.materializable_asset_keys:
+    # The nightly look is the clock's affair.
+    for key in graph.materializable_asset_keys - {dg.AssetKey(["tiny", "input_files"])}:
         node = graph.get(key)
         partitions = sorted(lab.instance.get_dynamic_partitions("tiny_brain_region")) if node.is_partitioned else [None]
         if any(resolver.get_status(key, partition) != StaleStatus.FRESH for partition in partitions):
@@ -64,8 +65,8 @@ def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab,
     lab.materialize("neurons")
     assert stale(lab) == {"synapse_labels", "warehouse"}
     lab.everywhere("synapse_labels")
-    assert stale(lab) == {"splits", "cluster_cards", "neuron_predictions", "warehouse"}
-    lab.materialize("splits", "cluster_cards", "neuron_predictions")
+    assert stale(lab) == {"splits", "cluster_cards", "neuron_predictions", "drift", "warehouse"}
+    lab.materialize("splits", "cluster_cards", "neuron_predictions", "drift")
     assert stale(lab) == {"synapse_classifier", "warehouse"}
     # The classifier fitted on the new labels is a candidate: no region changes until it is promoted.
     lab.materialize("synapse_classifier", "warehouse")
