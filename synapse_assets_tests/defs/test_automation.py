@@ -307,14 +307,19 @@ def test_models_are_refitted_when_drift_advises_it(automation: Automation) -> No
             severity=dg.AssetCheckSeverity.WARN,
         )
     )
-    requested = set(automation.tick())
-    assert requested >= MODELS
-    assert not MODELS & set(automation.tick()), "once"
+    # One after the other, as they build on each other; unchanged content is not fitted again.
+    looks = automation.settle(until="umap_model")
+    assert "encoder" in looks[0]
+    assert "umap_model" not in looks[0]
+    assert set(made(looks)) >= MODELS
+    automation.run(looks[-1])
+    assert not {"encoder", "umap_model", "synapse_classifier"} & set(automation.tick()), "once"
 
 
 def test_every_condition_is_labelled(automation: Automation) -> None:
     graph = automation.lab.definitions.resolve_asset_graph()
-    for key in graph.materializable_asset_keys:
+    # The nightly look is the clock's affair.
+    for key in graph.materializable_asset_keys - {dg.AssetKey(["tiny", "input_files"])}:
         condition = graph.get(key).automation_condition
         assert condition is not None, key
         assert condition.get_label() in LABELS, key
