@@ -11,6 +11,8 @@ from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 
 _SECONDS_FOR_THE_WEBHOOK = 10
+# Errors whose message is written for a person.
+_OURS = ("BadInput", "Unreachable", "StorageError", "UnreachableStorageError")
 
 
 def failure_reason(events: Iterable[dg.DagsterEvent]) -> str:
@@ -20,7 +22,7 @@ def failure_reason(events: Iterable[dg.DagsterEvent]) -> str:
             chain = [event.step_failure_data.error]
             while chain[-1] is not None and chain[-1].cause is not None:
                 chain.append(chain[-1].cause)
-            said = [error for error in chain if error is not None and error.cls_name == BadInput.__name__]
+            said = [error for error in chain if error is not None and error.cls_name in _OURS]
             reason = said[0] if said else chain[-1]
             if reason is None:
                 return event.step_key or ""

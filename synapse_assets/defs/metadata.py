@@ -64,12 +64,12 @@ def failing_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
     def body(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except BadInput as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
         except ConnectionError as error:
             attempt = dg.AssetExecutionContext.get().retry_number
             wait = RETRY_SECONDS * 2**attempt * random.uniform(0.75, 1.25)  # noqa: S311 -- a pause, not a secret
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
+        except BadInput as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
 
     return body
 

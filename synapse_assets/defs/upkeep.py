@@ -3,7 +3,7 @@
 What is done to stored tables belongs to `stores`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -31,7 +31,8 @@ def upkeep_job(datasets: Sequence[Dataset]) -> dg.JobDefinition:
     @dg.op
     def look_after_history(context: dg.OpExecutionContext) -> None:
         """Removes old runs with their events, but for those that hold the last word on an asset, a region or a check."""
-        context.log.info(f"{prune_runs(context.instance, KEEP_RUNS):,} runs removed")
+        checks = context.repository_def.asset_graph.asset_check_keys
+        context.log.info(f"{prune_runs(context.instance, KEEP_RUNS, checks):,} runs removed")
 
     @dg.job(name="upkeep", description="Compacts the tables of all datasets and removes what nothing needs any more.")
     def upkeep() -> None:
@@ -41,11 +42,11 @@ def upkeep_job(datasets: Sequence[Dataset]) -> dg.JobDefinition:
     return upkeep
 
 
-def prune_runs(instance: dg.DagsterInstance, keep: timedelta) -> int:
+def prune_runs(instance: dg.DagsterInstance, keep: timedelta, checks: Collection[dg.AssetCheckKey] = ()) -> int:
     """Deletes finished runs that ended longer ago than `keep`; gives how many.
 
-    A run stays where an asset or a partition of it was last materialised or observed in it: Dagster reads from its events
-    what there is.
+    A run stays where an asset or a partition of it was last materialised or observed in it, or one of the `checks` was last
+    made: Dagster reads from its events what there is. (Checks of a partition are made in the run that materialises it.)
     """
     before = datetime.now(UTC) - keep
     finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -53,7 +54,8 @@ def prune_runs(instance: dg.DagsterInstance, keep: timedelta) -> int:
     old = {record.dagster_run.run_id for record in _all_records(instance, filters)}
     if not old:
         return 0
-    needed: set[str] = set()
+    last_checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    needed = {record.run_id for record in last_checks.values()}
     for key in instance.all_asset_keys():
         for kind, fetch in (
             (dg.DagsterEventType.ASSET_MATERIALIZATION, instance.fetch_materializations),

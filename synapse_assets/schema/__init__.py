@@ -5,7 +5,7 @@ electron-microscopy chain in `em`, those of the chain without images in `morphol
 writing or computing anything.
 """
 
-from synapse_assets.schema.base import INPUT_FILES, BadInput, Column, Table
+from synapse_assets.schema.base import INPUT_FILES, BadInput, Column, Table, Unreachable
 from synapse_assets.schema.em import (
     ALIGNMENT,
     BRAIN_REGION,
@@ -65,5 +65,6 @@ __all__ = [
     "BadInput",
     "Column",
     "Table",
+    "Unreachable",
     "embedding_table",
 ]

@@ -10,6 +10,10 @@ class BadInput(ValueError):  # noqa: N818 -- it is the input that is bad
     """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
 
 
+class Unreachable(BadInput, ConnectionError):  # noqa: N818 -- as BadInput
+    """A server that does not answer, or not now: may pass by itself, so it is worth another attempt."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: name, Arrow type, one sentence for a reader who did not write it, and whether it may be null."""

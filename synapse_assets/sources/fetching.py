@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from synapse_assets.schema import BadInput
+from synapse_assets.schema import BadInput, Unreachable
 
 # Of one answer that is waited for: of a file that is fetched, and of a question that a sensor asks.
 TIMEOUT_S = 60.0
@@ -186,7 +186,7 @@ def _opened(address: str, timeout_s: float, method: str = "GET") -> Iterator[Any
 
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
-    """Turns what can go wrong with an address into BadInput that names it, without its secrets."""
+    """Turns what can go wrong with an address into BadInput that names it, without its secrets; Unreachable, if it may pass."""
     shown = shown_address(address)
     if re.match(r"[^/]*//[^/?#]*@", address):
         raise BadInput(f"{shown} is given with a user or password: download it, and give its path")
@@ -197,7 +197,9 @@ def _explained(address: str) -> Iterator[None]:
             raise
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         status = f"the server answers {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
-        raise BadInput(
+        refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
+        passing = isinstance(error, OSError | http.client.HTTPException) and not refused
+        raise (Unreachable if passing else BadInput)(
             f"{shown} cannot be fetched: {status}{reason}. Check the address (does it ask for a login?), or download the file and "
             "give its path"
         ) from error

@@ -78,6 +78,10 @@ class StorageError(OSError):
     """Storage that failed, with the remedy: what `storage_explained` raises; such a block around it leaves it as it is."""
 
 
+class UnreachableStorageError(StorageError, ConnectionError):
+    """Object storage that does not answer: may pass by itself, so it is worth another attempt."""
+
+
 @contextmanager
 def storage_explained(where: str) -> Iterator[None]:
     """Around work on files in `where`: turns the many ways of failing there into one OSError with the remedy.
@@ -109,7 +113,7 @@ def _explanation(where: str, error: Exception) -> OSError | None:
         if not of_storage or "commit conflict" in text.lower():
             return None
         endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
-        return StorageError(
+        return UnreachableStorageError(
             f"{where} cannot be reached or refuses{endpoint}: check the address, the credentials and that the object "
             f"storage is up, and run again; {whole}. It says: {text[:500]}"
         )

@@ -13,7 +13,8 @@ from synapse_assets.defs import metadata
 from synapse_assets.defs.failures import failure_message, tell
 from synapse_assets.defs.upkeep import prune_runs
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import BadInput
+from synapse_assets.schema import BadInput, Unreachable
+from synapse_assets.stores.files import UnreachableStorageError
 from synapse_assets_tests.conftest import REGIONS, Lab
 
 
@@ -28,6 +29,20 @@ def test_old_runs_go_but_the_last_word_on_everything_stays(lab: Lab) -> None:
     assert lab.instance.get_materialized_partitions(key) == {REGIONS[0], REGIONS[1]}
     assert lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", "synapse_table"])) is not None
     assert prune_runs(lab.instance, timedelta(0)) == 0
+
+
+def test_the_run_of_the_last_check_stays(finished_lab: Lab) -> None:
+    """A model that was promoted later has its checks in an older run than its last materialisation."""
+    instance, key = finished_lab.instance, dg.AssetKey(["tiny", "cluster_model"])
+    with dg.DagsterInstance.ephemeral() as other:
+        finished_lab.instance = other
+        try:
+            finished_lab.materialize("cluster_model")
+        finally:
+            finished_lab.instance = instance
+        other.report_runless_asset_event(dg.AssetMaterialization(key))
+        assert prune_runs(other, timedelta(0), [dg.AssetCheckKey(key, "found_clusters")]) == 0
+        assert prune_runs(other, timedelta(0)) == 1
 
 
 def test_upkeep_and_release_run_as_jobs(finished_lab: Lab) -> None:
@@ -75,7 +90,8 @@ def test_a_failure_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:
         tell("file:///etc/passwd", "no")
 
 
-def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [ConnectionError, Unreachable, UnreachableStorageError])
+def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
     monkeypatch.setattr(metadata, "RETRY_SECONDS", 0.01)
     calls: list[str] = []
 
@@ -85,7 +101,7 @@ def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPat
         """A server that comes back at the third attempt."""
         calls.append("network")
         if len(calls) < 3:
-            raise ConnectionError("no answer")
+            raise kind("no answer")
 
     @dg.asset
     @metadata.failing_plainly
