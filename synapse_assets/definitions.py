@@ -36,7 +36,7 @@ def build_definitions(
         datasets if datasets is not None else [load_dataset(name, settings.local_root) for name in settings.datasets]
     )
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    jobs: list[Any] = [upkeep_job(enabled)]
+    jobs: list[Any] = []
     schedules = [upkeep_schedule(settings)]
     sensors = [automation_sensor(settings), failure_sensor(settings)]
     for dataset in enabled:
@@ -51,6 +51,8 @@ def build_definitions(
             jobs += morphology_jobs(dataset)
         jobs += [reconcile_job(dataset), release_job(dataset)]
         schedules.append(nightly_schedule(dataset, settings))
+    checks = [key for one in assets if isinstance(one, dg.AssetsDefinition) for key in one.check_keys]
+    jobs.append(upkeep_job(enabled, checks))
     return dg.Definitions(
         assets=assets,
         jobs=jobs,

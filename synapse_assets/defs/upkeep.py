@@ -16,8 +16,11 @@ KEEP_RUNS = timedelta(days=90)
 _RUNS_AT_ONCE = 500
 
 
-def upkeep_job(datasets: Sequence[Dataset]) -> dg.JobDefinition:
-    """Compacts the tables of all datasets, removes what nothing needs any more, and old run history. Run weekly."""
+def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]) -> dg.JobDefinition:
+    """Compacts the tables of all datasets, removes what nothing needs any more, and old run history. Run weekly.
+
+    `checks`: all there are; what they said last is kept.
+    """
 
     @dg.op(pool="upkeep")
     def look_after_tables(context: dg.OpExecutionContext, installation: Installation) -> None:
@@ -31,7 +34,6 @@ def upkeep_job(datasets: Sequence[Dataset]) -> dg.JobDefinition:
     @dg.op
     def look_after_history(context: dg.OpExecutionContext) -> None:
         """Removes old runs with their events, but for those that hold the last word on an asset, a region or a check."""
-        checks = context.repository_def.asset_graph.asset_check_keys
         context.log.info(f"{prune_runs(context.instance, KEEP_RUNS, checks):,} runs removed")
 
     @dg.job(name="upkeep", description="Compacts the tables of all datasets and removes what nothing needs any more.")
