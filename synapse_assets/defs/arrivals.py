@@ -14,14 +14,12 @@ import dagster as dg
 import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
-from synapse_assets.defs.em import region_observations
+from synapse_assets.defs.em import region_content
 from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, observed_version
-from synapse_assets.defs.morphology import group_observations
-from synapse_assets.defs.partitions import brain_regions
+from synapse_assets.defs.morphology import group_content
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import INPUT_FILES, BadInput
 from synapse_assets.settings import Settings
-from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import fingerprint
 from synapse_assets.stores.rows import content_key
 
@@ -198,6 +196,27 @@ def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsD
         """
         watch = Stopwatch()
         store = installation.store(dataset.name)
+        table, notes = _look_anew(context)
+        for note in notes:
+            context.log.warning(note)
+        content = region_content(dataset) if isinstance(dataset, EmDataset) else group_content(dataset)
+        try:
+            for observation in content.observations(store, context.instance):
+                context.log_event(observation)
+        except BadInput as error:
+            context.log.info(f"nothing to observe by part: {error}")
+        store.results(INPUT_FILES).write(table)
+        return dg.MaterializeResult(
+            metadata={
+                **watch.numbers(table.num_rows),
+                "dagster/row_count": table.num_rows,
+                "notes": "; ".join(notes) or "none",
+            },
+            data_version=dg.DataVersion(content_key(table.select(["input", "source", "file", "content"]))),
+        )
+
+    def _look_anew(context: dg.AssetExecutionContext) -> tuple[pa.Table, list[str]]:
+        """Observes every input whose files are still; gives the files, and notes on what could not be looked at."""
         inputs = watched_inputs(dataset)
         first = {one.asset: _attempt(one, {})[0] for one in inputs}
         time.sleep(QUIET_SECONDS if any(one.fixed is None for one in inputs) else 0)
@@ -209,41 +228,12 @@ def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsD
                 context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
             if note:
                 notes.append(f"{one.asset}: {note}")
-            for source, files in seen.get("known", {}).items():
-                for file, (signature, content) in files.items():
-                    row = {
-                        "input": one.asset,
-                        "source": source,
-                        "file": file,
-                        "signature": signature,
-                        "content": content,
-                    }
-                    rows.append(row)
-        for note in notes:
-            context.log.warning(note)
-        for observation in _content_observations(context, store):
-            context.log_event(observation)
-        table = pa.Table.from_pylist(rows, schema=INPUT_FILES.arrow)
-        store.results(INPUT_FILES).write(table)
-        return dg.MaterializeResult(
-            metadata={
-                **watch.numbers(table.num_rows),
-                "dagster/row_count": table.num_rows,
-                "notes": "; ".join(notes) or "none",
-            },
-            data_version=dg.DataVersion(content_key(table.select(["input", "source", "file", "content"]))),
-        )
-
-    def _content_observations(context: dg.AssetExecutionContext, store: DatasetStore) -> list[dg.AssetObservation]:
-        try:
-            if not isinstance(dataset, EmDataset):
-                return list(group_observations(dataset, store, context.instance))
-            regions = sorted(store.synapse_table.regions())
-            context.instance.add_dynamic_partitions(str(brain_regions(dataset).name), regions)
-            return list(region_observations(dataset, store, context.instance))
-        except BadInput as error:
-            context.log.info(f"nothing to observe by part: {error}")
-            return []
+            rows += [
+                {"input": one.asset, "source": source, "file": file, "signature": signature, "content": content}
+                for source, files in seen.get("known", {}).items()
+                for file, (signature, content) in files.items()
+            ]
+        return pa.Table.from_pylist(rows, schema=INPUT_FILES.arrow), notes
 
     return [input_files]
 

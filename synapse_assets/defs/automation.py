@@ -11,6 +11,7 @@ import dagster as dg
 from dagster import AutomationCondition as When
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
+from synapse_assets.defs.arrivals import UNWATCHED
 from synapse_assets.settings import Settings
 
 
@@ -173,15 +174,13 @@ def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.Asse
     needed = When.missing().with_label("it was never fitted") | OutOfDate(
         "a model it is fitted on was replaced", models
     )
-    cause = _cause(settings)
+    looked = []
     if drift is not None:
         advised = When.asset_matches(drift, When.any_checks_match(When.check_failed()))
         needed |= advised.with_label(f"{drift.path[-1]} advises a refit")
-        cause = _cause(
-            settings, When.asset_matches(drift, When.newly_updated()).with_label(f"{drift.path[-1]} looked again")
-        )
+        looked = [When.asset_matches(drift, When.newly_updated()).with_label(f"{drift.path[-1]} looked again")]
     return (
-        cause
+        _cause(settings, *looked)
         & needed
         & ~When.in_progress().with_label("it is being fitted")
         & _inputs_settled(models)
@@ -246,7 +245,7 @@ def _out_of_date() -> dg.AutomationCondition:
 
 
 def _volumes() -> dg.AssetSelection:
-    return dg.AssetSelection.from_string('key:"*/em_volume"')
+    return dg.AssetSelection.from_string(f'key:"*/{UNWATCHED}"')
 
 
 def _any_of(keys: Collection[dg.AssetKey], condition: dg.AutomationCondition, label: str) -> dg.AutomationCondition:

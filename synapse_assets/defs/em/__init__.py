@@ -12,17 +12,17 @@ from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.maps import map_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
-from synapse_assets.defs.em.synapses import region_content_assets, region_observations, synapse_assets
+from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 
-__all__ = ["em_assets", "em_jobs", "region_observations"]
+__all__ = ["em_assets", "em_jobs", "region_content"]
 
 
 def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """Every asset of one dataset, in the order of its chain."""
     return [
         *synapse_assets(dataset),
-        region_content_assets(dataset),
+        region_content(dataset).assets(),
         *label_assets(dataset),
         *alignment_assets(dataset),
         *tile_assets(dataset),

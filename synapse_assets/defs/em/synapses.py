@@ -1,7 +1,6 @@
 """From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, and the external inputs of the chain."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -9,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, check, observed_version, progress_logger
+from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.partitions import brain_regions
+from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES, BadInput
-from synapse_assets.stores import DatasetStore, SplitTable
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import changed_rows, content_key
 
 # Content of `synapse_table` by brain region, apart for what `synapses` and what `synapse_labels` are made from.
@@ -21,59 +21,26 @@ REGION_SITES = "region_sites"
 REGION_LABELS = "region_labels"
 
 
-def region_content_assets(dataset: EmDataset) -> dg.AssetsDefinition:
-    """What `synapse_table` holds of each brain region, as content versions, so that a change reaches only its regions."""
-    about = {
+def region_content(dataset: EmDataset) -> PartContent:
+    """What `synapse_table` holds of each brain region. A region that the sources no longer name has content too: none."""
+    regions = brain_regions(dataset)
+
+    def find_regions(store: DatasetStore, instance: dg.DagsterInstance) -> list[str]:
+        present = sorted(store.synapse_table.regions())
+        instance.add_dynamic_partitions(str(regions.name), present)
+        return sorted({*present, *instance.get_dynamic_partitions(str(regions.name))})
+
+    def content_of(store: DatasetStore, region: str) -> dict[str, tuple[str, int]]:
+        split = store.synapse_table
+        rows = split.regions().get(region, 0)
+        versions = {REGION_SITES: split.site_hash(region), REGION_LABELS: split.label_hash(region)}
+        return {name: (version or "no synapses", rows) for name, version in versions.items()}
+
+    described = {
         REGION_SITES: "The synapses that the tables name in each brain region: their places and neurons",
         REGION_LABELS: "The classes that the tables name for the synapses of each brain region",
     }
-    specs = [
-        dg.AssetSpec(
-            [dataset.name, name],
-            deps=[[dataset.name, "synapse_table"]],
-            description=f"{text}. Not a table of its own: `synapse_table` observes here which regions its rows changed, by content.",
-            group_name=f"{dataset.name}_2_synapses",
-            owners=OWNERS,
-            kinds={"parquet"},
-        )
-        for name, text in about.items()
-    ]
-
-    @dg.multi_observable_source_asset(
-        name=f"{dataset.name}_region_content", specs=specs, partitions_def=brain_regions(dataset)
-    )
-    def region_content(context: dg.AssetExecutionContext, installation: Installation) -> Iterator[dg.ObserveResult]:
-        split = installation.store(dataset.name).synapse_table
-        for name, version in _content_versions(split, context.partition_key).items():
-            yield dg.ObserveResult([dataset.name, name], data_version=dg.DataVersion(version))
-
-    return region_content
-
-
-def region_observations(
-    dataset: EmDataset, store: DatasetStore, instance: dg.DagsterInstance
-) -> Iterator[dg.AssetObservation]:
-    """An observation for each region whose content in `synapse_table` is not the one that Dagster has on record.
-
-    A region that the sources no longer name has content too: none.
-    """
-    rows = store.synapse_table.regions()
-    known = instance.get_dynamic_partitions(str(brain_regions(dataset).name))
-    for region in sorted({*known, *rows}):
-        for name, version in _content_versions(store.synapse_table, region).items():
-            key = dg.AssetKey([dataset.name, name])
-            if version != observed_version(instance, key, region):
-                yield dg.AssetObservation(
-                    key,
-                    partition=region,
-                    metadata={"synapses": rows.get(region, 0)},
-                    tags={"dagster/data_version": version},
-                )
-
-
-def _content_versions(split: SplitTable, region: str) -> dict[str, str]:
-    none = "no synapses"
-    return {REGION_SITES: split.site_hash(region) or none, REGION_LABELS: split.label_hash(region) or none}
+    return PartContent(dataset.name, "synapse_table", described, regions, find_regions, content_of)
 
 
 def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
@@ -137,8 +104,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         regions_table = names.table(rows)
         store.results(BRAIN_REGIONS).write(regions_table)
         store.results(SYNAPSE_SOURCES).write(pa.concat_tables(origins))
-        context.instance.add_dynamic_partitions(str(regions.name), sorted(rows))
-        for observation in region_observations(dataset, store, context.instance):
+        for observation in region_content(dataset).observations(store, context.instance):
             context.log_event(observation)
         unknown = [row["brain_region"] for row in regions_table.to_pylist() if not row["known"]]
         if not dataset.region_vocabulary:

@@ -7,16 +7,16 @@ from synapse_assets.defs.morphology.classify import classifier_assets
 from synapse_assets.defs.morphology.clusters import cluster_assets
 from synapse_assets.defs.morphology.jobs import morphology_jobs
 from synapse_assets.defs.morphology.publish import publish_assets
-from synapse_assets.defs.morphology.synapses import group_content_assets, group_observations, synapse_assets
+from synapse_assets.defs.morphology.synapses import group_content, synapse_assets
 
-__all__ = ["group_observations", "morphology_assets", "morphology_jobs"]
+__all__ = ["group_content", "morphology_assets", "morphology_jobs"]
 
 
 def morphology_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """Every asset of one dataset, in the order of its chain."""
     return [
         *synapse_assets(dataset),
-        group_content_assets(dataset),
+        group_content(dataset).assets(),
         *cluster_assets(dataset),
         *classifier_assets(dataset),
         *publish_assets(dataset),

@@ -1,6 +1,5 @@
 """From workbooks to features: `synapses`, `feature_model`, and `features`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -9,10 +8,11 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
-from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, check, observed_version
+from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.figures import kept_page, kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
 from synapse_assets.defs.partitions import investigation_groups
+from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import morphology
 from synapse_assets.stores import DatasetStore
@@ -26,50 +26,19 @@ LARGEST_DIFFERENCE = 1e-9
 PURPOSES = {FITTED_FEATURES: "fit", NEW_FEATURES: "prediction"}
 
 
-def group_content_assets(dataset: MorphologyDataset) -> dg.AssetsDefinition:
-    """What `features` holds of each investigation group, as content versions, so that a change reaches only its groups."""
-    about = {
+def group_content(dataset: MorphologyDataset) -> PartContent:
+    """What `features` holds of each investigation group."""
+
+    def content_of(store: DatasetStore, group: str) -> dict[str, tuple[str, int]]:
+        rows = Group(store, dataset, group).rows
+        return {name: (rows.key_of(purpose), rows.used_for(purpose).num_rows) for name, purpose in PURPOSES.items()}
+
+    described = {
         FITTED_FEATURES: "The features that maps, clusters and classifiers of each investigation group are made from",
         NEW_FEATURES: "The features of newly observed synapses in each investigation group, which are predicted",
     }
-    specs = [
-        dg.AssetSpec(
-            [dataset.name, name],
-            deps=[[dataset.name, "features"]],
-            description=f"{text}. Not a table of its own: `features` observes here which groups its rows changed, by content.",
-            group_name=f"{dataset.name}_2_synapses",
-            owners=OWNERS,
-            kinds={"parquet"},
-        )
-        for name, text in about.items()
-    ]
-
-    @dg.multi_observable_source_asset(
-        name=f"{dataset.name}_group_content", specs=specs, partitions_def=investigation_groups(dataset)
-    )
-    def group_content(context: dg.AssetExecutionContext, installation: Installation) -> Iterator[dg.ObserveResult]:
-        rows = Group(installation.store(dataset.name), dataset, context.partition_key).rows
-        for name, purpose in PURPOSES.items():
-            yield dg.ObserveResult([dataset.name, name], data_version=dg.DataVersion(rows.key_of(purpose)))
-
-    return group_content
-
-
-def group_observations(
-    dataset: MorphologyDataset, store: DatasetStore, instance: dg.DagsterInstance
-) -> Iterator[dg.AssetObservation]:
-    """An observation for each group whose content in `features` is not the one that Dagster has on record."""
-    for group in dataset.groups:
-        rows = Group(store, dataset, group).rows
-        for name, purpose in PURPOSES.items():
-            key, version = dg.AssetKey([dataset.name, name]), rows.key_of(purpose)
-            if version != observed_version(instance, key, group):
-                yield dg.AssetObservation(
-                    key,
-                    partition=group,
-                    metadata={"synapses": rows.used_for(purpose).num_rows},
-                    tags={"dagster/data_version": version},
-                )
+    groups = investigation_groups(dataset)
+    return PartContent(dataset.name, "features", described, groups, lambda *_: dataset.groups, content_of)
 
 
 def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
@@ -260,7 +229,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         store.results(morphology.FEATURES).write(table, made_from)
         same = difference <= LARGEST_DIFFERENCE
         # The blocking check below holds the groups back too.
-        for observation in group_observations(dataset, store, context.instance) if same else ():
+        for observation in group_content(dataset).observations(store, context.instance) if same else ():
             context.log_event(observation)
         shown: dict[str, dg.MetadataValue] = {}
         if table.num_rows:
