@@ -197,3 +197,8 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: files are handed to the processes in this order."""
+    items.sort(key=lambda item: "test_installation" not in item.nodeid)

@@ -34,8 +34,9 @@ _LOG_EVERY = 10
 class PretrainingSettings:
     """How an encoder is trained. It stops at `max_steps` or `max_seconds`, whichever comes first; one may be None.
 
-    Stopped by steps, the result depends on data, settings and machine only. The learning rate falls to zero along the
-    budget, so there is no best moment to look for: the last step is the one that is kept.
+    Stopped by steps, the result depends on data, settings, machine and, in the last bits, on the number of threads
+    (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best moment to look for:
+    the last step is the one that is kept.
 
     crop_px: side of what the network sees around the point. views: see `EncoderSpec`.
     temperature: of the contrastive loss.

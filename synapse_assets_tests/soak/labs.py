@@ -73,6 +73,8 @@ def quiet() -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # UMAP sets the threads of all OpenMP users to numba's number, and a trained encoder depends on theirs in the last bits.
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     os.environ.setdefault("MPLBACKEND", "agg")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     logging.disable(logging.ERROR)
