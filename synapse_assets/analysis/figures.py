@@ -2,9 +2,8 @@
 
 Belongs here: drawing what the other modules of this room found. Does not belong here: computing any of it.
 
-Matplotlib's object interface on the Agg canvas: no global state, no display. Class colours are Okabe & Ito's (2008) and
-then Tol's (Technical Note SRON/EPS/TN/09-002), which readers with colour-blindness tell apart; noise and unknown are
-grey. Every picture is below 300 kB, because event logs keep it.
+Matplotlib's object interface on the Agg canvas: no global state, no display. Colours are those of `schema.colours`. Every
+picture is below 300 kB, because event logs keep it.
 """
 
 import io
@@ -18,24 +17,13 @@ import pyarrow as pa
 
 from synapse_assets.analysis.classification import Evaluation
 from synapse_assets.analysis.splits import RANDOM
+from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE, class_colours
 
 Tile = npt.NDArray[np.uint8]
 
-NOISE_COLOUR = "#c8c8c8"
 LARGEST_BYTES = 300_000
 INK, FAINT = "#222222", "#777777"
-PALETTE = (
-    # Okabe & Ito without black, then Tol's muted and light hues that are far from those
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
-    "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733", "#DDCC77", "#CC6677", "#661100",
-    "#99DDFF", "#BBCC33",
-)  # fmt: skip
 _SHADES = ("#3b4a5a", "#5c6f82", "#8496a8", "#a9b7c5", "#cbd5de")
-
-
-def class_colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour (#rrggbb) for each different name, by sorted name; from the nineteenth on colours repeat."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(sorted(set(names)))}
 
 
 def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str) -> bytes:
@@ -44,7 +32,7 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
     places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
     names = np.array([_label(label) for label in labels], dtype=str)
     known = sorted({n for n in names.tolist() if n}, key=_natural)
-    colours = class_colours(known) if not all(n.isdigit() for n in known) else _numbered(known)
+    colours = class_colours(known)
     figure, axes = new_figure(7.2, 5.6)
     size = float(np.clip(9000 / max(1, len(places)), 2.0, 22))
     grey = names == ""
@@ -270,11 +258,6 @@ def _label(label: str | int | None) -> str:
 
 def _natural(name: str) -> tuple[bool, int, str]:
     return (not name.isdigit(), int(name) if name.isdigit() else 0, name)
-
-
-def _numbered(names: Sequence[str]) -> dict[str, str]:
-    """Colours of cluster numbers, by number."""
-    return {name: PALETTE[int(name) % len(PALETTE)] for name in names}
 
 
 def shortened(name: str, length: int) -> str:

@@ -21,13 +21,6 @@ def opened(png: bytes) -> Image.Image:
     return picture
 
 
-def test_colours_go_by_name_and_differ() -> None:
-    colours = f.class_colours(["gaba", "acetylcholine", "gaba"])
-    assert colours == f.class_colours(["acetylcholine", "gaba"])
-    assert len(set(f.class_colours([f"c{i:02d}" for i in range(18)]).values())) == 18
-    assert f.NOISE_COLOUR not in f.class_colours([f"c{i:02d}" for i in range(18)]).values()
-
-
 @pytest.mark.parametrize("rows", [0, 1, 30, 20_000])
 def test_maps_of_any_size(rows: int) -> None:
     random = np.random.default_rng(0)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.figures import NOISE_COLOUR, PALETTE
 from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
 SPACE_AXES = ("UMAP 1", "UMAP 2", "UMAP 3")
 MICROMETRE_AXES = ("x (µm)", "y (µm)", "z (µm)")

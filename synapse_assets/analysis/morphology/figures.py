@@ -17,8 +17,6 @@ import pyarrow as pa
 from synapse_assets.analysis.figures import (
     FAINT,
     INK,
-    NOISE_COLOUR,
-    PALETTE,
     as_png,
     halo,
     new_figure,
@@ -41,6 +39,7 @@ from synapse_assets.analysis.morphology.drawing import (
     require_same_length,
 )
 from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
 # Hennig (2007, Computational Statistics & Data Analysis 52), of the mean Jaccard index of a cluster
 NO_GROUP_BELOW, VALID_FROM = 0.6, 0.75

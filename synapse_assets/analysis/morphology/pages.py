@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.figures import FAINT, INK, PALETTE
+from synapse_assets.analysis.figures import FAINT, INK
 from synapse_assets.analysis.morphology.drawing import (
     MICROMETRE_AXES,
     SPACE_AXES,
@@ -23,6 +23,7 @@ from synapse_assets.analysis.morphology.drawing import (
     neurons_around_their_soma,
     require_same_length,
 )
+from synapse_assets.schema.colours import PALETTE
 
 _PAGE_MARKERS = ("circle", "square", "diamond", "cross")
 _FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from synapse_assets.analysis.figures import INK, NOISE_COLOUR
+from synapse_assets.analysis.figures import INK
 from synapse_assets.analysis.morphology import figures as f
 from synapse_assets.analysis.morphology import pages
 from synapse_assets.analysis.morphology.drawing import cluster_colour
 from synapse_assets.schema import BadInput, morphology
+from synapse_assets.schema.colours import NOISE_COLOUR
 
 CHOSEN = "#D55E00"
 SENTENCE = (

@@ -1,0 +1,214 @@
+"""Every synapse of a release in memory: its place in the brain and on the map, its classes and scores, and filters over them.
+
+Vectors and pictures do not belong here: they are many times larger (`search`, `pictures`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.schema import BadInput
+
+# What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.
+NONE = "none"
+
+# Columns that synapses are filtered, coloured and compared by, with what people read. A dataset has those it has values for.
+CATEGORIES = {
+    "target": "known class",
+    "predicted": "predicted class",
+    "brain_region": "brain region",
+    "cluster": "cluster",
+    "hemilineage": "hemilineage",
+    "cell_type": "cell type",
+    "neuron_type": "neuron type",
+    "synapse_type": "synapse type",
+    "used_for": "used for",
+}
+NUMBERS = {
+    "score": "detection score",
+    "probability": "probability of the predicted class",
+    "valid_fraction": "share of the tile inside the volume",
+    "membership_probability": "membership in the cluster",
+}
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of classes: `codes` int32 (N,) point into `names`; -1 is none.
+
+    names: the classes, sorted, as texts. typed: the same as they are stored, numbers or texts.
+    """
+
+    name: str
+    codes: npt.NDArray[np.int32]
+    names: tuple[str, ...]
+    typed: pa.Array
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return CATEGORIES[self.name]
+
+    def counts(self, among: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """Synapses by value, of all or of those marked; `NONE` comes last, and only if there are any."""
+        codes = self.codes if among is None else self.codes[among]
+        found = np.bincount(codes + 1, minlength=len(self.names) + 1)
+        counts = {value: int(found[at + 1]) for at, value in enumerate(self.names)}
+        return {**counts, NONE: int(found[0])} if found[0] else counts
+
+    def code(self, value: str) -> int:
+        """The code of a value. Raises BadInput for one that does not occur."""
+        if value == NONE:
+            return -1
+        if value not in self.names:
+            known = ", ".join(self.names[:12]) + (" ..." if len(self.names) > 12 else "")
+            raise BadInput(f"no synapse has {self.title} '{value}'; there are {known or 'none'}")
+        return self.names.index(value)
+
+    def value(self, row: int) -> str | None:
+        """The value of one synapse; None where there is none."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.names[code]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which synapses take part. Of one column any of the named values will do; every named column has to agree.
+
+    any_of: by column of `CATEGORIES`; `NONE` names those without a value. least: lowest number, by column of `NUMBERS`.
+    """
+
+    any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    least: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The synapses of one release, N of them, sorted by id.
+
+    ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), places in `neuron_ids` (numbers or texts), -1 where no
+    neuron is known. map: float32 (N, 2), NaN where a synapse is not on the map; space: float32 (N, 3) likewise, only where there
+    is a map in three dimensions. volumes: name of the volume of each, None for datasets without one.
+    """
+
+    ids: pa.Array
+    places_nm: npt.NDArray[np.float64]
+    neurons: npt.NDArray[np.int32]
+    neuron_ids: pa.Array
+    map: npt.NDArray[np.float32]
+    categories: Mapping[str, Category]
+    numbers: Mapping[str, npt.NDArray[np.float32]]
+    volumes: pa.Array | None = None
+    space: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def row(self, synapse_id: str) -> int:
+        """Where a synapse stands. Raises BadInput for an id that is not in the release."""
+        at = int(pc.index(self.ids, synapse_id).as_py())
+        if at < 0:
+            raise BadInput(
+                f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}"
+            )
+        return at
+
+    def category(self, name: str) -> Category:
+        """A column of classes. Raises BadInput for one that the dataset does not have."""
+        if name not in self.categories:
+            raise BadInput(f"this dataset has no column '{name}' of classes; there are {', '.join(self.categories)}")
+        return self.categories[name]
+
+    def select(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        """Which synapses fulfil the filters, (N,). Raises BadInput for a column or value that does not occur."""
+        chosen = np.ones(len(self), dtype=bool)
+        for name, values in filters.any_of.items():
+            if values:
+                column = self.category(name)
+                chosen &= np.isin(column.codes, [column.code(value) for value in values])
+        for name, least in filters.least.items():
+            if name not in self.numbers:
+                raise BadInput(f"this dataset has no column '{name}' of numbers; there are {', '.join(self.numbers)}")
+            with np.errstate(invalid="ignore"):
+                chosen &= self.numbers[name] >= np.float32(least)
+        return chosen
+
+    def near(self, place_nm: npt.NDArray[np.float64], within_nm: float, volume: str | None) -> npt.NDArray[np.bool_]:
+        """Which synapses lie so close to a place of the same volume, (N,)."""
+        close = np.asarray(((self.places_nm - place_nm) ** 2).sum(axis=1) <= within_nm**2)
+        if self.volumes is not None and volume is not None:
+            close &= pc.equal(self.volumes, volume).to_numpy(zero_copy_only=False)
+        return close
+
+    def frame(self, rows: npt.ArrayLike) -> pd.DataFrame:
+        """Facts of the synapses at these rows, in their order: id, place, neuron, classes and scores, place on the map."""
+        at = np.asarray(rows, dtype=np.int64)
+        facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(at)).to_pylist()}
+        for axis, name in enumerate(("x_nm", "y_nm", "z_nm")):
+            facts[name] = self.places_nm[at, axis]
+        facts["neuron_id"] = _taken(self.neuron_ids, self.neurons[at])
+        for name, column in self.categories.items():
+            facts[name] = _taken(column.typed, column.codes[at])
+        for name, numbers in self.numbers.items():
+            facts[name] = numbers[at]
+        facts["map_1"], facts["map_2"] = self.map[at, 0], self.map[at, 1]
+        return pd.DataFrame(facts)
+
+    def _examples(self) -> str:
+        return ", ".join(self.ids.slice(0, 2).to_pylist()) or "nothing: it is empty"
+
+
+def points_from_table(rows: pa.Table) -> Points:
+    """The points of a table sorted by synapse_id; see `Points` for what its columns become. Absent columns have no values."""
+    categories = {name: _category(name, rows.column(name)) for name in CATEGORIES if name in rows.column_names}
+    numbers = {name: _numbers(rows.column(name)) for name in NUMBERS if name in rows.column_names}
+    neurons, neuron_ids = _codes(rows.column("neuron_id"))
+    return Points(
+        rows.column("synapse_id").combine_chunks(),
+        _coordinates(rows, ("x_nm", "y_nm", "z_nm"), np.float64),
+        neurons,
+        neuron_ids,
+        _coordinates(rows, ("map_1", "map_2"), np.float32),
+        {name: column for name, column in categories.items() if column.names},
+        {name: column for name, column in numbers.items() if not np.isnan(column).all()},
+        rows.column("volume").combine_chunks() if "volume" in rows.column_names else None,
+        _coordinates(rows, ("space_1", "space_2", "space_3"), np.float32) if "space_1" in rows.column_names else None,
+    )
+
+
+def _category(name: str, column: pa.ChunkedArray) -> Category:
+    if pa.types.is_integer(column.type):
+        # -1 is HDBSCAN's noise: in no cluster.
+        column = pc.if_else(pc.less(column, 0), pa.scalar(None, column.type), column)
+    codes, values = _codes(column)
+    return Category(name, codes, tuple(str(value) for value in values.to_pylist()), values)
+
+
+def _taken(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
+    """The value of each code; whole numbers with gaps stay whole: floating point would round the ids of neurons."""
+    taken = values.take(pa.array(codes, mask=codes < 0))
+    return taken.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Places (N,) of the column's values among its different values, which are sorted; -1 is none."""
+    values = pc.unique(column).drop_null()
+    values = values.take(pc.sort_indices(values))
+    codes = pc.fill_null(pc.index_in(column, value_set=values), -1).combine_chunks()
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int32), values
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
+    return np.asarray(column.cast(pa.float32()).to_numpy(), dtype=np.float32)
+
+
+def _coordinates(rows: pa.Table, names: Sequence[str], kind: Any) -> Any:
+    if not set(names) <= set(rows.column_names):
+        return np.full((rows.num_rows, len(names)), np.nan, dtype=kind)
+    return np.stack([rows.column(name).to_numpy().astype(kind) for name in names], axis=1)

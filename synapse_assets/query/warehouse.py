@@ -1,0 +1,281 @@
+"""One release of a dataset, open for questions: SQL, similar synapses, facts and pictures."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.query.points import Filters, Points, points_from_table
+from synapse_assets.query.search import Metric, Vectors, nearest_rows
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
+from synapse_assets.stores.releases import frozen_release
+from synapse_assets.stores.rows import vector_matrix
+from synapse_assets.stores.warehouse import open_file, release_content
+
+if TYPE_CHECKING:
+    from synapse_assets.datasets import EmDataset, MorphologyDataset
+    from synapse_assets.vision.encoder import Encoder
+
+# What `points` cannot do without, by table and column.
+_NEEDED = {("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")}
+# What it takes from other tables, under which name.
+_BESIDE = {
+    "umap_coordinates": ("umap_1 as map_1", "umap_2 as map_2"),
+    "clusters": ("cluster",),
+    "synapse_predictions": ("predicted", "probability", "out_of_fold"),
+    "tiles": ("valid_fraction",),
+}
+_ROWS_AT_ONCE = 16_384
+NO_FILTERS = Filters()
+
+
+def open_warehouse(
+    dataset: "str | EmDataset | MorphologyDataset" = "sample",
+    data_root: str | Path | None = None,
+    release: str | None = None,
+) -> "Warehouse":
+    """The released results of a dataset, read-only.
+
+    `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address, by
+    default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the one that is out
+    now. Raises BadInput if none has been published, or none of that name.
+    """
+    from synapse_assets.datasets import load_dataset
+
+    settings = Settings() if data_root is None else Settings(data_root=str(data_root))
+    if isinstance(dataset, str) and Path(dataset).suffix in (".yaml", ".yml"):
+        dataset = load_dataset(dataset, settings.local_root)
+    name = dataset if isinstance(dataset, str) else dataset.name
+    store = DatasetStore(settings.data_root, name, settings.local_root)
+    return Warehouse(store, release, None if isinstance(dataset, str) else dataset)
+
+
+class Warehouse:
+    """One release of one dataset: SQL over its tables and exact similarity search over its vectors."""
+
+    def __init__(
+        self,
+        store: DatasetStore,
+        release: str | None = None,
+        dataset: "EmDataset | MorphologyDataset | None" = None,
+    ) -> None:
+        folder = store.folder if release is None else frozen_release(store, release)
+        self._where = folder.address(WAREHOUSE_FILE)
+        self._step = (
+            f"materialise the asset {store.dataset}/warehouse again"
+            if release is None
+            else "read this frozen release with plain duckdb, or with the version of this program that froze it"
+        )
+        try:
+            path = folder.local_copy(WAREHOUSE_FILE)
+        except FileNotFoundError:
+            raise BadInput(f"no warehouse at {self._where}: materialise the asset {store.dataset}/warehouse") from None
+        self._store, self._dataset = store, dataset
+        self._connection = open_file(path, self._where, self._step)
+        # The release is read from the same file as the tables, so that both belong to the same build.
+        self.release: dict[str, Any] = release_content(self._connection, self._where, self._step)
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def sql(self, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
+        """The result of a DuckDB query over the tables (`show tables` lists them). Identifiers stay whole 64-bit numbers."""
+        return _frame(self._connection.cursor().sql(query, params=parameters).to_arrow_table())
+
+    def similar(
+        self,
+        synapse_id: str | None = None,
+        *,
+        image: npt.NDArray[np.uint8] | None = None,
+        place_nm: Sequence[float] | None = None,
+        k: int = 10,
+        columns: str | None = None,
+        metric: Metric = "cosine",
+        filters: Filters = NO_FILTERS,
+        where: str = "true",
+        leave_out_own_neuron: bool = True,
+        leave_out_within_nm: float = 0.0,
+    ) -> pd.DataFrame:
+        """The `k` synapses whose vectors are nearest, nearest first; or the `k` nearest of each class, side by side.
+
+        Give the id of a synapse, an image (uint8, (sections, height, width), axes z y x, of the dataset's tile size), or a
+        place in the volume (x, y, z in nanometres), where a tile is cut. `columns` names a column of classes, such as "target"
+        or "cluster": then there are `k` rows for each class, a rare one included. `metric`: see `search.METRICS`.
+
+        `filters`, and `where`, a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and
+        `synapse_predictions` (p), are applied before the search, so `k` rows come back wherever that many fulfil them. The
+        query is left out; so are synapses of its own neuron, because a neuron always resembles itself, and those within
+        `leave_out_within_nm` of it, whose tiles show the same.
+
+        Columns: `column` (the class, where `columns` is given), those of `Points.frame`, and `distance`. Raises BadInput for an
+        unknown id, column, class or metric, an image that does not fit the encoder, a place outside the volume, a filter that
+        leaves nothing, or unless exactly one of synapse_id, image and place_nm is given.
+        """
+        if sum(given is not None for given in (synapse_id, image, place_nm)) != 1:
+            raise BadInput("give one of these: a synapse_id, an image, or a place_nm")
+        if k < 1:
+            raise BadInput(f"k has to be 1 or more, not {k}")
+        points, vectors = self.points, self.vectors
+        among = vectors.present & points.select(filters)
+        if where != "true":
+            among &= self._fulfilling(where)
+        if synapse_id is not None:
+            row = points.row(synapse_id)
+            if not vectors.present[row]:
+                raise BadInput(f"synapse '{synapse_id}' has no vector in the release of {self._store.dataset}")
+            query = vectors.matrix[row]
+            among[row] = False
+            if leave_out_own_neuron and points.neurons[row] >= 0:
+                among &= points.neurons != points.neurons[row]
+            if leave_out_within_nm > 0:
+                volume = None if points.volumes is None else points.volumes[row].as_py()
+                among &= ~points.near(points.places_nm[row], leave_out_within_nm, volume)
+        elif image is not None:
+            query = self.embed(image)
+        else:
+            place = np.asarray(place_nm, dtype=np.float64)
+            query = self.embed(self.tile_at(place))
+            if leave_out_within_nm > 0:
+                among &= ~points.near(place, leave_out_within_nm, None)
+        if not among.any():
+            raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
+        distances = vectors.distances(query, metric, among)
+        found = nearest_rows(distances, among, k, None if columns is None else points.category(columns))
+        rows = np.concatenate([of_class for _, of_class in found])
+        answer = points.frame(rows).assign(distance=distances[rows])
+        if columns is not None:
+            answer.insert(0, "column", [value for value, of_class in found for _ in of_class])
+        return answer
+
+    @cached_property
+    def points(self) -> Points:
+        """Every synapse of the release; read once and kept."""
+        return points_from_table(self._connection.cursor().sql(self._points_query()).to_arrow_table())
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The vectors of the release, in the order of `points`; read once and kept. Raises BadInput where there are none."""
+        if "embeddings" not in self.release["tables"]:
+            raise BadInput(
+                f"{self._store.dataset} has no pictures and so no vectors: similar() is for datasets with a volume"
+            )
+        try:
+            encoder = self.release["models"]["encoder"]
+            dimensions = int(self.release["scores"]["encoder"]["dimensions"])
+            version = int(self.release["tables"]["embeddings"]["version"])
+        except (KeyError, TypeError, ValueError):
+            raise self._older("its release does not name encoder, dimensions and version of the vectors") from None
+        matrix = np.zeros((len(self.points), dimensions), dtype=np.float32)
+        present = np.zeros(len(self.points), dtype=bool)
+        table = self._store.vectors(encoder, dimensions).at_version(version)
+        for batch in table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
+            rows = pc.index_in(batch.column("synapse_id"), value_set=self.points.ids)
+            known = batch.filter(pc.is_valid(rows))
+            at = rows.drop_null().to_numpy()
+            matrix[at], present[at] = vector_matrix(pa.Table.from_batches([known])), True
+        return Vectors.of(matrix, present)
+
+    def tile(self, synapse_id: str) -> npt.NDArray[np.uint8]:
+        """The picture of a synapse, uint8 (sections, size_px, size_px), axes z y x. Raises BadInput if there is none."""
+        from synapse_assets.volumes import decode_tile
+
+        version = int(self.release["tables"].get("tiles", {}).get("version") or 0)
+        if version:
+            found = self._store.tiles.at_version(version).read_ids([synapse_id], ["image"])
+            if found.num_rows:
+                return decode_tile(found.column("image")[0].as_py())
+        raise BadInput(f"there is no picture of synapse '{synapse_id}' in the release of {self._store.dataset}")
+
+    def tile_at(self, place_nm: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """A tile cut at a place of the dataset's volume (x, y, z in nanometres), like those of the synapses.
+
+        Where the dataset has several volumes, the first that has the place. Raises BadInput if none has it.
+        """
+        from synapse_assets.datasets import EmDataset, load_dataset
+        from synapse_assets.volumes import open_volume
+
+        dataset = self._dataset or load_dataset(self._store.dataset, self._store.local_root or Settings().local_root)
+        place = np.asarray(place_nm, dtype=np.float64).reshape(1, 3)
+        if isinstance(dataset, EmDataset):
+            for spec in dataset.volumes.values():
+                volume = open_volume(spec)
+                if volume.contains(place)[0]:
+                    return next(volume.read_tiles(place, dataset.tile)).tiles[0]
+        x, y, z = place[0]
+        raise BadInput(f"the place ({x:g}, {y:g}, {z:g}) nm lies in no volume of {self._store.dataset}")
+
+    def embed(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The vector of an image, as the encoder of this release makes it, float32 (dimensions,).
+
+        Raises BadInput for an image of another type or size than the encoder takes.
+        """
+        image = np.asarray(image)
+        spec = self.encoder.spec
+        wanted = (spec.sections, spec.tile_px, spec.tile_px)
+        if image.dtype != np.uint8 or image.shape != wanted:
+            raise BadInput(
+                f"the image is {image.dtype} {image.shape}; the encoder of {self._store.dataset} takes uint8 {wanted}: "
+                "sections, height and width in pixels"
+            )
+        vector: npt.NDArray[np.float32] = self.encoder.embed(image[None])[0]
+        return vector
+
+    @cached_property
+    def encoder(self) -> "Encoder":
+        """The encoder that the vectors of the release were made with; loaded once and kept."""
+        from synapse_assets.vision.encoder import Encoder
+
+        self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; it says so
+        return Encoder.load(self._store.models("encoder").path(self.release["models"]["encoder"]))
+
+    def _points_query(self) -> str:
+        """SQL for the columns of `points`: of the tables that there are, so that an unfinished dataset can be looked at too."""
+        found = self._connection.cursor().execute("select table_name, column_name from duckdb_columns()").fetchall()
+        lacking = sorted(f"{table}.{column}" for table, column in _NEEDED - set(found))
+        if lacking:
+            raise self._older(f"it has no {', '.join(lacking)}")
+        tables = {table for table, _ in found}
+        selected, joined = ["s.*"], []
+        for table, columns in _BESIDE.items():
+            if table in tables:
+                selected += [f"{table}.{column}" for column in columns]
+                joined.append(f"left join {table} using (synapse_id)")
+        return f"select {', '.join(selected)} from labelled_synapses s {' '.join(joined)} order by s.synapse_id"  # noqa: S608
+
+    def _fulfilling(self, where: str) -> npt.NDArray[np.bool_]:
+        """Which points fulfil a condition of the caller's own, on a read-only file."""
+        rows = self._connection.cursor().sql(
+            f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
+            left join synapse_predictions p using (synapse_id) where ({where})"""  # noqa: S608
+        )
+        fulfil = pc.index_in(rows.to_arrow_table().column("synapse_id"), value_set=self.points.ids)
+        marked = np.zeros(len(self.points), dtype=bool)
+        marked[fulfil.drop_null().to_numpy()] = True
+        return marked
+
+    def _older(self, what: str) -> BadInput:
+        return BadInput(f"{self._where} is of another version of this program ({what}); {self._step}")
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """As pandas; a column of integers with gaps does not become floating point, which would round neuron ids."""
+    return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
