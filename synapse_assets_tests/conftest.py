@@ -170,7 +170,7 @@ class Lab:
         self.materialize("umap_model", "cluster_model", "synapse_classifier")
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
         voted = ["neuron_predictions"] if self.dataset.has_neurons else []
-        self.materialize("cluster_cards", *voted, "drift", "promotions", "warehouse")
+        self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")
 
 
 @pytest.fixture

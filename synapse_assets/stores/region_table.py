@@ -46,11 +46,12 @@ def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
     return table.arrow.field(stored.name).nullable and not stored.nullable
 
 
-def _sql(text: str) -> str:
+def sql_text(text: str) -> str:
+    """The text as it stands in an SQL condition."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _retry(action: Callable[[], _Result]) -> _Result:
+def retried(action: Callable[[], _Result]) -> _Result:
     """Repeats what lost a race against another commit, with growing random pauses; gives up after about half a minute."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -233,7 +234,7 @@ class RegionTable:
             dataset.optimize.optimize_indices()
 
         try:
-            _retry(compact)
+            retried(compact)
         except (OSError, RuntimeError, ValueError) as error:
             if "commit conflict" not in str(error).lower():
                 raise
@@ -280,7 +281,7 @@ class RegionTable:
             return dataset
 
         with self._lock():
-            return _retry(attempt)
+            return retried(attempt)
 
     def _stored(self, dataset: "LanceDataset", columns: Sequence[str]) -> list[str]:
         """Those of the columns that the stored table has, but at least one; see `older`."""
@@ -309,7 +310,7 @@ class RegionTable:
 
     @staticmethod
     def _filter(region: str | None) -> str | None:
-        return None if region is None else f"{_REGION} = {_sql(region)}"
+        return None if region is None else f"{_REGION} = {sql_text(region)}"
 
     def _name(self, region: str) -> str:
         return f"table {self.table.name}, region '{region}'"
@@ -412,7 +413,7 @@ class RegionTable:
             return Commit(len(written), sum(map(len, deleted.values())), int(done.version))
 
         with self._lock():
-            return _retry(attempt)
+            return retried(attempt)
 
     @staticmethod
     def _rows_of(dataset: "LanceDataset", ids: Sequence[str], region: str | None) -> list[int]:

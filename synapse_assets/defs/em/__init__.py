@@ -14,6 +14,7 @@ from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
+from synapse_assets.defs.em.vector_index import vector_index_assets
 
 __all__ = ["em_assets", "em_jobs", "region_content"]
 
@@ -27,6 +28,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *alignment_assets(dataset),
         *tile_assets(dataset),
         *embedding_assets(dataset),
+        *vector_index_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
         *drift_assets(dataset),

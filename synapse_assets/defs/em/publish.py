@@ -85,6 +85,8 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=[
             *[dg.AssetDep([dataset.name, name], partition_mapping=every_partition()) for name in by_region],
             *[dg.AssetDep([dataset.name, name]) for name in whole],
+            # Stored with the vectors: the version of theirs that is released has the index.
+            dg.AssetDep([dataset.name, "vector_index"]),
         ],
         pool="warehouse",
         check_specs=[

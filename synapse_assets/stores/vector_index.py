@@ -1,0 +1,273 @@
+"""The index over the vectors of one encoder: built where exact search is too slow, kept up to date, searched, and measured.
+
+Lance keeps the index as part of the table's versions, so whoever reads a released version reads the index of that moment.
+Which vectors there are is the business of `region_table`; search among vectors in memory belongs to `query`.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synapse_assets.schema import BadInput
+from synapse_assets.stores.files import storage_explained
+from synapse_assets.stores.region_table import RegionTable, retried, sql_text
+from synapse_assets.stores.rows import vector_matrix
+
+if TYPE_CHECKING:
+    from lance import LanceDataset
+
+Float32 = npt.NDArray[np.float32]
+
+# Below so many rows no index is built: vectors of 384 numbers then take half a gigabyte of memory, where one product of
+# matrices finds the exact neighbours sooner than any index on disk (`bench.search`).
+EXACT_BELOW = 300_000
+# A filter that leaves fewer rows is searched exactly: among few rows the lists that are looked into hold too few of them.
+EXACT_SELECTED = 100_000
+EXACT = "exact"
+INDEXED = "IVF_RQ, 5 bits"
+
+_BITS = 5
+_VECTORS = "vector_index"
+_REGIONS = "brain_region_index"
+# Trained again when the table has grown so much since; until then Lance splits and joins single lists.
+_GROWN = 2
+_ROUNDS = 3
+# Looked into: this share of the lists and at least so many; that many times k candidates are compared exactly.
+_PROBED = 0.1
+_LEAST_PROBES = 32
+_CANDIDATES = 8
+_NEIGHBOURS = 10
+_READ_ROWS = 8192
+_QUERIES_AT_ONCE = 512
+# Of distances, by which equal ones may differ: another order of adding up, in float32.
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """What `build_or_refresh` left behind: how the table's version is searched.
+
+    `lists` is the number of inverted lists, 0 without an index. Rows that are not in the index are found as well, only more slowly.
+    """
+
+    rows: int
+    indexed_rows: int
+    lists: int
+    kind: str
+    version: int
+
+    @property
+    def unindexed_rows(self) -> int:
+        """Rows that an existing index does not hold; 0 where there is none."""
+        return 0 if self.kind == EXACT else self.rows - self.indexed_rows
+
+
+def build_or_refresh(vectors: RegionTable, exact_below: int = EXACT_BELOW) -> IndexState:
+    """Sees to it that a large table has an index with all its rows, and gives what there is afterwards.
+
+    Nothing is built below `exact_below` rows. An index that is there is kept up to date whatever the number: new rows are
+    added to its lists, and it is trained anew when the table has doubled. May run while regions are written. What is in
+    the index already is left alone: without new rows there is no commit. Raises BadInput for a table at a pinned version.
+    """
+    if vectors.pinned is not None:
+        raise BadInput(f"{vectors.uri}: version {vectors.pinned} is for reading; index the table itself")
+    for _ in range(_ROUNDS):
+        with storage_explained(vectors.uri):
+            retried(lambda: _bring_up_to_date(vectors, exact_below))
+        state = index_state(vectors)
+        # More than none only where a region was written meanwhile.
+        if not state.unindexed_rows:
+            break
+    return state
+
+
+def index_state(vectors: RegionTable) -> IndexState:
+    """How the table is searched as it is now, or at its pinned version."""
+    dataset = vectors.lance()
+    return _NOTHING if dataset is None else _state(dataset)
+
+
+def nearest(
+    vectors: RegionTable, query: Float32, k: int, where: str | None = None, *, selected_rows: int | None = None
+) -> pa.Table:
+    """The `k` rows nearest to a vector (D,) by cosine distance, nearest first: columns synapse_id and distance (0 to 2).
+
+    `where` is an SQL condition on the table's columns, applied before the search, so `k` rows come back wherever that many
+    fulfil it; `selected_rows` is how many do, and is counted if it is not given. The distances are exact. Which rows are the
+    nearest is exact without an index and for a filter that leaves fewer than `EXACT_SELECTED` rows, and otherwise right for
+    about 99 in 100. A table at a pinned version is kept open for the next call, with its index in memory. Raises BadInput
+    for a query of another width, or that is zero or not finite.
+    """
+    opened = _open(vectors)
+    if opened is None or k < 1:
+        return pa.table({"synapse_id": pa.array([], pa.string()), "distance": pa.array([], pa.float32())})
+    dataset, state = opened
+    values = np.asarray(query, np.float32)
+    width = dataset.schema.field("vector").type.list_size
+    if values.shape != (width,) or not np.isfinite(values).all() or not values.any():
+        raise BadInput(f"{vectors.uri}: a query is {width} finite numbers, not all zero; this one is {values.shape}")
+    unit = _unit(values[None])[0]
+    asked = {"column": "vector", "q": unit, "k": k * _CANDIDATES, "metric": "cosine", "use_index": False}
+    if state.kind != EXACT:
+        selected = state.rows if where is None else selected_rows
+        if selected is None:
+            selected = dataset.count_rows(filter=where)
+        if where is None or selected >= EXACT_SELECTED:
+            asked |= {"use_index": True, "nprobes": _probes(state, selected)}
+    # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
+    found = dataset.to_table(columns=["synapse_id", "vector", "_distance"], nearest=asked, filter=where, prefilter=True)
+    distances = np.float32(1) - _unit(vector_matrix(found)) @ unit
+    order = np.argsort(distances, kind="stable")[:k]
+    return pa.table({"synapse_id": found.column("synapse_id").take(order), "distance": distances[order]})
+
+
+def recall_at_10(vectors: RegionTable, regions: Sequence[str], queries: int = 50, seed: int = 0) -> dict[str, float]:
+    """The share of the ten exact nearest neighbours that `nearest` finds, by region: of `queries` of its rows, chosen by `seed`.
+
+    Asked for are neighbours in the whole table and, where a region is large enough for the index, in the region alone; given
+    is the lower share. A neighbour counts by its distance, so one of several equal pictures is as good as the other. Reads
+    the vectors once for all regions, in batches, and those of large regions once more. A region without rows is left out.
+    """
+    if vectors.lance() is None:
+        return {}
+    table = vectors if vectors.pinned is not None else vectors.at_version(vectors.version)
+    counts = {region: table.count(region) for region in regions}
+    chosen = {region: _sample(table, region, queries, seed) for region in regions if counts[region]}
+    if not chosen:
+        return {}
+    asked = table.read_ids([one for ids in chosen.values() for one in ids], ["synapse_id", "vector"])
+    names, units = np.array(asked.column("synapse_id").to_pylist()), _unit(vector_matrix(asked))
+    limits = _distance_of_tenth(table, None, units)
+    recall, start, rows = {}, 0, table.count()
+    for region, ids in chosen.items():
+        part = slice(start, start := start + len(ids))
+        shares = [_share_found(table, names[part], units[part], limits[part], None, rows)]
+        if counts[region] >= EXACT_SELECTED:
+            condition = f"brain_region = {sql_text(region)}"
+            inside = _distance_of_tenth(table, region, units[part])
+            shares.append(_share_found(table, names[part], units[part], inside, condition, counts[region]))
+        recall[region] = min(shares)
+    return recall
+
+
+_NOTHING = IndexState(0, 0, 0, EXACT, 0)
+
+
+def _bring_up_to_date(vectors: RegionTable, exact_below: int) -> None:
+    dataset = vectors.lance()
+    if dataset is None:
+        return
+    rows, trained_on = dataset.count_rows(), _trained_on(dataset)
+    if trained_on is None and rows < max(exact_below, 1):
+        return
+    if _REGIONS not in _indices(dataset):
+        dataset.create_scalar_index("brain_region", "BITMAP", name=_REGIONS)
+    if trained_on is None or rows > _GROWN * trained_on:
+        # Lists of about sqrt(rows) rows, so about as many lists. Not as `num_partitions`: the next optimisation then joins
+        # all lists of less than 1024 rows, as Lance wants 4096 in each unless it is told otherwise here.
+        dataset.create_index(
+            "vector",
+            "IVF_RQ",
+            name=_VECTORS,
+            metric="cosine",
+            replace=True,
+            target_partition_size=max(1, math.isqrt(rows)),
+            num_bits=_BITS,
+        )
+    if any(dataset.stats.index_stats(name)["num_unindexed_rows"] for name in (_REGIONS, _VECTORS)):
+        dataset.optimize.optimize_indices()
+
+
+def _indices(dataset: "LanceDataset") -> dict[str, dict[str, object]]:
+    return {one.name: one.details for one in dataset.describe_indices()}
+
+
+def _trained_on(dataset: "LanceDataset") -> int | None:
+    """About how many rows the table had when its index was trained; None if there is none."""
+    details = _indices(dataset).get(_VECTORS)
+    return None if details is None else int(str(details.get("target_partition_size", 0))) ** 2
+
+
+def _state(dataset: "LanceDataset") -> IndexState:
+    rows, version = int(dataset.count_rows()), int(dataset.version)
+    if _trained_on(dataset) is None:
+        return IndexState(rows, 0, 0, EXACT, version)
+    known = dataset.stats.index_stats(_VECTORS)
+    lists = max((int(one["num_partitions"]) for one in known["indices"]), default=0)
+    return IndexState(rows, rows - int(known["num_unindexed_rows"]), lists, INDEXED, version)
+
+
+def _open(vectors: RegionTable) -> "tuple[LanceDataset, IndexState] | None":
+    if vectors.pinned is not None:
+        return _kept_open(vectors)
+    dataset = vectors.lance()
+    return None if dataset is None else (dataset, _state(dataset))
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_open(vectors: RegionTable) -> "tuple[LanceDataset, IndexState] | None":
+    dataset = vectors.lance() if vectors.pinned else None
+    return None if dataset is None else (dataset, _state(dataset))
+
+
+def _probes(state: IndexState, selected: int) -> int:
+    """Number of lists to look into: the fewer of their rows fulfil the filter, the more."""
+    share = min(1.0, max(selected, 1) / max(state.rows, 1))
+    wanted = max(_LEAST_PROBES, state.lists * _PROBED) / math.sqrt(share)
+    return max(1, min(state.lists, math.ceil(wanted)))
+
+
+def _sample(table: RegionTable, region: str, queries: int, seed: int) -> list[str]:
+    ids = table.read(region, ["synapse_id"]).column(0)
+    chosen = np.random.default_rng(seed).permutation(len(ids))[:queries]
+    return list(ids.take(np.sort(chosen)).to_pylist())
+
+
+def _distance_of_tenth(table: RegionTable, region: str | None, units: Float32) -> Float32:
+    """Exact distance (N,) of the tenth other row of a region (None: of all) from each of the rows `units` (N, D).
+
+    Of the last one where there are fewer.
+    """
+    # The row itself is the first of eleven.
+    best = np.full((len(units), _NEIGHBOURS + 1), -np.inf, np.float32)
+    for batch in table.batches(region, ["vector"], _READ_ROWS):
+        others = _unit(vector_matrix(pa.Table.from_batches([batch])))
+        for start in range(0, len(units), _QUERIES_AT_ONCE):
+            top = best[start : start + _QUERIES_AT_ONCE]
+            alike = units[start : start + _QUERIES_AT_ONCE] @ others.T
+            better = np.flatnonzero(alike.max(axis=1) > top.min(axis=1))
+            both = np.hstack([top[better], alike[better]])
+            top[better] = np.partition(both, len(both[0]) - top.shape[1], axis=1)[:, -top.shape[1] :]
+    return (1.0 - np.where(np.isfinite(best), best, np.inf).min(axis=1)).astype(np.float32)
+
+
+def _share_found(
+    table: RegionTable,
+    names: npt.NDArray[np.str_],
+    units: Float32,
+    limits: Float32,
+    where: str | None,
+    selected_rows: int,
+) -> float:
+    """Mean share of the ten nearest other rows, none farther than `limits`, that the search returns."""
+    most = min(_NEIGHBOURS, selected_rows - 1)
+    if most < 1:
+        return 1.0
+    shares = []
+    for name, unit, limit in zip(names, units, limits, strict=True):
+        found = nearest(table, unit, _NEIGHBOURS + 1, where, selected_rows=selected_rows)
+        own = np.array(found.column("synapse_id").to_pylist()) == name
+        distances = found.column("distance").to_numpy()[~own][:most]
+        shares.append(float((distances <= limit + _TOLERANCE).sum()) / most)
+    return float(np.mean(shares))
+
+
+def _unit(vectors: Float32) -> Float32:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
