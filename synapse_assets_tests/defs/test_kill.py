@@ -18,12 +18,23 @@ from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason
 
 def _run_until_killed(inputs: Path, root: Path, asset: str, parts: int) -> None:
     """Materialise `asset` in small batches and die by SIGKILL when that many parts have been staged."""
+    with pytest.MonkeyPatch.context() as patch:
+        _in_small_batches(patch)
+        _die_after(inputs, root, asset, parts)
+
+
+def _in_small_batches(patch: pytest.MonkeyPatch) -> None:
+    """The same in all runs: in the last bit a vector depends on how many tiles share its batch."""
     from synapse_assets.defs.em import embeddings
-    from synapse_assets.stores.staging import Staging
     from synapse_assets.volumes import volume
 
-    volume._BATCH_TILES = 4
-    embeddings.READ_ROWS = 4
+    patch.setattr(volume, "_BATCH_TILES", 4)
+    patch.setattr(embeddings, "READ_ROWS", 4)
+
+
+def _die_after(inputs: Path, root: Path, asset: str, parts: int) -> None:
+    from synapse_assets.stores.staging import Staging
+
     append = Staging.append
     staged = 0
 
@@ -45,7 +56,10 @@ def _rows(table: RegionTable) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("asset", ["tiles", "embeddings"])
-def test_a_killed_run_is_taken_up(lab: Lab, tiny_inputs: Path, tmp_path: Path, asset: str) -> None:
+def test_a_killed_run_is_taken_up(
+    lab: Lab, tiny_inputs: Path, tmp_path: Path, asset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _in_small_batches(monkeypatch)
     lab.materialize("synapse_table", "alignment")
     lab.materialize("synapses", region=REGIONS[0])
     if asset == "embeddings":
