@@ -1,0 +1,134 @@
+"""The texts of the map page: cards, grids of tiles, bars. Every name and id goes through `escape`: they come from outside.
+
+What does not belong here: what is chosen (`map`) and the pages around it (`server`, templates).
+"""
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from synapse_assets.explorer.map_points import Colouring
+from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
+
+# What the parts of the page look like inside; Panel keeps each in a shadow root, which only variables reach from outside.
+STYLE = """
+:host { font: 14px/1.45 system-ui, sans-serif; color: var(--text); }
+a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }
+h2 { font-size: 14px; font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
+p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
+.tile { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; background: var(--line);
+  image-rendering: auto; font-size: 11px; color: var(--quiet); }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 10px 0; font-size: 13px; }
+dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.tip { width: 208px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
+  box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip dl { margin: 8px 2px 0; font-size: 12px; }
+.card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
+  display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); align-items: start; }
+.actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
+.actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin: 10px 0; }
+.grid a { display: block; border-bottom: 3px solid; border-radius: 6px; overflow: hidden; } .grid .tile { border-radius: 0; }
+table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
+td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
+.notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--surface); border-radius: 4px; }
+"""
+_TIP_FACTS = ("target", "predicted", "probability", "brain_region", "cluster", "score")
+
+
+def tile_address(dataset: str, synapse_id: str) -> str:
+    """Where the picture of a synapse is."""
+    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png"
+
+
+def card_address(dataset: str, synapse_id: str) -> str:
+    """Where the page of a synapse is."""
+    return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
+
+
+def tip(dataset: str, points: Points, row: int) -> str:
+    """What is seen while the mouse rests on a point."""
+    facts = points.frame([row]).iloc[0]
+    titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
+    return f'<div class="tip">{_tile(dataset, facts["synapse_id"])}{_list(facts, titles)}</div>'
+
+
+def card(dataset: str, points: Points, row: int) -> str:
+    """What is seen of a synapse that was picked."""
+    facts = points.frame([row]).iloc[0]
+    synapse_id = facts["synapse_id"]
+    similar = f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"
+    place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
+    titles = {"neuron_id": "neuron", **_titles(points)}
+    return (
+        f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, synapse_id)}</div>'
+        f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
+        f'<div class="actions"><a href="{escape(similar)}">Search similar</a>'
+        f'<a href="{escape(card_address(dataset, synapse_id))}">Open card</a></div></div></div>'
+    )
+
+
+def selection(dataset: str, ids: Sequence[str], places: npt.NDArray[np.int64], colouring: Colouring, count: int) -> str:
+    """What was surrounded: `count` synapses, the pictures of the first of them (`ids`, `places`); see `composition`."""
+    colours = [colouring.colours[code] for code in colouring.codes[places]]
+    tiles = "".join(
+        f'<a href="{escape(card_address(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
+        f"{_tile(dataset, synapse_id)}</a>"
+        for synapse_id, colour in zip(ids, colours, strict=True)
+    )
+    first = f", the first {len(ids)} of them" if len(ids) < count else ""
+    return f'<h2>{count:,} selected</h2><p class="quiet">Pictures{first}:</p><div class="grid">{tiles}</div>'
+
+
+def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
+    """Bars with counts and percent by class, the most common first."""
+    lines = "".join(
+        f'<tr><td class="name">{escape(colouring.names[at])}</td><td class="bar">'
+        f'<i style="width:{100 * counts[at] / counts.max():.1f}%;background:{colouring.colours[at]}"></i></td>'
+        f'<td class="number">{counts[at]:,}</td><td class="number">{100 * counts[at] / counts.sum():.1f}&thinsp;%</td></tr>'
+        for at in np.argsort(-counts, kind="stable")
+        if counts[at]
+    )
+    return f"<h2>By {escape(colouring.title)}</h2><table>{lines}</table>"
+
+
+def notice(*sentences: str) -> str:
+    """Sentences that a person should not miss; nothing for none."""
+    return "".join(f'<p class="notice">{escape(sentence[:1].upper() + sentence[1:])}.</p>' for sentence in sentences)
+
+
+def legend_style(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
+    """Boxes in the colours of their classes, and how many points each has. Colours and numbers only: never a name."""
+    return "".join(
+        f".bk-input-group > label:nth-child({at + 1}) {{ --chip: {colour}; }}"
+        f'.bk-input-group > label:nth-child({at + 1})::after {{ content: "{count:,}"; }}'
+        for at, (colour, count) in enumerate(zip(colouring.colours, counts, strict=True))
+    )
+
+
+def _titles(points: Points) -> dict[str, str]:
+    return {
+        name: title
+        for name, title in {**CATEGORIES, **NUMBERS}.items()
+        if name in {**points.categories, **points.numbers}
+    }
+
+
+def _tile(dataset: str, synapse_id: str) -> str:
+    return f'<img class="tile" loading="lazy" alt="no picture" src="{escape(tile_address(dataset, synapse_id))}">'
+
+
+def _list(facts: pd.Series, titles: dict[str, str], more: dict[str, str] | None = None) -> str:
+    texts = {title: _text(facts[name]) for name, title in titles.items() if not pd.isna(facts[name])}
+    lines = "".join(
+        f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(more or {})}.items()
+    )
+    return f"<dl>{lines}</dl>"
+
+
+def _text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (float, np.floating)) else str(value)

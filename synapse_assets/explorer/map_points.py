@@ -1,0 +1,208 @@
+"""The synapses of a release as points of a plane: which is at a place, which lie inside a shape, in what colours, as a picture.
+
+Arrays in, arrays out. What does not belong here: widgets and browsers (`map`), texts of pages (`map_html`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.query.points import NONE, NUMBERS, Points
+from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+
+# Classes that a legend names; the rarer ones share one line, because nobody reads hundreds.
+LEGEND_CLASSES = 60
+OTHERS_COLOUR = "#8f8f8f"
+# So many points in view are drawn as sharp discs by the browser; more of them as one picture.
+DISCS = 5_000
+_STEPS_OF_NUMBERS = 10
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """Classes of a column and their colours. codes: uint16 (M,), a place in `names` for each point of the map."""
+
+    column: str
+    title: str
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+    codes: npt.NDArray[np.uint16]
+
+    def counts(self, among: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Points by class, (classes,), of those marked (bool) or of these places (int)."""
+        return np.bincount(self.codes[among], minlength=len(self.names))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the plane that is seen, in its own units, and its size on the screen."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    width_px: int
+    height_px: int
+
+    @property
+    def unit_px(self) -> tuple[float, float]:
+        """Length of a pixel along x and y."""
+        return (self.x[1] - self.x[0]) / self.width_px, (self.y[1] - self.y[0]) / self.height_px
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a browser draws: a picture (uint32 RGBA (height, width), lowest row first), or discs where there are few."""
+
+    picture: npt.NDArray[np.uint32] | None
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    colours: npt.NDArray[np.object_]
+
+
+class Plane:
+    """The M points of a release that are on its map, sorted along x.
+
+    rows: int64 (M,), where they stand in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
+    """
+
+    def __init__(self, points: Points) -> None:
+        rows = np.flatnonzero(np.isfinite(points.map).all(axis=1))
+        self.points = points
+        self.rows = rows[np.argsort(points.map[rows, 0], kind="stable")]
+        self.x, self.y = (np.ascontiguousarray(points.map[self.rows, axis]) for axis in (0, 1))
+        self._colourings: dict[str, Colouring] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def columns(self) -> dict[str, str]:
+        """What points can be coloured by: column and title."""
+        titles = {name: column.title for name, column in self.points.categories.items()}
+        return titles | {name: NUMBERS[name] for name in self.points.numbers}
+
+    def colouring(self, column: str) -> Colouring:
+        """The colours by a column. Raises BadInput for one that the dataset does not have."""
+        if column not in self._colourings:
+            if column not in self.columns():
+                raise BadInput(f"there is no column '{column}' to colour by; there are {', '.join(self.columns())}")
+            by_classes = column in self.points.categories
+            self._colourings[column] = self._by_class(column) if by_classes else self._by_number(column)
+        return self._colourings[column]
+
+    def place(self, row: int) -> int | None:
+        """Where a row of the release stands on the map, if it is there."""
+        found = np.flatnonzero(self.rows == row)
+        return int(found[0]) if len(found) else None
+
+    def nearest(self, x: float, y: float, window: Window, within_px: float, shown: npt.NDArray[np.bool_]) -> int | None:
+        """The shown point nearest to a place as it looks on the screen, if there is one within that many pixels."""
+        unit_x, unit_y = window.unit_px
+        part = slice(*np.searchsorted(self.x, (x - within_px * unit_x, x + within_px * unit_x)))
+        away = ((self.x[part] - x) / unit_x) ** 2 + ((self.y[part] - y) / unit_y) ** 2
+        away[~shown[part]] = np.inf
+        if not len(away) or away.min() > within_px**2:
+            return None
+        return int(part.start + away.argmin())
+
+    def inside(self, shape: Mapping[str, Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """The shown points inside a shape that was drawn: a rectangle (x0, x1, y0, y1) or a polygon (lists x and y)."""
+        from matplotlib.path import Path
+
+        rectangle = shape["type"] == "rect"
+        xs, ys = ((shape["x0"], shape["x1"]), (shape["y0"], shape["y1"])) if rectangle else (shape["x"], shape["y"])
+        part = slice(*np.searchsorted(self.x, (min(xs), max(xs))))
+        places = part.start + np.flatnonzero(shown[part] & (self.y[part] >= min(ys)) & (self.y[part] <= max(ys)))
+        if rectangle or not len(places):
+            return places
+        corners = np.column_stack([xs, ys])
+        return places[Path(corners).contains_points(np.column_stack([self.x[places], self.y[places]]))]
+
+    def draw(self, colouring: Colouring, shown: npt.NDArray[np.bool_], window: Window) -> Drawing:
+        """The shown points in a window. Where few are shown, discs of those beyond it too, so that nothing is missing on a pan."""
+        part = slice(*np.searchsorted(self.x, window.x))
+        shown_here = np.flatnonzero(shown) if shown.sum() <= DISCS else None
+        if shown_here is None:
+            y = self.y[part]
+            shown_here = part.start + np.flatnonzero(shown[part] & (y >= window.y[0]) & (y <= window.y[1]))
+        if len(shown_here) <= DISCS:
+            codes = colouring.codes[shown_here]
+            # What has no class lies below what has one.
+            order = np.argsort(np.asarray(colouring.names, dtype=object)[codes] != NONE, kind="stable")
+            places = shown_here[order]
+            colours = np.asarray(colouring.colours, dtype=object)[codes[order]]
+            return Drawing(None, self.x[places], self.y[places], colours)
+        picture = _picture(self.x[shown_here], self.y[shown_here], colouring, colouring.codes[shown_here], window)
+        nothing = np.empty(0, dtype=np.float32)
+        return Drawing(picture, nothing, nothing, np.empty(0, dtype=object))
+
+    def _by_class(self, column: str) -> Colouring:
+        category = self.points.category(column)
+        codes = category.codes[self.rows]
+        found = np.bincount(codes[codes >= 0], minlength=len(category.names))
+        kept = np.sort(np.argsort(-found, kind="stable")[:LEGEND_CLASSES])
+        left = len(category.names) - len(kept)
+        names = [category.names[at] for at in kept]
+        colours = [class_colours(category.names)[name] for name in names]
+        # The last place is that of points without a class, which have code -1.
+        places = np.full(len(category.names) + 1, len(kept), dtype=np.uint16)
+        places[kept] = np.arange(len(kept))
+        places[-1] = len(kept) + bool(left)
+        if left:
+            names, colours = [*names, f"{left:,} rarer ones"], [*colours, OTHERS_COLOUR]
+        if (codes < 0).any():
+            names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
+        return Colouring(column, category.title, tuple(names), tuple(colours), places[codes])
+
+    def _by_number(self, column: str) -> Colouring:
+        from bokeh.palettes import viridis
+
+        values = self.points.numbers[column][self.rows]
+        known = np.isfinite(values)
+        edges = number_steps(values[known]) if known.any() else np.zeros(1)
+        places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+        decimals = max(0, -int(np.floor(np.log10(edges[1] - edges[0]) + 1e-9))) + 1 if len(edges) > 1 else 0
+        names = [f"{low:.{decimals}f} to {high:.{decimals}f}" for low, high in zip(edges, edges[1:], strict=False)]
+        colours = list(viridis(max(len(names), 1)))[: len(names)]
+        if not known.all():
+            places[~known] = len(names)
+            names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
+        return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), places.astype(np.uint16))
+
+
+def number_steps(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Round edges of at most ten equal steps that hold all values; two edges at least."""
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return np.array([low, low + 1])
+    rough = (high - low) / _STEPS_OF_NUMBERS
+    unit = 10 ** np.floor(np.log10(rough))
+    for step in (unit, 2 * unit, 5 * unit, 10 * unit, 20 * unit):
+        first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
+        if last - first <= _STEPS_OF_NUMBERS:
+            break
+    return np.arange(first, last + 1) * step
+
+
+def _picture(
+    x: npt.NDArray[np.float32],
+    y: npt.NDArray[np.float32],
+    colouring: Colouring,
+    codes: npt.NDArray[np.uint16],
+    window: Window,
+) -> npt.NDArray[np.uint32]:
+    """Colours mixed by how many points of each fall on a pixel, the stronger the more."""
+    import datashader as ds
+    import pandas as pd
+    from datashader import transfer_functions as tf
+
+    # By colour, not by class: classes may be hundreds, colours are not.
+    colours = sorted(set(colouring.colours))
+    shades = np.array([colours.index(colour) for colour in colouring.colours], dtype=np.int8)[codes]
+    frame = pd.DataFrame({"x": x, "y": y, "shade": pd.Categorical.from_codes(shades, categories=colours)}, copy=False)
+    canvas = ds.Canvas(window.width_px, window.height_px, x_range=window.x, y_range=window.y)
+    counts = canvas.points(frame, "x", "y", ds.by("shade", ds.count()))
+    image = tf.shade(counts, color_key=dict(zip(colours, colours, strict=True)), how="eq_hist", min_alpha=110)
+    return np.asarray(tf.dynspread(image, threshold=0.6, max_px=3).to_numpy())
