@@ -60,6 +60,23 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     _become(command)
 
 
+@app.command()
+def explore(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8050,
+    host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
+) -> None:
+    """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
+    import uvicorn
+
+    from synapse_assets.datasets import load_dataset
+    from synapse_assets.explorer import create_app
+
+    settings = Settings()
+    datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
+    Console().print(f"Explorer: http://{host}:{port}   data: {settings.data_root}")
+    uvicorn.run(create_app(datasets, settings.data_root), host=host, port=port, log_level="warning")
+
+
 class Part(StrEnum):
     """A process of an installation that runs for long."""
 

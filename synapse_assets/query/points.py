@@ -29,6 +29,7 @@ CATEGORIES = {
     "neuron_type": "neuron type",
     "synapse_type": "synapse type",
     "used_for": "used for",
+    "out_of_fold": "predicted out of fold",
 }
 NUMBERS = {
     "score": "detection score",
@@ -86,6 +87,9 @@ class Filters:
 
     any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     least: Mapping[str, float] = field(default_factory=dict)
+
+
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ def points_from_table(rows: pa.Table) -> Points:
 
 
 def _category(name: str, column: pa.ChunkedArray) -> Category:
+    if pa.types.is_boolean(column.type):
+        column = pc.if_else(column, "yes", "no")
     if pa.types.is_integer(column.type):
         # -1 is HDBSCAN's noise: in no cluster.
         column = pc.if_else(pc.less(column, 0), pa.scalar(None, column.type), column)

@@ -1,6 +1,7 @@
 """One release of a dataset, open for questions: SQL, similar synapses, facts and pictures."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.query.points import Filters, Points, points_from_table
+from synapse_assets.query.points import NO_FILTERS, Filters, Points, points_from_table
 from synapse_assets.query.search import Metric, Vectors, nearest_rows
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
+from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
 from synapse_assets.stores.warehouse import open_file, release_content
@@ -36,7 +38,6 @@ _BESIDE = {
     "tiles": ("valid_fraction",),
 }
 _ROWS_AT_ONCE = 16_384
-NO_FILTERS = Filters()
 
 
 def open_warehouse(
@@ -81,6 +82,8 @@ class Warehouse:
         except FileNotFoundError:
             raise BadInput(f"no warehouse at {self._where}: materialise the asset {store.dataset}/warehouse") from None
         self._store, self._dataset = store, dataset
+        # Only the release that is out can be followed by another.
+        self._opened = None if release else (folder, _identity(path))
         self._connection = open_file(path, self._where, self._step)
         # The release is read from the same file as the tables, so that both belong to the same build.
         self.release: dict[str, Any] = release_content(self._connection, self._where, self._step)
@@ -92,6 +95,15 @@ class Warehouse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def is_outdated(self) -> bool:
+        """Whether another release was published since this one was opened."""
+        if self._opened is None:
+            return False
+        folder, identity = self._opened
+        with suppress(FileNotFoundError):
+            return _identity(folder.local_copy(WAREHOUSE_FILE)) != identity
+        return False
 
     def close(self) -> None:
         """Close the file."""
@@ -150,7 +162,7 @@ class Warehouse:
                 volume = None if points.volumes is None else points.volumes[row].as_py()
                 among &= ~points.near(points.places_nm[row], leave_out_within_nm, volume)
         elif image is not None:
-            query = self.embed(image)
+            query = self.embed(np.asarray(image))
         else:
             place = np.asarray(place_nm, dtype=np.float64)
             query = self.embed(self.tile_at(place))
@@ -196,14 +208,30 @@ class Warehouse:
 
     def tile(self, synapse_id: str) -> npt.NDArray[np.uint8]:
         """The picture of a synapse, uint8 (sections, size_px, size_px), axes z y x. Raises BadInput if there is none."""
-        from synapse_assets.volumes import decode_tile
+        return self.tiles([synapse_id])[0]
 
-        version = int(self.release["tables"].get("tiles", {}).get("version") or 0)
-        if version:
-            found = self._store.tiles.at_version(version).read_ids([synapse_id], ["image"])
-            if found.num_rows:
-                return decode_tile(found.column("image")[0].as_py())
-        raise BadInput(f"there is no picture of synapse '{synapse_id}' in the release of {self._store.dataset}")
+    def tiles(self, synapse_ids: Sequence[str]) -> npt.NDArray[np.uint8]:
+        """The pictures of synapses, in their order, uint8 (N, sections, size_px, size_px), axes tile z y x.
+
+        Raises BadInput naming one that has none.
+        """
+        from synapse_assets.volumes.cropping import decode_tiles
+
+        numbers = [int(self._tile_numbers[self.points.row(one)]) for one in synapse_ids]
+        if -1 in numbers:
+            raise BadInput(f"there is no picture of synapse '{synapse_ids[numbers.index(-1)]}' in this release")
+        return decode_tiles(self._released_tiles.take(numbers, ["image"]).column("image"))
+
+    @cached_property
+    def _released_tiles(self) -> RegionTable:
+        return self._store.tiles.at_version(int(self.release["tables"]["tiles"]["version"]))
+
+    @cached_property
+    def _tile_numbers(self) -> npt.NDArray[np.int64]:
+        """Row of each point in the table of tiles, -1 where it has none."""
+        if not self.release["tables"].get("tiles", {}).get("version"):
+            return np.full(len(self.points), -1, dtype=np.int64)
+        return self._released_tiles.numbers_of(self.points.ids)
 
     def tile_at(self, place_nm: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """A tile cut at a place of the dataset's volume (x, y, z in nanometres), like those of the synapses.
@@ -228,16 +256,55 @@ class Warehouse:
 
         Raises BadInput for an image of another type or size than the encoder takes.
         """
-        image = np.asarray(image)
+        self.check_picture(image)
+        vector: npt.NDArray[np.float32] = self.encoder.embed(image[None])[0]
+        return vector
+
+    def check_picture(self, image: npt.NDArray[np.uint8]) -> None:
+        """Raises BadInput for an image of another type or size than the encoder of this release takes."""
         spec = self.encoder.spec
         wanted = (spec.sections, spec.tile_px, spec.tile_px)
         if image.dtype != np.uint8 or image.shape != wanted:
             raise BadInput(
-                f"the image is {image.dtype} {image.shape}; the encoder of {self._store.dataset} takes uint8 {wanted}: "
+                f"the image is {image.dtype} of {image.shape}; the encoder of {self._store.dataset} takes uint8 of {wanted}: "
                 "sections, height and width in pixels"
             )
-        vector: npt.NDArray[np.float32] = self.encoder.embed(image[None])[0]
-        return vector
+
+    def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
+        """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points."""
+        vectors = self.vectors
+        rows = np.flatnonzero(among & vectors.present)
+        unit = vectors.matrix[rows] / np.maximum(vectors.lengths[rows], np.finfo(np.float32).tiny)[:, None]
+        return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
+
+    def probabilities(self, synapse_id: str) -> dict[str, float]:
+        """Probability of each class as the classifier gave it, the most probable first; empty without a prediction."""
+        if "synapse_predictions" not in self.release["tables"]:
+            return {}
+        found = self._connection.cursor().execute(
+            "select probabilities from synapse_predictions where synapse_id = ?", [synapse_id]
+        )
+        rows = found.fetchall()
+        given: dict[str, float] = (rows[0][0] if rows else None) or {}
+        return dict(sorted(given.items(), key=lambda one: -one[1]))
+
+    def cluster_cards(self) -> list[dict[str, Any]]:
+        """The clusters as `cluster_cards` describes them, noise (-1) first; empty where there are none."""
+        if "cluster_cards" not in self.release["tables"]:
+            return []
+        cards = self._connection.cursor().sql("select * from cluster_cards order by cluster").to_arrow_table()
+        found: list[dict[str, Any]] = cards.to_pylist()
+        return found
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the dataset."""
+        return self._store.dataset
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the dataset has tiles and vectors."""
+        return "embeddings" in self.release["tables"]
 
     @cached_property
     def encoder(self) -> "Encoder":
@@ -274,6 +341,12 @@ class Warehouse:
 
     def _older(self, what: str) -> BadInput:
         return BadInput(f"{self._where} is of another version of this program ({what}); {self._step}")
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    """What tells a published file from the one that took its place."""
+    found = path.stat()
+    return str(path), found.st_ino, found.st_mtime_ns
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -21,6 +21,8 @@ from synapse_assets.stores.files import storage_explained
 from synapse_assets.stores.older import as_now, stored_columns
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from lance import LanceDataset
     from lance.fragment import FragmentMetadata
 
@@ -149,6 +151,29 @@ class RegionTable:
             return self._schema(columns).empty_table()
         found = dataset.take(self._rows_of(dataset, ids, None), columns=self._stored(dataset, columns))
         return self._plain(found, columns)
+
+    def numbers_of(self, ids: pa.Array) -> "npt.NDArray[np.int64]":
+        """The number of each of those synapses' rows in the version that is read, for `take`; -1 where there is none."""
+        import numpy as np
+
+        numbers = np.full(len(ids), -1, dtype=np.int64)
+        dataset = self._open()
+        start = 0
+        if dataset is not None:
+            for batch in dataset.scanner(columns=[_KEY], batch_size=65_536, scan_in_order=True).to_reader():
+                places = pc.index_in(batch.column(0), value_set=ids)
+                known = places.is_valid().to_numpy(zero_copy_only=False)
+                numbers[places.drop_null().to_numpy()] = start + np.flatnonzero(known)
+                start += batch.num_rows
+        return numbers
+
+    def take(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """The rows of those numbers, in their order. Raises BadInput for an unknown column."""
+        self._check_columns(columns)
+        dataset = self._open()
+        if dataset is None or not len(numbers):
+            return self._schema(columns).empty_table()
+        return self._plain(dataset.take(list(numbers), columns=self._stored(dataset, columns)), columns)
 
     def batches_of(
         self, region: str, ids: Sequence[str], columns: Sequence[str], batch_size: int

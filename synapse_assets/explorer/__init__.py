@@ -1,0 +1,9 @@
+"""What a person opens in a browser: search, map, synapses, clusters and classes of the released results.
+
+Pages are plain HTML that the server renders; the map is a Panel application on the same server. Questions are answered by
+`query`; nothing here writes, and nothing is fetched from anywhere else.
+"""
+
+from synapse_assets.explorer.server import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,138 @@
+"""What a page was asked for, read from its address: the query, how to compare, and which synapses take part.
+
+An address is all there is to a question, so it can be kept, sent, and gone back to. Answering belongs to `query`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from synapse_assets.query import METRICS, Filters
+from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
+from synapse_assets.schema import BadInput
+
+MOST_IN_A_COLUMN = 50
+_LEAST = "_least"
+_LONGEST_TEXT = 300
+
+Parameters = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search. At most one of `synapse_id`, `place_nm` and `upload` (the name of a picture that the server keeps) is given.
+
+    columns: a column of classes, or "" for one list. near_nm: synapses nearer to the query than this are left out.
+    """
+
+    synapse_id: str = ""
+    place_nm: tuple[float, float, float] | None = None
+    upload: str = ""
+    columns: str = ""
+    k: int = 4
+    metric: str = "cosine"
+    own_neuron: bool = False
+    near_nm: float = 0.0
+    filters: Filters = NO_FILTERS
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is something to search for."""
+        return bool(self.synapse_id or self.upload or self.place_nm)
+
+    def address(self, **changes: object) -> str:
+        """The part of an address after the `?` that asks this question, or one that differs from it."""
+        asked = replace(self, **changes)  # type: ignore[arg-type]
+        return urlencode(
+            [
+                *([("synapse_id", asked.synapse_id)] if asked.synapse_id else []),
+                *([("place", ",".join(f"{x:g}" for x in asked.place_nm))] if asked.place_nm else []),
+                *([("upload", asked.upload)] if asked.upload else []),
+                *asked.options(),
+            ]
+        )
+
+    def options(self) -> list[tuple[str, str]]:
+        """Name and value of all that is not the query itself, as in an address."""
+        return [
+            ("columns", self.columns),
+            ("k", str(self.k)),
+            ("metric", self.metric),
+            ("own_neuron", "in" if self.own_neuron else "out"),
+            ("near_nm", f"{self.near_nm:g}"),
+            *filter_options(self.filters),
+        ]
+
+
+def filter_options(filters: Filters) -> list[tuple[str, str]]:
+    """Name and value of each filter, as in an address."""
+    chosen = [(name, value) for name, values in filters.any_of.items() for value in values]
+    return [*chosen, *((f"{name}{_LEAST}", f"{least:g}") for name, least in filters.least.items())]
+
+
+def read_filters(parameters: Parameters) -> Filters:
+    """The filters that an address names: `brain_region=EB&brain_region=FB&score_least=50`. Raises BadInput for no number."""
+    any_of: dict[str, list[str]] = {}
+    least = {}
+    for name, text in parameters:
+        if name in CATEGORIES and text:
+            any_of.setdefault(name, []).append(text)
+        elif name.removesuffix(_LEAST) in NUMBERS and text.strip():
+            number = name.removesuffix(_LEAST)
+            least[number] = _number(f"least {NUMBERS[number]}", text)
+    return Filters(any_of, least)
+
+
+def read_question(parameters: Parameters, default: Question) -> Question:
+    """The search that an address asks for; what it does not name is as in `default`.
+
+    Raises BadInput in a sentence for what is no number, an unknown metric or column, or several queries at once.
+    """
+    listed = list(parameters)
+    given: Mapping[str, str] = {name: text.strip() for name, text in listed}
+    metric = given.get("metric") or default.metric
+    if metric not in METRICS:
+        raise BadInput(f"no metric '{_short(metric)}'; there are {', '.join(METRICS)}")
+    columns = given.get("columns", default.columns)
+    if columns and columns not in CATEGORIES:
+        raise BadInput(f"no column '{_short(columns)}' of classes; there are {', '.join(CATEGORIES)}")
+    k = _number("number in a column", given["k"]) if given.get("k") else default.k
+    if not 1 <= k <= MOST_IN_A_COLUMN or k != int(k):
+        raise BadInput(f"a column shows 1 to {MOST_IN_A_COLUMN} synapses, not {k:g}")
+    queries = [name for name in ("synapse_id", "place", "upload") if given.get(name)]
+    if len(queries) > 1:
+        raise BadInput(f"ask for one thing at a time, not for {' and '.join(queries)}")
+    return Question(
+        synapse_id=given.get("synapse_id", ""),
+        place_nm=read_place(given["place"]) if given.get("place") else None,
+        upload=given.get("upload", ""),
+        columns=columns,
+        k=int(k),
+        metric=metric,
+        own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
+        near_nm=_number("distance in space", given["near_nm"]) if given.get("near_nm") else default.near_nm,
+        filters=read_filters(listed),
+    )
+
+
+def read_place(text: str) -> tuple[float, float, float]:
+    """A place x, y, z in nanometres, separated by commas or blanks. Raises BadInput for anything else."""
+    parts = text.replace(",", " ").replace(";", " ").split()
+    if len(parts) != 3:
+        raise BadInput(f"a place is three numbers, x y z in nanometres, not '{_short(text)}'")
+    x, y, z = (_number("place", part) for part in parts)
+    return x, y, z
+
+
+def _number(what: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise BadInput(f"{what}: '{_short(text)}' is no number") from None
+    if not abs(number) < 1e15:
+        raise BadInput(f"{what}: '{_short(text)}' is no finite number")
+    return number
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

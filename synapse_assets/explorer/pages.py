@@ -1,0 +1,385 @@
+"""What stands on each page, as plain values that the templates show. Which address leads where belongs to `server`."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.explorer import neuroglancer
+from synapse_assets.explorer.asking import Question, filter_options, read_place
+from synapse_assets.explorer.releases import Releases
+from synapse_assets.explorer.uploads import Uploads
+from synapse_assets.query import METRICS, Filters, Warehouse
+from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
+from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+
+# Tiles of a page: of what is most typical, and of a random sample.
+TYPICAL, SAMPLE = 6, 48
+NEAREST = 8
+# Lines of a composition; the rest is summed up.
+_LINES = 8
+# With more names than this a column is no choice for columns side by side.
+_MOST_COLUMNS = 40
+
+
+def tile_address(dataset: str, synapse_id: str, section: int | None = None) -> str:
+    """Where the picture of a synapse is: its middle section, or another."""
+    return f"/{quote(dataset)}/tiles/{quote(synapse_id, safe='')}.png" + (
+        "" if section is None else f"?section={section}"
+    )
+
+
+def synapse_address(dataset: str, synapse_id: str) -> str:
+    """Where the card of a synapse is."""
+    return f"/{quote(dataset)}/synapse/{quote(synapse_id, safe='')}"
+
+
+def summary(releases: Releases, dataset: EmDataset | MorphologyDataset) -> dict[str, Any]:
+    """Name, title and size of a dataset; or why there is nothing to see yet."""
+    shown = {"name": dataset.name, "title": dataset.title, "description": dataset.description}
+    try:
+        release = releases(dataset.name).release
+    except BadInput as error:
+        return {**shown, "reason": str(error)}
+    return {**shown, "synapses": release["tables"]["synapses"]["rows"], "created": release["created"]}
+
+
+def default_question(dataset: EmDataset | MorphologyDataset, warehouse: Warehouse) -> Question:
+    """What is asked unless the address says otherwise: by known class, without tiles that show the query's place."""
+    columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
+    near_nm = 0.0
+    if isinstance(dataset, EmDataset):
+        sizes = [spec.voxel_size_nm for spec in dataset.volumes.values()]
+        near_nm = round(dataset.tile.size_px * max(max(x, y) for x, y, _ in sizes) / 2)
+    return Question(columns=columns, near_nm=near_nm)
+
+
+def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
+    """What a person can choose from, and what is chosen."""
+    points = warehouse.points
+    chosen = question.filters.any_of
+    filters = [
+        {
+            "name": name,
+            "title": column.title,
+            "values": [
+                {"value": value, "count": count, "chosen": value in chosen.get(name, ())}
+                for value, count in column.counts().items()
+            ],
+        }
+        for name, column in points.categories.items()
+    ]
+    numbers = [
+        {"name": f"{name}_least", "title": NUMBERS[name], "value": question.filters.least.get(name, "")}
+        for name in points.numbers
+    ]
+    sides = {name: column.title for name, column in points.categories.items() if len(column.names) <= _MOST_COLUMNS}
+    return {
+        "question": question,
+        "columns": sides,
+        "metrics": METRICS,
+        "filters": filters,
+        "numbers": numbers,
+        "filtered": bool(filter_options(question.filters)),
+        "example": points.ids[len(points) // 2].as_py() if len(points) else "",
+        "synapses": len(points),
+    }
+
+
+def search(warehouse: Warehouse, question: Question, uploads: Uploads) -> dict[str, Any]:
+    """The form, the query and, in columns, what is most similar to it. Raises BadInput where it cannot be answered."""
+    shown = search_form(warehouse, question)
+    if not question.is_asked:
+        return shown
+    name = warehouse.dataset_name
+    found = _similar(warehouse, question, uploads.picture(question.upload) if question.upload else None)
+    if question.synapse_id:
+        row = warehouse.points.row(question.synapse_id)
+        query = {"facts": facts(warehouse.points, row), "picture": tile_address(name, question.synapse_id)}
+    elif question.upload:
+        query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
+    else:
+        at = ",".join(f"{x:g}" for x in question.place_nm or ())
+        query = {"title": f"Place {at} nm", "picture": f"/{quote(name)}/place.png?{urlencode({'at': at})}"}
+    return {**shown, "query": query, "found": _side_by_side(warehouse.points, question, found)}
+
+
+def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, Any]]:
+    """The answer to a search as records. Raises BadInput where there is nothing to search for."""
+    if not question.is_asked or question.upload:
+        raise BadInput("name a synapse_id, or a place in nanometres")
+    return records(_similar(warehouse, question, None))
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values; what is not known is null. Ids of neurons are texts: they are too long for other programs' numbers."""
+    whole = [
+        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in one.items()}
+        for one in rows.astype(object).where(rows.notna(), None).to_dict("records")
+    ]
+    return [{**one, "neuron_id": None if one["neuron_id"] is None else str(one["neuron_id"])} for one in whole]
+
+
+def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synapse_id: str) -> dict[str, Any]:
+    """The card of one synapse. Raises BadInput for an unknown id."""
+    points = warehouse.points
+    row = points.row(synapse_id)
+    place = tuple(points.places_nm[row].tolist())
+    shown: dict[str, Any] = {
+        "facts": facts(points, row),
+        "place_nm": place,
+        "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
+        "probabilities": warehouse.probabilities(synapse_id),
+        "colours": _colours(points, "target"),
+    }
+    if isinstance(dataset, EmDataset):
+        name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
+        if name in dataset.volumes:
+            spec = dataset.volumes[name]
+            shown["volume"] = name
+            shown["voxel"] = [round(x / size) for x, size in zip(place, spec.voxel_size_nm, strict=True)]
+            shown["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)
+            shown["neuroglancer"] = neuroglancer.link(spec, name, place, synapse_id)
+        shown["sections"] = range(warehouse.tile(synapse_id).shape[0])
+        default = default_question(dataset, warehouse)
+        near = warehouse.similar(synapse_id, k=NEAREST, leave_out_within_nm=default.near_nm)
+        shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
+    return shown
+
+
+def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]:
+    """What some synapses are and look like: the most typical, a random sample, what they are made of, which neurons they are of.
+
+    Raises BadInput if the filters leave nothing.
+    """
+    points = warehouse.points
+    among = points.select(filters)
+    rows = np.flatnonzero(among)
+    if not len(rows):
+        raise BadInput("no synapse fulfils these filters")
+    sample = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
+    return {
+        "filters": [
+            (CATEGORIES.get(name) or f"least {NUMBERS[name.removesuffix('_least')]}", value)
+            for name, value in filter_options(filters)
+        ],
+        "address": urlencode(filter_options(filters)),
+        "seed": seed,
+        "count": len(rows),
+        "share": len(rows) / len(points),
+        "typical": [facts(points, int(row)) for row in warehouse.typical(among, TYPICAL)]
+        if warehouse.has_pictures
+        else [],
+        "sample": [facts(points, int(row)) for row in sample],
+        "pictures": warehouse.has_pictures,
+        "compositions": [
+            composition(points, name, among)
+            for name in ("target", "predicted", "brain_region", "cluster")
+            if name in points.categories and name not in filters.any_of
+        ],
+        "neurons_of": _neurons(points, rows),
+    }
+
+
+def composition(points: Points, name: str, among: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """How many of some synapses are of each class of a column: the largest, and the others together."""
+    column = points.category(name)
+    counts = [(value, count) for value, count in column.counts(among).items() if count]
+    largest = sorted(counts, key=lambda one: (one[0] == NONE, -one[1]))
+    total, colours = sum(count for _, count in counts), _colours(points, name)
+    lines = [
+        {
+            "value": value,
+            "count": count,
+            "share": count / total,
+            "colour": colours[value],
+            "link": urlencode({name: value}),
+        }
+        for value, count in largest[:_LINES]
+    ]
+    if rest := sum(count for _, count in largest[_LINES:]):
+        title = f"{len(largest) - _LINES} others"
+        lines.append({"value": title, "count": rest, "share": rest / total, "colour": NOISE_COLOUR, "link": ""})
+    return {"name": name, "title": column.title, "lines": lines, "largest": max((line["share"] for line in lines), default=1)}
+
+
+def clusters(warehouse: Warehouse) -> dict[str, Any]:
+    """All clusters with their most typical synapses, and how far they can be trusted."""
+    if "cluster" not in warehouse.points.categories:
+        raise BadInput("no clusters were published for this dataset yet: materialise clusters and the warehouse")
+    cards = [_card(warehouse.points, card) for card in warehouse.cluster_cards()]
+    return {
+        "cards": [card for card in cards if card["cluster"] >= 0],
+        "noise": next((card for card in cards if card["cluster"] < 0), None),
+        "stability": _stability(warehouse),
+        "colours": _colours(warehouse.points, "target") if "target" in warehouse.points.categories else {},
+    }
+
+
+def cluster(warehouse: Warehouse, number: int) -> dict[str, Any]:
+    """One cluster: its card, medoids, and what `gallery` shows. Raises BadInput for an unknown number."""
+    if number < 0:
+        raise BadInput("synapses in no cluster are noise; they are on the map in grey")
+    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), 0)
+    card = next((_card(warehouse.points, one) for one in warehouse.cluster_cards() if one["cluster"] == number), None)
+    return {**shown, "number": number, "card": card, "stability": _stability(warehouse)}
+
+
+def classes(warehouse: Warehouse) -> dict[str, Any]:
+    """What is known and what was predicted out of fold, crossed, and what the classifier is worth."""
+    points = warehouse.points
+    if "target" not in points.categories:
+        raise BadInput("no class of any synapse is known in this dataset: there is nothing to compare predictions with")
+    target = points.categories["target"]
+    shown: dict[str, Any] = {
+        "counts": target.counts(),
+        "colours": _colours(points, "target"),
+        "scores": warehouse.release.get("scores", {}).get("synapse_classifier"),
+        "confusion": None,
+    }
+    if {"predicted", "out_of_fold"} <= set(points.categories):
+        predicted = points.categories["predicted"]
+        scored = points.select(Filters({"out_of_fold": ["yes"]})) & (target.codes >= 0) & (predicted.codes >= 0)
+        counts = np.zeros((len(target.names), len(predicted.names)), dtype=np.int64)
+        np.add.at(counts, (target.codes[scored], predicted.codes[scored]), 1)
+        shown["confusion"] = {
+            "predicted": predicted.names,
+            "lines": [
+                {
+                    "known": known,
+                    "total": int(line.sum()),
+                    "cells": [
+                        {
+                            "count": int(count),
+                            "share": count / max(1, line.sum()),
+                            "right": known == name,
+                            "link": urlencode({"target": known, "predicted": name, "out_of_fold": "yes"}),
+                        }
+                        for name, count in zip(predicted.names, line, strict=True)
+                    ],
+                }
+                for known, line in zip(target.names, counts, strict=True)
+            ],
+        }
+    return shown
+
+
+def facts(points: Points, row: int) -> dict[str, Any]:
+    """What is known of one synapse: id, neuron, each class with its colour, scores."""
+    neuron = points.neurons[row]
+    shown: dict[str, Any] = {
+        "synapse_id": points.ids[int(row)].as_py(),
+        "neuron_id": None if neuron < 0 else str(points.neuron_ids[int(neuron)].as_py()),
+        "classes": [
+            {
+                "name": name,
+                "title": column.title,
+                "value": value,
+                "colour": _colours(points, name).get(value, NOISE_COLOUR),
+            }
+            for name, column in points.categories.items()
+            if (value := column.value(row)) is not None and name != "out_of_fold"
+        ],
+        "numbers": [
+            (NUMBERS[name], float(numbers[row]))
+            for name, numbers in points.numbers.items()
+            if not np.isnan(numbers[row])
+        ],
+    }
+    return {**shown, **{one["name"]: one for one in shown["classes"]}}
+
+
+def section_png(tile: npt.NDArray[np.uint8], section: int | None) -> bytes:
+    """One section of a tile (sections, height, width) as a PNG; the middle one unless named. Raises BadInput for one it lacks."""
+    at = len(tile) // 2 if section is None else section
+    if not 0 <= at < len(tile):
+        raise BadInput(f"the tile has sections 0 to {len(tile) - 1}, not {at}")
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(tile[at])).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def place_png(warehouse: Warehouse, text: str) -> bytes:
+    """The middle section of a tile cut at a place, `x,y,z` in nanometres, as a PNG."""
+    return section_png(warehouse.tile_at(read_place(text)), None)
+
+
+def _similar(warehouse: Warehouse, question: Question, picture: npt.NDArray[np.uint8] | None) -> pd.DataFrame:
+    return warehouse.similar(
+        question.synapse_id or None,
+        image=picture,
+        place_nm=question.place_nm,
+        k=question.k if question.columns else question.k * 6,
+        columns=question.columns or None,
+        metric=question.metric,  # type: ignore[arg-type]
+        filters=question.filters,
+        leave_out_own_neuron=not question.own_neuron,
+        leave_out_within_nm=question.near_nm,
+    )
+
+
+def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> list[dict[str, Any]]:
+    if not question.columns:
+        return [{"title": "", "colour": "", "tiles": [_with_distance(points, one) for one in found.itertuples()]}]
+    colours = _colours(points, question.columns)
+    return [
+        {
+            "title": value,
+            "colour": colours[str(value)],
+            "tiles": [_with_distance(points, one) for one in rows.itertuples()],
+        }
+        for value, rows in found.groupby("column", sort=False)
+    ]
+
+
+def _with_distance(points: Points, found: Any) -> dict[str, Any]:
+    return {**facts(points, points.row(found.synapse_id)), "distance": found.distance}
+
+
+def _colours(points: Points, name: str) -> Mapping[str, str]:
+    """Colours of the classes of a column; known and predicted classes share theirs."""
+    if name in ("target", "predicted"):
+        both = [points.categories[one].names for one in ("target", "predicted") if one in points.categories]
+        names: Sequence[str] = sorted({value for values in both for value in values})
+    else:
+        names = points.categories[name].names
+    return {**class_colours(names), NONE: NOISE_COLOUR}
+
+
+def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Of how many neurons some synapses are, and the share of those with most of them."""
+    codes = points.neurons[rows]
+    known = codes[codes >= 0]
+    found, counts = np.unique(known, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:_LINES]
+    lines = [
+        {
+            "neuron_id": str(points.neuron_ids[int(found[at])].as_py()),
+            "count": int(counts[at]),
+            "share": counts[at] / len(rows),
+        }
+        for at in largest
+    ]
+    largest_share = max((line["share"] for line in lines), default=1)
+    return {"count": len(found), "without": int((codes < 0).sum()), "lines": lines, "largest": largest_share}
+
+
+def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
+    known = [facts(points, points.row(one)) for one in card["medoids"]]
+    among = points.categories["cluster"].codes == points.categories["cluster"].code(
+        str(card["cluster"]) if card["cluster"] >= 0 else NONE
+    )
+    parts = [composition(points, name, among) for name in ("target", "brain_region") if name in points.categories]
+    return {**card, "medoids": known, "compositions": parts}
+
+
+def _stability(warehouse: Warehouse) -> dict[str, float]:
+    scores = warehouse.release.get("scores", {}).get("cluster_model") or {}
+    return {name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"}

@@ -1,0 +1,167 @@
+"""The explorer's server: which address leads to which page, and what is said when something is not there.
+
+What stands on a page is put together in `pages`; the map is in `map`. Nothing but this machine is ever asked for anything.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.explorer import pages
+from synapse_assets.explorer.asking import Question, read_filters, read_question
+from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.releases import Releases
+from synapse_assets.explorer.uploads import LARGEST_BYTES, Uploads, read_picture
+from synapse_assets.query import Warehouse
+from synapse_assets.schema import BadInput
+
+_HERE = Path(__file__).parent
+# What a page may load: nothing from elsewhere. Bokeh needs inline script and style, and evaluates the map's callbacks.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: wss:; frame-ancestors 'self'; form-action 'self'"
+)
+
+
+def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str | Path) -> FastAPI:
+    """The explorer of these datasets as an ASGI application.
+
+    A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
+    """
+    app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None)
+    releases, uploads = Releases(datasets, data_root), Uploads()
+    templates = Jinja2Templates(_HERE / "templates")
+    templates.env.globals.update(datasets={one.name: one.title for one in datasets}, tile_address=pages.tile_address)
+    templates.env.globals["synapse_address"] = pages.synapse_address
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+
+    def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+        return templates.TemplateResponse(request, template, shown, status_code=status)
+
+    @app.middleware("http")
+    async def only_from_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @app.exception_handler(BadInput)
+    async def sorry(request: Request, error: BadInput) -> Response:
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": str(error)}, status_code=400)
+        name = request.path_params.get("dataset", "")
+        return page(request, "sorry.html", 400, dataset=name, active="", reason=str(error))
+
+    @app.get("/", response_class=HTMLResponse)
+    def start(request: Request) -> HTMLResponse:
+        return page(
+            request, "start.html", dataset="", active="", shown=[pages.summary(releases, one) for one in datasets]
+        )
+
+    @app.get("/{dataset}", response_class=RedirectResponse)
+    def front(dataset: str) -> str:
+        releases(dataset)
+        return f"/{dataset}/map"
+
+    @app.get("/{dataset}/search", response_class=HTMLResponse)
+    def search(request: Request, dataset: str) -> HTMLResponse:
+        warehouse = releases(dataset)
+        default = pages.default_question(releases.datasets[dataset], warehouse)
+        try:
+            question = read_question(request.query_params.multi_items(), default)
+            found = pages.search(warehouse, question, uploads)
+        except BadInput as error:
+            shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
+            return page(request, "search.html", 400, dataset=dataset, active="search", reason=str(error), **shown)
+        return page(request, "search.html", dataset=dataset, active="search", **found)
+
+    @app.post("/{dataset}/search", response_class=RedirectResponse)
+    async def upload(request: Request, dataset: str) -> Response:
+        size = request.headers.get("content-length", "")
+        if not size.isdigit() or int(size) > LARGEST_BYTES + 2**16:
+            raise BadInput(f"the file is too large: at most {LARGEST_BYTES >> 20} MB are read")
+        warehouse = releases(dataset)
+        async with request.form(max_files=1, max_fields=200) as form:
+            given = form.get("picture")
+            data = b"" if given is None or isinstance(given, str) else await given.read()
+            options = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        if not data:
+            raise BadInput("no file was chosen")
+        question = read_question(options, pages.default_question(releases.datasets[dataset], warehouse))
+        picture = read_picture(data, warehouse.encoder.spec.sections)
+        warehouse.check_picture(picture)
+        changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(picture)}
+        return RedirectResponse(f"/{dataset}/search?{question.address(**changes)}", status_code=303)
+
+    @app.get("/{dataset}/synapse/{synapse_id:path}", response_class=HTMLResponse)
+    def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
+        shown = pages.synapse(releases(dataset), releases.datasets[dataset], synapse_id)
+        return page(request, "synapse.html", dataset=dataset, active="", **shown)
+
+    @app.get("/{dataset}/gallery", response_class=HTMLResponse)
+    def gallery(request: Request, dataset: str, seed: int = 0) -> HTMLResponse:
+        filters = read_filters(request.query_params.multi_items())
+        shown = pages.gallery(releases(dataset), filters, seed)
+        return page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
+
+    @app.get("/{dataset}/clusters", response_class=HTMLResponse)
+    def clusters(request: Request, dataset: str) -> HTMLResponse:
+        return page(request, "clusters.html", dataset=dataset, active="clusters", **pages.clusters(releases(dataset)))
+
+    @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
+    def cluster(request: Request, dataset: str, number: int) -> HTMLResponse:
+        shown = pages.cluster(releases(dataset), number)
+        return page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
+
+    @app.get("/{dataset}/classes", response_class=HTMLResponse)
+    def classes(request: Request, dataset: str) -> HTMLResponse:
+        return page(request, "classes.html", dataset=dataset, active="classes", **pages.classes(releases(dataset)))
+
+    @app.get("/{dataset}/tiles/{synapse_id:path}.png")
+    def tile(dataset: str, synapse_id: str, section: int | None = None) -> Response:
+        return _picture(releases(dataset), synapse_id, section)
+
+    @app.get("/{dataset}/uploads/{name}.png")
+    def uploaded(dataset: str, name: str) -> Response:
+        releases(dataset)
+        return Response(pages.section_png(uploads.picture(name), None), media_type="image/png")
+
+    @app.get("/{dataset}/place.png")
+    def place(dataset: str, at: Annotated[str, "x,y,z in nanometres"]) -> Response:
+        return Response(pages.place_png(releases(dataset), at), media_type="image/png")
+
+    @app.get("/api/{dataset}/similar")
+    def api_similar(request: Request, dataset: str) -> JSONResponse:
+        warehouse = releases(dataset)
+        default = pages.default_question(releases.datasets[dataset], warehouse)
+        question = read_question(request.query_params.multi_items(), default)
+        return JSONResponse(pages.similar_records(warehouse, question))
+
+    @app.get("/api/{dataset}/synapses/{synapse_id:path}")
+    def api_synapse(dataset: str, synapse_id: str) -> JSONResponse:
+        warehouse = releases(dataset)
+        return JSONResponse(pages.records(warehouse.points.frame([warehouse.points.row(synapse_id)]))[0])
+
+    add_maps(app, releases, [one.name for one in datasets])
+    return app
+
+
+def _picture(warehouse: Warehouse, synapse_id: str, section: int | None) -> Response:
+    data = pages.section_png(warehouse.tile(synapse_id), section)
+    # The same synapse may have another picture in a later release.
+    return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=300"})
+
+
+def _as_far_as_clear(request: Request, default: Question) -> Question:
+    """The question without what could not be read, so that the form keeps what a person filled in."""
+    try:
+        return read_question(request.query_params.multi_items(), default)
+    except BadInput:
+        return default
