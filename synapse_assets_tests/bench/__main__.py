@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-MODULES = ("imports", "tiles", "commits", "ingest", "region", "embedding", "projection", "stability", "demo")
+MODULES = ("imports", "tiles", "commits", "ingest", "region", "embedding", "projection", "stability", "search", "demo")
 STUDY_FOLDER = os.environ.get("SYNAPSE_VNC_SSTEM_FOLDER")
 
 
