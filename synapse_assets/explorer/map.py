@@ -8,6 +8,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.explorer import map_html as html
-from synapse_assets.explorer.map_points import Colouring, Plane, Window
+from synapse_assets.explorer.map_points import Colouring, Plane, Window, warm_up
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Filters
 from synapse_assets.schema import BadInput
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from synapse_assets.query.warehouse import Warehouse
 
 _REACH_PX = 12
+_TIP_PX = 300
 _TILES = 60
 _IDS_IN_TEXT = 10_000
 _NEIGHBOURS = 10
@@ -61,8 +63,10 @@ def add_maps(
     import panel as pn
     from panel.io.fastapi import add_applications
 
-    pn.extension(notifications=False)
+    pn.extension()
     planes = _Planes()
+    # Datashader compiles what it needs on first use, seconds that nobody should wait for.
+    threading.Thread(target=warm_up, daemon=True).start()
 
     def page_of(dataset: str) -> Callable[[], Any]:
         def page() -> Any:
@@ -112,7 +116,7 @@ class _MapPage:
         self._caption = ""
         self._hovered: int | None = None
         self._marks: dict[str, list[int]] = {}
-        self._setting_up = self._drawing_asked = False
+        self._ready = self._setting_up = self._drawing_asked = False
 
         self._figure, self._image, self._discs, self._mark_source, self._drag_tools = _figure()
         self._figure.on_event("mousemove", self._on_move)
@@ -129,23 +133,33 @@ class _MapPage:
         self._fitted: Window | None = None
 
         style: dict[str, Any] = {"stylesheets": [html.STYLE, _WIDGETS], "margin": 0, "sizing_mode": "stretch_width"}
-        self._notice = pn.pane.HTML("", **style)
+        self._notice, self._link = pn.pane.HTML("", **style), pn.pane.HTML("", **style)
         self._status = pn.pane.HTML('<p class="quiet">Loading the map …</p>', **style)
         self._colour = pn.widgets.Select(name="Colour by", **style)
         self._legend = pn.widgets.CheckBoxGroup(name="Legend", options=[], value=[], **style)
         self._all, self._none = (pn.widgets.Button(name=name, **style) for name in ("All", "None"))
-        self._filters = pn.Column(**style)
-        self._filter_card = pn.Card(self._filters, title="Filters", collapsed=True, css_classes=["filters"], **style)
+        self._filters = pn.Column(visible=False, **{**style, "styles": {"gap": "10px"}})
+        self._with_filters = pn.widgets.Toggle(name="Filters", **style)
+        self._with_filters.link(self._filters, value="visible")
         self._find = pn.widgets.TextInput(name="Go to synapse", placeholder="id, then Enter", **style)
+        spaced: dict[str, Any] = {**style, "styles": {"gap": "10px"}}
         self._side = pn.Column(
-            self._colour, pn.Row(self._all, self._none, **style), self._legend, self._filter_card, self._find, visible=False, **style
+            self._colour,
+            pn.Row(self._all, self._none, **spaced),
+            self._legend,
+            self._with_filters,
+            self._filters,
+            self._find,
+            self._link,
+            visible=False,
+            **spaced,
         )
         fixed = {**style, "sizing_mode": None}
         self._mode = pn.widgets.RadioButtonGroup(options=["Move", "Lasso", "Box"], value="Move", **fixed)
         buttons = {"+": 0.6, "−": 1 / 0.6}
         zooms = [pn.widgets.Button(name=name, description=f"zoom {'in' if by < 1 else 'out'}", **fixed) for name, by in buttons.items()]
         whole = pn.widgets.Button(name="Whole map", **fixed)
-        self._tools = pn.FlexBox(self._mode, *zooms, whole, visible=False, **{**style, "css_classes": ["tools"]})
+        self._tools = pn.FlexBox(self._mode, *zooms, whole, visible=False, gap="4px", margin=0)
         self._plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_both", margin=0)
         self._tip = pn.pane.HTML("", visible=False, stylesheets=[html.STYLE], margin=0)
         self._picked = pn.pane.HTML(_HELP, **style)
@@ -160,7 +174,9 @@ class _MapPage:
         for button, by in zip(zooms, buttons.values(), strict=True):
             button.on_click(lambda _, by=by: self._zoom(by))
         whole.on_click(lambda _: self._fit())
-        pn.state.onload(self._load)
+        # By the document's own queue: it holds the lock that changes need, also across an await.
+        self._document = pn.state.curdoc
+        pn.state.onload(lambda: self._document.add_next_tick_callback(self._load))
 
     def template(self, header: Callable[[str, str], str], stylesheet: str | None) -> Any:
         """The page as Panel serves it."""
@@ -178,7 +194,6 @@ class _MapPage:
     async def _load(self) -> None:
         import panel as pn
 
-        self._document = pn.state.curdoc
         try:
             self._warehouse = await asyncio.to_thread(self._release)
             self._plane = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
@@ -199,6 +214,8 @@ class _MapPage:
         self._set_up()
         self._setting_up = False
         self._recolour()
+        self._ready = True
+        self._ask_drawing()
         self._side.visible = self._tools.visible = True
         pn.state.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
         if query := self._asked.get("synapse_id", [""])[0]:
@@ -234,7 +251,7 @@ class _MapPage:
                 )
         widgets = [*self._any_of.values(), *self._least.values()]
         self._filters[:] = widgets
-        self._filter_card.collapsed = not any(widget.value for widget in widgets)
+        self._with_filters.value = any(widget.value for widget in widgets)
         for widget in widgets:
             widget.param.watch(lambda _: self._refresh(), "value")
 
@@ -278,7 +295,7 @@ class _MapPage:
         among = self._points.select(chosen)[self._plane.rows]
         on = np.isin(self._colouring.names, self._legend.value)
         self._shown: npt.NDArray[np.bool_] = among & on[self._colouring.codes]
-        self._legend.stylesheets = [html.STYLE, _WIDGETS, html.legend_style(self._colouring, self._colouring.counts(among))]
+        self._legend.stylesheets = [html.STYLE, _WIDGETS, _LEGEND, html.legend_style(self._colouring, self._colouring.counts(among))]
         self._hover(None)
         self._say()
         self._ask_drawing()
@@ -290,7 +307,8 @@ class _MapPage:
             text += f" · {away:,} have no place on the map"
         if self._caption:
             text += f" · {self._caption}"
-        self._status.object = f'<p>{text} · <a href="?{html.escape(self._address())}">Link to this view</a></p>'
+        self._status.object = f'<p style="margin:0">{text}</p>'
+        self._link.object = f'<a href="?{html.escape(self._address())}">Link to this view</a>'
         nothing = [] if shown else ["no synapse is left: the filters, or the legend, leave out all of them"]
         self._notice.object = html.notice(*self._messages, *nothing)
 
@@ -327,7 +345,7 @@ class _MapPage:
 
     def _ask_drawing(self) -> None:
         """Draws soon, once for all that changes until then; in the meantime a range may move on."""
-        if not self._drawing_asked and hasattr(self, "_shown"):
+        if self._ready and not self._drawing_asked:
             self._drawing_asked = True
             self._document.add_next_tick_callback(self._draw)
 
@@ -377,7 +395,7 @@ class _MapPage:
 
     def _at(self, event: Any) -> int | None:
         window = self._window()
-        if window is None or not hasattr(self, "_shown"):
+        if window is None or not self._ready:
             return None
         return self._plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
 
@@ -394,9 +412,9 @@ class _MapPage:
             return
         window = self._window()
         assert window is not None
-        across, down = event.sx > window.width_px / 2, event.sy > window.height_px / 2
-        where = {"right" if across else "left": f"{(window.width_px - event.sx if across else event.sx) + 16:.0f}px"}
-        where |= {"bottom" if down else "top": f"{(window.height_px - event.sy if down else event.sy) + 16:.0f}px"}
+        left = event.sx > window.width_px / 2
+        where = {"right" if left else "left": f"{(window.width_px - event.sx if left else event.sx) + 18:.0f}px"}
+        where["top"] = f"{max(4, min(event.sy - 60, window.height_px - _TIP_PX)):.0f}px"
         self._tip.param.update(
             object=html.tip(self._dataset, self._points, int(self._plane.rows[place])),
             styles={"position": "absolute", "width": "fit-content", **where},
@@ -423,14 +441,15 @@ class _MapPage:
         self._pick(row)
 
     def _on_selection(self, event: Any) -> None:
-        if event.final and event.geometry and hasattr(self, "_shown"):
-            places = self._plane.inside(event.geometry, self._shown)
-            self._select(places[np.argsort(self._plane.rows[places])])
+        if self._ready and event.final and event.geometry:
+            self._document.add_next_tick_callback(partial(self._select, event.geometry))
 
-    def _select(self, places: npt.NDArray[np.int64]) -> None:
+    async def _select(self, shape: Mapping[str, Any]) -> None:
         """Shows what was surrounded, in the order of the release."""
         import panel as pn
 
+        places = await asyncio.to_thread(self._plane.inside, shape, self._shown)
+        places = places[np.argsort(self._plane.rows[places])]
         rows = self._plane.rows[places]
         self._selected.visible = True
         if not len(rows):
@@ -440,10 +459,8 @@ class _MapPage:
         style: dict[str, Any] = {"stylesheets": [html.STYLE, _WIDGETS], "margin": 0, "sizing_mode": "stretch_width"}
         tiles = html.selection(self._dataset, ids[:_TILES], places[:_TILES], self._colouring, len(rows))
         bars = html.composition(self._colouring, self._colouring.counts(places))
-        left = f", the first {_IDS_IN_TEXT:,}" if len(rows) > _IDS_IN_TEXT else ""
         self._selected[:] = [
-            pn.pane.HTML(f'<div class="card"><div>{tiles}</div><div>{bars}</div></div>', **style),
-            pn.widgets.TextAreaInput(name=f"Ids{left}", value="\n".join(ids), rows=4, disabled=False, css_classes=["ids"], **style),
+            pn.pane.HTML(f'<div class="card"><div>{tiles}</div><div>{bars}{html.id_list(ids, len(rows))}</div></div>', **style),
             pn.widgets.FileDownload(
                 label="Download as CSV",
                 filename=f"{self._dataset}_selection.csv",
@@ -520,6 +537,7 @@ def _figure() -> "tuple[Figure, ColumnDataSource, ColumnDataSource, ColumnDataSo
         outline_line_color=None,
         min_border=0,
         lod_threshold=None,
+        stylesheets=[":host, .bk-Canvas, .bk-events, .bk-canvas-events { outline: none !important; }"],
     )
     plot.axis.visible = False
     plot.grid.visible = False
@@ -536,13 +554,27 @@ def _figure() -> "tuple[Figure, ColumnDataSource, ColumnDataSource, ColumnDataSo
 
 _WIDGETS = """
 :host { --bokeh-font-size: 13px; }
-.bk-input-group > label { font-weight: 500; font-size: 13px; margin-bottom: 3px; }
-.bk-input { border: 1px solid var(--line); border-radius: 6px; background: var(--surface); color: var(--text); font: inherit; font-size: 13px; }
-.bk-btn { border: 1px solid var(--line); border-radius: 6px; background: var(--surface); color: var(--text); font: inherit; font-size: 13px; padding: 4px 12px; }
-.bk-btn:hover { border-color: var(--accent); } .bk-btn.bk-active { background: var(--accent); border-color: var(--accent); color: var(--on-accent); box-shadow: none; }
-input[type=checkbox] { accent-color: var(--chip, var(--accent)); }
+.bk-input-group > label { font: 500 13px system-ui, sans-serif; margin-bottom: 4px; white-space: normal; }
+.bk-input, .choices__inner { border: 1px solid var(--line) !important; border-radius: 6px; background-color: var(--surface) !important;
+  color: var(--text); font: 13px system-ui, sans-serif; min-height: 32px; }
+.bk-input:focus-visible, .bk-btn:focus-visible, input:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; box-shadow: none; }
+.bk-btn, .bk-btn-group .bk-btn { border: 1px solid var(--line); border-radius: 6px; background: var(--surface); color: var(--text);
+  font: 13px system-ui, sans-serif; padding: 5px 12px; box-shadow: none; }
+.bk-btn:hover { border-color: var(--accent); } .bk-btn-group { gap: 4px; }
+.bk-btn.bk-active { background: var(--accent) !important; border-color: var(--accent) !important; color: var(--on-accent) !important;
+  box-shadow: none !important; }
+select.bk-input { appearance: auto !important; background-image: none !important; padding-right: 6px !important; }
+.choices__list--multiple .choices__item { background: var(--accent) !important; border: none !important; color: var(--on-accent) !important; border-radius: 4px; }
+.bk-btn a { color: inherit; text-decoration: none; }
 """
-
+_LEGEND = """
+.bk-input-group { display: block; max-height: 46vh; overflow-y: auto; }
+.bk-input-group > label { display: flex; align-items: center; gap: 8px; font-weight: 400; margin: 0; padding: 2px 4px 2px 2px; }
+.bk-input-group > label::after { margin-left: auto; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.bk-input-group > label > span, .bk-input-group > label::after { font: 13px/18px system-ui, sans-serif; }
+.bk-input-group > label > span { margin: 0; overflow-wrap: anywhere; min-width: 0; }
+input[type=checkbox] { accent-color: var(--chip); width: 15px; height: 15px; margin: 0; flex: none; }
+"""
 _TEMPLATE = """{% extends base %}
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -563,9 +595,9 @@ header a[aria-current] { color: var(--text); font-weight: 600; }
 .map-side { grid-area: side; min-width: 0; } .map-details { grid-area: details; min-width: 0; display: grid; gap: 16px; align-content: start; }
 .map-main { grid-area: map; min-width: 0; display: flex; flex-direction: column; gap: 8px; height: calc(100vh - 92px); min-height: 380px; }
 .map-plot { position: relative; flex: 1; min-height: 0; border: 1px solid var(--line); border-radius: 10px; }
-.map-bar { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; justify-content: space-between; }
+.map-bar { display: flex; gap: 16px; align-items: center; } .map-bar > :first-child { flex: 1; min-width: 0; }
 .map-tip { position: absolute; inset: 0; pointer-events: none; z-index: 5; }
-@media (max-width: 1200px) { .map-page { grid-template-columns: 232px minmax(0, 1fr); grid-template-areas: "side map" "side details"; }
+@media (max-width: 1200px) { .map-page { grid-template-columns: 232px minmax(0, 1fr); grid-template-areas: "side map" "side details"; grid-template-rows: auto 1fr; }
   .map-main { height: 62vh; } }
 @media (max-width: 640px) { .map-page { grid-template-columns: minmax(0, 1fr); grid-template-areas: "map" "details" "side"; } }
 </style>

@@ -20,12 +20,12 @@ STYLE = """
 a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }
 h2 { font-size: 14px; font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
-.tile { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 6px; background: var(--line);
+.tile { display: block; width: 100%; max-width: 272px; aspect-ratio: 1; object-fit: cover; border-radius: 6px; background: var(--line);
   image-rendering: auto; font-size: 11px; color: var(--quiet); }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 10px 0; font-size: 13px; }
+dl { display: grid; grid-template-columns: minmax(0, 1fr) fit-content(60%); gap: 2px 12px; margin: 10px 0; font-size: 13px; }
 dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.tip { width: 208px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
-  box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip dl { margin: 8px 2px 0; font-size: 12px; }
+.tip { width: 190px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
+  box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip .tile { max-width: 140px; margin: auto; } .tip dl { margin: 8px 2px 0; font-size: 12px; }
 .card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
   display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); align-items: start; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
@@ -35,9 +35,11 @@ dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: an
 table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
 td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
+.ids { margin-top: 14px; } textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
+  background: var(--page); color: var(--text); font: 12px/1.4 ui-monospace, monospace; }
 .notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--surface); border-radius: 4px; }
 """
-_TIP_FACTS = ("target", "predicted", "probability", "brain_region", "cluster", "score")
+_TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
 def tile_address(dataset: str, synapse_id: str) -> str:
@@ -64,6 +66,7 @@ def card(dataset: str, points: Points, row: int) -> str:
     similar = f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"
     place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
     titles = {"neuron_id": "neuron", **_titles(points)}
+    titles.pop("probability", None)
     return (
         f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, synapse_id)}</div>'
         f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
@@ -96,6 +99,13 @@ def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
     return f"<h2>By {escape(colouring.title)}</h2><table>{lines}</table>"
 
 
+def id_list(ids: Sequence[str], count: int) -> str:
+    """Ids to copy, one a line: the first of `count`."""
+    first = f", the first {len(ids):,}" if len(ids) < count else ""
+    lines = escape("\n".join(ids))
+    return f'<h2 class="ids">Ids{first}</h2><textarea readonly rows="4" aria-label="Ids">{lines}</textarea>'
+
+
 def notice(*sentences: str) -> str:
     """Sentences that a person should not miss; nothing for none."""
     return "".join(f'<p class="notice">{escape(sentence[:1].upper() + sentence[1:])}.</p>' for sentence in sentences)
@@ -124,6 +134,8 @@ def _tile(dataset: str, synapse_id: str) -> str:
 
 def _list(facts: pd.Series, titles: dict[str, str], more: dict[str, str] | None = None) -> str:
     texts = {title: _text(facts[name]) for name, title in titles.items() if not pd.isna(facts[name])}
+    if "predicted" in titles and not pd.isna(facts.get("probability")) and not pd.isna(facts["predicted"]):
+        texts[titles["predicted"]] += f" ({facts['probability']:.0%})"
     lines = "".join(
         f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(more or {})}.items()
     )

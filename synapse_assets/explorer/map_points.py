@@ -20,6 +20,8 @@ OTHERS_COLOUR = "#8f8f8f"
 # So many points in view are drawn as sharp discs by the browser; more of them as one picture.
 DISCS = 5_000
 _STEPS_OF_NUMBERS = 10
+# Points on a picture are a pixel wider on each side below each of these numbers.
+_SPREAD_BELOW = (400_000, 40_000)
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,12 @@ def number_steps(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.arange(first, last + 1) * step
 
 
+def warm_up() -> None:
+    """Draws once, so that what is compiled on first use is there."""
+    place, code = np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.uint16)
+    _picture(place, place, Colouring("", "", (NONE,), (NOISE_COLOUR,), code), code, Window((-1, 1), (-1, 1), 8, 8))
+
+
 def _picture(
     x: npt.NDArray[np.float32],
     y: npt.NDArray[np.float32],
@@ -204,5 +212,6 @@ def _picture(
     frame = pd.DataFrame({"x": x, "y": y, "shade": pd.Categorical.from_codes(shades, categories=colours)}, copy=False)
     canvas = ds.Canvas(window.width_px, window.height_px, x_range=window.x, y_range=window.y)
     counts = canvas.points(frame, "x", "y", ds.by("shade", ds.count()))
-    image = tf.shade(counts, color_key=dict(zip(colours, colours, strict=True)), how="eq_hist", min_alpha=110)
-    return np.asarray(tf.dynspread(image, threshold=0.6, max_px=3).to_numpy())
+    image = tf.shade(counts, color_key=dict(zip(colours, colours, strict=True)), how="eq_hist", min_alpha=150)
+    radius = sum(len(x) <= limit for limit in _SPREAD_BELOW)
+    return np.asarray((tf.spread(image, px=radius) if radius else image).to_numpy())
