@@ -24,23 +24,30 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-# Below so many rows no index is built: vectors of 384 numbers then take half a gigabyte of memory, where one product of
-# matrices finds the exact neighbours sooner than any index on disk (`bench.search`).
+# Below so many rows no index is built. In memory, one query against all of 100,000 vectors of 384 numbers takes as long as
+# through the index (6 ms, `bench.search`), and a batch of queries far less; at 300,000 that is 17 ms and half a gigabyte for
+# an answer that is exact under every filter.
 EXACT_BELOW = 300_000
-# A filter that leaves fewer rows is searched exactly: among few rows the lists that are looked into hold too few of them.
-EXACT_SELECTED = 100_000
+# A filter that leaves fewer rows is searched exactly, in up to 20 ms: the fewer rows of a list fulfil it, the less the list says.
+EXACT_SELECTED = 50_000
 EXACT = "exact"
 INDEXED = "IVF_RQ, 5 bits"
 
 _BITS = 5
 _VECTORS = "vector_index"
 _REGIONS = "brain_region_index"
+# Rows in a list, times the square root of all: 80 lists for 100,000 rows, 250 for a million. As many lists as the square root
+# find the same in the same time, but take 4.5 times as long to train: in float16 that is what costs.
+_LIST_ROWS = 4
+# Rows in the training sample for each list. Lance's 256 take twice as long and find no more.
+_SAMPLED = 64
 # Trained again when the table has grown so much since; until then Lance splits and joins single lists.
 _GROWN = 2
 _ROUNDS = 3
-# Looked into: this share of the lists and at least so many; that many times k candidates are compared exactly.
-_PROBED = 0.1
-_LEAST_PROBES = 32
+# Looked into: this share of the lists (a tenth finds 998 in 1000, a twentieth 957), and at least so many.
+_PROBED = 0.2
+_LEAST_PROBES = 16
+# That many times k candidates are compared exactly.
 _CANDIDATES = 8
 _NEIGHBOURS = 10
 _READ_ROWS = 8192
@@ -169,16 +176,17 @@ def _bring_up_to_date(vectors: RegionTable, exact_below: int) -> None:
     if _REGIONS not in _indices(dataset):
         dataset.create_scalar_index("brain_region", "BITMAP", name=_REGIONS)
     if trained_on is None or rows > _GROWN * trained_on:
-        # Lists of about sqrt(rows) rows, so about as many lists. Not as `num_partitions`: the next optimisation then joins
-        # all lists of less than 1024 rows, as Lance wants 4096 in each unless it is told otherwise here.
+        # Not `num_partitions`: the next optimisation then joins lists of less than 1024 rows, as Lance wants 4096 in each
+        # unless it is told otherwise here.
         dataset.create_index(
             "vector",
             "IVF_RQ",
             name=_VECTORS,
             metric="cosine",
             replace=True,
-            target_partition_size=max(1, math.isqrt(rows)),
+            target_partition_size=_LIST_ROWS * math.isqrt(rows),
             num_bits=_BITS,
+            sample_rate=_SAMPLED,
         )
     if any(dataset.stats.index_stats(name)["num_unindexed_rows"] for name in (_REGIONS, _VECTORS)):
         dataset.optimize.optimize_indices()
@@ -191,7 +199,7 @@ def _indices(dataset: "LanceDataset") -> dict[str, dict[str, object]]:
 def _trained_on(dataset: "LanceDataset") -> int | None:
     """About how many rows the table had when its index was trained; None if there is none."""
     details = _indices(dataset).get(_VECTORS)
-    return None if details is None else int(str(details.get("target_partition_size", 0))) ** 2
+    return None if details is None else (int(str(details.get("target_partition_size", 0))) // _LIST_ROWS) ** 2
 
 
 def _state(dataset: "LanceDataset") -> IndexState:

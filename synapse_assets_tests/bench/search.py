@@ -176,7 +176,7 @@ def measure(rows: int) -> None:
         _print("Lance, exact", found, exact, used)
         found, used = _in_own_process(_from_lance, folder, None, {})
         _print("index, as it is used", found, exact, used)
-        for probed in (0.05, 0.1, 0.2):
+        for probed in (0.05, 0.1, 0.2, 0.4):
             settings = {"_PROBED": probed, "_LEAST_PROBES": 1, "EXACT_SELECTED": 0}
             found, used = _in_own_process(_from_lance, folder, None, settings)
             _print(f"index whatever the filter, {probed:g} probed", found, exact, used)

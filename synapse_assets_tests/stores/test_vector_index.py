@@ -83,7 +83,7 @@ def test_few_rows_get_no_index_and_are_searched_exactly(table: RegionTable) -> N
 def test_many_rows_get_an_index_once(table: RegionTable) -> None:
     state = build_or_refresh(table, SMALL)
     assert (state.kind, state.rows, state.indexed_rows, state.unindexed_rows) == (INDEXED, 3 * ROWS, 3 * ROWS, 0)
-    assert 26 <= state.lists <= 104
+    assert 7 <= state.lists <= 26
     assert "ANNSubIndex" in plan(table)
     assert share_found(table, clustered(40, 77)) >= 0.99
     assert build_or_refresh(table, SMALL) == state == index_state(table)
@@ -145,6 +145,7 @@ def test_a_filter_is_applied_before_the_search(
 ) -> None:
     """Exactly, or, where it leaves many rows, by the index."""
     monkeypatch.setattr(vector_index, "EXACT_SELECTED", selected)
+    monkeypatch.setattr(vector_index, "_LIST_ROWS", 1)
     build_or_refresh(table, SMALL)
     assert share_found(table, clustered(30, 77), "C") >= 0.99
     few = nearest(table, clustered(1, 77)[0], 10, "synapse_id in ('A1', 'B2', 'C3')")
@@ -152,6 +153,7 @@ def test_a_filter_is_applied_before_the_search(
 
 
 def test_recall_is_what_a_search_by_hand_gives(table: RegionTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "_LIST_ROWS", 1)
     write(table, "it's small", ["one", "two"], 5)
     write(table, "D", names("D", 200), 6)
     table = table.at_version(build_or_refresh(table, SMALL).version)
@@ -220,13 +222,12 @@ def test_upkeep_leaves_a_complete_index(tmp_path: Path, table: RegionTable) -> N
     before = build_or_refresh(table, SMALL)
     for generation in range(4):
         write(table, "A", names("A", 500 + generation), 20 + generation)
-    # The first puts the new rows into the index, the second their files to the others.
-    maintain(store)
+    files = len(table.lance().get_fragments())  # type: ignore[union-attr]
     maintain(store)
     state = index_state(table)
     assert (state.kind, state.rows, state.unindexed_rows) == (INDEXED, 2 * ROWS + 503, 0)
     assert state.lists >= before.lists / 2
-    assert len(table.lance().get_fragments()) == 1  # type: ignore[union-attr]
+    assert len(table.lance().get_fragments()) < files  # type: ignore[union-attr]
     assert share_found(table, clustered(20, 77)) >= 0.99
     assert share_found(table, clustered(5, 77), "A") >= 0.99
 
