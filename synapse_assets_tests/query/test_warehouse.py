@@ -1,10 +1,12 @@
 """Questions asked of a release: exact neighbours, filters before the search, the query's own neuron left out."""
 
+from collections.abc import Callable
+
 import duckdb
 import numpy as np
 import pytest
 
-from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.schema import BadInput
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
@@ -81,3 +83,64 @@ def test_every_table_and_column_has_a_comment(warehouse: Warehouse) -> None:
     assert warehouse.sql(
         "select table_name, column_name from duckdb_columns() where comment is null and not internal"
     ).empty
+
+
+def test_columns_hold_the_best_of_each_class(warehouse: Warehouse) -> None:
+    whole = warehouse.similar("s010", k=72)
+    found = warehouse.similar("s010", k=3, columns="target")
+    for name, rows in found.groupby("column"):
+        expected = whole[whole["target"] == name]["synapse_id"].head(3).tolist()
+        assert rows["synapse_id"].tolist() == expected
+    assert found["column"].nunique() == 3
+
+
+def test_neighbours_in_space_can_be_left_out(warehouse: Warehouse) -> None:
+    places = warehouse.points.places_nm
+    row = warehouse.points.row("s010")
+    far = np.linalg.norm(places - places[row], axis=1) > 150
+    found = warehouse.similar("s010", k=72, leave_out_own_neuron=False, leave_out_within_nm=150)
+    assert sorted(found["synapse_id"]) == sorted(warehouse.points.ids.to_numpy(zero_copy_only=False)[far])
+    assert 1 < far.sum() < 71
+
+
+def test_a_place_in_the_volume_is_cut_and_compared(finished_lab: Lab) -> None:
+    with open_warehouse(finished_lab.dataset, finished_lab.root) as warehouse:
+        row = warehouse.points.row("s033")
+        found = warehouse.similar(place_nm=warehouse.points.places_nm[row], k=1)
+        assert found["synapse_id"].tolist() == ["s033"]
+        assert found["distance"].iloc[0] < 1e-3
+        with pytest.raises(BadInput, match=r"lies in no volume of tiny"):
+            warehouse.similar(place_nm=(-1e6, 0, 0))
+
+
+def test_typical_members_are_those_near_the_mean_direction(warehouse: Warehouse) -> None:
+    among = warehouse.points.select(Filters({"target": ["gaba"]}))
+    unit = warehouse.vectors.matrix[among] / np.linalg.norm(warehouse.vectors.matrix[among], axis=1, keepdims=True)
+    expected = np.flatnonzero(among)[np.argsort(-(unit @ unit.mean(axis=0)))][:4]
+    assert warehouse.typical(among, 4).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"k": 0}, "k has to be 1 or more"),
+        ({"metric": "euclid"}, "no metric 'euclid'"),
+        ({"columns": "size"}, "no column 'size' of classes"),
+        ({"filters": Filters({}, {"probability": 2})}, "no synapse is left to compare with"),
+        ({"image": np.zeros((3, 24, 24), np.uint8)}, "give one of these"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(warehouse: Warehouse, asked: dict[str, object], told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        warehouse.similar("s010", **asked)  # type: ignore[arg-type]
+
+
+def test_another_release_is_noticed(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab()
+    lab.whole_chain()
+    with open_warehouse("tiny", lab.root) as warehouse:
+        before = warehouse.similar("s010", k=5)
+        assert not warehouse.is_outdated()
+        lab.materialize("warehouse")
+        assert warehouse.is_outdated()
+        assert warehouse.similar("s010", k=5).equals(before), "who holds the old one keeps asking it"

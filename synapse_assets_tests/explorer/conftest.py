@@ -1,0 +1,83 @@
+"""A running explorer of the tiny lab, and a browser that notes every request."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from synapse_assets.explorer import create_app
+from synapse_assets_tests.conftest import Lab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+class Served:
+    """An application on a free port of this machine, in a thread of its own."""
+
+    def __init__(self, app: FastAPI) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning"))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 60
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._server.should_exit = True
+        self._thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def explorer(finished_lab: Lab) -> Iterator[str]:
+    """Address of an explorer of the tiny lab."""
+    served = Served(create_app([finished_lab.dataset], finished_lab.root))
+    yield served.url
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed on this machine")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A page in a window 1000 pixels wide; it fails the test if anything outside this machine was asked for, or a script failed."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800})
+    opened = context.new_page()
+    outside: list[str] = []
+    errors: list[str] = []
+    opened.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert outside == []
+    assert errors == []
+
+
+def _is_outside(url: str) -> bool:
+    found = urlsplit(url)
+    return found.scheme not in ("data", "blob", "about") and found.hostname != "127.0.0.1"
