@@ -16,7 +16,7 @@ from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
 
 # What the parts of the page look like inside; Panel keeps each in a shadow root, which only variables reach from outside.
 STYLE = """
-:host { font: 14px/1.45 system-ui, sans-serif; color: var(--text); }
+:host { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); }
 a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }
 h2 { font-size: 14px; font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
 p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
@@ -24,21 +24,23 @@ p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
   image-rendering: auto; font-size: 11px; color: var(--quiet); }
 dl { display: grid; grid-template-columns: minmax(0, 1fr) fit-content(60%); gap: 2px 12px; margin: 10px 0; font-size: 13px; }
 dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.tip { width: 190px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
+.tip { width: 204px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
   box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip .tile { max-width: 140px; margin: auto; } .tip dl { margin: 8px 2px 0; font-size: 12px; }
-.card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--surface);
+.card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
   display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); align-items: start; }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
-.actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+.actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--paper); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin: 10px 0; }
 .grid a { display: block; border-bottom: 3px solid; border-radius: 6px; overflow: hidden; } .grid .tile { border-radius: 0; }
 table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
 td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
-.ids { margin-top: 14px; } textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
-  background: var(--page); color: var(--text); font: 12px/1.4 ui-monospace, monospace; }
-.notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--surface); border-radius: 4px; }
+.ids { margin-top: 14px; }
+textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
+  background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
+.notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
 """
+HELP = '<div class="card"><p class="quiet">Rest on a point to see it; click it to keep it here. Lasso and Box select many.</p></div>'
 _TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
@@ -75,20 +77,20 @@ def card(dataset: str, points: Points, row: int) -> str:
     )
 
 
-def selection(dataset: str, ids: Sequence[str], places: npt.NDArray[np.int64], colouring: Colouring, count: int) -> str:
-    """What was surrounded: `count` synapses, the pictures of the first of them (`ids`, `places`); see `composition`."""
+def tiles(dataset: str, ids: Sequence[str], places: npt.NDArray[np.int64], colouring: Colouring, count: int) -> str:
+    """Pictures of what was surrounded: of the first (`ids`, `places`) of `count` synapses, underlined in their colours."""
     colours = [colouring.colours[code] for code in colouring.codes[places]]
-    tiles = "".join(
+    links = "".join(
         f'<a href="{escape(card_address(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
         f"{_tile(dataset, synapse_id)}</a>"
         for synapse_id, colour in zip(ids, colours, strict=True)
     )
-    first = f", the first {len(ids)} of them" if len(ids) < count else ""
-    return f'<h2>{count:,} selected</h2><p class="quiet">Pictures{first}:</p><div class="grid">{tiles}</div>'
+    title = f"The first {len(ids):,} of {count:,}" if len(ids) < count else f"All {count:,}"
+    return f'<h2>{title}</h2><div class="grid">{links}</div>'
 
 
 def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
-    """Bars with counts and percent by class, the most common first."""
+    """How many were surrounded, and bars with counts and percent by class, the most common first."""
     lines = "".join(
         f'<tr><td class="name">{escape(colouring.names[at])}</td><td class="bar">'
         f'<i style="width:{100 * counts[at] / counts.max():.1f}%;background:{colouring.colours[at]}"></i></td>'
@@ -96,7 +98,7 @@ def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
         for at in np.argsort(-counts, kind="stable")
         if counts[at]
     )
-    return f"<h2>By {escape(colouring.title)}</h2><table>{lines}</table>"
+    return f"<h2>{counts.sum():,} selected, by {escape(colouring.title)}</h2><table>{lines}</table>"
 
 
 def id_list(ids: Sequence[str], count: int) -> str:

@@ -5,6 +5,7 @@ Arrays in, arrays out. What does not belong here: widgets and browsers (`map`), 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 LEGEND_CLASSES = 60
 OTHERS_COLOUR = "#8f8f8f"
 # So many points in view are drawn as sharp discs by the browser; more of them as one picture.
-DISCS = 5_000
+DISCS = 8_000
 _STEPS_OF_NUMBERS = 10
 # Points on a picture are a pixel wider on each side below each of these numbers.
 _SPREAD_BELOW = (400_000, 40_000)
@@ -65,17 +66,42 @@ class Drawing:
 
 
 class Plane:
-    """The M points of a release that are on its map, sorted along x.
+    """The M points of a release that are on its map; or on its map in three dimensions, as seen from one side (`turn`).
 
     rows: int64 (M,), where they stand in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
     """
 
-    def __init__(self, points: Points) -> None:
-        rows = np.flatnonzero(np.isfinite(points.map).all(axis=1))
+    def __init__(self, points: Points, in_space: bool = False) -> None:
+        places = points.space if in_space and points.space is not None else points.map
+        rows = np.flatnonzero(np.isfinite(places).all(axis=1))
         self.points = points
-        self.rows = rows[np.argsort(points.map[rows, 0], kind="stable")]
-        self.x, self.y = (np.ascontiguousarray(points.map[self.rows, axis]) for axis in (0, 1))
+        # Along x in the plane, so that what is near a place is found without a look at all; in space x changes with each turn.
+        self._along_x = not in_space
+        self.rows = rows[np.argsort(places[rows, 0], kind="stable")] if self._along_x else rows
+        self._place_of = np.full(len(points), -1, dtype=np.int32)
+        self._place_of[self.rows] = np.arange(len(rows))
         self._colourings: dict[str, Colouring] = {}
+        self._depth: npt.NDArray[np.float32] | None = None
+        if in_space:
+            self._space = places[self.rows] - (places[rows].max(axis=0) + places[rows].min(axis=0)) / 2
+            self.turn(30, 20)
+        else:
+            self.x, self.y = (np.ascontiguousarray(places[self.rows, axis]) for axis in (0, 1))
+
+    def turn(self, around_degrees: float, tilt_degrees: float) -> None:
+        """Looks at the space from another side: around its upright axis, then tilted towards the reader."""
+        around, tilt = np.deg2rad([around_degrees, tilt_degrees])
+        x, y, z = self._space.T
+        across, away = x * np.cos(around) - y * np.sin(around), x * np.sin(around) + y * np.cos(around)
+        self.x, self.y = across, z * np.cos(tilt) + away * np.sin(tilt)
+        self._depth = away * np.cos(tilt) - z * np.sin(tilt)
+
+    def sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """From where to where the points reach along x and y; in space from every side that it may be turned to."""
+        if self._depth is not None:
+            reach = float(np.sqrt((self._space**2).sum(axis=1).max()))
+            return (-reach, reach), (-reach, reach)
+        return (float(self.x.min()), float(self.x.max())), (float(self.y.min()), float(self.y.max()))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,13 +122,13 @@ class Plane:
 
     def place(self, row: int) -> int | None:
         """Where a row of the release stands on the map, if it is there."""
-        found = np.flatnonzero(self.rows == row)
-        return int(found[0]) if len(found) else None
+        place = int(self._place_of[row])
+        return None if place < 0 else place
 
     def nearest(self, x: float, y: float, window: Window, within_px: float, shown: npt.NDArray[np.bool_]) -> int | None:
         """The shown point nearest to a place as it looks on the screen, if there is one within that many pixels."""
         unit_x, unit_y = window.unit_px
-        part = slice(*np.searchsorted(self.x, (x - within_px * unit_x, x + within_px * unit_x)))
+        part = self._between(x - within_px * unit_x, x + within_px * unit_x)
         away = ((self.x[part] - x) / unit_x) ** 2 + ((self.y[part] - y) / unit_y) ** 2
         away[~shown[part]] = np.inf
         if not len(away) or away.min() > within_px**2:
@@ -115,8 +141,10 @@ class Plane:
 
         rectangle = shape["type"] == "rect"
         xs, ys = ((shape["x0"], shape["x1"]), (shape["y0"], shape["y1"])) if rectangle else (shape["x"], shape["y"])
-        part = slice(*np.searchsorted(self.x, (min(xs), max(xs))))
-        places = part.start + np.flatnonzero(shown[part] & (self.y[part] >= min(ys)) & (self.y[part] <= max(ys)))
+        part = self._between(min(xs), max(xs))
+        x, y = self.x[part], self.y[part]
+        within = (x >= min(xs)) & (x <= max(xs)) & (y >= min(ys)) & (y <= max(ys))
+        places = part.start + np.flatnonzero(shown[part] & within)
         if rectangle or not len(places):
             return places
         corners = np.column_stack([xs, ys])
@@ -124,21 +152,28 @@ class Plane:
 
     def draw(self, colouring: Colouring, shown: npt.NDArray[np.bool_], window: Window) -> Drawing:
         """The shown points in a window. Where few are shown, discs of those beyond it too, so that nothing is missing on a pan."""
-        part = slice(*np.searchsorted(self.x, window.x))
+        part = self._between(*window.x)
         shown_here = np.flatnonzero(shown) if shown.sum() <= DISCS else None
         if shown_here is None:
             y = self.y[part]
             shown_here = part.start + np.flatnonzero(shown[part] & (y >= window.y[0]) & (y <= window.y[1]))
         if len(shown_here) <= DISCS:
             codes = colouring.codes[shown_here]
-            # What has no class lies below what has one.
-            order = np.argsort(np.asarray(colouring.names, dtype=object)[codes] != NONE, kind="stable")
+            # What has no class lies below what has one; in space, what is farther below what is nearer.
+            has_class = np.asarray(colouring.names, dtype=object)[codes] != NONE
+            order = np.argsort(has_class if self._depth is None else -self._depth[shown_here], kind="stable")
             places = shown_here[order]
             colours = np.asarray(colouring.colours, dtype=object)[codes[order]]
             return Drawing(None, self.x[places], self.y[places], colours)
         picture = _picture(self.x[shown_here], self.y[shown_here], colouring, colouring.codes[shown_here], window)
         nothing = np.empty(0, dtype=np.float32)
         return Drawing(picture, nothing, nothing, np.empty(0, dtype=object))
+
+    def _between(self, low: float, high: float) -> slice:
+        """Where the points with x from low to high stand, and perhaps others."""
+        if not self._along_x:
+            return slice(0, len(self.x))
+        return slice(int(np.searchsorted(self.x, low)), int(np.searchsorted(self.x, high, side="right")))
 
     def _by_class(self, column: str) -> Colouring:
         category = self.points.category(column)
@@ -166,7 +201,7 @@ class Plane:
         edges = number_steps(values[known]) if known.any() else np.zeros(1)
         places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
         decimals = max(0, -int(np.floor(np.log10(edges[1] - edges[0]) + 1e-9))) + 1 if len(edges) > 1 else 0
-        names = [f"{low:.{decimals}f} to {high:.{decimals}f}" for low, high in zip(edges, edges[1:], strict=False)]
+        names = [f"{low:.{decimals}f} to {high:.{decimals}f}" for low, high in pairwise(edges)]
         colours = list(viridis(max(len(names), 1)))[: len(names)]
         if not known.all():
             places[~known] = len(names)
@@ -209,7 +244,9 @@ def _picture(
     # By colour, not by class: classes may be hundreds, colours are not.
     colours = sorted(set(colouring.colours))
     shades = np.array([colours.index(colour) for colour in colouring.colours], dtype=np.int8)[codes]
-    frame = pd.DataFrame({"x": x, "y": y, "shade": pd.Categorical.from_codes(shades, categories=colours)}, copy=False)
+    frame = pd.DataFrame(
+        {"x": x, "y": y, "shade": pd.Categorical.from_codes(shades, categories=pd.Index(colours))}, copy=False
+    )
     canvas = ds.Canvas(window.width_px, window.height_px, x_range=window.x, y_range=window.y)
     counts = canvas.points(frame, "x", "y", ds.by("shade", ds.count()))
     image = tf.shade(counts, color_key=dict(zip(colours, colours, strict=True)), how="eq_hist", min_alpha=150)

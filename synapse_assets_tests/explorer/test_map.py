@@ -1,0 +1,384 @@
+"""The map: its arrays against brute force, hostile names, and the page itself in a browser."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pytest
+from fastapi import FastAPI
+from matplotlib.path import Path as Polygon
+
+from synapse_assets.explorer import map_html
+from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
+from synapse_assets.query.points import NONE, Filters, Points, points_from_table
+from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+from synapse_assets_tests.explorer.conftest import Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+HOSTILE = "<script>alert('x')</script>\"&\n'"
+
+
+def planted(count: int, seed: int = 0, **columns: Any) -> Points:
+    """Points in a disc, ids and classes hostile; every tenth is not on the map, every seventh has no class."""
+    rng = np.random.default_rng(seed)
+    around, away = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.random(count))
+    number = np.arange(count)
+    table = {
+        "synapse_id": [f"{HOSTILE}{at:06d}" for at in number],
+        "neuron_id": pa.array(number // 5),
+        "brain_region": np.where(number % 2, "EB", "LH_L"),
+        "x_nm": number * 8.0,
+        "y_nm": number * 8.0,
+        "z_nm": number * 40.0,
+        "target": pa.array(np.array(["gaba", "glutamate", HOSTILE], dtype=object)[number % 3], mask=number % 7 == 0),
+        "cluster": pa.array(number % 4 - 1, pa.int32()),
+        "score": pa.array(rng.random(count), pa.float32()),
+        "map_1": pa.array(away * np.cos(around), pa.float32(), mask=number % 10 == 9),
+        "map_2": pa.array(away * np.sin(around), pa.float32(), mask=number % 10 == 9),
+    }
+    return points_from_table(pa.table({**table, **columns}))
+
+
+@pytest.fixture(scope="module")
+def plane() -> Plane:
+    return Plane(planted(20_000))
+
+
+@pytest.fixture(scope="module")
+def shown(plane: Plane) -> npt.NDArray[np.bool_]:
+    return np.random.default_rng(1).random(len(plane)) < 0.5
+
+
+WINDOW = Window((-1.0, 1.0), (-1.0, 1.0), 400, 200)
+
+
+def test_the_plane_has_every_point_of_the_map_and_no_other(plane: Plane) -> None:
+    on_map = np.flatnonzero(np.isfinite(plane.points.map[:, 0]))
+    assert sorted(plane.rows) == on_map.tolist()
+    np.testing.assert_array_equal(np.column_stack([plane.x, plane.y]), plane.points.map[plane.rows])
+    assert [plane.place(int(row)) for row in plane.rows[:50]] == list(range(50))
+    assert plane.place(9) is None
+
+
+def test_the_nearest_shown_point_as_it_looks_on_the_screen(plane: Plane, shown: npt.NDArray[np.bool_]) -> None:
+    rng = np.random.default_rng(2)
+    found = []
+    for x, y in rng.uniform(-1.2, 1.2, (200, 2)):
+        pixels = np.hypot((plane.x - x) / (2 / 400), (plane.y - y) / (2 / 200))
+        pixels[~shown] = np.inf
+        best = int(pixels.argmin()) if pixels.min() <= 3 else None
+        found.append(best)
+        assert plane.nearest(x, y, WINDOW, 3, shown) == best
+    assert None in found
+    assert len(set(found)) > 50
+
+
+@pytest.mark.parametrize("in_space", [False, True])
+def test_what_lies_inside_a_shape(plane: Plane, in_space: bool) -> None:
+    if in_space:
+        rng = np.random.default_rng(3)
+        axes = {f"space_{axis}": rng.normal(size=2_000).astype(np.float32) for axis in (1, 2, 3)}
+        plane = Plane(planted(2_000, **axes), in_space=True)
+    shown = np.random.default_rng(1).random(len(plane)) < 0.5
+    turns = np.linspace(0, 2 * np.pi, 60)
+    # A star, so that its box holds much that it does not.
+    radius = np.where(np.arange(60) % 2, 0.9, 0.3)
+    polygon = {"type": "poly", "x": (radius * np.cos(turns)).tolist(), "y": (radius * np.sin(turns)).tolist()}
+    inside = Polygon(np.column_stack([polygon["x"], polygon["y"]])).contains_points(np.column_stack([plane.x, plane.y]))
+    found = plane.inside(polygon, shown)
+    np.testing.assert_array_equal(found, np.flatnonzero(inside & shown))
+    assert 50 < len(found) < shown.sum() / 2
+    box = {"type": "rect", "x0": 0.5, "x1": -0.25, "y0": 0.1, "y1": 0.7}
+    expected = shown & (plane.x >= -0.25) & (plane.x <= 0.5) & (plane.y >= 0.1) & (plane.y <= 0.7)
+    np.testing.assert_array_equal(plane.inside(box, shown), np.flatnonzero(expected))
+    assert len(plane.inside({"type": "rect", "x0": 90, "x1": 91, "y0": 0, "y1": 1}, shown)) == 0
+
+
+def test_classes_have_the_colours_they_have_everywhere_and_none_is_grey(plane: Plane) -> None:
+    colouring = plane.colouring("target")
+    assert dict(zip(colouring.names, colouring.colours, strict=True)) == {
+        **class_colours(["gaba", "glutamate", HOSTILE]),
+        NONE: NOISE_COLOUR,
+    }
+    known = [plane.points.category("target").value(int(row)) or NONE for row in plane.rows]
+    assert [colouring.names[code] for code in colouring.codes] == known
+
+
+def test_rare_classes_share_a_line_of_the_legend() -> None:
+    types = [f"type {min(at, at % 90):03d}" for at in range(1_000)] + [None] * 10
+    plane = Plane(planted(1_010, cell_type=types))
+    colouring = plane.colouring("cell_type")
+    assert len(colouring.names) == LEGEND_CLASSES + 2
+    assert colouring.names[-2:] == ("30 rarer ones", NONE)
+    assert colouring.colours[-2:] == (OTHERS_COLOUR, NOISE_COLOUR)
+    counts = pd.Series([types[row] or NONE for row in plane.rows]).value_counts()
+    legend = dict(zip(colouring.names, colouring.counts(np.ones(len(plane), dtype=bool)), strict=True))
+    rare = legend.pop("30 rarer ones")
+    assert all(counts[name] == count for name, count in legend.items())
+    assert rare == counts.sum() - sum(legend.values())
+
+
+def test_counts_of_the_legend_are_those_of_the_filters(plane: Plane) -> None:
+    among = plane.points.select(Filters({"brain_region": ["EB"], "cluster": ["1", NONE]}, {"score": 0.25}))[plane.rows]
+    facts = plane.points.frame(plane.rows)
+    expected = facts[(facts.brain_region == "EB") & (facts.cluster.fillna(-1).isin([1, -1])) & (facts.score >= 0.25)]
+    colouring = plane.colouring("target")
+    counts = expected.target.fillna(NONE).value_counts()
+    assert dict(zip(colouring.names, colouring.counts(among), strict=True)) == {
+        name: counts.get(name, 0) for name in colouring.names
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        ([0.0, 1.0], np.linspace(0, 1, 11)),
+        ([0.03, 0.88], np.linspace(0, 0.9, 10)),
+        ([-7.0, 130.0], np.arange(-20, 141, 20)),
+        ([5.0, 5.0], [5.0, 6.0]),
+    ],
+)
+def test_steps_of_numbers_are_round_and_hold_all(values: list[float], edges: npt.ArrayLike) -> None:
+    np.testing.assert_allclose(number_steps(np.array(values, dtype=np.float32)), edges, atol=1e-6)
+
+
+def test_numbers_are_coloured_by_their_steps() -> None:
+    scores = pa.array([0.0, 0.1, 0.95, 1.0, None], pa.float32())
+    plane = Plane(planted(5, score=scores))
+    colouring = plane.colouring("score")
+    by_row = dict(zip(plane.rows.tolist(), [colouring.names[code] for code in colouring.codes], strict=True))
+    assert by_row == {0: "0.00 to 0.10", 1: "0.10 to 0.20", 2: "0.90 to 1.00", 3: "0.90 to 1.00", 4: NONE}
+    assert len(set(colouring.colours)) == 11
+
+
+def test_many_points_are_a_picture_and_few_are_discs(plane: Plane) -> None:
+    colouring, everything = plane.colouring("target"), np.ones(len(plane), dtype=bool)
+    window = Window((-0.5, 1.0), (-1.0, 1.0), 40, 30)
+    drawn = plane.draw(colouring, everything, window)
+    assert drawn.picture is not None
+    assert drawn.picture.shape == (30, 40)
+    assert drawn.picture.dtype == np.uint32
+    # The corner at the upper right is beyond the disc, the middle is full.
+    assert drawn.picture[29, 39] == 0
+    assert drawn.picture[15, 20] != 0
+    close = plane.draw(colouring, everything, Window((0.0, 0.2), (0.0, 0.2), 40, 30))
+    inside = (plane.x >= 0) & (plane.x <= 0.2) & (plane.y >= 0) & (plane.y <= 0.2)
+    assert close.picture is None
+    assert sorted(close.x) == sorted(plane.x[inside])
+    few = np.arange(len(plane)) < DISCS
+    drawn = plane.draw(colouring, few, window)
+    assert drawn.picture is None
+    assert sorted(drawn.x) == plane.x[few].tolist(), "those beyond the window too"
+    colours = {(x, y): colour for x, y, colour in zip(drawn.x, drawn.y, drawn.colours, strict=True)}
+    assert all(
+        colours[plane.x[at], plane.y[at]] == colouring.colours[colouring.codes[at]] for at in np.flatnonzero(few)[:100]
+    )
+
+
+def test_a_turn_in_space_keeps_lengths() -> None:
+    corner = pa.array([0.0, 0.0, 2.0], pa.float32())
+    axes = {"space_1": corner, "space_2": pa.nulls(3, pa.float32()).fill_null(0), "space_3": corner}
+    plane = Plane(planted(3, **axes), in_space=True)
+    plane.turn(0, 0)
+    np.testing.assert_allclose([plane.x, plane.y], [[-1, -1, 1], [-1, -1, 1]], atol=1e-6)
+    plane.turn(90, 0)
+    np.testing.assert_allclose(plane.x, 0, atol=1e-6)
+    plane.turn(90, 90)
+    np.testing.assert_allclose([plane.x, plane.y], [[0, 0, 0], [-1, -1, 1]], atol=1e-6)
+
+
+def test_names_and_ids_cannot_become_markup() -> None:
+    points = planted(20)
+    plane = Plane(points)
+    colouring = plane.colouring("target")
+    ids = points.ids.to_pylist()
+    texts = [
+        map_html.tip("a'b", points, 2),
+        map_html.card("a'b", points, 2),
+        map_html.tiles("a'b", ids[:3], np.arange(3), colouring, 20),
+        map_html.composition(colouring, colouring.counts(np.arange(len(plane)))),
+        map_html.id_list(ids, 30),
+        map_html.notice(HOSTILE, ids[0]),
+    ]
+    for text in texts:
+        tags = set(re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", text))
+        assert tags <= {"div", "img", "dl", "dt", "dd", "h2", "a", "table", "tr", "td", "i", "p", "textarea"}, text
+        # Whatever stands in quotes stays there: taken away, nothing hostile is left in a tag.
+        assert not re.search(r"<[^>]*alert", re.sub(r'"[^"]*"', "", text)), text
+    assert HOSTILE.split("\n")[0] not in map_html.legend_style(colouring, colouring.counts(np.arange(5)))
+
+
+# In a browser
+
+
+class Planted:
+    """What the map asks of a release, of planted points: its points, and what resembles one."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+
+    def similar(self, synapse_id: str, k: int) -> pd.DataFrame:
+        row = self.points.row(synapse_id)
+        return self.points.frame([(row + step) % len(self.points) for step in range(1, k + 1)]).assign(distance=0.1)
+
+
+@pytest.fixture(scope="module")
+def maps() -> Iterator[str]:
+    """Address of a server of maps: of few and many points, of none, and of a dataset without a release."""
+    nowhere = pa.nulls(30, pa.float32())
+    rng = np.random.default_rng(5)
+    axes = {f"space_{axis}": rng.normal(size=500).astype(np.float32) for axis in (1, 2, 3)}
+    releases: dict[str, Any] = {
+        "few": Planted(planted(500, **axes)),
+        "many": Planted(planted(30_000)),
+        "none": Planted(planted(30, map_1=nowhere, map_2=nowhere)),
+    }
+
+    def release(name: str) -> Any:
+        if name not in releases:
+            raise BadInput(f"no warehouse: materialise the asset {name}/warehouse")
+        return releases[name]
+
+    app = FastAPI()
+    add_maps(app, release, ["few", "many", "none", "unpublished"])
+    served = Served(app)
+    yield served.url
+    served.stop()
+
+
+def opened(page: "Page", address: str) -> "Locator":
+    """The map of a page once it is drawn; tiles are none of a server of maps alone."""
+    page.goto(address)
+    page.get_by_text("synapses shown").wait_for(timeout=60_000)
+    plot = page.locator(".map-plot")
+    page.wait_for_function("document.querySelector('.map-plot').getBoundingClientRect().width > 0")
+    return plot
+
+
+def painted(plot: "Locator") -> int:
+    """Different colours of a picture of the map: 1 or 2 are an empty one."""
+    import io
+
+    from PIL import Image
+
+    colours = Image.open(io.BytesIO(plot.screenshot())).convert("RGB").getcolors(1 << 20)
+    return len(colours or [])
+
+
+def wait_until_drawn(page: "Page", plot: "Locator") -> None:
+    for _ in range(100):
+        if painted(plot) > 20:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nothing was drawn")
+
+
+def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
+    plot = opened(page, f"{maps}/few/map")
+    wait_until_drawn(page, plot)
+    page.get_by_text("450 of 450 synapses shown · 50 have no place on the map").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1000
+    box = plot.bounding_box()
+    assert box is not None
+    assert box["width"] > 600, "the map has the room"
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    # Rest on points: the tip says what is there; away from all of them it is gone.
+    page.mouse.move(*middle)
+    page.mouse.move(middle[0] + 3, middle[1])
+    page.locator(".tip").wait_for()
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.locator(".tip").wait_for(state="hidden")
+    # A click on nothing picks nothing, one on a point picks it.
+    page.mouse.click(box["x"] + 4, box["y"] + 4)
+    page.mouse.click(middle[0] + 3, middle[1])
+    similar = page.get_by_role("link", name="Search similar")
+    similar.wait_for()
+    assert str(similar.get_attribute("href")).startswith("/few/search?synapse_id=%3Cscript%3E")
+    # Surround some: tiles, composition and ids.
+    page.get_by_role("button", name="Lasso").click()
+    page.mouse.move(middle[0] + 60, middle[1])
+    page.mouse.down()
+    for step in range(30):
+        page.mouse.move(middle[0] + 60 * math.cos(step / 4.7), middle[1] + 60 * math.sin(step / 4.7))
+    page.mouse.up()
+    area = page.get_by_label("Ids")
+    area.wait_for()
+    ids = re.findall(r"\d{6}", area.input_value())
+    assert 10 < len(ids) < 450
+    page.get_by_text(f"{len(ids):,} selected, by known class").wait_for()
+    assert page.locator(".grid a").count() == min(60, len(ids))
+    with page.expect_download() as download:
+        page.get_by_text("Download as CSV").click()
+    table = pd.read_csv(download.value.path())
+    assert [re.findall(r"\d{6}", one)[-1] for one in table.synapse_id] == ids
+
+
+def test_legend_and_filters_in_a_browser(maps: str, page: "Page") -> None:
+    plot = opened(page, f"{maps}/few/map?brain_region=EB&score_least=0.5&colour=target")
+    facts = planted(500).frame(np.arange(500))
+    left = facts[facts.map_1.notna() & (facts.brain_region == "EB") & (facts.score >= 0.5)]
+    page.get_by_text(f"{len(left)} of 450 synapses shown").wait_for()
+    page.get_by_label("gaba").focus()
+    page.keyboard.press("Space")
+    page.get_by_text(f"{(left.target != 'gaba').sum()} of 450 synapses shown").wait_for()
+    page.get_by_role("button", name="None", exact=True).click()
+    page.get_by_text("No synapse is left").wait_for()
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_text(f"{len(left)} of 450 synapses shown").wait_for()
+    wait_until_drawn(page, plot)
+    page.get_by_label("Colour by").select_option("cluster")
+    page.get_by_label("2", exact=True).wait_for()
+
+
+def test_the_query_and_what_resembles_it_are_marked(maps: str, page: "Page") -> None:
+    from urllib.parse import quote
+
+    opened(page, f"{maps}/many/map?synapse_id={quote(planted(30).ids[3].as_py(), safe='')}")
+    # Of rows 4 to 13 one, row 9, is not on the map.
+    page.get_by_text("◯ its 9 nearest of other neurons").wait_for()
+    page.get_by_role("heading", name="000003").wait_for()
+
+
+def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
+    plot = opened(page, f"{maps}/few/map")
+    page.get_by_role("button", name="3-D").click()
+    page.get_by_text("500 of 500 synapses shown").wait_for()
+    wait_until_drawn(page, plot)
+    page.wait_for_timeout(500)
+    before = plot.screenshot()
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 130, steps=5)
+    page.mouse.up()
+    page.get_by_text(re.compile(r"Turn \(degrees\): *6\d")).wait_for()
+    page.wait_for_timeout(500)
+    assert plot.screenshot() != before
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("none/map", "No synapse of this release of none has a place on a map yet"),
+        ("unpublished/map", "No warehouse: materialise the asset unpublished/warehouse."),
+        ("few/map?colour=nonsense", "There is no column 'nonsense' to colour by"),
+        ("few/map?brain_region=<b>X</b>", "no synapse has brain region '<b>X</b>'"),
+        ("few/map?cell_type=x", "this dataset has no column 'cell_type'"),
+        ("few/map?score_least=high", "score_least=high is not a number"),
+        ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
+        ("few/map?score_least=2", "No synapse is left"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(maps: str, page: "Page", address: str, said: str) -> None:
+    page.goto(f"{maps}/{address}")
+    page.get_by_text(said).wait_for(timeout=60_000)
