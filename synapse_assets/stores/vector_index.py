@@ -126,7 +126,8 @@ def nearest(
         if selected is None:
             selected = dataset.count_rows(filter=where)
         if where is None or selected >= EXACT_SELECTED:
-            asked |= {"use_index": True, "nprobes": _probes(state, selected)}
+            # The least number: Lance looks into more lists where these hold too few rows that fulfil the filter.
+            asked |= {"use_index": True, "minimum_nprobes": _probes(state, selected)}
     # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
     found = dataset.to_table(columns=["synapse_id", "vector", "_distance"], nearest=asked, filter=where, prefilter=True)
     distances = np.float32(1) - _unit(vector_matrix(found)) @ unit

@@ -75,7 +75,8 @@ def test_an_index_that_finds_too_little_is_told_and_holds_nothing_back(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_index, "EXACT_BELOW", FEW)
-    monkeypatch.setattr(vector_index, "_probes", lambda *_: 1)
+    monkeypatch.setattr(vector_index, "_BITS", 1)
+    monkeypatch.setattr(vector_index, "_CANDIDATES", 1)
     lab.whole_chain()
     _, recall, _ = made(lab)
     assert not recall.passed
