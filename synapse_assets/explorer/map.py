@@ -126,7 +126,9 @@ class _MapPage:
         self._figure = self._canvas.figure
         self._figure.on_event("mousemove", self._on_move)
         self._figure.on_event("mouseleave", lambda _: self._hover(None))
-        self._figure.on_event("tap", self._on_tap)
+        # Of two quick clicks Bokeh tells the second by another name, wherever it is.
+        for name in ("tap", "doubletap"):
+            self._figure.on_event(name, self._on_tap)
         self._figure.on_event("selectiongeometry", self._on_selection)
         for part, names in (
             (self._figure.x_range, ("start", "end")),
@@ -139,13 +141,13 @@ class _MapPage:
 
         self._notice, self._link = pn.pane.HTML("", **_WIDE), pn.pane.HTML("", **_WIDE)
         self._status = pn.pane.HTML('<p class="quiet">Loading the map …</p>', **_WIDE)
-        self._colour = pn.widgets.Select(name="Colour by", **_WIDE)
-        self._legend = pn.widgets.CheckBoxGroup(name="Legend", options=[], value=[], **_WIDE)
-        self._all, self._none = (pn.widgets.Button(name=name, **_WIDE) for name in ("All", "None"))
+        self._colour = pn.widgets.Select(label="Colour by", **_WIDE)
+        self._legend = pn.widgets.CheckBoxGroup(label="Legend", options=[], value=[], **_WIDE)
+        self._all, self._none = (pn.widgets.Button(label=name, **_WIDE) for name in ("All", "None"))
         self._filters = pn.Column(visible=False, **_SPACED)
-        self._with_filters = pn.widgets.Toggle(name="Filters", **_WIDE)
+        self._with_filters = pn.widgets.Toggle(label="Filters", **_WIDE)
         self._with_filters.link(self._filters, value="visible")
-        self._find = pn.widgets.TextInput(name="Go to synapse", placeholder="id, then Enter", **_WIDE)
+        self._find = pn.widgets.TextInput(label="Go to synapse", placeholder="id, then Enter", **_WIDE)
         self._side = pn.Column(
             self._colour,
             pn.Row(self._all, self._none, **_SPACED),
@@ -158,16 +160,16 @@ class _MapPage:
             **_SPACED,
         )
         self._sides = pn.widgets.RadioButtonGroup(options=["2-D", "3-D"], value="2-D", visible=False, **_FIXED)
-        self._around: Any = pn.widgets.IntSlider(name="Turn (degrees)", start=-180, end=180, value=30, **_WIDE)
-        self._tilt: Any = pn.widgets.IntSlider(name="Tilt (degrees)", start=-90, end=90, value=20, **_WIDE)
+        self._around: Any = pn.widgets.IntSlider(label="Turn (degrees)", start=-180, end=180, value=30, **_WIDE)
+        self._tilt: Any = pn.widgets.IntSlider(label="Tilt (degrees)", start=-90, end=90, value=20, **_WIDE)
         self._turns = pn.Row(self._around, self._tilt, visible=False, **_SPACED)
         self._mode = pn.widgets.RadioButtonGroup(options=["Move", "Lasso", "Box"], value="Move", **_FIXED)
         buttons = {"+": 0.6, "−": 1 / 0.6}
         zooms = [
-            pn.widgets.Button(name=name, description=f"zoom {'in' if by < 1 else 'out'}", **_FIXED)
+            pn.widgets.Button(label=name, description=f"zoom {'in' if by < 1 else 'out'}", **_FIXED)
             for name, by in buttons.items()
         ]
-        whole = pn.widgets.Button(name="Whole map", **_FIXED)
+        whole = pn.widgets.Button(label="Whole map", **_FIXED)
         self._tools = pn.FlexBox(self._sides, self._mode, *zooms, whole, visible=False, gap="4px", margin=0)
         self._plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_both", margin=0, visible=True)
         self._tip = pn.pane.HTML("", visible=False, stylesheets=[html.STYLE], margin=0)
@@ -262,14 +264,14 @@ class _MapPage:
                 common = sorted(counts, key=lambda value: -counts[value])[:_CHOICES]
                 options = [value for value in counts if value in common or value in values]
                 self._any_of[name] = pn.widgets.MultiChoice(
-                    name=self._points.categories[name].title, options=options, value=values, placeholder="any", **_WIDE
+                    label=self._points.categories[name].title, options=options, value=values, placeholder="any", **_WIDE
                 )
         self._least: dict[str, Any] = {}
         for name in NUMBERS:
             values = self._agreeable(name, self._asked.get(f"{name}_least", []), float)
             if name in self._points.numbers:
                 self._least[name] = pn.widgets.FloatInput(
-                    name=f"{NUMBERS[name]}, at least", value=values[0] if values else None, step=0.05, **_WIDE
+                    label=f"{NUMBERS[name]}, at least", value=values[0] if values else None, step=0.05, **_WIDE
                 )
         widgets = [*self._any_of.values(), *self._least.values()]
         self._filters[:] = widgets
