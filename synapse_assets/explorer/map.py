@@ -55,13 +55,13 @@ def add_maps(
     releases: Callable[[str], "Warehouse"],
     datasets: Sequence[str],
     header: Callable[[str, str], str] = site_header,
-    stylesheet: str = "/site/explorer.css",
+    look: str = "/look",
     hosts: Sequence[str] = ("127.0.0.1:*", "localhost:*"),
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
     releases: the release of a dataset to use now; a page keeps the one it began with. header(dataset, "map"): the HTML that
-    all pages begin with. stylesheet: the address of how they look; not below /static, which is Bokeh's. hosts: "name:port"
+    all pages begin with. look: the address of explorer.css and icon.svg; not below /static, which is Bokeh's. hosts: "name:port"
     under which people reach the server; pages of others may not talk to it.
     """
     import panel as pn
@@ -75,7 +75,7 @@ def add_maps(
     def page_of(dataset: str) -> Callable[[], Any]:
         def page() -> Any:
             asked = {name: [value.decode() for value in values] for name, values in pn.state.session_args.items()}
-            return _MapPage(dataset, lambda: releases(dataset), planes, asked).template(header, stylesheet)
+            return _MapPage(dataset, lambda: releases(dataset), planes, asked).template(header, look)
 
         return page
 
@@ -194,7 +194,7 @@ class _MapPage:
         self._document: Any = pn.state.curdoc
         pn.state.onload(self._begin)
 
-    def template(self, header: Callable[[str, str], str], stylesheet: str) -> Any:
+    def template(self, header: Callable[[str, str], str], look: str) -> Any:
         """The page as Panel serves it."""
         import panel as pn
 
@@ -211,7 +211,9 @@ class _MapPage:
         for name, part in parts.items():
             page.add_panel(name, part)
         page.add_variable("header", header(self._dataset, "map"))
-        page.add_variable("stylesheet", stylesheet)
+        # Instead of Panel's own icons.
+        for name, value in {"look": look, "app_favicon": "", "apple_icon": ""}.items():
+            page.add_variable(name, value)
         return page
 
     def _begin(self) -> None:

@@ -81,7 +81,8 @@ input[type=checkbox] { accent-color: var(--chip); width: 15px; height: 15px; mar
 TEMPLATE = """{% extends base %}
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="{{ stylesheet }}">
+<link rel="icon" href="{{ look }}/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{{ look }}/explorer.css">
 <style>
 :root { --design-background-color: var(--paper); --design-background-text-color: var(--ink);
   --design-surface-color: var(--raised); --design-surface-text-color: var(--ink); }

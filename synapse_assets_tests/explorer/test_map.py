@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from matplotlib.path import Path as Polygon
 
+import synapse_assets.explorer.map
 from synapse_assets.explorer import map_html
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
@@ -305,6 +306,8 @@ def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
     assert str(similar.get_attribute("href")).startswith("/few/search?synapse_id=%3Cscript%3E")
     # Surround some: tiles, composition and ids.
     page.get_by_role("button", name="Lasso").click()
+    # What dragging does is changed by way of the server.
+    page.wait_for_timeout(500)
     page.mouse.move(middle[0] + 60, middle[1])
     page.mouse.down()
     for step in range(30):
@@ -364,6 +367,25 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
     page.get_by_text(re.compile(r"Turn \(degrees\): *6\d")).wait_for()
     page.wait_for_timeout(500)
     assert plot.screenshot() != before
+
+
+def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
+    page: "Page", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synapse_assets.explorer.map, "_LOOK_FOR_NEWER_MS", 100)
+    out = {"few": Planted(planted(100))}
+    app = FastAPI()
+    add_maps(app, lambda name: out[name], ["few"])  # type: ignore[arg-type, return-value]
+    served = Served(app)
+    try:
+        opened(page, f"{served.url}/few/map")
+        out["few"] = Planted(planted(200))
+        page.get_by_text("A newer release is out").wait_for()
+        page.get_by_text("90 of 90 synapses shown").wait_for()
+        opened(page, f"{served.url}/few/map")
+        page.get_by_text("180 of 180 synapses shown").wait_for()
+    finally:
+        served.stop()
 
 
 @pytest.mark.parametrize(
