@@ -165,10 +165,7 @@ class _MapPage:
         self._turns = pn.Row(self._around, self._tilt, visible=False, **_SPACED)
         self._mode = pn.widgets.RadioButtonGroup(options=["Move", "Lasso", "Box"], value="Move", **_FIXED)
         buttons = {"+": 0.6, "−": 1 / 0.6}
-        zooms = [
-            pn.widgets.Button(label=name, description=f"zoom {'in' if by < 1 else 'out'}", **_FIXED)
-            for name, by in buttons.items()
-        ]
+        zooms = [pn.widgets.Button(label=label, **_FIXED) for label in buttons]
         whole = pn.widgets.Button(label="Whole map", **_FIXED)
         self._tools = pn.FlexBox(self._sides, self._mode, *zooms, whole, visible=False, gap="4px", margin=0)
         self._plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_both", margin=0, visible=True)
@@ -246,7 +243,7 @@ class _MapPage:
         self._sides.visible = self._points.space is not None
         self._document.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
         if query := self._asked.get("synapse_id", [""])[0]:
-            await self._mark_query(query)
+            self._mark_query(query)
 
     def _set_up(self) -> None:
         """Widgets for what this release has, as the address of the page asks."""
@@ -263,21 +260,24 @@ class _MapPage:
             values = self._agreeable(name, self._asked.get(name, []), lambda value: value)
             if name in self._points.categories:
                 counts = self._points.categories[name].counts()
-                common = sorted(counts, key=lambda value: -counts[value])[:_CHOICES]
-                options = [value for value in counts if value in common or value in values]
+                common = set(sorted(counts, key=lambda value: -counts[value])[:_CHOICES])
                 self._any_of[name] = pn.widgets.MultiChoice(
-                    label=self._points.categories[name].title, options=options, value=values, placeholder="any", **_WIDE
+                    label=self._points.categories[name].title,
+                    options=[value for value in counts if value in common or value in values],
+                    value=values,
+                    placeholder="any" if len(common) == len(counts) else f"any, or of the {_CHOICES} most common",
+                    **_WIDE,
                 )
         self._least: dict[str, Any] = {}
         for name in NUMBERS:
-            values = self._agreeable(name, self._asked.get(f"{name}_least", []), float)
+            values = self._agreeable(name, self._asked.get(f"{name}_least", []), _finite)
             if name in self._points.numbers:
                 self._least[name] = pn.widgets.FloatInput(
                     label=f"{NUMBERS[name]}, at least", value=values[0] if values else None, step=0.05, **_WIDE
                 )
         widgets = [*self._any_of.values(), *self._least.values()]
         self._filters[:] = widgets
-        self._with_filters.value = any(widget.value for widget in widgets)
+        self._with_filters.value = any(widget.value not in (None, []) for widget in widgets)
         for widget in widgets:
             widget.param.watch(lambda _: self._refresh(), "value")
 
@@ -364,8 +364,11 @@ class _MapPage:
         except BadInput:
             return
         if is_newer and newer not in self._messages:
-            self._messages.append(newer)
-            self._say()
+            self._warn(newer)
+
+    def _warn(self, sentence: str) -> None:
+        self._messages.append(sentence)
+        self._say()
 
     # In three dimensions
 
@@ -558,23 +561,36 @@ class _MapPage:
 
     # Marks
 
-    async def _mark_query(self, synapse_id: str) -> None:
-        """The synapse that was searched for, and what resembles it most."""
+    def _mark_query(self, synapse_id: str) -> None:
+        """The synapse that was searched for; what resembles it most follows when it is found."""
         try:
             row = self._points.row(synapse_id)
-            self._pick(row)
-            self._mark("query", [row])
-            self._mark("picked", [])
-            on_map = self._plane.place(row) is not None
-            self._caption = f"★ query {escape(synapse_id)}" + ("" if on_map else ", which has no place on the map")
-            self._say()
-            found = await asyncio.to_thread(self._warehouse.similar, synapse_id, k=_NEIGHBOURS)
-            near = [self._points.row(one) for one in found["synapse_id"]]
-            self._mark("near", near)
-            count = sum(self._plane.place(one) is not None for one in near)
-            self._caption += f" · ◯ its {count} nearest of other neurons, by cosine distance"
         except BadInput as error:
-            self._messages.append(str(error))
+            self._warn(str(error))
+            return
+        self._pick(row)
+        self._mark("query", [row])
+        self._mark("picked", [])
+        on_map = self._plane.place(row) is not None
+        self._caption = f"★ query {escape(synapse_id)}" + ("" if on_map else ", which has no place on the map")
+        self._say()
+        # Beside the document's queue, which would draw nothing meanwhile: a first search reads all vectors.
+        self._search = asyncio.create_task(self._find_near(synapse_id))
+
+    async def _find_near(self, synapse_id: str) -> None:
+        try:
+            found = await asyncio.to_thread(self._warehouse.similar, synapse_id, k=_NEIGHBOURS)
+            then = partial(self._mark_near, [self._points.row(one) for one in found["synapse_id"]])
+        except BadInput as error:
+            then = partial(self._warn, str(error))
+        self._document.add_next_tick_callback(then)
+
+    def _mark_near(self, rows: list[int]) -> None:
+        self._mark("near", rows)
+        count = sum(self._plane.place(row) is not None for row in rows)
+        self._caption += f" · ◯ its {len(rows)} nearest of other neurons, by cosine distance"
+        if count < len(rows):
+            self._caption += f" ({count} have a place on the map)"
         self._say()
 
     def _mark(self, kind: str, rows: list[int]) -> None:
@@ -591,3 +607,10 @@ class _MapPage:
             "marker": [marker for _, marker, _ in every],
             "size": [size for *_, size in every],
         }
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not np.isfinite(number):
+        raise ValueError(text)
+    return number

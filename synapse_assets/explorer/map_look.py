@@ -68,6 +68,8 @@ WIDGETS = """
 select.bk-input { appearance: auto !important; background-image: none !important; padding-right: 6px !important; }
 .choices__list--multiple .choices__item {
   background: var(--accent) !important; border: none !important; color: var(--paper) !important; border-radius: 4px; }
+.choices__list--dropdown { border-color: var(--line) !important; border-radius: 0 0 6px 6px; font-size: 13px; }
+.choices__list--dropdown .choices__item { padding: 6px 10px !important; font-size: 13px !important; }
 .bk-btn a { color: inherit; text-decoration: none; }
 """
 LEGEND = """

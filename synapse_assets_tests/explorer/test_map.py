@@ -192,7 +192,7 @@ def test_a_turn_in_space_keeps_lengths() -> None:
     plane.turn(0, 0)
     np.testing.assert_allclose([plane.x, plane.y], [[-1, -1, 1], [-1, -1, 1]], atol=1e-6)
     plane.turn(90, 0)
-    np.testing.assert_allclose(plane.x, 0, atol=1e-6)
+    np.testing.assert_allclose([plane.x, plane.y], [[0, 0, 0], [-1, -1, 1]], atol=1e-6)
     plane.turn(90, 90)
     np.testing.assert_allclose([plane.x, plane.y], [[0, 0, 0], [-1, -1, 1]], atol=1e-6)
 
@@ -347,7 +347,7 @@ def test_the_query_and_what_resembles_it_are_marked(maps: str, page: "Page") -> 
 
     opened(page, f"{maps}/many/map?synapse_id={quote(planted(30).ids[3].as_py(), safe='')}")
     # Of rows 4 to 13 one, row 9, is not on the map.
-    page.get_by_text("◯ its 9 nearest of other neurons").wait_for()
+    page.get_by_text("◯ its 10 nearest of other neurons, by cosine distance (9 have a place on the map)").wait_for()
     page.get_by_role("heading", name="000003").wait_for()
 
 
@@ -397,6 +397,7 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
         ("few/map?brain_region=<b>X</b>", "no synapse has brain region '<b>X</b>'"),
         ("few/map?cell_type=x", "this dataset has no column 'cell_type'"),
         ("few/map?score_least=high", "score_least=high is not a number"),
+        ("few/map?score_least=nan", "score_least=nan is not a number"),
         ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
         ("few/map?score_least=2", "No synapse is left"),
     ],
