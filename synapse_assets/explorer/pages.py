@@ -13,7 +13,7 @@ from PIL import Image
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.asking import Question, filter_options, read_place
-from synapse_assets.explorer.releases import Releases
+from synapse_assets.explorer.releases import Releases, Shown
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
@@ -41,14 +41,14 @@ def synapse_address(dataset: str, synapse_id: str) -> str:
     return f"/{quote(dataset)}/synapse/{quote(synapse_id, safe='')}"
 
 
-def summary(releases: Releases, dataset: EmDataset | MorphologyDataset) -> dict[str, Any]:
-    """Name, title and size of a dataset; or why there is nothing to see yet."""
-    shown = {"name": dataset.name, "title": dataset.title, "description": dataset.description}
+def summary(releases: Releases, one: Shown) -> dict[str, Any]:
+    """Name, title and size of what is shown; or why there is nothing to see yet."""
+    shown = {"name": one.name, "title": one.title, "description": one.dataset.description}
     try:
-        release = releases(dataset.name).release
+        release = releases(one.name)
+        return {**shown, "synapses": len(release.points), "created": release.release["created"]}
     except BadInput as error:
         return {**shown, "reason": str(error)}
-    return {**shown, "synapses": release["tables"]["synapses"]["rows"], "created": release["created"]}
 
 
 def default_question(dataset: EmDataset | MorphologyDataset, warehouse: Warehouse) -> Question:
@@ -93,12 +93,11 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
     }
 
 
-def search(warehouse: Warehouse, question: Question, uploads: Uploads) -> dict[str, Any]:
+def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads) -> dict[str, Any]:
     """The form, the query and, in columns, what is most similar to it. Raises BadInput where it cannot be answered."""
     shown = search_form(warehouse, question)
     if not question.is_asked:
         return shown
-    name = warehouse.dataset_name
     found = _similar(warehouse, question, uploads.picture(question.upload) if question.upload else None)
     if question.synapse_id:
         row = warehouse.points.row(question.synapse_id)
@@ -181,7 +180,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
         "pictures": warehouse.has_pictures,
         "compositions": [
             composition(points, name, among)
-            for name in ("target", "predicted", "brain_region", "cluster")
+            for name in ("target", "predicted", "neuron_type", "synapse_type", "brain_region", "cluster")
             if name in points.categories and name not in filters.any_of
         ],
         "neurons_of": _neurons(points, rows),
@@ -194,7 +193,7 @@ def composition(points: Points, name: str, among: npt.NDArray[np.bool_]) -> dict
     counts = [(value, count) for value, count in column.counts(among).items() if count]
     largest = sorted(counts, key=lambda one: (one[0] == NONE, -one[1]))
     total, colours = sum(count for _, count in counts), _colours(points, name)
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "value": value,
             "count": count,
@@ -207,14 +206,19 @@ def composition(points: Points, name: str, among: npt.NDArray[np.bool_]) -> dict
     if rest := sum(count for _, count in largest[_LINES:]):
         title = f"{len(largest) - _LINES} others"
         lines.append({"value": title, "count": rest, "share": rest / total, "colour": NOISE_COLOUR, "link": ""})
-    return {"name": name, "title": column.title, "lines": lines, "largest": max((line["share"] for line in lines), default=1)}
+    return {
+        "name": name,
+        "title": column.title,
+        "lines": lines,
+        "largest": max((line["share"] for line in lines), default=1),
+    }
 
 
 def clusters(warehouse: Warehouse) -> dict[str, Any]:
     """All clusters with their most typical synapses, and how far they can be trusted."""
     if "cluster" not in warehouse.points.categories:
         raise BadInput("no clusters were published for this dataset yet: materialise clusters and the warehouse")
-    cards = [_card(warehouse.points, card) for card in warehouse.cluster_cards()]
+    cards = [_card(warehouse.points, card) for card in _cluster_cards(warehouse)]
     return {
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
@@ -228,7 +232,7 @@ def cluster(warehouse: Warehouse, number: int) -> dict[str, Any]:
     if number < 0:
         raise BadInput("synapses in no cluster are noise; they are on the map in grey")
     shown = gallery(warehouse, Filters({"cluster": [str(number)]}), 0)
-    card = next((_card(warehouse.points, one) for one in warehouse.cluster_cards() if one["cluster"] == number), None)
+    card = next((_card(warehouse.points, one) for one in _cluster_cards(warehouse) if one["cluster"] == number), None)
     return {**shown, "number": number, "card": card, "stability": _stability(warehouse)}
 
 
@@ -376,10 +380,42 @@ def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
     among = points.categories["cluster"].codes == points.categories["cluster"].code(
         str(card["cluster"]) if card["cluster"] >= 0 else NONE
     )
-    parts = [composition(points, name, among) for name in ("target", "brain_region") if name in points.categories]
+    parts = [
+        composition(points, name, among)
+        for name in ("target", "neuron_type", "brain_region")
+        if name in points.categories
+    ]
     return {**card, "medoids": known, "compositions": parts}
 
 
-def _stability(warehouse: Warehouse) -> dict[str, float]:
+def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The published cards; of a dataset without pictures what the points say, without medoids."""
+    if warehouse.has_pictures:
+        return warehouse.cluster_cards()
+    points = warehouse.points
+    column, cards = points.category("cluster"), []
+    for code, name in enumerate(column.names):
+        rows = np.flatnonzero(column.codes == code)
+        neurons = _neurons(points, rows)
+        most = neurons["lines"][0]["share"] if neurons["lines"] else 0.0
+        cards.append(
+            {
+                "cluster": int(name),
+                "synapses": len(rows),
+                "share": len(rows) / len(points),
+                "medoids": [],
+                "neurons": neurons["count"],
+                "top_neuron_share": most,
+                "one_neuron": neurons["count"] == 1,
+            }
+        )
+    return cards
+
+
+def _stability(warehouse: Warehouse) -> dict[str, Any]:
+    """How far the clusters can be trusted: scores over resampled fits, or a sentence."""
+    if "cluster_stability" in warehouse.release["tables"]:
+        found = warehouse.sql("select sentence from cluster_stability where investigation_group = ?", [warehouse.group])
+        return {"sentence": None if found.empty else found["sentence"].iloc[0]}
     scores = warehouse.release.get("scores", {}).get("cluster_model") or {}
     return {name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"}

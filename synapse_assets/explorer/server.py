@@ -3,20 +3,23 @@
 What stands on a page is put together in `pages`; the map is in `map`. Nothing but this machine is ever asked for anything.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import pages
 from synapse_assets.explorer.asking import Question, read_filters, read_question
 from synapse_assets.explorer.map import add_maps
-from synapse_assets.explorer.releases import Releases
+from synapse_assets.explorer.releases import Releases, Shown, shown_of
 from synapse_assets.explorer.uploads import LARGEST_BYTES, Uploads, read_picture
 from synapse_assets.query import Warehouse
 from synapse_assets.schema import BadInput
@@ -34,12 +37,21 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
 
     A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
     """
-    app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None)
-    releases, uploads = Releases(datasets, data_root), Uploads()
+    every = shown_of(datasets)
+    releases, uploads = Releases(every, data_root), Uploads()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        releases.close()
+
+    app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, lifespan=lifespan)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(datasets={one.name: one.title for one in datasets}, tile_address=pages.tile_address)
+    templates.env.globals.update(datasets={one.name: one.title for one in every}, tile_address=pages.tile_address)
+    templates.env.globals["pages_of"] = {one.name: _pages_of(one) for one in every}
     templates.env.globals["synapse_address"] = pages.synapse_address
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    # Bokeh has its own files at /static.
+    app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
 
     def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         return templates.TemplateResponse(request, template, shown, status_code=status)
@@ -59,11 +71,17 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
         name = request.path_params.get("dataset", "")
         return page(request, "sorry.html", 400, dataset=name, active="", reason=str(error))
 
+    @app.exception_handler(HTTPException)
+    @app.exception_handler(RequestValidationError)
+    async def no_such_page(request: Request, error: Exception) -> Response:
+        reason = f"There is no such page: {request.url.path}"
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": reason}, status_code=404)
+        return page(request, "sorry.html", 404, dataset="", active="", reason=reason)
+
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
-        return page(
-            request, "start.html", dataset="", active="", shown=[pages.summary(releases, one) for one in datasets]
-        )
+        return page(request, "start.html", dataset="", active="", shown=[pages.summary(releases, one) for one in every])
 
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:
@@ -73,10 +91,10 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
     @app.get("/{dataset}/search", response_class=HTMLResponse)
     def search(request: Request, dataset: str) -> HTMLResponse:
         warehouse = releases(dataset)
-        default = pages.default_question(releases.datasets[dataset], warehouse)
+        default = pages.default_question(releases.shown[dataset].dataset, warehouse)
         try:
             question = read_question(request.query_params.multi_items(), default)
-            found = pages.search(warehouse, question, uploads)
+            found = pages.search(warehouse, dataset, question, uploads)
         except BadInput as error:
             shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
             return page(request, "search.html", 400, dataset=dataset, active="search", reason=str(error), **shown)
@@ -94,7 +112,7 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
             options = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
         if not data:
             raise BadInput("no file was chosen")
-        question = read_question(options, pages.default_question(releases.datasets[dataset], warehouse))
+        question = read_question(options, pages.default_question(releases.shown[dataset].dataset, warehouse))
         picture = read_picture(data, warehouse.encoder.spec.sections)
         warehouse.check_picture(picture)
         changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(picture)}
@@ -102,7 +120,7 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
 
     @app.get("/{dataset}/synapse/{synapse_id:path}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        shown = pages.synapse(releases(dataset), releases.datasets[dataset], synapse_id)
+        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id)
         return page(request, "synapse.html", dataset=dataset, active="", **shown)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
@@ -140,7 +158,7 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
     @app.get("/api/{dataset}/similar")
     def api_similar(request: Request, dataset: str) -> JSONResponse:
         warehouse = releases(dataset)
-        default = pages.default_question(releases.datasets[dataset], warehouse)
+        default = pages.default_question(releases.shown[dataset].dataset, warehouse)
         question = read_question(request.query_params.multi_items(), default)
         return JSONResponse(pages.similar_records(warehouse, question))
 
@@ -149,8 +167,18 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
         warehouse = releases(dataset)
         return JSONResponse(pages.records(warehouse.points.frame([warehouse.points.row(synapse_id)]))[0])
 
-    add_maps(app, releases, [one.name for one in datasets])
+    def header(dataset: str, active: str) -> str:
+        return templates.get_template("header.html").render(dataset=dataset, active=active)
+
+    add_maps(app, releases, [one.name for one in every], header, "/look/explorer.css")
     return app
+
+
+def _pages_of(shown: Shown) -> dict[str, str]:
+    """The pages that there are, by the last part of their addresses: without pictures there is nothing to search with."""
+    if isinstance(shown.dataset, EmDataset):
+        return {"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"}
+    return {"map": "Map", "gallery": "Gallery", "clusters": "Clusters"}
 
 
 def _picture(warehouse: Warehouse, synapse_id: str, section: int | None) -> Response:

@@ -22,7 +22,7 @@ from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
-from synapse_assets.stores.warehouse import open_file, release_content
+from synapse_assets.stores.warehouse import cursor_of, open_file, release_content
 
 if TYPE_CHECKING:
     from synapse_assets.datasets import EmDataset, MorphologyDataset
@@ -38,18 +38,33 @@ _BESIDE = {
     "tiles": ("valid_fraction",),
 }
 _ROWS_AT_ONCE = 16_384
+_GROUPS = "select investigation_group from projection group by all order by all"
+# Synapses that the map was fitted on have their clusters; those observed later, their predictions.
+_POINTS_OF_GROUP = """
+    with placed as (
+        select synapse_id, map_1, map_2, space_1, space_2, space_3, cluster, membership_probability, null::double as probability
+        from projection left join clusters using (investigation_group, synapse_id) where investigation_group = $group
+        union all
+        select synapse_id, map_1, map_2, null, null, null, cluster, null, probability
+        from predictions where investigation_group = $group)
+    select synapse_id, neuron_id, neuron_type, synapse_type, brain_region, used_for,
+        1000 * x_um as x_nm, 1000 * y_um as y_nm, 1000 * z_um as z_nm, placed.* exclude (synapse_id)
+    from placed join synapses using (synapse_id) order by synapse_id
+"""
 
 
 def open_warehouse(
     dataset: "str | EmDataset | MorphologyDataset" = "sample",
     data_root: str | Path | None = None,
     release: str | None = None,
+    group: str | None = None,
 ) -> "Warehouse":
     """The released results of a dataset, read-only.
 
     `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address, by
     default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the one that is out
-    now. Raises BadInput if none has been published, or none of that name.
+    now. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the first.
+    Raises BadInput if none has been published, or none of that name.
     """
     from synapse_assets.datasets import load_dataset
 
@@ -58,7 +73,7 @@ def open_warehouse(
         dataset = load_dataset(dataset, settings.local_root)
     name = dataset if isinstance(dataset, str) else dataset.name
     store = DatasetStore(settings.data_root, name, settings.local_root)
-    return Warehouse(store, release, None if isinstance(dataset, str) else dataset)
+    return Warehouse(store, release, None if isinstance(dataset, str) else dataset, group)
 
 
 class Warehouse:
@@ -69,6 +84,7 @@ class Warehouse:
         store: DatasetStore,
         release: str | None = None,
         dataset: "EmDataset | MorphologyDataset | None" = None,
+        group: str | None = None,
     ) -> None:
         folder = store.folder if release is None else frozen_release(store, release)
         self._where = folder.address(WAREHOUSE_FILE)
@@ -81,7 +97,7 @@ class Warehouse:
             path = folder.local_copy(WAREHOUSE_FILE)
         except FileNotFoundError:
             raise BadInput(f"no warehouse at {self._where}: materialise the asset {store.dataset}/warehouse") from None
-        self._store, self._dataset = store, dataset
+        self._store, self._dataset, self._group = store, dataset, group
         # Only the release that is out can be followed by another.
         self._opened = None if release else (folder, _identity(path))
         self._connection = open_file(path, self._where, self._step)
@@ -111,7 +127,7 @@ class Warehouse:
 
     def sql(self, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
         """The result of a DuckDB query over the tables (`show tables` lists them). Identifiers stay whole 64-bit numbers."""
-        return _frame(self._connection.cursor().sql(query, params=parameters).to_arrow_table())
+        return _frame(cursor_of(self._connection).sql(query, params=parameters).to_arrow_table())
 
     def similar(
         self,
@@ -146,7 +162,7 @@ class Warehouse:
             raise BadInput("give one of these: a synapse_id, an image, or a place_nm")
         if k < 1:
             raise BadInput(f"k has to be 1 or more, not {k}")
-        points, vectors = self.points, self.vectors
+        vectors, points = self.vectors, self.points
         among = vectors.present & points.select(filters)
         if where != "true":
             among &= self._fulfilling(where)
@@ -180,8 +196,11 @@ class Warehouse:
 
     @cached_property
     def points(self) -> Points:
-        """Every synapse of the release; read once and kept."""
-        return points_from_table(self._connection.cursor().sql(self._points_query()).to_arrow_table())
+        """Every synapse of the release, or of one of its investigation groups; read once and kept."""
+        cursor = cursor_of(self._connection)
+        if self.group is not None:
+            return points_from_table(cursor.execute(_POINTS_OF_GROUP, {"group": self.group}).to_arrow_table())
+        return points_from_table(cursor.sql(self._points_query()).to_arrow_table())
 
     @cached_property
     def vectors(self) -> Vectors:
@@ -281,7 +300,7 @@ class Warehouse:
         """Probability of each class as the classifier gave it, the most probable first; empty without a prediction."""
         if "synapse_predictions" not in self.release["tables"]:
             return {}
-        found = self._connection.cursor().execute(
+        found = cursor_of(self._connection).execute(
             "select probabilities from synapse_predictions where synapse_id = ?", [synapse_id]
         )
         rows = found.fetchall()
@@ -292,14 +311,22 @@ class Warehouse:
         """The clusters as `cluster_cards` describes them, noise (-1) first; empty where there are none."""
         if "cluster_cards" not in self.release["tables"]:
             return []
-        cards = self._connection.cursor().sql("select * from cluster_cards order by cluster").to_arrow_table()
+        cards = cursor_of(self._connection).sql("select * from cluster_cards order by cluster").to_arrow_table()
         found: list[dict[str, Any]] = cards.to_pylist()
         return found
 
-    @property
-    def dataset_name(self) -> str:
-        """Name of the dataset."""
-        return self._store.dataset
+    @cached_property
+    def group(self) -> str | None:
+        """The investigation group whose map and clusters `points` has; None for a dataset without such groups."""
+        if "projection" not in self.release["tables"]:
+            return None
+        groups = [row[0] for row in cursor_of(self._connection).execute(_GROUPS).fetchall()]
+        group = self._group or next(iter(groups), "")
+        if group not in groups:
+            raise BadInput(
+                f"there is no map of group '{group}' of {self._store.dataset}; there are {', '.join(groups)}"
+            )
+        return group
 
     @property
     def has_pictures(self) -> bool:
@@ -316,7 +343,7 @@ class Warehouse:
 
     def _points_query(self) -> str:
         """SQL for the columns of `points`: of the tables that there are, so that an unfinished dataset can be looked at too."""
-        found = self._connection.cursor().execute("select table_name, column_name from duckdb_columns()").fetchall()
+        found = cursor_of(self._connection).execute("select table_name, column_name from duckdb_columns()").fetchall()
         lacking = sorted(f"{table}.{column}" for table, column in _NEEDED - set(found))
         if lacking:
             raise self._older(f"it has no {', '.join(lacking)}")
@@ -330,7 +357,7 @@ class Warehouse:
 
     def _fulfilling(self, where: str) -> npt.NDArray[np.bool_]:
         """Which points fulfil a condition of the caller's own, on a read-only file."""
-        rows = self._connection.cursor().sql(
+        rows = cursor_of(self._connection).sql(
             f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
             left join synapse_predictions p using (synapse_id) where ({where})"""  # noqa: S608
         )

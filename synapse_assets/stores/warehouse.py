@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _TAG = "release"
+_ATTACHED = "published"
 _LABELLED_SYNAPSES = """
     CREATE VIEW labelled_synapses AS
         SELECT s.*, l.target, l.known_classes, l.hemilineage, l.cell_type
@@ -93,18 +94,28 @@ def read_released(store: DatasetStore, table: Table) -> pa.Table:
 
 
 def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
-    """A local copy of a published DuckDB file, for reading only.
+    """A local copy of a published DuckDB file, for reading only; ask through `cursor_of`.
 
     Raises BadInput naming its address `where` and the `step` to take if it is damaged or of another version of DuckDB.
     """
     import duckdb
 
+    # Within a process DuckDB knows a file by its path, and gives the one that is open already even where another has taken
+    # its place. So every opening is a database of its own that the file is attached to.
+    connection = duckdb.connect()
     try:
-        return duckdb.connect(str(path), read_only=True)
+        connection.execute(f"ATTACH {_text(str(path))} AS {_ATTACHED} (READ_ONLY); USE {_ATTACHED}")
     except duckdb.Error as error:
+        connection.close()
         if isinstance(error, duckdb.ConnectionException) or "lock" in str(error):
             raise
         raise BadInput(f"{where} cannot be read; {step}: {error}") from error
+    return connection
+
+
+def cursor_of(connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
+    """One more connection to an opened file, for another thread or a result of its own."""
+    return connection.cursor().execute(f"USE {_ATTACHED}")
 
 
 def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: str) -> dict[str, Any]:

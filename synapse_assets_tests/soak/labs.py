@@ -41,6 +41,7 @@ CHAIN: tuple[tuple[str, bool], ...] = (
     ("synapse_predictions", True),
     ("cluster_cards", False),
     ("neuron_predictions", False),
+    ("vector_index", False),
     ("warehouse", False),
 )
 

@@ -36,7 +36,7 @@ APPLIED = (
     "clusters",
     "synapse_predictions",
 )
-PUBLISHED = ("splits", "cluster_cards", "neuron_predictions", "warehouse")
+PUBLISHED = ("splits", "cluster_cards", "neuron_predictions", "vector_index", "warehouse")
 PATIENCE_SECONDS = 600
 
 

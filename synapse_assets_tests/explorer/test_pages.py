@@ -1,0 +1,328 @@
+"""The pages: right answers, every page, Back, uploads, and a sentence for everything that cannot be shown."""
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from html import unescape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from synapse_assets.explorer import create_app
+from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.volumes.tile_codec import encode_tile
+from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab
+from synapse_assets_tests.explorer.conftest import Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module")
+def web(explorer: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=explorer, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def warehouse(finished_lab: Lab) -> Iterator[Warehouse]:
+    with open_warehouse(finished_lab.dataset, finished_lab.root) as opened:
+        yield opened
+
+
+def tiles_on(html: str) -> list[str]:
+    """Ids of the synapses whose pictures stand on a page, in its order."""
+    return re.findall(r'<img src="/tiny/tiles/([^".]+)\.png"', html)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "l1", "inner_product"])
+def test_columns_are_those_of_brute_force(web: httpx.Client, warehouse: Warehouse, metric: str) -> None:
+    matrix = warehouse.vectors.matrix.astype(np.float64)
+    points = warehouse.points
+    row = points.row("s010")
+    query = matrix[row]
+    distances = {
+        "cosine": 1 - matrix @ query / np.linalg.norm(matrix, axis=1) / np.linalg.norm(query),
+        "l2": np.linalg.norm(matrix - query, axis=1),
+        "l1": np.abs(matrix - query).sum(axis=1),
+        "inner_product": -matrix @ query,
+    }[metric]
+    expected = []
+    for code in range(len(points.categories["target"].names)):
+        members = np.flatnonzero((points.categories["target"].codes == code) & (points.neurons != points.neurons[row]))
+        expected += [points.ids[int(at)].as_py() for at in members[np.argsort(distances[members], kind="stable")][:3]]
+    html = web.get(f"/tiny/search?synapse_id=s010&k=3&near_nm=0&metric={metric}&columns=target").text
+    assert tiles_on(html) == expected
+    answer = web.get(f"/api/tiny/similar?synapse_id=s010&k=3&near_nm=0&metric={metric}&columns=target").json()
+    assert [one["synapse_id"] for one in answer] == expected
+    assert all(isinstance(one["neuron_id"], str) for one in answer), "too long for the numbers of a browser"
+
+
+def test_filters_and_one_list(web: httpx.Client, warehouse: Warehouse) -> None:
+    html = web.get(f"/tiny/search?synapse_id=s010&columns=&k=2&brain_region={REGIONS[1]}&target=gaba").text
+    found = [warehouse.points.row(one) for one in tiles_on(html)]
+    assert len(found) == 6, "of the eight there are, two belong to the neuron of the query"
+    assert {warehouse.points.categories["brain_region"].value(row) for row in found} == {REGIONS[1]}
+    assert {warehouse.points.categories["target"].value(row) for row in found} == {"gaba"}
+
+
+def test_cells_open_the_synapses_behind_them(web: httpx.Client, warehouse: Warehouse) -> None:
+    html = web.get("/tiny/classes").text
+    cells = re.findall(r'href="(/tiny/gallery\?target=[^"]*predicted=[^"]*)"><b>\d+ %</b><span>(\d+)</span>', html)
+    scored = warehouse.sql(
+        "select count(*) n from labelled_synapses join synapse_predictions using (synapse_id) where out_of_fold and target is not null"
+    )
+    assert sum(int(count) for _, count in cells) == scored["n"].iloc[0] > 0
+    for link, count in cells[:4]:
+        assert f'<b class="number">{count}</b> synapses' in web.get(link.replace("&amp;", "&")).text
+
+
+PAGES = ("/", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/gallery?target=gaba&seed=3",
+         "/tiny/clusters", "/tiny/classes", "/tiny/map")  # fmt: skip
+
+
+def test_every_page_in_a_browser(page: "Page", explorer: str) -> None:
+    for path in PAGES:
+        answer = page.goto(explorer + path)
+        assert answer is not None
+        assert answer.status == 200, path
+        assert page.locator("header nav" if path != "/" else "h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1000, f"{path} does not fit the window"
+        assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)"), path
+
+
+def test_clicks_lead_on_and_back_leads_back(page: "Page", explorer: str) -> None:
+    page.goto(f"{explorer}/tiny/search")
+    page.keyboard.press("Tab")
+    page.get_by_label("Synapse id").fill("s010")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**synapse_id=s010**")
+    seen = ["s010"]
+    for _ in range(3):
+        page.locator("figure.tile a").first.click()
+        page.wait_for_load_state()
+        seen.append(page.locator(".query h2").inner_text())
+    assert len(set(seen[1:])) >= 2
+    for expected in reversed(seen[:-1]):
+        page.go_back()
+        assert page.locator(".query h2").inner_text() == expected
+    page.locator(".query h2 a").click()
+    page.wait_for_url("**/tiny/synapse/s010")
+    sections = page.locator(".sections img")
+    assert [sections.nth(at).is_visible() for at in range(sections.count())].count(True) == 1
+    page.locator(".sections input:checked").focus()
+    page.keyboard.press("ArrowRight")
+    assert sections.last.is_visible()
+
+
+def test_an_uploaded_tile_finds_its_synapse(page: "Page", explorer: str, warehouse: Warehouse) -> None:
+    page.goto(f"{explorer}/tiny/search?columns=&k=1&near_nm=0")
+    data = encode_tile(warehouse.tile("s033"))
+    page.locator("input[type=file]").set_input_files({"name": "tile.png", "mimeType": "image/png", "buffer": data})
+    page.get_by_role("button", name="Upload and search").click()
+    page.wait_for_url("**upload=**")
+    assert page.locator("figure.tile .id").first.inner_text() == "s033"
+    assert float(page.locator("figure.tile b").first.inner_text()) < 1e-3
+
+
+def picture(mode: str = "L", size: tuple[int, int] = (3 * TILE_PX, TILE_PX), kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, size).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "no file was chosen"),
+        (b"MZ junk", "the file is no image"),
+        (picture()[:50], "the file is no image"),
+        (picture("I;16"), "more than 8 bits"),
+        (picture(size=(100, 100)), "3 sections: give them side by side"),
+        (picture(size=(96, 32)), "takes uint8"),
+        (picture(size=(9000, 9000)), "that is no tile"),
+        (bytes(21 * 2**20), "too large"),
+    ],
+    ids=[
+        "nothing",
+        "junk",
+        "cut off",
+        "16 bits",
+        "one section",
+        "another size",
+        "far too many pixels",
+        "far too many bytes",
+    ],
+)
+def test_uploads_that_are_no_tile_are_refused(web: httpx.Client, data: bytes, told: str) -> None:
+    answer = web.post("/tiny/search", files={"picture": ("tile.png", data)})
+    assert answer.status_code == 400
+    assert told in said(answer.text)
+
+
+def said(html: str) -> str:
+    """What a page says in the place for reasons."""
+    (reason,) = re.findall(r'<p class="reason" role="alert">(.*?)</p>', html, re.DOTALL)
+    return unescape(reason)
+
+
+SCRIPT = '<script>alert("1")</script>'
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/tiny/search?synapse_id=nobody", "no synapse 'nobody' in this release"),
+        (f"/tiny/search?synapse_id={quote(SCRIPT)}", f"no synapse '{SCRIPT}'"),
+        ("/tiny/search?synapse_id=s010&metric=euclid", "no metric 'euclid'"),
+        ("/tiny/search?synapse_id=s010&columns=size", "no column 'size'"),
+        ("/tiny/search?synapse_id=s010&k=many", "'many' is no number"),
+        ("/tiny/search?synapse_id=s010&k=9999", "1 to 50"),
+        ("/tiny/search?synapse_id=s010&near_nm=nan", "no finite number"),
+        ("/tiny/search?synapse_id=s010&brain_region=XX", "no synapse has brain region 'XX'"),
+        ("/tiny/search?synapse_id=s010&brain_region=' or 1=1 --", "no synapse has brain region"),
+        ("/tiny/search?synapse_id=s010&probability_least=2", "no synapse is left to compare with"),
+        ("/tiny/search?place=1,2", "a place is three numbers"),
+        ("/tiny/search?place=-1e9,0,0", "lies in no volume"),
+        ("/tiny/search?upload=abc", "upload it again"),
+        ("/tiny/search?synapse_id=s010&place=1,2,3", "one thing at a time"),
+        ("/tiny/synapse/nobody", "no synapse 'nobody'"),
+        ("/tiny/gallery?target=gaba&predicted=XX", "no synapse has predicted class 'XX'"),
+        ("/tiny/clusters/999", "no synapse has cluster '999'"),
+        ("/other/search", "shows no dataset 'other'"),
+        ("/other/map", "There is no such page"),
+        ("/tiny/tiles/nobody.png", "no synapse 'nobody'"),
+        ("/tiny/tiles/s010.png?section=9", "sections 0 to"),
+        ("/tiny/nothing", "There is no such page"),
+        ("/tiny/clusters/many", "no such page"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_a_sentence(web: httpx.Client, path: str, told: str) -> None:
+    answer = web.get(path)
+    assert answer.status_code in (400, 404)
+    assert told in said(answer.text)
+    assert "Traceback" not in answer.text
+    assert "<script>alert" not in answer.text
+
+
+def test_the_api_tells_reasons_too(web: httpx.Client) -> None:
+    answer = web.get("/api/tiny/similar?synapse_id=nobody")
+    assert answer.status_code == 400
+    assert "no synapse 'nobody'" in answer.json()["error"]
+    assert web.get("/api/tiny/synapses/s010").json()["target"] in ("acetylcholine", "gaba", "glutamate")
+
+
+def test_names_can_inject_nothing(make_lab: Callable[..., Lab], page: "Page") -> None:
+    lab = make_lab()
+    points = pd.read_csv(lab.points)
+    hostile = '"><img src=x onerror=alert(1)>/../%2e?#&'
+    points["id"] = [f"{name}{hostile}" for name in points["id"]]
+    lab.write(points)
+    lab.whole_chain()
+    served = Served(create_app([lab.dataset], lab.root))
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message) or dialog.dismiss())
+    try:
+        address = quote(f"s010{hostile}", safe="")
+        for path in (
+            f"search?synapse_id={address}",
+            f"synapse/{address}",
+            "gallery",
+            "clusters",
+            f"map?synapse_id={address}",
+        ):
+            answer = page.goto(f"{served.url}/tiny/{path}")
+            assert answer is not None
+            assert answer.status == 200, path
+            page.wait_for_load_state("networkidle")
+            assert page.locator("img[src=x]").count() == 0
+            shown = page.locator("img[src*='/tiles/']")
+            assert shown.count() > 0 or "map" in path
+            assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)"), path
+        page.goto(f"{served.url}/tiny/search?synapse_id={address}")
+        page.locator("figure.tile a").first.click()
+        assert hostile in page.locator(".query h2").inner_text()
+    finally:
+        served.stop()
+    assert asked == []
+
+
+def test_without_labels_and_before_the_first_release(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab()
+    served = Served(create_app([lab.dataset], lab.root))
+    try:
+        with httpx.Client(base_url=served.url, timeout=60) as web:
+            assert "materialise the asset tiny/warehouse" in web.get("/").text
+            for path in ("search", "clusters", "classes", "gallery", "synapse/s010"):
+                answer = web.get(f"/tiny/{path}")
+                assert answer.status_code == 400, path
+                assert "materialise the asset tiny/warehouse" in said(answer.text)
+            points = pd.read_csv(lab.points)
+            points["nt"] = None
+            lab.write(points)
+            lab.whole_chain()
+            assert "no class of any synapse is known" in said(web.get("/tiny/classes").text)
+            found = web.get("/tiny/search?synapse_id=s010")
+            assert found.status_code == 200
+            assert len(tiles_on(found.text)) > 0
+            assert web.get("/tiny/map").status_code == 200
+    finally:
+        served.stop()
+
+
+def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) -> None:
+    """Ten people search while a region is made again and published: no error, and no answer from two releases."""
+    lab = make_lab()
+    lab.whole_chain()
+    served = Served(create_app([lab.dataset], lab.root))
+    over = threading.Event()
+    failures: list[str] = []
+    answers: set[tuple[tuple[str, float], ...]] = set()
+
+    def ask() -> None:
+        with httpx.Client(base_url=served.url, timeout=60) as web:
+            while not over.is_set():
+                answer = web.get("/api/tiny/similar?synapse_id=s010&columns=&k=12&near_nm=0&own_neuron=in")
+                if answer.status_code != 200:
+                    failures.append(answer.text)
+                else:
+                    answers.add(tuple((one["synapse_id"], round(one["distance"], 5)) for one in answer.json()))
+
+    people = [threading.Thread(target=ask) for _ in range(10)]
+    try:
+        for one in people:
+            one.start()
+        with open_warehouse(lab.dataset, lab.root) as warehouse:
+            before = _whole(warehouse)
+        points = pd.read_csv(lab.points)
+        points.loc[points["region"] == REGIONS[1], "x"] += 3
+        lab.write(points)
+        lab.materialize("synapse_table", "alignment")
+        lab.materialize(
+            "synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions", region=REGIONS[1]
+        )
+        lab.materialize("cluster_cards", "vector_index", "warehouse")
+        with open_warehouse(lab.dataset, lab.root) as warehouse:
+            after = _whole(warehouse)
+        with httpx.Client(base_url=served.url, timeout=60) as web:
+            while after not in answers:
+                assert web.get("/api/tiny/synapses/s010").status_code == 200
+    finally:
+        over.set()
+        for one in people:
+            one.join()
+        served.stop()
+    assert failures == []
+    assert before != after
+    assert answers == {before, after}
+
+
+def _whole(warehouse: Warehouse) -> tuple[tuple[str, float], ...]:
+    found = warehouse.similar("s010", k=72, leave_out_own_neuron=False)
+    return tuple(zip(found["synapse_id"], (round(float(one), 5) for one in found["distance"]), strict=True))
