@@ -317,6 +317,7 @@ def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
     area.wait_for()
     ids = re.findall(r"\d{6}", area.input_value())
     assert 10 < len(ids) < 450
+    assert ids == sorted(ids), "in the order of the release"
     page.get_by_text(f"{len(ids):,} selected, by known class").wait_for()
     assert page.locator(".grid a").count() == min(60, len(ids))
     with page.expect_download() as download:
@@ -356,17 +357,25 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
     page.get_by_role("button", name="3-D").click()
     page.get_by_text("500 of 500 synapses shown").wait_for()
     wait_until_drawn(page, plot)
-    page.wait_for_timeout(500)
-    before = plot.screenshot()
     box = plot.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 100, box["y"] + 100)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 130, steps=5)
-    page.mouse.up()
-    page.get_by_text(re.compile(r"Turn \(degrees\): *6\d")).wait_for()
-    page.wait_for_timeout(500)
-    assert plot.screenshot() != before
+
+    def drag(right: int, down: int) -> bytes:
+        page.mouse.move(box["x"] + 10, box["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 10 + right, box["y"] + 10 + down, steps=5)
+        page.mouse.up()
+        # Away, so that no point under the mouse is marked.
+        page.mouse.move(5, 5)
+        page.wait_for_timeout(700)
+        return plot.screenshot()
+
+    before = drag(0, 0)
+    turned = drag(90, 30)
+    page.get_by_text(re.compile(r"Turn \(degrees\): *60")).wait_for()
+    page.get_by_text(re.compile(r"Tilt \(degrees\): *10")).wait_for()
+    assert turned != before
+    assert drag(-90, -30) == before
 
 
 def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
