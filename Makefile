@@ -1,4 +1,5 @@
 # make demo   the whole graph on the sample brain      make ui     the Dagster UI on 127.0.0.1:3000
+# make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
 # make soak   kills, outages, queues and ticks: whether it can be relied on, 25 minutes
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
@@ -10,7 +11,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo ui test bench soak lock clean
+.PHONY: install demo ui explore test bench soak lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -28,6 +29,9 @@ demo: install
 
 ui: install
 	$(BIN)/synapse-assets ui --port $(PORT)
+
+explore: install
+	$(BIN)/synapse-assets explore
 
 test: install
 	$(BIN)/ruff check .

@@ -60,7 +60,10 @@ def build_definitions(
         sensors=sensors,
         resources={
             "installation": Installation(
-                data_root=settings.data_root, local_root=settings.local_root, device=settings.device
+                data_root=settings.data_root,
+                local_root=settings.local_root,
+                device=settings.device,
+                explorer_url=settings.explorer_url,
             )
         },
         executor=EXECUTOR,

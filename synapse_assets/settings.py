@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     postgres_url: SecretStr | None = Field(
         None, description="Database for Dagster's history, postgresql://...; without one, SQLite files in local_root."
     )
+    explorer_url: str = Field(
+        "http://127.0.0.1:8050", description="Where `synapse-assets explore` is reached, for links in the Dagster UI."
+    )
     webhook_url: SecretStr | None = Field(
         None, description='Address that failures are posted to as {"text": ...}, as chat programs take it.'
     )

@@ -219,11 +219,13 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
     if "cluster" not in warehouse.points.categories:
         raise BadInput("no clusters were published for this dataset yet: materialise clusters and the warehouse")
     cards = [_card(warehouse.points, card) for card in _cluster_cards(warehouse)]
+    coloured = next(one for one in ("target", "neuron_type", "brain_region") if one in warehouse.points.categories)
     return {
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
         "stability": _stability(warehouse),
-        "colours": _colours(warehouse.points, "target") if "target" in warehouse.points.categories else {},
+        "coloured": CATEGORIES[coloured],
+        "colours": _colours(warehouse.points, coloured),
     }
 
 

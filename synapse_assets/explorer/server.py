@@ -28,7 +28,8 @@ _HERE = Path(__file__).parent
 # What a page may load: nothing from elsewhere. Bokeh needs inline script and style, and evaluates the map's callbacks.
 _POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: wss:; frame-ancestors 'self'; form-action 'self'"
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'self'; form-action 'self'"
 )
 
 
@@ -170,7 +171,7 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
     def header(dataset: str, active: str) -> str:
         return templates.get_template("header.html").render(dataset=dataset, active=active)
 
-    add_maps(app, releases, [one.name for one in every], header, "/look/explorer.css")
+    add_maps(app, releases, [one.name for one in every], header, "/look")
     return app
 
 

@@ -1,17 +1,22 @@
-"""Which vectors are nearest to a vector: exact, by four measures, the best of each class side by side.
+"""Which vectors are nearest to a vector: by four measures, the best of each class side by side.
 
-Where vectors and facts come from belongs to `warehouse`; an index over more vectors than memory holds to `stores`.
+Where vectors and facts come from belongs to `warehouse`; building an index to `stores.vector_index`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.query.points import Category
 from synapse_assets.schema import BadInput
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.rows import vector_matrix
+from synapse_assets.stores.vector_index import nearest
 
 Metric = Literal["cosine", "l2", "l1", "inner_product"]
 METRICS: Mapping[str, str] = {
@@ -22,65 +27,163 @@ METRICS: Mapping[str, str] = {
 }
 # Rows whose differences are held at once where a measure needs them: 64 MB at 1,000 dimensions.
 _ROWS_AT_ONCE = 16_384
+# So many neighbours are asked of an index, and again more if a class comes short.
+_REACHES = (2_000, 30_000)
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """The vectors of N synapses in memory: float32 (N, dimensions). `present` bool (N,): who has one."""
+class Found:
+    """The nearest rows of one class (None: of all), nearest first, and their distances."""
 
-    matrix: npt.NDArray[np.float32]
+    name: str | None
+    rows: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float32]
+
+
+class Vectors(Protocol):
+    """The vectors of N synapses, in the order of their points. `present` bool (N,): who has one."""
+
     present: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.float32]
 
-    @classmethod
-    def of(cls, matrix: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> "Vectors":
-        """With their lengths."""
-        return cls(matrix, present, np.sqrt(np.einsum("ij,ij->i", matrix, matrix)))
+    def at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The vectors of those rows, in their order, float32 (n, dimensions)."""
 
-    def distances(
-        self, query: npt.NDArray[np.float32], metric: Metric, among: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.float32]:
-        """Distance of the query (dimensions,) to each vector, float32 (N,); meaningful for those `among` only.
+    def nearest(
+        self,
+        query: npt.NDArray[np.float32],
+        metric: Metric,
+        among: npt.NDArray[np.bool_],
+        k: int,
+        columns: Category | None,
+    ) -> list[Found]:
+        """The `k` nearest rows of those `among` (N,): of all as one list, or of each class of `columns`.
 
-        Raises BadInput for an unknown metric.
+        Classes of which nothing is among them are left out; a class with fewer than `k` has all of its rows. Raises BadInput for
+        an unknown metric.
         """
-        if metric not in get_args(Metric):
-            raise BadInput(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
+
+
+class VectorsInMemory:
+    """Vectors as one matrix, float32 (N, dimensions): exact, and quicker than any index until memory is short."""
+
+    def __init__(self, matrix: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> None:
+        self.present = present
+        self._matrix = matrix
+        self._lengths = _lengths(matrix)
+
+    def at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """See `Vectors`."""
+        return self._matrix[rows]
+
+    def nearest(
+        self,
+        query: npt.NDArray[np.float32],
+        metric: Metric,
+        among: npt.NDArray[np.bool_],
+        k: int,
+        columns: Category | None,
+    ) -> list[Found]:
+        """See `Vectors`. Equal distances keep the order of the rows."""
+        found = np.full(len(self._matrix), np.inf, dtype=np.float32)
         if metric == "l1":
-            found = np.full(len(self.matrix), np.inf, dtype=np.float32)
             rows = np.flatnonzero(among)
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows[start : start + _ROWS_AT_ONCE]
-                found[some] = np.abs(self.matrix[some] - query).sum(axis=1)
-            return found
-        products = self.matrix @ query
-        if metric == "inner_product":
-            return np.asarray(-products)
-        length = np.linalg.norm(query)
+                found[some] = distances(self._matrix[some], query, metric)
+        else:
+            found = distances(self._matrix, query, metric, self._lengths)
+        return nearest_rows(found, among, k, columns)
+
+
+class StoredVectors:
+    """Vectors that stay in their Lance table, read through its index: for more than memory should hold.
+
+    numbers: int64 (N,), the row of each point in the table, -1 where it has none. Cosine distances go through the index as far
+    as it reaches; what it leaves short (a class of which nothing is near) and the other metrics are read through whole.
+    """
+
+    def __init__(self, table: RegionTable, ids: pa.Array, numbers: npt.NDArray[np.int64]) -> None:
+        self.present = numbers >= 0
+        self._table, self._ids, self._numbers = table, ids, numbers
+
+    def at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """See `Vectors`."""
+        return vector_matrix(self._table.take(self._numbers[rows].tolist(), ["vector"]))
+
+    def nearest(
+        self,
+        query: npt.NDArray[np.float32],
+        metric: Metric,
+        among: npt.NDArray[np.bool_],
+        k: int,
+        columns: Category | None,
+    ) -> list[Found]:
+        """See `Vectors`; of cosine distance nearly exact, as the check of `vector_index` says."""
+        values = np.full(len(among), np.inf, dtype=np.float32)
         if metric == "cosine":
-            return np.asarray(1 - products / np.maximum(self.lengths * length, np.finfo(np.float32).tiny))
-        return np.asarray(np.sqrt(np.maximum(self.lengths**2 + length**2 - 2 * products, 0)))
+            for reach in _REACHES:
+                near = nearest(self._table, query, min(reach, len(among)))
+                rows = pc.index_in(near.column("synapse_id"), value_set=self._ids)
+                known = pc.is_valid(rows).to_numpy(zero_copy_only=False)
+                values[rows.drop_null().to_numpy()] = near.column("distance").to_numpy()[known]
+                found = nearest_rows(values, among, k, columns)
+                if all(np.isfinite(one.distances).all() for one in found):
+                    return found
+        short = among & ~np.isfinite(values)
+        for batch in self._table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
+            rows = pc.fill_null(pc.index_in(batch.column("synapse_id"), value_set=self._ids), -1)
+            at = rows.to_numpy(zero_copy_only=False)
+            wanted = (at >= 0) & short[at]
+            if wanted.any():
+                matrix = vector_matrix(pa.Table.from_batches([batch.filter(pa.array(wanted))]))
+                values[at[wanted]] = distances(matrix, query, metric)
+        return nearest_rows(values, among, k, columns)
+
+
+def distances(
+    matrix: npt.NDArray[np.float32],
+    query: npt.NDArray[np.float32],
+    metric: Metric,
+    lengths: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Distance of the query (dimensions,) to each row of a matrix (n, dimensions), float32 (n,).
+
+    `lengths` (n,) of the rows, where they are known. Raises BadInput for an unknown metric.
+    """
+    if metric not in get_args(Metric):
+        raise BadInput(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
+    if metric == "l1":
+        return np.asarray(np.abs(matrix - query).sum(axis=1))
+    products = matrix @ query
+    if metric == "inner_product":
+        return np.asarray(-products)
+    lengths = _lengths(matrix) if lengths is None else lengths
+    length = np.linalg.norm(query)
+    if metric == "cosine":
+        return np.asarray(1 - products / np.maximum(lengths * length, np.finfo(np.float32).tiny))
+    return np.asarray(np.sqrt(np.maximum(lengths**2 + length**2 - 2 * products, 0)))
 
 
 def nearest_rows(
-    distances: npt.NDArray[np.float32], among: npt.NDArray[np.bool_], k: int, columns: Category | None
-) -> list[tuple[str | None, npt.NDArray[np.int64]]]:
-    """The `k` nearest rows of those `among`, nearest first: of all as one list (None), or of each class of `columns`.
-
-    Classes of which nothing is among them are left out; a class with fewer than `k` has all of its rows. Equal distances keep
-    the order of the rows.
-    """
+    values: npt.NDArray[np.float32], among: npt.NDArray[np.bool_], k: int, columns: Category | None
+) -> list[Found]:
+    """The rows with the smallest of some values (N,), as `Vectors.nearest` gives them."""
     rows = np.flatnonzero(among)
     if columns is None:
-        return [(None, _first(distances, rows, k))]
+        return [_first(None, values, rows, k)]
     codes = columns.codes[rows]
-    found = [(value, rows[codes == code]) for code, value in enumerate(columns.names)]
-    return [(value, _first(distances, of_class, k)) for value, of_class in found if len(of_class)]
+    found = [(name, rows[codes == code]) for code, name in enumerate(columns.names)]
+    return [_first(name, values, of_class, k) for name, of_class in found if len(of_class)]
 
 
-def _first(distances: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
-    values = distances[rows]
+def _first(name: str | None, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int) -> Found:
+    some = values[rows]
     if k < len(rows):
-        limit = np.partition(values, k - 1)[k - 1]
-        rows, values = rows[values <= limit], values[values <= limit]
-    return rows[np.argsort(values, kind="stable")[:k]]
+        limit = np.partition(some, k - 1)[k - 1]
+        rows, some = rows[some <= limit], some[some <= limit]
+    order = np.argsort(some, kind="stable")[:k]
+    return Found(name, rows[order], some[order])
+
+
+def _lengths(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", matrix, matrix)))

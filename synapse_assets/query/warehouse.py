@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.query.points import NO_FILTERS, Filters, Points, points_from_table
-from synapse_assets.query.search import Metric, Vectors, nearest_rows
+from synapse_assets.query.search import Metric, StoredVectors, Vectors, VectorsInMemory
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
@@ -22,6 +22,7 @@ from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
+from synapse_assets.stores.vector_index import EXACT_BELOW
 from synapse_assets.stores.warehouse import cursor_of, open_file, release_content
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _BESIDE = {
     "tiles": ("valid_fraction",),
 }
 _ROWS_AT_ONCE = 16_384
+_TYPICAL_OF = 20_000
 _GROUPS = "select investigation_group from projection group by all order by all"
 # Synapses that the map was fitted on have their clusters; those observed later, their predictions.
 _POINTS_OF_GROUP = """
@@ -145,6 +147,8 @@ class Warehouse:
     ) -> pd.DataFrame:
         """The `k` synapses whose vectors are nearest, nearest first; or the `k` nearest of each class, side by side.
 
+        Exact up to `EXACT_BELOW` synapses; above, cosine distance goes through the index (see the asset `vector_index`).
+
         Give the id of a synapse, an image (uint8, (sections, height, width), axes z y x, of the dataset's tile size), or a
         place in the volume (x, y, z in nanometres), where a tile is cut. `columns` names a column of classes, such as "target"
         or "cluster": then there are `k` rows for each class, a rare one included. `metric`: see `search.METRICS`.
@@ -170,7 +174,7 @@ class Warehouse:
             row = points.row(synapse_id)
             if not vectors.present[row]:
                 raise BadInput(f"synapse '{synapse_id}' has no vector in the release of {self._store.dataset}")
-            query = vectors.matrix[row]
+            query = vectors.at(np.array([row]))[0]
             among[row] = False
             if leave_out_own_neuron and points.neurons[row] >= 0:
                 among &= points.neurons != points.neurons[row]
@@ -186,12 +190,11 @@ class Warehouse:
                 among &= ~points.near(place, leave_out_within_nm, None)
         if not among.any():
             raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
-        distances = vectors.distances(query, metric, among)
-        found = nearest_rows(distances, among, k, None if columns is None else points.category(columns))
-        rows = np.concatenate([of_class for _, of_class in found])
-        answer = points.frame(rows).assign(distance=distances[rows])
+        found = vectors.nearest(query, metric, among, k, None if columns is None else points.category(columns))
+        rows = np.concatenate([one.rows for one in found])
+        answer = points.frame(rows).assign(distance=np.concatenate([one.distances for one in found]))
         if columns is not None:
-            answer.insert(0, "column", [value for value, of_class in found for _ in of_class])
+            answer.insert(0, "column", [one.name for one in found for _ in one.rows])
         return answer
 
     @cached_property
@@ -215,15 +218,17 @@ class Warehouse:
             version = int(self.release["tables"]["embeddings"]["version"])
         except (KeyError, TypeError, ValueError):
             raise self._older("its release does not name encoder, dimensions and version of the vectors") from None
+        table = self._store.vectors(encoder, dimensions).at_version(version)
+        if len(self.points) > EXACT_BELOW:
+            return StoredVectors(table, self.points.ids, table.numbers_of(self.points.ids))
         matrix = np.zeros((len(self.points), dimensions), dtype=np.float32)
         present = np.zeros(len(self.points), dtype=bool)
-        table = self._store.vectors(encoder, dimensions).at_version(version)
         for batch in table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
             rows = pc.index_in(batch.column("synapse_id"), value_set=self.points.ids)
             known = batch.filter(pc.is_valid(rows))
             at = rows.drop_null().to_numpy()
             matrix[at], present[at] = vector_matrix(pa.Table.from_batches([known])), True
-        return Vectors.of(matrix, present)
+        return VectorsInMemory(matrix, present)
 
     def tile(self, synapse_id: str) -> npt.NDArray[np.uint8]:
         """The picture of a synapse, uint8 (sections, size_px, size_px), axes z y x. Raises BadInput if there is none."""
@@ -290,10 +295,15 @@ class Warehouse:
             )
 
     def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
-        """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points."""
-        vectors = self.vectors
-        rows = np.flatnonzero(among & vectors.present)
-        unit = vectors.matrix[rows] / np.maximum(vectors.lengths[rows], np.finfo(np.float32).tiny)[:, None]
+        """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points.
+
+        Of more than 20,000 a random sample of that many is looked at, the same every time.
+        """
+        rows = np.flatnonzero(among & self.vectors.present)
+        if len(rows) > _TYPICAL_OF:
+            rows = np.sort(np.random.default_rng(0).permutation(rows)[:_TYPICAL_OF])
+        matrix = self.vectors.at(rows)
+        unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
 
     def probabilities(self, synapse_id: str) -> dict[str, float]:

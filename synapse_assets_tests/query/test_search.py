@@ -1,24 +1,54 @@
-"""Nearest vectors by four measures and by class, against brute force."""
+"""Nearest vectors by four measures and by class, in memory and through a stored index, against brute force."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from synapse_assets.query.points import points_from_table
-from synapse_assets.query.search import METRICS, Metric, Vectors, nearest_rows
-from synapse_assets.schema import BadInput
+from synapse_assets.query import search
+from synapse_assets.query.points import Category, points_from_table
+from synapse_assets.query.search import METRICS, Metric, StoredVectors, Vectors, VectorsInMemory
+from synapse_assets.schema import BadInput, embedding_table
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.vector_index import build_or_refresh
 
-ROWS, DIMENSIONS = 3000, 24
+ROWS, DIMENSIONS, K = 6000, 24, 4
+QUERY = 7
+IDS = pa.array([f"{at:05d}" for at in range(ROWS)])
+
+
+def planted() -> tuple[np.ndarray, np.ndarray, Category]:
+    """Vectors around 40 centres, which of them take part, and their classes: one of them rare, one far from the query."""
+    rng = np.random.default_rng(3)
+    centre = rng.integers(0, 40, ROWS)
+    matrix = (rng.normal(size=(40, DIMENSIONS))[centre] * 3 + rng.normal(size=(ROWS, DIMENSIONS))).astype(np.float16)
+    names = np.where(centre == (centre[QUERY] + 1) % 40, "far", rng.choice(["common", "frequent"], ROWS))
+    names[rng.choice(ROWS, 9, replace=False)] = "rare"
+    table = pa.table({"synapse_id": IDS, "neuron_id": pa.nulls(ROWS, pa.int64()), "target": names.tolist()})
+    return matrix.astype(np.float32), rng.random(ROWS) < 0.6, points_from_table(table).categories["target"]
 
 
 @pytest.fixture(scope="module")
-def planted() -> tuple[Vectors, np.ndarray]:
-    rng = np.random.default_rng(3)
-    matrix = rng.normal(size=(ROWS, DIMENSIONS)).astype(np.float32)
-    return Vectors.of(matrix, np.ones(ROWS, dtype=bool)), rng.random(ROWS) < 0.4
+def stored(tmp_path_factory: pytest.TempPathFactory) -> RegionTable:
+    """The planted vectors in a Lance table with an index."""
+    schema = embedding_table(DIMENSIONS)
+    table = RegionTable(str(tmp_path_factory.mktemp("vectors") / "planted.lance"), schema)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(planted()[0].ravel(), pa.float16()), DIMENSIONS)
+    columns = {"synapse_id": IDS, "brain_region": ["EB"] * ROWS, "tile_hash": ["0"] * ROWS, "model_id": ["m"] * ROWS}
+    table.replace_region("EB", pa.table({**columns, "vector": vectors}).select(schema.names).cast(schema.arrow), [])
+    assert build_or_refresh(table, exact_below=100).indexed_rows == ROWS
+    return table.at_version(table.version)
 
 
-def brute(matrix: np.ndarray, query: np.ndarray, metric: str) -> np.ndarray:
-    big, q = matrix.astype(np.float64), query.astype(np.float64)
+@pytest.fixture(params=["in memory", "stored"])
+def vectors(request: pytest.FixtureRequest, stored: RegionTable) -> Vectors:
+    matrix, _, _ = planted()
+    if request.param == "in memory":
+        return VectorsInMemory(matrix, np.ones(ROWS, dtype=bool))
+    return StoredVectors(stored, IDS, stored.numbers_of(IDS))
+
+
+def brute(query: np.ndarray, metric: str) -> np.ndarray:
+    big, q = planted()[0].astype(np.float64), query.astype(np.float64)
     if metric == "cosine":
         return 1 - (big @ q) / np.linalg.norm(big, axis=1) / np.linalg.norm(q)
     if metric == "inner_product":
@@ -27,33 +57,31 @@ def brute(matrix: np.ndarray, query: np.ndarray, metric: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_distances_are_those_of_brute_force(planted: tuple[Vectors, np.ndarray], metric: Metric) -> None:
-    vectors, among = planted
-    found = vectors.distances(vectors.matrix[7], metric, among)
-    expected = brute(vectors.matrix, vectors.matrix[7], metric)
-    np.testing.assert_allclose(found[among], expected[among], rtol=1e-4, atol=1e-3)
+def test_the_best_of_each_class_whatever_its_size(
+    vectors: Vectors, metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_REACHES", (20, 100))
+    _, among, column = planted()
+    query = vectors.at(np.array([QUERY]))[0]
+    expected = brute(query, metric)
+    found = {one.name: one for one in vectors.nearest(query, metric, among, K, column)}
+    assert set(found) == {"common", "frequent", "rare", "far"}
+    for code, name in enumerate(column.names):
+        members = np.flatnonzero(among & (column.codes == code))
+        nearest = members[np.argsort(expected[members], kind="stable")][:K]
+        np.testing.assert_allclose(found[name].distances, expected[nearest], rtol=1e-3, atol=1e-3)
+        if metric == "cosine":
+            assert set(found[name].rows) == set(nearest)
+    assert 0 < len(found["rare"].rows) <= K
 
 
-def test_the_best_of_each_class_whatever_its_size(planted: tuple[Vectors, np.ndarray]) -> None:
-    import pyarrow as pa
-
-    vectors, among = planted
-    rng = np.random.default_rng(5)
-    names = np.where(rng.random(ROWS) < 0.002, "rare", rng.choice(["common", "frequent"], ROWS)).tolist()
-    ids = [f"{at:05d}" for at in range(ROWS)]
-    table = pa.table({"synapse_id": ids, "neuron_id": pa.nulls(ROWS, pa.int64()), "target": names})
-    column = points_from_table(table).categories["target"]
-    distances = vectors.distances(vectors.matrix[7], "cosine", among)
-    found = dict(nearest_rows(distances, among, 4, column))
-    for name in ("common", "frequent", "rare"):
-        members = [at for at in range(ROWS) if among[at] and names[at] == name]
-        assert found[name].tolist() == sorted(members, key=lambda at: distances[at])[:4]
-    assert 0 < len(found["rare"]) <= 4
-    ((_, everything),) = nearest_rows(distances, among, ROWS, None)
-    assert len(everything) == among.sum()
+def test_all_of_them_in_one_list(vectors: Vectors) -> None:
+    _, among, _ = planted()
+    (found,) = vectors.nearest(vectors.at(np.array([QUERY]))[0], "cosine", among, ROWS, None)
+    assert len(found.rows) == among.sum()
+    assert (np.diff(found.distances) >= 0).all()
 
 
-def test_an_unknown_metric_is_told(planted: tuple[Vectors, np.ndarray]) -> None:
-    vectors, among = planted
+def test_an_unknown_metric_is_told(vectors: Vectors) -> None:
     with pytest.raises(BadInput, match="no metric 'euclid'; there are cosine, l2, l1, inner_product"):
-        vectors.distances(vectors.matrix[0], "euclid", among)  # type: ignore[arg-type]
+        vectors.nearest(np.ones(DIMENSIONS, np.float32), "euclid", np.ones(ROWS, dtype=bool), 3, None)  # type: ignore[arg-type]

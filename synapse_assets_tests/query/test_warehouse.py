@@ -115,7 +115,9 @@ def test_a_place_in_the_volume_is_cut_and_compared(finished_lab: Lab) -> None:
 
 def test_typical_members_are_those_near_the_mean_direction(warehouse: Warehouse) -> None:
     among = warehouse.points.select(Filters({"target": ["gaba"]}))
-    unit = warehouse.vectors.matrix[among] / np.linalg.norm(warehouse.vectors.matrix[among], axis=1, keepdims=True)
+    unit = warehouse.vectors.at(np.flatnonzero(among)) / np.linalg.norm(
+        warehouse.vectors.at(np.flatnonzero(among)), axis=1, keepdims=True
+    )
     expected = np.flatnonzero(among)[np.argsort(-(unit @ unit.mean(axis=0)))][:4]
     assert warehouse.typical(among, 4).tolist() == expected.tolist()
 

@@ -125,6 +125,7 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 **watch.numbers(rows["synapses"], sum(rows.values())),
                 "dagster/row_count": rows["synapses"],
                 "file": dg.MetadataValue.path(store.warehouse_address),
+                "explorer": dg.MetadataValue.url(f"{installation.explorer_url}/{dataset.name}"),
                 "tables": dg.MetadataValue.md(f"| table | rows |\n|---|---|\n{listed}"),
                 "release": dg.MetadataValue.json(release),
             },

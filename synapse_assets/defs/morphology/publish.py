@@ -75,6 +75,7 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 **watch.numbers(rows["synapses"], sum(rows.values())),
                 "dagster/row_count": rows["synapses"],
                 "file": dg.MetadataValue.path(store.warehouse_address),
+                "explorer": dg.MetadataValue.url(installation.explorer_url),
                 "verdicts": dg.MetadataValue.md(f"| group | verdict | why |\n|---|---|---|\n{told}"),
                 "tables": dg.MetadataValue.md(f"| table | rows |\n|---|---|\n{listed}"),
                 "release": dg.MetadataValue.json(release),
