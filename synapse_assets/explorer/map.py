@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import numpy as np
 import numpy.typing as npt
@@ -40,21 +40,11 @@ _CHOICES = 300
 _LOOK_FOR_NEWER_MS = 30_000
 
 
-def site_header(dataset: str, active: str) -> str:
-    """Links to the pages of a dataset, as HTML: a stand-in until the server hands its own over."""
-    pages = {"Map": "map", "Search": "search", "Clusters": "clusters", "Classes": "classes"}
-    links = "".join(
-        f'<a href="/{quote(dataset, safe="")}/{path}"{" aria-current=page" if path == active else ""}>{title}</a>'
-        for title, path in pages.items()
-    )
-    return f'<header class="site"><strong>{escape(dataset)}</strong><nav aria-label="Pages">{links}</nav></header>'
-
-
 def add_maps(
     app: "FastAPI",
     releases: Callable[[str], "Warehouse"],
     datasets: Sequence[str],
-    header: Callable[[str, str], str] = site_header,
+    header: Callable[[str, str], str],
     look: str = "/look",
     hosts: Sequence[str] = ("127.0.0.1:*", "localhost:*"),
 ) -> None:
@@ -254,7 +244,9 @@ class _MapPage:
         if asked and asked not in columns:
             self._messages.append(f"there is no column '{asked}' to colour by; there are {', '.join(columns)}")
         self._colour.options = {title: name for name, title in columns.items()}
-        self._colour.value = asked if asked in columns else next(iter(columns))
+        categories = self._points.categories
+        several = [name for name in columns if name not in categories or len(categories[name].names) > 1]
+        self._colour.value = asked if asked in columns else next(iter(several or columns))
         self._any_of: dict[str, Any] = {}
         for name in CATEGORIES:
             values = self._agreeable(name, self._asked.get(name, []), lambda value: value)

@@ -337,11 +337,11 @@ def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> li
     colours = _colours(points, question.columns)
     return [
         {
-            "title": value,
-            "colour": colours[str(value)],
+            "title": f"cluster {name}" if question.columns == "cluster" else name,
+            "colour": colours[str(name)],
             "tiles": [_with_distance(points, one) for one in rows.itertuples()],
         }
-        for value, rows in found.groupby("column", sort=False)
+        for name, rows in found.groupby("column", sort=False)
     ]
 
 

@@ -84,6 +84,10 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
     def start(request: Request) -> HTMLResponse:
         return page(request, "start.html", dataset="", active="", shown=[pages.summary(releases, one) for one in every])
 
+    @app.get("/favicon.ico", response_class=RedirectResponse)
+    def icon() -> str:
+        return "/look/icon.svg"
+
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:
         releases(dataset)

@@ -7,7 +7,19 @@ import os
 import subprocess
 import sys
 
-MODULES = ("imports", "tiles", "commits", "ingest", "region", "embedding", "projection", "stability", "search", "demo")
+MODULES = (
+    "imports",
+    "tiles",
+    "commits",
+    "ingest",
+    "region",
+    "embedding",
+    "projection",
+    "stability",
+    "search",
+    "explorer",
+    "demo",
+)
 STUDY_FOLDER = os.environ.get("SYNAPSE_VNC_SSTEM_FOLDER")
 
 

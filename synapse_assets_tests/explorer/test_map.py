@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 HOSTILE = "<script>alert('x')</script>\"&\n'"
 
 
+def no_header(dataset: str, active: str) -> str:
+    """Stands where the links to the other pages stand."""
+    return '<header class="site"></header>'
+
+
 def planted(count: int, seed: int = 0, **columns: Any) -> Points:
     """Points in a disc, ids and classes hostile; every tenth is not on the map, every seventh has no class."""
     rng = np.random.default_rng(seed)
@@ -250,7 +255,7 @@ def maps() -> Iterator[str]:
         return releases[name]
 
     app = FastAPI()
-    add_maps(app, release, ["few", "many", "none", "unpublished"])
+    add_maps(app, release, ["few", "many", "none", "unpublished"], no_header)
     served = Served(app)
     yield served.url
     served.stop()
@@ -384,7 +389,7 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
     monkeypatch.setattr(synapse_assets.explorer.map, "_LOOK_FOR_NEWER_MS", 100)
     out = {"few": Planted(planted(100))}
     app = FastAPI()
-    add_maps(app, lambda name: out[name], ["few"])  # type: ignore[arg-type, return-value]
+    add_maps(app, lambda name: out[name], ["few"], no_header)  # type: ignore[arg-type, return-value]
     served = Served(app)
     try:
         opened(page, f"{served.url}/few/map")
