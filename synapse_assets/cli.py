@@ -74,7 +74,9 @@ def explore(
     settings = Settings()
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
     Console().print(f"Explorer: http://{host}:{port}   data: {settings.data_root}")
-    uvicorn.run(create_app(datasets, settings.data_root), host=host, port=port, log_level="warning")
+    uvicorn.run(
+        create_app(datasets, settings.data_root, settings.explorer_url), host=host, port=port, log_level="warning"
+    )
 
 
 class Part(StrEnum):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +26,7 @@ from synapse_assets.query import Warehouse
 from synapse_assets.schema import BadInput
 
 _HERE = Path(__file__).parent
+_THIS_MACHINE = ("127.0.0.1:*", "localhost:*")
 # What a page may load: nothing from elsewhere. Bokeh needs inline script and style, and evaluates the map's callbacks.
 _POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
@@ -33,8 +35,10 @@ _POLICY = (
 )
 
 
-def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str | Path) -> FastAPI:
-    """The explorer of these datasets as an ASGI application.
+def create_app(
+    datasets: Sequence[EmDataset | MorphologyDataset], data_root: str | Path, url: str = "http://127.0.0.1:8050"
+) -> FastAPI:
+    """The explorer of these datasets as an ASGI application. `url`: where people reach it, if not on this machine itself.
 
     A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
     """
@@ -175,7 +179,7 @@ def create_app(datasets: Sequence[EmDataset | MorphologyDataset], data_root: str
     def header(dataset: str, active: str) -> str:
         return templates.get_template("header.html").render(dataset=dataset, active=active)
 
-    add_maps(app, releases, [one.name for one in every], header, "/look")
+    add_maps(app, releases, [one.name for one in every], header, "/look", [*_THIS_MACHINE, urlsplit(url).netloc])
     return app
 
 

@@ -1,5 +1,6 @@
 """One release of a dataset, open for questions: SQL, similar synapses, facts and pictures."""
 
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -26,6 +27,8 @@ from synapse_assets.stores.vector_index import EXACT_BELOW
 from synapse_assets.stores.warehouse import cursor_of, open_file, release_content
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from synapse_assets.datasets import EmDataset, MorphologyDataset
     from synapse_assets.vision.encoder import Encoder
 
@@ -245,6 +248,33 @@ class Warehouse:
         if -1 in numbers:
             raise BadInput(f"there is no picture of synapse '{synapse_ids[numbers.index(-1)]}' in this release")
         return decode_tiles(self._released_tiles.take(numbers, ["image"]).column("image"))
+
+    def picture(self, found: pd.DataFrame, across: int = 8) -> "Image.Image":
+        """The tiles of an answer of `similar` as one image, which a notebook shows: side by side if it has columns.
+
+        The middle section of each, with its id and distance below; `across` tiles in a row where the answer is one list. Raises
+        BadInput for a synapse without a picture, or an answer without rows.
+        """
+        from PIL import Image
+
+        from synapse_assets.volumes.pictures import tile_sheet
+
+        ids = found["synapse_id"].tolist()
+        if not ids:
+            raise BadInput("there is nothing to show: the answer has no rows")
+        labels = [f"{one} {far:.3f}" for one, far in zip(ids, found["distance"], strict=True)]
+        tiles = self.tiles(ids)
+        if "column" in found:
+            names = found["column"].unique().tolist()
+            rank = found.groupby("column", sort=False).cumcount().to_numpy()
+            place = rank * len(names) + pd.Index(names).get_indexer(found["column"])
+            across = len(names)
+            sheet = np.full((int(place.max()) // across * across + across, *tiles.shape[1:]), 255, dtype=np.uint8)
+            sheet[place] = tiles
+            beside = dict(zip(place.tolist(), labels, strict=True))
+            first = {at: f"{name}: {beside[at]}" for at, name in enumerate(names)}
+            tiles, labels = sheet, [{**beside, **first}.get(at, "") for at in range(len(sheet))]
+        return Image.open(io.BytesIO(tile_sheet(tiles, across, labels)))
 
     @cached_property
     def _released_tiles(self) -> RegionTable:

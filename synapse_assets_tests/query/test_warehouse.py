@@ -146,3 +146,16 @@ def test_another_release_is_noticed(make_lab: Callable[..., Lab]) -> None:
         lab.materialize("warehouse")
         assert warehouse.is_outdated()
         assert warehouse.similar("s010", k=5).equals(before), "who holds the old one keeps asking it"
+
+
+def test_an_answer_becomes_a_picture(warehouse: Warehouse) -> None:
+    answer = warehouse.similar("s010", k=2, columns="target")
+    picture = np.asarray(warehouse.picture(answer))
+    tiles = warehouse.tiles(answer["synapse_id"].tolist())
+    side = tiles.shape[-1]
+    for number, tile in enumerate(tiles):
+        column, rank = divmod(number, 2)
+        left, top = 4 + column * (side + 4), 4 + rank * (side + 4 + 14)
+        assert (picture[top : top + side, left : left + side] == tile[len(tile) // 2]).all()
+    with pytest.raises(BadInput, match="nothing to show"):
+        warehouse.picture(answer.iloc[:0])
