@@ -231,8 +231,10 @@ def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     every = ["full", "readonly", "s3", "postgres"]
-    parser.add_argument("kinds", nargs="*", choices=[[], *every], default=every)
-    kinds = parser.parse_args().kinds
+    parser.add_argument("kinds", nargs="*", help=f"of {', '.join(every)}; all of them unless named")
+    kinds = parser.parse_args().kinds or every
+    if not set(kinds) <= set(every):
+        parser.error(f"there are {', '.join(every)}")
     quiet()
     report = Report("outages")
     with tempfile.TemporaryDirectory() as name:
