@@ -28,7 +28,7 @@ METRICS: Mapping[str, str] = {
 # Rows whose differences are held at once where a measure needs them: 64 MB at 1,000 dimensions.
 _ROWS_AT_ONCE = 16_384
 # So many neighbours are asked of an index, and again more if a class comes short.
-_REACHES = (2_000, 30_000)
+_REACHES = (300, 3_000, 30_000)
 
 
 @dataclass(frozen=True)

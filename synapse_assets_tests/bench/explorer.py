@@ -31,7 +31,7 @@ from synapse_assets.schema import (
 )
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import vector_rows
-from synapse_assets.stores.vector_index import build_or_refresh
+from synapse_assets.stores.vector_index import EXACT_BELOW, build_or_refresh
 from synapse_assets.stores.warehouse import build_warehouse
 from synapse_assets_tests.bench.search import WIDTH, drawn
 from synapse_assets_tests.explorer.conftest import Served
@@ -135,12 +135,13 @@ def measure(rows: int) -> None:
                 "one list": "&columns=",
             }.items():
                 spent, found = [], []
-                for one in ids:
+                # Without an index every vector is read for every question.
+                for one in ids[:5] if "l1" in more and rows > EXACT_BELOW else ids:
                     began = time.perf_counter()
                     answer = web.get(f"{asked}{one}{more}").raise_for_status().json()
                     spent.append(time.perf_counter() - began)
                     found.append({row["synapse_id"] for row in answer})
-                recall = np.mean([len(a & b) / len(b) for a, b in zip(found, exact, strict=True)])
+                recall = np.mean([len(a & b) / len(b) for a, b in zip(found, exact, strict=False)])
                 told = f"   recall {recall:.3f}" if not more else ""
                 print(f"{name:46s}{np.median(spent) * 1000:9.1f} ms   {np.median(spent) / base:5.1f} times{told}")
             gallery = np.median([_seconds(lambda: web.get(f"/{NAME}/gallery?target=gaba&seed=1")) for _ in range(5)])
@@ -214,8 +215,9 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--million", action="store_true", help="a million synapses as well")
+    million = parser.parse_args().million
     measure(100_000)
-    if parser.parse_args().million:
+    if million:
         measure(1_000_000)
 
 
