@@ -12,6 +12,7 @@ from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
 from synapse_assets.schema import BadInput
 
 MOST_IN_A_COLUMN = 50
+IN_ONE_LIST = 24
 _LEAST = "_least"
 _LONGEST_TEXT = 300
 
@@ -46,7 +47,7 @@ class Question:
         return urlencode(
             [
                 *([("synapse_id", asked.synapse_id)] if asked.synapse_id else []),
-                *([("place", ",".join(f"{x:g}" for x in asked.place_nm))] if asked.place_nm else []),
+                *([("place", ",".join(repr(x) for x in asked.place_nm))] if asked.place_nm else []),
                 *([("upload", asked.upload)] if asked.upload else []),
                 *asked.options(),
             ]
@@ -59,7 +60,7 @@ class Question:
             ("k", str(self.k)),
             ("metric", self.metric),
             ("own_neuron", "in" if self.own_neuron else "out"),
-            ("near_nm", f"{self.near_nm:g}"),
+            ("near_nm", repr(self.near_nm)),
             *filter_options(self.filters),
         ]
 
@@ -67,7 +68,7 @@ class Question:
 def filter_options(filters: Filters) -> list[tuple[str, str]]:
     """Name and value of each filter, as in an address."""
     chosen = [(name, value) for name, values in filters.any_of.items() for value in values]
-    return [*chosen, *((f"{name}{_LEAST}", f"{least:g}") for name, least in filters.least.items())]
+    return [*chosen, *((f"{name}{_LEAST}", repr(least)) for name, least in filters.least.items())]
 
 
 def read_filters(parameters: Parameters) -> Filters:
@@ -86,7 +87,8 @@ def read_filters(parameters: Parameters) -> Filters:
 def read_question(parameters: Parameters, default: Question) -> Question:
     """The search that an address asks for; what it does not name is as in `default`.
 
-    Raises BadInput in a sentence for what is no number, an unknown metric or column, or several queries at once.
+    Of several queries a typed place counts first, then an id. Raises BadInput in a sentence for what is no number, and for an
+    unknown metric or column.
     """
     listed = list(parameters)
     given: Mapping[str, str] = {name: text.strip() for name, text in listed}
@@ -96,21 +98,23 @@ def read_question(parameters: Parameters, default: Question) -> Question:
     columns = given.get("columns", default.columns)
     if columns and columns not in CATEGORIES:
         raise BadInput(f"no column '{_short(columns)}' of classes; there are {', '.join(CATEGORIES)}")
-    k = _number("number in a column", given["k"]) if given.get("k") else default.k
+    k = _number("number in a column", given["k"]) if given.get("k") else default.k if columns else IN_ONE_LIST
     if not 1 <= k <= MOST_IN_A_COLUMN or k != int(k):
         raise BadInput(f"a column shows 1 to {MOST_IN_A_COLUMN} synapses, not {k:g}")
-    queries = [name for name in ("synapse_id", "place", "upload") if given.get(name)]
-    if len(queries) > 1:
-        raise BadInput(f"ask for one thing at a time, not for {' and '.join(queries)}")
+    near_nm = _number("distance in space", given["near_nm"] or "0") if "near_nm" in given else default.near_nm
+    if near_nm < 0:
+        raise BadInput(f"distance in space: it is zero or more, not {near_nm:g} nm")
+    # What a person has typed wins over what the page has kept of the question before.
+    asked = next((name for name in ("place", "synapse_id", "place_before", "upload") if given.get(name)), "")
     return Question(
-        synapse_id=given.get("synapse_id", ""),
-        place_nm=read_place(given["place"]) if given.get("place") else None,
-        upload=given.get("upload", ""),
+        synapse_id=given[asked] if asked == "synapse_id" else "",
+        place_nm=read_place(given[asked]) if asked.startswith("place") else None,
+        upload=given[asked] if asked == "upload" else "",
         columns=columns,
         k=int(k),
         metric=metric,
         own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
-        near_nm=_number("distance in space", given["near_nm"]) if given.get("near_nm") else default.near_nm,
+        near_nm=near_nm,
         filters=read_filters(listed),
     )
 

@@ -64,7 +64,10 @@ def add_maps(
 
     def page_of(dataset: str) -> Callable[[], Any]:
         def page() -> Any:
-            asked = {name: [value.decode() for value in values] for name, values in pn.state.session_args.items()}
+            asked = {
+                name: [value.decode(errors="replace") for value in values]
+                for name, values in pn.state.session_args.items()
+            }
             return _MapPage(dataset, lambda: releases(dataset), planes, asked).template(header, look)
 
         return page
@@ -255,7 +258,8 @@ class _MapPage:
                 common = set(sorted(counts, key=lambda value: -counts[value])[:_CHOICES])
                 self._any_of[name] = pn.widgets.MultiChoice(
                     label=self._points.categories[name].title,
-                    options=[value for value in counts if value in common or value in values],
+                    # Bokeh shows the labels of this widget as HTML.
+                    options={escape(value): value for value in counts if value in common or value in values},
                     value=values,
                     placeholder="any" if len(common) == len(counts) else f"any, or of the {_CHOICES} most common",
                     **_WIDE,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from synapse_assets.query.points import NONE, NUMBERS, Points
 from synapse_assets.schema import BadInput
-from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+from synapse_assets.schema.colours import NOISE_COLOUR
 
 # Classes that a legend names; the rarer ones share one line, because nobody reads hundreds.
 LEGEND_CLASSES = 60
@@ -182,7 +182,7 @@ class Plane:
         kept = np.sort(np.argsort(-found, kind="stable")[:LEGEND_CLASSES])
         left = len(category.names) - len(kept)
         names = [category.names[at] for at in kept]
-        colours = [class_colours(category.names)[name] for name in names]
+        colours = [self.points.colours(column)[name] for name in names]
         # The last place is that of points without a class, which have code -1.
         places = np.full(len(category.names) + 1, len(kept), dtype=np.uint16)
         places[kept] = np.arange(len(kept))

@@ -1,13 +1,15 @@
 """What stands on each page, as plain values that the templates show. Which address leads where belongs to `server`."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
@@ -18,14 +20,15 @@ from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.schema import BadInput
-from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+from synapse_assets.schema.colours import NOISE_COLOUR
+from synapse_assets.volumes.volume import voxel_of
 
 # Tiles of a page: of what is most typical, and of a random sample.
 TYPICAL, SAMPLE = 6, 48
 NEAREST = 8
 # Lines of a composition; the rest is summed up.
 _LINES = 8
-# With more names than this a column is no choice for columns side by side.
+# Of more classes those with the nearest synapses stand side by side.
 _MOST_COLUMNS = 40
 
 
@@ -45,8 +48,9 @@ def summary(releases: Releases, one: Shown) -> dict[str, Any]:
     """Name, title and size of what is shown; or why there is nothing to see yet."""
     shown = {"name": one.name, "title": one.title, "description": one.dataset.description}
     try:
-        release = releases(one.name)
-        return {**shown, "synapses": len(release.points), "created": release.release["created"]}
+        warehouse = releases(one.name)
+        count = len(warehouse.points) if one.group else warehouse.release["tables"]["synapses"]["rows"]
+        return {**shown, "synapses": count, "created": warehouse.release["created"]}
     except BadInput as error:
         return {**shown, "reason": str(error)}
 
@@ -80,7 +84,7 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
         {"name": f"{name}_least", "title": NUMBERS[name], "value": question.filters.least.get(name, "")}
         for name in points.numbers
     ]
-    sides = {name: column.title for name, column in points.categories.items() if len(column.names) <= _MOST_COLUMNS}
+    sides = {name: column.title for name, column in points.categories.items()}
     return {
         "question": question,
         "columns": sides,
@@ -136,20 +140,27 @@ def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synaps
         "place_nm": place,
         "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
         "probabilities": warehouse.probabilities(synapse_id),
-        "colours": _colours(points, "target"),
+        "colours": points.colours("predicted") if "predicted" in points.categories else {},
     }
     if isinstance(dataset, EmDataset):
         name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
         if name in dataset.volumes:
             spec = dataset.volumes[name]
             shown["volume"] = name
-            shown["voxel"] = [round(x / size) for x, size in zip(place, spec.voxel_size_nm, strict=True)]
+            shown["voxel"] = voxel_of(np.array([place]), spec.voxel_size_nm)[0].tolist()
             shown["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)
             shown["neuroglancer"] = neuroglancer.link(spec, name, place, synapse_id)
-        shown["sections"] = range(warehouse.tile(synapse_id).shape[0])
-        default = default_question(dataset, warehouse)
-        near = warehouse.similar(synapse_id, k=NEAREST, leave_out_within_nm=default.near_nm)
-        shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
+        # What one synapse lacks is said in its place; the rest of the card stands.
+        try:
+            shown["sections"] = range(warehouse.tile(synapse_id).shape[0])
+        except BadInput as error:
+            shown["no_picture"] = str(error)
+        try:
+            near_nm = default_question(dataset, warehouse).near_nm
+            near = warehouse.similar(synapse_id, k=NEAREST, leave_out_within_nm=near_nm)
+            shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
+        except BadInput as error:
+            shown["no_neighbours"] = str(error)
     return shown
 
 
@@ -163,7 +174,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
     rows = np.flatnonzero(among)
     if not len(rows):
         raise BadInput("no synapse fulfils these filters")
-    sample = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
+    sample = np.sort(np.random.default_rng(abs(seed)).permutation(rows)[:SAMPLE])
     return {
         "filters": [
             (CATEGORIES.get(name) or f"least {NUMBERS[name.removesuffix('_least')]}", value)
@@ -192,7 +203,7 @@ def composition(points: Points, name: str, among: npt.NDArray[np.bool_]) -> dict
     column = points.category(name)
     counts = [(value, count) for value, count in column.counts(among).items() if count]
     largest = sorted(counts, key=lambda one: (one[0] == NONE, -one[1]))
-    total, colours = sum(count for _, count in counts), _colours(points, name)
+    total, colours = sum(count for _, count in counts), points.colours(name)
     lines: list[dict[str, Any]] = [
         {
             "value": value,
@@ -219,21 +230,23 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
     if "cluster" not in warehouse.points.categories:
         raise BadInput("no clusters were published for this dataset yet: materialise clusters and the warehouse")
     cards = [_card(warehouse.points, card) for card in _cluster_cards(warehouse)]
-    coloured = next(one for one in ("target", "neuron_type", "brain_region") if one in warehouse.points.categories)
+    kinds = ("target", "neuron_type", "brain_region", "cluster")
+    coloured = next(one for one in kinds if one in warehouse.points.categories)
     return {
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
         "stability": _stability(warehouse),
+        "none_is": NONE,
         "coloured": CATEGORIES[coloured],
-        "colours": _colours(warehouse.points, coloured),
+        "colours": warehouse.points.colours(coloured),
     }
 
 
-def cluster(warehouse: Warehouse, number: int) -> dict[str, Any]:
+def cluster(warehouse: Warehouse, number: int, seed: int) -> dict[str, Any]:
     """One cluster: its card, medoids, and what `gallery` shows. Raises BadInput for an unknown number."""
     if number < 0:
         raise BadInput("synapses in no cluster are noise; they are on the map in grey")
-    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), 0)
+    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), seed)
     card = next((_card(warehouse.points, one) for one in _cluster_cards(warehouse) if one["cluster"] == number), None)
     return {**shown, "number": number, "card": card, "stability": _stability(warehouse)}
 
@@ -246,7 +259,7 @@ def classes(warehouse: Warehouse) -> dict[str, Any]:
     target = points.categories["target"]
     shown: dict[str, Any] = {
         "counts": target.counts(),
-        "colours": _colours(points, "target"),
+        "colours": points.colours("target"),
         "scores": warehouse.release.get("scores", {}).get("synapse_classifier"),
         "confusion": None,
     }
@@ -288,7 +301,7 @@ def facts(points: Points, row: int) -> dict[str, Any]:
                 "name": name,
                 "title": column.title,
                 "value": value,
-                "colour": _colours(points, name).get(value, NOISE_COLOUR),
+                "colour": points.colours(name).get(value, NOISE_COLOUR),
             }
             for name, column in points.categories.items()
             if (value := column.value(row)) is not None and name != "out_of_fold"
@@ -322,7 +335,8 @@ def _similar(warehouse: Warehouse, question: Question, picture: npt.NDArray[np.u
         question.synapse_id or None,
         image=picture,
         place_nm=question.place_nm,
-        k=question.k if question.columns else question.k * 6,
+        k=question.k,
+        most_columns=_MOST_COLUMNS,
         columns=question.columns or None,
         metric=question.metric,  # type: ignore[arg-type]
         filters=question.filters,
@@ -334,7 +348,7 @@ def _similar(warehouse: Warehouse, question: Question, picture: npt.NDArray[np.u
 def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> list[dict[str, Any]]:
     if not question.columns:
         return [{"title": "", "colour": "", "tiles": [_with_distance(points, one) for one in found.itertuples()]}]
-    colours = _colours(points, question.columns)
+    colours = points.colours(question.columns)
     return [
         {
             "title": f"cluster {name}" if question.columns == "cluster" else name,
@@ -347,16 +361,6 @@ def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> li
 
 def _with_distance(points: Points, found: Any) -> dict[str, Any]:
     return {**facts(points, points.row(found.synapse_id)), "distance": found.distance}
-
-
-def _colours(points: Points, name: str) -> Mapping[str, str]:
-    """Colours of the classes of a column; known and predicted classes share theirs."""
-    if name in ("target", "predicted"):
-        both = [points.categories[one].names for one in ("target", "predicted") if one in points.categories]
-        names: Sequence[str] = sorted({value for values in both for value in values})
-    else:
-        names = points.categories[name].names
-    return {**class_colours(names), NONE: NOISE_COLOUR}
 
 
 def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -378,10 +382,13 @@ def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
-    known = [facts(points, points.row(one)) for one in card["medoids"]]
-    among = points.categories["cluster"].codes == points.categories["cluster"].code(
-        str(card["cluster"]) if card["cluster"] >= 0 else NONE
-    )
+    there = set(points.ids.filter(pc.is_in(points.ids, pa.array(card["medoids"], pa.string()))).to_pylist())
+    known = [facts(points, points.row(one)) for one in card["medoids"] if one in there]
+    name = str(card["cluster"]) if card["cluster"] >= 0 else NONE
+    column = points.categories["cluster"]
+    if name not in (NONE, *column.names):
+        return {**card, "medoids": known, "compositions": []}
+    among = column.codes == column.code(name)
     parts = [
         composition(points, name, among)
         for name in ("target", "neuron_type", "brain_region")

@@ -1,5 +1,6 @@
 """The open releases of a server: of everything it shows the one that is out, exchanged as a whole when another is published."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from synapse_assets.schema import BadInput
 
 # So often it is looked whether another release was published.
 LOOK_SECONDS = 2.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,42 @@ class Releases:
         self._locks = {name: threading.Lock() for name in self.shown}
 
     def __call__(self, name: str) -> Warehouse:
-        """The release to use now. Raises BadInput for what is not shown, or if nothing was published yet."""
+        """The release to use now. Raises BadInput for what is not shown, or if nothing was published yet.
+
+        Another release is opened and read beside the one that is shown, which stays until the other is ready, and for good if
+        that cannot be opened.
+        """
         if name not in self.shown:
             raise BadInput(f"this explorer shows no dataset '{name}'; there are {', '.join(self.shown)}")
-        one = self.shown[name]
-        with self._locks[name]:
-            now = time.monotonic()
-            held = self._open.get(name)
-            if held is None or now - self._looked[name] > LOOK_SECONDS:
-                self._looked[name] = now
-                if held is None or held.is_outdated():
-                    held = self._open[name] = open_warehouse(one.dataset, self._data_root, group=one.group)
+        held = self._open.get(name)
+        if held is None:
+            with self._locks[name]:
+                held = self._open.get(name) or self._opened(name)
+                self._open[name] = held
+                self._looked[name] = time.monotonic()
             return held
+        if time.monotonic() - self._looked[name] > LOOK_SECONDS and self._locks[name].acquire(blocking=False):
+            self._looked[name] = time.monotonic()
+            threading.Thread(target=self._exchange, args=(name, held), daemon=True).start()
+        return held
+
+    def _exchange(self, name: str, held: Warehouse) -> None:
+        """Puts another release in the place of the held one if there is another; gives the lock back."""
+        try:
+            if held.is_outdated():
+                self._open[name] = self._opened(name)
+        except Exception:
+            _LOG.exception("the release of %s that was published cannot be opened; the one before is shown on", name)
+        finally:
+            self._locks[name].release()
+
+    def _opened(self, name: str) -> Warehouse:
+        """The release that is out, with all that searches need already read."""
+        one = self.shown[name]
+        opened = open_warehouse(one.dataset, self._data_root, group=one.group)
+        if len(opened.points) and opened.has_pictures:
+            _ = opened.vectors
+        return opened
 
     def close(self) -> None:
         """Closes what is open; nothing is handed out afterwards."""

@@ -3,6 +3,7 @@
 What stands on a page is put together in `pages`; the map is in `map`. Nothing but this machine is ever asked for anything.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import pages
@@ -27,11 +30,17 @@ from synapse_assets.schema import BadInput
 
 _HERE = Path(__file__).parent
 _THIS_MACHINE = ("127.0.0.1:*", "localhost:*")
-# What a page may load: nothing from elsewhere. Bokeh needs inline script and style, and evaluates the map's callbacks.
+_LOG = logging.getLogger(__name__)
+# What a page may load: nothing from elsewhere, and no script.
 _POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'self'; form-action 'self'; base-uri 'none'"
+)
+# Bokeh on the page of the map needs inline script and style, and evaluates its callbacks.
+_MAP_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; "
-    "frame-ancestors 'self'; form-action 'self'"
+    "frame-ancestors 'self'; form-action 'self'; base-uri 'none'"
 )
 
 
@@ -50,7 +59,7 @@ def create_app(
         yield
         releases.close()
 
-    app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     templates = Jinja2Templates(_HERE / "templates")
     templates.env.globals.update(datasets={one.name: one.title for one in every}, tile_address=pages.tile_address)
     templates.env.globals["pages_of"] = {one.name: _pages_of(one) for one in every}
@@ -61,10 +70,15 @@ def create_app(
     def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         return templates.TemplateResponse(request, template, shown, status_code=status)
 
+    # A page of somebody else's that calls itself this machine gets nothing.
+    hosts = ["127.0.0.1", "localhost", urlsplit(url).hostname or "localhost"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
-        response.headers["Content-Security-Policy"] = _POLICY
+        is_map = request.url.path.endswith("/map")
+        response.headers["Content-Security-Policy"] = _MAP_POLICY if is_map else _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -76,13 +90,24 @@ def create_app(
         name = request.path_params.get("dataset", "")
         return page(request, "sorry.html", 400, dataset=name, active="", reason=str(error))
 
-    @app.exception_handler(HTTPException)
-    @app.exception_handler(RequestValidationError)
-    async def no_such_page(request: Request, error: Exception) -> Response:
-        reason = f"There is no such page: {request.url.path}"
+    def told(request: Request, reason: str, status: int) -> Response:
         if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": reason}, status_code=404)
-        return page(request, "sorry.html", 404, dataset="", active="", reason=reason)
+            return JSONResponse({"error": reason}, status_code=status)
+        return page(request, "sorry.html", status, dataset="", active="", reason=reason)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        missing = f"There is no such page: {request.url.path}"
+        return told(request, missing if error.status_code == 404 else str(error.detail), error.status_code)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: Exception) -> Response:
+        return told(request, f"There is no such page: {request.url.path}", 404)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        _LOG.exception("%s could not be shown", request.url.path, exc_info=error)
+        return told(request, f"This could not be read: {error}", 500)
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
@@ -113,19 +138,25 @@ def create_app(
     async def upload(request: Request, dataset: str) -> Response:
         size = request.headers.get("content-length", "")
         if not size.isdigit() or int(size) > LARGEST_BYTES + 2**16:
-            raise BadInput(f"the file is too large: at most {LARGEST_BYTES >> 20} MB are read")
-        warehouse = releases(dataset)
-        async with request.form(max_files=1, max_fields=200) as form:
+            raise BadInput(
+                f"the file is too large, or does not say how large it is: at most {LARGEST_BYTES >> 20} MB are read"
+            )
+        async with request.form(max_files=1, max_fields=1000) as form:
             given = form.get("picture")
             data = b"" if given is None or isinstance(given, str) else await given.read()
             options = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        if not data:
-            raise BadInput("no file was chosen")
-        question = read_question(options, pages.default_question(releases.shown[dataset].dataset, warehouse))
-        picture = read_picture(data, warehouse.encoder.spec.sections)
-        warehouse.check_picture(picture)
-        changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(picture)}
-        return RedirectResponse(f"/{dataset}/search?{question.address(**changes)}", status_code=303)
+
+        def kept() -> str:
+            if not data:
+                raise BadInput("no file was chosen")
+            warehouse = releases(dataset)
+            default = pages.default_question(releases.shown[dataset].dataset, warehouse)
+            picture = read_picture(data, warehouse.encoder.spec.sections)
+            warehouse.check_picture(picture)
+            changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(picture)}
+            return read_question(options, default).address(**changes)
+
+        return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
 
     @app.get("/{dataset}/synapse/{synapse_id:path}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
@@ -143,8 +174,8 @@ def create_app(
         return page(request, "clusters.html", dataset=dataset, active="clusters", **pages.clusters(releases(dataset)))
 
     @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
-    def cluster(request: Request, dataset: str, number: int) -> HTMLResponse:
-        shown = pages.cluster(releases(dataset), number)
+    def cluster(request: Request, dataset: str, number: int, seed: int = 0) -> HTMLResponse:
+        shown = pages.cluster(releases(dataset), number, seed)
         return page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
 
     @app.get("/{dataset}/classes", response_class=HTMLResponse)
@@ -193,11 +224,11 @@ def _pages_of(shown: Shown) -> dict[str, str]:
 def _picture(warehouse: Warehouse, synapse_id: str, section: int | None) -> Response:
     data = pages.section_png(warehouse.tile(synapse_id), section)
     # The same synapse may have another picture in a later release.
-    return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=300"})
+    return Response(data, media_type="image/png", headers={"Cache-Control": "no-cache"})
 
 
 def _as_far_as_clear(request: Request, default: Question) -> Question:
-    """The question without what could not be read, so that the form keeps what a person filled in."""
+    """The question, so that the form keeps what a person filled in; the default one where it cannot be read."""
     try:
         return read_question(request.query_params.multi_items(), default)
     except BadInput:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
 from synapse_assets.schema import BadInput
 
@@ -34,10 +34,12 @@ def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
                 raise BadInput(f"the image has {image.width} x {image.height} pixels on {pages} pages: that is no tile")
             if pages not in (1, sections):
                 raise BadInput(f"the image has {pages} pages; the encoder of this dataset takes {sections} sections")
-            read = [_grey(page) for page in ImageSequence.Iterator(image)]
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, BadInput):
-            raise
+            size = image.size
+            read = [_grey(page, size) for page in ImageSequence.Iterator(image)]
+    except BadInput:
+        raise
+    except Exception as error:
+        # Damaged files make the readers of the formats fail in many ways.
         raise BadInput("the file is no image that can be read here; give a PNG or TIFF") from error
     if pages == sections:
         return np.stack(read)
@@ -50,7 +52,9 @@ def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(read[0].reshape(height, sections, height).transpose(1, 0, 2))
 
 
-def _grey(page: Image.Image) -> npt.NDArray[np.uint8]:
+def _grey(page: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    if page.size != size:
+        raise BadInput(f"the pages of the image differ in size: {size} and {page.size} pixels")
     if page.mode in ("I", "F") or page.mode.startswith("I;16"):
         raise BadInput(
             "the image has more than 8 bits a pixel; tiles have 8-bit grey values (0 to 255): convert it first"

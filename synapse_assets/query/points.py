@@ -3,8 +3,10 @@
 Vectors and pictures do not belong here: they are many times larger (`search`, `pictures`).
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.schema import BadInput
+from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
 # What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.
-NONE = "none"
+NONE = "(none)"
 
 # Columns that synapses are filtered, coloured and compared by, with what people read. A dataset has those it has values for.
 CATEGORIES = {
@@ -116,8 +119,8 @@ class Points:
 
     def row(self, synapse_id: str) -> int:
         """Where a synapse stands. Raises BadInput for an id that is not in the release."""
-        at = int(pc.index(self.ids, synapse_id).as_py())
-        if at < 0:
+        at = bisect_left(range(len(self)), synapse_id, key=lambda row: str(self.ids[row].as_py()))
+        if at == len(self) or self.ids[at].as_py() != synapse_id:
             raise BadInput(
                 f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}"
             )
@@ -128,6 +131,19 @@ class Points:
         if name not in self.categories:
             raise BadInput(f"this dataset has no column '{name}' of classes; there are {', '.join(self.categories)}")
         return self.categories[name]
+
+    def colours(self, name: str) -> Mapping[str, str]:
+        """The colour (#rrggbb) of each class of a column, and of `NONE`; known and predicted classes share theirs."""
+        return self._colours[name]
+
+    @cached_property
+    def _colours(self) -> dict[str, dict[str, str]]:
+        names = {name: column.names for name, column in self.categories.items()}
+        both = sorted({*names.get("target", ()), *names.get("predicted", ())})
+        return {
+            name: {**class_colours(both if name in ("target", "predicted") else known), NONE: NOISE_COLOUR}
+            for name, known in names.items()
+        }
 
     def select(self, filters: Filters) -> npt.NDArray[np.bool_]:
         """Which synapses fulfil the filters, (N,). Raises BadInput for a column or value that does not occur."""

@@ -27,6 +27,8 @@ METRICS: Mapping[str, str] = {
 }
 # Rows whose differences are held at once where a measure needs them: 64 MB at 1,000 dimensions.
 _ROWS_AT_ONCE = 16_384
+# So few vectors are read one by one rather than looked for.
+_FEW_ROWS = 20_000
 # So many neighbours are asked of an index, and again more if a class comes short.
 _REACHES = (300, 3_000, 30_000)
 
@@ -120,7 +122,7 @@ class StoredVectors:
     ) -> list[Found]:
         """See `Vectors`; of cosine distance nearly exact, as the check of `vector_index` says."""
         values = np.full(len(among), np.inf, dtype=np.float32)
-        if metric == "cosine":
+        if metric == "cosine" and among.sum() > _FEW_ROWS:
             for reach in _REACHES:
                 near = nearest(self._table, query, min(reach, len(among)))
                 rows = pc.index_in(near.column("synapse_id"), value_set=self._ids)
@@ -129,7 +131,14 @@ class StoredVectors:
                 found = nearest_rows(values, among, k, columns)
                 if all(np.isfinite(one.distances).all() for one in found):
                     return found
+            if columns is not None:
+                # Only of the classes that came short the others are looked at.
+                whole = [columns.names.index(str(one.name)) for one in found if np.isfinite(one.distances).all()]
+                among = among & (np.isfinite(values) | ~np.isin(columns.codes, whole))
         short = among & ~np.isfinite(values)
+        if short.sum() <= _FEW_ROWS:
+            values[short] = distances(self.at(np.flatnonzero(short)), query, metric)
+            return nearest_rows(values, among, k, columns)
         for batch in self._table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
             rows = pc.fill_null(pc.index_in(batch.column("synapse_id"), value_set=self._ids), -1)
             at = rows.to_numpy(zero_copy_only=False)
@@ -171,9 +180,10 @@ def nearest_rows(
     rows = np.flatnonzero(among)
     if columns is None:
         return [_first(None, values, rows, k)]
-    codes = columns.codes[rows]
-    found = [(name, rows[codes == code]) for code, name in enumerate(columns.names)]
-    return [_first(name, values, of_class, k) for name, of_class in found if len(of_class)]
+    rows = rows[np.argsort(columns.codes[rows], kind="stable")]
+    codes, starts = np.unique(columns.codes[rows], return_index=True)
+    classes = zip(codes, np.split(rows, starts[1:]), strict=True) if len(rows) else ()
+    return [_first(columns.names[code], values, of_class, k) for code, of_class in classes if code >= 0]
 
 
 def _first(name: str | None, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int) -> Found:

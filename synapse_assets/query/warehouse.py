@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.query.points import NO_FILTERS, Filters, Points, points_from_table
+from synapse_assets.query.points import CATEGORIES, NO_FILTERS, Filters, Points, points_from_table
 from synapse_assets.query.search import Metric, StoredVectors, Vectors, VectorsInMemory
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
-from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.region_table import RegionTable, sql_text
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
 from synapse_assets.stores.vector_index import EXACT_BELOW
@@ -147,6 +147,7 @@ class Warehouse:
         where: str = "true",
         leave_out_own_neuron: bool = True,
         leave_out_within_nm: float = 0.0,
+        most_columns: int | None = None,
     ) -> pd.DataFrame:
         """The `k` synapses whose vectors are nearest, nearest first; or the `k` nearest of each class, side by side.
 
@@ -154,7 +155,8 @@ class Warehouse:
 
         Give the id of a synapse, an image (uint8, (sections, height, width), axes z y x, of the dataset's tile size), or a
         place in the volume (x, y, z in nanometres), where a tile is cut. `columns` names a column of classes, such as "target"
-        or "cluster": then there are `k` rows for each class, a rare one included. `metric`: see `search.METRICS`.
+        or "cluster": then there are `k` rows for each class, a rare one included, or for the `most_columns` classes with the nearest
+        synapses. `metric`: see `search.METRICS`.
 
         `filters`, and `where`, a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and
         `synapse_predictions` (p), are applied before the search, so `k` rows come back wherever that many fulfil them. The
@@ -194,6 +196,11 @@ class Warehouse:
         if not among.any():
             raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
         found = vectors.nearest(query, metric, among, k, None if columns is None else points.category(columns))
+        if not found:
+            raise BadInput(f"none of the synapses that are left has a {CATEGORIES[str(columns)]}: ask for one list")
+        if most_columns is not None and len(found) > most_columns:
+            last = sorted(float(one.distances[0]) for one in found)[most_columns - 1]
+            found = [one for one in found if one.distances[0] <= last][:most_columns]
         rows = np.concatenate([one.rows for one in found])
         answer = points.frame(rows).assign(distance=np.concatenate([one.distances for one in found]))
         if columns is not None:
@@ -203,10 +210,17 @@ class Warehouse:
     @cached_property
     def points(self) -> Points:
         """Every synapse of the release, or of one of its investigation groups; read once and kept."""
+        import duckdb
+
         cursor = cursor_of(self._connection)
-        if self.group is not None:
-            return points_from_table(cursor.execute(_POINTS_OF_GROUP, {"group": self.group}).to_arrow_table())
-        return points_from_table(cursor.sql(self._points_query()).to_arrow_table())
+        try:
+            if self.group is not None:
+                rows = cursor.execute(_POINTS_OF_GROUP, {"group": self.group}).to_arrow_table()
+            else:
+                rows = cursor.sql(self._points_query()).to_arrow_table()
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise self._older(f"its tables have other columns: {error}") from error
+        return points_from_table(rows)
 
     @cached_property
     def vectors(self) -> Vectors:
@@ -222,6 +236,12 @@ class Warehouse:
         except (KeyError, TypeError, ValueError):
             raise self._older("its release does not name encoder, dimensions and version of the vectors") from None
         table = self._store.vectors(encoder, dimensions).at_version(version)
+        stored = table.lance()
+        if stored is not None and stored.count_rows(filter=f"model_id != {sql_text(encoder)}"):
+            raise BadInput(
+                f"{self._where}: not all of its vectors were made with its encoder {encoder}; materialise embeddings of every "
+                f"region of {self._store.dataset}, then {self._step}"
+            )
         if len(self.points) > EXACT_BELOW:
             return StoredVectors(table, self.points.ids, table.numbers_of(self.points.ids))
         matrix = np.zeros((len(self.points), dimensions), dtype=np.float32)

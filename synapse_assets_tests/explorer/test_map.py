@@ -25,7 +25,7 @@ from synapse_assets_tests.explorer.conftest import Served
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-HOSTILE = "<script>alert('x')</script>\"&\n'"
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"&\n'"
 
 
 def no_header(dataset: str, active: str) -> str:

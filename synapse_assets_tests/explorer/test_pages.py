@@ -65,11 +65,40 @@ def test_columns_are_those_of_brute_force(web: httpx.Client, warehouse: Warehous
 
 
 def test_filters_and_one_list(web: httpx.Client, warehouse: Warehouse) -> None:
-    html = web.get(f"/tiny/search?synapse_id=s010&columns=&k=2&brain_region={REGIONS[1]}&target=gaba").text
+    html = web.get(f"/tiny/search?synapse_id=s010&columns=&k=12&brain_region={REGIONS[1]}&target=gaba").text
     found = [warehouse.points.row(one) for one in tiles_on(html)]
     assert len(found) == 6, "of the eight there are, two belong to the neuron of the query"
     assert {warehouse.points.categories["brain_region"].value(row) for row in found} == {REGIONS[1]}
     assert {warehouse.points.categories["target"].value(row) for row in found} == {"gaba"}
+
+
+def test_what_was_typed_wins_over_what_the_page_kept(web: httpx.Client, warehouse: Warehouse) -> None:
+    x, y, z = warehouse.points.places_nm[warehouse.points.row("s033")]
+    place = f"{x},{y},{z}"
+    typed = web.get(f"/tiny/search?synapse_id=s010&place={place}&columns=&k=1&near_nm=0").text
+    assert tiles_on(typed) == ["s033"]
+    assert "place_before" in typed
+    again = web.get(f"/tiny/search?synapse_id=&place=&place_before={place}&columns=&k=1&near_nm=0&metric=l1").text
+    assert tiles_on(again) == ["s033"]
+    by_id = web.get(f"/tiny/search?synapse_id=s010&place=&place_before={place}&columns=&k=1").text
+    assert ">s010</a></h2>" in by_id
+
+
+def test_other_names_of_this_machine_are_not_answered(web: httpx.Client) -> None:
+    assert web.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_pages_without_map_run_no_script(web: httpx.Client) -> None:
+    policy = web.get("/tiny/search?synapse_id=s010").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse) -> None:
+    number = warehouse.points.categories["cluster"].names[0]
+    pages = [web.get(f"/tiny/clusters/{number}?seed={seed}") for seed in (0, 1, -1)]
+    assert [page.status_code for page in pages] == [200] * 3
+    assert f'<b class="number">{warehouse.points.categories["cluster"].counts()[number]}</b>' in pages[0].text
 
 
 def test_cells_open_the_synapses_behind_them(web: httpx.Client, warehouse: Warehouse) -> None:
@@ -98,7 +127,7 @@ def test_every_page_in_a_browser(page: "Page", explorer: str) -> None:
 
 
 def test_clicks_lead_on_and_back_leads_back(page: "Page", explorer: str) -> None:
-    page.goto(f"{explorer}/tiny/search")
+    page.goto(f"{explorer}/tiny/search?metric=l2&k=2")
     page.keyboard.press("Tab")
     page.get_by_label("Synapse id").fill("s010")
     page.keyboard.press("Enter")
@@ -109,6 +138,8 @@ def test_clicks_lead_on_and_back_leads_back(page: "Page", explorer: str) -> None
         page.wait_for_load_state()
         seen.append(page.locator(".query h2").inner_text())
     assert len(set(seen[1:])) >= 2
+    assert "metric=l2" in page.url, "what was chosen is kept from click to click"
+    assert page.locator("figure.tile").count() == 6
     for expected in reversed(seen[:-1]):
         page.go_back()
         assert page.locator(".query h2").inner_text() == expected
@@ -137,12 +168,21 @@ def picture(mode: str = "L", size: tuple[int, int] = (3 * TILE_PX, TILE_PX), kin
     return buffer.getvalue()
 
 
+def pages_of_a_tiff(*sizes: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    first, *others = (Image.new("L", size) for size in sizes)
+    first.save(buffer, format="TIFF", save_all=True, append_images=others)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
         (b"", "no file was chosen"),
         (b"MZ junk", "the file is no image"),
         (picture()[:50], "the file is no image"),
+        (pages_of_a_tiff((8, 8), (8, 8), (9, 9)), "differ in size"),
+        (pages_of_a_tiff((8, 8), (8, 8)), "has 2 pages"),
         (picture("I;16"), "more than 8 bits"),
         (picture(size=(100, 100)), "3 sections: give them side by side"),
         (picture(size=(96, 32)), "takes uint8"),
@@ -153,6 +193,8 @@ def picture(mode: str = "L", size: tuple[int, int] = (3 * TILE_PX, TILE_PX), kin
         "nothing",
         "junk",
         "cut off",
+        "uneven pages",
+        "two pages",
         "16 bits",
         "one section",
         "another size",
@@ -191,7 +233,9 @@ SCRIPT = '<script>alert("1")</script>'
         ("/tiny/search?place=1,2", "a place is three numbers"),
         ("/tiny/search?place=-1e9,0,0", "lies in no volume"),
         ("/tiny/search?upload=abc", "upload it again"),
-        ("/tiny/search?synapse_id=s010&place=1,2,3", "one thing at a time"),
+        ("/tiny/search?synapse_id=s010&near_nm=-1", "zero or more"),
+        ("/tiny/search?synapse_id=s010&columns=target&target=(none)", "no synapse is left to compare with"),
+        (f"/tiny/search?synapse_id={'x' * 3000}", "no synapse 'xxx"),
         ("/tiny/synapse/nobody", "no synapse 'nobody'"),
         ("/tiny/gallery?target=gaba&predicted=XX", "no synapse has predicted class 'XX'"),
         ("/tiny/clusters/999", "no synapse has cluster '999'"),
@@ -223,6 +267,7 @@ def test_names_can_inject_nothing(make_lab: Callable[..., Lab], page: "Page") ->
     points = pd.read_csv(lab.points)
     hostile = '"><img src=x onerror=alert(1)>/../%2e?#&'
     points["id"] = [f"{name}{hostile}" for name in points["id"]]
+    points["nt"] = [f"{name}{hostile}" for name in points["nt"]]
     lab.write(points)
     lab.whole_chain()
     served = Served(create_app([lab.dataset], lab.root))
@@ -288,7 +333,7 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
     def ask() -> None:
         with httpx.Client(base_url=served.url, timeout=60) as web:
             while not over.is_set():
-                answer = web.get("/api/tiny/similar?synapse_id=s010&columns=&k=12&near_nm=0&own_neuron=in")
+                answer = web.get("/api/tiny/similar?synapse_id=s010&columns=&k=50&near_nm=0&own_neuron=in")
                 if answer.status_code != 200:
                     failures.append(answer.text)
                 else:
@@ -324,5 +369,5 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
 
 
 def _whole(warehouse: Warehouse) -> tuple[tuple[str, float], ...]:
-    found = warehouse.similar("s010", k=72, leave_out_own_neuron=False)
+    found = warehouse.similar("s010", k=50, leave_out_own_neuron=False)
     return tuple(zip(found["synapse_id"], (round(float(one), 5) for one in found["distance"]), strict=True))

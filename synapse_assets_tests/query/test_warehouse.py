@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from synapse_assets.query import Filters, Warehouse, open_warehouse
@@ -135,6 +136,22 @@ def test_typical_members_are_those_near_the_mean_direction(warehouse: Warehouse)
 def test_what_cannot_be_asked_is_told(warehouse: Warehouse, asked: dict[str, object], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         warehouse.similar("s010", **asked)  # type: ignore[arg-type]
+
+
+def test_vectors_of_two_encoders_are_refused(make_lab: Callable[..., Lab]) -> None:
+    lab = make_lab()
+    lab.whole_chain()
+    vectors = vectors_in_use(lab.store)
+    rows = vectors.read(REGIONS[0], vectors.table.names)
+    others = pa.array(["another"] * rows.num_rows)
+    rows = rows.set_column(rows.column_names.index("model_id"), "model_id", others)
+    vectors.replace_region(REGIONS[0], rows, [])
+    lab.materialize("warehouse")
+    with (
+        open_warehouse("tiny", lab.root) as warehouse,
+        pytest.raises(BadInput, match="not all of its vectors were made"),
+    ):
+        warehouse.similar("s010")
 
 
 def test_another_release_is_noticed(make_lab: Callable[..., Lab]) -> None:
