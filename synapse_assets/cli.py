@@ -243,6 +243,7 @@ def materialize() -> None:
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
     console.print("Next: [bold]make ui[/bold], then http://127.0.0.1:3000/asset-groups (lineage) and /runs (history)")
+    console.print("      [bold]make explore[/bold], then http://127.0.0.1:8050: what the synapses look like")
     if failures:
         raise typer.Exit(1)
 
