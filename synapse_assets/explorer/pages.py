@@ -194,7 +194,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
             for name in ("target", "predicted", "neuron_type", "synapse_type", "brain_region", "cluster")
             if name in points.categories and name not in filters.any_of
         ],
-        "neurons_of": _neurons(points, rows),
+        "neurons": _neurons(points, rows),
     }
 
 
@@ -364,21 +364,23 @@ def _with_distance(points: Points, found: Any) -> dict[str, Any]:
 
 
 def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Of how many neurons some synapses are, and the share of those with most of them."""
+    """Of how many neurons some synapses are, and those with most of them, like a `composition`."""
     codes = points.neurons[rows]
-    known = codes[codes >= 0]
-    found, counts = np.unique(known, return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[:_LINES]
-    lines = [
+    found, counts = np.unique(codes[codes >= 0], return_counts=True)
+    lines: list[dict[str, Any]] = [
         {
-            "neuron_id": str(points.neuron_ids[int(found[at])].as_py()),
+            "value": str(points.neuron_ids[int(found[at])].as_py()),
             "count": int(counts[at]),
             "share": counts[at] / len(rows),
+            "colour": "var(--quiet)",
+            "link": "",
         }
-        for at in largest
+        for at in np.argsort(-counts, kind="stable")[:_LINES]
     ]
-    largest_share = max((line["share"] for line in lines), default=1)
-    return {"count": len(found), "without": int((codes < 0).sum()), "lines": lines, "largest": largest_share}
+    without = int((codes < 0).sum())
+    title = f"neurons: {len(found):,}" + (f", and {without:,} synapses of none" if without else "")
+    largest = max((line["share"] for line in lines), default=1)
+    return {"title": title, "count": len(found), "lines": lines, "largest": largest}
 
 
 def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,8 +64,9 @@ class Releases:
         if held is None:
             with self._locks[name]:
                 held = self._open.get(name) or self._opened(name)
-                self._open[name] = held
+                # Before it is there for others, who ask when it was looked for.
                 self._looked[name] = time.monotonic()
+                self._open[name] = held
             return held
         if time.monotonic() - self._looked[name] > LOOK_SECONDS and self._locks[name].acquire(blocking=False):
             self._looked[name] = time.monotonic()

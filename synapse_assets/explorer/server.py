@@ -83,17 +83,15 @@ def create_app(
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
-    @app.exception_handler(BadInput)
-    async def sorry(request: Request, error: BadInput) -> Response:
-        if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": str(error)}, status_code=400)
-        name = request.path_params.get("dataset", "")
-        return page(request, "sorry.html", 400, dataset=name, active="", reason=str(error))
-
     def told(request: Request, reason: str, status: int) -> Response:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": reason}, status_code=status)
-        return page(request, "sorry.html", status, dataset="", active="", reason=reason)
+        name = request.path_params.get("dataset", "")
+        return page(request, "sorry.html", status, dataset=name, active="", reason=reason)
+
+    @app.exception_handler(BadInput)
+    async def sorry(request: Request, error: BadInput) -> Response:
+        return told(request, str(error), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
