@@ -321,7 +321,7 @@ def test_brackets_in_texts_are_no_nesting(lab: Lab, tmp_path: Path) -> None:
 
 _SHEET = "xl/worksheets/sheet1.xml"
 _HEAD = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-_TAIL = b"</sheetData></worksheet>"
+_TAIL = b"".join(b"</%s>" % name for name in (b"sheetData", b"worksheet"))
 
 
 def _entities() -> Iterator[bytes]:
