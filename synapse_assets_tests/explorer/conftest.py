@@ -16,7 +16,7 @@ from synapse_assets.explorer import create_app
 from synapse_assets_tests.conftest import Lab
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 
 class Served:
@@ -65,13 +65,21 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    """A page in a window 1000 pixels wide; it fails the test if anything outside this machine was asked for, or a script failed."""
+    """A page in a window 1000 pixels wide; it fails the test if anything outside this machine was asked for, or a script failed
+    or opened a dialog."""
     context = browser.new_context(viewport={"width": 1000, "height": 800})
     opened = context.new_page()
     outside: list[str] = []
     errors: list[str] = []
     opened.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))
+
+    def dialog(asked: "Dialog") -> None:
+        errors.append(f"a dialog: {asked.message}")
+        asked.dismiss()
+
+    # Hostile names of the tests try to open one.
+    opened.on("dialog", dialog)
     yield opened
     context.close()
     assert outside == []
