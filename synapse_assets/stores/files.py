@@ -242,6 +242,8 @@ class Files:
         What killed processes left in the folder is swept first, unless the folder is one of very many files.
         """
         if not self.is_local:
+            if sweep:
+                self.sweep()
             with storage_explained(tempfile.gettempdir()), tempfile.NamedTemporaryFile() as local:
                 yield local  # type: ignore[misc]
                 local.flush()

@@ -3,6 +3,9 @@
 import os
 import random
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from synapse_assets.schema import TILES, UMAP_COORDINATES, BadInput
 from synapse_assets.settings import Settings, local_root_of
 from synapse_assets.stores import DatasetStore, build_warehouse
-from synapse_assets.stores.files import Files
+from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets_tests.stores import workers
 from synapse_assets_tests.stores.object_store import ObjectStore, object_store  # noqa: F401 -- a fixture
@@ -112,6 +115,16 @@ def test_a_kill_in_the_middle_loses_doubles_and_tears_nothing(store: DatasetStor
     workers.write(store, kind, generation + 1)
     assert workers.stored_generations(store, kind) == {generation + 1}
     assert not list(store.folder.local_folder.rglob(".tmp-*"))
+
+
+def test_what_a_killed_process_left_goes_though_its_model_was_stored(store: DatasetStore) -> None:
+    workers.write(store, "model", 1)
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    unfinished = store.models("m").folder.local_folder / f".tmp-{segment(socket.gethostname())}+{gone.pid}+0+folder"
+    unfinished.mkdir()
+    workers.write(store, "model", 1)
+    assert not unfinished.exists()
 
 
 # What is refused: every request, the last write before the one that makes the new things visible, and that one itself.
