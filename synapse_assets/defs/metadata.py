@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from synapse_assets.datasets import Dataset
+from synapse_assets.datasets import Dataset, MorphologyDataset
+from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import BadInput, Table
 from synapse_assets.stores.models import fingerprint
 
@@ -31,12 +32,14 @@ def asset(
     settings: object = None,
     *,
     method: int = 1,
+    page: str | None = None,
     **more: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`@dg.asset` for every asset alike: key, group, owners, kinds, column list, code version, and what happens on failure.
 
     settings: the part of the dataset's YAML that decides the content (anything that has a JSON form). method: the number of the
-    way in which the asset is made; whoever changes that way adds one. When either changes, the asset shows as out of date.
+    way in which the asset is made; whoever changes that way adds one. When either changes, the asset shows as out of date. page:
+    the page of the explorer that shows such an asset, once it is released; the UI links to it.
     Input that a person has to mend is told in its own words and not tried again; an unreachable server is, after a while.
     """
     metadata: dict[str, Any] = {"dataset": dataset.title}
@@ -52,9 +55,24 @@ def asset(
             metadata=metadata,
             code_version=fingerprint({"settings": settings, "method": method}, {}),
             **more,
-        )(failing_plainly(function))
+        )(failing_plainly(function if page is None else _linked(function, dataset, page)))
 
     return declare
+
+
+def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callable[..., Any]:
+    """The body of an asset, whose materialisations link to a page of the explorer: of its dataset, or of its group."""
+
+    @functools.wraps(function)
+    def body(*args: Any, installation: Installation, **kwargs: Any) -> Any:
+        context = dg.AssetExecutionContext.get()
+        # As `explorer.releases.shown_of` calls what has pages of its own.
+        name = f"{dataset.name}.{context.partition_key}" if isinstance(dataset, MorphologyDataset) else dataset.name
+        link = dg.MetadataValue.url(f"{installation.explorer_url}/{name}/{page}")
+        context.add_asset_metadata({"explorer (what is released)": link})
+        return function(*args, installation=installation, **kwargs)
+
+    return body
 
 
 def failing_plainly(function: Callable[..., Any]) -> Callable[..., Any]:

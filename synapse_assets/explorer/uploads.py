@@ -8,6 +8,8 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageSequence
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from synapse_assets.schema import BadInput
 
@@ -16,6 +18,8 @@ LARGEST_BYTES = 20 * 2**20
 _MOST_PIXELS = 64 * 2**20
 _FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "WEBP")
 _KEPT = 200
+# Where a PNG says how many bits its values have.
+_PNG_DEPTH_AT = 24
 
 
 def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
@@ -35,7 +39,7 @@ def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
             if pages not in (1, sections):
                 raise BadInput(f"the image has {pages} pages; the encoder of this dataset takes {sections} sections")
             size = image.size
-            read = [_grey(page, size) for page in ImageSequence.Iterator(image)]
+            read = [_grey(page, size, _bits(page, data)) for page in ImageSequence.Iterator(image)]
     except BadInput:
         raise
     except Exception as error:
@@ -52,12 +56,21 @@ def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(read[0].reshape(height, sections, height).transpose(1, 0, 2))
 
 
-def _grey(page: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _bits(page: Image.Image, data: bytes) -> int:
+    """How many bits each value of a page has in the file: Pillow makes 8 of the 16 of colours without a word."""
+    if isinstance(page, PngImageFile):
+        return data[_PNG_DEPTH_AT]
+    if isinstance(page, TiffImageFile):
+        return int(max(page.tag_v2.get(BITSPERSAMPLE, (1,))))
+    return 8  # at most, in the other formats
+
+
+def _grey(page: Image.Image, size: tuple[int, int], bits: int) -> npt.NDArray[np.uint8]:
     if page.size != size:
         raise BadInput(f"the pages of the image differ in size: {size} and {page.size} pixels")
-    if page.mode in ("I", "F") or page.mode.startswith("I;16"):
+    if bits > 8:
         raise BadInput(
-            "the image has more than 8 bits a pixel; tiles have 8-bit grey values (0 to 255): convert it first"
+            f"the image has {bits} bits a channel; tiles have 8-bit grey values (0 to 255): convert it first"
         )
     return np.asarray(page.convert("L"))
 

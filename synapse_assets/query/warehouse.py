@@ -1,6 +1,8 @@
 """One release of a dataset, open for questions: SQL, similar synapses, facts and pictures."""
 
+import hashlib
 import io
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -14,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.query.points import CATEGORIES, NO_FILTERS, Filters, Points, points_from_table
+from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS, Filters, Points, points_from_table
 from synapse_assets.query.search import Metric, StoredVectors, Vectors, VectorsInMemory
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 # What `points` cannot do without, by table and column.
 _NEEDED = {("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")}
-# What it takes from other tables, under which name.
+# What it takes of that view, as far as there are such columns; and from other tables, under which name.
+_TAKEN = {"synapse_id", "neuron_id", "x_nm", "y_nm", "z_nm", "volume", *CATEGORIES, *NUMBERS}
 _BESIDE = {
     "umap_coordinates": ("umap_1 as map_1", "umap_2 as map_2"),
     "clusters": ("cluster",),
@@ -190,9 +193,10 @@ class Warehouse:
             query = self.embed(np.asarray(image))
         else:
             place = np.asarray(place_nm, dtype=np.float64)
-            query = self.embed(self.tile_at(place))
+            volume, tile = self._cut(place)
+            query = self.embed(tile)
             if leave_out_within_nm > 0:
-                among &= ~points.near(place, leave_out_within_nm, None)
+                among &= ~points.near(place, leave_out_within_nm, volume)
         if not among.any():
             raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
         found = vectors.nearest(query, metric, among, k, None if columns is None else points.category(columns))
@@ -206,6 +210,11 @@ class Warehouse:
         if columns is not None:
             answer.insert(0, "column", [one.name for one in found for _ in one.rows])
         return answer
+
+    @cached_property
+    def release_id(self) -> str:
+        """What tells this release from others of the dataset: 12 hexadecimal digits of its content."""
+        return hashlib.sha256(json.dumps(self.release, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
     def points(self) -> Points:
@@ -310,18 +319,22 @@ class Warehouse:
     def tile_at(self, place_nm: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """A tile cut at a place of the dataset's volume (x, y, z in nanometres), like those of the synapses.
 
-        Where the dataset has several volumes, the first that has the place. Raises BadInput if none has it.
+        Where the dataset has several volumes, of the first that has the place. Raises BadInput if none has it.
         """
+        return self._cut(place_nm)[1]
+
+    def _cut(self, place_nm: npt.ArrayLike) -> tuple[str, npt.NDArray[np.uint8]]:
+        """See `tile_at`: the name of the volume, and the tile."""
         from synapse_assets.datasets import EmDataset, load_dataset
         from synapse_assets.volumes import open_volume
 
         dataset = self._dataset or load_dataset(self._store.dataset, self._store.local_root or Settings().local_root)
         place = np.asarray(place_nm, dtype=np.float64).reshape(1, 3)
         if isinstance(dataset, EmDataset):
-            for spec in dataset.volumes.values():
+            for name, spec in dataset.volumes.items():
                 volume = open_volume(spec)
                 if volume.contains(place)[0]:
-                    return next(volume.read_tiles(place, dataset.tile)).tiles[0]
+                    return name, next(volume.read_tiles(place, dataset.tile)).tiles[0]
         x, y, z = place[0]
         raise BadInput(f"the place ({x:g}, {y:g}, {z:g}) nm lies in no volume of {self._store.dataset}")
 
@@ -408,7 +421,8 @@ class Warehouse:
         if lacking:
             raise self._older(f"it has no {', '.join(lacking)}")
         tables = {table for table, _ in found}
-        selected, joined = ["s.*"], []
+        taken = [column for table, column in found if table == "labelled_synapses" and column in _TAKEN]
+        selected, joined = [f"s.{column}" for column in taken], []
         for table, columns in _BESIDE.items():
             if table in tables:
                 selected += [f"{table}.{column}" for column in columns]

@@ -1,10 +1,16 @@
 """The whole chain on a tiny dataset, through Dagster."""
 
+from urllib.parse import urlsplit
+
+import dagster as dg
+import httpx
 import pyarrow.compute as pc
 
+from synapse_assets.explorer import create_app
 from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
+from synapse_assets_tests.explorer.conftest import Served
 
 
 def test_every_synapse_comes_out_at_the_end(finished_lab: Lab) -> None:
@@ -23,3 +29,25 @@ def test_every_synapse_comes_out_at_the_end(finished_lab: Lab) -> None:
 def test_neuron_ids_above_2_to_the_53_stay_exact(finished_lab: Lab) -> None:
     ids = pc.unique(finished_lab.store.synapses.read(None, ["neuron_id"]).column("neuron_id")).to_pylist()
     assert sorted(ids) == [FIRST_NEURON + i for i in range(12)]
+
+
+def test_results_link_to_the_pages_that_show_them(finished_lab: Lab) -> None:
+    pages = {
+        "tiles": "gallery",
+        "vector_index": "search",
+        "umap_coordinates": "map",
+        "clusters": "clusters",
+        "cluster_cards": "clusters",
+        "synapse_predictions": "classes",
+    }
+    served = Served(create_app([finished_lab.dataset], finished_lab.root))
+    try:
+        for name, page in pages.items():
+            event = finished_lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", name]))
+            assert event is not None
+            assert event.asset_materialization is not None
+            link = event.asset_materialization.metadata["explorer (what is released)"].value
+            assert link == f"http://127.0.0.1:8050/tiny/{page}"
+            assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
+    finally:
+        served.stop()

@@ -75,6 +75,23 @@ def test_the_best_of_each_class_whatever_its_size(
     assert 0 < len(found["rare"].rows) <= K
 
 
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+def test_long_vectors_that_are_nearly_the_same(metric: Metric) -> None:
+    """Of length 1,000 and 0.001, 0.002, ... from the query, in any order."""
+    rng = np.random.default_rng(5)
+    directions = rng.normal(size=(ROWS + 1, DIMENSIONS))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    query = (1000 * directions[-1]).astype(np.float32)
+    apart = 0.001 * (1 + rng.permutation(ROWS))[:, None]
+    matrix = (query + apart * directions[:-1]).astype(np.float32)
+    expected = np.linalg.norm(matrix.astype(np.float64) - query, ord={"l1": 1, "l2": 2}[metric], axis=1)
+    everyone = np.ones(ROWS, dtype=bool)
+    (found,) = VectorsInMemory(matrix, everyone).nearest(query, metric, everyone, ROWS, None)
+    np.testing.assert_allclose(found.distances, expected[found.rows], rtol=1e-5)
+    if metric == "l2":
+        assert found.rows.tolist() == np.argsort(expected).tolist()
+
+
 def test_all_of_them_in_one_list(vectors: Vectors) -> None:
     _, among, _ = planted()
     (found,) = vectors.nearest(vectors.at(np.array([QUERY]))[0], "cosine", among, ROWS, None)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.datasets import EmDataset
 from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.schema import BadInput
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
@@ -112,6 +113,21 @@ def test_a_place_in_the_volume_is_cut_and_compared(finished_lab: Lab) -> None:
         assert found["distance"].iloc[0] < 1e-3
         with pytest.raises(BadInput, match=r"lies in no volume of tiny"):
             warehouse.similar(place_nm=(-1e6, 0, 0))
+
+
+@pytest.mark.parametrize("first", ["em", "other"])
+def test_near_a_place_are_synapses_of_the_volume_it_was_cut_from(finished_lab: Lab, first: str) -> None:
+    """Two volumes have the place; the synapses are those of one of them."""
+    values = finished_lab.dataset.model_dump()
+    volume = values["volumes"]["em"]
+    dataset = EmDataset.model_validate({**values, "volumes": {first: volume, "em": volume, "other": volume}})
+    with open_warehouse(dataset, finished_lab.root) as warehouse:
+        place = warehouse.points.places_nm[warehouse.points.row("s033")]
+        near = np.linalg.norm(warehouse.points.places_nm - place, axis=1) <= 150
+        found = warehouse.similar(place_nm=place, k=72, leave_out_within_nm=150)
+        left_out = near if first == "em" else np.zeros(72, dtype=bool)
+        assert sorted(found["synapse_id"]) == sorted(warehouse.points.ids.to_numpy(zero_copy_only=False)[~left_out])
+        assert near.sum() > 1
 
 
 def test_typical_members_are_those_near_the_mean_direction(warehouse: Warehouse) -> None:

@@ -183,6 +183,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "synapse_predictions",
         SYNAPSE_PREDICTIONS,
         {"parquet"},
+        page="classes",
         deps=[embeddings_key, classifier_key],
         partitions_def=regions,
         check_specs=[

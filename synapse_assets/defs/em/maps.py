@@ -111,6 +111,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "umap_coordinates",
         UMAP_COORDINATES,
         {"parquet"},
+        page="map",
         deps=[embeddings_key, model_key],
         partitions_def=regions,
         check_specs=[_rows_match(coordinates_key, regions)],
@@ -238,6 +239,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "clusters",
         CLUSTERS,
         {"parquet"},
+        page="clusters",
         deps=[coordinates_key, cluster_model_key],
         partitions_def=regions,
         check_specs=[_rows_match(clusters_key, regions)],
@@ -275,6 +277,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "cluster_cards",
         CLUSTER_CARDS,
         {"parquet"},
+        page="clusters",
         deps=[
             dg.AssetDep(clusters_key, partition_mapping=every_partition()),
             dg.AssetDep(synapses_key, partition_mapping=every_partition()),

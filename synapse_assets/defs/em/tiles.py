@@ -99,6 +99,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         TILES,
         {"lancedb"},
         _settings(dataset),
+        page="gallery",
         deps=[synapses_key, plan_key, [dataset.name, "alignment"], [dataset.name, "em_volume"]],
         partitions_def=regions,
         pool="download",

@@ -25,6 +25,7 @@ def vector_index_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "vector_index",
         None,
         {"lancedb"},
+        page="search",
         deps=[dg.AssetDep([dataset.name, "embeddings"], partition_mapping=every_partition())],
         # The one other thing that rewrites whole tables; either would make the other begin again.
         pool="upkeep",

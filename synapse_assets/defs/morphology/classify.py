@@ -163,6 +163,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "predictions",
         morphology.PREDICTIONS,
         {"parquet"},
+        page="map",
         deps=[new_key, projection_key, clusters_key, classifier_key],
         partitions_def=groups,
         check_specs=[

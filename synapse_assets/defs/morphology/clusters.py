@@ -41,6 +41,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         morphology.PROJECTION,
         {"parquet"},
         [resampling, conditions, dataset.seed],
+        page="map",
         deps=[fitted_key],
         partitions_def=groups,
         pool="fit",
@@ -156,6 +157,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "clusters",
         morphology.CLUSTERS,
         {"parquet"},
+        page="clusters",
         deps=[fitted_key, sweep_key, projection_key],
         partitions_def=groups,
         pool="fit",
@@ -264,6 +266,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "cluster_stability",
         morphology.CLUSTER_STABILITY,
         {"parquet"},
+        page="clusters",
         deps=[fitted_key, clusters_key, projection_key],
         partitions_def=groups,
         check_specs=[

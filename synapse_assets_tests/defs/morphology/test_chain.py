@@ -3,16 +3,21 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import dagster as dg
 import duckdb
+import httpx
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from synapse_assets.explorer import create_app
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import BadInput, morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
+from synapse_assets_tests.explorer.conftest import Served
 
 
 def planted(new: bool = False) -> pd.Series:
@@ -128,3 +133,19 @@ def test_the_readme_block_runs(finished: Bench, monkeypatch: pytest.MonkeyPatch)
 def test_similar_is_for_datasets_with_pictures(finished: Bench) -> None:
     with open_warehouse("planted", finished.root / "data") as warehouse, pytest.raises(BadInput, match="no pictures"):
         warehouse.similar("cb1/as/1")
+
+
+def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:
+    pages = {"projection": "map", "clusters": "clusters", "cluster_stability": "clusters", "predictions": "map"}
+    served = Served(create_app([finished.dataset], finished.root / "data"))
+    try:
+        for name, page in pages.items():
+            for group in ("as", "ss"):
+                asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["planted", name]), asset_partitions=[group])
+                (record,) = finished.instance.fetch_materializations(asked, limit=1).records
+                assert record.asset_materialization is not None
+                link = record.asset_materialization.metadata["explorer (what is released)"].value
+                assert link == f"http://127.0.0.1:8050/planted.{group}/{page}"
+                assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
+    finally:
+        served.stop()
