@@ -1,18 +1,27 @@
 """What a page was asked for, read from its address: the query, how to compare, and which synapses take part.
 
-An address is all there is to a question, so it can be kept, sent, and gone back to. Answering belongs to `query`.
+An address is all there is to a question, so it can be kept, sent, and gone back to. How it is answered belongs to `query`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters
 from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
 from synapse_assets.schema import BadInput
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from synapse_assets.query import Warehouse
+
 MOST_IN_A_COLUMN = 50
 IN_ONE_LIST = 24
+# Of more classes those with the nearest synapses stand side by side.
+_MOST_COLUMNS = 40
 _LEAST = "_least"
 _LONGEST_TEXT = 300
 
@@ -116,6 +125,22 @@ def read_question(parameters: Parameters, default: Question) -> Question:
         own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
         near_nm=near_nm,
         filters=read_filters(listed),
+    )
+
+
+def answered(warehouse: "Warehouse", question: Question, uploads: Uploads) -> "pd.DataFrame":
+    """The answer to a question that is asked, as `Warehouse.similar` gives it. Raises BadInput where there is none."""
+    return warehouse.similar(
+        question.synapse_id or None,
+        image=uploads.picture(question.upload) if question.upload else None,
+        place_nm=question.place_nm,
+        k=question.k,
+        most_columns=_MOST_COLUMNS,
+        columns=question.columns or None,
+        metric=question.metric,  # type: ignore[arg-type]
+        filters=question.filters,
+        leave_out_own_neuron=not question.own_neuron,
+        leave_out_within_nm=question.near_nm,
     )
 
 

@@ -1,13 +1,15 @@
 """The map page of a dataset: all its synapses in the plane, to colour, filter, look at, pick and surround.
 
 A Panel application within the explorer's server; a page that is opened has its own `_MapPage`, which lives as long as it is open.
-What is drawn and found belongs to `map_points`, the texts to `map_html`; other pages to `server`.
+What is seen of the plane belongs to `map_view`, what is drawn and found to `map_points`, the texts to `map_html`; other pages
+to `server`.
 """
 
 import asyncio
 import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.explorer import map_html as html
-from synapse_assets.explorer.map_look import LEGEND, MARKS, TEMPLATE, WIDGETS, Canvas
-from synapse_assets.explorer.map_points import Colouring, Plane, Window, warm_up
-from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters
+from synapse_assets.explorer.asking import Question, answered, read_question
+from synapse_assets.explorer.map_look import LEGEND, TEMPLATE, WIDGETS
+from synapse_assets.explorer.map_points import Colouring, Plane
+from synapse_assets.explorer.map_view import View
+from synapse_assets.explorer.uploads import Uploads
+from synapse_assets.query import METRICS
+from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS, Filters
 from synapse_assets.schema import BadInput
 
 if TYPE_CHECKING:
@@ -31,11 +37,9 @@ if TYPE_CHECKING:
 _WIDE: dict[str, Any] = {"stylesheets": [html.STYLE, WIDGETS], "margin": 0, "sizing_mode": "stretch_width"}
 _SPACED: dict[str, Any] = {**_WIDE, "styles": {"gap": "10px"}}
 _FIXED: dict[str, Any] = {**_WIDE, "sizing_mode": None}
-_REACH_PX = 12
 _TIP_PX = 300
 _TILES = 60
 _IDS_IN_TEXT = 10_000
-_NEIGHBOURS = 10
 _CHOICES = 300
 _LOOK_FOR_NEWER_MS = 30_000
 
@@ -45,22 +49,25 @@ def add_maps(
     releases: Callable[[str], "Warehouse"],
     datasets: Sequence[str],
     header: Callable[[str, str], str],
+    uploads: Uploads,
     look: str = "/look",
     hosts: Sequence[str] = ("127.0.0.1:*", "localhost:*"),
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
     releases: the release of a dataset to use now; a page keeps the one it began with. header(dataset, "map"): the HTML that
-    all pages begin with. look: the address of explorer.css and icon.svg; not below /static, which is Bokeh's. hosts: "name:port"
-    under which people reach the server; pages of others may not talk to it.
+    all pages begin with. uploads: the pictures that a search may be for. look: the address of explorer.css and icon.svg; not
+    below /static, which is Bokeh's. hosts: "name:port" under which people reach the server; pages of others may not talk to it.
     """
     import panel as pn
+    from bokeh.core.validation import silence
+    from bokeh.core.validation.warnings import EMPTY_LAYOUT
     from panel.io.fastapi import add_applications
 
     pn.extension()
+    # Columns for what a person picks are empty until then.
+    silence(EMPTY_LAYOUT)
     planes = _Planes()
-    # Datashader compiles what it needs on first use, seconds that nobody should wait for.
-    threading.Thread(target=warm_up, daemon=True).start()
 
     def page_of(dataset: str) -> Callable[[], Any]:
         def page() -> Any:
@@ -68,7 +75,7 @@ def add_maps(
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in pn.state.session_args.items()
             }
-            return _MapPage(dataset, lambda: releases(dataset), planes, asked).template(header, look)
+            return _MapPage(dataset, lambda: releases(dataset), planes, uploads, asked).template(header, look)
 
         return page
 
@@ -82,18 +89,18 @@ def add_maps(
 
 
 class _Planes:
-    """The plane of each dataset's release, made once for all pages that show it."""
+    """The plane of each dataset's release, and of the one before, made once for all pages that show it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Plane] = {}
+        self._made: dict[str, list[Plane]] = {}
         self._lock = threading.Lock()
 
     def of(self, dataset: str, warehouse: "Warehouse") -> Plane:
         with self._lock:
-            made = self._made.get(dataset)
-            if made is None or made.points is not warehouse.points:
-                made = self._made[dataset] = Plane(warehouse.points)
-            return made
+            made = self._made.get(dataset, [])
+            known = next((one for one in made if one.points is warehouse.points), None) or Plane(warehouse.points)
+            self._made[dataset] = [known, *(one for one in made if one is not known)][:2]
+            return known
 
 
 class _MapPage:
@@ -104,101 +111,110 @@ class _MapPage:
         dataset: str,
         release: Callable[[], "Warehouse"],
         planes: _Planes,
+        uploads: Uploads,
         asked: Mapping[str, Sequence[str]],
     ) -> None:
         import panel as pn
 
-        self._dataset, self._release, self._planes, self._asked = dataset, release, planes, asked
+        self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
+        self._asked, self._question = asked, Question()
         self._messages: list[str] = []
         self._caption = ""
         self._hovered: int | None = None
-        self._marks: dict[str, list[int]] = {}
-        self._ready = self._setting_up = self._drawing_asked = False
+        self._ready = self._setting_up = False
 
-        self._canvas = Canvas()
-        self._figure = self._canvas.figure
-        self._figure.on_event("mousemove", self._on_move)
-        self._figure.on_event("mouseleave", lambda _: self._hover(None))
+        # By the document's own queue: it holds the lock that changes need, also across an await.
+        self._document: Any = pn.state.curdoc
+        self._view = View(self._document, self._say_link, self._asked_look())
+        figure = self._view.figure
+        figure.on_event("mousemove", lambda event: self._hover(self._view.at(event), event))
+        figure.on_event("mouseleave", lambda _: self._hover(None))
         # Of two quick clicks Bokeh tells the second by another name, wherever it is.
         for name in ("tap", "doubletap"):
-            self._figure.on_event(name, self._on_tap)
-        self._figure.on_event("selectiongeometry", self._on_selection)
-        for part, names in (
-            (self._figure.x_range, ("start", "end")),
-            (self._figure.y_range, ("start", "end")),
-            (self._figure, ("inner_width", "inner_height")),
-        ):
-            for name in names:
-                part.on_change(name, self._on_view)
-        self._fitted: Window | None = None
+            figure.on_event(name, self._on_tap)
+        figure.on_event("selectiongeometry", self._on_selection)
+        figure.on_event("panstart", self._begin_drag)
+        figure.on_event("pan", self._on_drag)
+        self._plot = pn.pane.Bokeh(figure, sizing_mode="stretch_both", margin=0, visible=True)
 
         self._notice, self._link = pn.pane.HTML("", **_WIDE), pn.pane.HTML("", **_WIDE)
         self._status = pn.pane.HTML('<p class="quiet">Loading the map …</p>', **_WIDE)
+        self._tip = pn.pane.HTML("", visible=False, stylesheets=[html.STYLE], margin=0)
+        self._picked = pn.pane.HTML(html.HELP, **_WIDE)
+        self._selected = pn.Column(visible=False, **_SPACED)
         self._colour = pn.widgets.Select(label="Colour by", **_WIDE)
         self._legend = pn.widgets.CheckBoxGroup(label="Legend", options=[], value=[], **_WIDE)
-        self._all, self._none = (pn.widgets.Button(label=name, **_WIDE) for name in ("All", "None"))
         self._filters = pn.Column(visible=False, **_SPACED)
         self._with_filters = pn.widgets.Toggle(label="Filters", **_WIDE)
         self._with_filters.link(self._filters, value="visible")
         self._find = pn.widgets.TextInput(label="Go to synapse", placeholder="id, then Enter", **_WIDE)
-        self._side = pn.Column(
-            self._colour,
-            pn.Row(self._all, self._none, **_SPACED),
-            self._legend,
-            self._with_filters,
-            self._filters,
-            self._find,
-            self._link,
-            visible=False,
-            **_SPACED,
-        )
         self._sides = pn.widgets.RadioButtonGroup(options=["2-D", "3-D"], value="2-D", visible=False, **_FIXED)
         self._around: Any = pn.widgets.IntSlider(label="Turn (degrees)", start=-180, end=180, value=30, **_WIDE)
         self._tilt: Any = pn.widgets.IntSlider(label="Tilt (degrees)", start=-90, end=90, value=20, **_WIDE)
-        self._turns = pn.Row(self._around, self._tilt, visible=False, **_SPACED)
         self._mode = pn.widgets.RadioButtonGroup(options=["Move", "Lasso", "Box"], value="Move", **_FIXED)
-        buttons = {"+": 0.6, "−": 1 / 0.6}
-        zooms = [pn.widgets.Button(label=label, **_FIXED) for label in buttons]
-        whole = pn.widgets.Button(label="Whole map", **_FIXED)
-        self._tools = pn.FlexBox(self._sides, self._mode, *zooms, whole, visible=False, gap="4px", margin=0)
-        self._plot = pn.pane.Bokeh(self._figure, sizing_mode="stretch_both", margin=0, visible=True)
-        self._tip = pn.pane.HTML("", visible=False, stylesheets=[html.STYLE], margin=0)
-        self._picked = pn.pane.HTML(html.HELP, **_WIDE)
-        self._selected = pn.Column(visible=False, **_SPACED)
 
         self._colour.param.watch(lambda _: self._recolour(), "value")
         self._legend.param.watch(lambda _: self._refresh(), "value")
-        self._all.on_click(lambda _: self._switch(True))
-        self._none.on_click(lambda _: self._switch(False))
         self._find.param.watch(lambda event: self._go(event.new.strip()), "value")
-        self._mode.param.watch(self._on_mode, "value")
+        self._mode.param.watch(lambda _: self._drag_as_chosen(), "value")
         self._sides.param.watch(lambda _: self._change_sides(), "value")
         for slider in (self._around, self._tilt):
             slider.param.watch(lambda _: self._turn(), "value")
-        self._figure.on_event("panstart", self._begin_drag)
-        self._figure.on_event("pan", self._on_drag)
-        for button, by in zip(zooms, buttons.values(), strict=True):
-            button.on_click(partial(self._zoom, by))
-        whole.on_click(lambda _: self._fit())
-        # By the document's own queue: it holds the lock that changes need, also across an await.
-        self._document: Any = pn.state.curdoc
         pn.state.onload(self._begin)
 
     def template(self, header: Callable[[str, str], str], look: str) -> Any:
         """The page as Panel serves it."""
         import panel as pn
 
+        def button(label: str, action: Callable[[], None], **how: Any) -> Any:
+            made = pn.widgets.Button(label=label, **how)
+            made.on_click(lambda _: action())
+            return made
+
+        view = self._view
+        every = (button(name, partial(self._switch, on), **_WIDE) for name, on in (("All", True), ("None", False)))
+        side = pn.Column(
+            self._colour,
+            pn.Row(*every, **_SPACED),
+            self._legend,
+            self._with_filters,
+            self._filters,
+            self._find,
+            self._link,
+            **_SPACED,
+        )
+        in_view = button("All in view", self._select_view, **_FIXED)
+        tools = pn.FlexBox(self._sides, self._mode, in_view, gap="4px", margin=0)
+        turns = pn.Row(self._around, self._tilt, **_SPACED)
+        moves: dict[str, Callable[[], None]] = {
+            "+": partial(view.zoom, 0.6),
+            "−": partial(view.zoom, 1 / 0.6),
+            "←": partial(view.move, -1, 0),
+            "↑": partial(view.move, 0, 1),
+            "↓": partial(view.move, 0, -1),
+            "→": partial(view.move, 1, 0),
+            "Whole map": view.fit,
+        }
+        small = {**_FIXED, "stylesheets": [*_FIXED["stylesheets"], ".bk-btn { padding: 2px 8px; }"]}
+        steers = pn.FlexBox(*(button(name, action, **small) for name, action in moves.items()), gap="4px", margin=0)
+        self._when_ready = [side, tools, steers]
+        self._turns = turns
+        for part in (*self._when_ready, turns):
+            part.visible = False
+
         page = pn.Template(TEMPLATE)
-        parts = {
-            "side": self._side,
+        for name, part in {
+            "side": side,
             "notice": self._notice,
             "status": self._status,
-            "tools": self._tools,
-            "turns": self._turns,
+            "tools": tools,
+            "turns": turns,
             "plot": self._plot,
-        }
-        parts |= {"tip": self._tip, "picked": self._picked, "selected": self._selected}
-        for name, part in parts.items():
+            "steers": steers,
+            "tip": self._tip,
+            "picked": self._picked,
+            "selected": self._selected,
+        }.items():
             page.add_panel(name, part)
         page.add_variable("header", header(self._dataset, "map"))
         # Instead of Panel's own icons.
@@ -229,14 +245,42 @@ class _MapPage:
         self._setting_up = True
         self._set_up()
         self._setting_up = False
-        self._recolour()
+        self._take_plane()
         self._ready = True
-        self._ask_drawing()
-        self._side.visible = self._tools.visible = True
-        self._sides.visible = self._points.space is not None
+        off = set(self._asked.get("off", ()))
+        self._recolour([name for name in self._plane.colouring(self._colour.value).names if name not in off])
+        for part in self._when_ready:
+            part.visible = True
         self._document.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
-        if query := self._asked.get("synapse_id", [""])[0]:
-            self._mark_query(query)
+        try:
+            self._question = read_question(self._all_asked(), Question())
+        except BadInput as error:
+            self._warn(str(error))
+        if self._question.is_asked:
+            self._mark_query(self._question)
+
+    # What the address of the page asks for
+
+    def _all_asked(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, values in self._asked.items() for value in values]
+
+    def _asked_numbers(self, name: str, count: int) -> list[float] | None:
+        """Finite numbers, separated by commas; a message instead of what is none."""
+        text = self._asked.get(name, [""])[0]
+        if not text:
+            return None
+        try:
+            numbers = [_finite(part) for part in text.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) != count:
+            self._messages.append(f"{name}={text[:80]} was left out: it is {count} numbers, separated by commas")
+            return None
+        return numbers
+
+    def _asked_look(self) -> tuple[float, float, float] | None:
+        x, y, unit = self._asked_numbers("look", 3) or (0.0, 0.0, 0.0)
+        return (x, y, unit) if unit > 0 else None
 
     def _set_up(self) -> None:
         """Widgets for what this release has, as the address of the page asks."""
@@ -276,6 +320,12 @@ class _MapPage:
         self._with_filters.value = any(widget.value not in (None, []) for widget in widgets)
         for widget in widgets:
             widget.param.watch(lambda _: self._refresh(), "value")
+        self._sides.visible = self._points.space is not None
+        turned = self._asked_numbers("turned", 2)
+        if turned is not None and self._sides.visible:
+            self._sides.value = "3-D"
+            self._around.value = round(max(-180, min(180, turned[0])))
+            self._tilt.value = round(max(-90, min(90, turned[1])))
 
     def _agreeable(self, name: str, values: Sequence[str], read: Callable[[str], Any]) -> list[Any]:
         """Those values of the address that this dataset has; a message for each other."""
@@ -293,19 +343,34 @@ class _MapPage:
                 self._messages.append(f"a filter was left out, because {name}_least={value} is not a number")
         return good
 
-    def _stop(self, why: str) -> None:
-        self._notice.object = html.notice(why)
-        self._status.object = self._picked.object = ""
-        self._figure.visible = False
+    def _address(self) -> str:
+        """The part of an address after the `?` that shows the same: the query and its answer too, if there is one."""
+        asked: dict[str, Any] = {"colour": self._colour.value}
+        asked |= {name: widget.value for name, widget in self._any_of.items() if widget.value}
+        asked |= {f"{name}_least": widget.value for name, widget in self._least.items() if widget.value is not None}
+        asked["off"] = [name for name in self._colouring.names if name not in self._legend.value]
+        if self._sides.value == "3-D":
+            asked["turned"] = f"{self._around.value},{self._tilt.value}"
+        if look := self._view.look:
+            asked["look"] = ",".join(f"{number:.6g}" for number in look)
+        query = replace(self._question, filters=NO_FILTERS).address() + "&" if self._question.is_asked else ""
+        return query + urlencode(asked, doseq=True)
 
     # What is shown
 
-    def _recolour(self) -> None:
-        if self._setting_up:
+    def _stop(self, why: str) -> None:
+        self._notice.object = html.notice(why)
+        self._status.object = self._picked.object = ""
+        self._view.figure.visible = False
+
+    def _recolour(self, on: Sequence[str] | None = None) -> None:
+        """Colours by the chosen column, with these lines of the legend switched on; by default all."""
+        if not self._ready:
             return
         self._colouring: Colouring = self._plane.colouring(self._colour.value)
+        names = list(self._colouring.names)
         self._setting_up = True
-        self._legend.param.update(options=list(self._colouring.names), value=list(self._colouring.names))
+        self._legend.param.update(options=names, value=names if on is None else list(on))
         self._setting_up = False
         self._refresh()
 
@@ -314,7 +379,7 @@ class _MapPage:
 
     def _refresh(self) -> None:
         """Which points are shown, after anything about that has changed."""
-        if self._setting_up:
+        if self._setting_up or not self._ready:
             return
         chosen = Filters(
             {name: widget.value for name, widget in self._any_of.items()},
@@ -331,7 +396,7 @@ class _MapPage:
         ]
         self._hover(None)
         self._say()
-        self._ask_drawing()
+        self._view.show(self._plane, self._colouring, self._shown)
 
     def _say(self) -> None:
         shown, away = int(self._shown.sum()), len(self._points) - len(self._plane)
@@ -341,17 +406,13 @@ class _MapPage:
         if self._caption:
             text += f" · {self._caption}"
         self._status.object = f'<p style="margin:0">{text}</p>'
-        self._link.object = f'<a href="?{escape(self._address())}">Link to this view</a>'
+        self._say_link()
         nothing = [] if shown else ["no synapse is left: the filters, or the legend, leave out all of them"]
         self._notice.object = html.notice(*self._messages, *nothing)
 
-    def _address(self) -> str:
-        asked: dict[str, Any] = {"colour": self._colour.value}
-        asked |= {name: widget.value for name, widget in self._any_of.items() if widget.value}
-        asked |= {f"{name}_least": widget.value for name, widget in self._least.items() if widget.value is not None}
-        if query := self._asked.get("synapse_id"):
-            asked["synapse_id"] = query[0]
-        return urlencode(asked, doseq=True)
+    def _say_link(self) -> None:
+        # Else it would lead to what was seen before the last pan.
+        self._link.object = f'<a href="?{escape(self._address())}">Link to this view</a>'
 
     async def _look_for_newer(self) -> None:
         newer = "a newer release is out: open this page again to see it"
@@ -370,25 +431,26 @@ class _MapPage:
 
     def _change_sides(self) -> None:
         """From the plane to space, or back: another plane of the same points, legend and filters as they are."""
+        if self._ready:
+            self._take_plane()
+            self._colouring = self._plane.colouring(self._colour.value)
+            self._refresh()
+
+    def _take_plane(self) -> None:
         in_space = self._sides.value == "3-D"
         self._turns.visible = in_space
+        self._mode.options = [*(["Turn"] if in_space else []), "Move", "Lasso", "Box"]
+        self._mode.value = self._mode.options[0]
         if in_space:
-            self._mode.options = ["Turn", "Move", "Lasso", "Box"]
-            self._mode.value = "Turn"
             self._plane = Plane(self._points, in_space=True)
             self._plane.turn(self._around.value, self._tilt.value)
         else:
-            self._mode.options = ["Move", "Lasso", "Box"]
-            self._mode.value = "Move"
             self._plane = self._planes.of(self._dataset, self._warehouse)
-        self._colouring = self._plane.colouring(self._colour.value)
-        self._refresh()
-        self._fit()
 
     def _turn(self) -> None:
-        if self._sides.value == "3-D":
-            self._plane.turn(self._around.value, self._tilt.value)
-            self._ask_drawing()
+        if self._ready and self._sides.value == "3-D":
+            self._view.turn(self._around.value, self._tilt.value)
+            self._say_link()
 
     def _on_drag(self, event: Any) -> None:
         """A drag of three pixels turns by a degree. Its events tell how far it is from where it began."""
@@ -400,121 +462,38 @@ class _MapPage:
     def _begin_drag(self, _: Any) -> None:
         self._before_drag = self._around.value, self._tilt.value
 
-    # The picture
+    # What is picked and surrounded
 
-    def _window(self) -> Window | None:
-        """What the figure shows; None before a browser has laid it out."""
-        figure = self._figure
-        width, height = figure.inner_width, figure.inner_height
-        if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
-            return None
-        return Window(
-            (figure.x_range.start, figure.x_range.end), (figure.y_range.start, figure.y_range.end), width, height
-        )
+    def _drag_as_chosen(self) -> None:
+        toolbar, drag = self._view.figure.toolbar, self._view.canvas.drags.get(self._mode.value)
+        self._document.add_next_tick_callback(lambda: toolbar.update(active_drag=drag))
 
-    def _on_view(self, attr: str, old: Any, new: Any) -> None:
-        self._ask_drawing()
-
-    def _ask_drawing(self) -> None:
-        """Draws soon, once for all that changes until then; in the meantime a range may move on."""
-        if self._ready and not self._drawing_asked:
-            self._drawing_asked = True
-            self._document.add_next_tick_callback(self._draw)
-
-    async def _draw(self) -> None:
-        self._drawing_asked = False
-        window = self._window()
-        if window is None:
+    def _hover(self, row: int | None, event: Any = None) -> None:
+        if row == self._hovered:
             return
-        if self._fitted is None or (self._fitted.width_px, self._fitted.height_px) != (
-            window.width_px,
-            window.height_px,
-        ):
-            self._fit()
-            return
-        drawing = await asyncio.to_thread(self._plane.draw, self._colouring, self._shown, window)
-        images = [] if drawing.picture is None else [drawing.picture]
-        (x0, x1), (y0, y1), count = window.x, window.y, len(images)
-        self._canvas.picture.data = {
-            "image": images,
-            "x": [x0] * count,
-            "y": [y0] * count,
-            "dw": [x1 - x0] * count,
-            "dh": [y1 - y0] * count,
-        }
-        size = 9 if len(drawing.x) <= 1_000 else 6
-        self._draw_marks()
-        self._canvas.discs.data = {
-            "x": drawing.x,
-            "y": drawing.y,
-            "colour": drawing.colours,
-            "size": np.full(len(drawing.x), size),
-        }
-
-    def _fit(self) -> None:
-        """The whole map, one unit as long across as up."""
-        window = self._window()
-        if window is None:
-            return
-        self._fitted = window
-        sides = self._plane.sides()
-        sizes = window.width_px, window.height_px
-        unit = max(1.08 * (high - low) / size for (low, high), size in zip(sides, sizes, strict=True)) or 1.0
-        self._look_at([(low + high) / 2 for low, high in sides], unit)
-
-    def _zoom(self, by: float, _: Any) -> None:
-        window = self._window()
-        if window is not None:
-            self._look_at([sum(window.x) / 2, sum(window.y) / 2], window.unit_px[0] * by)
-
-    def _look_at(self, centre: Sequence[float], unit: float) -> None:
-        figure = self._figure
-        for middle, size, side in zip(
-            centre, (figure.inner_width, figure.inner_height), (figure.x_range, figure.y_range), strict=True
-        ):
-            side.update(start=middle - unit * size / 2, end=middle + unit * size / 2)
-        self._ask_drawing()
-
-    # What the mouse does
-
-    def _on_mode(self, _: Any) -> None:
-        self._figure.toolbar.active_drag = self._canvas.drags.get(self._mode.value)
-
-    def _at(self, event: Any) -> int | None:
-        window = self._window()
-        if window is None or not self._ready:
-            return None
-        return self._plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
-
-    def _on_move(self, event: Any) -> None:
-        self._hover(self._at(event), event)
-
-    def _hover(self, place: int | None, event: Any = None) -> None:
-        if place == self._hovered:
-            return
-        self._hovered = place
-        self._mark("hovered", [] if place is None else [int(self._plane.rows[place])])
-        window = self._window()
-        if place is None or window is None:
+        self._hovered = row
+        self._view.mark("hovered", [] if row is None else [row])
+        window = self._view.window
+        if row is None or window is None:
             self._tip.visible = False
             return
         left = event.sx > window.width_px / 2
         where = {"right" if left else "left": f"{(window.width_px - event.sx if left else event.sx) + 18:.0f}px"}
         where["top"] = f"{max(4, min(event.sy - 60, window.height_px - _TIP_PX)):.0f}px"
         self._tip.param.update(
-            object=html.tip(self._dataset, self._points, int(self._plane.rows[place])),
+            object=html.tip(self._dataset, self._warehouse.release_id, self._points, row),
             styles={"position": "absolute", "width": "fit-content", **where},
             visible=True,
         )
 
     def _on_tap(self, event: Any) -> None:
-        place = self._at(event)
-        if place is not None:
-            self._pick(int(self._plane.rows[place]))
+        row = self._view.at(event)
+        if row is not None:
+            self._pick(row)
 
     def _pick(self, row: int) -> None:
-        self._picked.object = html.card(self._dataset, self._points, row)
-        self._mark("picked", [row])
+        self._picked.object = html.card(self._dataset, self._warehouse.release_id, self._points, row)
+        self._view.mark("picked", [row])
 
     def _go(self, synapse_id: str) -> None:
         if not synapse_id:
@@ -525,10 +504,18 @@ class _MapPage:
             self._picked.object = html.notice(str(error))
             return
         self._pick(row)
+        self._view.go_to(row)
 
     def _on_selection(self, event: Any) -> None:
         if self._ready and event.final and event.geometry:
             self._document.add_next_tick_callback(partial(self._select, event.geometry))
+
+    def _select_view(self) -> None:
+        window = self._view.window
+        if window is not None:
+            (x0, x1), (y0, y1) = window.x, window.y
+            shape = {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1}
+            self._document.add_next_tick_callback(partial(self._select, shape))
 
     async def _select(self, shape: Mapping[str, Any]) -> None:
         """Shows what was surrounded, in the order of the release."""
@@ -542,7 +529,8 @@ class _MapPage:
             self._selected[:] = [pn.pane.HTML(html.notice("no shown synapse lies inside"), stylesheets=[html.STYLE])]
             return
         ids = self._points.ids.take(rows[:_IDS_IN_TEXT]).to_pylist()
-        tiles = html.tiles(self._dataset, ids[:_TILES], places[:_TILES], self._colouring, len(rows))
+        release = self._warehouse.release_id
+        tiles = html.tiles(self._dataset, release, ids[:_TILES], places[:_TILES], self._colouring, len(rows))
         bars = html.composition(self._colouring, self._colouring.counts(places))
         shown = f'<div class="card"><div>{bars}{html.id_list(ids, len(rows))}</div><div>{tiles}</div></div>'
         self._selected[:] = [
@@ -555,54 +543,46 @@ class _MapPage:
             ),
         ]
 
-    # Marks
+    # The query
 
-    def _mark_query(self, synapse_id: str) -> None:
-        """The synapse that was searched for; what resembles it most follows when it is found."""
-        try:
-            row = self._points.row(synapse_id)
-        except BadInput as error:
-            self._warn(str(error))
-            return
-        self._pick(row)
-        self._mark("query", [row])
-        self._mark("picked", [])
-        on_map = self._plane.place(row) is not None
-        self._caption = f"★ query {escape(synapse_id)}" + ("" if on_map else ", which has no place on the map")
+    def _mark_query(self, question: Question) -> None:
+        """What was searched for, if it has a place here; what resembles it most follows when it is found."""
+        if question.synapse_id:
+            try:
+                row = self._points.row(question.synapse_id)
+            except BadInput as error:
+                self._warn(str(error))
+                return
+            self._pick(row)
+            self._view.mark("query", [row])
+            self._view.mark("picked", [])
+            on_map = self._plane.place(row) is not None
+            self._caption = f"★ query {escape(question.synapse_id)}"
+            self._caption += "" if on_map else ", which has no place on the map"
+        else:
+            self._caption = "query: " + ("an uploaded picture" if question.upload else "a place in the volume")
         self._say()
         # Beside the document's queue, which would draw nothing meanwhile: a first search reads all vectors.
-        self._search = asyncio.create_task(self._find_near(synapse_id))
+        self._search = asyncio.create_task(self._find_near(question))
 
-    async def _find_near(self, synapse_id: str) -> None:
+    async def _find_near(self, question: Question) -> None:
         try:
-            found = await asyncio.to_thread(self._warehouse.similar, synapse_id, k=_NEIGHBOURS)
-            then = partial(self._mark_near, [self._points.row(one) for one in found["synapse_id"]])
+            found = await asyncio.to_thread(answered, self._warehouse, question, self._uploads)
+            then = partial(self._mark_near, question, [self._points.row(one) for one in found["synapse_id"]])
         except BadInput as error:
             then = partial(self._warn, str(error))
         self._document.add_next_tick_callback(then)
 
-    def _mark_near(self, rows: list[int]) -> None:
-        self._mark("near", rows)
+    def _mark_near(self, question: Question, rows: list[int]) -> None:
+        self._view.mark("near", rows)
         count = sum(self._plane.place(row) is not None for row in rows)
-        self._caption += f" · ◯ its {len(rows)} nearest of other neurons, by cosine distance"
+        of_each = f" of each {CATEGORIES[question.columns]}" if question.columns else ""
+        others = " of other neurons" if question.synapse_id and not question.own_neuron else ""
+        each = f"{question.k} nearest{of_each}" if question.columns else f"{len(rows)} nearest"
+        self._caption += f" · ◯ its {each}{others}, by {METRICS[question.metric].split(',')[0]}"
         if count < len(rows):
             self._caption += f" ({count} have a place on the map)"
         self._say()
-
-    def _mark(self, kind: str, rows: list[int]) -> None:
-        self._marks[kind] = rows
-        self._draw_marks()
-
-    def _draw_marks(self) -> None:
-        every = [(self._plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
-        every = [one for one in every if one[0] is not None]
-        at = np.array([place for place, *_ in every], dtype=np.int64)
-        self._canvas.marks.data = {
-            "x": self._plane.x[at],
-            "y": self._plane.y[at],
-            "marker": [marker for _, marker, _ in every],
-            "size": [size for *_, size in every],
-        }
 
 
 def _finite(text: str) -> float:

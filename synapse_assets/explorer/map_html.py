@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from synapse_assets.explorer.addresses import card_address, tile_address
 from synapse_assets.explorer.map_points import Colouring
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
 
@@ -35,33 +36,29 @@ dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: an
 table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
 td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
-.ids { margin-top: 14px; }
+.ids { margin-top: 14px; display: flex; align-items: center; justify-content: space-between; }
+button { border: 1px solid var(--line); border-radius: 6px; background: var(--paper); color: var(--ink); font: 12px system-ui, sans-serif;
+  padding: 3px 10px; cursor: pointer; } button:hover, button:focus-visible { border-color: var(--accent); }
 textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
   background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
 .notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
 """
 HELP = '<div class="card"><p class="quiet">Rest on a point to see it; click it to keep it here. Lasso and Box select many.</p></div>'
+# Not by navigator.clipboard, which browsers have for this machine and https only.
+_COPY = (
+    "this.closest('div').querySelector('textarea').select(); document.execCommand('copy'); this.textContent = 'Copied'"
+)
 _TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
-def tile_address(dataset: str, synapse_id: str) -> str:
-    """Where the picture of a synapse is."""
-    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png"
-
-
-def card_address(dataset: str, synapse_id: str) -> str:
-    """Where the page of a synapse is."""
-    return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
-
-
-def tip(dataset: str, points: Points, row: int) -> str:
+def tip(dataset: str, release: str, points: Points, row: int) -> str:
     """What is seen while the mouse rests on a point."""
     facts = points.frame([row]).iloc[0]
     titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
-    return f'<div class="tip">{_tile(dataset, facts["synapse_id"])}{_list(facts, titles)}</div>'
+    return f'<div class="tip">{_tile(dataset, release, facts["synapse_id"])}{_list(facts, titles)}</div>'
 
 
-def card(dataset: str, points: Points, row: int) -> str:
+def card(dataset: str, release: str, points: Points, row: int) -> str:
     """What is seen of a synapse that was picked."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
@@ -70,19 +67,26 @@ def card(dataset: str, points: Points, row: int) -> str:
     titles = {"neuron_id": "neuron", **_titles(points)}
     titles.pop("probability", None)
     return (
-        f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, synapse_id)}</div>'
+        f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, release, synapse_id)}</div>'
         f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
         f'<div class="actions"><a href="{escape(similar)}">Search similar</a>'
         f'<a href="{escape(card_address(dataset, synapse_id))}">Open card</a></div></div></div>'
     )
 
 
-def tiles(dataset: str, ids: Sequence[str], places: npt.NDArray[np.int64], colouring: Colouring, count: int) -> str:
+def tiles(
+    dataset: str,
+    release: str,
+    ids: Sequence[str],
+    places: npt.NDArray[np.int64],
+    colouring: Colouring,
+    count: int,
+) -> str:
     """Pictures of what was surrounded: of the first (`ids`, `places`) of `count` synapses, underlined in their colours."""
     colours = [colouring.colours[code] for code in colouring.codes[places]]
     links = "".join(
         f'<a href="{escape(card_address(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
-        f"{_tile(dataset, synapse_id)}</a>"
+        f"{_tile(dataset, release, synapse_id)}</a>"
         for synapse_id, colour in zip(ids, colours, strict=True)
     )
     title = f"The first {len(ids):,} of {count:,}" if len(ids) < count else f"All {count:,}"
@@ -105,7 +109,10 @@ def id_list(ids: Sequence[str], count: int) -> str:
     """Ids to copy, one a line: the first of `count`."""
     first = f", the first {len(ids):,}" if len(ids) < count else ""
     lines = escape("\n".join(ids))
-    return f'<h2 class="ids">Ids{first}</h2><textarea readonly rows="4" aria-label="Ids">{lines}</textarea>'
+    return (
+        f'<h2 class="ids">Ids{first} <button type="button" onclick="{_COPY}">Copy</button></h2>'
+        f'<textarea readonly rows="4" aria-label="Ids">{lines}</textarea>'
+    )
 
 
 def notice(*sentences: str) -> str:
@@ -130,8 +137,9 @@ def _titles(points: Points) -> dict[str, str]:
     }
 
 
-def _tile(dataset: str, synapse_id: str) -> str:
-    return f'<img class="tile" loading="lazy" alt="no picture" src="{escape(tile_address(dataset, synapse_id))}">'
+def _tile(dataset: str, release: str, synapse_id: str) -> str:
+    address = escape(tile_address(dataset, release, synapse_id))
+    return f'<img class="tile" loading="lazy" alt="no picture" src="{address}">'
 
 
 def _list(facts: pd.Series, titles: dict[str, str], more: dict[str, str] | None = None) -> str:

@@ -97,6 +97,7 @@ html, body { height: auto; }
 .map-plot { position: relative; flex: 1; min-height: 0; }
 .map-bar { display: flex; gap: 16px; align-items: center; } .map-bar > :first-child { flex: 1; min-width: 0; }
 .map-tip { position: absolute; inset: 0; pointer-events: none; z-index: 5; }
+.map-steers { position: absolute; right: 10px; bottom: 10px; z-index: 4; }
 @media (max-width: 1200px) {
   .map-page { grid-template-columns: 232px minmax(0, 1fr); grid-template-areas: "side map" "side details"; grid-template-rows: auto 1fr; }
   .map-main { height: 62vh; } }
@@ -110,7 +111,8 @@ html, body { height: auto; }
 <section class="map-main" aria-label="Map">{{ embed(roots.notice) }}
 <div class="map-bar"><div>{{ embed(roots.status) }}</div><div>{{ embed(roots.tools) }}</div></div>
 {{ embed(roots.turns) }}
-<div class="map-plot">{{ embed(roots.plot) }}<div class="map-tip">{{ embed(roots.tip) }}</div></div></section>
+<div class="map-plot">{{ embed(roots.plot) }}
+<div class="map-steers">{{ embed(roots.steers) }}</div><div class="map-tip">{{ embed(roots.tip) }}</div></div></section>
 <section class="map-details" aria-label="Picked synapses">{{ embed(roots.picked) }}{{ embed(roots.selected) }}</section>
 </main>
 {% endblock %}

@@ -23,6 +23,8 @@ DISCS = 8_000
 _STEPS_OF_NUMBERS = 10
 # Points on a picture are a pixel wider on each side below each of these numbers.
 _SPREAD_BELOW = (400_000, 40_000)
+# Of 255: what a pixel with the fewest points has at least.
+_LEAST_OPAQUE = 150
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Window:
     def unit_px(self) -> tuple[float, float]:
         """Length of a pixel along x and y."""
         return (self.x[1] - self.x[0]) / self.width_px, (self.y[1] - self.y[0]) / self.height_px
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """What is seen in the middle, x and y."""
+        return (self.x[0] + self.x[1]) / 2, (self.y[0] + self.y[1]) / 2
 
 
 @dataclass(frozen=True)
@@ -223,12 +230,6 @@ def number_steps(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.arange(first, last + 1) * step
 
 
-def warm_up() -> None:
-    """Draws once, so that what is compiled on first use is there."""
-    place, code = np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.uint16)
-    _picture(place, place, Colouring("", "", (NONE,), (NOISE_COLOUR,), code), code, Window((-1, 1), (-1, 1), 8, 8))
-
-
 def _picture(
     x: npt.NDArray[np.float32],
     y: npt.NDArray[np.float32],
@@ -236,19 +237,26 @@ def _picture(
     codes: npt.NDArray[np.uint16],
     window: Window,
 ) -> npt.NDArray[np.uint32]:
-    """Colours mixed by how many points of each fall on a pixel, the stronger the more."""
-    import datashader as ds
-    import pandas as pd
-    from datashader import transfer_functions as tf
-
-    # By colour, not by class: classes may be hundreds, colours are not.
-    colours = sorted(set(colouring.colours))
-    shades = np.array([colours.index(colour) for colour in colouring.colours], dtype=np.int8)[codes]
-    frame = pd.DataFrame(
-        {"x": x, "y": y, "shade": pd.Categorical.from_codes(shades, categories=pd.Index(colours))}, copy=False
-    )
-    canvas = ds.Canvas(window.width_px, window.height_px, x_range=window.x, y_range=window.y)
-    counts = canvas.points(frame, "x", "y", ds.by("shade", ds.count()))
-    image = tf.shade(counts, color_key=dict(zip(colours, colours, strict=True)), how="eq_hist", min_alpha=150)
-    radius = sum(len(x) <= limit for limit in _SPREAD_BELOW)
-    return np.asarray((tf.spread(image, px=radius) if radius else image).to_numpy())
+    """Colours mixed by how many points of each fall on a pixel; the stronger, the more pixels hold fewer points."""
+    wider = sum(len(x) <= limit for limit in _SPREAD_BELOW)
+    (unit_x, unit_y), (left, low) = window.unit_px, (window.x[0], window.y[0])
+    column, line = ((x - left) / unit_x).astype(np.int32), ((y - low) / unit_y).astype(np.int32)
+    inside = (column >= 0) & (column < window.width_px) & (line >= 0) & (line < window.height_px)
+    # With a rim, so that what is spread beyond one side does not come in at the other.
+    width, height = window.width_px + 2 * wider, window.height_px + 2 * wider
+    pixel, codes = ((line + wider) * width + column + wider)[inside], codes[inside]
+    if wider:
+        steps_y, steps_x = np.mgrid[-wider : wider + 1, -wider : wider + 1]
+        disc = (steps_y * width + steps_x)[steps_y**2 + steps_x**2 <= (wider + 0.5) ** 2]
+        pixel, codes = np.add.outer(disc, pixel).ravel(), np.tile(codes, len(disc))
+    points = np.bincount(pixel, minlength=width * height)
+    filled = np.flatnonzero(points)
+    points = points[filled]
+    rank = np.cumsum(np.bincount(points)) / max(len(points), 1)
+    picture = np.zeros((width * height, 4), dtype=np.uint8)
+    for channel in range(3):
+        strength = np.array([int(colour[1 + 2 * channel : 3 + 2 * channel], 16) for colour in colouring.colours], float)
+        picture[filled, channel] = np.bincount(pixel, strength[codes], width * height)[filled] / points
+    picture[filled, 3] = _LEAST_OPAQUE + (255 - _LEAST_OPAQUE) * rank[points]
+    rows = picture.view(np.uint32).reshape(height, width)
+    return np.ascontiguousarray(rows[wider : height - wider, wider : width - wider])

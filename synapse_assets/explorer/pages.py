@@ -14,7 +14,8 @@ from PIL import Image
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import neuroglancer
-from synapse_assets.explorer.asking import Question, filter_options, read_place
+from synapse_assets.explorer.addresses import tile_address
+from synapse_assets.explorer.asking import Question, answered, filter_options, read_place
 from synapse_assets.explorer.releases import Releases, Shown
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters, Warehouse
@@ -28,20 +29,6 @@ TYPICAL, SAMPLE = 6, 48
 NEAREST = 8
 # Lines of a composition; the rest is summed up.
 _LINES = 8
-# Of more classes those with the nearest synapses stand side by side.
-_MOST_COLUMNS = 40
-
-
-def tile_address(dataset: str, synapse_id: str, section: int | None = None) -> str:
-    """Where the picture of a synapse is: its middle section, or another."""
-    return f"/{quote(dataset)}/tiles/{quote(synapse_id, safe='')}.png" + (
-        "" if section is None else f"?section={section}"
-    )
-
-
-def synapse_address(dataset: str, synapse_id: str) -> str:
-    """Where the card of a synapse is."""
-    return f"/{quote(dataset)}/synapse/{quote(synapse_id, safe='')}"
 
 
 def summary(releases: Releases, one: Shown) -> dict[str, Any]:
@@ -86,6 +73,7 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
     ]
     sides = {name: column.title for name, column in points.categories.items()}
     return {
+        "release": warehouse.release_id,
         "question": question,
         "columns": sides,
         "metrics": METRICS,
@@ -102,10 +90,13 @@ def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads
     shown = search_form(warehouse, question)
     if not question.is_asked:
         return shown
-    found = _similar(warehouse, question, uploads.picture(question.upload) if question.upload else None)
+    found = answered(warehouse, question, uploads)
     if question.synapse_id:
         row = warehouse.points.row(question.synapse_id)
-        query = {"facts": facts(warehouse.points, row), "picture": tile_address(name, question.synapse_id)}
+        query = {
+            "facts": facts(warehouse.points, row),
+            "picture": tile_address(name, warehouse.release_id, question.synapse_id),
+        }
     elif question.upload:
         query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
     else:
@@ -118,7 +109,7 @@ def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, 
     """The answer to a search as records. Raises BadInput where there is nothing to search for."""
     if not question.is_asked or question.upload:
         raise BadInput("name a synapse_id, or a place in nanometres")
-    return records(_similar(warehouse, question, None))
+    return records(answered(warehouse, question, Uploads()))
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -136,6 +127,7 @@ def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synaps
     row = points.row(synapse_id)
     place = tuple(points.places_nm[row].tolist())
     shown: dict[str, Any] = {
+        "release": warehouse.release_id,
         "facts": facts(points, row),
         "place_nm": place,
         "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
@@ -157,8 +149,10 @@ def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synaps
             shown["no_picture"] = str(error)
         try:
             near_nm = default_question(dataset, warehouse).near_nm
-            near = warehouse.similar(synapse_id, k=NEAREST, leave_out_within_nm=near_nm)
+            question = Question(synapse_id, k=NEAREST, near_nm=near_nm)
+            near = answered(warehouse, question, Uploads())
             shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
+            shown["question"] = question
         except BadInput as error:
             shown["no_neighbours"] = str(error)
     return shown
@@ -176,6 +170,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
         raise BadInput("no synapse fulfils these filters")
     sample = np.sort(np.random.default_rng(abs(seed)).permutation(rows)[:SAMPLE])
     return {
+        "release": warehouse.release_id,
         "filters": [
             (CATEGORIES.get(name) or f"least {NUMBERS[name.removesuffix('_least')]}", value)
             for name, value in filter_options(filters)
@@ -233,6 +228,7 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
     kinds = ("target", "neuron_type", "brain_region", "cluster")
     coloured = next(one for one in kinds if one in warehouse.points.categories)
     return {
+        "release": warehouse.release_id,
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
         "stability": _stability(warehouse),
@@ -328,21 +324,6 @@ def section_png(tile: npt.NDArray[np.uint8], section: int | None) -> bytes:
 def place_png(warehouse: Warehouse, text: str) -> bytes:
     """The middle section of a tile cut at a place, `x,y,z` in nanometres, as a PNG."""
     return section_png(warehouse.tile_at(read_place(text)), None)
-
-
-def _similar(warehouse: Warehouse, question: Question, picture: npt.NDArray[np.uint8] | None) -> pd.DataFrame:
-    return warehouse.similar(
-        question.synapse_id or None,
-        image=picture,
-        place_nm=question.place_nm,
-        k=question.k,
-        most_columns=_MOST_COLUMNS,
-        columns=question.columns or None,
-        metric=question.metric,  # type: ignore[arg-type]
-        filters=question.filters,
-        leave_out_own_neuron=not question.own_neuron,
-        leave_out_within_nm=question.near_nm,
-    )
 
 
 def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> list[dict[str, Any]]:

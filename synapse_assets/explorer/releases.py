@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.query import Warehouse, open_warehouse
@@ -49,6 +50,9 @@ class Releases:
         self.shown = {one.name: one for one in shown}
         self._data_root = data_root
         self._open: dict[str, Warehouse] = {}
+        # The one before the one that is out, so that pages that were opened from it stay whole; and all that somebody holds.
+        self._before: dict[str, Warehouse] = {}
+        self._held: WeakValueDictionary[tuple[str, str], Warehouse] = WeakValueDictionary()
         self._looked: dict[str, float] = {}
         self._locks = {name: threading.Lock() for name in self.shown}
 
@@ -73,11 +77,25 @@ class Releases:
             threading.Thread(target=self._exchange, args=(name, held), daemon=True).start()
         return held
 
+    def of(self, name: str, release_id: str | None) -> Warehouse:
+        """A certain release: the one that is out, the one before, or any that an open map shows; None: the one that is out.
+
+        Raises BadInput for any other, and like a call.
+        """
+        out = self(name)
+        if release_id is None or out.release_id == release_id:
+            return out
+        held = self._held.get((name, release_id))
+        if held is None:
+            raise BadInput("this is of an older release, which is not open any more: open the page again")
+        return held
+
     def _exchange(self, name: str, held: Warehouse) -> None:
         """Puts another release in the place of the held one if there is another; gives the lock back."""
         try:
             if held.is_outdated():
-                self._open[name] = self._opened(name)
+                opened = self._opened(name)
+                self._before[name], self._open[name] = held, opened
         except Exception:
             _LOG.exception("the release of %s that was published cannot be opened; the one before is shown on", name)
         finally:
@@ -89,6 +107,7 @@ class Releases:
         opened = open_warehouse(one.dataset, self._data_root, group=one.group)
         if len(opened.points) and opened.has_pictures:
             _ = opened.vectors
+        self._held[name, opened.release_id] = opened
         return opened
 
     def close(self) -> None:

@@ -21,11 +21,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import pages
+from synapse_assets.explorer.addresses import card_address, tile_address
 from synapse_assets.explorer.asking import Question, read_filters, read_question
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.releases import Releases, Shown, shown_of
 from synapse_assets.explorer.uploads import LARGEST_BYTES, Uploads, read_picture
-from synapse_assets.query import Warehouse
 from synapse_assets.schema import BadInput
 
 _HERE = Path(__file__).parent
@@ -61,9 +61,9 @@ def create_app(
 
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(datasets={one.name: one.title for one in every}, tile_address=pages.tile_address)
+    templates.env.globals.update(datasets={one.name: one.title for one in every}, tile_address=tile_address)
     templates.env.globals["pages_of"] = {one.name: _pages_of(one) for one in every}
-    templates.env.globals["synapse_address"] = pages.synapse_address
+    templates.env.globals["synapse_address"] = card_address
     # Bokeh has its own files at /static.
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
 
@@ -181,8 +181,11 @@ def create_app(
         return page(request, "classes.html", dataset=dataset, active="classes", **pages.classes(releases(dataset)))
 
     @app.get("/{dataset}/tiles/{synapse_id:path}.png")
-    def tile(dataset: str, synapse_id: str, section: int | None = None) -> Response:
-        return _picture(releases(dataset), synapse_id, section)
+    def tile(dataset: str, synapse_id: str, section: int | None = None, release: str | None = None) -> Response:
+        picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
+        # What lies in a release stays as it is; the same synapse may have another picture in the next.
+        kept = "no-cache" if release is None else "private, max-age=86400, immutable"
+        return Response(picture, media_type="image/png", headers={"Cache-Control": kept})
 
     @app.get("/{dataset}/uploads/{name}.png")
     def uploaded(dataset: str, name: str) -> Response:
@@ -208,7 +211,9 @@ def create_app(
     def header(dataset: str, active: str) -> str:
         return templates.get_template("header.html").render(dataset=dataset, active=active)
 
-    add_maps(app, releases, [one.name for one in every], header, "/look", [*_THIS_MACHINE, urlsplit(url).netloc])
+    add_maps(
+        app, releases, [one.name for one in every], header, uploads, "/look", [*_THIS_MACHINE, urlsplit(url).netloc]
+    )
     return app
 
 
@@ -217,12 +222,6 @@ def _pages_of(shown: Shown) -> dict[str, str]:
     if isinstance(shown.dataset, EmDataset):
         return {"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"}
     return {"map": "Map", "gallery": "Gallery", "clusters": "Clusters"}
-
-
-def _picture(warehouse: Warehouse, synapse_id: str, section: int | None) -> Response:
-    data = pages.section_png(warehouse.tile(synapse_id), section)
-    # The same synapse may have another picture in a later release.
-    return Response(data, media_type="image/png", headers={"Cache-Control": "no-cache"})
 
 
 def _as_far_as_clear(request: Request, default: Question) -> Question:

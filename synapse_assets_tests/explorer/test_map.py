@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import synapse_assets.explorer.map
 from synapse_assets.explorer import map_html
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
+from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query.points import NONE, Filters, Points, points_from_table
 from synapse_assets.schema import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
@@ -25,6 +27,7 @@ from synapse_assets_tests.explorer.conftest import Served
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+UPLOADS = Uploads()
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"&\n'"
 
 
@@ -208,16 +211,31 @@ def test_names_and_ids_cannot_become_markup() -> None:
     colouring = plane.colouring("target")
     ids = points.ids.to_pylist()
     texts = [
-        map_html.tip("a'b", points, 2),
-        map_html.card("a'b", points, 2),
-        map_html.tiles("a'b", ids[:3], np.arange(3), colouring, 20),
+        map_html.tip("a'b", HOSTILE, points, 2),
+        map_html.card("a'b", HOSTILE, points, 2),
+        map_html.tiles("a'b", HOSTILE, ids[:3], np.arange(3), colouring, 20),
         map_html.composition(colouring, colouring.counts(np.arange(len(plane)))),
         map_html.id_list(ids, 30),
         map_html.notice(HOSTILE, ids[0]),
     ]
     for text in texts:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", text))
-        assert tags <= {"div", "img", "dl", "dt", "dd", "h2", "a", "table", "tr", "td", "i", "p", "textarea"}, text
+        assert tags <= {
+            "div",
+            "img",
+            "dl",
+            "dt",
+            "dd",
+            "h2",
+            "a",
+            "table",
+            "tr",
+            "td",
+            "i",
+            "p",
+            "textarea",
+            "button",
+        }, text
         # Whatever stands in quotes stays there: taken away, nothing hostile is left in a tag.
         assert not re.search(r"<[^>]*alert", re.sub(r'"[^"]*"', "", text)), text
     assert HOSTILE.split("\n")[0] not in map_html.legend_style(colouring, colouring.counts(np.arange(5)))
@@ -230,11 +248,13 @@ class Planted:
     """What the map asks of a release, of planted points: its points, and what resembles one."""
 
     def __init__(self, points: Points) -> None:
-        self.points = points
+        self.points, self.release_id = points, "planted"
 
-    def similar(self, synapse_id: str, k: int) -> pd.DataFrame:
-        row = self.points.row(synapse_id)
-        return self.points.frame([(row + step) % len(self.points) for step in range(1, k + 1)]).assign(distance=0.1)
+    def similar(self, synapse_id: str | None, *, k: int, image: Any, filters: Filters, **_: Any) -> pd.DataFrame:
+        """The next ones that fulfil the filters; of a picture, those from the number on that its first value is."""
+        row = self.points.row(synapse_id) if synapse_id else int(image.flat[0])
+        every = (row + np.arange(1, len(self.points))) % len(self.points)
+        return self.points.frame(every[self.points.select(filters)[every]][:k]).assign(distance=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +265,7 @@ def maps() -> Iterator[str]:
     axes = {f"space_{axis}": rng.normal(size=500).astype(np.float32) for axis in (1, 2, 3)}
     releases: dict[str, Any] = {
         "few": Planted(planted(500, **axes)),
+        "plain": Planted(planted(500, synapse_id=[f"{at:04d}" for at in range(500)])),
         "many": Planted(planted(30_000)),
         "none": Planted(planted(30, map_1=nowhere, map_2=nowhere)),
     }
@@ -255,7 +276,7 @@ def maps() -> Iterator[str]:
         return releases[name]
 
     app = FastAPI()
-    add_maps(app, release, ["few", "many", "none", "unpublished"], no_header)
+    add_maps(app, release, ["few", "plain", "many", "none", "unpublished"], no_header, UPLOADS)
     served = Served(app)
     yield served.url
     served.stop()
@@ -349,12 +370,111 @@ def test_legend_and_filters_in_a_browser(maps: str, page: "Page") -> None:
 
 
 def test_the_query_and_what_resembles_it_are_marked(maps: str, page: "Page") -> None:
-    from urllib.parse import quote
-
-    opened(page, f"{maps}/many/map?synapse_id={quote(planted(30).ids[3].as_py(), safe='')}")
+    query = quote(planted(30).ids[3].as_py(), safe="")
+    opened(page, f"{maps}/many/map?synapse_id={query}&k=10&metric=l2")
     # Of rows 4 to 13 one, row 9, is not on the map.
-    page.get_by_text("◯ its 10 nearest of other neurons, by cosine distance (9 have a place on the map)").wait_for()
+    page.get_by_text("◯ its 10 nearest of other neurons, by Euclidean distance (9 have a place on the map)").wait_for()
     page.get_by_role("heading", name="000003").wait_for()
+    assert "metric=l2" in str(page.get_by_text("Link to this view").get_attribute("href"))
+
+
+def test_a_search_with_filters_and_for_a_picture_is_marked_as_it_was_asked(maps: str, page: "Page") -> None:
+    name = UPLOADS.keep(np.full((1, 8, 8), 200, dtype=np.uint8))
+    opened(page, f"{maps}/few/map?upload={name}&columns=&k=5&brain_region=EB")
+    page.get_by_text("query: an uploaded picture · ◯ its 5 nearest, by cosine distance").wait_for()
+    page.get_by_text("of 450 synapses shown").wait_for()
+    opened(page, f"{maps}/few/map?upload=unknown")
+    page.get_by_text("This uploaded picture is not kept any more").wait_for()
+    opened(page, f"{maps}/few/map?synapse_id=1&k=many")
+    page.get_by_text("number in a column: 'many' is no number").wait_for()
+
+
+def seen(page: "Page") -> list[float]:
+    """Left, right, lower and upper end of what the map shows."""
+    found: list[float] = page.evaluate(
+        """() => { const figure = [...Bokeh.documents[0]._all_models.values()].find(one => one.type == "Figure");
+        return [figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end]; }"""
+    )
+    return found
+
+
+def settled(page: "Page", changed_from: list[float] | None = None) -> list[float]:
+    """What the map shows once it moves no more, and has moved if it should."""
+    before: list[float] = []
+    for _ in range(200):
+        now = seen(page)
+        if now == before and now != changed_from:
+            return now
+        before = now
+        page.wait_for_timeout(150)
+    raise AssertionError(f"the map shows {now}, and showed {changed_from}")
+
+
+def test_without_a_mouse(maps: str, page: "Page") -> None:
+    """Every button by its key: to look elsewhere, nearer, at one synapse, at all that are in view."""
+    wait_until_drawn(page, opened(page, f"{maps}/plain/map"))
+    whole = settled(page)
+
+    def press(name: str) -> None:
+        page.get_by_role("button", name=name, exact=True).focus()
+        page.keyboard.press("Enter")
+
+    press("→")
+    right = settled(page, whole)
+    assert right[0] > whole[0]
+    assert right[2:] == pytest.approx(whole[2:])
+    press("↑")
+    up = settled(page, right)
+    assert up[2] > right[2]
+    press("+")
+    near = settled(page, up)
+    assert near[1] - near[0] == pytest.approx(0.6 * (up[1] - up[0]))
+    press("Whole map")
+    assert settled(page, near) == pytest.approx(whole)
+    page.get_by_label("Go to synapse").fill("0123")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Synapse 0123").wait_for()
+    x0, x1, y0, y1 = settled(page, whole)
+    assert [(x0 + x1) / 2, (y0 + y1) / 2] == pytest.approx(planted(500).map[123].tolist(), abs=1e-6)
+    assert x1 - x0 < 0.5 * (whole[1] - whole[0])
+    page.get_by_label("Go to synapse").fill("nowhere")
+    page.keyboard.press("Enter")
+    page.get_by_text("No synapse 'nowhere' in this release").wait_for()
+
+
+def test_in_view_are_all_that_are_seen_and_their_ids_can_be_copied(maps: str, page: "Page") -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    points = planted(500)
+    opened(page, f"{maps}/few/map?look=0.3,0.2,0.001")
+    x0, x1, y0, y1 = settled(page)
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == (pytest.approx(0.3), pytest.approx(0.2))
+    inside = (points.map >= [x0, y0]).all(axis=1) & (points.map <= [x1, y1]).all(axis=1)
+    page.get_by_role("button", name="All in view").click()
+    page.get_by_text(f"{inside.sum()} selected, by known class").wait_for()
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "\n".join(points.ids.filter(pa.array(inside)).to_pylist())
+
+
+def test_a_link_to_a_view_shows_the_same(maps: str, page: "Page") -> None:
+    opened(page, f"{maps}/few/map?colour=target&turned=50,-10")
+    page.get_by_text(re.compile(r"Turn \(degrees\): *50")).wait_for()
+    page.get_by_label("gaba").uncheck()
+    left = page.locator("strong").first
+    page.wait_for_function("!document.querySelector('body').innerText.includes('500 of 500')")
+    whole = settled(page)
+    page.get_by_role("button", name="+", exact=True).click()
+    near, shown = settled(page, whole), left.inner_text()
+    link = page.get_by_text("Link to this view")
+    page.wait_for_timeout(500)
+    link.click()
+    page.get_by_text("synapses shown").wait_for()
+    page.get_by_text(re.compile(r"Tilt \(degrees\): *-10")).wait_for()
+    assert settled(page, whole) == pytest.approx(near, rel=1e-4)
+    assert left.inner_text() == shown
+    assert not page.get_by_label("gaba").is_checked()
+    assert page.get_by_label("glutamate").is_checked()
 
 
 def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
@@ -389,7 +509,7 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
     monkeypatch.setattr(synapse_assets.explorer.map, "_LOOK_FOR_NEWER_MS", 100)
     out = {"few": Planted(planted(100))}
     app = FastAPI()
-    add_maps(app, lambda name: out[name], ["few"], no_header)  # type: ignore[arg-type, return-value]
+    add_maps(app, lambda name: out[name], ["few"], no_header, UPLOADS)  # type: ignore[arg-type, return-value]
     served = Served(app)
     try:
         opened(page, f"{served.url}/few/map")
@@ -414,6 +534,8 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
         ("few/map?score_least=nan", "score_least=nan is not a number"),
         ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
         ("few/map?score_least=2", "No synapse is left"),
+        ("few/map?look=1,2", "Look=1,2 was left out: it is 3 numbers"),
+        ("few/map?turned=a,nan", "Turned=a,nan was left out: it is 2 numbers"),
     ],
 )
 def test_what_cannot_be_shown_is_said(maps: str, page: "Page", address: str, said: str) -> None:

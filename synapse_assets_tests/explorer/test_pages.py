@@ -2,19 +2,23 @@
 
 import io
 import re
+import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 from synapse_assets.explorer import create_app
+from synapse_assets.explorer.uploads import read_picture
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
 from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab
@@ -38,7 +42,7 @@ def warehouse(finished_lab: Lab) -> Iterator[Warehouse]:
 
 def tiles_on(html: str) -> list[str]:
     """Ids of the synapses whose pictures stand on a page, in its order."""
-    return re.findall(r'<img src="/tiny/tiles/([^".]+)\.png"', html)
+    return re.findall(r'<img src="/tiny/tiles/([^".]+)\.png\?release=[0-9a-f]{12}"', html)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2", "l1", "inner_product"])
@@ -175,6 +179,27 @@ def pages_of_a_tiff(*sizes: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def deep_png(colours: int, channels: int) -> bytes:
+    """A black PNG of 16 bits a channel, which Pillow cannot write in colour. `colours`: the number of its kind of colours."""
+    width, height = 3 * TILE_PX, TILE_PX
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0),
+        b"IDAT": zlib.compress(bytes((1 + 2 * channels * width) * height)),
+        b"IEND": b"",
+    }
+    packed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts.items()
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def deep_tiff(*shape: int, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.zeros(shape, dtype=np.uint16), **options)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -183,7 +208,15 @@ def pages_of_a_tiff(*sizes: tuple[int, int]) -> bytes:
         (picture()[:50], "the file is no image"),
         (pages_of_a_tiff((8, 8), (8, 8), (9, 9)), "differ in size"),
         (pages_of_a_tiff((8, 8), (8, 8)), "has 2 pages"),
-        (picture("I;16"), "more than 8 bits"),
+        (picture("I;16"), "16 bits a channel"),
+        (picture("I;16", kind="TIFF"), "16 bits a channel"),
+        (picture("F", kind="TIFF"), "32 bits a channel"),
+        (deep_png(2, 3), "16 bits a channel"),
+        (deep_png(4, 2), "16 bits a channel"),
+        (deep_png(6, 4), "16 bits a channel"),
+        (deep_tiff(TILE_PX, 3 * TILE_PX, 3, photometric="rgb"), "16 bits a channel"),
+        (deep_tiff(3, TILE_PX, 3 * TILE_PX, photometric="rgb", planarconfig="separate"), "16 bits a channel"),
+        (deep_tiff(3, TILE_PX, TILE_PX, 3, photometric="rgb", compression="zlib"), "16 bits a channel"),
         (picture(size=(100, 100)), "3 sections: give them side by side"),
         (picture(size=(96, 32)), "takes uint8"),
         (picture(size=(9000, 9000)), "that is no tile"),
@@ -196,6 +229,14 @@ def pages_of_a_tiff(*sizes: tuple[int, int]) -> bytes:
         "uneven pages",
         "two pages",
         "16 bits",
+        "16 bits in a TIFF",
+        "floating point",
+        "16 bits in colour",
+        "16 bits and alpha",
+        "16 bits in colour and alpha",
+        "16 bits in colour in a TIFF",
+        "16 bits in colour plane by plane",
+        "16 bits in colour page by page",
         "one section",
         "another size",
         "far too many pixels",
@@ -206,6 +247,21 @@ def test_uploads_that_are_no_tile_are_refused(web: httpx.Client, data: bytes, to
     answer = web.post("/tiny/search", files={"picture": ("tile.png", data)})
     assert answer.status_code == 400
     assert told in said(answer.text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        picture(),
+        picture("RGB"),
+        picture("1", kind="TIFF"),
+        picture("RGB", kind="JPEG"),
+        pages_of_a_tiff(*3 * [(TILE_PX, TILE_PX)]),
+    ],
+    ids=["grey", "colour", "one bit", "JPEG", "pages"],
+)
+def test_pictures_of_at_most_8_bits_are_read(data: bytes) -> None:
+    assert read_picture(data, 3).shape == (3, TILE_PX, TILE_PX)
 
 
 def said(html: str) -> str:
@@ -342,6 +398,10 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
             one.start()
         with open_warehouse(lab.dataset, lab.root) as warehouse:
             before = _whole(warehouse)
+            some = warehouse.sql("select min(synapse_id) from synapses where brain_region = ?", [REGIONS[1]]).iloc[0, 0]
+        web = httpx.Client(base_url=served.url, timeout=60)
+        old = _picture_of(web, some)
+        was = web.get(old).raise_for_status().content
         points = pd.read_csv(lab.points)
         points.loc[points["region"] == REGIONS[1], "x"] += 3
         lab.write(points)
@@ -352,9 +412,18 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
         lab.materialize("cluster_cards", "vector_index", "warehouse")
         with open_warehouse(lab.dataset, lab.root) as warehouse:
             after = _whole(warehouse)
-        with httpx.Client(base_url=served.url, timeout=60) as web:
-            while after not in answers:
-                assert web.get("/api/tiny/synapses/s010").status_code == 200
+        while after not in answers:
+            assert web.get("/api/tiny/synapses/s010").status_code == 200
+        # A page that was opened before keeps its pictures, until it is one of long ago.
+        new = _picture_of(web, some)
+        assert (new != old, web.get(new).content != was, web.get(old).content == was) == (True, True, True)
+        lab.materialize("warehouse")
+        while _picture_of(web, some) in (old, new):
+            over.wait(0.1)
+        assert web.get(new).status_code == 200
+        gone = web.get(old)
+        assert (gone.status_code, "open the page again" in gone.text) == (400, True)
+        web.close()
     finally:
         over.set()
         for one in people:
@@ -363,6 +432,11 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
     assert failures == []
     assert before != after
     assert answers == {before, after}
+
+
+def _picture_of(web: httpx.Client, synapse_id: str) -> str:
+    page = web.get(f"/tiny/synapse/{synapse_id}").raise_for_status().text
+    return unescape(re.findall(r'src="(/tiny/tiles/[^"]*)"', page)[0])
 
 
 def _whole(warehouse: Warehouse) -> tuple[tuple[str, float], ...]:

@@ -1,0 +1,199 @@
+"""The figure of an open map: which part of the plane is seen, how it is drawn after each change, and what is marked in it.
+
+Which points there are to draw, and in what colours, is the business of `map`; how they become a picture that of `map_points`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.explorer.map_look import MARKS, Canvas
+from synapse_assets.explorer.map_points import Colouring, Plane, Window
+
+_REACH_PX = 12
+# Of what is seen: how far one press of an arrow moves it.
+_STEP = 0.3
+# What is gone to is shown with this share of the whole map around it, unless it is looked at more closely already.
+_AROUND = 0.15
+
+
+class View:
+    """What one browser sees of a plane. Everything runs in the event loop of the server, but drawing, in a thread.
+
+    document: Bokeh's. The figure is changed by its queue alone, which holds the lock that this needs. drawn: called after each
+    drawing. look: the middle x, y and units per pixel to begin with, instead of the whole.
+    """
+
+    def __init__(
+        self, document: Any, drawn: Callable[[], None], look: tuple[float, float, float] | None = None
+    ) -> None:
+        self._document, self._drawn = document, drawn
+        self.canvas = Canvas()
+        self.figure = self.canvas.figure
+        for part, names in (
+            (self.figure.x_range, ("start", "end")),
+            (self.figure.y_range, ("start", "end")),
+            (self.figure, ("inner_width", "inner_height")),
+        ):
+            for name in names:
+                part.on_change(name, lambda attr, old, new: self.draw_soon())
+        self.plane: Plane | None = None
+        self._colouring: Colouring
+        self._shown: npt.NDArray[np.bool_]
+        self._marks: dict[str, list[int]] = {}
+        self._drawing_asked = False
+        self._look = look
+        self._size_px: tuple[int, int] | None = None
+        self._whole: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def show(self, plane: Plane, colouring: Colouring, shown: npt.NDArray[np.bool_]) -> None:
+        """Draws these points from now on; the whole of another plane, and what was seen before of the same."""
+        if self.plane is not None and self.plane is not plane:
+            self._look, self._size_px = None, None
+        self.plane, self._colouring, self._shown = plane, colouring, shown
+        self.draw_soon()
+
+    @property
+    def window(self) -> Window | None:
+        """What is seen; None before a browser has laid it out."""
+        width, height = self.figure.inner_width, self.figure.inner_height
+        if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
+            return None
+        return Window(*self._ranges(), width, height)
+
+    @property
+    def look(self) -> tuple[float, float, float] | None:
+        """The middle x, y and units per pixel of what is seen; None while that is the whole map."""
+        if self._size_px is None:
+            return self._look
+        (x0, x1), (y0, y1) = seen = self._ranges()
+        return None if seen == self._whole else ((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / self._size_px[0])
+
+    def _ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        x, y = self.figure.x_range, self.figure.y_range
+        return (x.start, x.end), (y.start, y.end)
+
+    def draw_soon(self) -> None:
+        """Draws once for all that changes until then; in the meantime a range may move on."""
+        if self.plane is not None and not self._drawing_asked:
+            self._drawing_asked = True
+            self._document.add_next_tick_callback(self._draw)
+
+    def fit(self) -> None:
+        """Shows the whole map, one unit as long across as up."""
+        self._document.add_next_tick_callback(self._fit)
+
+    def _fit(self) -> None:
+        window = self.window
+        if window is None or self.plane is None:
+            return
+        sides = self.plane.sides()
+        sizes = window.width_px, window.height_px
+        unit = max(1.08 * (high - low) / size for (low, high), size in zip(sides, sizes, strict=True)) or 1.0
+        self._look_at([(low + high) / 2 for low, high in sides], unit)
+        self._whole = self._ranges()
+
+    def zoom(self, by: float) -> None:
+        """Shows `by` times as much on each side, around the same middle."""
+        window = self.window
+        if window is not None:
+            self._look_soon(window.middle, window.unit_px[0] * by)
+
+    def move(self, right: int, up: int) -> None:
+        """Moves what is seen by so many steps."""
+        window = self.window
+        if window is not None:
+            unit, (x, y) = window.unit_px[0], window.middle
+            step = _STEP * unit * min(window.width_px, window.height_px)
+            self._look_soon([x + right * step, y + up * step], unit)
+
+    def go_to(self, row: int) -> None:
+        """Brings a synapse into the middle, near enough to tell it from others; nothing if it is not on the map."""
+        window = self.window
+        place = None if self.plane is None else self.plane.place(row)
+        if window is None or self.plane is None or place is None:
+            return
+        near = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
+        middle = [float(self.plane.x[place]), float(self.plane.y[place])]
+        self._look_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
+
+    def turn(self, around_degrees: float, tilt_degrees: float) -> None:
+        """Looks at a plane in space from another side."""
+        if self.plane is not None:
+            self.plane.turn(around_degrees, tilt_degrees)
+            self.draw_soon()
+
+    def at(self, event: Any) -> int | None:
+        """The row of the shown synapse that the mouse is on, if it is on one."""
+        window = self.window
+        if window is None or self.plane is None:
+            return None
+        place = self.plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
+        return None if place is None else int(self.plane.rows[place])
+
+    def mark(self, kind: str, rows: Sequence[int]) -> None:
+        """Marks these rows, and no others, as `kind`: one of `MARKS`."""
+        self._marks[kind] = list(rows)
+        self._document.add_next_tick_callback(self._draw_marks)
+
+    def _look_soon(self, middle: Sequence[float], unit: float) -> None:
+        self._document.add_next_tick_callback(partial(self._look_at, middle, unit))
+
+    def _look_at(self, middle: Sequence[float], unit: float) -> None:
+        figure = self.figure
+        for at, size, side in zip(
+            middle, (figure.inner_width, figure.inner_height), (figure.x_range, figure.y_range), strict=True
+        ):
+            side.update(start=at - unit * size / 2, end=at + unit * size / 2)
+        self.draw_soon()
+
+    async def _draw(self) -> None:
+        self._drawing_asked = False
+        window, plane = self.window, self.plane
+        if window is None or plane is None:
+            return
+        if self._size_px != (window.width_px, window.height_px):
+            look = self.look
+            self._size_px = window.width_px, window.height_px
+            if look is None:
+                self._fit()
+            else:
+                self._look_at(look[:2], look[2])
+            return
+        drawing = await asyncio.to_thread(plane.draw, self._colouring, self._shown, window)
+        images = [] if drawing.picture is None else [drawing.picture]
+        (x0, x1), (y0, y1), count = window.x, window.y, len(images)
+        self.canvas.picture.data = {
+            "image": images,
+            "x": [x0] * count,
+            "y": [y0] * count,
+            "dw": [x1 - x0] * count,
+            "dh": [y1 - y0] * count,
+        }
+        size = 9 if len(drawing.x) <= 1_000 else 6
+        self._draw_marks()
+        self.canvas.discs.data = {
+            "x": drawing.x,
+            "y": drawing.y,
+            "colour": drawing.colours,
+            "size": np.full(len(drawing.x), size),
+        }
+        self._drawn()
+
+    def _draw_marks(self) -> None:
+        plane = self.plane
+        if plane is None:
+            return
+        every = [(plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
+        every = [one for one in every if one[0] is not None]
+        at = np.array([place for place, *_ in every], dtype=np.int64)
+        self.canvas.marks.data = {
+            "x": plane.x[at],
+            "y": plane.y[at],
+            "marker": [marker for _, marker, _ in every],
+            "size": [size for *_, size in every],
+        }
