@@ -12,3 +12,8 @@ def tile_address(dataset: str, release: str, synapse_id: str, section: int | Non
 def card_address(dataset: str, synapse_id: str) -> str:
     """Where the page of a synapse is."""
     return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
+
+
+def search_address(dataset: str, synapse_id: str) -> str:
+    """Where what is similar to a synapse is."""
+    return f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.explorer import map_html as html
+from synapse_assets.explorer.addresses import search_address
 from synapse_assets.explorer.asking import Question, answered, read_question
 from synapse_assets.explorer.map_look import LEGEND, TEMPLATE, WIDGETS
 from synapse_assets.explorer.map_points import Colouring, Plane
@@ -121,6 +122,7 @@ class _MapPage:
         self._messages: list[str] = []
         self._caption = ""
         self._hovered: int | None = None
+        self._picked_row: int | None = None
         self._ready = self._setting_up = False
 
         # By the document's own queue: it holds the lock that changes need, also across an await.
@@ -129,9 +131,8 @@ class _MapPage:
         figure = self._view.figure
         figure.on_event("mousemove", lambda event: self._hover(self._view.at(event), event))
         figure.on_event("mouseleave", lambda _: self._hover(None))
-        # Of two quick clicks Bokeh tells the second by another name, wherever it is.
-        for name in ("tap", "doubletap"):
-            figure.on_event(name, self._on_tap)
+        figure.on_event("tap", self._on_tap)
+        figure.on_event("doubletap", self._on_double_tap)
         figure.on_event("selectiongeometry", self._on_selection)
         figure.on_event("panstart", self._begin_drag)
         figure.on_event("pan", self._on_drag)
@@ -491,7 +492,16 @@ class _MapPage:
         if row is not None:
             self._pick(row)
 
+    def _on_double_tap(self, event: Any) -> None:
+        """Searches with what was clicked twice. Two quick clicks are a double one to Bokeh wherever they are: then it picks."""
+        row = self._view.at(event)
+        if row is not None and row == self._picked_row and self._warehouse.has_pictures:
+            self._view.leave_for(search_address(self._dataset, self._points.ids[row].as_py()))
+        else:
+            self._on_tap(event)
+
     def _pick(self, row: int) -> None:
+        self._picked_row = row
         self._picked.object = html.card(self._dataset, self._warehouse.release_id, self._points, row)
         self._view.mark("picked", [row])
 

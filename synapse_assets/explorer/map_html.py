@@ -5,13 +5,12 @@ What does not belong here: what is chosen (`map`) and the pages around it (`serv
 
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from synapse_assets.explorer.addresses import card_address, tile_address
+from synapse_assets.explorer.addresses import card_address, search_address, tile_address
 from synapse_assets.explorer.map_points import Colouring
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
 
@@ -43,7 +42,10 @@ textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px so
   background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
 .notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
 """
-HELP = '<div class="card"><p class="quiet">Rest on a point to see it; click it to keep it here. Lasso and Box select many.</p></div>'
+HELP = (
+    '<div class="card"><p class="quiet">Rest on a point to see it; click it to keep it here, twice to search with it. '
+    "Lasso and Box select many.</p></div>"
+)
 # Not by navigator.clipboard, which browsers have for this machine and https only.
 _COPY = (
     "this.closest('div').querySelector('textarea').select(); document.execCommand('copy'); this.textContent = 'Copied'"
@@ -62,7 +64,7 @@ def card(dataset: str, release: str, points: Points, row: int) -> str:
     """What is seen of a synapse that was picked."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
-    similar = f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"
+    similar = search_address(dataset, synapse_id)
     place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
     titles = {"neuron_id": "neuron", **_titles(points)}
     titles.pop("probability", None)

@@ -13,7 +13,15 @@ class Canvas:
     """
 
     def __init__(self) -> None:
-        from bokeh.models import BoxSelectTool, ColumnDataSource, LassoSelectTool, PanTool, Range1d, WheelZoomTool
+        from bokeh.models import (
+            BoxSelectTool,
+            ColumnDataSource,
+            CustomJS,
+            LassoSelectTool,
+            PanTool,
+            Range1d,
+            WheelZoomTool,
+        )
         from bokeh.plotting import figure
 
         surround: dict[str, Any] = {"continuous": False, "renderers": [], "persistent": True}
@@ -37,6 +45,8 @@ class Canvas:
             min_border=0,
             stylesheets=[":host { border: 1px solid var(--line); border-radius: 10px; box-sizing: border-box; }"],
         )
+        # Only the browser can leave a page: for the address that is put here.
+        self.figure.js_on_change("tags", CustomJS(code="window.location.assign(cb_obj.tags[0])"))
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self.picture: Any = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})

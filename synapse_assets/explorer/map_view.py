@@ -140,6 +140,10 @@ class View:
         self._marks[kind] = list(rows)
         self._document.add_next_tick_callback(self._draw_marks)
 
+    def leave_for(self, address: str) -> None:
+        """Opens another page of this server in its place."""
+        self._document.add_next_tick_callback(partial(self.figure.update, tags=[address]))
+
     def _look_soon(self, middle: Sequence[float], unit: float) -> None:
         self._document.add_next_tick_callback(partial(self._look_at, middle, unit))
 

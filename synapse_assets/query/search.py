@@ -9,14 +9,12 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from synapse_assets.query.points import Category
 from synapse_assets.schema import BadInput
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vector_matrix
-from synapse_assets.stores.vector_index import nearest
+from synapse_assets.stores.vector_index import roughly_nearest, row_ids
 
 Metric = Literal["cosine", "l2", "l1", "inner_product"]
 METRICS: Mapping[str, str] = {
@@ -31,8 +29,10 @@ _ROWS_AT_ONCE = 16_384
 _ROWS_COMPARED_AT_ONCE = 2_048
 # So few vectors are read one by one rather than looked for.
 _FEW_ROWS = 20_000
-# So many neighbours are asked of an index, and again more if a class comes short.
-_REACHES = (300, 3_000, 30_000)
+# So many candidates are asked of an index, which takes milliseconds, and again more if a class comes short.
+_REACHES = (2_000, 20_000)
+# That many times k of them are compared exactly.
+_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,21 @@ class VectorsInMemory:
 
 
 class StoredVectors:
-    """Vectors that stay in their Lance table, read through its index: for more than memory should hold.
+    """Vectors that stay in their Lance table, found through its index: for more than memory should hold.
 
-    numbers: int64 (N,), the row of each point in the table, -1 where it has none. Cosine distances go through the index as far
-    as it reaches; what it leaves short (a class of which nothing is near) and the other metrics are read through whole.
+    numbers: int64 (N,), the row of each point in the table, -1 where it has none. By cosine distance the index names candidates,
+    which are compared exactly; what it leaves short (a class of which nothing is near) is read through, and so is everything
+    for the other metrics.
     """
 
-    def __init__(self, table: RegionTable, ids: pa.Array, numbers: npt.NDArray[np.int64]) -> None:
+    def __init__(self, table: RegionTable, numbers: npt.NDArray[np.int64]) -> None:
         self.present = numbers >= 0
-        self._table, self._ids, self._numbers = table, ids, numbers
+        self._table, self._numbers = table, numbers
+        ids = row_ids(table)
+        points = np.full(len(ids), -1, dtype=np.int64)
+        points[numbers[self.present]] = np.flatnonzero(self.present)
+        order = np.argsort(ids)
+        self._row_ids, self._points = ids[order], points[order]
 
     def at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """See `Vectors`."""
@@ -115,32 +121,41 @@ class StoredVectors:
         columns: Category | None,
     ) -> list[Found]:
         """See `Vectors`; of cosine distance nearly exact, as the check of `vector_index` says."""
-        values = np.full(len(among), np.inf, dtype=np.float32)
+        compared = among
         if metric == "cosine" and among.sum() > _FEW_ROWS:
-            for reach in _REACHES:
-                near = nearest(self._table, query, min(reach, len(among)))
-                rows = pc.index_in(near.column("synapse_id"), value_set=self._ids)
-                known = pc.is_valid(rows).to_numpy(zero_copy_only=False)
-                values[rows.drop_null().to_numpy()] = near.column("distance").to_numpy()[known]
-                found = nearest_rows(values, among, k, columns)
-                if all(np.isfinite(one.distances).all() for one in found):
-                    return found
-            if columns is not None:
-                # Only of the classes that came short the others are looked at.
-                whole = [columns.names.index(str(one.name)) for one in found if np.isfinite(one.distances).all()]
-                among = among & (np.isfinite(values) | ~np.isin(columns.codes, whole))
-        short = among & ~np.isfinite(values)
-        if short.sum() <= _FEW_ROWS:
-            values[short] = distances(self.at(np.flatnonzero(short)), query, metric)
-            return nearest_rows(values, among, k, columns)
-        for batch in self._table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
-            rows = pc.fill_null(pc.index_in(batch.column("synapse_id"), value_set=self._ids), -1)
-            at = rows.to_numpy(zero_copy_only=False)
-            wanted = (at >= 0) & short[at]
-            if wanted.any():
-                matrix = vector_matrix(pa.Table.from_batches([batch.filter(pa.array(wanted))]))
-                values[at[wanted]] = distances(matrix, query, metric)
-        return nearest_rows(values, among, k, columns)
+            compared = self._candidates(query, among, k, columns)
+        values = np.full(len(among), np.inf, dtype=np.float32)
+        rows = np.flatnonzero(compared)
+        rows = rows[np.argsort(self._numbers[rows])]
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            values[some] = distances(self.at(some), query, metric)
+        return nearest_rows(values, compared, k, columns)
+
+    def _candidates(
+        self, query: npt.NDArray[np.float32], among: npt.NDArray[np.bool_], k: int, columns: Category | None
+    ) -> npt.NDArray[np.bool_]:
+        """Rows (N,) to compare: of each class several times `k` that the index says are near, or all where it says too few."""
+        if columns is not None:
+            among = among & (columns.codes >= 0)
+        if not among.any():
+            return among
+        classes = np.zeros(len(among), dtype=np.int64) if columns is None else columns.codes
+        sizes = np.bincount(classes[among])
+        for reach in _REACHES:
+            ids, rough = roughly_nearest(self._table, query, min(reach, len(among)))
+            points = self._points[np.searchsorted(self._row_ids, ids)]
+            values = np.full(len(among), np.inf, dtype=np.float32)
+            values[points[points >= 0]] = rough[points >= 0]
+            near = among & np.isfinite(values)
+            counts = np.bincount(classes[near], minlength=len(sizes))
+            if (counts >= np.minimum(_COMPARED * k, sizes)).all():
+                break
+        lacking = counts < np.minimum(k, sizes)
+        compared = among & lacking[classes]
+        for one in nearest_rows(values, near, _COMPARED * k, columns):
+            compared[one.rows] = True
+        return compared
 
 
 def distances(

@@ -252,7 +252,7 @@ class Warehouse:
                 f"region of {self._store.dataset}, then {self._step}"
             )
         if len(self.points) > EXACT_BELOW:
-            return StoredVectors(table, self.points.ids, table.numbers_of(self.points.ids))
+            return StoredVectors(table, table.numbers_of(self.points.ids))
         matrix = np.zeros((len(self.points), dimensions), dtype=np.float32)
         present = np.zeros(len(self.points), dtype=bool)
         for batch in table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):

@@ -158,13 +158,12 @@ class RegionTable:
 
         numbers = np.full(len(ids), -1, dtype=np.int64)
         dataset = self._open()
-        start = 0
         if dataset is not None:
-            for batch in dataset.scanner(columns=[_KEY], batch_size=65_536, scan_in_order=True).to_reader():
-                places = pc.index_in(batch.column(0), value_set=ids)
-                known = places.is_valid().to_numpy(zero_copy_only=False)
-                numbers[places.drop_null().to_numpy()] = start + np.flatnonzero(known)
-                start += batch.num_rows
+            # All at once: what is looked up in is put in order at each call.
+            stored = dataset.scanner(columns=[_KEY], scan_in_order=True).to_table().column(0)
+            places = pc.index_in(stored, value_set=ids)
+            known = places.is_valid().to_numpy()
+            numbers[places.drop_null().to_numpy()] = np.flatnonzero(known)
         return numbers
 
     def take(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:

@@ -6,6 +6,7 @@ Which vectors there are is the business of `region_table`; search among vectors 
 
 import functools
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from lance import LanceDataset
 
 Float32 = npt.NDArray[np.float32]
+
+# Statistics say how many lists there are; what lies in them would be read and sent along otherwise.
+os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")
 
 # Below so many rows no index is built. In memory, one query against all of 100,000 vectors of 384 numbers takes as long as
 # through the index (6 ms, `bench.search`), and a batch of queries far less; at 300,000 that is 17 ms and half a gigabyte for
@@ -116,19 +120,54 @@ def nearest(
     opened = _open(vectors)
     if opened is None or k < 1:
         return pa.table({"synapse_id": pa.array([], pa.string()), "distance": pa.array([], pa.float32())})
-    dataset, state = opened
+    unit = _unit_query(opened[0], query, vectors.uri)
+    candidates = max(k, min(k * _CANDIDATES, _MOST_CANDIDATES))
+    # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
+    found = _searched(opened, unit, candidates, ["synapse_id", "vector"], where, selected_rows)
+    distances = np.float32(1) - _unit(vector_matrix(found)) @ unit
+    order = np.argsort(distances, kind="stable")[:k]
+    return pa.table({"synapse_id": found.column("synapse_id").take(order), "distance": distances[order]})
+
+
+def roughly_nearest(vectors: RegionTable, query: Float32, k: int) -> "tuple[npt.NDArray[np.uint64], Float32]":
+    """About the `k` rows nearest to a vector (D,), for a caller that compares them itself: their Lance row ids and distances.
+
+    Takes a few milliseconds for thousands of rows, because no vector is read; through an index the distances are rough, and fewer
+    rows come where the lists that are looked into hold fewer. Raises like `nearest`.
+    """
+    opened = _open(vectors)
+    if opened is None or k < 1:
+        return np.empty(0, np.uint64), np.empty(0, np.float32)
+    found = _searched(opened, _unit_query(opened[0], query, vectors.uri), k, ["_distance"], None, None)
+    return found.column("_rowid").to_numpy(), found.column("_distance").to_numpy()
+
+
+def row_ids(vectors: RegionTable) -> "npt.NDArray[np.uint64]":
+    """The Lance row id of each row, in the order of their numbers (see `RegionTable.numbers_of`)."""
+    dataset = vectors.lance()
+    if dataset is None:
+        return np.empty(0, np.uint64)
+    return np.asarray(dataset.scanner(columns=[], with_row_id=True, scan_in_order=True).to_table().column(0))
+
+
+def _unit_query(dataset: "LanceDataset", query: Float32, where: str) -> Float32:
     values = np.asarray(query, np.float32)
     width = dataset.schema.field("vector").type.list_size
     if values.shape != (width,) or not np.isfinite(values).all() or not values.any():
-        raise BadInput(f"{vectors.uri}: a query is {width} finite numbers, not all zero; this one is {values.shape}")
-    unit = _unit(values[None])[0]
-    asked = {
-        "column": "vector",
-        "q": unit,
-        "k": max(k, min(k * _CANDIDATES, _MOST_CANDIDATES)),
-        "metric": "cosine",
-        "use_index": False,
-    }
+        raise BadInput(f"{where}: a query is {width} finite numbers, not all zero; this one is {values.shape}")
+    return _unit(values[None])[0]
+
+
+def _searched(
+    opened: "tuple[LanceDataset, IndexState]",
+    unit: Float32,
+    k: int,
+    columns: list[str],
+    where: str | None,
+    selected_rows: int | None,
+) -> pa.Table:
+    dataset, state = opened
+    asked = {"column": "vector", "q": unit, "k": k, "metric": "cosine", "use_index": False}
     if state.kind != EXACT:
         selected = state.rows if where is None else selected_rows
         if selected is None:
@@ -136,11 +175,9 @@ def nearest(
         if where is None or selected >= EXACT_SELECTED:
             # The least number: Lance looks into more lists where these hold too few rows that fulfil the filter.
             asked |= {"use_index": True, "minimum_nprobes": _probes(state, selected)}
-    # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
-    found = dataset.to_table(columns=["synapse_id", "vector", "_distance"], nearest=asked, filter=where, prefilter=True)
-    distances = np.float32(1) - _unit(vector_matrix(found)) @ unit
-    order = np.argsort(distances, kind="stable")[:k]
-    return pa.table({"synapse_id": found.column("synapse_id").take(order), "distance": distances[order]})
+    return dataset.to_table(
+        columns=sorted({*columns, "_distance"}), nearest=asked, filter=where, prefilter=True, with_row_id=True
+    )
 
 
 def recall_at_10(vectors: RegionTable, regions: Sequence[str], queries: int = 50, seed: int = 0) -> dict[str, float]:

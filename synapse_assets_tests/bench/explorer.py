@@ -1,4 +1,4 @@
-"""What a person waits for in the explorer: opening a release, six columns of similar synapses, cards and galleries.
+"""What a person waits for in the explorer: opening a release, six columns of similar synapses, galleries, and the map.
 
     python -m synapse_assets_tests.bench.explorer [--million]
 
@@ -6,12 +6,16 @@ A planted release of 100,000 synapses (with --million, ten times as many) of 6 c
 384 numbers, in a data root of its own. The server runs in a process; questions come over http, one after the other. Beside it
 stand the product of matrix and vector that the answer needs at least, and six filtered searches of the Lance table.
 
+The map is opened and moved in headless Chromium, if there is one, on the same processors; told is when the browser has the
+picture.
+
 median ms   of 40 questions          recall   share of the synapses on the page that brute force finds
 """
 
 import argparse
 import multiprocessing
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -146,10 +150,66 @@ def measure(rows: int) -> None:
                 print(f"{name:46s}{np.median(spent) * 1000:9.1f} ms   {np.median(spent) / base:5.1f} times{told}")
             gallery = np.median([_seconds(lambda: web.get(f"/{NAME}/gallery?target=gaba&seed=1")) for _ in range(5)])
             print(f"{'gallery of a class':46s}{gallery * 1000:9.1f} ms")
+            _map(f"{web.base_url}/{NAME}/map")
         to.put("end")
         print(f"{'memory of the server, peak':46s}{back.get(timeout=60):9.0f} MB", flush=True)
         server.kill()
         server.join()
+
+
+# Notes when the mouse did something, and when the browser got a picture of the map.
+_WATCH = """() => { window.did = []; window.got = [];
+for (const name of ["wheel", "pointermove"]) addEventListener(name, () => did.push(performance.now()), true);
+Bokeh.documents[0].on_change(event => { if (event.attr == "data" && event.model.data.image?.length) got.push(performance.now()) }) }"""
+_PICTURE = """() => [...(window.Bokeh?.documents[0]?._all_models.values() ?? [])].some(one => one.data?.get?.("image")?.length
+|| one.data?.image?.length)"""
+
+
+def _map(address: str) -> None:
+    """Seconds until the map is there, and until it shows what a person moved it to."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        print("no Chromium on this machine: the map was not measured")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 850})
+        began = time.perf_counter()
+        page.goto(address)
+        page.get_by_text("synapses shown").wait_for(timeout=120_000)
+        page.wait_for_function(_PICTURE, timeout=120_000)
+        print(f"{'map: opened, with its picture':46s}{1000 * (time.perf_counter() - began):9.1f} ms")
+        page.wait_for_timeout(3_000)
+        page.evaluate(_WATCH)
+        box = page.locator(".map-plot").bounding_box() or {}
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+
+        def pan() -> None:
+            page.mouse.down()
+            page.evaluate("did.length = 0")
+            for step in range(10):
+                page.mouse.move(x + 8 * step, y + 4 * step)
+                page.wait_for_timeout(16)
+            page.mouse.up()
+            page.mouse.move(x, y)
+
+        for name, action in {"zoom": lambda: page.mouse.wheel(0, -120), "pan": pan}.items():
+            answered, sharp = [], []
+            for _ in range(6):
+                page.wait_for_timeout(1_500)
+                page.evaluate("did.length = got.length = 0")
+                action()
+                page.wait_for_timeout(2_500)
+                did, got = page.evaluate("[did, got]")
+                moved = did[: 10 if name == "pan" else None]
+                answered.append(min((at for at in got if at > moved[0]), default=np.nan) - moved[0])
+                sharp.append(max(got, default=np.nan) - moved[-1])
+            told = f"{np.median(answered):9.1f} ms   sharp after {np.median(sharp):.0f} ms"
+            print(f"{f'map: {name}, until a new picture':46s}{told}")
+        browser.close()
 
 
 class _Both:

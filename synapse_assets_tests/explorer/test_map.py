@@ -248,7 +248,7 @@ class Planted:
     """What the map asks of a release, of planted points: its points, and what resembles one."""
 
     def __init__(self, points: Points) -> None:
-        self.points, self.release_id = points, "planted"
+        self.points, self.release_id, self.has_pictures = points, "planted", True
 
     def similar(self, synapse_id: str | None, *, k: int, image: Any, filters: Filters, **_: Any) -> pd.DataFrame:
         """The next ones that fulfil the filters; of a picture, those from the number on that its first value is."""
@@ -330,6 +330,17 @@ def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
     similar = page.get_by_role("link", name="Search similar")
     similar.wait_for()
     assert str(similar.get_attribute("href")).startswith("/few/search?synapse_id=%3Cscript%3E")
+    # Two quick clicks at different places are not a double one; at the same place they search.
+    page.wait_for_timeout(600)
+    page.mouse.click(middle[0] + 3, middle[1])
+    page.mouse.click(box["x"] + 4, box["y"] + 4)
+    page.wait_for_timeout(500)
+    assert page.url.endswith("/few/map")
+    address = similar.get_attribute("href")
+    page.mouse.dblclick(middle[0] + 3, middle[1])
+    page.wait_for_url(f"{maps}{address}")
+    page.go_back()
+    page.get_by_text("450 of 450 synapses shown").wait_for()
     # Surround some: tiles, composition and ids.
     page.get_by_role("button", name="Lasso").click()
     # What dragging does is changed by way of the server.

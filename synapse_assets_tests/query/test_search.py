@@ -6,7 +6,7 @@ import pytest
 
 from synapse_assets.query import search
 from synapse_assets.query.points import Category, points_from_table
-from synapse_assets.query.search import METRICS, Metric, StoredVectors, Vectors, VectorsInMemory
+from synapse_assets.query.search import METRICS, Metric, StoredVectors, Vectors, VectorsInMemory, distances
 from synapse_assets.schema import BadInput, embedding_table
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.vector_index import build_or_refresh
@@ -44,7 +44,7 @@ def vectors(request: pytest.FixtureRequest, stored: RegionTable) -> Vectors:
     matrix, _, _ = planted()
     if request.param == "in memory":
         return VectorsInMemory(matrix, np.ones(ROWS, dtype=bool))
-    return StoredVectors(stored, IDS, stored.numbers_of(IDS))
+    return StoredVectors(stored, stored.numbers_of(IDS))
 
 
 def brute(query: np.ndarray, metric: str) -> np.ndarray:
@@ -56,11 +56,12 @@ def brute(query: np.ndarray, metric: str) -> np.ndarray:
     return np.linalg.norm(big - q, ord={"l1": 1, "l2": 2}[metric], axis=1)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("metric", "reaches"), [*((one, (20, 100)) for one in METRICS), ("cosine", (2_000, 20_000))])
 def test_the_best_of_each_class_whatever_its_size(
-    vectors: Vectors, metric: Metric, monkeypatch: pytest.MonkeyPatch
+    vectors: Vectors, metric: Metric, reaches: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_REACHES", (20, 100))
+    monkeypatch.setattr(search, "_REACHES", reaches)
+    monkeypatch.setattr(search, "_FEW_ROWS", 10)
     _, among, column = planted()
     query = vectors.at(np.array([QUERY]))[0]
     expected = brute(query, metric)
@@ -92,7 +93,21 @@ def test_long_vectors_that_are_nearly_the_same(metric: Metric) -> None:
         assert found.rows.tolist() == np.argsort(expected).tolist()
 
 
-def test_all_of_them_in_one_list(vectors: Vectors) -> None:
+def test_candidates_are_compared_and_not_all(stored: RegionTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW_ROWS", 10)
+    vectors, (_, among, column) = StoredVectors(stored, stored.numbers_of(IDS)), planted()
+    compared = []
+    monkeypatch.setattr(
+        search, "distances", lambda matrix, *rest: compared.append(len(matrix)) or distances(matrix, *rest)
+    )
+    vectors.nearest(vectors.at(np.array([QUERY]))[0], "cosine", among, K, column)
+    # Of the rare class there are few; of the others the nearest eight times as many as are asked for.
+    rare = (among & (column.codes == column.names.index("rare"))).sum()
+    assert sum(compared) == 3 * 8 * K + rare
+
+
+def test_all_of_them_in_one_list(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW_ROWS", 10)
     _, among, _ = planted()
     (found,) = vectors.nearest(vectors.at(np.array([QUERY]))[0], "cosine", among, ROWS, None)
     assert len(found.rows) == among.sum()
