@@ -141,7 +141,7 @@ class _MapPage:
         self._notice, self._link = pn.pane.HTML("", **_WIDE), pn.pane.HTML("", **_WIDE)
         self._status = pn.pane.HTML('<p class="quiet">Loading the map …</p>', **_WIDE)
         self._tip = pn.pane.HTML("", visible=False, stylesheets=[html.STYLE], margin=0)
-        self._picked = pn.pane.HTML(html.HELP, **_WIDE)
+        self._picked = pn.pane.HTML("", **_WIDE)
         self._selected = pn.Column(visible=False, **_SPACED)
         self._colour = pn.widgets.Select(label="Colour by", **_WIDE)
         self._legend = pn.widgets.CheckBoxGroup(label="Legend", options=[], value=[], **_WIDE)
@@ -243,15 +243,14 @@ class _MapPage:
         if not self._plane.columns():
             self._stop(f"this release of {self._dataset} has no classes and no scores to colour a map by")
             return
-        self._setting_up = True
         self._set_up()
-        self._setting_up = False
         self._take_plane()
         self._ready = True
         off = set(self._asked.get("off", ()))
         self._recolour([name for name in self._plane.colouring(self._colour.value).names if name not in off])
         for part in self._when_ready:
             part.visible = True
+        self._picked.object = html.hint(self._warehouse.has_pictures)
         self._document.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
         try:
             self._question = read_question(self._all_asked(), Question())

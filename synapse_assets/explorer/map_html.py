@@ -42,10 +42,6 @@ textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px so
   background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
 .notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
 """
-HELP = (
-    '<div class="card"><p class="quiet">Rest on a point to see it; click it to keep it here, twice to search with it. '
-    "Lasso and Box select many.</p></div>"
-)
 # Not by navigator.clipboard, which browsers have for this machine and https only.
 _COPY = (
     "this.closest('div').querySelector('textarea').select(); document.execCommand('copy'); this.textContent = 'Copied'"
@@ -58,6 +54,12 @@ def tip(dataset: str, release: str, points: Points, row: int) -> str:
     facts = points.frame([row]).iloc[0]
     titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
     return f'<div class="tip">{_tile(dataset, release, facts["synapse_id"])}{_list(facts, titles)}</div>'
+
+
+def hint(searches: bool) -> str:
+    """What stands where a picked synapse will be. `searches`: whether there is something to search with."""
+    click = "click it to keep it here, twice to search with it" if searches else "click it to keep it here"
+    return f'<div class="card"><p class="quiet">Rest on a point to see it; {click}. Lasso and Box select many.</p></div>'
 
 
 def card(dataset: str, release: str, points: Points, row: int) -> str:

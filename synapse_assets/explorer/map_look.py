@@ -108,6 +108,7 @@ html, body { height: auto; }
 .map-bar { display: flex; gap: 16px; align-items: center; } .map-bar > :first-child { flex: 1; min-width: 0; }
 .map-tip { position: absolute; inset: 0; pointer-events: none; z-index: 5; }
 .map-steers { position: absolute; right: 10px; bottom: 10px; z-index: 4; }
+@media (min-width: 1201px) { .map-side, .map-main { position: sticky; top: 18px; align-self: start; } }
 @media (max-width: 1200px) {
   .map-page { grid-template-columns: 232px minmax(0, 1fr); grid-template-areas: "side map" "side details"; grid-template-rows: auto 1fr; }
   .map-main { height: 62vh; } }

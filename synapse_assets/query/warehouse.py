@@ -224,7 +224,7 @@ class Warehouse:
         cursor = cursor_of(self._connection)
         try:
             if self.group is not None:
-                rows = cursor.execute(_POINTS_OF_GROUP, {"group": self.group}).to_arrow_table()
+                rows = cursor.sql(_POINTS_OF_GROUP, params={"group": self.group}).to_arrow_table()
             else:
                 rows = cursor.sql(self._points_query()).to_arrow_table()
         except (duckdb.BinderException, duckdb.CatalogException) as error:
