@@ -69,7 +69,7 @@ def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callab
         # As `explorer.releases.shown_of` calls what has pages of its own.
         name = f"{dataset.name}.{context.partition_key}" if isinstance(dataset, MorphologyDataset) else dataset.name
         link = dg.MetadataValue.url(f"{installation.explorer_url}/{name}/{page}")
-        context.add_asset_metadata({"explorer (what is released)": link})
+        context.add_asset_metadata({"in the explorer, as last released": link})
         return function(*args, installation=installation, **kwargs)
 
     return body

@@ -7,8 +7,9 @@ to `server`.
 
 import asyncio
 import io
+import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -20,13 +21,13 @@ import numpy.typing as npt
 
 from synapse_assets.explorer import map_html as html
 from synapse_assets.explorer.addresses import search_address
-from synapse_assets.explorer.asking import Question, answered, read_question
+from synapse_assets.explorer.asking import Question, answered, filter_options, read_question
 from synapse_assets.explorer.map_look import LEGEND, TEMPLATE, WIDGETS
-from synapse_assets.explorer.map_points import Colouring, Plane
+from synapse_assets.explorer.map_points import FIRST_TURN, Colouring, Plane
 from synapse_assets.explorer.map_view import View
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS
-from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS, Filters
+from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters
 from synapse_assets.schema import BadInput
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ _TILES = 60
 _IDS_IN_TEXT = 10_000
 _CHOICES = 300
 _LOOK_FOR_NEWER_MS = 30_000
+# Maps reach from about -20 to 20 (UMAP); what is asked for beyond this is a slip, or would leave the range of numbers.
+_FARTHEST = 1e9
+_LOG = logging.getLogger(__name__)
 
 
 def add_maps(
@@ -90,7 +94,7 @@ def add_maps(
 
 
 class _Planes:
-    """The plane of each dataset's release, and of the one before, made once for all pages that show it."""
+    """The planes that were asked for last, two of each dataset: its release, and the one before where a page still shows it."""
 
     def __init__(self) -> None:
         self._made: dict[str, list[Plane]] = {}
@@ -120,7 +124,7 @@ class _MapPage:
         self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
         self._asked, self._question = asked, Question()
         self._messages: list[str] = []
-        self._caption = ""
+        self._caption = self._asked_for = ""
         self._hovered: int | None = None
         self._picked_row: int | None = None
         self._ready = self._setting_up = False
@@ -150,13 +154,14 @@ class _MapPage:
         self._with_filters.link(self._filters, value="visible")
         self._find = pn.widgets.TextInput(label="Go to synapse", placeholder="id, then Enter", **_WIDE)
         self._sides = pn.widgets.RadioButtonGroup(options=["2-D", "3-D"], value="2-D", visible=False, **_FIXED)
-        self._around: Any = pn.widgets.IntSlider(label="Turn (degrees)", start=-180, end=180, value=30, **_WIDE)
-        self._tilt: Any = pn.widgets.IntSlider(label="Tilt (degrees)", start=-90, end=90, value=20, **_WIDE)
+        around, tilt = FIRST_TURN
+        self._around: Any = pn.widgets.IntSlider(label="Turn (degrees)", start=-180, end=180, value=around, **_WIDE)
+        self._tilt: Any = pn.widgets.IntSlider(label="Tilt (degrees)", start=-90, end=90, value=tilt, **_WIDE)
         self._mode = pn.widgets.RadioButtonGroup(options=["Move", "Lasso", "Box"], value="Move", **_FIXED)
 
         self._colour.param.watch(lambda _: self._recolour(), "value")
         self._legend.param.watch(lambda _: self._refresh(), "value")
-        self._find.param.watch(lambda event: self._go(event.new.strip()), "value")
+        self._find.param.watch(lambda _: self._go((self._find.value or "").strip()), "enter_pressed")
         self._mode.param.watch(lambda _: self._drag_as_chosen(), "value")
         self._sides.param.watch(lambda _: self._change_sides(), "value")
         for slider in (self._around, self._tilt):
@@ -229,11 +234,16 @@ class _MapPage:
     async def _load(self) -> None:
         try:
             self._warehouse = await asyncio.to_thread(self._release)
-            self._plane = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
+            self._flat = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
         except BadInput as error:
             self._stop(str(error))
             return
-        self._points = self._plane.points
+        except Exception as error:
+            _LOG.exception("the map of %s could not be shown", self._dataset)
+            self._stop(f"this could not be read: {error}")
+            return
+        self._points, self._plane = self._flat.points, self._flat
+        self._pictures = self._warehouse.release_id if self._warehouse.has_pictures else None
         if not len(self._plane):
             self._stop(
                 f"no synapse of this release of {self._dataset} has a place on a map yet: "
@@ -246,26 +256,27 @@ class _MapPage:
         self._set_up()
         self._take_plane()
         self._ready = True
-        off = set(self._asked.get("off", ()))
-        self._recolour([name for name in self._plane.colouring(self._colour.value).names if name not in off])
+        self._recolour(self._asked.get("off", ()))
         for part in self._when_ready:
             part.visible = True
-        self._picked.object = html.hint(self._warehouse.has_pictures)
+        self._picked.object = html.hint(self._pictures is not None)
         self._document.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
         try:
-            self._question = read_question(self._all_asked(), Question())
+            self._question = read_question(self._asked_but_filters(), Question())
         except BadInput as error:
             self._warn(str(error))
         if self._question.is_asked:
-            self._mark_query(self._question)
+            self._mark_query()
 
     # What the address of the page asks for
 
-    def _all_asked(self) -> list[tuple[str, str]]:
-        return [(name, value) for name, values in self._asked.items() for value in values]
+    def _asked_but_filters(self) -> list[tuple[str, str]]:
+        """Those of the search are those of the map: its widgets have them."""
+        taken = {*CATEGORIES, *(f"{name}_least" for name in NUMBERS)}
+        return [(name, value) for name, values in self._asked.items() for value in values if name not in taken]
 
-    def _asked_numbers(self, name: str, count: int) -> list[float] | None:
-        """Finite numbers, separated by commas; a message instead of what is none."""
+    def _asked_numbers(self, name: str, what: str, count: int) -> list[float] | None:
+        """Numbers that a map may have, separated by commas; a message instead of others."""
         text = self._asked.get(name, [""])[0]
         if not text:
             return None
@@ -273,14 +284,16 @@ class _MapPage:
             numbers = [_finite(part) for part in text.split(",")]
         except ValueError:
             numbers = []
-        if len(numbers) != count:
-            self._messages.append(f"{name}={text[:80]} was left out: it is {count} numbers, separated by commas")
+        if len(numbers) != count or max(map(abs, numbers)) > _FARTHEST:
+            self._messages.append(
+                f"{what} of this address, {name}={text[:80]}, was left out: it needs {count} numbers, separated by commas"
+            )
             return None
         return numbers
 
     def _asked_look(self) -> tuple[float, float, float] | None:
-        x, y, unit = self._asked_numbers("look", 3) or (0.0, 0.0, 0.0)
-        return (x, y, unit) if unit > 0 else None
+        x, y, unit = self._asked_numbers("look", "the place to look at", 3) or (0.0, 0.0, 0.0)
+        return (x, y, unit) if unit > 1 / _FARTHEST else None
 
     def _set_up(self) -> None:
         """Widgets for what this release has, as the address of the page asks."""
@@ -319,9 +332,9 @@ class _MapPage:
         self._filters[:] = widgets
         self._with_filters.value = any(widget.value not in (None, []) for widget in widgets)
         for widget in widgets:
-            widget.param.watch(lambda _: self._refresh(), "value")
+            widget.param.watch(lambda _: self._refilter(), "value")
         self._sides.visible = self._points.space is not None
-        turned = self._asked_numbers("turned", 2)
+        turned = self._asked_numbers("turned", "the turn", 2)
         if turned is not None and self._sides.visible:
             self._sides.value = "3-D"
             self._around.value = round(max(-180, min(180, turned[0])))
@@ -345,16 +358,16 @@ class _MapPage:
 
     def _address(self) -> str:
         """The part of an address after the `?` that shows the same: the query and its answer too, if there is one."""
-        asked: dict[str, Any] = {"colour": self._colour.value}
-        asked |= {name: widget.value for name, widget in self._any_of.items() if widget.value}
-        asked |= {f"{name}_least": widget.value for name, widget in self._least.items() if widget.value is not None}
-        asked["off"] = [name for name in self._colouring.names if name not in self._legend.value]
+        asked: list[tuple[str, str]] = [("colour", self._colour.value)]
+        asked += [("off", name) for name in self._off()]
         if self._sides.value == "3-D":
-            asked["turned"] = f"{self._around.value},{self._tilt.value}"
+            asked.append(("turned", f"{self._around.value},{self._tilt.value}"))
         if look := self._view.look:
-            asked["look"] = ",".join(f"{number:.6g}" for number in look)
-        query = replace(self._question, filters=NO_FILTERS).address() + "&" if self._question.is_asked else ""
-        return query + urlencode(asked, doseq=True)
+            asked.append(("look", ",".join(f"{number:.6g}" for number in look)))
+        filters = self._chosen()
+        if self._question.is_asked:
+            return f"{replace(self._question, filters=filters).address()}&{urlencode(asked)}"
+        return urlencode([*filter_options(filters), *asked])
 
     # What is shown
 
@@ -363,29 +376,42 @@ class _MapPage:
         self._status.object = self._picked.object = ""
         self._view.figure.visible = False
 
-    def _recolour(self, on: Sequence[str] | None = None) -> None:
-        """Colours by the chosen column, with these lines of the legend switched on; by default all."""
+    def _recolour(self, off: Iterable[str] = ()) -> None:
+        """Colours by the chosen column, with these lines of the legend switched off."""
         if not self._ready:
             return
         self._colouring: Colouring = self._plane.colouring(self._colour.value)
         names = list(self._colouring.names)
         self._setting_up = True
-        self._legend.param.update(options=names, value=names if on is None else list(on))
+        self._legend.param.update(options=names, value=[name for name in names if name not in set(off)])
         self._setting_up = False
         self._refresh()
 
+    def _off(self) -> list[str]:
+        """The lines of the legend that are switched off."""
+        return [name for name in self._colouring.names if name not in self._legend.value]
+
     def _switch(self, on: bool) -> None:
         self._legend.value = list(self._colouring.names) if on else []
+
+    def _chosen(self) -> Filters:
+        return Filters(
+            {name: widget.value for name, widget in self._any_of.items() if widget.value},
+            {name: widget.value for name, widget in self._least.items() if widget.value is not None},
+        )
+
+    def _refilter(self) -> None:
+        """The filters hold for what is shown, and for what was searched for."""
+        if self._ready:
+            self._refresh()
+            if self._question.is_asked:
+                self._search()
 
     def _refresh(self) -> None:
         """Which points are shown, after anything about that has changed."""
         if self._setting_up or not self._ready:
             return
-        chosen = Filters(
-            {name: widget.value for name, widget in self._any_of.items()},
-            {name: widget.value for name, widget in self._least.items() if widget.value is not None},
-        )
-        among = self._points.select(chosen)[self._plane.rows]
+        among = self._points.select(self._chosen())[self._plane.rows]
         on = np.isin(self._colouring.names, self._legend.value)
         self._shown: npt.NDArray[np.bool_] = among & on[self._colouring.codes]
         self._legend.stylesheets = [
@@ -411,7 +437,7 @@ class _MapPage:
         self._notice.object = html.notice(*self._messages, *nothing)
 
     def _say_link(self) -> None:
-        # Else it would lead to what was seen before the last pan.
+        """After each drawing too: a pan changes what the link has to show."""
         self._link.object = f'<a href="?{escape(self._address())}">Link to this view</a>'
 
     async def _look_for_newer(self) -> None:
@@ -432,9 +458,9 @@ class _MapPage:
     def _change_sides(self) -> None:
         """From the plane to space, or back: another plane of the same points, legend and filters as they are."""
         if self._ready:
+            off = self._off()
             self._take_plane()
-            self._colouring = self._plane.colouring(self._colour.value)
-            self._refresh()
+            self._recolour(off)
 
     def _take_plane(self) -> None:
         in_space = self._sides.value == "3-D"
@@ -445,7 +471,7 @@ class _MapPage:
             self._plane = Plane(self._points, in_space=True)
             self._plane.turn(self._around.value, self._tilt.value)
         else:
-            self._plane = self._planes.of(self._dataset, self._warehouse)
+            self._plane = self._flat
 
     def _turn(self) -> None:
         if self._ready and self._sides.value == "3-D":
@@ -481,7 +507,7 @@ class _MapPage:
         where = {"right" if left else "left": f"{(window.width_px - event.sx if left else event.sx) + 18:.0f}px"}
         where["top"] = f"{max(4, min(event.sy - 60, window.height_px - _TIP_PX)):.0f}px"
         self._tip.param.update(
-            object=html.tip(self._dataset, self._warehouse.release_id, self._points, row),
+            object=html.tip(self._dataset, self._pictures, self._points, row),
             styles={"position": "absolute", "width": "fit-content", **where},
             visible=True,
         )
@@ -494,14 +520,14 @@ class _MapPage:
     def _on_double_tap(self, event: Any) -> None:
         """Searches with what was clicked twice. Two quick clicks are a double one to Bokeh wherever they are: then it picks."""
         row = self._view.at(event)
-        if row is not None and row == self._picked_row and self._warehouse.has_pictures:
+        if row is not None and row == self._picked_row and self._pictures is not None:
             self._view.leave_for(search_address(self._dataset, self._points.ids[row].as_py()))
         else:
             self._on_tap(event)
 
     def _pick(self, row: int) -> None:
         self._picked_row = row
-        self._picked.object = html.card(self._dataset, self._warehouse.release_id, self._points, row)
+        self._picked.object = html.card(self._dataset, self._pictures, self._points, row)
         self._view.mark("picked", [row])
 
     def _go(self, synapse_id: str) -> None:
@@ -530,36 +556,43 @@ class _MapPage:
         """Shows what was surrounded, in the order of the release."""
         import panel as pn
 
-        places = await asyncio.to_thread(self._plane.inside, shape, self._shown)
-        places = places[np.argsort(self._plane.rows[places])]
-        rows = self._plane.rows[places]
+        plane, colouring = self._plane, self._colouring
+        places = await asyncio.to_thread(plane.inside, shape, self._shown)
+        places = places[np.argsort(plane.rows[places])]
+        rows = plane.rows[places]
         self._selected.visible = True
         if not len(rows):
             self._selected[:] = [pn.pane.HTML(html.notice("no shown synapse lies inside"), stylesheets=[html.STYLE])]
             return
         ids = self._points.ids.take(rows[:_IDS_IN_TEXT]).to_pylist()
-        release = self._warehouse.release_id
-        tiles = html.tiles(self._dataset, release, ids[:_TILES], places[:_TILES], self._colouring, len(rows))
-        bars = html.composition(self._colouring, self._colouring.counts(places))
+        tiles = html.tiles(self._dataset, self._pictures, ids[:_TILES], places[:_TILES], colouring, len(rows))
+        bars = html.composition(colouring, colouring.counts(places))
         shown = f'<div class="card"><div>{bars}{html.id_list(ids, len(rows))}</div><div>{tiles}</div></div>'
+
+        async def table() -> io.StringIO:
+            # In a thread: a million rows take seconds.
+            return io.StringIO(await asyncio.to_thread(lambda: self._points.frame(rows).to_csv(index=False)))
+
         self._selected[:] = [
             pn.pane.HTML(shown, **_WIDE),
             pn.widgets.FileDownload(
                 label="Download as CSV",
                 filename=f"{self._dataset}_selection.csv",
-                callback=lambda: io.StringIO(self._points.frame(rows).to_csv(index=False)),
+                callback=table,
                 **_WIDE,
             ),
         ]
 
     # The query
 
-    def _mark_query(self, question: Question) -> None:
+    def _mark_query(self) -> None:
         """What was searched for, if it has a place here; what resembles it most follows when it is found."""
+        question = self._question
         if question.synapse_id:
             try:
                 row = self._points.row(question.synapse_id)
             except BadInput as error:
+                self._question = Question()
                 self._warn(str(error))
                 return
             self._pick(row)
@@ -570,28 +603,46 @@ class _MapPage:
             self._caption += "" if on_map else ", which has no place on the map"
         else:
             self._caption = "query: " + ("an uploaded picture" if question.upload else "a place in the volume")
+        self._asked_for = self._caption
         self._say()
-        # Beside the document's queue, which would draw nothing meanwhile: a first search reads all vectors.
-        self._search = asyncio.create_task(self._find_near(question))
+        self._search()
+
+    def _search(self) -> None:
+        """Looks for what resembles the query, among what the filters leave; nothing in a dataset without pictures."""
+        self._question = replace(self._question, filters=self._chosen())
+        if self._pictures is not None:
+            # Beside the document's queue, which would draw nothing meanwhile: a first search reads all vectors.
+            self._searching = asyncio.create_task(self._find_near(self._question))
 
     async def _find_near(self, question: Question) -> None:
         try:
             found = await asyncio.to_thread(answered, self._warehouse, question, self._uploads)
             then = partial(self._mark_near, question, [self._points.row(one) for one in found["synapse_id"]])
         except BadInput as error:
-            then = partial(self._warn, str(error))
+            then = partial(self._mark_none, question, str(error))
+        except Exception as error:
+            _LOG.exception("what resembles %s could not be found", question)
+            then = partial(self._mark_none, question, f"this could not be read: {error}")
         self._document.add_next_tick_callback(then)
 
     def _mark_near(self, question: Question, rows: list[int]) -> None:
+        if question is not self._question:
+            return
         self._view.mark("near", rows)
         count = sum(self._plane.place(row) is not None for row in rows)
         of_each = f" of each {CATEGORIES[question.columns]}" if question.columns else ""
         others = " of other neurons" if question.synapse_id and not question.own_neuron else ""
         each = f"{question.k} nearest{of_each}" if question.columns else f"{len(rows)} nearest"
-        self._caption += f" · ◯ its {each}{others}, by {METRICS[question.metric].split(',')[0]}"
+        self._caption = f"{self._asked_for} · ◯ its {each}{others}, by {METRICS[question.metric].split(',')[0]}"
         if count < len(rows):
             self._caption += f" ({count} have a place on the map)"
         self._say()
+
+    def _mark_none(self, question: Question, why: str) -> None:
+        if question is self._question:
+            self._view.mark("near", [])
+            self._caption = f"{self._asked_for} · {escape(why)}"
+            self._say()
 
 
 def _finite(text: str) -> float:

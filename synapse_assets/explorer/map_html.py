@@ -31,6 +31,7 @@ dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: an
 .actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
 .actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--paper); }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin: 10px 0; }
+.list { display: flex; flex-wrap: wrap; gap: 4px 10px; } .list a { border-bottom: 3px solid; overflow-wrap: anywhere; }
 .grid a { display: block; border-bottom: 3px solid; border-radius: 6px; overflow: hidden; } .grid .tile { border-radius: 0; }
 table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
@@ -49,8 +50,8 @@ _COPY = (
 _TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
-def tip(dataset: str, release: str, points: Points, row: int) -> str:
-    """What is seen while the mouse rests on a point."""
+def tip(dataset: str, release: str | None, points: Points, row: int) -> str:
+    """What is seen while the mouse rests on a point. release: the one whose pictures are shown; None for a dataset without."""
     facts = points.frame([row]).iloc[0]
     titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
     return f'<div class="tip">{_tile(dataset, release, facts["synapse_id"])}{_list(facts, titles)}</div>'
@@ -59,42 +60,47 @@ def tip(dataset: str, release: str, points: Points, row: int) -> str:
 def hint(searches: bool) -> str:
     """What stands where a picked synapse will be. `searches`: whether there is something to search with."""
     click = "click it to keep it here, twice to search with it" if searches else "click it to keep it here"
-    return f'<div class="card"><p class="quiet">Rest on a point to see it; {click}. Lasso and Box select many.</p></div>'
+    return (
+        f'<div class="card"><p class="quiet">Rest on a point to see it; {click}. Lasso and Box select many.</p></div>'
+    )
 
 
-def card(dataset: str, release: str, points: Points, row: int) -> str:
-    """What is seen of a synapse that was picked."""
+def card(dataset: str, release: str | None, points: Points, row: int) -> str:
+    """What is seen of a synapse that was picked; release as for `tip`."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
-    similar = search_address(dataset, synapse_id)
+    search = "" if release is None else f'<a href="{escape(search_address(dataset, synapse_id))}">Search similar</a>'
     place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
     titles = {"neuron_id": "neuron", **_titles(points)}
     titles.pop("probability", None)
     return (
         f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, release, synapse_id)}</div>'
         f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
-        f'<div class="actions"><a href="{escape(similar)}">Search similar</a>'
+        f'<div class="actions">{search}'
         f'<a href="{escape(card_address(dataset, synapse_id))}">Open card</a></div></div></div>'
     )
 
 
 def tiles(
     dataset: str,
-    release: str,
+    release: str | None,
     ids: Sequence[str],
     places: npt.NDArray[np.int64],
     colouring: Colouring,
     count: int,
 ) -> str:
-    """Pictures of what was surrounded: of the first (`ids`, `places`) of `count` synapses, underlined in their colours."""
+    """Pictures of what was surrounded: of the first (`ids`, `places`) of `count` synapses, underlined in their colours.
+
+    Their ids where the dataset has no pictures: release as for `tip`.
+    """
     colours = [colouring.colours[code] for code in colouring.codes[places]]
     links = "".join(
         f'<a href="{escape(card_address(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
-        f"{_tile(dataset, release, synapse_id)}</a>"
+        f"{_tile(dataset, release, synapse_id) or escape(synapse_id)}</a>"
         for synapse_id, colour in zip(ids, colours, strict=True)
     )
     title = f"The first {len(ids):,} of {count:,}" if len(ids) < count else f"All {count:,}"
-    return f'<h2>{title}</h2><div class="grid">{links}</div>'
+    return f'<h2>{title}</h2><div class="{"list" if release is None else "grid"}">{links}</div>'
 
 
 def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
@@ -141,7 +147,9 @@ def _titles(points: Points) -> dict[str, str]:
     }
 
 
-def _tile(dataset: str, release: str, synapse_id: str) -> str:
+def _tile(dataset: str, release: str | None, synapse_id: str) -> str:
+    if release is None:
+        return ""
     address = escape(tile_address(dataset, release, synapse_id))
     return f'<img class="tile" loading="lazy" alt="no picture" src="{address}">'
 

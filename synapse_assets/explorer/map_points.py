@@ -25,6 +25,8 @@ _STEPS_OF_NUMBERS = 10
 _SPREAD_BELOW = (400_000, 40_000)
 # Of 255: what a pixel with the fewest points has at least.
 _LEAST_OPAQUE = 150
+# From where a space is seen first: turned around its upright axis, and tilted, in degrees.
+FIRST_TURN = (30, 20)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Plane:
         self._depth: npt.NDArray[np.float32] | None = None
         if in_space:
             self._space = places[self.rows] - (places[rows].max(axis=0) + places[rows].min(axis=0)) / 2
-            self.turn(30, 20)
+            self.turn(*FIRST_TURN)
         else:
             self.x, self.y = (np.ascontiguousarray(places[self.rows, axis]) for axis in (0, 1))
 
@@ -162,8 +164,10 @@ class Plane:
         part = self._between(*window.x)
         shown_here = np.flatnonzero(shown) if shown.sum() <= DISCS else None
         if shown_here is None:
-            y = self.y[part]
-            shown_here = part.start + np.flatnonzero(shown[part] & (y >= window.y[0]) & (y <= window.y[1]))
+            within = shown[part].copy()
+            for values, (low, high) in ((self.x[part], window.x), (self.y[part], window.y)):
+                within &= (values >= low) & (values <= high)
+            shown_here = part.start + np.flatnonzero(within)
         if len(shown_here) <= DISCS:
             codes = colouring.codes[shown_here]
             # What has no class lies below what has one; in space, what is farther below what is nearer.
@@ -180,7 +184,9 @@ class Plane:
         """Where the points with x from low to high stand, and perhaps others."""
         if not self._along_x:
             return slice(0, len(self.x))
-        return slice(int(np.searchsorted(self.x, low)), int(np.searchsorted(self.x, high, side="right")))
+        # As float32: all of x would be converted otherwise.
+        ends = np.float32(low), np.float32(high)
+        return slice(int(np.searchsorted(self.x, ends[0])), int(np.searchsorted(self.x, ends[1], side="right")))
 
     def _by_class(self, column: str) -> Colouring:
         category = self.points.category(column)

@@ -94,6 +94,8 @@ class Releases:
         """Puts another release in the place of the held one if there is another; gives the lock back."""
         try:
             if held.is_outdated():
+                # Never three of them in memory.
+                self._before.pop(name, None)
                 opened = self._opened(name)
                 self._before[name], self._open[name] = held, opened
         except Exception:
@@ -111,7 +113,7 @@ class Releases:
         return opened
 
     def close(self) -> None:
-        """Closes what is open; nothing is handed out afterwards."""
+        """Closes what is out, at the end of the server."""
         for name, held in self._open.items():
             with self._locks[name]:
                 held.close()

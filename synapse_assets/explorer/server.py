@@ -53,6 +53,7 @@ def create_app(
     """
     every = shown_of(datasets)
     releases, uploads = Releases(every, data_root), Uploads()
+    maps = {f"/{one.name}/map" for one in every}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,8 +78,7 @@ def create_app(
     @app.middleware("http")
     async def only_from_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
-        is_map = request.url.path.endswith("/map")
-        response.headers["Content-Security-Policy"] = _MAP_POLICY if is_map else _POLICY
+        response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response

@@ -97,6 +97,7 @@ class Uploads:
         with self._lock:
             if name not in self._pictures:
                 raise BadInput(
-                    "this uploaded picture is not kept any more: the server was started anew; upload it again"
+                    f"this uploaded picture is not kept any more (of all uploads the last {_KEPT}, and none when the server is "
+                    "started anew): upload it again"
                 )
             return self._pictures[name]

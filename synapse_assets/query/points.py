@@ -36,7 +36,7 @@ CATEGORIES = {
 }
 NUMBERS = {
     "score": "detection score",
-    "probability": "probability of the predicted class",
+    "probability": "probability of the prediction",
     "valid_fraction": "share of the tile inside the volume",
     "membership_probability": "membership in the cluster",
 }

@@ -27,7 +27,7 @@ METRICS: Mapping[str, str] = {
 _ROWS_AT_ONCE = 16_384
 # Rows whose differences from the query are held at once: few enough for the processor's cache.
 _ROWS_COMPARED_AT_ONCE = 2_048
-# So few vectors are read one by one rather than looked for.
+# So few vectors are all compared rather than looked for.
 _FEW_ROWS = 20_000
 # So many candidates are asked of an index, which takes milliseconds, and again more if a class comes short.
 _REACHES = (2_000, 20_000)
@@ -120,7 +120,7 @@ class StoredVectors:
         k: int,
         columns: Category | None,
     ) -> list[Found]:
-        """See `Vectors`; of cosine distance nearly exact, as the check of `vector_index` says."""
+        """See `Vectors`; of cosine distance nearly exact: more candidates of the index are compared than its own check does."""
         compared = among
         if metric == "cosine" and among.sum() > _FEW_ROWS:
             compared = self._candidates(query, among, k, columns)
@@ -141,7 +141,7 @@ class StoredVectors:
         if not among.any():
             return among
         classes = np.zeros(len(among), dtype=np.int64) if columns is None else columns.codes
-        sizes = np.bincount(classes[among])
+        sizes = np.bincount(classes[among], minlength=1 if columns is None else len(columns.names))
         for reach in _REACHES:
             ids, rough = roughly_nearest(self._table, query, min(reach, len(among)))
             points = self._points[np.searchsorted(self._row_ids, ids)]

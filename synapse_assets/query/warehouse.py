@@ -85,7 +85,7 @@ def open_warehouse(
 
 
 class Warehouse:
-    """One release of one dataset: SQL over its tables and exact similarity search over its vectors."""
+    """One release of one dataset: SQL over its tables and similarity search over its vectors."""
 
     def __init__(
         self,
@@ -236,7 +236,8 @@ class Warehouse:
         """The vectors of the release, in the order of `points`; read once and kept. Raises BadInput where there are none."""
         if "embeddings" not in self.release["tables"]:
             raise BadInput(
-                f"{self._store.dataset} has no pictures and so no vectors: similar() is for datasets with a volume"
+                f"{self._store.dataset} has no pictures of its synapses, and so nothing to search with: similarity is for "
+                "datasets with a volume"
             )
         try:
             encoder = self.release["models"]["encoder"]

@@ -132,8 +132,8 @@ def nearest(
 def roughly_nearest(vectors: RegionTable, query: Float32, k: int) -> "tuple[npt.NDArray[np.uint64], Float32]":
     """About the `k` rows nearest to a vector (D,), for a caller that compares them itself: their Lance row ids and distances.
 
-    Takes a few milliseconds for thousands of rows, because no vector is read; through an index the distances are rough, and fewer
-    rows come where the lists that are looked into hold fewer. Raises like `nearest`.
+    Through an index that takes milliseconds for thousands of rows, because no vector is read; the distances are rough then, and
+    fewer rows come where the lists that are looked into hold fewer. Without one every vector is read. Raises like `nearest`.
     """
     opened = _open(vectors)
     if opened is None or k < 1:

@@ -46,7 +46,7 @@ def test_results_link_to_the_pages_that_show_them(finished_lab: Lab) -> None:
             event = finished_lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", name]))
             assert event is not None
             assert event.asset_materialization is not None
-            link = event.asset_materialization.metadata["explorer (what is released)"].value
+            link = event.asset_materialization.metadata["in the explorer, as last released"].value
             assert link == f"http://127.0.0.1:8050/tiny/{page}"
             assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
     finally:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 UPLOADS = Uploads()
+AXES = {f"space_{axis}": np.random.default_rng(axis).normal(size=500).astype(np.float32) for axis in (1, 2, 3)}
+# In the browser.
+FIGURE = "[...Bokeh.documents[0]._all_models.values()].find(one => one.type == 'Figure')"
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"&\n'"
 
 
@@ -217,6 +220,9 @@ def test_names_and_ids_cannot_become_markup() -> None:
         map_html.composition(colouring, colouring.counts(np.arange(len(plane)))),
         map_html.id_list(ids, 30),
         map_html.notice(HOSTILE, ids[0]),
+        map_html.tip("a'b", None, points, 2),
+        map_html.card("a'b", None, points, 2),
+        map_html.tiles("a'b", None, ids[:3], np.arange(3), colouring, 20),
     ]
     for text in texts:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", text))
@@ -261,10 +267,8 @@ class Planted:
 def maps() -> Iterator[str]:
     """Address of a server of maps: of few and many points, of none, and of a dataset without a release."""
     nowhere = pa.nulls(30, pa.float32())
-    rng = np.random.default_rng(5)
-    axes = {f"space_{axis}": rng.normal(size=500).astype(np.float32) for axis in (1, 2, 3)}
     releases: dict[str, Any] = {
-        "few": Planted(planted(500, **axes)),
+        "few": Planted(planted(500, **AXES)),
         "plain": Planted(planted(500, synapse_id=[f"{at:04d}" for at in range(500)])),
         "many": Planted(planted(30_000)),
         "none": Planted(planted(30, map_1=nowhere, map_2=nowhere)),
@@ -344,7 +348,7 @@ def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
     # Surround some: tiles, composition and ids.
     page.get_by_role("button", name="Lasso").click()
     # What dragging does is changed by way of the server.
-    page.wait_for_timeout(500)
+    page.wait_for_function(f"{FIGURE}.toolbar.active_drag?.type == 'LassoSelectTool'")
     page.mouse.move(middle[0] + 60, middle[1])
     page.mouse.down()
     for step in range(30):
@@ -392,8 +396,12 @@ def test_the_query_and_what_resembles_it_are_marked(maps: str, page: "Page") -> 
 def test_a_search_with_filters_and_for_a_picture_is_marked_as_it_was_asked(maps: str, page: "Page") -> None:
     name = UPLOADS.keep(np.full((1, 8, 8), 200, dtype=np.uint8))
     opened(page, f"{maps}/few/map?upload={name}&columns=&k=5&brain_region=EB")
-    page.get_by_text("query: an uploaded picture · ◯ its 5 nearest, by cosine distance").wait_for()
-    page.get_by_text("of 450 synapses shown").wait_for()
+    # Rows 201, 203, 205, 207 and, not on the map, 209; of all regions 201 to 205.
+    marked = "query: an uploaded picture · ◯ its 5 nearest, by cosine distance"
+    page.get_by_text(f"{marked} (4 have a place on the map)").wait_for()
+    # The filters hold for what was searched for, whenever they change.
+    page.get_by_role("button", name="Remove item").first.click()
+    page.get_by_text(f"450 of 450 synapses shown · 50 have no place on the map · {marked}", exact=True).wait_for()
     opened(page, f"{maps}/few/map?upload=unknown")
     page.get_by_text("This uploaded picture is not kept any more").wait_for()
     opened(page, f"{maps}/few/map?synapse_id=1&k=many")
@@ -402,10 +410,8 @@ def test_a_search_with_filters_and_for_a_picture_is_marked_as_it_was_asked(maps:
 
 def seen(page: "Page") -> list[float]:
     """Left, right, lower and upper end of what the map shows."""
-    found: list[float] = page.evaluate(
-        """() => { const figure = [...Bokeh.documents[0]._all_models.values()].find(one => one.type == "Figure");
-        return [figure.x_range.start, figure.x_range.end, figure.y_range.start, figure.y_range.end]; }"""
-    )
+    ends = ("x_range.start", "x_range.end", "y_range.start", "y_range.end")
+    found: list[float] = page.evaluate(f"[{', '.join(f'{FIGURE}.{end}' for end in ends)}]")
     return found
 
 
@@ -414,7 +420,8 @@ def settled(page: "Page", changed_from: list[float] | None = None) -> list[float
     before: list[float] = []
     for _ in range(200):
         now = seen(page)
-        if now == before and now != changed_from:
+        # Before it was laid out a map shows from 0 to 1.
+        if now == before and now not in (changed_from, [0, 1, 0, 1]):
             return now
         before = now
         page.wait_for_timeout(150)
@@ -473,13 +480,17 @@ def test_a_link_to_a_view_shows_the_same(maps: str, page: "Page") -> None:
     page.get_by_text(re.compile(r"Turn \(degrees\): *50")).wait_for()
     page.get_by_label("gaba").uncheck()
     left = page.locator("strong").first
-    page.wait_for_function("!document.querySelector('body').innerText.includes('500 of 500')")
+    page.get_by_text("500 of 500").wait_for(state="hidden")
     whole = settled(page)
     page.get_by_role("button", name="+", exact=True).click()
     near, shown = settled(page, whole), left.inner_text()
     link = page.get_by_text("Link to this view")
-    page.wait_for_timeout(500)
+    for _ in range(100):
+        if "look=" in str(link.get_attribute("href")):
+            break
+        page.wait_for_timeout(100)
     link.click()
+    page.wait_for_url(re.compile("off=gaba.*look="))
     page.get_by_text("synapses shown").wait_for()
     page.get_by_text(re.compile(r"Tilt \(degrees\): *-10")).wait_for()
     assert settled(page, whole) == pytest.approx(near, rel=1e-4)
@@ -496,22 +507,34 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
     box = plot.bounding_box()
     assert box is not None
 
-    def drag(right: int, down: int) -> bytes:
+    def drag(right: int, down: int) -> None:
         page.mouse.move(box["x"] + 10, box["y"] + 10)
         page.mouse.down()
         page.mouse.move(box["x"] + 10 + right, box["y"] + 10 + down, steps=5)
         page.mouse.up()
-        # Away, so that no point under the mouse is marked.
-        page.mouse.move(5, 5)
-        page.wait_for_timeout(700)
-        return plot.screenshot()
 
-    before = drag(0, 0)
-    turned = drag(90, 30)
-    page.get_by_text(re.compile(r"Turn \(degrees\): *60")).wait_for()
-    page.get_by_text(re.compile(r"Tilt \(degrees\): *10")).wait_for()
-    assert turned != before
-    assert drag(-90, -30) == before
+    def discs() -> list[float]:
+        found: list[float] = page.evaluate(
+            "Array.from([...Bokeh.documents[0]._all_models.values()].find(one => one.data?.colour?.length).data.x)"
+        )
+        return found
+
+    before = discs()
+    turned = Plane(planted(500, **AXES), in_space=True)
+    turned.turn(60, 10)
+    for moved, expected in (((90, 30), turned.x), ((-90, -30), before)):
+        drag(*moved)
+        for _ in range(100):
+            if sorted(discs()) == pytest.approx(sorted(expected), abs=1e-5):
+                break
+            page.wait_for_timeout(100)
+        assert sorted(discs()) == pytest.approx(sorted(expected), abs=1e-5)
+    # Back in the plane the lines of the legend that were off stay off.
+    page.get_by_label("gaba").uncheck()
+    page.get_by_role("button", name="2-D").click()
+    page.get_by_text(re.compile("of 450 synapses shown")).wait_for()
+    assert not page.get_by_label("gaba").is_checked()
+    assert page.get_by_label("glutamate").is_checked()
 
 
 def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
@@ -545,8 +568,9 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
         ("few/map?score_least=nan", "score_least=nan is not a number"),
         ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
         ("few/map?score_least=2", "No synapse is left"),
-        ("few/map?look=1,2", "Look=1,2 was left out: it is 3 numbers"),
-        ("few/map?turned=a,nan", "Turned=a,nan was left out: it is 2 numbers"),
+        ("few/map?look=1,2", "The place to look at of this address, look=1,2, was left out: it needs 3 numbers"),
+        ("few/map?look=1,2,1e307", "look=1,2,1e307, was left out"),
+        ("few/map?turned=a,nan", "The turn of this address, turned=a,nan, was left out: it needs 2 numbers"),
     ],
 )
 def test_what_cannot_be_shown_is_said(maps: str, page: "Page", address: str, said: str) -> None:

@@ -8,6 +8,7 @@ from synapse_assets.query import search
 from synapse_assets.query.points import Category, points_from_table
 from synapse_assets.query.search import METRICS, Metric, StoredVectors, Vectors, VectorsInMemory, distances
 from synapse_assets.schema import BadInput, embedding_table
+from synapse_assets.stores import vector_index
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.vector_index import build_or_refresh
 
@@ -95,6 +96,7 @@ def test_long_vectors_that_are_nearly_the_same(metric: Metric) -> None:
 
 def test_candidates_are_compared_and_not_all(stored: RegionTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_FEW_ROWS", 10)
+    monkeypatch.setattr(vector_index, "_LEAST_PROBES", 10_000)
     vectors, (_, among, column) = StoredVectors(stored, stored.numbers_of(IDS)), planted()
     compared = []
     monkeypatch.setattr(
@@ -104,6 +106,18 @@ def test_candidates_are_compared_and_not_all(stored: RegionTable, monkeypatch: p
     # Of the rare class there are few; of the others the nearest eight times as many as are asked for.
     rare = (among & (column.codes == column.names.index("rare"))).sum()
     assert sum(compared) == 3 * 8 * K + rare
+
+
+def test_filters_may_leave_out_any_class(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW_ROWS", 10)
+    _, among, column = planted()
+    query = vectors.at(np.array([QUERY]))[0]
+    for code, name in enumerate(column.names):
+        (found,) = vectors.nearest(query, "cosine", among & (column.codes == code), K, column)
+        assert found.name == name
+    # Nor need any have a class.
+    without = Category("target", np.full(ROWS, -1, np.int32), column.names, column.typed)
+    assert vectors.nearest(query, "cosine", among, K, without) == []
 
 
 def test_all_of_them_in_one_list(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,7 +176,7 @@ def test_a_release_of_another_layout_says_what_to_do(store: DatasetStore) -> Non
     path.unlink()
     store.synapses.replace_region("A", synapses("A", names("a", 5)), [])
     build_warehouse(store, [store.synapses], {})
-    with Warehouse(store) as warehouse, pytest.raises(BadInput, match="no pictures and so no vectors"):
+    with Warehouse(store) as warehouse, pytest.raises(BadInput, match="no pictures of its synapses"):
         warehouse.similar("a1")
     with duckdb.connect(str(path)) as connection:
         connection.execute("""UPDATE release SET content = '{"tables": {"embeddings": {"version": 1}}}'""")

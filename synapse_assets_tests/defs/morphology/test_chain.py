@@ -144,7 +144,7 @@ def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:
                 asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["planted", name]), asset_partitions=[group])
                 (record,) = finished.instance.fetch_materializations(asked, limit=1).records
                 assert record.asset_materialization is not None
-                link = record.asset_materialization.metadata["explorer (what is released)"].value
+                link = record.asset_materialization.metadata["in the explorer, as last released"].value
                 assert link == f"http://127.0.0.1:8050/planted.{group}/{page}"
                 assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
     finally:
