@@ -199,6 +199,13 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
 os.environ.setdefault("MPLBACKEND", "agg")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What numba compiles for UMAP is kept for all processes of the tests: each would take a quarter of a minute for it."""
+    cache = config.cache
+    assert cache is not None
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache.mkdir("numba")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: files are handed to the processes in this order."""
     items.sort(key=lambda item: "test_installation" not in item.nodeid)

@@ -59,8 +59,6 @@ class Installed:
             "SYNAPSE_DATASETS": str(dataset),
             "SYNAPSE_DEVICE": "cpu",
             "SYNAPSE_TICK_SECONDS": "3",
-            # Three steps of numba's compiler are most of the time otherwise.
-            "NUMBA_CACHE_DIR": str(root / "numba"),
             **environment,
         }
         self.environment["DAGSTER_HOME"] = self.home = f"{self.environment['SYNAPSE_LOCAL_ROOT']}/.dagster"
