@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from matplotlib.path import Path as Polygon
 
 import synapse_assets.explorer.map
-from synapse_assets.explorer import map_html
+from synapse_assets.explorer import map_html, map_points
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
 from synapse_assets.explorer.uploads import Uploads
@@ -194,6 +194,30 @@ def test_many_points_are_a_picture_and_few_are_discs(plane: Plane) -> None:
     assert all(
         colours[plane.x[at], plane.y[at]] == colouring.colours[colouring.codes[at]] for at in np.flatnonzero(few)[:100]
     )
+
+
+def test_a_picture_has_each_point_where_it_is_in_the_mean_colour_of_its_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: one point at the left end, two of different classes in one pixel, and nothing else."""
+    monkeypatch.setattr(map_points, "DISCS", 0)
+    places = {"map_1": pa.array([0.1, 20.5, 20.5], pa.float32()), "map_2": pa.array([5.5, 12.5, 12.5], pa.float32())}
+    plane = Plane(planted(3, target=["gaba", "gaba", "glutamate"], **places))
+    colouring = plane.colouring("target")
+    drawn = plane.draw(colouring, np.ones(3, dtype=bool), Window((0.0, 40.0), (0.0, 30.0), 40, 30))
+    assert drawn.picture is not None
+    found = np.ascontiguousarray(drawn.picture).view(np.uint8).reshape(30, 40, 4)
+    line, column = np.mgrid[:30, :40]
+    # So few points are two pixels wider on each side; what lies beyond the left end is not at the right.
+    left, middle = ((line - y) ** 2 + (column - x) ** 2 <= 2.5**2 for x, y in ((0, 5), (20, 12)))
+    np.testing.assert_array_equal(found[..., 3] > 0, left | middle)
+    rgb = {
+        name: [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        for name, colour in plane.points.colours("target").items()
+    }
+    np.testing.assert_array_equal(found[left][:, :3], [rgb["gaba"]] * left.sum())
+    mean = np.add(rgb["gaba"], rgb["glutamate"]) // 2
+    np.testing.assert_array_equal(found[middle][:, :3], [mean] * middle.sum())
+    # The more points, the stronger.
+    assert found[left][:, 3].max() < found[middle][:, 3].min() == 255
 
 
 def test_a_turn_in_space_keeps_lengths() -> None:
