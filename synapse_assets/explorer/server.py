@@ -62,9 +62,9 @@ def create_app(
 
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(datasets={one.name: one.title for one in every}, tile_address=tile_address)
+    templates.env.globals.update(tile_address=tile_address, card_address=card_address)
+    templates.env.globals["datasets"] = {one.name: one.title for one in every}
     templates.env.globals["pages_of"] = {one.name: _pages_of(one) for one in every}
-    templates.env.globals["synapse_address"] = card_address
     # Bokeh has its own files at /static.
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
 
