@@ -53,8 +53,6 @@ _PROBED = 0.2
 _LEAST_PROBES = 16
 # That many times k candidates are compared exactly.
 _CANDIDATES = 8
-# Beyond, only those at the far end of a long answer are rough, and reading their vectors is what takes the time.
-_MOST_CANDIDATES = 2_000
 _NEIGHBOURS = 10
 _READ_ROWS = 8192
 _QUERIES_AT_ONCE = 512
@@ -114,16 +112,15 @@ def nearest(
     `where` is an SQL condition on the table's columns, applied before the search, so `k` rows come back wherever that many
     fulfil it; `selected_rows` is how many do, and is counted if it is not given. The distances are exact. Which rows are the
     nearest is exact without an index and for a filter that leaves fewer than `EXACT_SELECTED` rows, and otherwise right for
-    about 99 in 100; of an answer of thousands the farthest less surely. A table at a pinned version is kept open for the next
-    call, with its index in memory. Raises BadInput for a query of another width, or that is zero or not finite.
+    about 99 in 100. A table at a pinned version is kept open for the next call, with its index in memory. Raises BadInput
+    for a query of another width, or that is zero or not finite.
     """
     opened = _open(vectors)
     if opened is None or k < 1:
         return pa.table({"synapse_id": pa.array([], pa.string()), "distance": pa.array([], pa.float32())})
     unit = _unit_query(opened[0], query, vectors.uri)
-    candidates = max(k, min(k * _CANDIDATES, _MOST_CANDIDATES))
     # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
-    found = _searched(opened, unit, candidates, ["synapse_id", "vector"], where, selected_rows)
+    found = _searched(opened, unit, k * _CANDIDATES, ["synapse_id", "vector"], where, selected_rows)
     distances = np.float32(1) - _unit(vector_matrix(found)) @ unit
     order = np.argsort(distances, kind="stable")[:k]
     return pa.table({"synapse_id": found.column("synapse_id").take(order), "distance": distances[order]})

@@ -159,7 +159,6 @@ def test_recall_is_what_a_search_by_hand_gives(table: RegionTable, monkeypatch: 
     monkeypatch.setattr(vector_index, "_BITS", 1)
     monkeypatch.setattr(vector_index, "_LEAST_PROBES", 10_000)
     monkeypatch.setattr(vector_index, "_CANDIDATES", 1000)
-    monkeypatch.setattr(vector_index, "_MOST_CANDIDATES", 10_000)
     write(table, "it's small", ["one", "two"], 5)
     write(table, "D", names("D", 200), 6)
     table = table.at_version(build_or_refresh(table, SMALL).version)
