@@ -2,23 +2,41 @@
 
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
+from synapse_assets import serving
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
+from synapse_assets.web import Place
+from synapse_assets.web import serve as serve_web
 
 if TYPE_CHECKING:
     import dagster as dg
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
+
+class _Commands(TyperGroup):
+    """Tells what a person has to mend in a sentence, whatever the command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BadInput as error:
+            Console(stderr=True).print(str(error), style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Commands, add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out."
+)
 # Columns that `inspect` shows one by one, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -39,15 +57,8 @@ def prepare_home(settings: Settings) -> Path:
         address = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
         os.environ["SYNAPSE_POSTGRES_URL"] = address
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
-    _write(home / "dagster.yaml", configuration)
+    serving.write_whole(home / "dagster.yaml", configuration)
     return home
-
-
-def _write(file: Path, text: str) -> None:
-    """In one step: other processes of the installation may be reading it."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)
 
 
 @app.command()
@@ -56,8 +67,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     settings = Settings()
     home = prepare_home(settings)
     Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
-    command = ["dg", "dev", "--workspace", str(_PROJECT / "workspace.yaml"), "--host", "127.0.0.1", "--port", str(port)]
-    _become(command)
+    with suppress(KeyboardInterrupt):
+        serving.serve_all(home, Place(settings.ui_url, "SYNAPSE_UI_URL"), port)
 
 
 @app.command()
@@ -66,17 +77,15 @@ def explore(
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
 ) -> None:
     """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
-    import uvicorn
-
     from synapse_assets.datasets import load_dataset
     from synapse_assets.explorer import create_app
 
     settings = Settings()
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
     Console().print(f"Explorer: http://{host}:{port}   data: {settings.data_root}")
-    uvicorn.run(
-        create_app(datasets, settings.data_root, settings.explorer_url), host=host, port=port, log_level="warning"
-    )
+    app = create_app(datasets, settings.data_root, settings.explorer_url, host)
+    with suppress(KeyboardInterrupt):
+        serve_web(app, host, port)
 
 
 class Part(StrEnum):
@@ -97,24 +106,18 @@ def serve(
     code: Annotated[str, typer.Option(help="Host and port of the code, for webserver and daemon.")] = "127.0.0.1:4000",
 ) -> None:
     """One process of an installation that runs for long: the code (and the runs), the webserver, or the daemon."""
-    home = prepare_home(Settings())
+    settings = Settings()
+    home = prepare_home(settings)
     code_host, _, code_port = code.partition(":")
-    workspace = home / f"workspace-{part.value}.yaml"
-    server = f"{{host: '{code_host}', port: {int(code_port)}, location_name: synapse_assets}}"
-    _write(workspace, f"load_from: [{{grpc_server: {server}}}]\n")
+    workspace = serving.write_workspace(
+        home / f"workspace-{part.value}.yaml", {"host": code_host, "port": int(code_port)}
+    )
     if part is Part.code:
-        module = ["--module-name", "synapse_assets.definitions", "--location-name", "synapse_assets"]
-        _become(["dagster", "code-server", "start", "--host", host, "--port", str(port or 4000), *module])
-    elif part is Part.webserver:
-        _become(["dagster-webserver", "--host", host, "--port", str(port or 3000), "--workspace", str(workspace)])
-    else:
-        _become(["dagster-daemon", "run", "--workspace", str(workspace)])
-
-
-def _become(command: list[str]) -> None:
-    """Replaces this process by one of Dagster's own commands."""
-    program = str(Path(sys.executable).with_name(command[0]))
-    os.execv(program, [program, *command[1:]])  # noqa: S606 -- our own command with fixed arguments
+        serving.become(serving.code_server("--host", host, "--port", str(port or 4000)))
+    elif part is Part.daemon:
+        serving.become(serving.daemon(workspace))
+    with suppress(KeyboardInterrupt):
+        serving.serve_dagster_ui(workspace, Place(settings.ui_url, "SYNAPSE_UI_URL", host), port or 3000)
 
 
 @app.command()

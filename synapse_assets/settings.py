@@ -3,12 +3,20 @@
 Nothing else is configured here: what a dataset is stands in its YAML file (see `datasets/`).
 """
 
+import re
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from synapse_assets.schema import BadInput
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65_535
+# A name, an IPv4 address or an IPv6 address in brackets, in small letters, and perhaps a port.
+NETLOC = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(\d{1,5}))?", re.ASCII)
 
 
 def local_root_of(data_root: str) -> str:
@@ -18,9 +26,23 @@ def local_root_of(data_root: str) -> str:
     return str(Path.home() / ".synapse" / quote(data_root, safe="")) if "://" in data_root else data_root
 
 
+def server_of(address: str) -> tuple[str, str, int]:
+    """Scheme, name and port of the server of an http(s) address: `https`, `synapses.example.org`, 443.
+
+    Raises ValueError for an address of another kind, with a user, or with a wildcard for a name.
+    """
+    parts = urlsplit(address)
+    found = NETLOC.fullmatch(parts.netloc.lower())
+    if parts.scheme not in _DEFAULT_PORTS or found is None or int(found[2] or 0) > _LAST_PORT:
+        raise ValueError("it has to be an http(s) address of one server, such as https://synapses.example.org")
+    return parts.scheme, found[1], int(found[2] or _DEFAULT_PORTS[parts.scheme])
+
+
 class Settings(BaseSettings):
     """Settings of one installation. Environment variables: SYNAPSE_DATA_ROOT, SYNAPSE_LOCAL_ROOT, SYNAPSE_DATASETS,
     SYNAPSE_DEVICE; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
+
+    Raises BadInput naming the variable for a value that cannot be meant.
     """
 
     model_config = SettingsConfigDict(env_prefix="SYNAPSE_", env_file=".env", extra="ignore")
@@ -53,11 +75,30 @@ class Settings(BaseSettings):
         None, description="Database for Dagster's history, postgresql://...; without one, SQLite files in local_root."
     )
     explorer_url: str = Field(
-        "http://127.0.0.1:8050", description="Where `synapse-assets explore` is reached, for links in the Dagster UI."
+        "http://127.0.0.1:8050",
+        description="Where `synapse-assets explore` is reached: for links in the Dagster UI, and the only other name it answers to.",
+    )
+    ui_url: str = Field(
+        "http://127.0.0.1:3000",
+        description="Where the Dagster UI is reached, if not on this machine itself: the only other name it answers to.",
     )
     webhook_url: SecretStr | None = Field(
         None, description='Address that failures are posted to as {"text": ...}, as chat programs take it.'
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            # Without the values, which may be secret.
+            reasons = [f"SYNAPSE_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+            raise BadInput("; ".join(reasons).replace("Value error, ", "")) from None
+
+    @field_validator("explorer_url", "ui_url")
+    @classmethod
+    def _one_host(cls, value: str) -> str:
+        server_of(value)
+        return value.rstrip("/")
 
     @field_validator("datasets", mode="before")
     @classmethod
