@@ -7,7 +7,6 @@ to `server`.
 
 import asyncio
 import io
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,9 +21,11 @@ import numpy.typing as npt
 from synapse_assets.explorer import map_html as html
 from synapse_assets.explorer.addresses import search_address
 from synapse_assets.explorer.asking import Question, answered, filter_options, read_question
+from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map_look import LEGEND, TEMPLATE, WIDGETS
 from synapse_assets.explorer.map_points import FIRST_TURN, Colouring, Plane
 from synapse_assets.explorer.map_view import View
+from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters
@@ -46,7 +47,7 @@ _CHOICES = 300
 _LOOK_FOR_NEWER_MS = 30_000
 # Maps reach from about -20 to 20 (UMAP); what is asked for beyond this is a slip, or would leave the range of numbers.
 _FARTHEST = 1e9
-_LOG = logging.getLogger(__name__)
+_TELL = Telling()
 
 
 def add_maps(
@@ -56,18 +57,19 @@ def add_maps(
     header: Callable[[str, str], str],
     uploads: Uploads,
     look: str = "/look",
-    hosts: Sequence[str] = ("127.0.0.1:*", "localhost:*"),
+    tell: Telling = _TELL,
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
     releases: the release of a dataset to use now; a page keeps the one it began with. header(dataset, "map"): the HTML that
     all pages begin with. uploads: the pictures that a search may be for. look: the address of explorer.css and icon.svg; not
-    below /static, which is Bokeh's. hosts: "name:port" under which people reach the server; pages of others may not talk to it.
+    below /static, which is Bokeh's. tell: says what went wrong.
     """
     import panel as pn
     from bokeh.core.validation import silence
     from bokeh.core.validation.warnings import EMPTY_LAYOUT
-    from panel.io.fastapi import add_applications
+
+    from synapse_assets.explorer.map_sessions import add_pages
 
     pn.extension()
     # Columns for what a person picks are empty until then.
@@ -80,16 +82,15 @@ def add_maps(
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in pn.state.session_args.items()
             }
-            return _MapPage(dataset, lambda: releases(dataset), planes, uploads, asked).template(header, look)
+            return _MapPage(dataset, lambda: releases(dataset), planes, uploads, tell, asked).template(header, look)
 
         return page
 
-    add_applications(
-        {f"/{dataset}/map": page_of(dataset) for dataset in datasets},
-        app=app,
-        title={f"/{dataset}/map": f"Map of {dataset}" for dataset in datasets},
-        location=False,
-        websocket_origin=list(hosts),
+    paths = {dataset: f"/{dataset}/map" for dataset in datasets}
+    add_pages(
+        app,
+        {path: page_of(dataset) for dataset, path in paths.items()},
+        {path: f"Map of {dataset}" for dataset, path in paths.items()},
     )
 
 
@@ -117,11 +118,13 @@ class _MapPage:
         release: Callable[[], "Warehouse"],
         planes: _Planes,
         uploads: Uploads,
+        tell: Telling,
         asked: Mapping[str, Sequence[str]],
     ) -> None:
         import panel as pn
 
         self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
+        self._tell = partial(tell, what=f"the map of {dataset}")
         self._asked, self._question = asked, Question()
         self._messages: list[str] = []
         self._caption = self._asked_for = ""
@@ -235,12 +238,8 @@ class _MapPage:
         try:
             self._warehouse = await asyncio.to_thread(self._release)
             self._flat = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
-        except BadInput as error:
-            self._stop(str(error))
-            return
         except Exception as error:
-            _LOG.exception("the map of %s could not be shown", self._dataset)
-            self._stop(f"this could not be read: {error}")
+            self._stop(self._tell(error))
             return
         self._points, self._plane = self._flat.points, self._flat
         self._pictures = self._warehouse.release_id if self._warehouse.has_pictures else None
@@ -571,7 +570,7 @@ class _MapPage:
 
         async def table() -> io.StringIO:
             # In a thread: a million rows take seconds.
-            return io.StringIO(await asyncio.to_thread(lambda: self._points.frame(rows).to_csv(index=False)))
+            return io.StringIO(await asyncio.to_thread(lambda: csv_text(self._points.frame(rows))))
 
         self._selected[:] = [
             pn.pane.HTML(shown, **_WIDE),
@@ -618,11 +617,8 @@ class _MapPage:
         try:
             found = await asyncio.to_thread(answered, self._warehouse, question, self._uploads)
             then = partial(self._mark_near, question, [self._points.row(one) for one in found["synapse_id"]])
-        except BadInput as error:
-            then = partial(self._mark_none, question, str(error))
         except Exception as error:
-            _LOG.exception("what resembles %s could not be found", question)
-            then = partial(self._mark_none, question, f"this could not be read: {error}")
+            then = partial(self._mark_none, question, self._tell(error))
         self._document.add_next_tick_callback(then)
 
     def _mark_near(self, question: Question, rows: list[int]) -> None:

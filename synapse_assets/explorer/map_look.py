@@ -4,6 +4,12 @@ from typing import Any
 
 # Marker and size of what is marked.
 MARKS = {"near": ("circle", 13), "picked": ("square", 14), "hovered": ("circle", 11), "query": ("star", 24)}
+# Another scheme runs scripts, and "//name" is another server.
+_LEAVE = """
+const address = String(cb_obj.tags[0]);
+const url = new URL(address, window.location.origin);
+if (address.startsWith("/") && url.origin === window.location.origin) window.location.assign(url.href);
+"""
 
 
 class Canvas:
@@ -45,8 +51,8 @@ class Canvas:
             min_border=0,
             stylesheets=[":host { border: 1px solid var(--line); border-radius: 10px; box-sizing: border-box; }"],
         )
-        # Only the browser can leave a page: for the address that is put here.
-        self.figure.js_on_change("tags", CustomJS(code="window.location.assign(cb_obj.tags[0])"))
+        # Only the browser can leave a page: for the address that is put here, if it is one of this server.
+        self.figure.js_on_change("tags", CustomJS(code=_LEAVE))
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self.picture: Any = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})

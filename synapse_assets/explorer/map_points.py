@@ -4,7 +4,7 @@ Arrays in, arrays out. What does not belong here: widgets and browsers (`map`), 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,10 @@ LEGEND_CLASSES = 60
 OTHERS_COLOUR = "#8f8f8f"
 # So many points in view are drawn as sharp discs by the browser; more of them as one picture.
 DISCS = 8_000
+# A picture of the map has no more, whatever size a browser says that it has.
+MOST_PIXELS = 16_000_000
+# Far more than a hand draws.
+MOST_CORNERS = 5_000
 _STEPS_OF_NUMBERS = 10
 # Points on a picture are a pixel wider on each side below each of these numbers.
 _SPREAD_BELOW = (400_000, 40_000)
@@ -57,6 +61,12 @@ class Window:
     def unit_px(self) -> tuple[float, float]:
         """Length of a pixel along x and y."""
         return (self.x[1] - self.x[0]) / self.width_px, (self.y[1] - self.y[0]) / self.height_px
+
+    def at_most(self, pixels: int) -> "Window":
+        """The same part of the plane on so few pixels that a picture of it does not become large; it is stretched then."""
+        share = min(1.0, (pixels / (self.width_px * self.height_px)) ** 0.5)
+        width, height = (max(1, min(pixels, int(side * share))) for side in (self.width_px, self.height_px))
+        return replace(self, width_px=min(width, pixels // height), height_px=height)
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -145,11 +155,19 @@ class Plane:
         return int(part.start + away.argmin())
 
     def inside(self, shape: Mapping[str, Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """The shown points inside a shape that was drawn: a rectangle (x0, x1, y0, y1) or a polygon (lists x and y)."""
+        """The shown points inside a shape that was drawn: a rectangle (x0, x1, y0, y1) or a polygon (lists x and y).
+
+        Of a polygon with more than `MOST_CORNERS` corners some are left out, evenly.
+        """
         from matplotlib.path import Path
 
         rectangle = shape["type"] == "rect"
-        xs, ys = ((shape["x0"], shape["x1"]), (shape["y0"], shape["y1"])) if rectangle else (shape["x"], shape["y"])
+        step = 1 if rectangle else -(-len(shape["x"]) // MOST_CORNERS) or 1
+        xs, ys = (
+            ((shape["x0"], shape["x1"]), (shape["y0"], shape["y1"]))
+            if rectangle
+            else (shape["x"][::step], shape["y"][::step])
+        )
         part = self._between(min(xs), max(xs))
         x, y = self.x[part], self.y[part]
         within = (x >= min(xs)) & (x <= max(xs)) & (y >= min(ys)) & (y <= max(ys))

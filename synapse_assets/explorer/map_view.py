@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.explorer.map_look import MARKS, Canvas
-from synapse_assets.explorer.map_points import Colouring, Plane, Window
+from synapse_assets.explorer.map_points import MOST_PIXELS, Colouring, Plane, Window
 
 _REACH_PX = 12
 # Of what is seen: how far one press of an arrow moves it.
@@ -63,7 +63,12 @@ class View:
         width, height = self.figure.inner_width, self.figure.inner_height
         if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
             return None
-        return Window(*self._ranges(), width, height)
+        seen = self._ranges()
+        if not all(
+            isinstance(low, float | int) and np.isfinite([low, high]).all() and low < high for low, high in seen
+        ):
+            return None
+        return Window(*seen, width, height)
 
     @property
     def look(self) -> tuple[float, float, float] | None:
@@ -168,7 +173,7 @@ class View:
             else:
                 self._look_at(look[:2], look[2])
             return
-        drawing = await asyncio.to_thread(plane.draw, self._colouring, self._shown, window)
+        drawing = await asyncio.to_thread(plane.draw, self._colouring, self._shown, window.at_most(MOST_PIXELS))
         images = [] if drawing.picture is None else [drawing.picture]
         (x0, x1), (y0, y1), count = window.x, window.y, len(images)
         self.canvas.picture.data = {

@@ -17,6 +17,7 @@ from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.addresses import tile_address
 from synapse_assets.explorer.asking import Question, answered, filter_options, read_place
 from synapse_assets.explorer.releases import Releases, Shown
+from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
@@ -31,7 +32,7 @@ NEAREST = 8
 _LINES = 8
 
 
-def summary(releases: Releases, one: Shown) -> dict[str, Any]:
+def summary(releases: Releases, one: Shown, tell: Telling) -> dict[str, Any]:
     """Name, title and size of what is shown; or why there is nothing to see yet."""
     shown = {"name": one.name, "title": one.title, "description": one.dataset.description}
     try:
@@ -39,7 +40,7 @@ def summary(releases: Releases, one: Shown) -> dict[str, Any]:
         count = len(warehouse.points) if one.group else warehouse.release["tables"]["synapses"]["rows"]
         return {**shown, "synapses": count, "created": warehouse.release["created"]}
     except BadInput as error:
-        return {**shown, "reason": str(error)}
+        return {**shown, "reason": tell(error, one.name)}
 
 
 def default_question(dataset: EmDataset | MorphologyDataset, warehouse: Warehouse) -> Question:
@@ -121,7 +122,9 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{**one, "neuron_id": None if one["neuron_id"] is None else str(one["neuron_id"])} for one in whole]
 
 
-def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synapse_id: str) -> dict[str, Any]:
+def synapse(
+    warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synapse_id: str, tell: Telling
+) -> dict[str, Any]:
     """The card of one synapse. Raises BadInput for an unknown id."""
     points = warehouse.points
     row = points.row(synapse_id)
@@ -146,7 +149,7 @@ def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synaps
         try:
             shown["sections"] = range(warehouse.tile(synapse_id).shape[0])
         except BadInput as error:
-            shown["no_picture"] = str(error)
+            shown["no_picture"] = tell(error, f"the picture of {synapse_id!r}")
         try:
             near_nm = default_question(dataset, warehouse).near_nm
             question = Question(synapse_id, k=NEAREST, near_nm=near_nm)
@@ -154,7 +157,7 @@ def synapse(warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synaps
             shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
             shown["question"] = question
         except BadInput as error:
-            shown["no_neighbours"] = str(error)
+            shown["no_neighbours"] = tell(error, f"what resembles {synapse_id!r}")
     return shown
 
 

@@ -108,7 +108,11 @@ class Releases:
         one = self.shown[name]
         opened = open_warehouse(one.dataset, self._data_root, group=one.group)
         if len(opened.points) and opened.has_pictures:
-            _ = opened.vectors
+            try:
+                _ = opened.vectors
+            except BadInput:
+                # What needs them says so; the rest of the release can be looked at.
+                _LOG.exception("the vectors of %s cannot be read", name)
         self._held[name, opened.release_id] = opened
         return opened
 

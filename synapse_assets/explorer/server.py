@@ -1,23 +1,23 @@
 """The explorer's server: which address leads to which page, and what is said when something is not there.
 
-What stands on a page is put together in `pages`; the map is in `map`. Nothing but this machine is ever asked for anything.
+What stands on a page is put together in `pages`; the map is in `map`; who is answered at all, in `web`. Nothing but this machine is
+ever asked for anything.
 """
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.explorer import pages
@@ -25,12 +25,18 @@ from synapse_assets.explorer.addresses import card_address, tile_address
 from synapse_assets.explorer.asking import Question, read_filters, read_question
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.releases import Releases, Shown, shown_of
-from synapse_assets.explorer.uploads import LARGEST_BYTES, Uploads, read_picture
+from synapse_assets.explorer.telling import Telling
+from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.schema import BadInput
+from synapse_assets.settings import local_root_of
+from synapse_assets.web import Guard, Place
 
-_HERE = Path(__file__).parent
-_THIS_MACHINE = ("127.0.0.1:*", "localhost:*")
-_LOG = logging.getLogger(__name__)
+_HERE = FilePath(__file__).parent
+# Larger ones mean nothing here, and texts of thousands of digits cannot be read at all.
+_Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]
+_Number = Annotated[int, Path(ge=-(2**63), lt=2**63)]
+# What the other fields of an upload may add to the picture.
+_FORM_BYTES = 2**16
 # What a page may load: nothing from elsewhere, and no script.
 _POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -44,15 +50,36 @@ _MAP_POLICY = (
 )
 
 
+class _AnyText(Convertor[str]):
+    """A part of an address that may hold everything, slashes and line ends too: ids are what a lab made them."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anytext", _AnyText())
+
+
 def create_app(
-    datasets: Sequence[EmDataset | MorphologyDataset], data_root: str | Path, url: str = "http://127.0.0.1:8050"
+    datasets: Sequence[EmDataset | MorphologyDataset],
+    data_root: str | FilePath,
+    url: str = "http://127.0.0.1:8050",
+    host: str = "127.0.0.1",
 ) -> FastAPI:
     """The explorer of these datasets as an ASGI application. `url`: where people reach it, if not on this machine itself.
+    `host`: where it listens.
 
     A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
+    Raises ValueError for a `url` that is no http(s) address.
     """
     every = shown_of(datasets)
     releases, uploads = Releases(every, data_root), Uploads()
+    tell = Telling([str(data_root), local_root_of(str(data_root))])
     maps = {f"/{one.name}/map" for one in every}
 
     @asynccontextmanager
@@ -71,17 +98,20 @@ def create_app(
     def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         return templates.TemplateResponse(request, template, shown, status_code=status)
 
-    # A page of somebody else's that calls itself this machine gets nothing.
-    hosts = ["127.0.0.1", "localhost", urlsplit(url).hostname or "localhost"]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-
     @app.middleware("http")
-    async def only_from_here(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
+    async def whole_answers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """What the page may load; and a page of ours for what went wrong, whatever that was."""
+        try:
+            response = await call_next(request)
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        except Exception as error:
+            response = told(request, tell(error, request.url.path), 500)
         response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
         return response
+
+    # The layer that a request meets first.
+    app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
 
     def told(request: Request, reason: str, status: int) -> Response:
         if request.url.path.startswith("/api/"):
@@ -91,7 +121,7 @@ def create_app(
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        return told(request, str(error), 400)
+        return told(request, tell(error, request.url.path), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -99,17 +129,21 @@ def create_app(
         return told(request, missing if error.status_code == 404 else str(error.detail), error.status_code)
 
     @app.exception_handler(RequestValidationError)
-    async def unreadable(request: Request, error: Exception) -> Response:
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        where, *names = error.errors()[0]["loc"]
+        if where == "query":
+            name = str(names[0])
+            value = request.query_params.get(name)
+            if value is None:
+                return told(request, f"The address lacks {name}=", 400)
+            return told(request, f"{name}: '{value[:40]}' is no whole number that means something here", 400)
         return told(request, f"There is no such page: {request.url.path}", 404)
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        _LOG.exception("%s could not be shown", request.url.path, exc_info=error)
-        return told(request, f"This could not be read: {error}", 500)
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
-        return page(request, "start.html", dataset="", active="", shown=[pages.summary(releases, one) for one in every])
+        return page(
+            request, "start.html", dataset="", active="", shown=[pages.summary(releases, one, tell) for one in every]
+        )
 
     @app.get("/favicon.ico", response_class=RedirectResponse)
     def icon() -> str:
@@ -129,15 +163,18 @@ def create_app(
             found = pages.search(warehouse, dataset, question, uploads)
         except BadInput as error:
             shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
-            return page(request, "search.html", 400, dataset=dataset, active="search", reason=str(error), **shown)
+            reason = tell(error, request.url.path)
+            return page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **shown)
         return page(request, "search.html", dataset=dataset, active="search", **found)
 
     @app.post("/{dataset}/search", response_class=RedirectResponse)
     async def upload(request: Request, dataset: str) -> Response:
+        warehouse = await run_in_threadpool(releases, dataset)
+        shape = await run_in_threadpool(lambda: warehouse.picture_shape)
         size = request.headers.get("content-length", "")
-        if not size.isdigit() or int(size) > LARGEST_BYTES + 2**16:
+        if not size.isdigit() or len(size) > 12 or int(size) > most_bytes(shape) + _FORM_BYTES:
             raise BadInput(
-                f"the file is too large, or does not say how large it is: at most {LARGEST_BYTES >> 20} MB are read"
+                f"the file is too large, or does not say how large it is: at most {most_bytes(shape) / 2**20:.1f} MB are read"
             )
         async with request.form(max_files=1, max_fields=1000) as form:
             given = form.get("picture")
@@ -147,22 +184,19 @@ def create_app(
         def kept() -> str:
             if not data:
                 raise BadInput("no file was chosen")
-            warehouse = releases(dataset)
             default = pages.default_question(releases.shown[dataset].dataset, warehouse)
-            picture = read_picture(data, warehouse.encoder.spec.sections)
-            warehouse.check_picture(picture)
-            changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(picture)}
+            changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(read_picture(data, shape))}
             return read_question(options, default).address(**changes)
 
         return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
 
-    @app.get("/{dataset}/synapse/{synapse_id:path}", response_class=HTMLResponse)
+    @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id)
+        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id, tell)
         return page(request, "synapse.html", dataset=dataset, active="", **shown)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
-    def gallery(request: Request, dataset: str, seed: int = 0) -> HTMLResponse:
+    def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
         filters = read_filters(request.query_params.multi_items())
         shown = pages.gallery(releases(dataset), filters, seed)
         return page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
@@ -172,7 +206,7 @@ def create_app(
         return page(request, "clusters.html", dataset=dataset, active="clusters", **pages.clusters(releases(dataset)))
 
     @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
-    def cluster(request: Request, dataset: str, number: int, seed: int = 0) -> HTMLResponse:
+    def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
         shown = pages.cluster(releases(dataset), number, seed)
         return page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
 
@@ -180,8 +214,8 @@ def create_app(
     def classes(request: Request, dataset: str) -> HTMLResponse:
         return page(request, "classes.html", dataset=dataset, active="classes", **pages.classes(releases(dataset)))
 
-    @app.get("/{dataset}/tiles/{synapse_id:path}.png")
-    def tile(dataset: str, synapse_id: str, section: int | None = None, release: str | None = None) -> Response:
+    @app.get("/{dataset}/tiles/{synapse_id:anytext}.png")
+    def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
         picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
         # What lies in a release stays as it is; the same synapse may have another picture in the next.
         kept = "no-cache" if release is None else "private, max-age=86400, immutable"
@@ -203,7 +237,7 @@ def create_app(
         question = read_question(request.query_params.multi_items(), default)
         return JSONResponse(pages.similar_records(warehouse, question))
 
-    @app.get("/api/{dataset}/synapses/{synapse_id:path}")
+    @app.get("/api/{dataset}/synapses/{synapse_id:anytext}")
     def api_synapse(dataset: str, synapse_id: str) -> JSONResponse:
         warehouse = releases(dataset)
         return JSONResponse(pages.records(warehouse.points.frame([warehouse.points.row(synapse_id)]))[0])
@@ -211,9 +245,7 @@ def create_app(
     def header(dataset: str, active: str) -> str:
         return templates.get_template("header.html").render(dataset=dataset, active=active)
 
-    add_maps(
-        app, releases, [one.name for one in every], header, uploads, "/look", [*_THIS_MACHINE, urlsplit(url).netloc]
-    )
+    add_maps(app, releases, [one.name for one in every], header, uploads, "/look", tell)
     return app
 
 

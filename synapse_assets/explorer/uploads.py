@@ -1,4 +1,8 @@
-"""Pictures that people upload to search with: read carefully, kept in memory for a while, known by their content."""
+"""Pictures that people upload to search with: read carefully, kept in memory for a while, known by their content.
+
+A small file can unfold to gigabytes, or take minutes to decode. So its size, pages and way of storing are compared with what the
+dataset takes before anything is decoded, and pictures are decoded one at a time.
+"""
 
 import hashlib
 import io
@@ -7,53 +11,110 @@ from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageSequence
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, TILELENGTH, TILEWIDTH, TiffImageFile
 
 from synapse_assets.schema import BadInput
 
-LARGEST_BYTES = 20 * 2**20
-# Far above any tile: 64 sections of 2048 pixels squared would be refused for their number of bytes first.
-_MOST_PIXELS = 64 * 2**20
-_FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "WEBP")
-_KEPT = 200
+# Sections, height and width in pixels.
+Shape = tuple[int, int, int]
+
+# WebP is none of them: it sets memory aside for the size that a file claims before that can be looked at.
+_FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
+# Of TIFF: none, LZW, deflate (two numbers) and PackBits. Others hold pictures of formats that have traps of their own.
+_COMPRESSIONS = (1, 5, 8, 32946, 32773)
+_LARGEST_TIFF_TILE_PX = 1024
+# A file may have so many bytes a pixel (four channels of 16 bits, to be told that these are too many), and others besides.
+_BYTES_A_PIXEL, _BYTES_BESIDE = 8, 2**20
+_KEPT, _KEPT_BYTES = 200, 64 * 2**20
 # Where a PNG says how many bits its values have.
 _PNG_DEPTH_AT = 24
+_DECODING = threading.Lock()
 
 
-def read_picture(data: bytes, sections: int) -> npt.NDArray[np.uint8]:
-    """A tile, uint8 (sections, height, width), of an image file: its sections side by side, or as pages of a TIFF.
+def most_bytes(shape: Shape) -> int:
+    """So large is a file with a tile of that shape at most."""
+    sections, height, width = shape
+    return _BYTES_BESIDE + _BYTES_A_PIXEL * sections * height * width
 
-    Raises BadInput for what is no image, is too large, has other than 8-bit grey values, or another number of sections.
+
+def read_picture(data: bytes, shape: Shape) -> npt.NDArray[np.uint8]:
+    """A tile, uint8 of that shape, of an image file: its sections side by side, or as pages of a TIFF.
+
+    Raises BadInput for what is no image, is too large, has other than 8-bit grey values, another size or number of sections,
+    or is stored in a way that can take long to read.
     """
-    if len(data) > LARGEST_BYTES:
+    if len(data) > most_bytes(shape):
         raise BadInput(
-            f"the file has {len(data) / 2**20:.0f} MB; a tile is far smaller, at most {LARGEST_BYTES >> 20} MB are read"
+            f"the file has {len(data) / 2**20:.1f} MB, too large for a tile: at most {most_bytes(shape) / 2**20:.1f} MB are read"
         )
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        raise BadInput("WebP is not read here: save the picture as PNG or TIFF")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            pages = getattr(image, "n_frames", 1)
-            if image.width * image.height * pages > _MOST_PIXELS:
-                raise BadInput(f"the image has {image.width} x {image.height} pixels on {pages} pages: that is no tile")
-            if pages not in (1, sections):
-                raise BadInput(f"the image has {pages} pages; the encoder of this dataset takes {sections} sections")
-            size = image.size
-            read = [_grey(page, size, _bits(page, data)) for page in ImageSequence.Iterator(image)]
+        with _DECODING, Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return _tile(image, data, shape)
     except BadInput:
         raise
     except Exception as error:
         # Damaged files make the readers of the formats fail in many ways.
         raise BadInput("the file is no image that can be read here; give a PNG or TIFF") from error
-    if pages == sections:
-        return np.stack(read)
-    height, width = read[0].shape
-    if width % sections or width // sections != height:
-        raise BadInput(
-            f"the image has {width} x {height} pixels; this dataset's tiles have {sections} sections: give them side by side, "
-            f"{sections} squares in a row, as this explorer's own tiles can be downloaded, or as pages of a TIFF"
+
+
+def _tile(image: Image.Image, data: bytes, shape: Shape) -> npt.NDArray[np.uint8]:
+    sections, height, width = shape
+    # Pages that are needed, by the size of the first.
+    needed = {(width, height): sections, (sections * width, height): 1}.get(image.size)
+    pages = None if needed is None else _pages(image, sections)
+    if pages is None or pages != needed:
+        counted = (
+            "" if pages is None else f" on {pages} pages" if pages <= sections else f" on more than {sections} pages"
         )
-    return np.ascontiguousarray(read[0].reshape(height, sections, height).transpose(1, 0, 2))
+        raise BadInput(
+            f"the image has {image.width} x {image.height} pixels{counted}; this dataset's tiles have {width} x {height} pixels and "
+            f"{sections} sections: give them side by side, {sections * width} x {height} pixels, as this explorer's own tiles can be "
+            f"downloaded, or as {sections} pages of a TIFF"
+        )
+    size, read = image.size, []
+    for page in range(pages):
+        image.seek(page)
+        if image.size != size:
+            raise BadInput(f"the pages of the image differ in size: {size} and {image.size} pixels")
+        _check_storage(image, data)
+        read.append(np.asarray(image.convert("L")))
+    beside = np.concatenate(read, axis=1)
+    return np.ascontiguousarray(beside.reshape(height, sections, width).transpose(1, 0, 2))
+
+
+def _pages(image: Image.Image, most: int) -> int:
+    """How many pages there are; no more than one above `most` is looked for."""
+    count = 1
+    try:
+        while count <= most:
+            image.seek(count)
+            count += 1
+    except EOFError:
+        pass
+    image.seek(0)
+    return count
+
+
+def _check_storage(page: Image.Image, data: bytes) -> None:
+    """Raises BadInput for a page that is not to be decoded; only its header was read until now."""
+    if page.info.get("progressive"):
+        raise BadInput("progressive JPEG is not read here: save the picture as PNG or TIFF")
+    if isinstance(page, TiffImageFile):
+        if page.tag_v2.get(COMPRESSION, 1) not in _COMPRESSIONS:
+            raise BadInput("this compression of TIFF is not read here: save it uncompressed, or with LZW or deflate")
+        if max(page.tag_v2.get(TILEWIDTH, 0), page.tag_v2.get(TILELENGTH, 0)) > _LARGEST_TIFF_TILE_PX:
+            raise BadInput(
+                f"the TIFF is stored in tiles of more than {_LARGEST_TIFF_TILE_PX} pixels: save it in strips"
+            )
+    bits = _bits(page, data)
+    if bits > 8:
+        raise BadInput(
+            f"the image has {bits} bits a channel; tiles have 8-bit grey values (0 to 255): convert it first"
+        )
 
 
 def _bits(page: Image.Image, data: bytes) -> int:
@@ -65,20 +126,11 @@ def _bits(page: Image.Image, data: bytes) -> int:
     return 8  # at most, in the other formats
 
 
-def _grey(page: Image.Image, size: tuple[int, int], bits: int) -> npt.NDArray[np.uint8]:
-    if page.size != size:
-        raise BadInput(f"the pages of the image differ in size: {size} and {page.size} pixels")
-    if bits > 8:
-        raise BadInput(
-            f"the image has {bits} bits a channel; tiles have 8-bit grey values (0 to 255): convert it first"
-        )
-    return np.asarray(page.convert("L"))
-
-
 class Uploads:
     """The pictures uploaded last, by a name that stands for their content."""
 
     def __init__(self) -> None:
+        self._bytes = 0
         self._pictures: OrderedDict[str, npt.NDArray[np.uint8]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -86,10 +138,11 @@ class Uploads:
         """Keeps a picture; gives its name."""
         name = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:16]
         with self._lock:
+            self._bytes += 0 if name in self._pictures else picture.nbytes
             self._pictures[name] = picture
             self._pictures.move_to_end(name)
-            while len(self._pictures) > _KEPT:
-                self._pictures.popitem(last=False)
+            while len(self._pictures) > 1 and (len(self._pictures) > _KEPT or self._bytes > _KEPT_BYTES):
+                self._bytes -= self._pictures.popitem(last=False)[1].nbytes
         return name
 
     def picture(self, name: str) -> npt.NDArray[np.uint8]:
@@ -97,7 +150,7 @@ class Uploads:
         with self._lock:
             if name not in self._pictures:
                 raise BadInput(
-                    f"this uploaded picture is not kept any more (of all uploads the last {_KEPT}, and none when the server is "
-                    "started anew): upload it again"
+                    f"this uploaded picture is not kept any more (of all uploads at most the last {_KEPT}, and none when the server "
+                    "is started anew): upload it again"
                 )
             return self._pictures[name]

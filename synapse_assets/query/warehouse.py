@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
+from synapse_assets.stores.files import StorageError, storage_explained
 from synapse_assets.stores.region_table import RegionTable, sql_text
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
@@ -246,6 +247,10 @@ class Warehouse:
         except (KeyError, TypeError, ValueError):
             raise self._older("its release does not name encoder, dimensions and version of the vectors") from None
         table = self._store.vectors(encoder, dimensions).at_version(version)
+        with self._readable("vectors", table.uri, "embeddings"):
+            return self._read_vectors(table, encoder, dimensions)
+
+    def _read_vectors(self, table: RegionTable, encoder: str, dimensions: int) -> Vectors:
         stored = table.lance()
         if stored is not None and stored.count_rows(filter=f"model_id != {sql_text(encoder)}"):
             raise BadInput(
@@ -274,10 +279,29 @@ class Warehouse:
         """
         from synapse_assets.volumes.cropping import decode_tiles
 
-        numbers = [int(self._tile_numbers[self.points.row(one)]) for one in synapse_ids]
-        if -1 in numbers:
-            raise BadInput(f"there is no picture of synapse '{synapse_ids[numbers.index(-1)]}' in this release")
-        return decode_tiles(self._released_tiles.take(numbers, ["image"]).column("image"))
+        rows = [self.points.row(one) for one in synapse_ids]
+        with self._readable("pictures", self._store.tiles.uri, "tiles"):
+            numbers = [int(self._tile_numbers[row]) for row in rows]
+            if -1 in numbers:
+                raise BadInput(f"there is no picture of synapse '{synapse_ids[numbers.index(-1)]}' in this release")
+            return decode_tiles(self._released_tiles.take(numbers, ["image"]).column("image"))
+
+    @contextmanager
+    def _readable(self, what: str, where: str, asset: str) -> Iterator[None]:
+        """Says what to do where stored files are damaged or gone, which their readers tell by errors of many kinds."""
+        try:
+            with storage_explained(where):
+                yield
+        except BadInput:
+            raise
+        except StorageError as error:
+            raise BadInput(str(error)) from error
+        except Exception as error:
+            name = self._store.dataset
+            raise BadInput(
+                f"the {what} of {name} cannot be read: files in {where} are damaged or gone. Restore that folder from a backup, or "
+                f"remove it and materialise {name}/{asset} of every region, then {self._step}"
+            ) from error
 
     def picture(self, found: pd.DataFrame, across: int = 8) -> "Image.Image":
         """The tiles of an answer of `similar` as one image, which a notebook shows: side by side if it has columns.
@@ -350,8 +374,7 @@ class Warehouse:
 
     def check_picture(self, image: npt.NDArray[np.uint8]) -> None:
         """Raises BadInput for an image of another type or size than the encoder of this release takes."""
-        spec = self.encoder.spec
-        wanted = (spec.sections, spec.tile_px, spec.tile_px)
+        wanted = self.picture_shape
         if image.dtype != np.uint8 or image.shape != wanted:
             raise BadInput(
                 f"the image is {image.dtype} of {image.shape}; the encoder of {self._store.dataset} takes uint8 of {wanted}: "
@@ -412,8 +435,18 @@ class Warehouse:
         """The encoder that the vectors of the release were made with; loaded once and kept."""
         from synapse_assets.vision.encoder import Encoder
 
+        return Encoder.load(self._encoder_folder())
+
+    @cached_property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Sections, height and width in pixels of the pictures that the encoder takes; known without loading it."""
+        from synapse_assets.vision.encoder_spec import read_spec
+
+        return read_spec(self._encoder_folder()).tile_shape
+
+    def _encoder_folder(self) -> Path:
         self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; it says so
-        return Encoder.load(self._store.models("encoder").path(self.release["models"]["encoder"]))
+        return self._store.models("encoder").path(self.release["models"]["encoder"])
 
     def _points_query(self) -> str:
         """SQL for the columns of `points`: of the tables that there are, so that an unfinished dataset can be looked at too."""

@@ -1,16 +1,15 @@
 """The encoder: a network together with everything needed to use it as it was trained.
 
-An `Encoder` is a timm network plus its `EncoderSpec` (sections, tile size, crop, normalisation, pooling, where the
-weights came from). It is stored as two files without pickle. What does not belong here: running over many tiles (see
-`embedding`) and training (see `pretraining`).
+An `Encoder` is a timm network plus its `EncoderSpec` (see `encoder_spec`). It is stored as two files without pickle.
+What does not belong here: running over many tiles (see `embedding`) and training (see `pretraining`).
 """
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,55 +22,10 @@ from torch import Tensor, nn
 
 from synapse_assets.vision import networks  # noqa: F401  (registers our architectures in timm)
 from synapse_assets.vision.embedding import Embedder
+from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, Pooling, read_spec
 
-Origin = Literal["hub", "checkpoint", "self_supervised"]
-Pooling = Literal["native", "centre"]
-
-SPEC_FILE = "encoder.json"
 WEIGHTS_FILE = "weights.safetensors"
 _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of the feature map's side
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """Everything about an encoder but its weights.
-
-    architecture: name in timm (ours, registered by `networks`, included).
-    sections: EM sections of a tile, used as the network's input channels.
-    tile_px: side of the tiles that it takes, in pixels.
-    crop_px: side of the centre crop that the network sees, in pixels. Tiles are never rescaled, so a pixel keeps its
-        nanometres.
-    mean, std: normalisation of each section, of grey values scaled to 0..1.
-    origin: "hub" (published weights), "checkpoint" (a local file) or "self_supervised" (trained here, without labels).
-    source: which weights exactly: timm's tag, the file's name, or what the network was trained on.
-    pooling: "native" is the architecture's own; "centre" is, side by side, the feature map's mean under a Gaussian
-        window at the centre and its plain mean.
-    views: 1, or 8: the embedding is the mean over the eight quarter turns and reflections of the crop in its plane.
-    """
-
-    architecture: str
-    sections: int
-    tile_px: int
-    crop_px: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    origin: Origin
-    source: str = ""
-    pooling: Pooling = "native"
-    views: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.crop_px <= self.tile_px:
-            raise ValueError(f"encoder: crop of {self.crop_px} px does not fit a tile of {self.tile_px} px")
-        if len(self.mean) != self.sections or len(self.std) != self.sections:
-            raise ValueError(
-                f"encoder: {self.sections} sections need as many means and deviations, "
-                f"not {len(self.mean)} and {len(self.std)}"
-            )
-        if min(self.std) <= 0:
-            raise ValueError(f"encoder: standard deviations must be above zero, not {self.std}")
-        if self.views not in (1, 8):
-            raise ValueError(f"encoder: views must be 1 or 8, not {self.views}")
 
 
 class TileNetwork(nn.Module):
@@ -160,13 +114,7 @@ class Encoder:
     def load(cls, folder: Path) -> Self:
         """The encoder that `save` wrote into `folder`. Raises FileNotFoundError or ValueError naming the file at
         fault."""
-        stored = json.loads((folder / SPEC_FILE).read_text())
-        try:
-            spec = EncoderSpec(
-                **cast(dict[str, Any], {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
-            )
-        except TypeError as error:
-            raise ValueError(f"{folder / SPEC_FILE} is not an encoder of this version: {error}") from error
+        spec = read_spec(folder)
         backbone = build_backbone(spec.architecture, spec.sections, spec.crop_px, spec.pooling)
         _load_weights(backbone, _read_weights(folder / WEIGHTS_FILE), spec.architecture, folder / WEIGHTS_FILE)
         return cls(spec, TileNetwork(spec, backbone))

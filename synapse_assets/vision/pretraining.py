@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synapse_assets.vision.embedding import has_native_bf16, pick_device
-from synapse_assets.vision.encoder import Encoder, EncoderSpec, TileNetwork, build_backbone
+from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
+from synapse_assets.vision.encoder_spec import EncoderSpec
 
 _SHIFT_PX = 1.0  # a view's centre lies at most this far from the tile's, along each axis
 _CONTRAST = 0.15  # contrast of a view: 1 +- this, and of each of its sections +- half of it

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from synapse_assets.explorer import create_app
+from synapse_assets.web import server_config
 from synapse_assets_tests.conftest import Lab
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Served:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning"))
+        self._server = uvicorn.Server(server_config(app, "127.0.0.1", self.port))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 60

@@ -206,8 +206,9 @@ def deep_tiff(*shape: int, **options: Any) -> bytes:
         (b"", "no file was chosen"),
         (b"MZ junk", "the file is no image"),
         (picture()[:50], "the file is no image"),
-        (pages_of_a_tiff((8, 8), (8, 8), (9, 9)), "differ in size"),
-        (pages_of_a_tiff((8, 8), (8, 8)), "has 2 pages"),
+        (pages_of_a_tiff((TILE_PX, TILE_PX), (TILE_PX, TILE_PX), (9, 9)), "differ in size"),
+        (pages_of_a_tiff((TILE_PX, TILE_PX), (TILE_PX, TILE_PX)), "24 x 24 pixels on 2 pages"),
+        (pages_of_a_tiff(*4 * [(TILE_PX, TILE_PX)]), "on more than 3 pages"),
         (picture("I;16"), "16 bits a channel"),
         (picture("I;16", kind="TIFF"), "16 bits a channel"),
         (picture("F", kind="TIFF"), "32 bits a channel"),
@@ -218,8 +219,8 @@ def deep_tiff(*shape: int, **options: Any) -> bytes:
         (deep_tiff(3, TILE_PX, 3 * TILE_PX, photometric="rgb", planarconfig="separate"), "16 bits a channel"),
         (deep_tiff(3, TILE_PX, TILE_PX, 3, photometric="rgb", compression="zlib"), "16 bits a channel"),
         (picture(size=(100, 100)), "3 sections: give them side by side"),
-        (picture(size=(96, 32)), "takes uint8"),
-        (picture(size=(9000, 9000)), "that is no tile"),
+        (picture(size=(96, 32)), "has 96 x 32 pixels"),
+        (picture(size=(9000, 9000)), "has 9000 x 9000 pixels"),
         (bytes(21 * 2**20), "too large"),
     ],
     ids=[
@@ -228,6 +229,7 @@ def deep_tiff(*shape: int, **options: Any) -> bytes:
         "cut off",
         "uneven pages",
         "two pages",
+        "four pages",
         "16 bits",
         "16 bits in a TIFF",
         "floating point",
@@ -261,7 +263,7 @@ def test_uploads_that_are_no_tile_are_refused(web: httpx.Client, data: bytes, to
     ids=["grey", "colour", "one bit", "JPEG", "pages"],
 )
 def test_pictures_of_at_most_8_bits_are_read(data: bytes) -> None:
-    assert read_picture(data, 3).shape == (3, TILE_PX, TILE_PX)
+    assert read_picture(data, (3, TILE_PX, TILE_PX)).shape == (3, TILE_PX, TILE_PX)
 
 
 def said(html: str) -> str:

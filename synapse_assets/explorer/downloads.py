@@ -1,0 +1,16 @@
+"""Tables as files that people open in a spreadsheet."""
+
+import pandas as pd
+
+# A cell that begins so is computed by spreadsheets, and may fetch or start something; the last four are how they read full-width ones.
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def csv_text(rows: pd.DataFrame) -> str:
+    """The rows as CSV with a header. A text that a spreadsheet would compute begins with a quote, as if it were typed; numbers stay."""
+    texts = rows.select_dtypes(exclude=["number", "bool"]).columns
+    return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(index=False)
+
+
+def _as_text(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value

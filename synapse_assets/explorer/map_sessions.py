@@ -1,0 +1,198 @@
+"""Serves the maps: one session for each page that is opened, which only that page joins, and which ends with it.
+
+Panel's own way of adding applications to FastAPI is not used: it adds a route that imports any module that an address names, takes
+the session from the address, opens websockets to any origin, and keeps what was closed. What a map is belongs to `map`.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import panel.io.fastapi  # noqa: F401 -- makes bokeh_fastapi render pages of Panel
+from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.contexts import ApplicationContext
+from bokeh.util.token import check_token_signature, get_token_payload
+from bokeh_fastapi import BokehFastAPI
+from bokeh_fastapi.handler import DocHandler, WSHandler
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import HTMLResponse
+from panel.io.application import build_applications
+from panel.io.document import extra_socket_handlers
+from starlette.websockets import WebSocketDisconnect
+from tornado.ioloop import IOLoop
+
+if TYPE_CHECKING:
+    from bokeh.protocol.message import Message
+
+# A closed map is kept so long, for a page that lost its connection and comes back; and it is looked so often.
+UNUSED_MS, LOOK_MS = 15_000, 5_000
+_LOG = logging.getLogger(__name__)
+# What a page may change of its own session, by kind of part; everything else is changed by the server alone.
+_CHANGED_BY_PAGES: Mapping[str, frozenset[str]] = {
+    "figure": frozenset({"inner_width", "inner_height", "outer_width", "outer_height"}),
+    "Range1d": frozenset({"start", "end"}),
+    "CustomSelect": frozenset({"value"}),
+    "CheckboxGroup": frozenset({"active"}),
+    "FileDownload": frozenset({"clicks"}),
+    "MultiChoice": frozenset({"value"}),
+    "RadioButtonGroup": frozenset({"active"}),
+    "Slider": frozenset({"value", "value_throttled"}),
+    "Spinner": frozenset({"value", "value_throttled"}),
+    "TextInput": frozenset({"value", "value_input"}),
+    "Toggle": frozenset({"active"}),
+}
+_EVENTS_OF_PAGES = frozenset(
+    {
+        "button_click",
+        "document_ready",
+        "doubletap",
+        "enter-pressed",
+        "mouseleave",
+        "mousemove",
+        "pan",
+        "panstart",
+        "selectiongeometry",
+        "tap",
+    }
+)
+_MESSAGES_OF_PAGES = frozenset({"PATCH-DOC", "PULL-DOC-REQ", "SERVER-INFO-REQ"})
+# Of values that are more than a number or a text, those that make no object.
+_PLAIN_KINDS = frozenset({"bytes", "event", "map", "ndarray", "number", "typed_array"})
+
+
+def add_pages(app: FastAPI, pages: Mapping[str, Callable[[], Any]], titles: Mapping[str, str]) -> None:
+    """Adds a page at each path, and below /static what pages of Bokeh and Panel load.
+
+    pages: by path, what makes the page for one who opens it. titles: what stands in its window's frame, by path.
+    """
+    # Keys of this process alone: nobody else can make a session's name or the token that joins it.
+    server = BokehFastAPI(
+        {},
+        app=app,
+        secret_key=secrets.token_bytes(32),
+        sign_sessions=True,
+        check_unused_sessions_milliseconds=LOOK_MS,
+        unused_session_lifetime_milliseconds=UNUSED_MS,
+        include_headers=[],
+        include_cookies=[],
+    )
+    for path, application in build_applications(dict(pages), title=dict(titles), location=False).items():
+        application.add(DocumentLifecycleHandler())
+        context = server._applications[path] = ApplicationContext(application, url=path)
+        _add_page(app, path, server, context)
+
+
+def _add_page(app: FastAPI, path: str, server: BokehFastAPI, context: ApplicationContext) -> None:
+    @app.get(path, response_class=HTMLResponse)
+    async def page(request: Request) -> HTMLResponse:
+        # Always a session of its own, whatever the address asks for.
+        answer: HTMLResponse = await DocHandler(server, context).get(request, None)
+        return answer
+
+    @app.websocket(f"{path}/ws")
+    async def socket(websocket: WebSocket) -> None:
+        await _Socket(server, context).ws_connect(websocket)
+
+
+class _Socket(WSHandler):
+    """The websocket of one open page."""
+
+    async def ws_connect(self, websocket: WebSocket) -> None:
+        """Joins the page's session until the page is closed; a token that is not ours is refused."""
+        token = self._token(websocket)
+        if token is None:
+            await websocket.close(1008, "this map was opened by another server: open it again")
+            return
+        if self.application_context.io_loop is None:
+            # After a restart a page may come back before any is opened.
+            self.application_context._loop = IOLoop.current()
+        self._socket = websocket
+        await websocket.accept("bokeh")
+        try:
+            await self._async_open(websocket, token)
+            await self._receive_loop()
+        except (WebSocketDisconnect, ProtocolError) as error:
+            _LOG.debug("a map was closed: %r", error)
+        except Exception:
+            _LOG.exception("the connection of a map failed")
+        finally:
+            if self.connection is not None:
+                self.application.client_lost(self.connection)
+
+    def _token(self, websocket: WebSocket) -> str | None:
+        """The token that the page was given, if it is one of ours and has not expired."""
+        protocols = websocket.scope["subprotocols"]
+        if len(protocols) != 2 or protocols[0] != "bokeh":
+            return None
+        token = str(protocols[1])
+        try:
+            signed = check_token_signature(token, secret_key=self.application.secret_key, signed=True)
+            expires = get_token_payload(token).get("session_expiry", 0) if signed else 0
+        except Exception:
+            # A text that is no token fails in many ways.
+            return None
+        return token if expires > time.time() else None
+
+    async def _protocol_error(self, message: str) -> None:
+        raise ProtocolError(message)
+
+    async def _internal_error(self, message: str) -> None:
+        raise ProtocolError(message)
+
+    async def _receive_loop(self) -> None:
+        while True:
+            frame = await self._socket.receive()
+            if frame["type"] == "websocket.disconnect":
+                return
+            try:
+                message = await self._receive(frame["text"] if frame.get("text") is not None else frame["bytes"])
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ProtocolError(f"no message of Bokeh's: {error!r}") from error
+            if message is None:
+                continue
+            if message.msgtype not in _MESSAGES_OF_PAGES:
+                raise ProtocolError(f"{message.msgtype} is not for pages")
+            if message.msgtype == "PATCH-DOC":
+                self._keep_what_pages_may_change(message)
+            reply = await self._handle(message)
+            if reply:
+                await self.send_message(reply)
+
+    def _keep_what_pages_may_change(self, message: "Message[Any]") -> None:
+        """Leaves out of a message what only the server changes: texts of panes, addresses to go to, whole parts."""
+        models = self.connection.session.document.models
+
+        def is_allowed(event: Any) -> bool:
+            if event["kind"] == "MessageSent":
+                data = event["msg_data"]
+                return event["msg_type"] == "bokeh_event" and data["name"] in _EVENTS_OF_PAGES and _is_plain(data)
+            if event["kind"] == "ModelChanged":
+                kind = type(models.get_by_id(event["model"]["id"])).__name__
+                return event["attr"] in _CHANGED_BY_PAGES.get(kind, ()) and _is_plain(event["new"])
+            return False
+
+        try:
+            refused = [event for event in message.content["events"] if not is_allowed(event)]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ProtocolError(f"no change of Bokeh's: {error!r}") from error
+        if refused:
+            _LOG.warning("a page wanted to change what it may not: %.300r", refused)
+            message.content["events"] = [event for event in message.content["events"] if event not in refused]
+
+
+# Panel sends what changed by how a kind of socket takes it.
+extra_socket_handlers[_Socket] = extra_socket_handlers[WSHandler]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value of a message is made of numbers, texts, lists and names of parts: nothing that makes an object."""
+    if isinstance(value, dict):
+        if set(value) != {"id"} and value.get("type") not in _PLAIN_KINDS:
+            return False
+        return all(_is_plain(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,41 @@
+"""What a page says of what went wrong: the sentence, without where on this machine things lie, or what a library has said."""
+
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterable
+
+from synapse_assets.schema import BadInput
+
+_LOG = logging.getLogger(__name__)
+# What may be an absolute path: it begins with a slash that nothing of a name or an address stands before.
+_PATH = re.compile(r"(?<![\w.:/~%-])/([^\s/'\"<>|:;,]+)(?:/[^\s/'\"<>|:;,]+)*")
+
+
+class Telling:
+    """Tells people in their browsers what went wrong. roots: folders and addresses that stay unnamed."""
+
+    def __init__(self, roots: Iterable[str] = ()) -> None:
+        self._roots = sorted({root.rstrip("/") for root in roots} - {""}, key=len, reverse=True)
+
+    def __call__(self, error: Exception, what: str) -> str:
+        """A sentence for the page: that of a BadInput; of anything else only that it is in the log. `what`: was asked for."""
+        if isinstance(error, BadInput):
+            if error.__cause__ is not None:
+                _LOG.warning("%s: %s", what, error, exc_info=error.__cause__)
+            return self.without_paths(str(error))
+        reference = secrets.token_hex(4)
+        _LOG.error("%s could not be shown (%s)", what, reference, exc_info=error)
+        return f"this could not be shown, because something failed here that should not; the server's log says what at {reference}"
+
+    def without_paths(self, text: str) -> str:
+        """The text with the roots called so, and of every other path on this machine only its last part."""
+        for root in self._roots:
+            text = text.replace(root, "<data root>")
+        return _PATH.sub(_last_part, text)
+
+
+def _last_part(found: re.Match[str]) -> str:
+    # Ids and names of assets may look like paths; a path begins at a folder of this machine.
+    return f"…/{found[0].rpartition('/')[2]}" if os.path.isdir(f"/{found[1]}") else found[0]
