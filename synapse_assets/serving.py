@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import yaml
 
 from synapse_assets.schema import BadInput
-from synapse_assets.web import Guard, Place, serve
+from synapse_assets.web import Guard, Place, end_on_signals, serve
 
 LOCATION = "synapse_assets"
 # Dagster's own defaults of `dagster-webserver`.
@@ -73,7 +73,6 @@ def serve_dagster_ui(workspace: Path, place: Place, port: int) -> None:
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.version import __version__
 
-    _end_on_signals()
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
         target = WorkspaceFileTarget([str(workspace)])
@@ -87,7 +86,7 @@ def serve_all(home: Path, place: Place, port: int) -> None:
 
     Raises BadInput if the port is taken, RuntimeError if code server or daemon ended by itself.
     """
-    _end_on_signals()
+    end_on_signals()
     _check_free(place.host, port)
     died = threading.Event()
     with tempfile.TemporaryDirectory(prefix="synapse-assets-") as folder:
@@ -189,9 +188,3 @@ def _end_with(children: Sequence["subprocess.Popen[bytes]"], ending: threading.E
             died.set()
             os.kill(os.getpid(), signal.SIGTERM)
             return
-
-
-def _end_on_signals() -> None:
-    """SIGTERM and a closed terminal do what Ctrl-C does, also where a shell has made its background deaf to that."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)

@@ -8,6 +8,7 @@ says what is trusted and what is not.
 
 import asyncio
 import logging
+import signal
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,11 +47,15 @@ class Place:
     """Under which names a server is reached.
 
     url: the address that people use. setting: the variable that holds it, for the advice in a refusal. host: where it listens.
+    Raises ValueError for a url that is no http(s) address of one server.
     """
 
     url: str
     setting: str
     host: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        server_of(self.url)
 
     @cached_property
     def _public(self) -> tuple[str, int]:
@@ -202,5 +207,12 @@ def server_config(app: ASGIApp, host: str, port: int, **options: Any) -> uvicorn
 
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Serves until Ctrl-C or SIGTERM."""
+    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once what was asked is answered."""
+    end_on_signals()
     uvicorn.Server(server_config(app, host, port)).run()
+
+
+def end_on_signals() -> None:
+    """SIGTERM and a closed terminal do what Ctrl-C does, also where a shell has made its background deaf to that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)

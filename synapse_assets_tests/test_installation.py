@@ -3,15 +3,24 @@
 Once on one machine with nothing but files, once with Postgres for Dagster's history and S3 for the data.
 """
 
+import json
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import pandas as pd
+import psutil
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from synapse_assets.query import open_warehouse
 from synapse_assets_tests.conftest import FIRST_NEURON
-from synapse_assets_tests.installation import Installed, wait_until
+from synapse_assets_tests.foreign import ForeignSite, foreign_browser, opened
+from synapse_assets_tests.installation import COMMAND, Installed, free_port, wait_until
 from synapse_assets_tests.postgres import running_postgres
 from synapse_assets_tests.stores.object_store import BUCKET, object_store
 
@@ -108,3 +117,130 @@ def test_new_synapses_arrive_and_a_person_presses_materialize(installed: Install
     for name in APPLIED:
         assert by_hand[name, "EB"] == after[name, "EB"]
         assert by_hand[name, "MB_CA_L"] == 1
+
+
+WIPE = """mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["tiny", "tiles"]}}]) { __typename } }"""
+START = """mutation { launchPipelineExecution(executionParams: {mode: "default", runConfigData: {}, selector: {
+    repositoryLocationName: "synapse_assets", repositoryName: "__repository__", pipelineName: "__ASSET_JOB",
+    assetSelection: [{path: ["tiny", "drift"]}]}}) { __typename } }"""
+
+
+@pytest.mark.timeout(300)
+def test_other_web_pages_change_nothing_in_the_ui(installed: Installed) -> None:
+    """The Dagster UI is asked by a foreign page in a real browser, by crafted requests, and by the person it is for."""
+    if installed.on_object_storage:
+        pytest.skip("the webserver is the same")
+    url = f"http://127.0.0.1:{installed.port}"
+    installed.switch_sensor("automation", on=False)
+
+    def state() -> tuple[dict[tuple[str, str], int], int]:
+        runs = installed.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"]
+        return installed.materializations(), runs
+
+    before = state()
+    assert before[0]["tiles", "EB"] >= 1
+    for mutation in (
+        WIPE,
+        START,
+        f"query Q {{ version }} {WIPE}",
+        "subscription { capturedLogs(logKey: []) { stdout } }",
+    ):
+        for method in ("GET", "HEAD", "PUT"):
+            answer = httpx.request(
+                method, f"{url}/graphql", params={"query": mutation, "operationName": "Q"}, timeout=30
+            )
+            assert answer.status_code in (405, 403), (method, mutation)
+    assert httpx.get(f"{url}/graphql", params={"query": "{ version }"}, timeout=30).json()["data"]["version"]
+    assert httpx.get(f"{url}/graphql", params={"query": "{ version"}, timeout=30).status_code == 400
+    assert httpx.post(f"{url}/graphql", json={"query": "{ version }"}, timeout=30).status_code == 200, (
+        "a script's question"
+    )
+    for headers in (
+        {"Origin": "http://evil.test"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.test"},
+    ):
+        for kind in ("application/json", "application/graphql", "text/plain"):
+            sent = {"Content-Type": kind, **headers}
+            content = json.dumps({"query": WIPE}) if kind == "application/json" else WIPE
+            found = httpx.post(f"{url}/graphql", params={"query": WIPE}, content=content, headers=sent, timeout=30)
+            assert found.status_code in (400, 403)
+        report = httpx.post(f"{url}/report_asset_materialization/tiny/tiles?partition=EB", headers=headers, timeout=30)
+        assert report.status_code in (400, 403)
+    for origin in ("http://evil.test", "null", None):
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(f"ws://127.0.0.1:{installed.port}/graphql", subprotocols=["graphql-ws"], origin=origin)  # type: ignore[list-item, arg-type]
+    connect(f"ws://127.0.0.1:{installed.port}/graphql", subprotocols=["graphql-ws"], origin=url).close()  # type: ignore[list-item, arg-type]
+
+    site = ForeignSite()
+    with foreign_browser() as browser:
+        visitor = browser.new_page()
+        address = f"{url}/graphql?query={quote(WIPE)}"
+        opened(
+            visitor,
+            site,
+            f"""<img src="{address}"><script src="{address}"></script><iframe src="{url}/assets/tiny/tiles"></iframe>
+            <form id=form method=post action="{address}" enctype="text/plain" target=other><input name=x></form>
+            <script>document.getElementById("form").submit();
+            fetch("{url}/graphql", {{method: "POST", mode: "no-cors", body: {json.dumps(json.dumps({"query": WIPE}))}}}).catch(() => 0);
+            </script><a href="{address}">see</a>""",
+        )
+        visitor.wait_for_timeout(1_000)
+        visitor.get_by_text("see").click()
+        visitor.wait_for_timeout(1_000)
+        # A name that points here.
+        answer = visitor.goto(f"http://evil.test:{installed.port}/assets")
+        assert answer is not None
+        assert answer.status == 400
+        assert state() == before
+
+        # The person it is for presses Materialize; nothing in the UI fails.
+        errors: list[str] = []
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("response", lambda found: errors.append(f"{found.status} {found.url}") if found.status >= 400 else None)
+        page.goto(f"{url}/assets/tiny/drift")
+        page.get_by_role("button", name="Materialize").first.click(timeout=60_000)
+        wait_until("it was made once more", lambda: state()[0]["drift", ""] == before[0]["drift", ""] + 1, 120)
+        page.close()
+    site.stop()
+    assert errors == []
+
+
+@pytest.mark.timeout(200)
+def test_the_ui_ends_with_all_that_it_started(tiny_inputs: Path, tmp_path: Path) -> None:
+    """Started in the background of a shell, which makes it deaf to Ctrl-C, and ended with SIGTERM; the code server likewise."""
+    installed = Installed(tiny_inputs, tmp_path / "ui", {})
+    log = (tmp_path / "log").open("wb")
+    command = f"{COMMAND} ui --port {installed.port} & {COMMAND} serve code --port {free_port()} & wait"
+    shell = psutil.Popen(["sh", "-c", command], env=installed.environment, cwd=installed.root, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{installed.port}/server_info", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    started: list[psutil.Process] = []
+    try:
+        wait_until("the UI answers", answers, 60)
+        again = subprocess.run(
+            [COMMAND, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
+        )
+        assert again.returncode == 2
+        assert b"choose another with --port" in again.stderr
+        started = shell.children(recursive=True)
+        assert len(started) >= 4
+        for process in shell.children():
+            process.terminate()
+        # Dagster's innermost process, which loads the definitions, ends half a minute after the last sign of life.
+        _, alive = psutil.wait_procs(started, 90)
+        assert alive == []
+        assert shell.wait(10) == 0
+        assert not answers()
+        assert b"Traceback" not in (tmp_path / "log").read_bytes()
+    finally:
+        for process in [*started, shell]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

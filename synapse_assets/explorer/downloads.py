@@ -1,5 +1,7 @@
 """Tables as files that people open in a spreadsheet."""
 
+import csv
+
 import pandas as pd
 
 # A cell that begins so is computed by spreadsheets, and may fetch or start something; the last four are how they read full-width ones.
@@ -7,9 +9,14 @@ _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(rows: pd.DataFrame) -> str:
-    """The rows as CSV with a header. A text that a spreadsheet would compute begins with a quote, as if it were typed; numbers stay."""
+    """The rows as CSV with a header. A text that a spreadsheet would compute begins with a quote, as if it were typed; numbers stay.
+
+    Every text is in quotation marks: some programs take a carriage return for the end of a row otherwise.
+    """
     texts = rows.select_dtypes(exclude=["number", "bool"]).columns
-    return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(index=False)
+    return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(
+        index=False, quoting=csv.QUOTE_NONNUMERIC
+    )
 
 
 def _as_text(value: object) -> object:

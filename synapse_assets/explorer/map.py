@@ -9,6 +9,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -169,7 +170,14 @@ class _MapPage:
         self._sides.param.watch(lambda _: self._change_sides(), "value")
         for slider in (self._around, self._tilt):
             slider.param.watch(lambda _: self._turn(), "value")
+        self._searching: asyncio.Task[None] | None = None
+        self._document.on_session_destroyed(self._end)
         pn.state.onload(self._begin)
+
+    def _end(self, _: Any) -> None:
+        """The page was closed: what is still looked for has no place to be shown."""
+        if self._searching is not None:
+            self._searching.cancel()
 
     def template(self, header: Callable[[str, str], str], look: str) -> Any:
         """The page as Panel serves it."""
@@ -259,7 +267,8 @@ class _MapPage:
         for part in self._when_ready:
             part.visible = True
         self._picked.object = html.hint(self._pictures is not None)
-        self._document.add_periodic_callback(self._look_for_newer, _LOOK_FOR_NEWER_MS)
+        # In a context of its own: an ended timer would hold that of the page, and all of it, until its time has come.
+        Context().run(self._document.add_periodic_callback, self._look_for_newer, _LOOK_FOR_NEWER_MS)
         try:
             self._question = read_question(self._asked_but_filters(), Question())
         except BadInput as error:

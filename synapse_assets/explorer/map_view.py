@@ -59,8 +59,13 @@ class View:
 
     @property
     def window(self) -> Window | None:
-        """What is seen; None before a browser has laid it out."""
-        width, height = self.figure.inner_width, self.figure.inner_height
+        """What is seen; None before a browser has laid it out, or if it says what cannot be."""
+        from bokeh.core.property.descriptors import UnsetValueError
+
+        try:
+            width, height = self.figure.inner_width, self.figure.inner_height
+        except UnsetValueError:
+            return None
         if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
             return None
         seen = self._ranges()

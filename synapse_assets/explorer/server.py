@@ -35,6 +35,7 @@ _HERE = FilePath(__file__).parent
 # Larger ones mean nothing here, and texts of thousands of digits cannot be read at all.
 _Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]
 _Number = Annotated[int, Path(ge=-(2**63), lt=2**63)]
+_LONGEST_PATH = 200
 # What the other fields of an upload may add to the picture.
 _FORM_BYTES = 2**16
 # What a page may load: nothing from elsewhere, and no script.
@@ -119,14 +120,17 @@ def create_app(
         name = request.path_params.get("dataset", "")
         return page(request, "sorry.html", status, dataset=name, active="", reason=reason)
 
+    def missing(request: Request) -> str:
+        path = request.url.path
+        return f"There is no such page: {path if len(path) <= _LONGEST_PATH else f'{path[:_LONGEST_PATH]}...'}"
+
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
         return told(request, tell(error, request.url.path), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        missing = f"There is no such page: {request.url.path}"
-        return told(request, missing if error.status_code == 404 else str(error.detail), error.status_code)
+        return told(request, missing(request) if error.status_code == 404 else str(error.detail), error.status_code)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> Response:
@@ -137,7 +141,7 @@ def create_app(
             if value is None:
                 return told(request, f"The address lacks {name}=", 400)
             return told(request, f"{name}: '{value[:40]}' is no whole number that means something here", 400)
-        return told(request, f"There is no such page: {request.url.path}", 404)
+        return told(request, missing(request), 404)
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:

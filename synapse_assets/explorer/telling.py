@@ -10,7 +10,7 @@ from synapse_assets.schema import BadInput
 
 _LOG = logging.getLogger(__name__)
 # What may be an absolute path: it begins with a slash that nothing of a name or an address stands before.
-_PATH = re.compile(r"(?<![\w.:/~%-])/([^\s/'\"<>|:;,]+)(?:/[^\s/'\"<>|:;,]+)*")
+_PATH = re.compile(r"(?<![\w.:/~%-])/([^\s/'\"<>|:;,()]+)(?:/[^\s/'\"<>|:;,()]+)*")
 
 
 class Telling:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synapse_assets_tests.soak.report import FILE
 
-PARTS = ("ticks", "kills", "outages", "queue", "hostile")
+PARTS = ("ticks", "kills", "outages", "queue", "hostile", "closed")
 
 
 def main() -> None:
