@@ -1,16 +1,21 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
+import pwd
 import re
+import stat
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
@@ -18,16 +23,38 @@ from synapse_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out.")
+
+class _Commands(TyperGroup):
+    """The commands; input that a person has to mend ends each of them with its sentence."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except BadInput as error:
+            Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Synapses in, maps, clusters and classifiers out.",
+)
 # Columns that `inspect` shows one by one, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _PROJECT = Path(__file__).resolve().parent.parent
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def prepare_home(settings: Settings) -> Path:
-    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME."""
+    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
+
+    It is its owner's alone: who reads the history and its logs may read what a run was told in confidence. Raises BadInput where
+    the folder cannot be made, or belongs to somebody else.
+    """
     home = Path(settings.local_root) / ".dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    _make_private(home)
     configuration = (_PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
@@ -43,10 +70,41 @@ def prepare_home(settings: Settings) -> Path:
     return home
 
 
+def _make_private(folder: Path) -> None:
+    """A folder that only its owner may enter, made or closed, with what lies in it; links stay as they are."""
+    remedy = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        # A link is looked at as well: somebody else's may lead to any folder of ours.
+        owners = {folder.lstat().st_uid, folder.stat().st_uid} - {os.geteuid()}
+    except OSError as error:
+        raise BadInput(
+            f"{folder}, the folder of the run history, cannot be made: {error.strerror}; {remedy}"
+        ) from error
+    if owners:
+        owner: int | str = owners.pop()
+        with suppress(KeyError):
+            owner = pwd.getpwuid(int(owner)).pw_name
+        raise BadInput(
+            f"{folder}, the folder of the run history, belongs to user {owner}: start this as that user, or {remedy}"
+        )
+    real = folder.resolve()
+    inside = (os.path.join(where, name) for where, folders, files in os.walk(real) for name in (*folders, *files))
+    for place in chain([str(real)], inside):
+        # Other processes of the installation remove files meanwhile; what is not ours lies in a closed folder.
+        with suppress(FileNotFoundError, PermissionError):
+            mode = os.lstat(place).st_mode
+            if not stat.S_ISLNK(mode) and mode & _OTHERS:
+                os.chmod(place, stat.S_IMODE(mode) & ~_OTHERS)
+
+
 def _write(file: Path, text: str) -> None:
-    """In one step: other processes of the installation may be reading it."""
+    """For the owner alone, and in one step: other processes of the installation may be reading it."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.unlink(missing_ok=True)
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with open(handle, "w", encoding="utf-8") as target:
+        target.write(text)
     unfinished.replace(file)
 
 
