@@ -49,9 +49,9 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
 
     All servers are asked at the same time, without fetching the files. Raises BadInput where one does not answer soon.
     """
-    end = time.monotonic() + ASKING_DEADLINE_S
+    began = time.monotonic()
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask") as pool:
-        asked = [pool.submit(_remote_signature, address, end) for address in addresses]
+        asked = [pool.submit(_remote_signature, address, began) for address in addresses]
         try:
             return [question.result() for question in asked]
         except Unreachable as error:
@@ -66,9 +66,8 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
                 question.cancel()
 
 
-def _remote_signature(address: str, end: float) -> str:
-    """See `remote_signatures`; `end` is that of `time.monotonic`."""
-    patience = Patience(ASKING_TIMEOUT_S, end - time.monotonic())
+def _remote_signature(address: str, began: float) -> str:
+    patience = Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S, since=began)
     with _explained(address):
         try:
             with opened(address, patience, "HEAD") as answer:

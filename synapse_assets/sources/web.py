@@ -72,16 +72,15 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 class Patience:
-    """How long a server is waited for: `silence_s` for its next sign of life, `whole_s` for everything from now on.
-
-    After `keep_up` there is no end while enough comes.
+    """How long a server is waited for: `silence_s` for its next sign of life, `whole_s` for everything, from now or from `since`
+    of `time.monotonic` on. After `keep_up` there is no end while enough comes.
     """
 
-    def __init__(self, silence_s: float, whole_s: float) -> None:
+    def __init__(self, silence_s: float, whole_s: float, since: float | None = None) -> None:
         self._silence_s, self._whole_s = silence_s, whole_s
         self._bytes_per_s: float | None = None
         self._waited_until = time.monotonic()
-        self._end = self._waited_until + whole_s
+        self._end = (self._waited_until if since is None else since) + whole_s
 
     def keep_up(self, bytes_per_s: float, first_s: float) -> None:
         """From now on so many bytes have to come in a second; what is missing or above is made up for within `first_s`."""
@@ -95,7 +94,7 @@ class Patience:
         if left <= 0:
             if self._bytes_per_s is not None:
                 raise TooSlowError(f"it sends less than {self._bytes_per_s / 1000:g} kB a second")
-            raise TooSlowError(f"it takes longer than {self._whole_s:.3g} s")
+            raise TooSlowError(f"it takes longer than {self._whole_s:g} s")
         return min(self._silence_s, left)
 
     @contextmanager

@@ -305,7 +305,7 @@ def test_the_body_of_a_redirect_is_not_waited_for(start: Start, tmp_path: Path) 
     server = start(say)
     began = time.monotonic()
     assert read_text(f"{server.url}/a.csv", tmp_path) == TABLE
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_a_name_that_means_another_address_when_it_is_looked_up_again(
@@ -437,16 +437,16 @@ def dripping(start: Start, start_with: bytes, drip: bytes, **options: object) ->
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "TIMEOUT_S", 0.4)
-    monkeypatch.setattr(fetching, "FIRST_S", 0.4)
-    monkeypatch.setattr(fetching, "ASKING_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(fetching, "ASKING_DEADLINE_S", 0.4)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 0.25)
+    monkeypatch.setattr(fetching, "FIRST_S", 0.2)
+    monkeypatch.setattr(fetching, "ASKING_TIMEOUT_S", 0.25)
+    monkeypatch.setattr(fetching, "ASKING_DEADLINE_S", 0.25)
 
 
 def given_up(way: str, address: str, folder: Path) -> str:
     began = time.monotonic()
     told = refused(way, address, folder)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     return told
 
 
@@ -456,7 +456,7 @@ def given_up(way: str, address: str, folder: Path) -> str:
 def test_a_server_that_drips_before_it_answers_is_given_up(way: str, part: str, start: Start, tmp_path: Path) -> None:
     server = dripping(start, *DRIPS[part])
     told = given_up(way, f"{server.url}/a.csv?token=s3cret", tmp_path)
-    assert "longer than 0.4 s" in told
+    assert "longer than 0.25 s" in told
 
 
 @pytest.mark.usefixtures("impatient")
@@ -465,13 +465,13 @@ def test_a_server_that_drips_before_it_answers_is_given_up(way: str, part: str, 
 def test_a_body_that_drips_is_given_up(way: str, part: str, start: Start, tmp_path: Path) -> None:
     server = dripping(start, *BODIES[part])
     told = given_up(way, f"{server.url}/a.csv?token=s3cret", tmp_path)
-    assert ("longer than 0.4 s" if way == "text" else "it sends less than 10 kB a second") in told
+    assert ("longer than 0.25 s" if way == "text" else "it sends less than 10 kB a second") in told
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_says_nothing_more_is_given_up(way: str, start: Start, tmp_path: Path) -> None:
-    silent = start(lambda _, __: time.sleep(1))
+    silent = start(lambda _, __: silent.stopped.wait(5))
     assert "cannot be fetched: " in given_up(way, f"{silent.url}/a.csv", tmp_path)
     with pytest.raises(Unreachable):
         read_text(f"{silent.url}/a.csv", tmp_path)
@@ -485,7 +485,7 @@ def test_questions_of_many_addresses_end_together(start: Start, monkeypatch: pyt
         BadInput, match=rf"servers of 50 addresses, such as {server.url}/0\.csv\?\.\.\., take longer than 0\.5 s"
     ):
         remote_signatures([f"{server.url}/{number}.csv?s3cret" for number in range(50)])
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_the_first_address_that_fails_is_told(start: Start) -> None:
@@ -496,15 +496,15 @@ def test_the_first_address_that_fails_is_told(start: Start) -> None:
 
 
 def test_a_slow_file_that_keeps_up_is_fetched(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four times as long as a file may take that does not, and far longer than one silence."""
-    monkeypatch.setattr(fetching, "FIRST_S", 0.3)
-    monkeypatch.setattr(fetching, "TIMEOUT_S", 0.3)
-    content = b"id,x\n" + b"1,2\n" * 6000
+    """It takes twice as long as one that does not would be given, and as one silence."""
+    monkeypatch.setattr(fetching, "FIRST_S", 0.6)
+    monkeypatch.setattr(fetching, "TIMEOUT_S", 0.6)
+    content = b"id,x\n" + b"1,2\n" * 24_000
 
     def say(connection: socket.socket, _: str) -> None:
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode())
-        for first in range(0, len(content), 1000):
-            connection.sendall(content[first : first + 1000])
+        for first in range(0, len(content), 4000):
+            connection.sendall(content[first : first + 4000])
             time.sleep(0.05)
 
     began = time.monotonic()
@@ -568,6 +568,34 @@ def test_https_is_the_same(way: str, start: Start, tls: ssl.SSLContext, tmp_path
     assert other.connected == 0
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_https_goes_through_a_proxy(
+    way: str, start: Start, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def relay(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while block := source.recv(65_536):
+                target.sendall(block)
+            target.shutdown(socket.SHUT_WR)
+
+    def connect(connection: socket.socket, _: str) -> None:
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", server.port)) as onward:
+            back = threading.Thread(target=relay, args=(onward, connection))
+            back.start()
+            relay(connection, onward)
+            back.join()
+
+    server, other = start(redirect("/b.csv"), tls=tls), start(answer())
+    proxy = start(connect)
+    proxied(monkeypatch, proxy)
+    assert WAYS[way](f"{server.url}/a.csv", tmp_path) in (TABLE, str(len(TABLE)).encode())
+    assert proxy.asked == [f"CONNECT 127.0.0.1:{server.port}"] * 2
+    server.say = redirect(f"https://127.0.0.1:{other.port}/b.csv")
+    assert "no public address" in refused(way, f"{server.url}/a.csv", tmp_path / "empty")
+    assert (len(proxy.asked), other.connected) == (3, 0)
+
+
 def test_a_certificate_is_checked(
     start: Start, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -582,7 +610,7 @@ def test_a_certificate_is_checked(
 def test_https_that_drips_is_given_up(way: str, start: Start, tls: ssl.SSLContext, tmp_path: Path) -> None:
     server = dripping(start, *BODIES["body to the end"], tls=tls)
     told = given_up(way, f"{server.url}/a.csv", tmp_path)
-    assert ("longer than 0.4 s" if way == "text" else "it sends less than 10 kB a second") in told
+    assert ("longer than 0.25 s" if way == "text" else "it sends less than 10 kB a second") in told
 
 
 @pytest.mark.usefixtures("impatient")
@@ -608,5 +636,5 @@ def test_a_proxy_that_drips_is_given_up(
 ) -> None:
     proxy = dripping(start, b"HTTP/1.1 200 OK\r\n", b"A: b\r\n" * 1000)
     proxied(monkeypatch, proxy)
-    assert "longer than 0.4 s" in given_up(way, "https://lab.example/a.csv", tmp_path)
+    assert "longer than 0.25 s" in given_up(way, "https://lab.example/a.csv", tmp_path)
     assert proxy.asked == ["CONNECT lab.example:443"]
