@@ -1,11 +1,14 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
 import os
+import pwd
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,28 +27,36 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """Tells what a person has to mend in a sentence, whatever the command."""
+    """The commands; input that a person has to mend ends each of them with its sentence."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)
         except BadInput as error:
-            Console(stderr=True).print(str(error), style="red", markup=False, soft_wrap=True)
+            Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(2) from error
 
 
 app = typer.Typer(
-    cls=_Commands, add_completion=False, no_args_is_help=True, help="Synapses in, maps, clusters and classifiers out."
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Synapses in, maps, clusters and classifiers out.",
 )
 # Columns that `inspect` shows one by one, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _PROJECT = Path(__file__).resolve().parent.parent
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def prepare_home(settings: Settings) -> Path:
-    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME."""
+    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
+
+    It is its owner's alone: who reads the history and its logs may read what a run was told in confidence. Raises BadInput where
+    the folder cannot be made, or belongs to somebody else.
+    """
     home = Path(settings.local_root) / ".dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    _make_private(home)
     configuration = (_PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
@@ -59,6 +70,34 @@ def prepare_home(settings: Settings) -> Path:
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
     serving.write_whole(home / "dagster.yaml", configuration)
     return home
+
+
+def _make_private(folder: Path) -> None:
+    """A folder that only its owner may enter, made or closed, with what lies in it; links stay as they are."""
+    remedy = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        # A link is looked at as well: somebody else's may lead to any folder of ours.
+        owners = {folder.lstat().st_uid, folder.stat().st_uid} - {os.geteuid()}
+    except OSError as error:
+        raise BadInput(
+            f"{folder}, the folder of the run history, cannot be made: {error.strerror}; {remedy}"
+        ) from error
+    if owners:
+        owner: int | str = owners.pop()
+        with suppress(KeyError):
+            owner = pwd.getpwuid(int(owner)).pw_name
+        raise BadInput(
+            f"{folder}, the folder of the run history, belongs to user {owner}: start this as that user, or {remedy}"
+        )
+    real = folder.resolve()
+    inside = (os.path.join(where, name) for where, folders, files in os.walk(real) for name in (*folders, *files))
+    for place in chain([str(real)], inside):
+        # Other processes of the installation remove files meanwhile; what is not ours lies in a closed folder.
+        with suppress(FileNotFoundError, PermissionError):
+            mode = os.lstat(place).st_mode
+            if not stat.S_ISLNK(mode) and mode & _OTHERS:
+                os.chmod(place, stat.S_IMODE(mode) & ~_OTHERS)
 
 
 @app.command()

@@ -6,6 +6,7 @@ The layer itself is `web.Guard`; what Dagster loads is in `definitions`. Which c
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -126,9 +127,12 @@ def write_workspace(file: Path, server: Mapping[str, Any]) -> Path:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """In one step: other processes of the installation may be reading it."""
+    """For the owner alone, and in one step: other processes of the installation may be reading it."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.unlink(missing_ok=True)
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with open(handle, "w", encoding="utf-8") as target:
+        target.write(text)
     unfinished.replace(file)
 
 

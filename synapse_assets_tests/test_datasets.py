@@ -1,10 +1,13 @@
 """Dataset files: the packaged ones are valid, a fourth one needs no code, and mistakes name file and field."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from synapse_assets.datasets import MorphologyDataset, load_dataset
+from synapse_assets.datasets import Dataset, MorphologyDataset, load_dataset
 from synapse_assets.schema import BadInput
 
 FOURTH = """
@@ -182,3 +185,187 @@ def test_the_study_dataset_needs_one_workbook_and_may_have_another(monkeypatch: 
     monkeypatch.setenv("SYNAPSE_CBP_NEW_WORKBOOK", "https://lab.example/new.xlsx")
     books = load_dataset("cbp", "/nowhere").workbooks
     assert [(book.name, book.used_for) for book in books] == [("study", "fit"), ("new", "prediction")]
+
+
+# Variables -----------------------------------------------------------------------------------------------------------------
+
+# Every field of a dataset on the chain of volumes that is a path or an address.
+EVERY_LOCATION = """
+name: mine
+title: Mine
+description: Every kind of source.
+volumes:
+  em: {kind: zarr, url: LOCATION, voxel_size_nm: [8, 8, 8]}
+sources:
+  - {name: a, format: points, volume: em, path: LOCATION, units: nm, columns: {neuron_id: n}}
+  - {name: b, format: synister_v4, volume: em, path: LOCATION}
+  - name: c
+    format: cave
+    volume: em
+    datastack: minnie65
+    table: synapses
+    materialization: 1
+    server: LOCATION
+    columns: {position: ctr_pt, neuron_id: n, partner_id: p}
+  - {name: d, format: synful_csv, volume: em, space: local, path: LOCATION}
+neurons:
+  - {name: e, format: neurons, path: LOCATION, columns: {neuron_id: n}}
+  - {name: f, format: synister_v3_skeletons, path: LOCATION, hemi_lineages: LOCATION}
+  - {name: g, format: codex_cell_types, path: LOCATION}
+grouping: [neuron_id]
+tile: {size_px: 64}
+encoder: {origin: checkpoint, architecture: resnet50, checkpoint: LOCATION}
+"""
+
+
+def loaded(folder: Path, text: str, *place: str | int, value: Any) -> Dataset:
+    """The dataset of that YAML with another value at one place."""
+    content = yaml.safe_load(text)
+    inner = content
+    for part in place[:-1]:
+        inner = inner.setdefault(part, {}) if isinstance(inner, dict) else inner[part]
+    inner[place[-1]] = value
+    return load_dataset(written(folder, yaml.safe_dump(content)), "/data root")
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize(
+    ("given", "filled"),
+    [
+        ("${LAB}/a.csv", "/lab/a.csv"),
+        ("gs://${LAB_BUCKET}/em", "gs://lab-bucket/em"),
+        ("${LAB}", "/lab"),
+        ("${LAB}${LAB_BUCKET}", "/lablab-bucket"),
+        ("${SYNAPSE_LOCAL_ROOT}/raw", "/data root/raw"),
+        ("${LAB:-/other}/a", "/lab/a"),
+        ("${LAB_UNSET:-/other}/a", "/other/a"),
+        ("${LAB_UNSET:-}/a", "/a"),
+        ("${LAB_UNSET:-a$b$$c:-d}", "a$b$$c:-d"),
+        ("${LAB_EMPTY:-/other}/a", "/a"),
+        ("${LAB_NESTED}/a", "${LAB}:${LAB_UNSET:-x}/a"),
+        ("$LAB/a ${} ${1} $${ {LAB}", "$LAB/a ${} ${1} $${ {LAB}"),
+        ("/größe/${LAB_BUCKET}/*.csv", "/größe/lab-bucket/*.csv"),
+    ],
+)
+def test_variables_are_filled_in_once_in_every_path_and_address(
+    given: str, filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB", "/lab")
+    monkeypatch.setenv("LAB_BUCKET", "lab-bucket")
+    monkeypatch.setenv("LAB_EMPTY", "")
+    monkeypatch.setenv("LAB_NESTED", "${LAB}:${LAB_UNSET:-x}")
+    text = EVERY_LOCATION.replace("LOCATION", yaml.safe_dump(given, default_style='"').strip())
+    found = strings(load_dataset(written(tmp_path, text), "/data root").model_dump())
+    assert found.count(filled) == EVERY_LOCATION.count("LOCATION") == 10
+    book = loaded(tmp_path, MORPHOLOGY, "workbooks", 0, "path", value=given)
+    assert isinstance(book, MorphologyDataset)
+    assert book.workbooks[0].path == filled
+
+
+def test_free_text_is_shown_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNAPSE_POSTGRES_URL", "postgresql://me:s3cret@host/lab")
+    given = "See ${SYNAPSE_POSTGRES_URL}, ${LAB_UNSET} and ${LAB_UNSET:-x}"
+    for text in (MORPHOLOGY, EVERY_LOCATION):
+        for field in ("title", "description"):
+            assert getattr(loaded(tmp_path, text, field, value=given), field) == given
+
+
+OTHER_FIELDS: list[tuple[str, tuple[str | int, ...], Any]] = [
+    (EVERY_LOCATION, ("name",), "${LAB}"),
+    (EVERY_LOCATION, ("target",), "transmitter of ${LAB}"),
+    (EVERY_LOCATION, ("missing_region",), "${LAB:-x}"),
+    (EVERY_LOCATION, ("chain",), "${LAB}"),
+    (EVERY_LOCATION, ("seed",), "${LAB}"),
+    (EVERY_LOCATION, ("trial_limit",), "${LAB}"),
+    (EVERY_LOCATION, ("has_neurons",), "${LAB}"),
+    (EVERY_LOCATION, ("grouping", 0), "${LAB}"),
+    (EVERY_LOCATION, ("region_names",), {"a": "${LAB}"}),
+    (EVERY_LOCATION, ("region_names",), {"${LAB}": "A"}),
+    (EVERY_LOCATION, ("volumes",), {"${LAB}": {"kind": "zarr"}}),
+    (EVERY_LOCATION, ("volumes", "em", "space"), "${LAB}"),
+    (EVERY_LOCATION, ("volumes", "em", "dataset"), "${LAB}"),
+    (EVERY_LOCATION, ("volumes", "em", "voxel_size_nm", 1), "${LAB}"),
+    (EVERY_LOCATION, ("volumes", "em", "timeout_s"), "${LAB}"),
+    (EVERY_LOCATION, ("volumes", "em", "${LAB}"), "x"),
+    (EVERY_LOCATION, ("tile", "size_px"), "${LAB}"),
+    (EVERY_LOCATION, ("encoder", "architecture"), "${LAB}"),
+    (EVERY_LOCATION, ("encoder",), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 0), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 0, "name"), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 0, "format"), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 0, "columns", "neuron_id"), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 0, "id_prefix"), "${LAB}/"),
+    (EVERY_LOCATION, ("sources", 0, "only"), {"nt": ["gaba", "${LAB}"]}),
+    (EVERY_LOCATION, ("sources", 0, "minimum"), {"score": "${LAB}"}),
+    (EVERY_LOCATION, ("sources", 0, "minimum"), {"${LAB}": 1}),
+    (EVERY_LOCATION, ("sources", 2, "datastack"), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 2, "table"), "${LAB}"),
+    (EVERY_LOCATION, ("sources", 3, "brain_region"), "${LAB}"),
+    (EVERY_LOCATION, ("neurons", 0, "class_names"), {"a": "${LAB}"}),
+    (EVERY_LOCATION, ("neurons", 0, "known_class_from"), {"${LAB}": ["a"]}),
+    (EVERY_LOCATION, ("neurons", 1, "name"), "${LAB}"),
+    (MORPHOLOGY, ("brain_region",), "${LAB}"),
+    (MORPHOLOGY, ("neuron_types", "cb"), "${LAB}"),
+    (MORPHOLOGY, ("neuron_types",), {"${LAB}": "calbindin"}),
+    (MORPHOLOGY, ("synapse_types",), "${LAB}"),
+    (MORPHOLOGY, ("groups", "as", "synapse_type"), "${LAB}"),
+    (MORPHOLOGY, ("groups", "as", "neuron_id"), ["a", "${LAB}"]),
+    (MORPHOLOGY, ("groups", "as", "published"), {"source": "${LAB}"}),
+    (MORPHOLOGY, ("workbooks", 0, "sheet"), "${LAB}"),
+    (MORPHOLOGY, ("workbooks", 0, "columns"), {"x": "${LAB}"}),
+    (MORPHOLOGY, ("features", "shape"), ["${LAB}"]),
+    (MORPHOLOGY, ("resampling", "share"), "${LAB}"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "value"), OTHER_FIELDS, ids=[f"{n}" for n in range(len(OTHER_FIELDS))])
+def test_a_variable_elsewhere_is_refused_and_its_value_not_told(
+    text: str, place: tuple[str | int, ...], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB", "s3cret")
+    with pytest.raises(BadInput) as error:
+        loaded(tmp_path, text.replace("LOCATION", "/data/a.csv"), *place, value=value)
+    told = str(error.value)
+    where = re.sub(r"\.(\d+)", r"[\1]", ".".join(str(part) for part in place))
+    assert told.startswith(f"{tmp_path / 'mine.yaml'}: {where}"), told
+    assert "names ${LAB}, but variables are filled in only in paths and addresses: write the value itself" in told
+    assert "s3cret" not in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("given", ["${LAB_UNSET:-${LAB}}", "/a/${LAB:-${LAB_UNSET:-/b}}/c", "${LAB:-${}"])
+def test_a_default_that_names_a_variable_is_refused(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB", "s3cret")
+    with pytest.raises(
+        BadInput, match=r"mine\.yaml: workbooks\[0\]\.path: the default of \$\{LAB.* is not filled in"
+    ) as error:
+        loaded(tmp_path, MORPHOLOGY, "workbooks", 0, "path", value=given)
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("workbooks", 0, "pathe"), "${LAB}/a.xlsx", "no such field; did you mean 'path'"),
+        (("workbooks", 0, "path"), {"a": "${LAB}"}, "path: Input should be a valid string"),
+        (("workbooks", 0, "path"), ["${LAB}"], "path: Input should be a valid string"),
+        (("workbooks", 0, "path"), 7, "path: Input should be a valid string"),
+        (("title",), ["${LAB}"], "title: Input should be a valid string"),
+    ],
+)
+def test_other_mistakes_beside_a_variable_are_told_as_before(
+    place: tuple[str | int, ...], value: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB", "s3cret")
+    with pytest.raises(BadInput, match=message) as error:
+        loaded(tmp_path, MORPHOLOGY, *place, value=value)
+    assert "s3cret" not in str(error.value)

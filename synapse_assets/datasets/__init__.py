@@ -6,8 +6,6 @@ A dataset is data, not code: `load_dataset` reads one of the files beside this m
 
 import difflib
 import os
-import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,6 +35,7 @@ from synapse_assets.datasets.sources import (
     format_names,
 )
 from synapse_assets.datasets.spaces import mismatch
+from synapse_assets.datasets.variables import Location, filled_in
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 from synapse_assets.datasets.yaml_text import parse_yaml
 from synapse_assets.schema import BadInput
@@ -74,7 +73,9 @@ class EncoderChoice(Frozen):
         description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint.",
     )
     architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
-    checkpoint: str | None = Field(None, description="Weights file (.safetensors, or .pt without pickled objects).")
+    checkpoint: Location | None = Field(
+        None, description="Weights file (.safetensors, or .pt without pickled objects)."
+    )
     crop_px: Annotated[int, Field(ge=8)] | None = Field(
         None, description="Central part of the tile that the network sees, in voxels."
     )
@@ -171,25 +172,6 @@ class EmDataset(Dataset):
         return self
 
 
-def _expand(value: object, variables: Mapping[str, str], where: str) -> object:
-    if isinstance(value, dict):
-        return {key: _expand(item, variables, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, variables, f"{where}[{i}]") for i, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replace(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        if name not in variables and default is not None:
-            return str(default)
-        if name not in variables:
-            raise BadInput(f"{where.lstrip('.')} names ${{{name}}}, but the environment variable {name} is not set")
-        return variables[name]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", replace, value)
-
-
 def _told(item: Any, content: dict[str, Any]) -> str:
     """One mistake in words: where, what, and the name that was probably meant."""
     place = [part for part in item["loc"] if part not in ("points", "neurons") or part == item["loc"][0]]
@@ -237,9 +219,9 @@ def _field_names() -> set[str]:
 def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDataset:
     """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
 
-    `chain: morphology` in the file makes it a `MorphologyDataset`, otherwise it is an `EmDataset`. `${NAME}` is replaced by the
-    environment variable NAME, `${NAME:-text}` by the text where that is not set; `${SYNAPSE_LOCAL_ROOT}` is always
-    `local_root`, under which the pipeline keeps inputs that it drew or fetched.
+    `chain: morphology` in the file makes it a `MorphologyDataset`, otherwise it is an `EmDataset`. In paths and addresses, and
+    only there, `${NAME}` is replaced by the environment variable NAME, `${NAME:-text}` by the text where that is not set;
+    `${SYNAPSE_LOCAL_ROOT}` is always `local_root`, under which the pipeline keeps inputs that it drew or fetched.
     Raises BadInput naming the file and the field.
     """
     path = Path(name_or_path).expanduser()
@@ -255,13 +237,11 @@ def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDa
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
     try:
-        for kind in ("sources", "neurons"):
-            if isinstance(content.get(kind), list):
-                content[kind] = [fill_in_format(source) for source in content[kind]]
-        expanded = _expand(content, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root}, "")
-        if content.get("chain") == "morphology":
-            return MorphologyDataset.model_validate(expanded)
-        return EmDataset.model_validate(expanded)
+        for field in ("sources", "neurons"):
+            if isinstance(content.get(field), list):
+                content[field] = [fill_in_format(source) for source in content[field]]
+        kind = MorphologyDataset if content.get("chain") == "morphology" else EmDataset
+        return kind.model_validate(filled_in(content, kind, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root}))
     except ValidationError as error:
         lines = [f"  {_told(item, content)}" for item in error.errors()]
         raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synapse_assets.datasets.variables import FreeText
+
 
 class Frozen(BaseModel):
     """A typed, immutable part of a dataset file; unknown fields are refused."""
@@ -15,6 +17,6 @@ class Dataset(Frozen):
     name: str = Field(
         pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets."
     )
-    title: str
-    description: str
+    title: FreeText
+    description: FreeText
     seed: int = 0

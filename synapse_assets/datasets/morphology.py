@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
+from synapse_assets.datasets.variables import Location
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
@@ -46,7 +47,7 @@ class Workbook(Frozen):
     """Tables of synapses of one kind: Excel workbooks (.xlsx) or CSV files."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the workbook.")
-    path: str = Field(
+    path: Location = Field(
         description="A file, folder, glob, http(s) address or .manifest, as of the sources of synapses; empty: there is none, and "
         "it is left out."
     )

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Frozen
+from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import Xyz
 from synapse_assets.schema import BadInput
 
@@ -49,7 +50,7 @@ class Columns(Frozen):
 
 class _Table(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
-    path: str = Field(
+    path: Location = Field(
         description="A file; a folder, whose files are read; a glob such as data/*.csv; an http(s) address; or a manifest, a text "
         "file that ends in .manifest (local or at an address) and names one path or address a line."
     )
@@ -124,7 +125,7 @@ class CaveSource(_InVolume):
     datastack: str
     table: str
     materialization: Annotated[int, Field(ge=1)] = Field(description="Version; a number, so that a rerun is the same.")
-    server: str | None = Field(None, description="Address of the server, where it is not the public one.")
+    server: Location | None = Field(None, description="Address of the server, where it is not the public one.")
     columns: Columns
     minimum: dict[str, float] = Field({}, description="Rows whose value in that column is lower are left out.")
     leave_out_autapses: bool = True
@@ -167,8 +168,8 @@ class SynisterNeurons(Frozen):
 
     format: Literal["synister_v3_skeletons"]
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
-    path: str
-    hemi_lineages: str
+    path: Location
+    hemi_lineages: Location
 
 
 NeuronSource = Annotated[NeuronTable | SynisterNeurons, Field(discriminator="format")]

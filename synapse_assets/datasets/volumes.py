@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Frozen
+from synapse_assets.datasets.variables import Location
 
 PositiveNm = Annotated[float, Field(gt=0)]
 Xyz = tuple[PositiveNm, PositiveNm, PositiveNm]
@@ -21,7 +22,7 @@ class VolumeSpec(Frozen):
         description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, hdf5 file (as CREMI's), or images: a folder of TIFF or "
         "PNG sections, sorted by name, or one TIFF file of many pages."
     )
-    url: str = Field(
+    url: Location = Field(
         description="Folder, file or URL (file://, http(s)://, gs://, s3://; precomputed: graphene:// too) of the volume."
     )
     reader: Literal["tensorstore", "cloud-volume"] | None = Field(

@@ -1,16 +1,23 @@
 """When something fails: why, in one sentence a person can act on, and the sensor that tells it (log, webhook)."""
 
+import errno
+import http.client
 import json
+import os
 import re
-import urllib.request
+import socket
+import ssl
 from collections.abc import Iterable
+from urllib.error import HTTPError
 
 import dagster as dg
 
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
+from synapse_assets.sources.web import Patience, host_and_port, opened
 
-_SECONDS_FOR_THE_WEBHOOK = 10
+# For everything together: it may hold up the sensor no longer.
+WEBHOOK_DEADLINE_S = 10.0
 # Errors whose message is written for a person.
 _OURS = ("BadInput", "Unreachable", "StorageError", "UnreachableStorageError")
 
@@ -60,14 +67,50 @@ def failure_message(run: dg.DagsterRun, failed_steps: Iterable[dg.DagsterEvent],
 
 
 def tell(url: str, text: str) -> None:
-    """Posts {"text": ...} as JSON, as chat programs take it. Raises OSError if that fails: the tick shows it and it is repeated."""
-    if not url.startswith(("http://", "https://")):
-        raise BadInput("SYNAPSE_WEBHOOK_URL is no http(s) address")
-    request = urllib.request.Request(  # noqa: S310 -- the scheme was looked at
-        url, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=_SECONDS_FOR_THE_WEBHOOK):  # noqa: S310
-        pass
+    """Posts {"text": ...} as JSON, as chat programs take it. Raises OSError if that fails, which the tick shows.
+
+    The address is a secret, and Dagster shows an error with all that led to it: so what is raised stands alone, and tells no
+    more of the address than its host. Redirects are not followed.
+    """
+    try:
+        host, _ = host_and_port(url)
+    except ValueError:
+        host = ""
+    # Outside of `except`, in which an error would carry the first one along.
+    if not host:
+        raise BadInput(
+            "SYNAPSE_WEBHOOK_URL is no http(s) address of the kind https://host/path, without user or password"
+        )
+    failed = ""
+    try:
+        patience = Patience(WEBHOOK_DEADLINE_S, WEBHOOK_DEADLINE_S)
+        with opened(url, patience, "POST", json.dumps({"text": text}).encode(), "application/json"):
+            pass
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        failed = _kind_of_failure(error)
+    if failed:
+        # With another @ the host may be the beginning of a user and password.
+        named = "SYNAPSE_WEBHOOK_URL" if "@" in url else f"SYNAPSE_WEBHOOK_URL ({host})"
+        raise ConnectionError(f"the failure could not be posted to {named}: {failed}")
+
+
+def _kind_of_failure(error: Exception) -> str:
+    """What went wrong with the webhook, in words of our own: those of the error may hold its address."""
+    if isinstance(error, HTTPError):
+        if error.code in range(300, 400):
+            return (
+                f"it answers {error.code}, which leads elsewhere and is not followed: set the address that it leads to"
+            )
+        return f"it answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
+    if isinstance(error, TimeoutError):
+        return f"it does not answer within {WEBHOOK_DEADLINE_S:g} s"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, ssl.SSLError):
+        return "its certificate is not accepted" if isinstance(error, ssl.SSLCertVerificationError) else "TLS fails"
+    if isinstance(error, OSError) and error.errno in errno.errorcode:
+        return os.strerror(error.errno or 0)
+    return f"there is no answer that can be read ({type(error).__name__})"
 
 
 def _asset_names(run: dg.DagsterRun) -> list[str]:

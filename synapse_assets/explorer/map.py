@@ -171,7 +171,7 @@ class _MapPage:
         for slider in (self._around, self._tilt):
             slider.param.watch(lambda _: self._turn(), "value")
         self._searching: asyncio.Task[None] | None = None
-        self._document.on_session_destroyed(self._end)
+        pn.state.on_session_destroyed(self._end)
         pn.state.onload(self._begin)
 
     def _end(self, _: Any) -> None:

@@ -27,7 +27,7 @@ from synapse_assets.stores.region_table import RegionTable, sql_text
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix
 from synapse_assets.stores.vector_index import EXACT_BELOW
-from synapse_assets.stores.warehouse import cursor_of, open_file, release_content
+from synapse_assets.stores.warehouse import check_question, cursor_of, open_file, release_content
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -135,8 +135,14 @@ class Warehouse:
         self._connection.close()
 
     def sql(self, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
-        """The result of a DuckDB query over the tables (`show tables` lists them). Identifiers stay whole 64-bit numbers."""
-        return _frame(cursor_of(self._connection).sql(query, params=parameters).to_arrow_table())
+        """The result of a DuckDB query over the tables (`show tables` lists them). Identifiers stay whole 64-bit numbers.
+
+        It reads this release and nothing else: no files, no network, no variables of Python, no settings. For anything else open
+        the file with plain duckdb. Raises duckdb.Error for a query that is wrong or asks for more.
+        """
+        check_question(query)
+        rows = cursor_of(self._connection).sql(query, params=parameters)
+        return pd.DataFrame() if rows is None else _frame(rows.to_arrow_table())
 
     def similar(
         self,
@@ -163,13 +169,13 @@ class Warehouse:
         synapses. `metric`: see `search.METRICS`.
 
         `filters`, and `where`, a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and
-        `synapse_predictions` (p), are applied before the search, so `k` rows come back wherever that many fulfil them. The
-        query is left out; so are synapses of its own neuron, because a neuron always resembles itself, and those within
-        `leave_out_within_nm` of it, whose tiles show the same.
+        `synapse_predictions` (p), are applied before the search, so `k` rows come back wherever that many fulfil them. A
+        condition reaches no more than `sql` does. The query is left out; so are synapses of its own neuron, because a neuron
+        always resembles itself, and those within `leave_out_within_nm` of it, whose tiles show the same.
 
         Columns: `column` (the class, where `columns` is given), those of `Points.frame`, and `distance`. Raises BadInput for an
-        unknown id, column, class or metric, an image that does not fit the encoder, a place outside the volume, a filter that
-        leaves nothing, or unless exactly one of synapse_id, image and place_nm is given.
+        unknown id, column, class or metric, a wrong condition, an image that does not fit the encoder, a place outside the
+        volume, a filter that leaves nothing, or unless exactly one of synapse_id, image and place_nm is given.
         """
         if sum(given is not None for given in (synapse_id, image, place_nm)) != 1:
             raise BadInput("give one of these: a synapse_id, an image, or a place_nm")
@@ -464,12 +470,21 @@ class Warehouse:
         return f"select {', '.join(selected)} from labelled_synapses s {' '.join(joined)} order by s.synapse_id"  # noqa: S608
 
     def _fulfilling(self, where: str) -> npt.NDArray[np.bool_]:
-        """Which points fulfil a condition of the caller's own, on a read-only file."""
-        rows = cursor_of(self._connection).sql(
-            f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
-            left join synapse_predictions p using (synapse_id) where ({where})"""  # noqa: S608
-        )
-        fulfil = pc.index_in(rows.to_arrow_table().column("synapse_id"), value_set=self.points.ids)
+        """Which points fulfil a condition of the caller's own."""
+        import duckdb
+
+        asked = f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
+            left join synapse_predictions p using (synapse_id) where (\n{where}\n)"""  # noqa: S608
+        try:
+            duckdb.SQLExpression(where)  # one expression, which the brackets hold
+            check_question(asked)
+            rows = cursor_of(self._connection).sql(asked).to_arrow_table()
+        except duckdb.Error as error:
+            told = str(error).partition("\n")[0]
+            raise BadInput(
+                f"where cannot be taken as a condition on labelled_synapses (s), clusters (c) and synapse_predictions (p): {told}"
+            ) from error
+        fulfil = pc.index_in(rows.column("synapse_id"), value_set=self.points.ids)
         marked = np.zeros(len(self.points), dtype=bool)
         marked[fulfil.drop_null().to_numpy()] = True
         return marked

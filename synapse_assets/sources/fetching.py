@@ -12,38 +12,31 @@ import tempfile
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as DeadlineError
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from synapse_assets.schema import BadInput, Unreachable
+from synapse_assets.sources.web import Patience, TooSlowError, is_address, opened, shown_address
 
-# Of one answer that is waited for: of a file that is fetched, and of a question that a sensor asks.
+__all__ = ["Fetched", "fetch_text", "is_address", "last_part", "remote_signatures", "shown_address"]
+
+# A file that is fetched: until its first byte, redirects included, and for each silence after it.
 TIMEOUT_S = 60.0
+# From then on as many bytes a second, the first minute not counted.
+SLOWEST_BYTES_PER_S = 10_000.0
+FIRST_S = 60.0
+# A question that a sensor asks: for each silence, and for a small text, or all questions about the files of one source
+# together, so that a sensor is done long before its 60 s.
 ASKING_TIMEOUT_S = 5.0
-# All questions about the files of one source together, so that a sensor is done long before its 60 s.
 ASKING_DEADLINE_S = 20.0
 _ASKED_AT_ONCE = 16
 # A server may not allow HEAD: then the beginning of the file itself is asked for.
 _NO_HEAD = frozenset({400, 403, 405, 501})
 _UNFINISHED = ".part-"
 _ABANDONED_S = 86_400.0
-
-
-def is_address(path: str) -> bool:
-    """Whether that is an http(s) address rather than a path."""
-    return re.match(r"https?://", path, re.IGNORECASE) is not None
-
-
-def shown_address(address: str) -> str:
-    """A path, or an address as it may be shown and stored: without a user, password or query, which may be secret."""
-    if not is_address(address):
-        return address
-    return re.sub(r"[?#].*", "?...", re.sub(r"//[^/?#]*@", "//", address), flags=re.DOTALL)
 
 
 def last_part(address: str) -> str:
@@ -56,33 +49,39 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
 
     All servers are asked at the same time, without fetching the files. Raises BadInput where one does not answer soon.
     """
-    pool = ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask")
-    try:
-        return list(pool.map(_remote_signature, addresses, timeout=ASKING_DEADLINE_S))
-    except DeadlineError as error:
-        raise BadInput(
-            f"the servers of {len(addresses)} addresses, such as {shown_address(addresses[0])}, take longer than "
-            f"{ASKING_DEADLINE_S:g} s to say whether the files have changed: download them and give the folder"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    began = time.monotonic()
+    with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask") as pool:
+        asked = [pool.submit(_remote_signature, address, began) for address in addresses]
+        try:
+            return [question.result() for question in asked]
+        except Unreachable as error:
+            if len(addresses) == 1 or not isinstance(error.__cause__, TooSlowError):
+                raise
+            raise BadInput(
+                f"the servers of {len(addresses)} addresses, such as {shown_address(addresses[0])}, take longer than "
+                f"{ASKING_DEADLINE_S:g} s to say whether the files have changed: download them and give the folder"
+            ) from error
+        finally:
+            for question in asked:
+                question.cancel()
 
 
-def _remote_signature(address: str) -> str:
+def _remote_signature(address: str, began: float) -> str:
+    patience = Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S, since=began)
     with _explained(address):
         try:
-            with _opened(address, ASKING_TIMEOUT_S, "HEAD") as answer:
+            with opened(address, patience, "HEAD") as answer:
                 return _signature(answer)
         except urllib.error.HTTPError as error:
             if error.code not in _NO_HEAD:
                 raise
-        with _opened(address, ASKING_TIMEOUT_S) as answer:
+        with opened(address, patience) as answer:
             return _signature(answer)
 
 
 def fetch_text(address: str, most_bytes: int) -> bytes:
     """The content of a small file. Raises BadInput where it cannot be fetched, or is larger than `most_bytes`."""
-    with _explained(address), _opened(address, ASKING_TIMEOUT_S) as answer:
+    with _explained(address), opened(address, Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S)) as answer:
         content: bytes = answer.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise ValueError(f"it is larger than {most_bytes / 2**20:.4g} MiB")
@@ -108,8 +107,10 @@ class Fetched:
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)
             unfinished = Path(name)
+            patience = Patience(TIMEOUT_S, TIMEOUT_S)
             try:
-                with os.fdopen(handle, "wb") as target, _opened(address, TIMEOUT_S) as answer:
+                with os.fdopen(handle, "wb") as target, opened(address, patience) as answer:
+                    patience.keep_up(SLOWEST_BYTES_PER_S, FIRST_S)
                     _copy(answer, target, largest)
                     names = [
                         *(urllib.parse.unquote(last_part(one)) for one in (address, answer.url)),
@@ -175,16 +176,6 @@ def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
 
 
 @contextmanager
-def _opened(address: str, timeout_s: float, method: str = "GET") -> Iterator[Any]:
-    plain = urllib.parse.quote(address, safe="%/:?=&#+,;@!$'()*[]~")
-    request = urllib.request.Request(plain, headers={"User-Agent": "synapse-assets"}, method=method)  # noqa: S310 -- it is http(s)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 -- it is http(s)
-        if not is_address(answer.url):
-            raise ValueError("it leads to an address that is not http(s)")
-        yield answer
-
-
-@contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Turns what can go wrong with an address into BadInput that names it, without its secrets; Unreachable, if it may pass."""
     shown = shown_address(address)
@@ -195,11 +186,12 @@ def _explained(address: str) -> Iterator[None]:
     except (OSError, http.client.HTTPException, ValueError) as error:
         if isinstance(error, BadInput):
             raise
+        passing = isinstance(error, OSError | http.client.HTTPException)
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        status = f"the server answers {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
-        refused = isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code != 429
-        passing = isinstance(error, OSError | http.client.HTTPException) and not refused
+        if isinstance(error, urllib.error.HTTPError):
+            passing = error.code >= 500 or error.code == 429
+            reason = f"the server answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
         raise (Unreachable if passing else BadInput)(
-            f"{shown} cannot be fetched: {status}{reason}. Check the address (does it ask for a login?), or download the file and "
-            "give its path"
+            f"{shown} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
+            "path"
         ) from error

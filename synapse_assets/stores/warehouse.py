@@ -5,8 +5,10 @@ Pictures and vectors stay in their Lance tables. Asking the warehouse questions 
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 
 _TAG = "release"
 _ATTACHED = "published"
+# What closes a connection to everything but the attached file, for good; large sorts still go to the temporary folder.
+_CLOSED = "SET enable_external_access = false; SET python_enable_replacements = false; SET lock_configuration = true"
+# Statements that ask, and those that DuckDB itself keeps from changing a file that is attached for reading.
+_ASKING = frozenset({"SELECT", "EXPLAIN", "MULTI", "PREPARE", "EXECUTE", "SET", "TRANSACTION"})
+_CHANGING = frozenset({"CREATE", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+# Functions that run a text as SQL, or take an address in memory for a table.
+_NOT_CALLED = re.compile(
+    r"query|json_execute_serialized_sql|\w+_external_resource\w*|\w*(arrow|pandas)_scan\w*|python_map_\w+"
+)
 _LABELLED_SYNAPSES = """
     CREATE VIEW labelled_synapses AS
         SELECT s.*, l.target, l.known_classes, l.hemilineage, l.cell_type
@@ -94,7 +105,8 @@ def read_released(store: DatasetStore, table: Table) -> pa.Table:
 
 
 def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
-    """A local copy of a published DuckDB file, for reading only; ask through `cursor_of`.
+    """A local copy of a published DuckDB file, for reading only, closed to other files and the network; ask through `cursor_of`,
+    and what others have written after `check_question`.
 
     Raises BadInput naming its address `where` and the `step` to take if it is damaged or of another version of DuckDB.
     """
@@ -104,7 +116,7 @@ def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
     # its place. So every opening is a database of its own that the file is attached to.
     connection = duckdb.connect()
     try:
-        connection.execute(f"ATTACH {_text(str(path))} AS {_ATTACHED} (READ_ONLY); USE {_ATTACHED}")
+        connection.execute(f"ATTACH {_text(str(path))} AS {_ATTACHED} (READ_ONLY); USE {_ATTACHED}; {_CLOSED}")
     except duckdb.Error as error:
         connection.close()
         if isinstance(error, duckdb.ConnectionException) or "lock" in str(error):
@@ -116,6 +128,50 @@ def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
 def cursor_of(connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     """One more connection to an opened file, for another thread or a result of its own."""
     return connection.cursor().execute(f"USE {_ATTACHED}")
+
+
+def check_question(text: str) -> None:
+    """Raises duckdb.PermissionException for SQL that could do more than read the tables of an opened file.
+
+    DuckDB keeps it from other files, from the network and from settings. But it trusts the attached file itself: COPY could
+    overwrite it, and once detached it could be attached for writing.
+    """
+    import duckdb
+
+    for statement in duckdb.extract_statements(text):
+        try:
+            kind = str(statement.type.name)
+        except ValueError:  # DuckDB knows more of them than its Python package
+            kind = "this statement"
+        if kind not in _ASKING | _CHANGING:
+            raise _not_run(duckdb, kind)
+    words = list(_words(text))
+    if "copy" in words:
+        raise _not_run(duckdb, 'COPY (a name is written "copy")')
+    for word, following in pairwise(words):
+        name = word.strip('"`')
+        if following == "(" and _NOT_CALLED.fullmatch(name):
+            raise _not_run(duckdb, f"the function {name}")
+
+
+def _words(text: str) -> Iterator[str]:
+    """The words and signs of SQL in lower case, without texts and comments."""
+    import duckdb
+
+    content = text.encode()
+    tokens = duckdb.tokenize(text)
+    for (start, kind), end in zip(tokens, [*(start for start, _ in tokens[1:]), len(content)], strict=True):
+        if kind not in (duckdb.token_type.string_const, duckdb.token_type.comment):
+            word = content[start:end].decode(errors="replace").strip().lower()
+            # To DuckDB, blanks of other alphabets are blanks too.
+            yield from [word] if word[:1] in ('"', "`") else re.findall(r"[!-~]+", word)
+
+
+def _not_run(duckdb: Any, what: str) -> Exception:
+    refusal: Exception = duckdb.PermissionException(
+        f"{what} is not run here, where tables are read and nothing else: for anything else open the file with plain duckdb"
+    )
+    return refusal
 
 
 def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: str) -> dict[str, Any]:

@@ -1,18 +1,26 @@
 """Questions asked of a release: exact neighbours, filters before the search, the query's own neuron left out."""
 
-from collections.abc import Callable
+import functools
+import hashlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.schema import BadInput
+from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
+from synapse_assets_tests.stores.samples import synapses
 
 
 @pytest.fixture
@@ -192,3 +200,289 @@ def test_an_answer_becomes_a_picture(warehouse: Warehouse) -> None:
         assert (picture[top : top + side, left : left + side] == tile[len(tile) // 2]).all()
     with pytest.raises(BadInput, match="nothing to show"):
         warehouse.picture(answer.iloc[:0])
+
+
+# What a question may reach --------------------------------------------------------------------------------------------------
+
+
+class Closed:
+    """A small warehouse, a folder with a file that is nobody's business, and a server; all as they were, at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        store = DatasetStore(str(folder / "data"), "sample")
+        store.synapses.replace_region("EB", synapses("EB", ["a", "b"]), [])
+        build_warehouse(store, [store.synapses], {})
+        (folder / "private.csv").write_text("word\ns3cret\n")
+        self.own = store.warehouse_path
+        self.warehouse = Warehouse(store)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.server.setblocking(False)
+        self.before = self.files()
+
+    def files(self) -> dict[str, str]:
+        found = (file for file in sorted(self.folder.rglob("*")) if file.is_file())
+        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in found}
+
+    def filled_in(self, query: str) -> str:
+        places = {"OVERWRITE": "(format parquet, use_tmp_file false)", "FILE": f"{self.folder}/private.csv"}
+        places |= {"OUT": f"{self.folder}/out", "OWN": str(self.own)}
+        places["HTTP"] = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        for name, place in places.items():
+            query = query.replace(name, place)
+        return query
+
+    def assert_as_before(self) -> None:
+        assert self.files() == self.before
+        assert self.warehouse.sql("select count(*) as n from synapses")["n"].tolist() == [2]
+        with pytest.raises(BlockingIOError):
+            self.server.accept()
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Closed]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = Closed(tmp_path)
+    with made.warehouse:
+        yield made
+    made.server.close()
+
+
+ATTACKS = [
+    "select * from read_csv('FILE')",
+    "from 'FILE'",
+    "from read_text('FILE')",
+    "from read_blob('FILE')",
+    "from read_json('FILE')",
+    "from read_parquet('FILE')",
+    "from sniff_csv('FILE')",
+    "from glob('OUT*')",
+    "from query('from read_text(''FILE'')')",
+    "from read_csv('HTTP/a.csv')",
+    "from 'HTTP/a.parquet'",
+    "from 's3://bucket/a.parquet'",
+    "copy synapses to 'OUT'",
+    "copy (select 1) to 'OUT.parquet'",
+    "COPY synapses TO '/dev/stdout'",
+    "copy synapses from 'FILE'",
+    "explain analyze copy (select 1) to 'OUT'",
+    "select 1; copy (select 1) to 'OUT'",
+    "with a as (copy (select 1) to 'OUT') from a",
+    "prepare a as copy (select 1) to 'OUT'; execute a",
+    "copy (select 1) to 'OWN' OVERWRITE",
+    "copy (select 1) to 'OWN.wal' (format csv)",
+    "with a as (copy (select 1) to 'OWN' OVERWRITE) from a",
+    "with\u00a0a as (\u00a0copy\u00a0(select 1) to 'OWN' OVERWRITE) from a",
+    "with a as (/* */Copy/* */(select 1) to 'OWN' OVERWRITE) from a",
+    "with \u00e4$$ as (copy (select 1) to 'OWN' OVERWRITE), b$$ as (select 1) from b$$",
+    "with a as (copy (select 1) to 'OWN' OVERWRITE) select '--', * from a",
+    "copy (pivot synapses on brain_region) to 'OWN' OVERWRITE",
+    "explain analyze copy (pivot synapses on brain_region) to 'OWN' OVERWRITE",
+    "from json_execute_serialized_sql(json_serialize_sql('with a as (copy (select 1) to ''OWN'' OVERWRITE) from a'))",
+    "from \"JSON_execute_serialized_sql\" (json_serialize_sql('with a as (copy (select 1) to ''OWN'' OVERWRITE) from a'))",
+    "from query('from json_' || 'execute_serialized_sql(json_serialize_sql(''with a as (copy (select 1) to OWN OVERWRITE) from a''))')",
+    "from `query`\u00a0/* */ ('with a as (copy (select 1) to ''OWN'' OVERWRITE) from a')",
+    "pragma json_execute_serialized_sql(json_serialize_sql('with a as (copy (select 1) to ''OWN'' OVERWRITE) from a'))",
+    "attach 'OUT.duckdb' as other",
+    "attach ':memory:' as other",
+    "attach 'OWN' as other",
+    "use memory; detach published; attach 'OWN' as other; create table other.main.a as select 1",
+    "use memory; detach published",
+    "from read_duckdb('OUT.duckdb')",
+    "install httpfs",
+    "force install httpfs from 'HTTP'",
+    "load httpfs",
+    "load 'OUT.duckdb_extension'",
+    "update extensions",
+    "export database 'OUT'",
+    "import database 'OUT'",
+    "copy from database published to memory",
+    "create persistent secret a (type http, bearer_token 'b')",
+    "set enable_external_access = true",
+    "reset enable_external_access",
+    "set lock_configuration = false",
+    "set global allowed_paths = ['FILE']",
+    "set allowed_directories = ['/']",
+    "set allowed_configs = ['enable_external_access']",
+    "set temp_directory = 'OUT'",
+    "set home_directory = 'OUT'",
+    "set secret_directory = 'OUT'",
+    "set extension_directory = 'OUT'",
+    "set custom_extension_repository = 'HTTP'",
+    "set log_query_path = 'OUT'",
+    "set profiling_output = 'OUT.json'",
+    "pragma profiling_output = 'OUT.json'",
+    "pragma enable_profiling = 'json'",
+    "set python_enable_replacements = true",
+    "set python_scan_all_frames = true",
+    "set threads = 1",
+    "call enable_logging(storage = 'file', storage_config = {'path': 'OUT'})",
+    "from enable_logging(storage = 'file', storage_config = {'path': 'OUT'})",
+    "from enable_profiling(save_location = 'OUT')",
+    "from local_frame",
+    "from self",
+    "from query",
+    "from parameters",
+    "from arrow_scan(1, 2, 3)",
+    "from python_map_function(1, 2)",
+    "insert into synapses select * from synapses",
+    "delete from synapses",
+    "drop table synapses",
+    "create table published.main.a as select 1",
+    "create or replace view published.main.labelled_synapses as select 1",
+]
+
+
+@pytest.mark.parametrize("query", ATTACKS)
+def test_sql_reaches_neither_files_nor_network_nor_settings(closed: Closed, query: str) -> None:
+    local_frame = pd.DataFrame({"word": ["s3cret"]})
+    with pytest.raises(duckdb.Error) as error:
+        closed.warehouse.sql(closed.filled_in(query))
+    assert "s3cret" in local_frame["word"].tolist()
+    assert "s3cret" not in str(error.value)
+    assert len(str(error.value)) > 20
+    closed.assert_as_before()
+
+
+def test_what_is_not_run_says_what_to_do(closed: Closed) -> None:
+    for query in ("copy synapses to 'a.csv'", "attach 'a.duckdb'", "from query('select 1')", "pragma version"):
+        with pytest.raises(duckdb.PermissionException, match="for anything else open the file with plain duckdb"):
+            closed.warehouse.sql(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("select count(*) from synapses", 2),
+        ("from synapses select count(*);", 2),
+        ("with query as (select 7 as copied) select copied from query", 7),
+        ("values (3), (4)", 3),
+        ("select 1; select 2", 2),
+        ("show tables", "release"),
+        ("describe synapses", "synapse_id"),
+        ("summarize synapses", "synapse_id"),
+        ("table synapses order by all", "a"),
+        ("pivot (select 'x' as name, 5 as number) on name using sum(number)", 5),
+        ("explain select 1", "physical_plan"),
+        ("explain analyze select 1", "analyzed_plan"),
+        ("select 'to copy (a) query(b)' -- copy", "to copy (a) query(b)"),
+        ('select 1 as "copy", 2 as \u00e4', 1),
+        ("select $$copy$$", "copy"),
+        ("/* copy /* from */ query (1) */ select 8", 8),
+        ("select count(*) from range(1000) t(i) join generate_series(1, 3) on true", 3000),
+        ("select unnest([9])", 9),
+        ("select count(*) from duckdb_columns() where table_name = 'none'", 0),
+        ("create temp table kept as select 6 as n; select n from kept", 6),
+        ("set variable n = 4; select getvariable('n')", 4),
+    ],
+)
+def test_questions_are_answered_as_before(closed: Closed, query: str, first: object) -> None:
+    assert closed.warehouse.sql(query).iloc[0, 0] == first
+    closed.assert_as_before()
+
+
+def test_parameters_are_values_and_no_sql(closed: Closed) -> None:
+    word = "'); copy (select 1) to 'out'; select ('"
+    assert closed.warehouse.sql("select ? as word", [word])["word"].tolist() == [word]
+    assert closed.warehouse.sql("use memory").empty
+    closed.assert_as_before()
+
+
+def test_a_large_sort_still_goes_to_disk(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    small: Callable[..., Any] = functools.partial(duckdb.connect, config={"memory_limit": "60MB", "threads": 1})
+    monkeypatch.setattr(duckdb, "connect", small)
+    with Warehouse(closed.warehouse._store) as warehouse:
+        rows = warehouse.sql(
+            "select a, b from (select range as a, hash(range) as b from range(6_000_000)) order by b, a limit 1 offset 3_000_000"
+        )
+        assert len(rows) == 1
+        assert list((closed.folder / ".tmp").iterdir())
+        with pytest.raises(duckdb.Error):
+            warehouse.sql("copy (select 1) to '.tmp/a.csv' (format csv)")
+        with pytest.raises(duckdb.Error):
+            warehouse.sql("export database '.tmp/a'")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "true); copy (select 1) to 'OUT'; select (1",
+        "true); copy (select 1) to 'OWN' OVERWRITE; select (s.synapse_id",
+        "true; copy (select 1) to 'OUT'",
+        "true) union all select s.synapse_id from labelled_synapses s where (true",
+        "true) or (true",
+        "true) -- ",
+        "true /*",
+        "true order by 1",
+        "true, false",
+        "",
+        "s.synapse_id in (select word from read_csv('FILE'))",
+        "s.synapse_id in (from 'FILE')",
+        "exists (from read_text('FILE'))",
+        "exists (with a as (copy (select 1) to 'OWN' OVERWRITE) from a)",
+        "exists (from json_execute_serialized_sql(json_serialize_sql('with a as (copy (select 1) to ''OWN'' OVERWRITE) from a')))",
+        "exists (from query('select 1'))",
+        "s.nothing = 1",
+        "exists (from read_csv('HTTP/a.csv'))",
+        "set threads = 1",
+        "exists (from points)",
+    ],
+)
+def test_a_condition_is_no_more_than_that(finished_lab: Lab, tmp_path: Path, where: str) -> None:
+    own, out = finished_lab.store.warehouse_path, tmp_path / "out"
+    private = tmp_path / "private.csv"
+    private.write_text("word\ns3cret\n")
+    before = own.read_bytes()
+    places = {"OVERWRITE": "(format parquet, use_tmp_file false)", "OWN": own, "OUT": out, "FILE": private}
+    for name, place in {**places, "HTTP": "http://127.0.0.1:9"}.items():
+        where = where.replace(name, str(place))
+    with open_warehouse("tiny", finished_lab.root) as warehouse:
+        with pytest.raises(BadInput, match="where") as error:
+            warehouse.similar("s010", where=where)
+        assert len(warehouse.similar("s010", k=3)) == 3
+    assert "\n" not in str(error.value)
+    assert "s3cret" not in str(error.value)
+    assert own.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["private.csv"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "true -- all",
+        "s.target = 'gaba' and s.synapse_id in (select synapse_id from clusters) /* copy */",
+        "s.target = 'gaba' or s.target = 'copy'",
+        "exists (from synapses x where x.synapse_id = s.synapse_id)",
+    ],
+)
+def test_conditions_are_taken_as_before(warehouse: Warehouse, where: str) -> None:
+    found = warehouse.similar("s010", k=72, where=where)
+    assert len(found) > 10
+    assert set(found["target"]) == ({"gaba"} if "gaba" in where else set(found["target"]))
+
+
+LOOKED_AT = set(
+    """
+    add_parquet_key arrow_scan arrow_scan_dumb checkpoint collations copy_database create_external_resource
+    database_list database_size deregister_external_resource destroy_external_resource extension_versions
+    force_checkpoint functions generate_series glob icu_calendar_names import_database json_each
+    json_execute_serialized_sql json_tree metadata_info pandas_scan pg_timezone_names platform python_arrow_scan
+    python_map_function query query_table range register_external_resource register_external_resource_type repeat
+    repeat_row seq_scan show show_databases show_tables show_tables_expanded sniff_csv storage_info summary
+    table_info test_all_types test_vector_types truncate_duckdb_logs unnest user_agent verify_parallelism version
+    which_secret
+    """.split()  # noqa: SIM905
+)
+
+
+def test_every_function_of_duckdb_that_gives_a_table_was_looked_at() -> None:
+    """A new one may run a text as SQL: look at it, and at `check_question`, before it is added here."""
+    found = duckdb.connect().execute(
+        "select distinct function_name from duckdb_functions() where function_type in ('table', 'pragma') order by 1"
+    )
+    names = {name for (name,) in found.fetchall()}
+    harmless = {
+        name for name in names if name.startswith(("duckdb_", "pragma_", "read_", "parquet_", "disable_", "enable_"))
+    }
+    assert names - harmless <= LOOKED_AT

@@ -1,0 +1,91 @@
+"""Environment variables in a dataset file: filled in where the field is declared a `Location`, and nowhere else.
+
+The rest of a dataset is shown, in the Dagster UI and the explorer, and a variable may hold a password.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from synapse_assets.schema import BadInput
+
+
+class _Use(Enum):
+    LOCATION = "a path or address"
+    TEXT = "words for people"
+
+
+# A path of files or the address of a server: what differs between machines, so ${NAME} is the environment variable NAME.
+Location = Annotated[str, _Use.LOCATION]
+# Words for people, shown as they are written.
+FreeText = Annotated[str, _Use.TEXT]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def filled_in(content: dict[Any, Any], model: type[BaseModel], variables: Mapping[str, str]) -> Any:
+    """The plain values of a file that `model` describes, `${NAME}` and `${NAME:-text}` replaced in every `Location`.
+
+    Raises BadInput naming the field where a variable is not set, or where one is named elsewhere than in a `Location` or
+    `FreeText`, in a key too. What `model` has no field for stays as it is: validating refuses it.
+    """
+    return _filled_in(content, [model], variables, "")
+
+
+def _filled_in(value: Any, kinds: list[Any], variables: Mapping[str, str], where: str) -> Any:
+    if isinstance(value, str) and _Use.LOCATION in kinds:
+        return _VARIABLE.sub(lambda match: _value(match, variables, where), value)
+    if isinstance(value, str) and kinds and _Use.TEXT not in kinds:
+        _refuse_variable(value, where)
+    if isinstance(value, list):
+        inner = list(_kinds(item for kind in kinds if get_origin(kind) in (list, tuple) for item in get_args(kind)))
+        return [_filled_in(item, inner, variables, f"{where}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, dict):
+        filled = {}
+        for key, item in value.items():
+            at = f"{where}.{key}".lstrip(".")
+            _refuse_variable(str(key), at)
+            filled[key] = _filled_in(item, list(_kinds(_declared(kinds, key))), variables, at)
+        return filled
+    return value
+
+
+def _declared(kinds: Iterable[Any], key: object) -> Iterator[Any]:
+    """How what lies under that key is declared, by any of the kinds that may stand there."""
+    for kind in kinds:
+        if get_origin(kind) is dict:
+            yield get_args(kind)[1]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel) and key in kind.model_fields:
+            field = kind.model_fields[str(key)]
+            yield from (field.annotation, *field.metadata)
+
+
+def _kinds(declared: Iterable[Any]) -> Iterator[Any]:
+    """What may stand in a field: its types, each of a union, and what `Annotated` says of them."""
+    for one in declared:
+        if get_origin(one) in (Annotated, Union, UnionType):
+            yield from _kinds(get_args(one))
+        else:
+            yield one
+
+
+def _value(match: re.Match[str], variables: Mapping[str, str], where: str) -> str:
+    name, default = match.groups()
+    if default is not None and "${" in default:
+        raise BadInput(f"{where}: the default of ${{{name}}} names a variable, which is not filled in: write it out")
+    if name in variables:
+        return variables[name]
+    if default is None:
+        raise BadInput(f"{where} names ${{{name}}}, but the environment variable {name} is not set")
+    return str(default)
+
+
+def _refuse_variable(text: str, where: str) -> None:
+    if match := _VARIABLE.search(text):
+        raise BadInput(
+            f"{where} names ${{{match[1]}}}, but variables are filled in only in paths and addresses: write the value itself"
+        )

@@ -1,0 +1,334 @@
+"""One question to a server over http(s): answered in a time known beforehand, and by a server that was meant.
+
+Which files are asked for and how a failure is told belongs to `fetching`, and to whoever else asks.
+"""
+
+import http.client
+import io
+import ipaddress
+import re
+import socket
+import string
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NoReturn
+from urllib.error import HTTPError, URLError
+
+MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PORTS = {"http": 80, "https": 443}
+# Where Python's `is_global` says too much: addresses of protocols, and those of IPv6 beyond what is given out.
+_NO_PUBLIC_IPV4 = ipaddress.IPv4Network("192.0.0.0/24")
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+_Server = tuple[str, int]  # host and port
+_Place = tuple[Any, ...]  # what a socket connects to: IP address, port, and more for IPv6
+
+
+class TooSlowError(TimeoutError):
+    """A server that does not do in time what it was asked."""
+
+
+def is_address(path: str) -> bool:
+    """Whether that is an http(s) address rather than a path."""
+    return re.match(r"https?://", path, re.IGNORECASE) is not None
+
+
+def shown_address(address: str) -> str:
+    """A path, or an address as it may be shown and stored: without a user, password or query, which may be secret."""
+    if not is_address(address):
+        return address
+    return re.sub(r"[?#].*", "?...", re.sub(r"//[^/?#]*@", "//", address), flags=re.DOTALL)
+
+
+def is_public(ip: str) -> bool:
+    """Whether an IP address is one of the internet: not of this machine, of its network, or of a private one."""
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        nat64 = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
+        inner = found.ipv4_mapped or found.sixtofour or nat64
+        if inner is None:
+            return found in _PUBLIC_IPV6 and found.is_global
+        found = inner
+    return found.is_global and not found.is_multicast and found not in _NO_PUBLIC_IPV4
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The server of an http(s) address. Raises ValueError where it has none, or a user or password, which are not sent."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("it is no http(s) address") from None
+    if not host or "@" in parts.netloc or parts.scheme not in _PORTS:
+        raise ValueError("it is no http(s) address")
+    return host, _PORTS[parts.scheme] if port is None else port
+
+
+class Patience:
+    """How long a server is waited for: `silence_s` for its next sign of life, `whole_s` for everything, from now or from `since`
+    of `time.monotonic` on. After `keep_up` there is no end while enough comes.
+    """
+
+    def __init__(self, silence_s: float, whole_s: float, since: float | None = None) -> None:
+        self._silence_s, self._whole_s = silence_s, whole_s
+        self._bytes_per_s: float | None = None
+        self._waited_until = time.monotonic()
+        self._end = (self._waited_until if since is None else since) + whole_s
+
+    def keep_up(self, bytes_per_s: float, first_s: float) -> None:
+        """From now on so many bytes have to come in a second; what is missing or above is made up for within `first_s`."""
+        self._bytes_per_s, self._whole_s = bytes_per_s, first_s
+        self._waited_until = time.monotonic()
+        self._end = self._waited_until + first_s
+
+    def left_s(self) -> float:
+        """Seconds that may be waited now. Raises TooSlowError if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            if self._bytes_per_s is not None:
+                raise TooSlowError(f"it sends less than {self._bytes_per_s / 1000:g} kB a second")
+            raise TooSlowError(f"it takes longer than {self._whole_s:g} s")
+        return min(self._silence_s, left)
+
+    @contextmanager
+    def waiting(self, connection: socket.socket) -> Iterator[None]:
+        """Around one wait for a socket. Raises TimeoutError for silence, TooSlowError at the end."""
+        if self._bytes_per_s is not None:
+            # What was done meanwhile, such as writing to a slow disk, is not the server's time.
+            self._end += time.monotonic() - self._waited_until
+        connection.settimeout(self.left_s())
+        try:
+            yield
+        except TimeoutError:
+            self.left_s()
+            raise
+        finally:
+            self._waited_until = time.monotonic()
+
+    def received(self, count: int) -> None:
+        """So many bytes have come."""
+        if self._bytes_per_s is not None:
+            self._end = min(self._end + count / self._bytes_per_s, time.monotonic() + self._whole_s)
+
+
+@contextmanager
+def opened(
+    address: str,
+    patience: Patience,
+    method: str = "GET",
+    content: bytes | None = None,
+    content_type: str | None = None,
+) -> Iterator[Any]:
+    """The answer of an http(s) address, with `headers`, `read`, and the `url` that it came from; asked through the proxies that
+    the environment names.
+
+    A redirect of GET or HEAD is followed to the same host and port, or to a public address; what counts is the address that is
+    connected to, not its name. A proxy looks names up by itself: there, all addresses that the name has here must be public.
+    Raises HTTPError for another answer than success, OSError where none comes (TooSlowError: not in time), and ValueError for what is
+    no address, and for a redirect elsewhere.
+    """
+    headers = {"User-Agent": "synapse-assets", **({"Content-Type": content_type} if content_type else {})}
+    url = urllib.parse.quote(address, safe="%/:?=&#+,;@!$'()*[]~")
+    way = _Way(url, patience)
+    for _ in range(1 + MOST_REDIRECTS):
+        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 -- `_Way` asks http(s) only
+        try:
+            answer = way.opener.open(request)
+        except HTTPError as error:
+            error.close()
+            target = error.headers.get("Location")
+            if target is None or error.code not in _REDIRECTS or method not in ("GET", "HEAD"):
+                raise
+        except URLError as error:
+            raise error.reason if isinstance(error.reason, OSError) else error from None
+        else:
+            with answer:
+                yield answer
+            return
+        # What a HEAD leads to is asked for with GET and left after its headers: not every server allows HEAD.
+        url, method = way.redirected(url, target), "GET"
+    raise ValueError(f"it leads from address to address, more than {MOST_REDIRECTS} times")
+
+
+class _Way:
+    """From the address that was given to where its redirects lead: who may be connected to."""
+
+    def __init__(self, url: str, patience: Patience) -> None:
+        self._patience = patience
+        self._given = self._server = host_and_port(url)
+        self._given_place: _Place | None = None
+        self._leads_to = ""  # as it may be shown; empty at the address that was given
+        self.opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(),
+            _Handler(self, patience),
+            urllib.request.UnknownHandler(),
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+        ):
+            self.opener.add_handler(handler)
+
+    def redirected(self, url: str, target: str) -> str:
+        """The address that a redirect from `url` names. Raises ValueError if it is none that can be asked."""
+        try:
+            # http.client reads headers as Latin-1: so this quotes the bytes that were sent.
+            url = urllib.parse.urljoin(url, urllib.parse.quote(target, safe=string.punctuation, encoding="latin-1"))
+            server = host_and_port(url) if is_address(url) else None
+        except ValueError:
+            raise ValueError("it leads to something that is no address") from None
+        if server is None:
+            raise ValueError("it leads to an address that is not http(s)")
+        if "%" in server[0]:
+            raise ValueError("it leads to something that is no address")  # it hides its host
+        self._server, self._leads_to = server, shown_address(url)
+        return url
+
+    def connect(self, server: _Server, *_: object) -> socket.socket:
+        """A connection to that host and port, which are those of the address where the way is now."""
+        places = [place for place in _looked_up(server, self._patience) if self._may_reach(place[-1])]
+        if not places:
+            self._refuse()
+        connection = _connected(places, self._patience)
+        if not self._leads_to:
+            self._given_place = connection.getpeername()[:2]
+        return connection
+
+    def connect_proxy(self, proxy: _Server, *_: object) -> socket.socket:
+        """A connection to a proxy, to ask it for the address where the way is now."""
+        if self._leads_to and self._server != self._given:
+            try:
+                places = _looked_up(self._server, self._patience)
+            except socket.gaierror:
+                self._refuse()
+            if not all(is_public(place[-1][0]) for place in places):
+                self._refuse()
+        return _connected(_looked_up(proxy, self._patience), self._patience)
+
+    def _may_reach(self, place: _Place) -> bool:
+        if not self._leads_to or is_public(place[0]):
+            return True
+        return self._server == self._given and place[:2] == self._given_place
+
+    def _refuse(self) -> NoReturn:
+        raise ValueError(f"it leads to {self._leads_to}, no public address: give that address itself if it is meant")
+
+
+def _looked_up(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
+    """What `socket.getaddrinfo` says of a host and port. Raises TooSlowError where that takes too long: it cannot be broken off."""
+    found: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(*server, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    left_s = patience.left_s()
+    thread = threading.Thread(target=look_up, name="look up", daemon=True)
+    thread.start()
+    thread.join(left_s)
+    if not found:
+        raise TooSlowError("its name is not found in time")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    places: list[tuple[Any, ...]] = found[0]
+    return places
+
+
+def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
+    """A connection to the first of the addresses that accepts one, as `_looked_up` gives them."""
+    failed = OSError("its name has no address")
+    for family, kind, protocol, _, place in places:
+        connection = socket.socket(family, kind, protocol)
+        try:
+            with patience.waiting(connection):
+                connection.connect(place)
+            connection.settimeout(patience.left_s())  # for what TLS says first
+            return connection
+        except OSError as error:
+            connection.close()
+            failed = error
+    raise failed
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """http and https of urllib, by our own connections."""
+
+    def __init__(self, way: _Way, patience: Patience) -> None:
+        super().__init__()
+        self._way, self._patience = way, patience
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self._open(_Connection, request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self._open(_SecureConnection, request)
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def _open(self, kind: Any, request: urllib.request.Request) -> http.client.HTTPResponse:
+        through_proxy = request.has_proxy() or getattr(request, "_tunnel_host", None) is not None
+        connect = self._way.connect_proxy if through_proxy else self._way.connect
+        return self.do_open(partial(kind, connect=connect, patience=self._patience), request)
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose every wait is one of a `Patience`."""
+
+    def __init__(self, host: str, *, connect: Callable[..., socket.socket], patience: Patience, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._patience = patience
+        self._create_connection = connect
+        self.response_class = partial(_Answer, patience)  # type: ignore[assignment]
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except TimeoutError:
+            self._patience.left_s()
+            raise
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        with self._patience.waiting(self.sock):
+            super().send(data)
+
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same with TLS, and the server's certificate checked."""
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, patience: Patience, connection: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(connection, *args, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Received(connection, patience))
+
+
+class _Received(io.RawIOBase):
+    """What a socket receives. `socket.makefile` alone would give each byte the whole time anew."""
+
+    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+        self._connection, self._patience = connection, patience
+        self._stream = connection.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        with self._patience.waiting(self._connection):
+            count = self._stream.readinto(buffer)
+        self._patience.received(count or 0)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,0 +1,199 @@
+"""Dagster's home: its owner's alone, whoever shares the data; and what a command says of one that it cannot use."""
+
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from synapse_assets.cli import app, prepare_home
+from synapse_assets.schema import BadInput
+from synapse_assets.settings import Settings
+
+NOBODY = 65_534
+AS_ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data root as a lab shares it by group; what `prepare_home` puts in the environment is taken back."""
+    for name in ("DAGSTER_HOME", "SYNAPSE_DATA_ROOT", "SYNAPSE_LOCAL_ROOT", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    root = tmp_path / "data"
+    root.mkdir()
+    root.chmod(0o2775)
+    monkeypatch.setenv("SYNAPSE_DATA_ROOT", str(root))
+    monkeypatch.setenv("SYNAPSE_LOCAL_ROOT", str(root))
+    monkeypatch.chdir(tmp_path)
+    old = os.umask(0o002)
+    yield root
+    os.umask(old)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode) & 0o777
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): mode(path) for path in (folder, *folder.rglob("*")) if not path.is_symlink()}
+
+
+def test_a_new_home_is_its_owners_alone(root: Path) -> None:
+    home = prepare_home(Settings())
+    assert modes(root) == {".": 0o775, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
+    assert "concurrency" in (home / "dagster.yaml").read_text()
+    assert os.environ["DAGSTER_HOME"] == str(home) == str(root / ".dagster")
+
+
+def test_the_home_of_an_older_installation_is_closed_with_what_lies_in_it(root: Path, tmp_path: Path) -> None:
+    home = root / ".dagster"
+    (home / "history" / "runs").mkdir(parents=True)
+    (home / "storage").mkdir()
+    kept = {
+        "history/runs.db": 0o664,
+        "history/runs/a.db": 0o666,
+        "storage/log": 0o444,
+        "program": 0o775,
+        "dagster.yaml": 0o644,
+    }
+    for name, permissions in kept.items():
+        (home / name).write_text("old")
+        (home / name).chmod(permissions)
+    table, shared = root / "table.parquet", tmp_path / "shared"
+    table.write_text("rows")
+    table.chmod(0o664)
+    shared.mkdir()
+    (shared / "logs").write_text("lines")
+    shared.chmod(0o777)
+    (home / "logs").symlink_to(shared)
+    (home / "gone").symlink_to(tmp_path / "nowhere")
+    (home / ".dagster.yaml.1").write_text("unfinished")
+    for folder in (home, home / "history", home / "history" / "runs", home / "storage"):
+        folder.chmod(0o777)
+    prepare_home(Settings())
+    assert modes(home) == {
+        ".": 0o700,
+        "history": 0o700,
+        "history/runs": 0o700,
+        "storage": 0o700,
+        "history/runs.db": 0o600,
+        "history/runs/a.db": 0o600,
+        "storage/log": 0o400,
+        "program": 0o700,
+        "dagster.yaml": 0o600,
+        ".dagster.yaml.1": 0o600,
+    }
+    assert (home / "history" / "runs.db").read_text() == "old"
+    assert (mode(table), mode(shared), mode(shared / "logs")) == (0o664, 0o777, 0o664)
+    before = modes(root)
+    prepare_home(Settings())
+    assert modes(root) == before
+
+
+def test_runs_write_what_a_lab_shares_as_before(root: Path) -> None:
+    prepare_home(Settings())
+    (root / "table.parquet").write_text("rows")
+    assert mode(root / "table.parquet") == 0o664
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can be somebody else")
+def test_nobody_else_reads_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        log = Path(folder) / ".dagster" / "run.log"
+        log.parent.mkdir()
+        log.write_text("s3cret")
+
+        def looked() -> subprocess.CompletedProcess[str]:
+            command = ["cat", str(log)]
+            return subprocess.run(command, user=NOBODY, group=NOBODY, capture_output=True, text=True, check=False)
+
+        assert looked().stdout == "s3cret"
+        monkeypatch.setenv("SYNAPSE_LOCAL_ROOT", folder)
+        prepare_home(Settings())
+        assert "Permission denied" in looked().stderr
+        assert looked().stdout == ""
+
+
+def foreign(home: Path, kind: str, folder: Path) -> None:
+    """Somebody else's folder in the place of the home."""
+    if kind == "folder":
+        home.mkdir()
+        os.chown(home, NOBODY, NOBODY)
+    elif kind == "link to theirs":
+        home.symlink_to("/" if not AS_ROOT else folder)
+        if AS_ROOT:
+            os.chown(folder, NOBODY, NOBODY)
+    else:
+        home.symlink_to(folder)
+        os.lchown(home, NOBODY, NOBODY)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to theirs", "their link to ours"])
+@pytest.mark.parametrize(
+    "command", ["materialize", "serve webserver", "serve code", "serve daemon", "ui", "promote a b"]
+)
+def test_a_home_of_somebody_else_is_refused_in_one_sentence(
+    root: Path, tmp_path: Path, kind: str, command: str
+) -> None:
+    if not AS_ROOT and kind != "link to theirs":
+        pytest.skip("only root can give a folder away")
+    home, folder = root / ".dagster", tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "file").write_text("text")
+    folder.chmod(0o775)
+    foreign(home, kind, folder)
+    before = modes(tmp_path) if AS_ROOT else {}
+    with pytest.raises(BadInput, match="belongs to"):
+        prepare_home(Settings())
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 2
+    assert result.output.count("\n") == 1
+    assert f"{home}, the folder of the run history, belongs to " in result.output
+    assert "set SYNAPSE_LOCAL_ROOT to a folder of your own" in result.output
+    assert not AS_ROOT or modes(tmp_path) == before
+
+
+def test_the_way_out_works(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / ".dagster").symlink_to("/" if not AS_ROOT else tmp_path / "gone")
+    with pytest.raises(BadInput):
+        prepare_home(Settings())
+    monkeypatch.setenv("SYNAPSE_LOCAL_ROOT", str(tmp_path / "mine"))
+    assert prepare_home(Settings()) == tmp_path / "mine" / ".dagster"
+    assert mode(tmp_path / "mine" / ".dagster") == 0o700
+
+
+@pytest.mark.parametrize("kind", ["file", "root is a file", "broken link"])
+def test_a_home_that_cannot_be_made_is_told_in_one_sentence(root: Path, kind: str) -> None:
+    if kind == "file":
+        (root / ".dagster").write_text("text")
+    elif kind == "broken link":
+        (root / ".dagster").symlink_to(root / "gone" / "deeper")
+    else:
+        root.rmdir()
+        root.write_text("text")
+    result = CliRunner().invoke(app, ["materialize"])
+    assert result.exit_code == 2
+    assert result.output.count("\n") == 1
+    assert "cannot be made: " in result.output
+    assert "set SYNAPSE_LOCAL_ROOT to a folder of your own" in result.output
+
+
+@pytest.mark.skipif(AS_ROOT, reason="root may write everywhere")
+def test_a_root_without_the_right_to_write_is_told_in_one_sentence(root: Path) -> None:
+    root.chmod(0o555)
+    with pytest.raises(BadInput, match="cannot be made: Permission denied"):
+        prepare_home(Settings())
+
+
+def test_other_bad_input_is_one_sentence_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNAPSE_DATASETS", "nothing")
+    for command in ("explore", "materialize", "promote nothing encoder"):
+        result = CliRunner().invoke(app, command.split())
+        assert result.exit_code == 2, command
+        assert "no dataset 'nothing'" in result.output
+        assert result.output.count("\n") == 1
