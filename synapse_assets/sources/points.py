@@ -19,6 +19,7 @@ from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import known_classes, only_class
 from synapse_assets.sources.values import (
     Place,
+    coordinates,
     figures,
     identifiers,
     numbers,
@@ -152,7 +153,7 @@ class Conversion:
             first, second, third = positions(batch.column(source.columns.position), place)
             return (first, second, third) if source.axis_order == "xyz" else (third, second, first)
         names = (self._columns[axis] for axis in _AXES)
-        x, y, z = (numbers(batch.column(name), Place(source.path, name, rows)) for name in names)
+        x, y, z = (coordinates(batch.column(name), Place(source.path, name, rows)) for name in names)
         return x, y, z
 
     def _made_ids(
@@ -165,7 +166,9 @@ class Conversion:
         """Ids made of the columns that the source names, else of position, neuron and partner: the same in every order of rows."""
         source = self._source
         if source.id_from:
-            parts = [figures(batch.column(name), Place(source.path, name, rows)) for name in source.id_from]
+            parts = [
+                figures(batch.column(name), Place(source.path, name, rows), of_ids=True) for name in source.id_from
+            ]
         else:
             parts = [figures(axis, Place(source.path, name, rows)) for axis, name in zip(own, _AXES, strict=True)]
             # Several partners at one site are several synapses.

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from synapse_assets.schema import BadInput
 
-# Below it every integer is exact in a float64.
+# Below it every integer is exact in a float64; and of each width in bits, the power of two.
 EXACT_IN_FLOAT64 = 2**53
+_EXACT_POWER = {16: 11, 32: 24, 64: 53}
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,22 @@ def numbers(values: pa.Array, place: Place) -> pa.Array:
     return _cast(_plain(values), pa.float64(), place, "is no number")
 
 
+def coordinates(values: pa.Array, place: Place) -> pa.Array:
+    """As `numbers`. Raises BadInput also for half precision where it rounds by a unit and more."""
+    values = _plain(values)
+    if pa.types.is_float16(values.type):
+        _refuse_rounded(values, place, "coordinates")
+    return numbers(values, place)
+
+
 def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
     """As int64; empty text and NaN become null, and pandas' '10814.0' is 10814. Raises BadInput at the first other value."""
     values = _plain(values)
     if pa.types.is_floating(values.type):
         values = _whole_floats(values, place)
     if not pa.types.is_string(values.type):
+        if pa.types.is_boolean(values.type) or pa.types.is_temporal(values.type):
+            raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is not a whole number")
         return _cast(values, pa.int64(), place, "is not a whole number of 64 bits")
     try:
         return values.cast(pa.int64())
@@ -75,11 +86,16 @@ def text(values: pa.Array, place: Place) -> pa.Array:
     return _empty_as_null(_cast(values, pa.string(), place, "is no text"))
 
 
-def figures(values: pa.Array, place: Place) -> pa.Array:
-    """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are."""
+def figures(values: pa.Array, place: Place, *, of_ids: bool = False) -> pa.Array:
+    """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are.
+
+    of_ids: ids are made of them, so that floats which may have been rounded are refused. Raises BadInput like `text`.
+    """
     values = _plain(values)
     if not pa.types.is_floating(values.type):
         return text(values, place)
+    if of_ids:
+        _refuse_rounded(values, place)
     values = values.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), EXACT_IN_FLOAT64))
     digits = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
@@ -103,7 +119,7 @@ def positions(values: pa.Array, place: Place) -> tuple[pa.Array, pa.Array, pa.Ar
         raise BadInput(f"{place.at(wrong)}: {values[wrong].as_py()} is no position of three numbers")
     flat = pc.list_flatten(values)
     rows = np.repeat(np.asarray(place.rows), 3)
-    triples = numbers(flat, Place(place.file, place.column, rows)).to_numpy(zero_copy_only=False).reshape(-1, 3)
+    triples = coordinates(flat, Place(place.file, place.column, rows)).to_numpy(zero_copy_only=False).reshape(-1, 3)
     first, second, third = (pa.array(np.ascontiguousarray(triples[:, axis])) for axis in range(3))
     return first, second, third
 
@@ -126,15 +142,28 @@ def _empty_as_null(values: pa.Array) -> pa.Array:
 
 def _whole_floats(values: pa.Array, place: Place) -> pa.Array:
     """Floating-point ids as int64; NaN becomes null."""
-    found = values.to_numpy(zero_copy_only=False)
-    with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero((np.abs(found) >= EXACT_IN_FLOAT64) | ((found != np.floor(found)) & ~np.isnan(found)))
+    found = _refuse_rounded(values, place)
+    wrong = np.flatnonzero((found != np.floor(found)) & ~np.isnan(found))
     if wrong.size:
         raise BadInput(
-            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is rounded (2^53 or "
-            "more) or not whole: export the column as integers or text"
+            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is not whole: export "
+            "the column as integers or text, or name another one"
         )
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values).cast(pa.int64())
+    return pa.array(found, pa.float64(), from_pandas=True).cast(pa.int64())
+
+
+def _refuse_rounded(values: pa.Array, place: Place, what: str = "identifiers") -> np.ndarray:
+    """Floating-point numbers as float64, null as NaN. Raises BadInput at the first that is too large to be exact in their width."""
+    bits = values.type.bit_width
+    found: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(np.abs(found) >= 2 ** _EXACT_POWER[bits])
+    if wrong.size:
+        raise BadInput(
+            f"{place.at(int(wrong[0]))} holds {what} as floating-point numbers of {bits} bits, which are exact below "
+            f"2^{_EXACT_POWER[bits]} only, and {found[wrong[0]]:.16g} may have been rounded: export the column as integers or text"
+        )
+    return found
 
 
 def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: pa.Array | None = None) -> pa.Array:
