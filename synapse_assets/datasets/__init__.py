@@ -66,6 +66,10 @@ __all__ = [
 ]
 
 
+# Targets that say nothing of what the classes are.
+_SAYS_NOTHING = frozenset({"", "class", "classes", "label", "labels", "target"})
+
+
 class EncoderChoice(Frozen):
     """How tiles become vectors."""
 
@@ -125,7 +129,9 @@ class EmDataset(Dataset):
         False, description="Cut tiles although the alignment check reads the coordinates differently."
     )
     target: str = Field(
-        "class", description="What the target column means in this dataset, for instance 'neurotransmitter'."
+        "class",
+        description="What the target column means in this dataset, for instance 'neurotransmitter'. Short names of transmitters "
+        "(ACH, SER) become the long ones unless it says something else.",
     )
     grouping: list[
         Literal["neuron_id", "hemilineage", "cell_type", "section", "object_id", "brain_region", "volume"]
@@ -136,6 +142,19 @@ class EmDataset(Dataset):
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )
+
+    @property
+    def target_is_said(self) -> bool:
+        """Whether the dataset file says what its classes are."""
+        return self.target.strip().casefold() not in _SAYS_NOTHING
+
+    @property
+    def names_transmitters(self) -> bool:
+        """Whether the classes are neurotransmitters, as far as is known: the dataset file says so, or does not say what they are."""
+        return (
+            not self.target_is_said
+            or re.search(r"transmitter|(?<![a-z])nts?(?![a-z])", self.target.casefold()) is not None
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> "EmDataset":

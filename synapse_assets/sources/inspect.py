@@ -25,6 +25,7 @@ from synapse_assets.sources.points import Conversion
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.samples import Sample, take_sample
 from synapse_assets.sources.tally import Tally
+from synapse_assets.sources.transmitters import ClassNames
 from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place, identifiers, numbers, positions, text
 
 # Formats of Synister by what the objects of their JSON files have; the others are known by `recognise` in their YAML.
@@ -361,7 +362,8 @@ class _Look:
                 NeuronTable.model_validate(filled)
                 return
             volume = VolumeSpec(kind="images", url="unused", voxel_size_nm=(1, 1, 1))
-            conversion = Conversion(PointsSource.model_validate(filled), volume, RegionNames("UNASSIGNED"), Tally())
+            points = PointsSource.model_validate(filled)
+            conversion = Conversion(points, volume, RegionNames("UNASSIGNED"), ClassNames(), Tally())
             first_row = 1
             for batch in self.sample.table.combine_chunks().to_batches():
                 conversion.table(batch, first_row)

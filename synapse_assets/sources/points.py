@@ -16,7 +16,7 @@ from synapse_assets.sources.files import open_table
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
-from synapse_assets.sources.transmitters import known_classes, only_class
+from synapse_assets.sources.transmitters import ClassNames, only_class
 from synapse_assets.sources.values import (
     Place,
     coordinates,
@@ -31,13 +31,15 @@ from synapse_assets.sources.values import (
 _AXES = ("x", "y", "z")
 
 
-def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+def read(
+    source: PointsSource, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` from one file, in nm of the source's own space; rows left out are counted in `tally`.
 
     Raises BadInput naming file, column and row, NoRows where the file has no rows or none is left.
     """
     file = open_table(source.path, source.header, source.table)
-    conversion = Conversion(source, volume, regions, tally)
+    conversion = Conversion(source, volume, regions, classes, tally)
     file.require(conversion.uses)
     seen = kept = 0
     for batch in file.batches(conversion.uses.values(), conversion.as_numbers):
@@ -55,8 +57,10 @@ def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: 
 class Conversion:
     """How batches of one source's own columns become `schema.SYNAPSE_TABLE`."""
 
-    def __init__(self, source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> None:
-        self._source, self._regions, self._tally = source, regions, tally
+    def __init__(
+        self, source: PointsSource, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+    ) -> None:
+        self._source, self._regions, self._classes, self._tally = source, regions, classes, tally
         self._voxel_size_nm = source.voxel_size_nm or volume.voxel_size_nm
         self._columns: dict[str, str] = {
             use: name for use, name in source.columns.model_dump().items() if name is not None
@@ -112,7 +116,7 @@ class Conversion:
         if "target" not in columns and source.target_value is not None:
             columns["target"] = _repeated(source.target_value, count)
         if "target" in columns:
-            columns["known_classes"] = known_classes(columns["target"], source.class_names)
+            columns["known_classes"] = self._classes.known(columns["target"], source.class_names)
             columns["target"] = only_class(columns["known_classes"])
         columns["volume"] = _repeated(source.volume, count)
         return checked_synapses(columns, source.name, source.path, rows)
