@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
 from synapse_assets.datasets.sources import NeuronTable, PointsSource, fill_in_format, format_names, read_format
 from synapse_assets.datasets.volumes import VolumeSpec
+from synapse_assets.datasets.yaml_text import as_yaml
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.guesses import columns_by_name, position_columns, scale_of
 from synapse_assets.sources.neuropils import neuropil
@@ -350,7 +350,7 @@ class _Look:
 
     def _yaml(self, fields: Mapping[str, Any], format_: str | None, part: str) -> str:
         about = read_format(format_)["about"] if format_ in format_names() else ""
-        lines = [f"{key}: {_flow(value)}" for key, value in fields.items()]
+        lines = [f"{key}: {as_yaml(value)}" for key, value in fields.items()]
         lines += [hint for name, hint in _ASKED.items() if name in about]
         return f"{part}:\n  - " + "\n    ".join(lines) + "\n"
 
@@ -397,12 +397,6 @@ def _type(values: pa.ChunkedArray) -> str:
             continue
         return shown
     return "text"
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    line: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
-    return line.removesuffix("...\n").strip()
 
 
 def _size(count: float) -> str:

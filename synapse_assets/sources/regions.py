@@ -1,6 +1,5 @@
 """What a brain region is called: from the names that sources use to partition keys."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.datasets.yaml_text import as_yaml
 from synapse_assets.schema import BRAIN_REGIONS, BadInput
 from synapse_assets.sources.neuropils import UNASSIGNED, neuropil, neuropils
 
@@ -47,7 +47,7 @@ class RegionNames:
             if safe_region_name(key) != key:
                 raise BadInput(
                     f"{where}: '{key}' is no key of a region: at most {LONGEST_REGION_NAME} letters, digits and underscores "
-                    f"in the dataset's YAML, for instance {safe_region_name(key)}"
+                    f"in the dataset's YAML, for instance {as_yaml(safe_region_name(key))}"
                 )
         self._key_of: dict[str, str] = {}
         # By the key in lower case: the key, the name that took it, and what that name stands for (None: whatever has the key).
@@ -112,7 +112,7 @@ class RegionNames:
             )
             raise BadInput(
                 f"the regions '{its_name}' and '{name}' would {become}: give one of them another key, or both the same, in "
-                f"region_names of the dataset's YAML, for instance region_names: {{{json.dumps(name, ensure_ascii=False)}: {its_key}}}"
+                f"region_names of the dataset's YAML, for instance region_names: {as_yaml({name: its_key})}"
             )
         if its_meaning is None:
             self._taken[key.casefold()] = (key, name, meaning)
