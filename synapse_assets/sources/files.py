@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import ijson
 import numpy as np
@@ -53,15 +53,35 @@ KINDS = {
     ".sqlite3": "SQLite",
 }
 
+# A folder of a partitioned table: neuropil=EB; and what such folders are called where the value is empty.
+HIVE_FOLDER = re.compile(r"([^=]+)=(.*)", re.DOTALL)
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
 
 def open_table(path: str, header: Sequence[str] | None = None, table: str | None = None) -> "TableFile":
     """The file at `path`, its kind known by its suffix (before .gz, for text).
 
-    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file with several. Raises
-    BadInput where the file is absent, no table, or broken.
+    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file with several. The folders
+    of a partitioned table give their columns, as text (neuropil=EB/part.parquet). Raises BadInput where the file is absent, no
+    table, or broken.
     """
-    file = existing_file(path)
-    kind = kind_of(path)
+    opened = _opened(existing_file(path), kind_of(path), header, table)
+    opened.add_columns(_hive_columns(Path(path)))
+    return opened
+
+
+def _hive_columns(path: Path) -> dict[str, str | None]:
+    """The columns that the folders directly above a file give."""
+    columns: dict[str, str | None] = {}
+    for folder in path.parents:
+        match = HIVE_FOLDER.fullmatch(folder.name)
+        if match is None:
+            break
+        columns.setdefault(unquote(match[1]), None if match[2] == _HIVE_NULL else unquote(match[2]))
+    return columns
+
+
+def _opened(file: Path, kind: str, header: Sequence[str] | None, table: str | None) -> "TableFile":
     with reading(file):
         if kind in ("CSV", "TSV"):
             return _Delimited(file, kind, header)
@@ -97,10 +117,18 @@ def is_table(name: str) -> bool:
 
 
 class TableFile:
-    """A file with named columns. `names` are its columns, `kind` what sort of file it is."""
+    """A file with named columns. `names` are its columns, `own_names` those that are in the file itself, `kind` is what sort of
+    file it is."""
 
     def __init__(self, file: Path, kind: str, names: Sequence[str]) -> None:
         self.file, self.kind, self.names = file, kind, list(names)
+        self.own_names = list(names)
+        self._same_everywhere: dict[str, str | None] = {}
+
+    def add_columns(self, columns: Mapping[str, str | None]) -> None:
+        """Columns of one text (or null) for all rows, where the file has none of that name."""
+        self._same_everywhere = {name: value for name, value in columns.items() if name not in self.names}
+        self.names += self._same_everywhere
 
     def require(self, columns: Mapping[str, str]) -> None:
         """Raises BadInput naming the columns (by what they are for) that the file lacks, or has twice."""
@@ -121,8 +149,14 @@ class TableFile:
         Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
         the file is broken or a column of `as_numbers` is none.
         """
+        wanted = set(columns)
+        added = {name: value for name, value in self._same_everywhere.items() if name in wanted}
+        # Something of the file has to be read, to know how many rows it has.
+        own = sorted(wanted - set(added)) or self.own_names[:1]
         with reading(self.file):
-            for batch in self._read(sorted(set(columns)), frozenset(as_numbers)):
+            for batch in self._read(own, frozenset(as_numbers) - set(added)):
+                for name, value in added.items():
+                    batch = batch.append_column(name, pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
                 for start in range(0, batch.num_rows, 2 * BATCH_ROWS):
                     yield batch.slice(start, 2 * BATCH_ROWS)
 

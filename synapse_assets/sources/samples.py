@@ -59,7 +59,7 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
         table = table or _known_table(tables)
     opened = open_table(path, header, table)
     if opened.looks_headerless and header is None:
-        header_of, header = _known_header(len(opened.names))
+        header_of, header = _known_header(len(opened.own_names))
         opened = open_table(path, header)
     rows = _first_rows(opened)
     countable = kind != "SQLite" or file.stat().st_size <= _COUNTED_BYTES
