@@ -283,9 +283,7 @@ class _Delimited(TableFile):
                 stream,
                 read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=self._header),
                 parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=columns, column_types=types, strings_can_be_null=True
-                ),
+                convert_options=pyarrow.csv.ConvertOptions(include_columns=columns, column_types=types),
             ) as reader,
         ):
             yield from reader

@@ -26,7 +26,16 @@ from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.samples import Sample, take_sample
 from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import ClassNames
-from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place, identifiers, numbers, positions, text
+from synapse_assets.sources.values import (
+    EXACT_IN_FLOAT64,
+    NO_VALUE,
+    Place,
+    figures,
+    identifiers,
+    numbers,
+    positions,
+    text,
+)
 
 # Formats of Synister by what the objects of their JSON files have; the others are known by `recognise` in their YAML.
 _SYNISTER = {
@@ -288,11 +297,15 @@ class _Look:
 
     def _most(self, name: str, regions: bool) -> str:
         """The most frequent values of a column; of regions, how many are known neuropils."""
-        values = self.sample.table.column(name).combine_chunks()
+        values, place = self._values(name)
         if pa.types.is_list(values.type):
             values = pa.array([";".join(map(str, one or [])) for one in values.to_pylist()], pa.string())
-        counted = pc.value_counts(values.cast(pa.string()).drop_null())
-        counts = {one["values"].strip(): one["counts"] for one in counted.to_pylist() if one["values"].strip()}
+        try:
+            counted = pc.value_counts(figures(values, place).drop_null())
+        except BadInput as error:
+            self.problems.append(str(error))
+            return f"none in {name}"
+        counts = {one["values"]: one["counts"] for one in counted.to_pylist()}
         top = sorted(counts, key=lambda one: (-counts[one], one))
         shown = ", ".join(f"{one} {counts[one]:,}" for one in top[:10]) + ", ..." * (len(top) > 10)
         known = ""
@@ -374,8 +387,9 @@ class _Look:
 
 def _column_facts(name: str, values: pa.ChunkedArray) -> ColumnFacts:
     found = values.drop_null()
-    if pa.types.is_string(found.type):
-        found = found.filter(pc.not_equal(found, ""))
+    if pa.types.is_string(found.type) or pa.types.is_large_string(found.type):
+        found = pc.utf8_trim_whitespace(found)
+        found = found.filter(pc.invert(pc.is_in(found, pa.array(sorted(NO_VALUE), found.type))))
     seen = dict.fromkeys(_shown(value) for value in found.slice(0, 50).to_pylist())
     return ColumnFacts(name, _type(found), tuple(islice(seen, 3)), len(values) - len(found))
 

@@ -6,7 +6,7 @@ Predictions are not read: a class here is one that is known from elsewhere. The 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import ClassNames, only_class
-from synapse_assets.sources.values import Place, figures, identifiers
+from synapse_assets.sources.values import Place, figures, identifiers, is_one_of
 
 # What tables write where no hemilineage is known: the names of Synister's file, and the catch-all of FlyWire's annotations for
 # presumed primary neurons, born in the embryo, which share no hemilineage.
@@ -120,8 +120,8 @@ def _convert(
 ) -> pa.Table:
     rows = range(first_row, first_row + batch.num_rows)
 
-    def column(name: str) -> pa.Array:
-        return figures(batch.column(name), Place(source.path, name, rows))
+    def column(name: str, kept: Collection[str] = ()) -> pa.Array:
+        return figures(batch.column(name), Place(source.path, name, rows), kept)
 
     id_column = source.columns.neuron_id
     place = Place(source.path, id_column, rows)
@@ -130,13 +130,10 @@ def _convert(
         at = pc.index(pc.is_null(found["neuron_id"]), True).as_py()
         raise BadInput(f"{place.at(at)}: the id of the neuron is empty or 0; every row of a table of neurons needs one")
     if "known_classes" in uses:
-        classes = column(uses["known_classes"])
+        classes = column(uses["known_classes"], source.class_names)
         for name, wanted in source.known_class_from.items():
-            classes = pc.if_else(
-                pc.fill_null(pc.is_in(column(name), pa.array(wanted, pa.string())), False),
-                classes,
-                pa.scalar(None, pa.string()),
-            )
+            passed = is_one_of(column(name, wanted), Place(source.path, name, rows), wanted)
+            classes = pc.if_else(passed, classes, pa.scalar(None, pa.string()))
         found["known_classes"] = names.known(classes, source.class_names)
     if "hemilineage" in uses:
         found["hemilineage"] = hemilineages(column(uses["hemilineage"]))

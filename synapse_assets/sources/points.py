@@ -22,8 +22,10 @@ from synapse_assets.sources.values import (
     coordinates,
     figures,
     identifiers,
+    is_one_of,
     numbers,
     positions,
+    synapse_ids,
     text,
     whole_numbers,
 )
@@ -100,11 +102,16 @@ class Conversion:
             elif use == "section":
                 columns[use] = whole_numbers(values, place)
             elif use == "score":
-                scores = numbers(values, place)
-                columns[use] = pc.if_else(pc.is_nan(scores), pa.scalar(None, scores.type), scores)
+                columns[use] = numbers(values, place)
             elif use == "hemilineage":
                 columns[use] = hemilineages(text(values, place))
-            elif use in ("synapse_id", "brain_region", "target", "object_id"):
+            elif use == "synapse_id":
+                columns[use] = synapse_ids(values, place)
+            elif use == "brain_region":
+                columns[use] = text(values, place, self._regions.named)
+            elif use == "target":
+                columns[use] = text(values, place, source.class_names)
+            elif use == "object_id":
                 columns[use] = text(values, place)
         if "synapse_id" not in columns:
             columns["synapse_id"] = self._made_ids(batch, rows, own, columns.get("neuron_id"))
@@ -136,8 +143,8 @@ class Conversion:
     def _conditions(self, batch: pa.RecordBatch, rows: range) -> Iterator[tuple[str, pa.Array]]:
         source = self._source
         for column, values in source.only.items():
-            found = text(batch.column(column), Place(source.path, column, rows))
-            yield f"{column} is not {' or '.join(values)}", pc.is_in(found, pa.array(values, pa.string()))
+            passed = is_one_of(batch.column(column), Place(source.path, column, rows), values)
+            yield f"{column} is not {' or '.join(values)}", passed
         for column, lowest in source.minimum.items():
             found = numbers(batch.column(column), Place(source.path, column, rows))
             yield f"{column} empty", pc.is_valid(found)

@@ -1,7 +1,7 @@
 """What a brain region is called: from the names that sources use to partition keys."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets.yaml_text import as_yaml
 from synapse_assets.schema import BRAIN_REGIONS, BadInput
 from synapse_assets.sources.neuropils import UNASSIGNED, neuropil, neuropils
+from synapse_assets.sources.values import plain_text
 
 LONGEST_REGION_NAME = 80
 
@@ -38,7 +39,13 @@ class RegionNames:
         vocabulary: Literal["flywire"] | None = None,
     ) -> None:
         self._missing = missing
-        self._renamed = {" ".join(name.split()): key for name, key in (renamed or {}).items()}
+        self._renamed: dict[str, str] = {}
+        for name, key in (renamed or {}).items():
+            plain = plain_text(" ".join(name.split()))
+            if self._renamed.setdefault(plain, key) != key:
+                raise BadInput(
+                    f"region_names gives the region '{plain}' two keys, {self._renamed[plain]} and {key}: keep one of them"
+                )
         self._vocabulary = vocabulary
         for where, key in (
             ("missing_region", missing),
@@ -52,6 +59,11 @@ class RegionNames:
         self._key_of: dict[str, str] = {}
         # By the key in lower case: the key, the name that took it, and what that name stands for (None: whatever has the key).
         self._taken: dict[str, tuple[str, str, str | None]] = {}
+
+    @property
+    def named(self) -> Collection[str]:
+        """The names for which the dataset gives a key."""
+        return self._renamed.keys()
 
     def keys(self, names: pa.Array | pa.ChunkedArray) -> pa.Array:
         """The key of each name (string; null and blank are the missing region).
@@ -95,8 +107,8 @@ class RegionNames:
     def _new_key(self, name: str) -> str:
         known = neuropil(name) if self._vocabulary else None
         meaning: str | None
-        if name in self._renamed:
-            key, meaning = self._renamed[name], None
+        if plain_text(name) in self._renamed:
+            key, meaning = self._renamed[plain_text(name)], None
         elif not name or known is UNASSIGNED:
             key, meaning = self._missing, None
         elif known is not None:

@@ -98,7 +98,7 @@ class _Batch:
             **{f"{axis}_nm": self._numbers(axis) for axis in "xyz"},
         }
         ids = self._keys if version == "synister_v3" else self._connectors(columns, made_ids)
-        columns["synapse_id"] = pa.array([f"{source.id_prefix}{key}" for key in ids], pa.string())
+        columns["synapse_id"] = pa.array([f"{source.id_prefix}{str(key).strip()}" for key in ids], pa.string())
         if version == "synister_v4":
             columns["hemilineage"] = hemilineages(self._texts("hemilineage"))
             columns["known_classes"] = classes.known(self._texts("neurotransmitter"), _CLASS_NAMES)

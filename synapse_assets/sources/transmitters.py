@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.schema import BadInput
+from synapse_assets.sources.values import plain_text
+
 # Short names of CAVE, Codex (SER, OCT, DA, GLUT, ACH) and of the literature; the long ones are those of the annotations of
 # FlyWire and of Synister.
 _SHORT = {
@@ -46,7 +49,8 @@ class ClassNames:
         if isinstance(encoded, pa.ChunkedArray):
             encoded = encoded.combine_chunks()
         texts = encoded.dictionary.to_pylist()
-        lists = [self._classes(text, names) for text in texts]
+        plain = _by_plain_text(names)
+        lists = [self._classes(text, plain) for text in texts]
         rows = np.bincount(encoded.indices.drop_null().to_numpy(zero_copy_only=False), minlength=len(texts))
         for text, classes, count in zip(texts, lists, rows.tolist(), strict=True):
             if text.strip() and classes != [text.strip()]:
@@ -59,16 +63,28 @@ class ClassNames:
         return {f"{name} -> {became}": rows for (name, became), rows in self._renamed.most_common(MOST_TOLD)}
 
     def _classes(self, text: str, names: Mapping[str, str]) -> list[str]:
-        if text.strip() in names:
-            return [names[text.strip()]]
+        if plain_text(text.strip()) in names:
+            return [names[plain_text(text.strip())]]
         found = set()
         for part in re.split(r"[,;/]", "" if text.strip().casefold() in _NOT_KNOWN else text):
             name = part.strip()
-            if name in names:
-                found.add(names[name])
+            if plain_text(name) in names:
+                found.add(names[plain_text(name)])
             elif name.casefold() not in _NOT_KNOWN:
                 found.add(self._others.get(name.casefold(), name))
         return sorted(found)
+
+
+def _by_plain_text(names: Mapping[str, str]) -> dict[str, str]:
+    """The names by what `values.text` makes of each. Raises BadInput where two are one then, and stand for different classes."""
+    found: dict[str, str] = {}
+    for name, stands_for in names.items():
+        if found.setdefault(plain_text(name.strip()), stands_for) != stands_for:
+            raise BadInput(
+                f"class_names gives {plain_text(name.strip())} two names, '{found[plain_text(name.strip())]}' and '{stands_for}': "
+                "1 and 1.0 are one value, keep one of them"
+            )
+    return found
 
 
 def only_class(lists: pa.Array) -> pa.Array:

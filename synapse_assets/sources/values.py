@@ -1,20 +1,31 @@
 """Columns as labs write them, made numbers, ids and text: what cannot be converted exactly is refused, by file, row and column.
 
+A value is the same whatever kind of file it comes from: 12, 12.0 and '12.0' are 12, blanks around a text are none of it, and
+what stands for an empty cell in CSV does so everywhere.
 Identifiers of neurons go beyond 2^53, so no identifier passes through a float here; a floating-point column is taken only
 where no digit can have been lost.
 """
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
 
 from synapse_assets.schema import BadInput
 
 # Below it every integer is exact in a float64; and of each width in bits, the power of two.
 EXACT_IN_FLOAT64 = 2**53
 _EXACT_POWER = {16: 11, 32: 24, 64: 53}
+# What stands for an empty cell.
+NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values)
+# Blanks around a text, line ends not among them.
+_BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
+_TRUTH = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_WHOLE = r"^\+?(-?[0-9]+)\.0*$"
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,12 @@ class Place:
 
 
 def numbers(values: pa.Array, place: Place) -> pa.Array:
-    """As float64; null stays null. Raises BadInput at the first value that is no number."""
-    return _cast(_plain(values), pa.float64(), place, "is no number")
+    """As float64; null where there is nothing, NaN included. Raises BadInput at the first value that is no number."""
+    values = _plain(values)
+    plain = _nothing_as_null(pc.utf8_trim_whitespace(values)) if pa.types.is_string(values.type) else values
+    found = _cast(plain, pa.float64(), place, "is no number", shown=values)
+    nan = pc.is_nan(found)
+    return pc.if_else(nan, pa.scalar(None, pa.float64()), found) if pc.any(nan).as_py() else found
 
 
 def coordinates(values: pa.Array, place: Place) -> pa.Array:
@@ -53,10 +68,10 @@ def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
             raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is not a whole number")
         return _cast(values, pa.int64(), place, "is not a whole number of 64 bits")
     try:
-        return values.cast(pa.int64())
+        return _empty_as_null(values).cast(pa.int64())
     except pa.ArrowInvalid:
-        digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(values), r"\.0*$|^nan$|^NaN$", "")
-        return _cast(_empty_as_null(digits), pa.int64(), place, "is not a whole number of 64 bits", shown=values)
+        digits = pc.replace_substring_regex(_nothing_as_null(pc.utf8_trim_whitespace(values)), _WHOLE, r"\1")
+        return _cast(digits, pa.int64(), place, "is not a whole number of 64 bits", shown=values)
 
 
 def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
@@ -75,25 +90,51 @@ def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
         ) from error
 
 
-def text(values: pa.Array, place: Place) -> pa.Array:
-    """As string; empty text becomes null, and a floating-point column must hold whole numbers.
+def text(values: pa.Array, place: Place, kept: Collection[str] = ()) -> pa.Array:
+    """As string without blanks around it; whole numbers without a fraction of zeros, and a floating-point column holds nothing else.
 
-    Raises BadInput where floats have been rounded, or for values that are no text.
+    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
+    dataset's YAML gives. Raises BadInput where floats have been rounded, or for values that are no text.
     """
     values = _plain(values)
     if pa.types.is_floating(values.type):
         values = _whole_floats(values, place)
-    return _empty_as_null(_cast(values, pa.string(), place, "is no text"))
+    texts = pc.utf8_trim(_cast(values, pa.string(), place, "is no text"), _BLANKS)
+    if not pa.types.is_integer(values.type):
+        texts = _nothing_as_null(texts, kept)
+        if pc.any(pc.greater_equal(pc.find_substring(texts, "."), 0)).as_py():
+            texts = pc.replace_substring_regex(texts, _WHOLE, r"\1")
+    return texts
 
 
-def figures(values: pa.Array, place: Place, *, of_ids: bool = False) -> pa.Array:
+def synapse_ids(values: pa.Array, place: Place) -> pa.Array:
+    """As `text`, and without line ends around it either: nobody sees them, and whoever asks for an id leaves them out."""
+    return _empty_as_null(pc.utf8_trim_whitespace(text(values, place)))
+
+
+def is_one_of(values: pa.Array, place: Place, wanted: Collection[str]) -> pa.Array:
+    """Whether each value is one of those that a dataset's YAML gives, as `text` reads both; true and false in any case.
+
+    Raises BadInput like `text`.
+    """
+    plain = {plain_text(one) for one in wanted}
+    truth = {form for one in plain & _TRUTH for form in (one.lower(), one.title(), one.upper())}
+    return pc.is_in(text(values, place, wanted), pa.array(sorted(plain | truth), pa.string()))
+
+
+def plain_text(value: str) -> str:
+    """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
+    return re.sub(_WHOLE, r"\1", value.strip(_BLANKS))
+
+
+def figures(values: pa.Array, place: Place, kept: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:
     """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are.
 
     of_ids: ids are made of them, so that floats which may have been rounded are refused. Raises BadInput like `text`.
     """
     values = _plain(values)
     if not pa.types.is_floating(values.type):
-        return text(values, place)
+        return text(values, place, kept)
     if of_ids:
         _refuse_rounded(values, place)
     values = values.cast(pa.float64())
@@ -133,6 +174,12 @@ def _plain(values: pa.Array) -> pa.Array:
     if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type) or pa.types.is_null(values.type):
         values = values.cast(pa.string())
     return values
+
+
+def _nothing_as_null(values: pa.Array, kept: Collection[str] = ()) -> pa.Array:
+    """Text, null where it stands for an empty cell."""
+    nothing = pc.is_in(values, pa.array(sorted(NO_VALUE - set(kept)), pa.string()))
+    return pc.if_else(nothing, pa.scalar(None, pa.string()), values) if pc.any(nothing).as_py() else values
 
 
 def _empty_as_null(values: pa.Array) -> pa.Array:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
 from synapse_assets.datasets import MorphologyDataset, Workbook, WorkbookColumns
 from synapse_assets.schema import BadInput, morphology
@@ -27,7 +26,7 @@ from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.fetching import shown_address
 from synapse_assets.sources.files import open_table, reading
 from synapse_assets.sources.listing import SourceFile, local_files, unchanged
-from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place
+from synapse_assets.sources.values import EXACT_IN_FLOAT64, NO_VALUE, Place, plain_text
 
 __all__ = ["read_workbook", "read_workbooks", "shown_address"]
 
@@ -41,7 +40,7 @@ _ZIP = b"PK\x03\x04"
 _IDS = ("neuron_id", "synapse_type", "brain_region")
 _AREAS = ("synapse_area", "bouton_area")
 # What counts as empty in CSV does so in Excel; #NV is the German Excel's #N/A.
-_NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"#NV"}
+_NO_VALUE = NO_VALUE | {"#NV"}
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
 # Excel's columns end at XFD.
 _FAR_COLUMN_XML = re.compile(rb"""\sr\s*=\s*["'][A-Za-z]{4}""")
@@ -497,7 +496,7 @@ def _texts(grid: _Grid, field: str, *, required: bool = True) -> list[Any]:
     cells = grid.cells[field]
     _refuse(grid, field, [fault(cell) for cell in cells])
     whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
-    return [None if cell is None else str(cell) for cell in whole]
+    return [None if cell is None else plain_text(str(cell)) for cell in whole]
 
 
 def _floats(grid: _Grid, field: str) -> pa.Array:
