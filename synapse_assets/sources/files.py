@@ -19,12 +19,14 @@ from urllib.parse import quote, unquote
 import ijson
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
 from synapse_assets.sources.values import Place, numbers
 
 BATCH_ROWS = 65_536
@@ -116,9 +118,25 @@ def is_table(name: str) -> bool:
         return False
 
 
+class NotUtf8(BadInput):
+    """A column of a text file that is not UTF-8."""
+
+    def __init__(self, file: Path, column: str) -> None:
+        super().__init__(
+            f"{file} is no UTF-8 text (invalid UTF8 data in column '{column}'), but Latin-1 or Windows text, or broken: save it as "
+            "UTF-8 (Excel: 'CSV UTF-8')"
+        )
+        self.column = column
+
+
 class TableFile:
-    """A file with named columns. `names` are its columns, `own_names` those that are in the file itself, `kind` is what sort of
-    file it is."""
+    """A file with named columns.
+
+    names: its columns; own_names: those that are in the file itself. kind: what sort of file it is. delimiter: what separates
+    the cells of a text file.
+    """
+
+    delimiter: str | None = None
 
     def __init__(self, file: Path, kind: str, names: Sequence[str]) -> None:
         self.file, self.kind, self.names = file, kind, list(names)
@@ -132,6 +150,7 @@ class TableFile:
 
     def require(self, columns: Mapping[str, str]) -> None:
         """Raises BadInput naming the columns (by what they are for) that the file lacks, or has twice."""
+        columns = {use: self._named(column) for use, column in columns.items()}
         missing = {use: column for use, column in columns.items() if column not in self.names}
         if missing:
             wanted = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
@@ -149,14 +168,18 @@ class TableFile:
         Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
         the file is broken or a column of `as_numbers` is none.
         """
-        wanted = set(columns)
+        asked = set(columns)
+        wanted = {self._named(column) for column in asked}
+        as_numbers = {self._named(column) for column in as_numbers}
         added = {name: value for name, value in self._same_everywhere.items() if name in wanted}
         # Something of the file has to be read, to know how many rows it has.
         own = sorted(wanted - set(added)) or self.own_names[:1]
         with reading(self.file):
-            for batch in self._read(own, frozenset(as_numbers) - set(added)):
+            for batch in self._read(own, frozenset(as_numbers - set(added))):
                 for name, value in added.items():
                     batch = batch.append_column(name, pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
+                for column in asked - wanted:
+                    batch = batch.append_column(column, batch.column(self._named(column)))
                 for start in range(0, batch.num_rows, 2 * BATCH_ROWS):
                     yield batch.slice(start, 2 * BATCH_ROWS)
 
@@ -174,6 +197,10 @@ class TableFile:
 
     def _remedy(self) -> str:
         return ""
+
+    def _named(self, column: str) -> str:
+        """The file's name of a column that the dataset's YAML names."""
+        return column
 
 
 class JsonText:
@@ -244,49 +271,92 @@ class _Delimited(TableFile):
     def __init__(self, file: Path, kind: str, header: Sequence[str] | None) -> None:
         self._gzip = _is_gzip(file)
         with _text_start(file, self._gzip) as stream:
-            first = stream.readline(1 << 20)
-        if first.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
-        line = first.decode("utf-8-sig").rstrip("\r\n")
-        self._delimiter = _delimiter(line, kind)
-        self._first = next(csv.reader([line], delimiter=self._delimiter), [])
-        self._header = None if header is None else list(header)
-        if self._header is not None and len(self._header) != len(self._first):
+            head = stream.read(HEAD_BYTES)
+        dialect = dialect_of(head, "\t" if kind == "TSV" else ",", str(file))
+        self.delimiter, self._first = dialect.delimiter, dialect.first
+        self._rows_at = dialect.rest_at if header is None else dialect.first_at
+        self._has_header = header is None
+        if header is not None and len(header) != len(self._first):
             raise BadInput(
-                f"{file}: header names {len(self._header)} columns, but the first row has {len(self._first)}: {_short(self._first)}"
+                f"{file}: header names {len(header)} columns, but the first row has {len(self._first)}: {_short(self._first)}"
             )
-        super().__init__(file, kind, self._first if self._header is None else self._header)
+        super().__init__(file, kind, self._first if header is None else header)
 
     @property
     def looks_headerless(self) -> bool:
-        return self._header is None and 2 * sum(map(_is_number, self._first)) >= len(self._first) > 0
+        return self._has_header and 2 * sum(map(is_number, self._first)) >= len(self._first) > 0
 
     def _remedy(self) -> str:
         if self.looks_headerless:
             return "The first line looks like data: name the columns in order, header: [id, x, y, ...]. "
+        if len(self._first) == 1 and len(self._first[0].split()) > 2:
+            return "If blanks separate its columns, save it with commas or tabs. "
         return ""
 
+    def _named(self, column: str) -> str:
+        # Blanks around a name are none of it, neither in the file nor in the YAML.
+        return column if column in self.names or column.strip() not in self.names else column.strip()
+
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        # Excel separates by semicolons where the comma is its decimal sign.
+        commas = as_numbers if self.delimiter == ";" else frozenset()
+        sign: set[str] = set()
         try:
-            yield from self._open(columns, as_numbers)
+            first_row = 1
+            for batch in self._open(columns, as_numbers - commas):
+                for column in commas & set(columns):
+                    rows = range(first_row, first_row + batch.num_rows)
+                    batch = self._with_decimal_points(batch, column, Place(str(self.file), column, rows), sign)
+                first_row += batch.num_rows
+                yield batch
         except pa.ArrowInvalid as error:
-            if "conversion error" in str(error):
+            said = str(error)
+            if "invalid UTF8" in said:
+                raise NotUtf8(self.file, self.own_names[int(re.findall(r"column #(\d+)", said)[0])]) from error
+            if "conversion error" in said:
                 self._name_the_wrong_number(as_numbers)
             raise
 
+    def _with_decimal_points(self, batch: pa.RecordBatch, column: str, place: Place, sign: set[str]) -> pa.RecordBatch:
+        """The batch with that column as numbers; `sign` keeps the decimal signs of the batches so far."""
+        index = batch.schema.names.index(column)
+        values = with_decimal_points(batch.column(index), f"{self.file}, column '{column}',")
+        for mark in ",.":
+            if pc.any(pc.match_substring(batch.column(index), mark)).as_py():
+                sign.add(f"{mark}{column}")
+        if {f",{column}", f".{column}"} <= sign:
+            raise BadInput(
+                f"{self.file}, column '{column}', has numbers with a comma and others with a point: write one decimal sign throughout, "
+                "and no separators of thousands"
+            )
+        return batch.set_column(index, column, numbers(values, place))
+
     def _open(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
-        types = {column: pa.float64() if column in as_numbers else pa.string() for column in columns}
+        # By their places: names of columns that nobody reads may be anything.
+        places = [str(self.names.index(column)) for column in columns]
+        types = {
+            place: pa.float64() if column in as_numbers else pa.string()
+            for place, column in zip(places, columns, strict=True)
+        }
         compression = "gzip" if self._gzip else None
-        with (
-            pa.input_stream(str(self.file), compression=compression) as stream,
-            pyarrow.csv.open_csv(
-                stream,
-                read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=self._header),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(include_columns=columns, column_types=types),
-            ) as reader,
-        ):
-            yield from reader
+        with pa.input_stream(str(self.file), compression=compression) as stream:
+            stream.read(self._rows_at)
+            try:
+                reader = pyarrow.csv.open_csv(
+                    stream,
+                    read_options=pyarrow.csv.ReadOptions(
+                        block_size=_BLOCK_BYTES, column_names=list(map(str, range(len(self.own_names))))
+                    ),
+                    parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+                    convert_options=pyarrow.csv.ConvertOptions(include_columns=places, column_types=types),
+                )
+            except pa.ArrowInvalid as error:
+                if "Empty CSV file" in str(error):
+                    return
+                raise
+            with reader:
+                for batch in reader:
+                    yield batch.rename_columns(columns)
 
     def _name_the_wrong_number(self, as_numbers: frozenset[str]) -> None:
         """Reads the columns again as text, for the row of the value that is no number."""
@@ -427,21 +497,7 @@ def _text_start(file: Path, compressed: bool) -> IO[bytes]:
     return io.BufferedReader(gzip.open(file)) if compressed else file.open("rb")
 
 
-def _delimiter(line: str, kind: str) -> str:
-    """What the suffix says, if the first line has it; otherwise the one that it has most of."""
-    usual = "\t" if kind == "TSV" else ","
-    return usual if usual in line else max((usual, ",", "\t", ";"), key=line.count)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _short(values: list[str]) -> str:
+def _short(values: Sequence[str]) -> str:
     shown = ", ".join(values[:6])
     return f"{shown}, ..." if len(values) > 6 else shown
 

@@ -140,6 +140,7 @@ class _Look:
         sample = self.sample
         if sample.header is not None and sample.header_of is None and sample.header[0] == "column_1":
             self.problems.append("no header: the first line is numbers; give the names of the columns in header")
+        self.problems += sample.unread
         format_, why = self._recognised()
         mapping = read_format(format_)["source"] if format_ in format_names() else None
         uses = self._uses(mapping)

@@ -25,6 +25,7 @@ NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values)
 # Blanks around a text, line ends not among them.
 _BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
 _TRUTH = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_SEPARATED = re.compile(r"\s*[+-]?[0-9]+([., '\u00a0\u202f][0-9]+)+\s*")
 _WHOLE = r"^\+?(-?[0-9]+)\.0*$"
 
 
@@ -44,8 +45,13 @@ class Place:
 def numbers(values: pa.Array, place: Place) -> pa.Array:
     """As float64; null where there is nothing, NaN included. Raises BadInput at the first value that is no number."""
     values = _plain(values)
-    plain = _nothing_as_null(pc.utf8_trim_whitespace(values)) if pa.types.is_string(values.type) else values
-    found = _cast(plain, pa.float64(), place, "is no number", shown=values)
+    if pa.types.is_integer(values.type):
+        return _cast(values, pa.float64(), place, "is no number")
+    try:
+        found = values.cast(pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        plain = _nothing_as_null(pc.utf8_trim_whitespace(values)) if pa.types.is_string(values.type) else values
+        found = _cast(plain, pa.float64(), place, "is no number", shown=values)
     nan = pc.is_nan(found)
     return pc.if_else(nan, pa.scalar(None, pa.float64()), found) if pc.any(nan).as_py() else found
 
@@ -68,7 +74,7 @@ def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
             raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is not a whole number")
         return _cast(values, pa.int64(), place, "is not a whole number of 64 bits")
     try:
-        return _empty_as_null(values).cast(pa.int64())
+        return values.cast(pa.int64())
     except pa.ArrowInvalid:
         digits = pc.replace_substring_regex(_nothing_as_null(pc.utf8_trim_whitespace(values)), _WHOLE, r"\1")
         return _cast(digits, pa.int64(), place, "is not a whole number of 64 bits", shown=values)
@@ -90,7 +96,7 @@ def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
         ) from error
 
 
-def text(values: pa.Array, place: Place, kept: Collection[str] = ()) -> pa.Array:
+def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str = _BLANKS) -> pa.Array:
     """As string without blanks around it; whole numbers without a fraction of zeros, and a floating-point column holds nothing else.
 
     Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
@@ -99,17 +105,22 @@ def text(values: pa.Array, place: Place, kept: Collection[str] = ()) -> pa.Array
     values = _plain(values)
     if pa.types.is_floating(values.type):
         values = _whole_floats(values, place)
-    texts = pc.utf8_trim(_cast(values, pa.string(), place, "is no text"), _BLANKS)
-    if not pa.types.is_integer(values.type):
-        texts = _nothing_as_null(texts, kept)
-        if pc.any(pc.greater_equal(pc.find_substring(texts, "."), 0)).as_py():
-            texts = pc.replace_substring_regex(texts, _WHOLE, r"\1")
-    return texts
+    texts = _cast(values, pa.string(), place, "is no text")
+    if pa.types.is_integer(values.type) or pc.all(pc.ascii_is_decimal(texts)).as_py() is not False:
+        return texts
+    # What names something repeats itself: it is looked at once.
+    encoded = texts.dictionary_encode()
+    return _plain_texts(encoded.dictionary, kept, blanks).take(encoded.indices)
+
+
+def _plain_texts(texts: pa.Array, kept: Collection[str], blanks: str) -> pa.Array:
+    texts = _nothing_as_null(pc.utf8_trim(texts, blanks), kept)
+    return pc.replace_substring_regex(texts, _WHOLE, r"\1")
 
 
 def synapse_ids(values: pa.Array, place: Place) -> pa.Array:
     """As `text`, and without line ends around it either: nobody sees them, and whoever asks for an id leaves them out."""
-    return _empty_as_null(pc.utf8_trim_whitespace(text(values, place)))
+    return text(values, place, blanks=_BLANKS + "\n\x0b\x0c\x85\u2028\u2029")
 
 
 def is_one_of(values: pa.Array, place: Place, wanted: Collection[str]) -> pa.Array:
@@ -182,11 +193,6 @@ def _nothing_as_null(values: pa.Array, kept: Collection[str] = ()) -> pa.Array:
     return pc.if_else(nothing, pa.scalar(None, pa.string()), values) if pc.any(nothing).as_py() else values
 
 
-def _empty_as_null(values: pa.Array) -> pa.Array:
-    empty = pc.equal(values, "")
-    return pc.if_else(empty, pa.scalar(None, pa.string()), values) if pc.any(empty).as_py() else values
-
-
 def _whole_floats(values: pa.Array, place: Place) -> pa.Array:
     """Floating-point ids as int64; NaN becomes null."""
     found = _refuse_rounded(values, place)
@@ -231,4 +237,7 @@ def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: 
             except pa.ArrowInvalid:
                 high = middle
         value = (values if shown is None else shown)[low].as_py()
-        raise BadInput(f"{place.at(low)}: {value!r} {wrong}; correct it in the file, or name another column") from error
+        remedy = "correct it in the file, or name another column"
+        if isinstance(value, str) and _SEPARATED.fullmatch(value):
+            remedy = "write numbers with a decimal point, and without separators of thousands"
+        raise BadInput(f"{place.at(low)}: {value!r} {wrong}; {remedy}") from error

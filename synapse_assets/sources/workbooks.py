@@ -24,7 +24,7 @@ from synapse_assets.datasets import MorphologyDataset, Workbook, WorkbookColumns
 from synapse_assets.schema import BadInput, morphology
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.fetching import shown_address
-from synapse_assets.sources.files import open_table, reading
+from synapse_assets.sources.files import open_table
 from synapse_assets.sources.listing import SourceFile, local_files, unchanged
 from synapse_assets.sources.values import EXACT_IN_FLOAT64, NO_VALUE, Place, plain_text
 
@@ -334,11 +334,10 @@ def _csv(file: Path, origin: str, workbook: Workbook) -> _Grid:
         for field, at in found.items()
     }
     numeric = [field for field in cells if field not in _IDS]
-    with reading(file), file.open(encoding="utf-8-sig") as stream:
-        header = stream.readline()
     # Excel separates by semicolons exactly where the comma is its decimal sign.
-    semicolons = ";" in header and "," not in header
-    comma = semicolons and any("," in cell for field in numeric for cell in cells[field] if cell is not None)
+    comma = table.delimiter == ";" and any(
+        "," in cell for field in numeric for cell in cells[field] if cell is not None
+    )
     cells |= {field: [_as_number(cell, comma) for cell in cells[field]] for field in numeric}
     count = 0 if text is None else text.num_rows
     return _grid(origin, None, found, table.names, cells, range(2, count + 2))
