@@ -53,8 +53,10 @@ def dialect_of(head: bytes, usual: str, where: str) -> Dialect:
     records, ends = _records(text[start:], delimiter, 1)
     first = records[0] if records else []
     end = start + (ends[0] if ends else len(text) - start)
-    if not whole and end == len(text):
-        raise BadInput(f"{where} has a first line longer than {HEAD_BYTES >> 20} MiB: is a quote never closed?")
+    if (not whole and end == len(text)) or (not records and text[start:].strip()):
+        raise BadInput(
+            f"{where} has a first line that does not end (field larger than field limit): is a quote never closed?"
+        )
     _refuse_other_text(first, where)
     if any(map(_QUOTED_BEHIND_BLANKS.fullmatch, first)):
         raise BadInput(

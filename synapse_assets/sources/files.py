@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
 from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
 from synapse_assets.sources.values import Place, numbers
 
@@ -38,6 +39,10 @@ _GZIP = b"\x1f\x8b"
 JSON_DEPTH = 100
 _LONGEST_TEXT = 4 << 20
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"?', re.DOTALL)
+_TEXT_OR_NAME = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+_NAMES_OF_JSON = {b"NaN": b"null", b"-NaN": b"null", b"Infinity": b'"Infinity"', b"-Infinity": b'"-Infinity"'}
+_WORD_AT_END = re.compile(rb"(?:-?[A-Za-z]{1,9}|-)$")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.
 _BUSY_SECONDS = 2.0
@@ -85,6 +90,7 @@ def _hive_columns(path: Path) -> dict[str, str | None]:
 
 def _opened(file: Path, kind: str, header: Sequence[str] | None, table: str | None) -> "TableFile":
     with reading(file):
+        refuse_other_content(_start_of(file, kind), kind, file)
         if kind in ("CSV", "TSV"):
             return _Delimited(file, kind, header)
         if header is not None:
@@ -97,6 +103,7 @@ def _opened(file: Path, kind: str, header: Sequence[str] | None, table: str | No
 def table_names(path: str) -> list[str]:
     """Tables and views of an SQLite file. Raises BadInput where it cannot be read."""
     file = existing_file(path)
+    refuse_other_content(_start_of(file, "SQLite"), "SQLite", file)
     with reading(file), _connected(file) as connection:
         return _tables(connection)
 
@@ -106,7 +113,8 @@ def kind_of(path: str) -> str:
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     suffix = ([suffix for suffix in suffixes if suffix != ".gz"] or [""])[-1]
     if suffix not in KINDS or (suffixes[-1] == ".gz" and KINDS[suffix] not in ("CSV", "TSV", "JSON")):
-        raise BadInput(f"{path}: a table is a file that ends in one of {', '.join(KINDS)} (text also .gz)")
+        known = f"{path}: a table is a file that ends in one of {', '.join(KINDS)} (text also .gz)"
+        raise BadInput(known + step_for(suffixes[-1] if suffixes else ""))
     return KINDS[suffix]
 
 
@@ -209,14 +217,42 @@ class JsonText:
 
     def __init__(self, stream: IO[bytes], file: Path) -> None:
         self._stream, self._file = stream, file
+        self._held = b""
+        self._begun = False
         self._depth = self._length = 0
         self._inside = self._escaped = False
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end."""
-        block = self._stream.read(size)
+        """The next bytes, about `size`, with null for NaN, as Python writes it for nothing, and Infinity in quotes.
+
+        Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end.
+        """
+        if size == 0:  # ijson asks so whether it gets bytes
+            return b""
+        block = self._next(size)
+        names = b"NaN" in block or b"Infinity" in block
+        block = self._with_names_of_json(block) if names else block
         self._look_at(block)
         return block
+
+    def _next(self, size: int) -> bytes:
+        """The next bytes without a byte order mark; a word at their end is held back until all of it is there."""
+        while True:
+            more = self._stream.read(size)
+            block = self._held + more
+            if not self._begun:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+                self._begun = True
+            word = _WORD_AT_END.search(block) if more else None
+            self._held = word[0] if word else b""
+            block = block[: len(block) - len(self._held)]
+            if block or not more:
+                return block
+
+    def _with_names_of_json(self, block: bytes) -> bytes:
+        text_ends = _REST_OF_TEXT.match(block, int(self._escaped)) if self._inside else None
+        start = text_ends.end() if text_ends else 0
+        return block[:start] + _TEXT_OR_NAME.sub(lambda found: _NAMES_OF_JSON.get(found[0], found[0]), block[start:])
 
     def _look_at(self, block: bytes) -> None:
         text = block[1:] if self._escaped else block
@@ -256,13 +292,25 @@ def reading(file: Path) -> Iterator[None]:
         if "straddles" in said:
             said = f"a line, or a text in quotes, is longer than {_BLOCK_BYTES >> 20} MiB; is a quote never closed?"
             raise BadInput(f"{file} cannot be read: {said}") from error
-        raise BadInput(f"{file} cannot be read: {said}. Is it whole, and of the kind that its suffix says?") from error
+        raise BadInput(f"{file} cannot be read: {said}. {_remedy(error, said)}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
     except sqlite3.Error as error:
         raise BadInput(f"{file} cannot be read: {error}. {_sqlite_remedy(error)}") from error
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error}. Cut short, or no right to read it? Fetch it again") from error
+
+
+def _remedy(error: Exception, said: str) -> str:
+    if "overflow" in said:
+        return "Write numbers that are too large as text, in quotes"
+    if isinstance(error, ijson.JSONError) and not re.search(r"premature|incomplete", said, re.IGNORECASE):
+        return "It is not valid JSON there: write it with a program that exports JSON"
+    if "CSV parse error" in said:
+        return "Give that row as many cells as the header has, and put texts with separators in quotes"
+    if isinstance(error, pa.ArrowNotImplementedError):
+        return "It uses what is not read here: write it anew, for instance as Parquet with pyarrow"
+    return "Is it whole, and of the kind that its suffix says?"
 
 
 class _Delimited(TableFile):
@@ -417,12 +465,15 @@ class _Json(TableFile):
 
     def __init__(self, file: Path) -> None:
         self._gzip = _is_gzip(file)
-        with _text_start(file, self._gzip) as stream:
-            start = stream.read(1 << 10).decode("utf-8-sig", errors="replace").lstrip()[:1]
+        content = _start_of(file, "JSON")
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
+        start = content.decode("utf-8-sig", errors="replace").lstrip()[:1]
         if start != "[":
+            refuse_json_lines(content, file)
             raise BadInput(
-                f"{file} is {'a JSON object' if start == '{' else 'no JSON'} where a list of objects is wanted: [{{...}}, ...]; exports of "
-                "Synister are formats of their own (synister_v3, synister_v4)"
+                f"{file} is {'a JSON object' if start == '{' else 'no JSON'} where a list of objects is wanted: [{{...}}, ...] (pandas: "
+                "to_json with orient='records'); exports of Synister are formats of their own (synister_v3, synister_v4)"
             )
         self.file = file
         first = next(self._objects(), None)
@@ -486,6 +537,13 @@ def arrow_column(values: list[Any]) -> pa.Array:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _start_of(file: Path, kind: str) -> bytes:
+    """The first bytes of a file, of compressed text unpacked."""
+    packed = kind in ("CSV", "TSV", "JSON") and _is_gzip(file)
+    with _text_start(file, packed) as stream:
+        return stream.read(START_BYTES)
 
 
 def _is_gzip(file: Path) -> bool:

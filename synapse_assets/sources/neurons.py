@@ -264,7 +264,7 @@ def _objects(path: str) -> dict[str, dict[str, Any]]:
     if file.stat().st_size > _LARGEST_JSON:
         raise BadInput(f"{file} is larger than {_LARGEST_JSON >> 20} MiB: is it the file of the skeletons?")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=unique)
+        content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except BadInput:
         raise
     except RecursionError as error:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.dialects import has_decimal_commas
 from synapse_assets.sources.files import (
     JsonText,
@@ -128,6 +129,8 @@ def _keyed_sample(file: Path) -> Sample:
                     )
                 yield {"key": key, **fields}
 
+    with file.open("rb") as stream:
+        refuse_json_lines(stream.read(START_BYTES), file)
     with reading(file):
         rows = list(islice(objects(), SAMPLE_ROWS))
     if not rows:

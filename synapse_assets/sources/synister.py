@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.files import JsonText
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
@@ -66,7 +67,9 @@ def read(source: SynisterSource, regions: RegionNames, classes: ClassNames, tall
 
 def _check_shape(file: Path, version: str) -> None:
     with file.open("rb") as stream:
-        start = stream.read(1 << 10).lstrip()[:1]
+        content = stream.read(START_BYTES)
+    refuse_json_lines(content, file)
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     for other, (bracket, shape) in _SHAPE.items():
         if start == bracket and other != version:
             raise BadInput(f"{file} is {shape}, as in format {other}; the dataset's YAML says {version}")
