@@ -50,6 +50,8 @@ _OF_NEURONS = {
     "cell_type": "cell_type",
     "side": "side",
 }
+# Large ids that are needed to tell that they were rounded.
+_FEWEST_ROUNDED = 4
 # What a format may ask of its user, because the file does not say it.
 _ASKED = {
     "brain_region": "# brain_region: the region of the whole file",
@@ -294,7 +296,22 @@ class _Look:
         shown = f"{pc.count_distinct(ids).as_py():,} in {name}{self._of_sample and f'{self._of_sample} rows'}"
         if largest >= EXACT_IN_FLOAT64:
             shown += f"; ids up to {largest}, beyond 2^53: spreadsheets and floats lose their last digits"
+        self._note_rounded(pc.unique(ids).drop_null().to_pylist(), name)
         return shown
+
+    def _note_rounded(self, ids: Sequence[int], name: str) -> None:
+        """A problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: chance gives that to one
+        in a hundred of them."""
+        large = [one for one in ids if one >= EXACT_IN_FLOAT64]
+        if len(large) < _FEWEST_ROUNDED:
+            return
+        as_floats = all(int(float(one)) == one for one in large)
+        as_sheet = all(one % 10 ** (len(str(one)) - 15) == 0 for one in large)
+        if as_floats or as_sheet:
+            self.problems.append(
+                f"all {len(large):,} large ids of {name}, such as {large[0]}, are those that {'floats' if as_floats else 'spreadsheets'} "
+                "round to: their last digits are lost; compare some with the ids where they came from, and export integers or text"
+            )
 
     def _most(self, name: str, regions: bool) -> str:
         """The most frequent values of a column; of regions, how many are known neuropils."""

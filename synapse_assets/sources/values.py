@@ -1,7 +1,7 @@
 """Columns as labs write them, made numbers, ids and text: what cannot be converted exactly is refused, by file, row and column.
 
-A value is the same whatever kind of file it comes from: 12, 12.0 and '12.0' are 12, blanks around a text are none of it, and
-what stands for an empty cell in CSV does so everywhere.
+A value is the same whatever kind of file it comes from: 12, 12.0 and '12.0' are 12, True is true, blanks around a text are none of
+it, and what stands for an empty cell in CSV does so everywhere.
 Identifiers of neurons go beyond 2^53, so no identifier passes through a float here; a floating-point column is taken only
 where no digit can have been lost.
 """
@@ -24,7 +24,8 @@ _EXACT_POWER = {16: 11, 32: 24, 64: 53}
 NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values)
 # Blanks around a text, line ends not among them.
 _BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
-_TRUTH = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+# Truth values as pandas and R write them.
+_TRUTH = (("true", r"^(True|TRUE)$"), ("false", r"^(False|FALSE)$"))
 _SEPARATED = re.compile(r"\s*[+-]?[0-9]+([., '\u00a0\u202f][0-9]+)+\s*")
 _WHOLE = r"^\+?(-?[0-9]+)\.0*$"
 
@@ -97,7 +98,8 @@ def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
 
 
 def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str = _BLANKS) -> pa.Array:
-    """As string without blanks around it; whole numbers without a fraction of zeros, and a floating-point column holds nothing else.
+    """As string without blanks around it; whole numbers without a fraction of zeros (a floating-point column holds nothing else), truth
+    values as true and false.
 
     Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
     dataset's YAML gives. Raises BadInput where floats have been rounded, or for values that are no text.
@@ -115,6 +117,8 @@ def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str
 
 def _plain_texts(texts: pa.Array, kept: Collection[str], blanks: str) -> pa.Array:
     texts = _nothing_as_null(pc.utf8_trim(texts, blanks), kept)
+    for truth, others in _TRUTH:
+        texts = pc.replace_substring_regex(texts, others, truth)
     return pc.replace_substring_regex(texts, _WHOLE, r"\1")
 
 
@@ -124,18 +128,20 @@ def synapse_ids(values: pa.Array, place: Place) -> pa.Array:
 
 
 def is_one_of(values: pa.Array, place: Place, wanted: Collection[str]) -> pa.Array:
-    """Whether each value is one of those that a dataset's YAML gives, as `text` reads both; true and false in any case.
+    """Whether each value is one of those that a dataset's YAML gives, as `text` reads both.
 
     Raises BadInput like `text`.
     """
-    plain = {plain_text(one) for one in wanted}
-    truth = {form for one in plain & _TRUTH for form in (one.lower(), one.title(), one.upper())}
-    return pc.is_in(text(values, place, wanted), pa.array(sorted(plain | truth), pa.string()))
+    plain = sorted({plain_text(one) for one in wanted})
+    return pc.is_in(text(values, place, wanted), pa.array(plain, pa.string()))
 
 
 def plain_text(value: str) -> str:
     """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
-    return re.sub(_WHOLE, r"\1", value.strip(_BLANKS))
+    value = value.strip(_BLANKS)
+    for truth, others in _TRUTH:
+        value = re.sub(others, truth, value)
+    return re.sub(_WHOLE, r"\1", value)
 
 
 def figures(values: pa.Array, place: Place, kept: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:

@@ -132,8 +132,11 @@ def test_conditions_leave_the_same_rows(tmp_path: Path, name: str, conditions: d
 @pytest.mark.parametrize("name", [name for name in WRITERS if not name.endswith((".db", ".sqlite", ".sqlite3"))])
 @pytest.mark.parametrize("written", ["true", "True", "TRUE"])
 def test_truth_has_one_name_in_conditions(tmp_path: Path, name: str, written: str) -> None:
-    rows, _ = read(write(tmp_path, name, TABLE), {"synapse_id": "id"}, only={"sure": [written]})
+    path = write(tmp_path, name, TABLE)
+    rows, _ = read(path, {"synapse_id": "id"}, only={"sure": [written]})
     assert [row["synapse_id"] for row in rows] == ["11", "13", "14", "15"]
+    rows, _ = read(path, {"synapse_id": "id", "target": "sure"}, class_names={written: "sure"})
+    assert [row["target"] for row in rows] == ["sure", "false", "sure", "sure", "sure"]
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -15,6 +15,7 @@ from synapse_assets.schema import BadInput
 from synapse_assets.sources import read_neurons
 from synapse_assets.sources.inspect import inspect_file
 from synapse_assets_tests.sources.tables import column, read, source
+from synapse_assets_tests.sources.tables import write as write_table
 
 EXACT_BELOW = {np.float16: 2**11, np.float32: 2**24, np.float64: 2**53}
 TYPED = [".parquet", ".feather", ".arrow"]
@@ -120,6 +121,20 @@ def test_exact_decimals_are_ids(tmp_path: Path) -> None:
     for kind, suffix in ((pa.decimal128(20), ".parquet"), (pa.decimal128(38, 2), ".feather")):
         path = write(tmp_path, suffix, {**PLACE, "mine": pa.array([big, None, 3]).cast(kind, safe=False)})
         assert column(read(source(path, units="nm", columns=Columns(neuron_id="mine"))), "neuron_id") == [big, None, 3]
+
+
+@pytest.mark.parametrize("kind", ["floats", "spreadsheets", "exact"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_ids_that_were_rounded_before_are_seen(tmp_path: Path, kind: str, suffix: str) -> None:
+    exact = [720575940612345679 + 7919 * index for index in range(8)]
+    given = {
+        "exact": exact,
+        "floats": [int(float(one)) for one in exact],
+        "spreadsheets": [one // 1000 * 1000 for one in exact],
+    }
+    rows = {axis: pa.array(range(8)) for axis in "xyz"} | {"neuron_id": pa.array(given[kind])}
+    problems = inspect_file(str(write_table(tmp_path, suffix, pa.table(rows)))).problems
+    assert any(f"are those that {kind} round to" in problem for problem in problems) is (kind != "exact")
 
 
 def test_positions_in_half_precision_are_refused_where_they_are_rounded(tmp_path: Path) -> None:
