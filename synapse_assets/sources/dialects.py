@@ -129,14 +129,20 @@ def _separator(text: str, usual: str, whole: bool) -> str:
     """The separator that gives all of the first rows the same number of cells, and most of them; else the one that the header
     has most of."""
     counts: dict[str, list[int]] = {}
+    quotes_inside: dict[str, bool] = {}
     for delimiter in _DELIMITERS:
         records, _ = _records(text, delimiter, _LOOKED_AT)
         complete = records if whole or len(records) == _LOOKED_AT else records[:-1]
+        # A quote within a cell is mostly one that begins a cell by another separator.
+        quotes_inside[delimiter] = any('"' in cell for record in complete for cell in record)
         counts[delimiter] = [len(record) for record in complete if record] or [0]
     fitting = [delimiter for delimiter, cells in counts.items() if cells[0] > 1 and len(set(cells)) == 1]
     if not fitting and counts[usual][0] > 1:
         return usual
-    return max(fitting or _DELIMITERS, key=lambda delimiter: (counts[delimiter][0], delimiter == usual))
+    return max(
+        fitting or _DELIMITERS,
+        key=lambda delimiter: (not quotes_inside[delimiter], counts[delimiter][0], delimiter == usual),
+    )
 
 
 def _records(text: str, delimiter: str, most: int) -> tuple[list[list[str]], list[int]]:

@@ -42,7 +42,7 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TEXT_OR_NAME = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _NAMES_OF_JSON = {b"NaN": b"null", b"-NaN": b"null", b"Infinity": b'"Infinity"', b"-Infinity": b'"-Infinity"'}
-_WORD_AT_END = re.compile(rb"(?:-?[A-Za-z]{1,9}|-)$")
+_WORD_AT_END = re.compile(rb"(?:-?[A-Za-z]{1,9}|-)\Z")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.
 _BUSY_SECONDS = 2.0

@@ -140,8 +140,9 @@ def plain_text(value: str) -> str:
     """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
     value = value.strip(_BLANKS)
     for truth, others in _TRUTH:
-        value = re.sub(others, truth, value)
-    return re.sub(_WHOLE, r"\1", value)
+        value = truth if re.fullmatch(others, value) else value
+    whole = re.fullmatch(_WHOLE, value)
+    return whole[1] if whole else value
 
 
 def figures(values: pa.Array, place: Place, kept: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:
