@@ -58,8 +58,10 @@ def numbers(values: pa.Array, place: Place) -> pa.Array:
 
 
 def coordinates(values: pa.Array, place: Place) -> pa.Array:
-    """As `numbers`. Raises BadInput also for half precision where it rounds by a unit and more."""
+    """As `numbers`. Raises BadInput also for truth values, and for half precision where it rounds by a unit and more."""
     values = _plain(values)
+    if pa.types.is_boolean(values.type):
+        raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is no number")
     if pa.types.is_float16(values.type):
         _refuse_rounded(values, place, "coordinates")
     return numbers(values, place)

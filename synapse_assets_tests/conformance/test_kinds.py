@@ -210,6 +210,18 @@ def test_parquet_of_other_writers_is_read(tmp_path: Path) -> None:
         assert [row["synapse_id"] for row in read(path)] == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["points.parquet", "points.feather"])
+def test_a_name_twice_that_nobody_reads_is_no_hindrance(tmp_path: Path, name: str) -> None:
+    table = pa.Table.from_pandas(TABLE).append_column("note", pa.array([1, 2])).append_column("note", pa.array([3, 4]))
+    if name.endswith("parquet"):
+        pq.write_table(table, tmp_path / name)
+    else:
+        with pa.OSFile(str(tmp_path / name), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    assert [row["synapse_id"] for row in read(tmp_path / name)] == ["a", "b"]
+    assert "several columns are called 'note'" in inspect_file(str(tmp_path / name)).problems
+
+
 # JSON ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -144,6 +144,8 @@ def test_positions_in_half_precision_are_refused_where_they_are_rounded(tmp_path
     read(source(write(tmp_path, ".parquet", place(2047)), columns=Columns()))
     with pytest.raises(BadInput, match=r"row 3, column 'x' .* of 16 bits"):
         read(source(write(tmp_path, ".parquet", place(2049)), columns=Columns()))
+    with pytest.raises(BadInput, match=r"column 'x' holds bool; it is no number"):
+        read(source(write(tmp_path, ".parquet", {**PLACE, "x": pa.array([True, False, True])}), columns=Columns()))
     lists = pa.array([np.array([1, 2, last], np.float16) for last in (3, 4, 30_001)], pa.list_(pa.float16()))
     with pytest.raises(BadInput, match=r"row 3, column 'at' .* of 16 bits"):
         read(source(write(tmp_path, ".feather", {"at": lists}), columns=Columns(position="at")))
