@@ -6,6 +6,7 @@ A dataset is data, not code: `load_dataset` reads one of the files beside this m
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,6 +64,10 @@ __all__ = [
     "WorkbookColumns",
     "load_dataset",
 ]
+
+
+# Targets that say nothing of what the classes are.
+_SAYS_NOTHING = frozenset({"", "class", "classes", "label", "labels", "target"})
 
 
 class EncoderChoice(Frozen):
@@ -126,7 +131,9 @@ class EmDataset(Dataset):
         False, description="Cut tiles although the alignment check reads the coordinates differently."
     )
     target: str = Field(
-        "class", description="What the target column means in this dataset, for instance 'neurotransmitter'."
+        "class",
+        description="What the target column means in this dataset, for instance 'neurotransmitter'. Short names of transmitters "
+        "(ACH, SER) become the long ones unless it says something else.",
     )
     grouping: list[
         Literal["neuron_id", "hemilineage", "cell_type", "section", "object_id", "brain_region", "volume"]
@@ -137,6 +144,19 @@ class EmDataset(Dataset):
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )
+
+    @property
+    def target_is_said(self) -> bool:
+        """Whether the dataset file says what its classes are."""
+        return self.target.strip().casefold() not in _SAYS_NOTHING
+
+    @property
+    def names_transmitters(self) -> bool:
+        """Whether the classes are neurotransmitters, as far as is known: the dataset file says so, or does not say what they are."""
+        return (
+            not self.target_is_said
+            or re.search(r"transmitter|(?<![a-z])nts?(?![a-z])", self.target.casefold()) is not None
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> "EmDataset":

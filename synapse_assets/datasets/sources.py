@@ -51,7 +51,8 @@ class Columns(Frozen):
 class _Table(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
     path: Location = Field(
-        description="A file; a folder, whose files are read; a glob such as data/*.csv; an http(s) address; or a manifest, a text "
+        description="A file; a folder, whose files are read, with those in folders such as neuropil=EB, which give their column; a glob "
+        "such as data/*.csv; an http(s) address; or a manifest, a text "
         "file that ends in .manifest (local or at an address) and names one path or address a line."
     )
 

@@ -1,4 +1,9 @@
-"""YAML text of a person's file, read as plain values without the ways in which it could fill the memory or run code."""
+"""YAML text of a person's file, read as plain values without the ways in which it could fill the memory or run code.
+
+One rule for what is written: a key is its text, and a value is its text, but for nothing (empty, null or ~). NO is a neuropil
+and no truth value, 1:20 is no number of seconds, 010 is no octal number; a field that wants a number or a truth value takes
+it from the text.
+"""
 
 from typing import Any
 
@@ -8,14 +13,45 @@ from synapse_assets.schema import BadInput
 
 _LARGEST = 1 << 20
 _MOST_VALUES = 100_000
+_TEXT, _NULL, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "merge"))
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Gives scalars as text, null as None."""
+
+
+_AsWritten.yaml_implicit_resolvers = {
+    first: kept
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    if (kept := [(tag, pattern) for tag, pattern in resolvers if tag in (_NULL, _MERGE)])
+}
+
+
+class _OneLine(yaml.SafeDumper):
+    """Writes line ends, and whatever else does not print, as escapes."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar(_TEXT, data, style=None if data.isprintable() else '"')
+
+
+_OneLine.add_representer(str, _OneLine.represent_str)
 
 
 def parse_yaml(content: bytes) -> Any:
-    """The plain values of a YAML document. Raises BadInput for what is no YAML, is too large, or refers to itself."""
+    """The plain values of a YAML document. Raises BadInput for what is no YAML, is too large, refers to itself, or gives the
+    same key twice in one mapping."""
     if len(content) > _LARGEST:
         raise BadInput(f"larger than {_LARGEST >> 20} MiB, so it is no dataset file")
     try:
-        found = yaml.safe_load(content.decode("utf-8-sig"))
+        loader = _AsWritten(content.decode("utf-8-sig"))
+        try:
+            document = loader.get_single_node()
+            if document is None:
+                return None
+            _keys_as_text(document)
+            found = loader.construct_document(document)
+        finally:
+            loader.dispose()
         if _values(found, {}) > _MOST_VALUES:
             raise BadInput(f"its aliases (*name) stand for more than {_MOST_VALUES:,} values: write out what is meant")
     except BadInput:
@@ -27,6 +63,42 @@ def parse_yaml(content: bytes) -> Any:
     except RecursionError as error:
         raise BadInput("not a dataset file: it nests too deep") from error
     return found
+
+
+def as_yaml(value: Any) -> str:
+    """A value as YAML on one line, whose texts `parse_yaml` reads as they are: to print as advice."""
+    line: str = yaml.dump(
+        value, Dumper=_OneLine, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True
+    )
+    return line.removesuffix("...\n").strip()
+
+
+def _keys_as_text(document: yaml.Node) -> None:
+    """Makes the keys of all mappings text. Raises BadInput for the first one that its mapping has already."""
+    repeated: list[tuple[int, int, str, bool]] = []
+    left, seen = [document], {id(document)}
+    while left:
+        node = left.pop()
+        inner = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            first: dict[tuple[str, bool], tuple[yaml.Node, yaml.Node]] = {}
+            for key, value in node.value:
+                inner += [key, value]
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                key.tag = key.tag if key.tag == _MERGE else _TEXT
+                before, its_value = first.setdefault((key.value, key.tag == _MERGE), (key, value))
+                if before is not key:
+                    lists = isinstance(value, yaml.SequenceNode) and isinstance(its_value, yaml.SequenceNode)
+                    repeated.append((key.start_mark.line + 1, before.start_mark.line + 1, key.value, lists))
+        new = [one for one in inner if id(one) not in seen]
+        seen.update(map(id, new))
+        left += new
+    if repeated:
+        line, first_line, name, lists = min(repeated)
+        where = f"line {line}" + (f" (and line {first_line})" if first_line != line else "")
+        remedy = "put the entries of both into one list" if lists else "keep one of them"
+        raise BadInput(f"{where}: '{name}' is given twice, and only one of them would count: {remedy}")
 
 
 def _values(value: Any, counted: dict[int, int]) -> int:

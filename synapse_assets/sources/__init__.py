@@ -33,8 +33,10 @@ from synapse_assets.sources.listing import SourceFile, local_files, unchanged
 from synapse_assets.sources.neurons import join_neurons
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import FileRead, Tally
+from synapse_assets.sources.transmitters import ClassNames
 
 __all__ = [
+    "ClassNames",
     "RegionLimit",
     "RegionNames",
     "Tally",
@@ -47,31 +49,37 @@ __all__ = [
 
 
 def read_source(
-    source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally | None = None, raw: Path | None = None
+    source: Source,
+    volume: VolumeSpec,
+    regions: RegionNames,
+    tally: Tally | None = None,
+    raw: Path | None = None,
+    classes: ClassNames | None = None,
 ) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` read from the files of one source that lies in `volume`, in sorted order of the files.
 
     Coordinates are nanometres in xyz, in the volume's space if the source names a transform; `brain_region` is the partition
     key that `regions` gives; `synapse_id` carries the source's `id_prefix`. Rows and rows left out are counted in `tally`, with
-    the files. `raw` is the dataset's local folder, which files at addresses are fetched into. A folder, glob or manifest may
-    name no files, and files without rows. Uniqueness of ids is not checked here.
+    the files. `raw` is the dataset's local folder, which files at addresses are fetched into. `classes` names the classes and
+    counts what became another name; without it they are those of neurotransmitters. A folder, glob or manifest may name no
+    files, and files without rows. Uniqueness of ids is not checked here.
     Raises BadInput for what a person must mend, and where a file was written while it was being read.
     """
     tally = Tally() if tally is None else tally
-    for batch in _batches(source, volume, regions, tally, raw):
+    for batch in _batches(source, volume, regions, classes or ClassNames(), tally, raw):
         tally.rows += batch.num_rows
         yield batch if source.transform is None else _shifted(batch, TRANSFORMS[source.transform].shift_nm)
 
 
 def _batches(
-    source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally, raw: Path | None
+    source: Source, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally, raw: Path | None
 ) -> Iterator[pa.Table]:
     if isinstance(source, CaveSource):
-        yield from _read(source, volume, regions, tally)
+        yield from _read(source, volume, regions, classes, tally)
         return
     for file in local_files(source, raw):
         with _counted(file, tally) as own:
-            for batch in _read(source.model_copy(update={"path": file.place}), volume, regions, own):
+            for batch in _read(source.model_copy(update={"path": file.place}), volume, regions, classes, own):
                 own.rows += batch.num_rows
                 yield _named(batch, file)
 
@@ -98,18 +106,20 @@ def _named(table: pa.Table, file: SourceFile) -> pa.Table:
     )
 
 
-def _read(source: Source, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+def _read(
+    source: Source, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+) -> Iterator[pa.Table]:
     if isinstance(source, PointsSource):
         from synapse_assets.sources import points
 
-        return points.read(source, volume, regions, tally)
+        return points.read(source, volume, regions, classes, tally)
     if isinstance(source, SynisterSource):
         from synapse_assets.sources import synister
 
-        return synister.read(source, regions, tally)
+        return synister.read(source, regions, classes, tally)
     from synapse_assets.sources import cave
 
-    return cave.read(source, volume, regions, tally)
+    return cave.read(source, volume, regions, classes, tally)
 
 
 def _shifted(batch: pa.Table, shift_nm: tuple[float, float, float]) -> pa.Table:
@@ -119,19 +129,22 @@ def _shifted(batch: pa.Table, shift_nm: tuple[float, float, float]) -> pa.Table:
     return batch
 
 
-def read_neurons(source: NeuronSource, tally: Tally | None = None, raw: Path | None = None) -> pa.Table:
+def read_neurons(
+    source: NeuronSource, tally: Tally | None = None, raw: Path | None = None, classes: ClassNames | None = None
+) -> pa.Table:
     """The neurons of the files of one source as `schema.NEURONS`, one row a neuron; rows left out are counted in `tally`.
 
-    `raw` and errors as in `read_source`; several files are one table.
+    `raw`, `classes` and errors as in `read_source`; several files are one table.
     """
     from synapse_assets.sources import neurons
 
     tally = Tally() if tally is None else tally
+    classes = classes or ClassNames()
     files = local_files(source, raw)
     if isinstance(source, SynisterNeurons):
         first, hemilineages = files
         with _counted(hemilineages, Tally()) as other, _counted(first, tally) as own:
-            table = neurons.read_synister(source, own)
+            table = neurons.read_synister(source, classes, own)
             own.rows = table.num_rows
         # The skeletons' file is the one with the rows.
         tally.files.append(
@@ -141,7 +154,7 @@ def read_neurons(source: NeuronSource, tally: Tally | None = None, raw: Path | N
         tables = [NEURONS.empty()]
         for file in files:
             with _counted(file, tally) as own:
-                found = neurons.read_table(source.model_copy(update={"path": file.place}), own)
+                found = neurons.read_table(source.model_copy(update={"path": file.place}), classes, own)
                 own.rows = found.num_rows
                 tables.append(_named(found, file))
         table = neurons.one_row_each(pa.concat_tables(tables).combine_chunks(), tally)

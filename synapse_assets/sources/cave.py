@@ -20,6 +20,7 @@ from synapse_assets.schema import BadInput
 from synapse_assets.sources.points import Conversion
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
+from synapse_assets.sources.transmitters import ClassNames
 
 # The least of the limits that servers are known to have: 500,000 (FlyWire), 250,000 (default of the server's code), 200,000
 # (documentation of fafbseg).
@@ -29,7 +30,9 @@ PAGE_ROWS = 200_000
 _REACH = 2.0**23
 
 
-def read(source: CaveSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+def read(
+    source: CaveSource, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` in nm, in an order that is the same in every run.
 
     Rows of the background (root 0), autapses if the source says so, and rows below its minimum are counted in `tally` as left
@@ -45,7 +48,7 @@ def read(source: CaveSource, volume: VolumeSpec, regions: RegionNames, tally: Ta
             f"source '{source.name}' is fetched with caveclient, which is not installed: pip install 'synapse-assets[cave]'"
         ) from error
     points = _as_points(source)
-    conversion = Conversion(points, volume, regions, tally)
+    conversion = Conversion(points, volume, regions, classes, tally)
     seen = 0
     try:
         for page in _Service(caveclient, source, points.path).pages():

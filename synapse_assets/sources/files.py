@@ -14,17 +14,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import ijson
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
+from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
 from synapse_assets.sources.values import Place, numbers
 
 BATCH_ROWS = 65_536
@@ -36,6 +39,10 @@ _GZIP = b"\x1f\x8b"
 JSON_DEPTH = 100
 _LONGEST_TEXT = 4 << 20
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"?', re.DOTALL)
+_TEXT_OR_NAME = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+_NAMES_OF_JSON = {b"NaN": b"null", b"-NaN": b"null", b"Infinity": b'"Infinity"', b"-Infinity": b'"-Infinity"'}
+_WORD_AT_END = re.compile(rb"(?:-?[A-Za-z]{1,9}|-)\Z")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.
 _BUSY_SECONDS = 2.0
@@ -53,16 +60,37 @@ KINDS = {
     ".sqlite3": "SQLite",
 }
 
+# A folder of a partitioned table: neuropil=EB; and what such folders are called where the value is empty.
+HIVE_FOLDER = re.compile(r"([^=]+)=(.*)", re.DOTALL)
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
 
 def open_table(path: str, header: Sequence[str] | None = None, table: str | None = None) -> "TableFile":
     """The file at `path`, its kind known by its suffix (before .gz, for text).
 
-    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file with several. Raises
-    BadInput where the file is absent, no table, or broken.
+    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file with several. The folders
+    of a partitioned table give their columns, as text (neuropil=EB/part.parquet). Raises BadInput where the file is absent, no
+    table, or broken.
     """
-    file = existing_file(path)
-    kind = kind_of(path)
+    opened = _opened(existing_file(path), kind_of(path), header, table)
+    opened.add_columns(_hive_columns(Path(path)))
+    return opened
+
+
+def _hive_columns(path: Path) -> dict[str, str | None]:
+    """The columns that the folders directly above a file give."""
+    columns: dict[str, str | None] = {}
+    for folder in path.parents:
+        match = HIVE_FOLDER.fullmatch(folder.name)
+        if match is None:
+            break
+        columns.setdefault(unquote(match[1]), None if match[2] == _HIVE_NULL else unquote(match[2]))
+    return columns
+
+
+def _opened(file: Path, kind: str, header: Sequence[str] | None, table: str | None) -> "TableFile":
     with reading(file):
+        refuse_other_content(_start_of(file, kind), kind, file)
         if kind in ("CSV", "TSV"):
             return _Delimited(file, kind, header)
         if header is not None:
@@ -75,6 +103,7 @@ def open_table(path: str, header: Sequence[str] | None = None, table: str | None
 def table_names(path: str) -> list[str]:
     """Tables and views of an SQLite file. Raises BadInput where it cannot be read."""
     file = existing_file(path)
+    refuse_other_content(_start_of(file, "SQLite"), "SQLite", file)
     with reading(file), _connected(file) as connection:
         return _tables(connection)
 
@@ -84,7 +113,8 @@ def kind_of(path: str) -> str:
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     suffix = ([suffix for suffix in suffixes if suffix != ".gz"] or [""])[-1]
     if suffix not in KINDS or (suffixes[-1] == ".gz" and KINDS[suffix] not in ("CSV", "TSV", "JSON")):
-        raise BadInput(f"{path}: a table is a file that ends in one of {', '.join(KINDS)} (text also .gz)")
+        known = f"{path}: a table is a file that ends in one of {', '.join(KINDS)} (text also .gz)"
+        raise BadInput(known + step_for(suffixes[-1] if suffixes else ""))
     return KINDS[suffix]
 
 
@@ -96,14 +126,39 @@ def is_table(name: str) -> bool:
         return False
 
 
+class NotUtf8(BadInput):
+    """A column of a text file that is not UTF-8."""
+
+    def __init__(self, file: Path, column: str) -> None:
+        super().__init__(
+            f"{file} is no UTF-8 text (invalid UTF8 data in column '{column}'), but Latin-1 or Windows text, or broken: save it as "
+            "UTF-8 (Excel: 'CSV UTF-8')"
+        )
+        self.column = column
+
+
 class TableFile:
-    """A file with named columns. `names` are its columns, `kind` what sort of file it is."""
+    """A file with named columns.
+
+    names: its columns; own_names: those that are in the file itself. kind: what sort of file it is. delimiter: what separates
+    the cells of a text file.
+    """
+
+    delimiter: str | None = None
 
     def __init__(self, file: Path, kind: str, names: Sequence[str]) -> None:
         self.file, self.kind, self.names = file, kind, list(names)
+        self.own_names = list(names)
+        self._same_everywhere: dict[str, str | None] = {}
+
+    def add_columns(self, columns: Mapping[str, str | None]) -> None:
+        """Columns of one text (or null) for all rows, where the file has none of that name."""
+        self._same_everywhere = {name: value for name, value in columns.items() if name not in self.names}
+        self.names += self._same_everywhere
 
     def require(self, columns: Mapping[str, str]) -> None:
         """Raises BadInput naming the columns (by what they are for) that the file lacks, or has twice."""
+        columns = {use: self._named(column) for use, column in columns.items()}
         missing = {use: column for use, column in columns.items() if column not in self.names}
         if missing:
             wanted = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
@@ -121,8 +176,18 @@ class TableFile:
         Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
         the file is broken or a column of `as_numbers` is none.
         """
+        asked = set(columns)
+        wanted = {self._named(column) for column in asked}
+        as_numbers = {self._named(column) for column in as_numbers}
+        added = {name: value for name, value in self._same_everywhere.items() if name in wanted}
+        # Something of the file has to be read, to know how many rows it has.
+        own = sorted(wanted - set(added)) or self.own_names[:1]
         with reading(self.file):
-            for batch in self._read(sorted(set(columns)), frozenset(as_numbers)):
+            for batch in self._read(own, frozenset(as_numbers - set(added))):
+                for name, value in added.items():
+                    batch = batch.append_column(name, pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
+                for column in asked - wanted:
+                    batch = batch.append_column(column, batch.column(self._named(column)))
                 for start in range(0, batch.num_rows, 2 * BATCH_ROWS):
                     yield batch.slice(start, 2 * BATCH_ROWS)
 
@@ -141,6 +206,10 @@ class TableFile:
     def _remedy(self) -> str:
         return ""
 
+    def _named(self, column: str) -> str:
+        """The file's name of a column that the dataset's YAML names."""
+        return column
+
 
 class JsonText:
     """A stream of JSON text for ijson, which needs memory by the square of the nesting and by the longest text: one that no
@@ -148,14 +217,42 @@ class JsonText:
 
     def __init__(self, stream: IO[bytes], file: Path) -> None:
         self._stream, self._file = stream, file
+        self._held = b""
+        self._begun = False
         self._depth = self._length = 0
         self._inside = self._escaped = False
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end."""
-        block = self._stream.read(size)
+        """The next bytes, about `size`, with null for NaN, as Python writes it for nothing, and Infinity in quotes.
+
+        Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end.
+        """
+        if size == 0:  # ijson asks so whether it gets bytes
+            return b""
+        block = self._next(size)
+        names = b"NaN" in block or b"Infinity" in block
+        block = self._with_names_of_json(block) if names else block
         self._look_at(block)
         return block
+
+    def _next(self, size: int) -> bytes:
+        """The next bytes without a byte order mark; a word at their end is held back until all of it is there."""
+        while True:
+            more = self._stream.read(size)
+            block = self._held + more
+            if not self._begun:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+                self._begun = True
+            word = _WORD_AT_END.search(block) if more else None
+            self._held = word[0] if word else b""
+            block = block[: len(block) - len(self._held)]
+            if block or not more:
+                return block
+
+    def _with_names_of_json(self, block: bytes) -> bytes:
+        text_ends = _REST_OF_TEXT.match(block, int(self._escaped)) if self._inside else None
+        start = text_ends.end() if text_ends else 0
+        return block[:start] + _TEXT_OR_NAME.sub(lambda found: _NAMES_OF_JSON.get(found[0], found[0]), block[start:])
 
     def _look_at(self, block: bytes) -> None:
         text = block[1:] if self._escaped else block
@@ -195,7 +292,7 @@ def reading(file: Path) -> Iterator[None]:
         if "straddles" in said:
             said = f"a line, or a text in quotes, is longer than {_BLOCK_BYTES >> 20} MiB; is a quote never closed?"
             raise BadInput(f"{file} cannot be read: {said}") from error
-        raise BadInput(f"{file} cannot be read: {said}. Is it whole, and of the kind that its suffix says?") from error
+        raise BadInput(f"{file} cannot be read: {said}. {_remedy(error, said)}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
     except sqlite3.Error as error:
@@ -204,57 +301,110 @@ def reading(file: Path) -> Iterator[None]:
         raise BadInput(f"{file} cannot be read: {error}. Cut short, or no right to read it? Fetch it again") from error
 
 
+def _remedy(error: Exception, said: str) -> str:
+    if "overflow" in said:
+        return "Write numbers that are too large as text, in quotes"
+    if isinstance(error, ijson.JSONError) and not re.search(r"premature|incomplete", said, re.IGNORECASE):
+        return "It is not valid JSON there: write it with a program that exports JSON"
+    if "CSV parse error" in said:
+        return "Give that row as many cells as the header has, and put texts with separators in quotes"
+    if isinstance(error, pa.ArrowNotImplementedError):
+        return "It uses what is not read here: write it anew, for instance as Parquet with pyarrow"
+    return "Is it whole, and of the kind that its suffix says?"
+
+
 class _Delimited(TableFile):
     """CSV and TSV, plain or compressed with gzip (known by its first bytes: browsers unpack files and leave the suffix)."""
 
     def __init__(self, file: Path, kind: str, header: Sequence[str] | None) -> None:
         self._gzip = _is_gzip(file)
         with _text_start(file, self._gzip) as stream:
-            first = stream.readline(1 << 20)
-        if first.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
-        line = first.decode("utf-8-sig").rstrip("\r\n")
-        self._delimiter = _delimiter(line, kind)
-        self._first = next(csv.reader([line], delimiter=self._delimiter), [])
-        self._header = None if header is None else list(header)
-        if self._header is not None and len(self._header) != len(self._first):
+            head = stream.read(HEAD_BYTES)
+        dialect = dialect_of(head, "\t" if kind == "TSV" else ",", str(file))
+        self.delimiter, self._first = dialect.delimiter, dialect.first
+        self._rows_at = dialect.rest_at if header is None else dialect.first_at
+        self._has_header = header is None
+        if header is not None and len(header) != len(self._first):
             raise BadInput(
-                f"{file}: header names {len(self._header)} columns, but the first row has {len(self._first)}: {_short(self._first)}"
+                f"{file}: header names {len(header)} columns, but the first row has {len(self._first)}: {_short(self._first)}"
             )
-        super().__init__(file, kind, self._first if self._header is None else self._header)
+        super().__init__(file, kind, self._first if header is None else header)
 
     @property
     def looks_headerless(self) -> bool:
-        return self._header is None and 2 * sum(map(_is_number, self._first)) >= len(self._first) > 0
+        return self._has_header and 2 * sum(map(is_number, self._first)) >= len(self._first) > 0
 
     def _remedy(self) -> str:
         if self.looks_headerless:
             return "The first line looks like data: name the columns in order, header: [id, x, y, ...]. "
+        if len(self._first) == 1 and len(self._first[0].split()) > 2:
+            return "If blanks separate its columns, save it with commas or tabs. "
         return ""
 
+    def _named(self, column: str) -> str:
+        # Blanks around a name are none of it, neither in the file nor in the YAML.
+        return column if column in self.names or column.strip() not in self.names else column.strip()
+
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
+        # Excel separates by semicolons where the comma is its decimal sign.
+        commas = as_numbers if self.delimiter == ";" else frozenset()
+        sign: set[str] = set()
         try:
-            yield from self._open(columns, as_numbers)
+            first_row = 1
+            for batch in self._open(columns, as_numbers - commas):
+                for column in commas & set(columns):
+                    rows = range(first_row, first_row + batch.num_rows)
+                    batch = self._with_decimal_points(batch, column, Place(str(self.file), column, rows), sign)
+                first_row += batch.num_rows
+                yield batch
         except pa.ArrowInvalid as error:
-            if "conversion error" in str(error):
+            said = str(error)
+            if "invalid UTF8" in said:
+                raise NotUtf8(self.file, self.own_names[int(re.findall(r"column #(\d+)", said)[0])]) from error
+            if "conversion error" in said:
                 self._name_the_wrong_number(as_numbers)
             raise
 
+    def _with_decimal_points(self, batch: pa.RecordBatch, column: str, place: Place, sign: set[str]) -> pa.RecordBatch:
+        """The batch with that column as numbers; `sign` keeps the decimal signs of the batches so far."""
+        index = batch.schema.names.index(column)
+        values = with_decimal_points(batch.column(index), f"{self.file}, column '{column}',")
+        for mark in ",.":
+            if pc.any(pc.match_substring(batch.column(index), mark)).as_py():
+                sign.add(f"{mark}{column}")
+        if {f",{column}", f".{column}"} <= sign:
+            raise BadInput(
+                f"{self.file}, column '{column}', has numbers with a comma and others with a point: write one decimal sign throughout, "
+                "and no separators of thousands"
+            )
+        return batch.set_column(index, column, numbers(values, place))
+
     def _open(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
-        types = {column: pa.float64() if column in as_numbers else pa.string() for column in columns}
+        # By their places: names of columns that nobody reads may be anything.
+        places = [str(self.names.index(column)) for column in columns]
+        types = {
+            place: pa.float64() if column in as_numbers else pa.string()
+            for place, column in zip(places, columns, strict=True)
+        }
         compression = "gzip" if self._gzip else None
-        with (
-            pa.input_stream(str(self.file), compression=compression) as stream,
-            pyarrow.csv.open_csv(
-                stream,
-                read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=self._header),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=columns, column_types=types, strings_can_be_null=True
-                ),
-            ) as reader,
-        ):
-            yield from reader
+        with pa.input_stream(str(self.file), compression=compression) as stream:
+            stream.read(self._rows_at)
+            try:
+                reader = pyarrow.csv.open_csv(
+                    stream,
+                    read_options=pyarrow.csv.ReadOptions(
+                        block_size=_BLOCK_BYTES, column_names=list(map(str, range(len(self.own_names))))
+                    ),
+                    parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+                    convert_options=pyarrow.csv.ConvertOptions(include_columns=places, column_types=types),
+                )
+            except pa.ArrowInvalid as error:
+                if "Empty CSV file" in str(error):
+                    return
+                raise
+            with reader:
+                for batch in reader:
+                    yield batch.rename_columns(columns)
 
     def _name_the_wrong_number(self, as_numbers: frozenset[str]) -> None:
         """Reads the columns again as text, for the row of the value that is no number."""
@@ -315,12 +465,15 @@ class _Json(TableFile):
 
     def __init__(self, file: Path) -> None:
         self._gzip = _is_gzip(file)
-        with _text_start(file, self._gzip) as stream:
-            start = stream.read(1 << 10).decode("utf-8-sig", errors="replace").lstrip()[:1]
+        content = _start_of(file, "JSON")
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
+        start = content.decode("utf-8-sig", errors="replace").lstrip()[:1]
         if start != "[":
+            refuse_json_lines(content, file)
             raise BadInput(
-                f"{file} is {'a JSON object' if start == '{' else 'no JSON'} where a list of objects is wanted: [{{...}}, ...]; exports of "
-                "Synister are formats of their own (synister_v3, synister_v4)"
+                f"{file} is {'a JSON object' if start == '{' else 'no JSON'} where a list of objects is wanted: [{{...}}, ...] (pandas: "
+                "to_json with orient='records'); exports of Synister are formats of their own (synister_v3, synister_v4)"
             )
         self.file = file
         first = next(self._objects(), None)
@@ -386,6 +539,13 @@ def arrow_column(values: list[Any]) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
+def _start_of(file: Path, kind: str) -> bytes:
+    """The first bytes of a file, of compressed text unpacked."""
+    packed = kind in ("CSV", "TSV", "JSON") and _is_gzip(file)
+    with _text_start(file, packed) as stream:
+        return stream.read(START_BYTES)
+
+
 def _is_gzip(file: Path) -> bool:
     with file.open("rb") as stream:
         return stream.read(2) == _GZIP
@@ -395,21 +555,7 @@ def _text_start(file: Path, compressed: bool) -> IO[bytes]:
     return io.BufferedReader(gzip.open(file)) if compressed else file.open("rb")
 
 
-def _delimiter(line: str, kind: str) -> str:
-    """What the suffix says, if the first line has it; otherwise the one that it has most of."""
-    usual = "\t" if kind == "TSV" else ","
-    return usual if usual in line else max((usual, ",", "\t", ";"), key=line.count)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _short(values: list[str]) -> str:
+def _short(values: Sequence[str]) -> str:
     shown = ", ".join(values[:6])
     return f"{shown}, ..." if len(values) > 6 else shown
 

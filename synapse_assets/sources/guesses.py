@@ -86,7 +86,7 @@ def position_columns(names: Sequence[str], sample: pa.Table) -> list[str]:
 
 
 def _holds_positions(values: pa.ChunkedArray) -> bool:
-    first = next((value for value in values.slice(0, 100).to_pylist() if value is not None), None)
+    first = next((value for value in values.slice(0, 100).to_pylist() if value not in (None, "")), None)
     if isinstance(first, list):
         return len(first) == 3 and all(isinstance(number, int | float) for number in first)
     number = r"-?\d+(\.\d+)?"

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
 from synapse_assets.datasets.sources import NeuronTable, PointsSource, fill_in_format, format_names, read_format
 from synapse_assets.datasets.volumes import VolumeSpec
+from synapse_assets.datasets.yaml_text import as_yaml
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.guesses import columns_by_name, position_columns, scale_of
 from synapse_assets.sources.neuropils import neuropil
@@ -25,7 +25,17 @@ from synapse_assets.sources.points import Conversion
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.samples import Sample, take_sample
 from synapse_assets.sources.tally import Tally
-from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place, identifiers, numbers, positions, text
+from synapse_assets.sources.transmitters import ClassNames
+from synapse_assets.sources.values import (
+    EXACT_IN_FLOAT64,
+    NO_VALUE,
+    Place,
+    figures,
+    identifiers,
+    numbers,
+    positions,
+    text,
+)
 
 # Formats of Synister by what the objects of their JSON files have; the others are known by `recognise` in their YAML.
 _SYNISTER = {
@@ -40,6 +50,8 @@ _OF_NEURONS = {
     "cell_type": "cell_type",
     "side": "side",
 }
+# Large ids that are needed to tell that they were rounded.
+_FEWEST_ROUNDED = 4
 # What a format may ask of its user, because the file does not say it.
 _ASKED = {
     "brain_region": "# brain_region: the region of the whole file",
@@ -130,6 +142,7 @@ class _Look:
         sample = self.sample
         if sample.header is not None and sample.header_of is None and sample.header[0] == "column_1":
             self.problems.append("no header: the first line is numbers; give the names of the columns in header")
+        self.problems += sample.unread
         format_, why = self._recognised()
         mapping = read_format(format_)["source"] if format_ in format_names() else None
         uses = self._uses(mapping)
@@ -283,15 +296,34 @@ class _Look:
         shown = f"{pc.count_distinct(ids).as_py():,} in {name}{self._of_sample and f'{self._of_sample} rows'}"
         if largest >= EXACT_IN_FLOAT64:
             shown += f"; ids up to {largest}, beyond 2^53: spreadsheets and floats lose their last digits"
+        self._note_rounded(pc.unique(ids).drop_null().to_pylist(), name)
         return shown
+
+    def _note_rounded(self, ids: Sequence[int], name: str) -> None:
+        """A problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: chance gives that to one
+        in a hundred of them."""
+        large = [one for one in ids if one >= EXACT_IN_FLOAT64]
+        if len(large) < _FEWEST_ROUNDED:
+            return
+        as_floats = all(int(float(one)) == one for one in large)
+        as_sheet = all(one % 10 ** (len(str(one)) - 15) == 0 for one in large)
+        if as_floats or as_sheet:
+            self.problems.append(
+                f"all {len(large):,} large ids of {name}, such as {large[0]}, are those that {'floats' if as_floats else 'spreadsheets'} "
+                "round to: their last digits are lost; compare some with the ids where they came from, and export integers or text"
+            )
 
     def _most(self, name: str, regions: bool) -> str:
         """The most frequent values of a column; of regions, how many are known neuropils."""
-        values = self.sample.table.column(name).combine_chunks()
+        values, place = self._values(name)
         if pa.types.is_list(values.type):
             values = pa.array([";".join(map(str, one or [])) for one in values.to_pylist()], pa.string())
-        counted = pc.value_counts(values.cast(pa.string()).drop_null())
-        counts = {one["values"].strip(): one["counts"] for one in counted.to_pylist() if one["values"].strip()}
+        try:
+            counted = pc.value_counts(figures(values, place).drop_null())
+        except BadInput as error:
+            self.problems.append(str(error))
+            return f"none in {name}"
+        counts = {one["values"]: one["counts"] for one in counted.to_pylist()}
         top = sorted(counts, key=lambda one: (-counts[one], one))
         shown = ", ".join(f"{one} {counts[one]:,}" for one in top[:10]) + ", ..." * (len(top) > 10)
         known = ""
@@ -349,7 +381,7 @@ class _Look:
 
     def _yaml(self, fields: Mapping[str, Any], format_: str | None, part: str) -> str:
         about = read_format(format_)["about"] if format_ in format_names() else ""
-        lines = [f"{key}: {_flow(value)}" for key, value in fields.items()]
+        lines = [f"{key}: {as_yaml(value)}" for key, value in fields.items()]
         lines += [hint for name, hint in _ASKED.items() if name in about]
         return f"{part}:\n  - " + "\n    ".join(lines) + "\n"
 
@@ -361,7 +393,8 @@ class _Look:
                 NeuronTable.model_validate(filled)
                 return
             volume = VolumeSpec(kind="images", url="unused", voxel_size_nm=(1, 1, 1))
-            conversion = Conversion(PointsSource.model_validate(filled), volume, RegionNames("UNASSIGNED"), Tally())
+            points = PointsSource.model_validate(filled)
+            conversion = Conversion(points, volume, RegionNames("UNASSIGNED"), ClassNames(), Tally())
             first_row = 1
             for batch in self.sample.table.combine_chunks().to_batches():
                 conversion.table(batch, first_row)
@@ -372,8 +405,9 @@ class _Look:
 
 def _column_facts(name: str, values: pa.ChunkedArray) -> ColumnFacts:
     found = values.drop_null()
-    if pa.types.is_string(found.type):
-        found = found.filter(pc.not_equal(found, ""))
+    if pa.types.is_string(found.type) or pa.types.is_large_string(found.type):
+        found = pc.utf8_trim_whitespace(found)
+        found = found.filter(pc.invert(pc.is_in(found, pa.array(sorted(NO_VALUE), found.type))))
     seen = dict.fromkeys(_shown(value) for value in found.slice(0, 50).to_pylist())
     return ColumnFacts(name, _type(found), tuple(islice(seen, 3)), len(values) - len(found))
 
@@ -395,12 +429,6 @@ def _type(values: pa.ChunkedArray) -> str:
             continue
         return shown
     return "text"
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    line: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
-    return line.removesuffix("...\n").strip()
 
 
 def _size(count: float) -> str:

@@ -1,10 +1,12 @@
 """Which files a source has now, and whether their content has changed: what readers read, and what a sensor watches.
 
-The `path` of a source is a file, a folder, a glob, a manifest (a text file that ends in .manifest) or an http(s) address.
+The `path` of a source is a file, a folder, a glob, a manifest (a text file that ends in .manifest) or an http(s) address. A
+folder or glob without files is ordinary: none has come yet. One with files that nobody would read is not.
 `content_version` is what a sensor calls at each tick, with what it gave the last time: it lists the files (`signatures`: no
 file is opened) and reads those only whose signature is another one. What is in the files belongs to the readers.
 """
 
+import fnmatch
 import glob
 import hashlib
 import os
@@ -19,7 +21,7 @@ from pathlib import Path
 from synapse_assets.datasets import CaveSource, NeuronSource, Source, SynisterNeurons, SynisterSource, Workbook
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.fetching import Fetched, fetch_text, is_address, last_part, remote_signatures, shown_address
-from synapse_assets.sources.files import KINDS, is_table
+from synapse_assets.sources.files import HIVE_FOLDER, KINDS, is_table
 
 MANIFEST = ".manifest"
 # What one path may name, and what is fetched for one source.
@@ -32,6 +34,15 @@ _LARGEST_MANIFEST = 1 << 20
 LARGEST_HASHED = 256 << 20
 MOST_HASHED = 1 << 30
 _TEMPORARY = (".part", ".tmp", ".crdownload")
+_OF_FILE_MANAGERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+# What lies beside tables and is none.
+_NOTES = re.compile(
+    r"(readme|licen[cs]e|changelog|notes|makefile|_success|_metadata|_common_metadata)|.*\.(md|rst|pdf|html?|log|manifest|md5|sha256|ya?ml|crc)",
+    re.IGNORECASE,
+)
+_NAMED = 5
+# Folders within folders that are parts of one table.
+_DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
 
 Watched = Source | NeuronSource | Workbook
@@ -139,7 +150,7 @@ def listed(source: Watched) -> list[SourceFile]:
         return []
     if isinstance(source, SynisterNeurons):
         return [_alone(source.path), _alone(source.hemi_lineages)]
-    return _expanded(source.path, _knows(source))
+    return _expanded(source.path, _knows(source), _kinds(source))
 
 
 @contextmanager
@@ -217,7 +228,7 @@ def _kinds(source: Watched) -> str:
     return ".json" if isinstance(source, SynisterSource) else ", ".join(KINDS)
 
 
-def _expanded(path: str, knows: Callable[[str], bool]) -> list[SourceFile]:
+def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[SourceFile]:
     if not path.strip():
         raise BadInput("the path of a source is empty: name a file, folder, glob or manifest")
     if is_address(path):
@@ -231,9 +242,9 @@ def _expanded(path: str, knows: Callable[[str], bool]) -> list[SourceFile]:
                 return _of_manifest(stream.read(_LARGEST_MANIFEST + 1), path)
         return [_alone(path)]
     if os.path.isdir(place):
-        return _in_folder(place, knows)
+        return _in_folder(place, knows, kinds)
     if glob.has_magic(place):
-        return _matching(place)
+        return _matching(place, knows)
     raise BadInput(
         f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest)"
     )
@@ -253,35 +264,133 @@ def _alone(path: str) -> SourceFile:
 
 
 def _passed_over(name: str) -> bool:
-    """Hidden files, locks of office programs, and what is still being written."""
-    return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY)
+    """Hidden files, locks of office programs, what file managers leave, and what is still being written."""
+    return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY) or name.lower() in _OF_FILE_MANAGERS
 
 
-def _in_folder(folder: str, knows: Callable[[str], bool]) -> list[SourceFile]:
-    names = []
+def _in_folder(folder: str, knows: Callable[[str], bool], kinds: str) -> list[SourceFile]:
+    names = _tables_in(folder, "", knows)
+    if not names:
+        _refuse_what_lies_there(folder, knows, kinds)
+    return _several(folder, names)
+
+
+def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[str]:
+    """The tables of a folder, by their way to it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
+    and pyarrow write them (neuropil=EB/, points.parquet/)."""
+    names: list[str] = []
+    place = os.path.join(folder, inside)
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(place) as entries:
             for entry in entries:
-                if not _passed_over(entry.name) and knows(entry.name) and entry.is_file():
-                    names.append(entry.name)
-                    _refuse_many(len(names), folder, MOST_FILES)
+                name = os.path.join(inside, entry.name)
+                if entry.name == "_delta_log":
+                    raise BadInput(
+                        f"{place} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
+                        "and name that"
+                    )
+                if _passed_over(entry.name):
+                    continue
+                if entry.is_dir():
+                    if _is_part(entry.name, knows) and name.count(os.sep) < _DEEPEST:
+                        names += _tables_in(folder, name, knows)
+                elif knows(entry.name) and entry.is_file():
+                    names.append(name)
+                elif knows(entry.name) and entry.is_symlink():
+                    raise BadInput(
+                        f"{os.path.join(folder, name)} is a link to nothing: is the disk there that it leads to?"
+                    )
+                _refuse_many(len(names), folder, MOST_FILES)
     except OSError as error:
-        raise BadInput(f"the folder {folder} cannot be listed: {error.strerror}; check the rights to it") from error
+        raise BadInput(f"the folder {place} cannot be listed: {error.strerror}; check the rights to it") from error
+    return names
+
+
+def _is_part(name: str, knows: Callable[[str], bool]) -> bool:
+    return HIVE_FOLDER.fullmatch(name) is not None or knows(name)
+
+
+def _refuse_what_lies_there(folder: str, knows: Callable[[str], bool], kinds: str) -> None:
+    """Raises BadInput where a folder without tables holds something that its tables might be. One may well be empty, or hold
+    notes: then no file has come yet."""
+    found: list[str] = []
+    looked_at = 0
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _passed_over(name))
+        for name in sorted(files):
+            looked_at += 1
+            if not _passed_over(name) and not _NOTES.fullmatch(name):
+                found.append(os.path.relpath(os.path.join(place, name), folder))
+        if looked_at > MOST_FILES:
+            break
+    deeper = next((name for name in found if os.sep in name and knows(name)), None)
+    if deeper is not None:
+        suffix = re.search(r"\.\w+(\.gz)?$", deeper)
+        by_glob = os.path.join(folder, "**", f"*{suffix[0] if suffix else ''}")
+        raise BadInput(
+            f"the folder {_printable(folder)} holds no table itself, but its sub-folders do, such as {_printable(deeper)}: name them "
+            f"by a glob, {_printable(by_glob)}"
+        )
+    if found:
+        more = ", ..." if len(found) > _NAMED else ""
+        raise BadInput(
+            f"nothing in the folder {_printable(folder)} is a table: there are {_printable(', '.join(found[:_NAMED]))}{more}; a table "
+            f"is a file that ends in {kinds}"
+        )
+
+
+def _matching(pattern: str, knows: Callable[[str], bool]) -> list[SourceFile]:
+    folder, names, folders = _matched(pattern, pattern, knows)
+    if not names and "[" in pattern:
+        # A name may hold brackets: run [2023]/*.csv.
+        folder, names, folders = _matched(pattern, pattern.replace("[", "[[]"), knows)
+    if not names:
+        for inside in folders:
+            if any(map(knows, _names_in(inside))):
+                raise BadInput(
+                    f"{_printable(pattern)} matches folders only, such as {_printable(inside)}: name the files in them, "
+                    f"{_printable(os.path.join(pattern, '*'))}"
+                )
+        last = os.path.basename(pattern).casefold()
+        for name in _names_in(folder) if os.path.dirname(pattern) == folder else ():
+            if fnmatch.fnmatchcase(name.casefold(), last) and os.path.isfile(os.path.join(folder, name)):
+                raise BadInput(
+                    f"{_printable(pattern)} matches nothing, but there is {_printable(name)}: write it as it is"
+                )
     return _several(folder, names)
 
 
-def _matching(pattern: str) -> list[SourceFile]:
+def _names_in(folder: str) -> list[str]:
+    """What lies in a folder, without what is passed over; nothing where it cannot be listed."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not _passed_over(name))
+    except OSError:
+        return []
+
+
+def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
+    """The folder that a glob begins in, the files that it matches by their way to it, and the sub-folders that it matches."""
     parts = Path(pattern).parts
-    first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
-    folder = str(Path(*parts[:first]))
+    first = next((index for index, part in enumerate(parts) if glob.has_magic(part.replace("[[]", ""))), len(parts))
+    folder = str(Path(*parts[:first])).replace("[[]", "[")
     if not os.path.isdir(folder):
-        raise BadInput(f"there is no folder {folder} for the files {pattern}: check the path (is the disk there?)")
-    names = []
+        raise BadInput(f"there is no folder {folder} for the files {shown}: check the path (is the disk there?)")
+    names: list[str] = []
+    folders: list[str] = []
     for path in glob.iglob(pattern, recursive=True):
-        if not _passed_over(os.path.basename(path)) and os.path.isfile(path):
-            names.append(os.path.relpath(path, folder))
-            _refuse_many(len(names), pattern, MOST_FILES)
-    return _several(folder, names)
+        if _passed_over(os.path.basename(path)):
+            continue
+        inside = os.path.relpath(path, folder)
+        if os.path.isfile(path):
+            names.append(inside)
+        elif os.path.isdir(path) and _is_part(os.path.basename(path), knows):
+            names += _tables_in(folder, inside, knows)
+        elif os.path.isdir(path):
+            folders.append(path)
+        elif os.path.islink(path):
+            raise BadInput(f"{path} is a link to nothing: is the disk there that it leads to?")
+        _refuse_many(len(names), shown, MOST_FILES)
+    return folder, names, sorted(folders)
 
 
 def _several(folder: str, names: Sequence[str]) -> list[SourceFile]:

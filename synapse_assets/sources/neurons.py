@@ -6,7 +6,7 @@ Predictions are not read: a class here is one that is known from elsewhere. The 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from synapse_assets.schema import NEURONS, BadInput
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.tally import Tally
-from synapse_assets.sources.transmitters import known_classes, only_class
-from synapse_assets.sources.values import Place, figures, identifiers
+from synapse_assets.sources.transmitters import ClassNames, only_class
+from synapse_assets.sources.values import Place, figures, identifiers, is_one_of
 
 # What tables write where no hemilineage is known: the names of Synister's file, and the catch-all of FlyWire's annotations for
 # presumed primary neurons, born in the embryo, which share no hemilineage.
@@ -37,7 +37,7 @@ _LARGEST_JSON = 512 << 20
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
 
-def read_table(source: NeuronTable, tally: Tally) -> pa.Table:
+def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
     """`schema.NEURONS` from one file of neurons, one row a neuron.
 
     Rows that repeat a neuron without telling anything else of it are counted in `tally` as left out. Raises BadInput naming
@@ -50,14 +50,14 @@ def read_table(source: NeuronTable, tally: Tally) -> pa.Table:
     batches = []
     first_row = 1
     for batch in file.batches([*uses.values(), *filters.values()]):
-        batches.append(_convert(batch, first_row, uses, source))
+        batches.append(_convert(batch, first_row, uses, source, classes))
         first_row += batch.num_rows
     if not batches or first_row == 1:
         raise NoRows(f"{source.path} holds no neurons")
     return one_row_each(_neurons(pa.concat_tables(batches), source.path), tally)
 
 
-def read_synister(source: SynisterNeurons, tally: Tally) -> pa.Table:
+def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) -> pa.Table:
     """`schema.NEURONS` of the skeletons of a Synister version 3 export; see `read_table`.
 
     A hemilineage whose name says that it is not known is empty. Raises BadInput for a key that is no id, and for a skeleton
@@ -86,7 +86,7 @@ def read_synister(source: SynisterNeurons, tally: Tally) -> pa.Table:
         raise BadInput(f"{source.path} holds no skeletons")
     table = {
         "neuron_id": pa.array(rows["neuron_id"], pa.int64()),
-        "known_classes": known_classes(pa.array(rows["known_classes"], pa.string()), {}),
+        "known_classes": classes.known(pa.array(rows["known_classes"], pa.string()), {}),
         "hemilineage": pa.array(rows["hemilineage"], pa.string()),
     }
     return one_row_each(_neurons(pa.table(table), source.path), tally)
@@ -115,11 +115,13 @@ def _hemilineage(name: str | None) -> str | None:
     return None if _NO_HEMILINEAGE.fullmatch(name.replace(" ", "_")) else name
 
 
-def _convert(batch: pa.RecordBatch, first_row: int, uses: Mapping[str, str], source: NeuronTable) -> pa.Table:
+def _convert(
+    batch: pa.RecordBatch, first_row: int, uses: Mapping[str, str], source: NeuronTable, names: ClassNames
+) -> pa.Table:
     rows = range(first_row, first_row + batch.num_rows)
 
-    def column(name: str) -> pa.Array:
-        return figures(batch.column(name), Place(source.path, name, rows))
+    def column(name: str, kept: Collection[str] = ()) -> pa.Array:
+        return figures(batch.column(name), Place(source.path, name, rows), kept)
 
     id_column = source.columns.neuron_id
     place = Place(source.path, id_column, rows)
@@ -128,14 +130,11 @@ def _convert(batch: pa.RecordBatch, first_row: int, uses: Mapping[str, str], sou
         at = pc.index(pc.is_null(found["neuron_id"]), True).as_py()
         raise BadInput(f"{place.at(at)}: the id of the neuron is empty or 0; every row of a table of neurons needs one")
     if "known_classes" in uses:
-        classes = column(uses["known_classes"])
+        classes = column(uses["known_classes"], source.class_names)
         for name, wanted in source.known_class_from.items():
-            classes = pc.if_else(
-                pc.fill_null(pc.is_in(column(name), pa.array(wanted, pa.string())), False),
-                classes,
-                pa.scalar(None, pa.string()),
-            )
-        found["known_classes"] = known_classes(classes, source.class_names)
+            passed = is_one_of(column(name, wanted), Place(source.path, name, rows), wanted)
+            classes = pc.if_else(passed, classes, pa.scalar(None, pa.string()))
+        found["known_classes"] = names.known(classes, source.class_names)
     if "hemilineage" in uses:
         found["hemilineage"] = hemilineages(column(uses["hemilineage"]))
     if "cell_type" in uses:
@@ -265,7 +264,7 @@ def _objects(path: str) -> dict[str, dict[str, Any]]:
     if file.stat().st_size > _LARGEST_JSON:
         raise BadInput(f"{file} is larger than {_LARGEST_JSON >> 20} MiB: is it the file of the skeletons?")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=unique)
+        content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except BadInput:
         raise
     except RecursionError as error:

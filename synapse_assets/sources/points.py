@@ -16,13 +16,16 @@ from synapse_assets.sources.files import open_table
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
-from synapse_assets.sources.transmitters import known_classes, only_class
+from synapse_assets.sources.transmitters import ClassNames, only_class
 from synapse_assets.sources.values import (
     Place,
+    coordinates,
     figures,
     identifiers,
+    is_one_of,
     numbers,
     positions,
+    synapse_ids,
     text,
     whole_numbers,
 )
@@ -30,13 +33,15 @@ from synapse_assets.sources.values import (
 _AXES = ("x", "y", "z")
 
 
-def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+def read(
+    source: PointsSource, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` from one file, in nm of the source's own space; rows left out are counted in `tally`.
 
     Raises BadInput naming file, column and row, NoRows where the file has no rows or none is left.
     """
     file = open_table(source.path, source.header, source.table)
-    conversion = Conversion(source, volume, regions, tally)
+    conversion = Conversion(source, volume, regions, classes, tally)
     file.require(conversion.uses)
     seen = kept = 0
     for batch in file.batches(conversion.uses.values(), conversion.as_numbers):
@@ -54,8 +59,10 @@ def read(source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: 
 class Conversion:
     """How batches of one source's own columns become `schema.SYNAPSE_TABLE`."""
 
-    def __init__(self, source: PointsSource, volume: VolumeSpec, regions: RegionNames, tally: Tally) -> None:
-        self._source, self._regions, self._tally = source, regions, tally
+    def __init__(
+        self, source: PointsSource, volume: VolumeSpec, regions: RegionNames, classes: ClassNames, tally: Tally
+    ) -> None:
+        self._source, self._regions, self._classes, self._tally = source, regions, classes, tally
         self._voxel_size_nm = source.voxel_size_nm or volume.voxel_size_nm
         self._columns: dict[str, str] = {
             use: name for use, name in source.columns.model_dump().items() if name is not None
@@ -95,11 +102,16 @@ class Conversion:
             elif use == "section":
                 columns[use] = whole_numbers(values, place)
             elif use == "score":
-                scores = numbers(values, place)
-                columns[use] = pc.if_else(pc.is_nan(scores), pa.scalar(None, scores.type), scores)
+                columns[use] = numbers(values, place)
             elif use == "hemilineage":
                 columns[use] = hemilineages(text(values, place))
-            elif use in ("synapse_id", "brain_region", "target", "object_id"):
+            elif use == "synapse_id":
+                columns[use] = synapse_ids(values, place)
+            elif use == "brain_region":
+                columns[use] = text(values, place, self._regions.named)
+            elif use == "target":
+                columns[use] = text(values, place, source.class_names)
+            elif use == "object_id":
                 columns[use] = text(values, place)
         if "synapse_id" not in columns:
             columns["synapse_id"] = self._made_ids(batch, rows, own, columns.get("neuron_id"))
@@ -111,7 +123,7 @@ class Conversion:
         if "target" not in columns and source.target_value is not None:
             columns["target"] = _repeated(source.target_value, count)
         if "target" in columns:
-            columns["known_classes"] = known_classes(columns["target"], source.class_names)
+            columns["known_classes"] = self._classes.known(columns["target"], source.class_names)
             columns["target"] = only_class(columns["known_classes"])
         columns["volume"] = _repeated(source.volume, count)
         return checked_synapses(columns, source.name, source.path, rows)
@@ -131,8 +143,8 @@ class Conversion:
     def _conditions(self, batch: pa.RecordBatch, rows: range) -> Iterator[tuple[str, pa.Array]]:
         source = self._source
         for column, values in source.only.items():
-            found = text(batch.column(column), Place(source.path, column, rows))
-            yield f"{column} is not {' or '.join(values)}", pc.is_in(found, pa.array(values, pa.string()))
+            passed = is_one_of(batch.column(column), Place(source.path, column, rows), values)
+            yield f"{column} is not {' or '.join(values)}", passed
         for column, lowest in source.minimum.items():
             found = numbers(batch.column(column), Place(source.path, column, rows))
             yield f"{column} empty", pc.is_valid(found)
@@ -152,7 +164,7 @@ class Conversion:
             first, second, third = positions(batch.column(source.columns.position), place)
             return (first, second, third) if source.axis_order == "xyz" else (third, second, first)
         names = (self._columns[axis] for axis in _AXES)
-        x, y, z = (numbers(batch.column(name), Place(source.path, name, rows)) for name in names)
+        x, y, z = (coordinates(batch.column(name), Place(source.path, name, rows)) for name in names)
         return x, y, z
 
     def _made_ids(
@@ -165,7 +177,9 @@ class Conversion:
         """Ids made of the columns that the source names, else of position, neuron and partner: the same in every order of rows."""
         source = self._source
         if source.id_from:
-            parts = [figures(batch.column(name), Place(source.path, name, rows)) for name in source.id_from]
+            parts = [
+                figures(batch.column(name), Place(source.path, name, rows), of_ids=True) for name in source.id_from
+            ]
         else:
             parts = [figures(axis, Place(source.path, name, rows)) for axis, name in zip(own, _AXES, strict=True)]
             # Several partners at one site are several synapses.

@@ -1,15 +1,16 @@
 """What a brain region is called: from the names that sources use to partition keys."""
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.datasets.yaml_text import as_yaml
 from synapse_assets.schema import BRAIN_REGIONS, BadInput
 from synapse_assets.sources.neuropils import UNASSIGNED, neuropil, neuropils
+from synapse_assets.sources.values import plain_text
 
 LONGEST_REGION_NAME = 80
 
@@ -38,7 +39,13 @@ class RegionNames:
         vocabulary: Literal["flywire"] | None = None,
     ) -> None:
         self._missing = missing
-        self._renamed = {" ".join(name.split()): key for name, key in (renamed or {}).items()}
+        self._renamed: dict[str, str] = {}
+        for name, key in (renamed or {}).items():
+            plain = plain_text(" ".join(name.split()))
+            if self._renamed.setdefault(plain, key) != key:
+                raise BadInput(
+                    f"region_names gives the region '{plain}' two keys, {self._renamed[plain]} and {key}: keep one of them"
+                )
         self._vocabulary = vocabulary
         for where, key in (
             ("missing_region", missing),
@@ -47,11 +54,16 @@ class RegionNames:
             if safe_region_name(key) != key:
                 raise BadInput(
                     f"{where}: '{key}' is no key of a region: at most {LONGEST_REGION_NAME} letters, digits and underscores "
-                    f"in the dataset's YAML, for instance {safe_region_name(key)}"
+                    f"in the dataset's YAML, for instance {as_yaml(safe_region_name(key))}"
                 )
         self._key_of: dict[str, str] = {}
         # By the key in lower case: the key, the name that took it, and what that name stands for (None: whatever has the key).
         self._taken: dict[str, tuple[str, str, str | None]] = {}
+
+    @property
+    def named(self) -> Collection[str]:
+        """The names for which the dataset gives a key."""
+        return self._renamed.keys()
 
     def keys(self, names: pa.Array | pa.ChunkedArray) -> pa.Array:
         """The key of each name (string; null and blank are the missing region).
@@ -95,8 +107,8 @@ class RegionNames:
     def _new_key(self, name: str) -> str:
         known = neuropil(name) if self._vocabulary else None
         meaning: str | None
-        if name in self._renamed:
-            key, meaning = self._renamed[name], None
+        if plain_text(name) in self._renamed:
+            key, meaning = self._renamed[plain_text(name)], None
         elif not name or known is UNASSIGNED:
             key, meaning = self._missing, None
         elif known is not None:
@@ -112,7 +124,7 @@ class RegionNames:
             )
             raise BadInput(
                 f"the regions '{its_name}' and '{name}' would {become}: give one of them another key, or both the same, in "
-                f"region_names of the dataset's YAML, for instance region_names: {{{json.dumps(name, ensure_ascii=False)}: {its_key}}}"
+                f"region_names of the dataset's YAML, for instance region_names: {as_yaml({name: its_key})}"
             )
         if its_meaning is None:
             self._taken[key.casefold()] = (key, name, meaning)

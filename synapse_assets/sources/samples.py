@@ -9,11 +9,23 @@ from typing import Any
 
 import ijson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
-from synapse_assets.sources.files import JsonText, TableFile, arrow_column, kind_of, open_table, reading, table_names
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines
+from synapse_assets.sources.dialects import has_decimal_commas
+from synapse_assets.sources.files import (
+    JsonText,
+    NotUtf8,
+    TableFile,
+    arrow_column,
+    kind_of,
+    open_table,
+    reading,
+    table_names,
+)
 
 SAMPLE_ROWS = 200_000
 # Bytes of a text file that its rows are estimated from.
@@ -27,7 +39,8 @@ class Sample:
     """The first rows of a file. Text files give text; `keyed` is a JSON object of objects, with its keys as column `key`.
 
     rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
-    columns where the file has none; they are those of the format `header_of`, or made up where that is None.
+    columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
+    are left out that cannot be read.
     """
 
     file: Path
@@ -39,6 +52,7 @@ class Sample:
     header: tuple[str, ...] | None = None
     header_of: str | None = None
     tables: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     sqlite_table: str | None = None
 
     @property
@@ -59,9 +73,17 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
         table = table or _known_table(tables)
     opened = open_table(path, header, table)
     if opened.looks_headerless and header is None:
-        header_of, header = _known_header(len(opened.names))
+        header_of, header = _known_header(len(opened.own_names))
         opened = open_table(path, header)
-    rows = _first_rows(opened)
+    names = [name for name in opened.names if opened.names.count(name) == 1]
+    unread = [f"several columns are called '{name}'" for name in dict.fromkeys(opened.names) if name not in names]
+    while True:
+        try:
+            rows = _first_rows(opened, names)
+            break
+        except NotUtf8 as error:
+            names.remove(error.column)
+            unread.append(str(error))
     countable = kind != "SQLite" or file.stat().st_size <= _COUNTED_BYTES
     count, estimated = opened.rows() if countable else None, False
     if rows.num_rows < SAMPLE_ROWS:
@@ -69,14 +91,13 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
     elif kind in ("CSV", "TSV", "JSON"):
         count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
     named = None if header is None else tuple(header)
-    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, table)
+    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table)
 
 
-def _first_rows(opened: TableFile) -> pa.Table:
-    opened.require({name: name for name in opened.names})
+def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:
     batches: list[pa.Table] = []
     left = SAMPLE_ROWS
-    for batch in opened.batches(opened.names):
+    for batch in opened.batches(names) if names else ():
         batches.append(pa.Table.from_batches([batch.slice(0, left)]))
         left -= batches[-1].num_rows
         if not left:
@@ -85,7 +106,7 @@ def _first_rows(opened: TableFile) -> pa.Table:
         raise BadInput(f"{opened.file} has columns ({', '.join(opened.names)}) but no rows")
     # Batches of JSON and SQLite may differ in type: what cannot be put together is text.
     columns = {}
-    for name in opened.names:
+    for name in names:
         chunks = [batch.column(name) for batch in batches]
         kinds = {chunk.type for chunk in chunks}
         columns[name] = (
@@ -93,6 +114,8 @@ def _first_rows(opened: TableFile) -> pa.Table:
             if len(kinds) == 1
             else pa.chunked_array([arrow_column([value for column in chunks for value in column.to_pylist()])])
         )
+        if opened.delimiter == ";" and has_decimal_commas(columns[name].combine_chunks()):
+            columns[name] = pa.chunked_array([pc.replace_substring(columns[name].combine_chunks(), ",", ".")])
     return pa.table(columns)
 
 
@@ -106,6 +129,8 @@ def _keyed_sample(file: Path) -> Sample:
                     )
                 yield {"key": key, **fields}
 
+    with file.open("rb") as stream:
+        refuse_json_lines(stream.read(START_BYTES), file)
     with reading(file):
         rows = list(islice(objects(), SAMPLE_ROWS))
     if not rows:

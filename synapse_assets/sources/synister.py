@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
+from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.files import JsonText
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
-from synapse_assets.sources.transmitters import known_classes, only_class
+from synapse_assets.sources.transmitters import ClassNames, only_class
 from synapse_assets.sources.values import Place, figures
 
 # Larger batches are slower: Python's collector then walks over all of their objects.
@@ -35,7 +36,7 @@ _EMPTY = frozenset({"", "NA", "unknown"})
 _CLASS_NAMES = {"kc_acetylcholine": "acetylcholine"}
 
 
-def read(source: SynisterSource, regions: RegionNames, tally: Tally) -> Iterator[pa.Table]:
+def read(source: SynisterSource, regions: RegionNames, classes: ClassNames, tally: Tally) -> Iterator[pa.Table]:
     """Batches of `schema.SYNAPSE_TABLE` in nm, in file order; nothing is left out, so `tally` stays as it is.
 
     Version 4 gives class and hemilineage too; a synapse without a connector gets an id made of its position and neuron, like
@@ -54,7 +55,7 @@ def read(source: SynisterSource, regions: RegionNames, tally: Tally) -> Iterator
                 else ((None, fields) for fields in ijson.items(JsonText(stream, file), "item", use_float=True))
             )
             while rows := list(islice(items, BATCH_ROWS)):
-                yield _Batch(rows, first_row, source).table(regions, made_ids)
+                yield _Batch(rows, first_row, source).table(regions, classes, made_ids)
                 first_row += len(rows)
         except ijson.JSONError as error:
             raise BadInput(
@@ -66,7 +67,9 @@ def read(source: SynisterSource, regions: RegionNames, tally: Tally) -> Iterator
 
 def _check_shape(file: Path, version: str) -> None:
     with file.open("rb") as stream:
-        start = stream.read(1 << 10).lstrip()[:1]
+        content = stream.read(START_BYTES)
+    refuse_json_lines(content, file)
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     for other, (bracket, shape) in _SHAPE.items():
         if start == bracket and other != version:
             raise BadInput(f"{file} is {shape}, as in format {other}; the dataset's YAML says {version}")
@@ -87,7 +90,7 @@ class _Batch:
                 missing = [name for name in ("x", "y", "z", neurons[0]) if name not in fields]
                 raise BadInput(f"{self._at(index)}: field {missing} is missing; there are {sorted(fields)}")
 
-    def table(self, regions: RegionNames, made_ids: Counter[str]) -> pa.Table:
+    def table(self, regions: RegionNames, classes: ClassNames, made_ids: Counter[str]) -> pa.Table:
         """The synapses as `schema.SYNAPSE_TABLE`. Raises BadInput naming the synapse and the field."""
         source, version = self._source, self._source.format
         named = pa.array([_first(region) for region in self._column(_REGION_FIELD[version])], pa.string())
@@ -98,10 +101,10 @@ class _Batch:
             **{f"{axis}_nm": self._numbers(axis) for axis in "xyz"},
         }
         ids = self._keys if version == "synister_v3" else self._connectors(columns, made_ids)
-        columns["synapse_id"] = pa.array([f"{source.id_prefix}{key}" for key in ids], pa.string())
+        columns["synapse_id"] = pa.array([f"{source.id_prefix}{str(key).strip()}" for key in ids], pa.string())
         if version == "synister_v4":
             columns["hemilineage"] = hemilineages(self._texts("hemilineage"))
-            columns["known_classes"] = known_classes(self._texts("neurotransmitter"), _CLASS_NAMES)
+            columns["known_classes"] = classes.known(self._texts("neurotransmitter"), _CLASS_NAMES)
             columns["target"] = only_class(columns["known_classes"])
         return checked_synapses(columns, source.name, source.path, self._first_row)
 

@@ -1,19 +1,33 @@
 """Columns as labs write them, made numbers, ids and text: what cannot be converted exactly is refused, by file, row and column.
 
+A value is the same whatever kind of file it comes from: 12, 12.0 and '12.0' are 12, True is true, blanks around a text are none of
+it, and what stands for an empty cell in CSV does so everywhere.
 Identifiers of neurons go beyond 2^53, so no identifier passes through a float here; a floating-point column is taken only
 where no digit can have been lost.
 """
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
 
 from synapse_assets.schema import BadInput
 
-# Below it every integer is exact in a float64.
+# Below it every integer is exact in a float64; and of each width in bits, the power of two.
 EXACT_IN_FLOAT64 = 2**53
+_EXACT_POWER = {16: 11, 32: 24, 64: 53}
+# What stands for an empty cell.
+NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values)
+# Blanks around a text, line ends not among them.
+_BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
+# Truth values as pandas and R write them.
+_TRUTH = (("true", r"^(True|TRUE)$"), ("false", r"^(False|FALSE)$"))
+_SEPARATED = re.compile(r"\s*[+-]?[0-9]+([., '\u00a0\u202f][0-9]+)+\s*")
+_WHOLE = r"^\+?(-?[0-9]+)\.0*$"
 
 
 @dataclass(frozen=True)
@@ -30,8 +44,27 @@ class Place:
 
 
 def numbers(values: pa.Array, place: Place) -> pa.Array:
-    """As float64; null stays null. Raises BadInput at the first value that is no number."""
-    return _cast(_plain(values), pa.float64(), place, "is no number")
+    """As float64; null where there is nothing, NaN included. Raises BadInput at the first value that is no number."""
+    values = _plain(values)
+    if pa.types.is_integer(values.type):
+        return _cast(values, pa.float64(), place, "is no number")
+    try:
+        found = values.cast(pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        plain = _nothing_as_null(pc.utf8_trim_whitespace(values)) if pa.types.is_string(values.type) else values
+        found = _cast(plain, pa.float64(), place, "is no number", shown=values)
+    nan = pc.is_nan(found)
+    return pc.if_else(nan, pa.scalar(None, pa.float64()), found) if pc.any(nan).as_py() else found
+
+
+def coordinates(values: pa.Array, place: Place) -> pa.Array:
+    """As `numbers`. Raises BadInput also for truth values, and for half precision where it rounds by a unit and more."""
+    values = _plain(values)
+    if pa.types.is_boolean(values.type):
+        raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is no number")
+    if pa.types.is_float16(values.type):
+        _refuse_rounded(values, place, "coordinates")
+    return numbers(values, place)
 
 
 def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
@@ -40,12 +73,14 @@ def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
     if pa.types.is_floating(values.type):
         values = _whole_floats(values, place)
     if not pa.types.is_string(values.type):
+        if pa.types.is_boolean(values.type) or pa.types.is_temporal(values.type):
+            raise BadInput(f"{place.file}, column '{place.column}' holds {values.type}; it is not a whole number")
         return _cast(values, pa.int64(), place, "is not a whole number of 64 bits")
     try:
         return values.cast(pa.int64())
     except pa.ArrowInvalid:
-        digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(values), r"\.0*$|^nan$|^NaN$", "")
-        return _cast(_empty_as_null(digits), pa.int64(), place, "is not a whole number of 64 bits", shown=values)
+        digits = pc.replace_substring_regex(_nothing_as_null(pc.utf8_trim_whitespace(values)), _WHOLE, r"\1")
+        return _cast(digits, pa.int64(), place, "is not a whole number of 64 bits", shown=values)
 
 
 def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
@@ -64,22 +99,64 @@ def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
         ) from error
 
 
-def text(values: pa.Array, place: Place) -> pa.Array:
-    """As string; empty text becomes null, and a floating-point column must hold whole numbers.
+def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str = _BLANKS) -> pa.Array:
+    """As string without blanks around it; whole numbers without a fraction of zeros (a floating-point column holds nothing else), truth
+    values as true and false.
 
-    Raises BadInput where floats have been rounded, or for values that are no text.
+    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
+    dataset's YAML gives. Raises BadInput where floats have been rounded, or for values that are no text.
     """
     values = _plain(values)
     if pa.types.is_floating(values.type):
         values = _whole_floats(values, place)
-    return _empty_as_null(_cast(values, pa.string(), place, "is no text"))
+    texts = _cast(values, pa.string(), place, "is no text")
+    if pa.types.is_integer(values.type) or pc.all(pc.ascii_is_decimal(texts)).as_py() is not False:
+        return texts
+    # What names something repeats itself: it is looked at once.
+    encoded = texts.dictionary_encode()
+    return _plain_texts(encoded.dictionary, kept, blanks).take(encoded.indices)
 
 
-def figures(values: pa.Array, place: Place) -> pa.Array:
-    """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are."""
+def _plain_texts(texts: pa.Array, kept: Collection[str], blanks: str) -> pa.Array:
+    texts = _nothing_as_null(pc.utf8_trim(texts, blanks), kept)
+    for truth, others in _TRUTH:
+        texts = pc.replace_substring_regex(texts, others, truth)
+    return pc.replace_substring_regex(texts, _WHOLE, r"\1")
+
+
+def synapse_ids(values: pa.Array, place: Place) -> pa.Array:
+    """As `text`, and without line ends around it either: nobody sees them, and whoever asks for an id leaves them out."""
+    return text(values, place, blanks=_BLANKS + "\n\x0b\x0c\x85\u2028\u2029")
+
+
+def is_one_of(values: pa.Array, place: Place, wanted: Collection[str]) -> pa.Array:
+    """Whether each value is one of those that a dataset's YAML gives, as `text` reads both.
+
+    Raises BadInput like `text`.
+    """
+    plain = sorted({plain_text(one) for one in wanted})
+    return pc.is_in(text(values, place, wanted), pa.array(plain, pa.string()))
+
+
+def plain_text(value: str) -> str:
+    """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
+    value = value.strip(_BLANKS)
+    for truth, others in _TRUTH:
+        value = truth if re.fullmatch(others, value) else value
+    whole = re.fullmatch(_WHOLE, value)
+    return whole[1] if whole else value
+
+
+def figures(values: pa.Array, place: Place, kept: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:
+    """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are.
+
+    of_ids: ids are made of them, so that floats which may have been rounded are refused. Raises BadInput like `text`.
+    """
     values = _plain(values)
     if not pa.types.is_floating(values.type):
-        return text(values, place)
+        return text(values, place, kept)
+    if of_ids:
+        _refuse_rounded(values, place)
     values = values.cast(pa.float64())
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), EXACT_IN_FLOAT64))
     digits = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(pa.string())
@@ -103,7 +180,7 @@ def positions(values: pa.Array, place: Place) -> tuple[pa.Array, pa.Array, pa.Ar
         raise BadInput(f"{place.at(wrong)}: {values[wrong].as_py()} is no position of three numbers")
     flat = pc.list_flatten(values)
     rows = np.repeat(np.asarray(place.rows), 3)
-    triples = numbers(flat, Place(place.file, place.column, rows)).to_numpy(zero_copy_only=False).reshape(-1, 3)
+    triples = coordinates(flat, Place(place.file, place.column, rows)).to_numpy(zero_copy_only=False).reshape(-1, 3)
     first, second, third = (pa.array(np.ascontiguousarray(triples[:, axis])) for axis in range(3))
     return first, second, third
 
@@ -119,22 +196,36 @@ def _plain(values: pa.Array) -> pa.Array:
     return values
 
 
-def _empty_as_null(values: pa.Array) -> pa.Array:
-    empty = pc.equal(values, "")
-    return pc.if_else(empty, pa.scalar(None, pa.string()), values) if pc.any(empty).as_py() else values
+def _nothing_as_null(values: pa.Array, kept: Collection[str] = ()) -> pa.Array:
+    """Text, null where it stands for an empty cell."""
+    nothing = pc.is_in(values, pa.array(sorted(NO_VALUE - set(kept)), pa.string()))
+    return pc.if_else(nothing, pa.scalar(None, pa.string()), values) if pc.any(nothing).as_py() else values
 
 
 def _whole_floats(values: pa.Array, place: Place) -> pa.Array:
     """Floating-point ids as int64; NaN becomes null."""
-    found = values.to_numpy(zero_copy_only=False)
-    with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero((np.abs(found) >= EXACT_IN_FLOAT64) | ((found != np.floor(found)) & ~np.isnan(found)))
+    found = _refuse_rounded(values, place)
+    wrong = np.flatnonzero((found != np.floor(found)) & ~np.isnan(found))
     if wrong.size:
         raise BadInput(
-            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is rounded (2^53 or "
-            "more) or not whole: export the column as integers or text"
+            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is not whole: export "
+            "the column as integers or text, or name another one"
         )
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values).cast(pa.int64())
+    return pa.array(found, pa.float64(), from_pandas=True).cast(pa.int64())
+
+
+def _refuse_rounded(values: pa.Array, place: Place, what: str = "identifiers") -> np.ndarray:
+    """Floating-point numbers as float64, null as NaN. Raises BadInput at the first that is too large to be exact in their width."""
+    bits = values.type.bit_width
+    found: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(np.abs(found) >= 2 ** _EXACT_POWER[bits])
+    if wrong.size:
+        raise BadInput(
+            f"{place.at(int(wrong[0]))} holds {what} as floating-point numbers of {bits} bits, which are exact below "
+            f"2^{_EXACT_POWER[bits]} only, and {found[wrong[0]]:.16g} may have been rounded: export the column as integers or text"
+        )
+    return found
 
 
 def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: pa.Array | None = None) -> pa.Array:
@@ -155,4 +246,7 @@ def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: 
             except pa.ArrowInvalid:
                 high = middle
         value = (values if shown is None else shown)[low].as_py()
-        raise BadInput(f"{place.at(low)}: {value!r} {wrong}; correct it in the file, or name another column") from error
+        remedy = "correct it in the file, or name another column"
+        if isinstance(value, str) and _SEPARATED.fullmatch(value):
+            remedy = "write numbers with a decimal point, and without separators of thousands"
+        raise BadInput(f"{place.at(low)}: {value!r} {wrong}; {remedy}") from error

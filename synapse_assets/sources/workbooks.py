@@ -19,15 +19,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
 from synapse_assets.datasets import MorphologyDataset, Workbook, WorkbookColumns
 from synapse_assets.schema import BadInput, morphology
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.fetching import shown_address
-from synapse_assets.sources.files import open_table, reading
+from synapse_assets.sources.files import open_table
 from synapse_assets.sources.listing import SourceFile, local_files, unchanged
-from synapse_assets.sources.values import EXACT_IN_FLOAT64, Place
+from synapse_assets.sources.values import EXACT_IN_FLOAT64, NO_VALUE, Place, plain_text
 
 __all__ = ["read_workbook", "read_workbooks", "shown_address"]
 
@@ -41,9 +40,10 @@ _ZIP = b"PK\x03\x04"
 _IDS = ("neuron_id", "synapse_type", "brain_region")
 _AREAS = ("synapse_area", "bouton_area")
 # What counts as empty in CSV does so in Excel; #NV is the German Excel's #N/A.
-_NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"#NV"}
+_NO_VALUE = NO_VALUE | {"#NV"}
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
-# Excel's columns end at XFD.
+# Excel's rows end there, and its columns at XFD.
+_LAST_ROW = 1_048_576
 _FAR_COLUMN_XML = re.compile(rb"""\sr\s*=\s*["'][A-Za-z]{4}""")
 _FORMULA_XML = re.compile(rb"<(?:\w+:)?f[ >/]")
 
@@ -204,7 +204,7 @@ class _Sheet(NamedTuple):
 
 def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
     """The mapped cells of the workbook's sheet, as Excel stored them: numbers, text, dates, booleans, errors as text."""
-    with _parsing(origin):
+    with _parsing(origin, content):
         has_formulas = _looked_into(content, origin)
         sheets = _sheets(content, workbook.sheet)
     title = _chosen_sheet(sheets, origin, workbook)
@@ -214,7 +214,7 @@ def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
     names = ["" if cell is None else str(cell) for cell in rows.pop(first, ())]
     found = _found_columns(names, workbook.columns, where)
     formulas: dict[int, _Row] = {}
-    with _parsing(origin):
+    with _parsing(origin, content):
         if has_formulas:
             formulas = {
                 number: row for number, row in _sheets(content, title, True)[title].rows.items() if number > first
@@ -232,7 +232,7 @@ def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
 
 
 @contextmanager
-def _parsing(origin: str) -> Iterator[None]:
+def _parsing(origin: str, content: bytes) -> Iterator[None]:
     """Turns whatever a broken part of the archive makes openpyxl stumble over into BadInput."""
     try:
         yield
@@ -242,9 +242,35 @@ def _parsing(origin: str) -> Iterator[None]:
         if "Content_Types" in str(error) or "no valid workbook part" in str(error):
             raise BadInput(f"{origin} is a zip archive, but no workbook: is it the right file?") from error
         said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if _is_whole(content):
+            raise BadInput(f"{origin} cannot be read ({said}): open it in Excel and save it as .xlsx") from error
         raise BadInput(
             f"{origin} is corrupt or cut short ({said}): fetch it again, or open and save it in Excel"
         ) from error
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether all parts of the archive are there, and unpack to what they were."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.testzip() is None and "xl/workbook.xml" in archive.namelist()
+    except Exception:  # whatever is wrong with it, it is not whole
+        return False
+
+
+def _refuse_other_archive(archive: zipfile.ZipFile, origin: str) -> None:
+    """Raises BadInput for a workbook that another program, or Excel in another format, has saved."""
+    names = set(archive.namelist())
+    is_strict = "xl/workbook.xml" in names and b"purl.oclc.org/ooxml" in archive.read("xl/workbook.xml")
+    found = {
+        "a binary workbook (.xlsb)": "xl/workbook.bin" in names,
+        "a 'Strict Open XML Spreadsheet'": is_strict,
+        "a spreadsheet of LibreOffice (.ods)": "content.xml" in names and "mimetype" in names,
+        "a spreadsheet of Numbers": "Index/Document.iwa" in names or "Index.zip" in names,
+    }
+    what = next((what for what, is_it in found.items() if is_it), None)
+    if what is not None:
+        raise BadInput(f"{origin} is {what}: open it, and save it as 'Excel Workbook (.xlsx)'")
 
 
 def _sheets(content: bytes, only: str | None, formulas: bool = False) -> dict[str, _Sheet]:
@@ -274,6 +300,7 @@ def _looked_into(content: bytes, origin: str) -> bool:
             raise BadInput(
                 f"{origin} unpacks to more than {_LARGEST_UNPACKED >> 20} MiB, too large for a workbook: {_SPLIT}"
             )
+        _refuse_other_archive(archive, origin)
         formulas = False
         for name in archive.namelist():
             if "worksheets/" in name and name.endswith(".xml"):
@@ -287,11 +314,12 @@ def _looked_into(content: bytes, origin: str) -> bool:
 
 
 def _bounded(rows: Iterable[_Row], title: str) -> Iterator[tuple[int, _Row]]:
-    """The rows with their numbers from 1. Raises BadInput beyond what a workbook has."""
-    count = 0
+    """The rows with their numbers from 1. Raises BadInput beyond what a workbook has; rows that are only coloured do not count."""
+    cells = filled = 0
     for number, row in enumerate(rows, start=1):
-        count += len(row)
-        if number > _MOST_ROWS or count > _MOST_CELLS:
+        cells += len(row)
+        filled += any(cell.value is not None for cell in row)
+        if number > _LAST_ROW or filled > _MOST_ROWS or cells > _MOST_CELLS:
             raise BadInput(
                 f"sheet '{title}' has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells, too many for a workbook: {_SPLIT}"
             )
@@ -335,11 +363,10 @@ def _csv(file: Path, origin: str, workbook: Workbook) -> _Grid:
         for field, at in found.items()
     }
     numeric = [field for field in cells if field not in _IDS]
-    with reading(file), file.open(encoding="utf-8-sig") as stream:
-        header = stream.readline()
     # Excel separates by semicolons exactly where the comma is its decimal sign.
-    semicolons = ";" in header and "," not in header
-    comma = semicolons and any("," in cell for field in numeric for cell in cells[field] if cell is not None)
+    comma = table.delimiter == ";" and any(
+        "," in cell for field in numeric for cell in cells[field] if cell is not None
+    )
     cells |= {field: [_as_number(cell, comma) for cell in cells[field]] for field in numeric}
     count = 0 if text is None else text.num_rows
     return _grid(origin, None, found, table.names, cells, range(2, count + 2))
@@ -497,7 +524,7 @@ def _texts(grid: _Grid, field: str, *, required: bool = True) -> list[Any]:
     cells = grid.cells[field]
     _refuse(grid, field, [fault(cell) for cell in cells])
     whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
-    return [None if cell is None else str(cell) for cell in whole]
+    return [None if cell is None else plain_text(str(cell)) for cell in whole]
 
 
 def _floats(grid: _Grid, field: str) -> pa.Array:

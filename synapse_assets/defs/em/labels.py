@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.em.synapses import REGION_LABELS
+from synapse_assets.defs.em.synapses import REGION_LABELS, class_settings, renamed_classes
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -94,7 +94,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "neurons",
         NEURONS,
         {"parquet"},
-        dataset.model_dump(mode="json", include={"neurons"}),
+        {**dataset.model_dump(mode="json", include={"neurons"}), **class_settings(dataset)},
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )
     def neurons(installation: Installation) -> dg.MaterializeResult:
@@ -102,14 +102,15 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 
         Joined by id from the tables of neurons; where two tables tell the same of a neuron, the first counts.
         """
-        from synapse_assets.sources import Tally, join_neurons, provenance, read_neurons
+        from synapse_assets.sources import ClassNames, Tally, join_neurons, provenance, read_neurons
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
+        classes = ClassNames(dataset.names_transmitters)
         tables, origins = [], []
         for source in dataset.neurons:
             tally = Tally()
-            tables.append(read_neurons(source, tally, store.raw))
+            tables.append(read_neurons(source, tally, store.raw, classes))
             origins.append(provenance(source, tally))
         table = NEURONS.conform(join_neurons(tables))
         store.results(NEURONS).write(table)
@@ -120,6 +121,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": table.num_rows,
                 "labelled_neurons": table.num_rows - table.column("target").null_count,
                 "with_hemilineage": table.num_rows - table.column("hemilineage").null_count,
+                **renamed_classes(dataset, classes.renamed()),
             },
             data_version=dg.DataVersion(content_key(table.drop_columns(["source_file"]))),
         )

@@ -76,7 +76,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         Start here: materialise this asset and the brain regions appear as partitions of the assets downstream. A row is one
         synapse; positions are nanometres. Nothing is stored unless every source could be read and every id is unique.
         """
-        from synapse_assets.sources import RegionLimit, RegionNames, Tally, provenance, read_source
+        from synapse_assets.sources import ClassNames, RegionLimit, RegionNames, Tally, provenance, read_source
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -87,12 +87,13 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         read = written = 0
         limit = RegionLimit(dataset.trial_limit)
         names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
+        classes = ClassNames(dataset.names_transmitters)
         origins = []
         with store.synapse_table.replace(dataset.merge_partners) as split:
             for source in dataset.sources:
                 tally = Tally()
                 progress = progress_logger(context.log.info, f"source {source.name}: synapses")
-                for batch in read_source(source, dataset.volumes[source.volume], names, tally, store.raw):
+                for batch in read_source(source, dataset.volumes[source.volume], names, tally, store.raw, classes):
                     within = limit.keep(batch)
                     split.write(within)
                     written += within.num_rows
@@ -118,6 +119,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 "partners_merged": written - kept,
                 "synapses_by_region": dg.MetadataValue.md(_regions_shown(regions_table)),
                 "files": dg.MetadataValue.md(_files_shown(origins)),
+                **renamed_classes(dataset, classes.renamed()),
             },
             data_version=dg.DataVersion(store.synapse_table.version or "none"),
             check_results=[
@@ -135,7 +137,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 ),
                 check(
                     "regions_known",
-                    not unknown and set(rows) != {dataset.missing_region},
+                    not unknown and not set(rows) <= {dataset.missing_region},
                     _regions_told(dataset, unknown, rows),
                     warn=True,
                     unknown=len(unknown),
@@ -222,7 +224,25 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     return [synapse_table, synapses]
 
 
+def renamed_classes(dataset: EmDataset, renamed: dict[str, int]) -> dict[str, Any]:
+    """Metadata of an asset that reads classes: what became another name, and a question where the dataset does not say what they are."""
+    told: dict[str, Any] = {"classes_renamed": dg.MetadataValue.json(renamed)}
+    if renamed and not dataset.target_is_said:
+        told["target_not_said"] = (
+            "the dataset's YAML does not say what its classes are, so short names of neurotransmitters became the long ones: "
+            "say target: neurotransmitter, or what the classes are instead, and their names stay"
+        )
+    return told
+
+
+def class_settings(dataset: EmDataset) -> dict[str, Any]:
+    """What decides the names of classes beside the sources; nothing where they are transmitters, as they always were."""
+    return {} if dataset.names_transmitters else {"transmitters": False}
+
+
 def _regions_told(dataset: EmDataset, unknown: list[str], rows: dict[str, int]) -> str:
+    if not rows:
+        return "no synapses: the sources name no files now, or files without rows"
     if set(rows) == {dataset.missing_region}:
         return f"no source names a region: all synapses are in {dataset.missing_region}. Name columns.brain_region in the YAML"
     if not dataset.region_vocabulary:
@@ -243,7 +263,7 @@ def _settings(dataset: EmDataset) -> dict[str, Any]:
         "seed",
     }
     volumes = {name: (spec.voxel_size_nm, spec.space) for name, spec in dataset.volumes.items()}
-    return {**dataset.model_dump(mode="json", include=decides), "volumes": volumes}
+    return {**dataset.model_dump(mode="json", include=decides), "volumes": volumes, **class_settings(dataset)}
 
 
 def _regions_shown(regions: pa.Table) -> str:

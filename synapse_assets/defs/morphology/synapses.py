@@ -127,8 +127,10 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 ),
                 check(
                     "neurons_have_enough_synapses",
-                    not small,
-                    f"too few for axes of their own (fewer than {fewest}), left unassigned: "
+                    not small and rows.num_rows > 0,
+                    "no synapses: the workbooks name no files now"
+                    if not rows.num_rows
+                    else f"too few for axes of their own (fewer than {fewest}), left unassigned: "
                     + ", ".join(f"{name} ({count})" for name, count in small.items())
                     if small
                     else f"all have {fewest} or more",
