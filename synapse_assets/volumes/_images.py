@@ -1,10 +1,8 @@
 """Sections as images: a folder of TIFF or PNG files, or one TIFF file of many pages."""
 
 import math
-import re
 import struct
 import zlib
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from PIL import Image
 from synapse_assets.datasets import VolumeSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
+from synapse_assets.volumes._section_names import examine_order, natural_key
 
 _TIFF = (".tif", ".tiff")
 # Read at once from a stack whose pages lie in the file as they are.
@@ -38,27 +37,31 @@ _DAMAGED = (
 )
 
 
-def open_images(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> ts.TensorStore:
-    """The sections of a folder, in the order of the numbers in their names, or the pages of a TIFF file.
+def open_images(
+    path: Path, spec: VolumeSpec, where: str, context: ts.Context
+) -> tuple[ts.TensorStore, tuple[str, ...]]:
+    """The sections of a folder, in the order of the numbers in their names, or the pages of a TIFF file; and remarks.
 
-    Raises BadInput where there are none or the first is not one 8-bit grey image; a section that is damaged or of
-    another size than the first raises it when it is read.
+    Raises BadInput where there are none, where by their names one is lost, or the first is not one 8-bit grey image; a
+    section that is damaged or of another size than the first raises it when it is read.
     """
     z, y, x = reversed(spec.offset_voxels or (0, 0, 0))
     if path.is_file():
-        return _open_stack(path, (z, y, x), where, context)
+        return _open_stack(path, (z, y, x), where, context), ()
     files = _section_files(path, where)
+    number, remarks = examine_order([file.name for file in files], where)
+    if number is not None and number > 1 and spec.offset_voxels is None:
+        remarks += (
+            f"the first section, '{files[0].name}', is taken as z = 0: if z counts the sections as their names do, write "
+            f"offset_voxels: [0, 0, {number}] in the volume",
+        )
     first = _section_shape(files[0], where)
 
     def read(box: Box) -> _Bytes:
         return np.stack([_read_section(file, first, where)[box[1:]] for file in files[box[0]]])
 
-    return chunked(read, shape=(len(files), *first), origin=(z, y, x), chunk_shape=(1, *first), context=context)
-
-
-def _natural_key(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    store = chunked(read, shape=(len(files), *first), origin=(z, y, x), chunk_shape=(1, *first), context=context)
+    return store, remarks
 
 
 def _section_files(folder: Path, where: str) -> list[Path]:
@@ -69,18 +72,7 @@ def _section_files(folder: Path, where: str) -> list[Path]:
         raise BadInput(
             f"{where}: sections of several file types {sorted({p.suffix for p in files})}; keep one type in the folder"
         )
-    files.sort(key=lambda p: (_natural_key(p.stem), p.name))
-    last_numbers = [re.search(r"(\d+)\D*$", p.stem) for p in files]
-    steps = {int(b.group(1)) - int(a.group(1)) for a, b in pairwise(last_numbers) if a and b}
-    if len(steps) > 1 and 1 in steps:
-        gap = next(
-            i for i, (a, b) in enumerate(pairwise(last_numbers)) if a and b and int(b.group(1)) - int(a.group(1)) != 1
-        )
-        raise BadInput(
-            f"{where}: the section numbers jump from '{files[gap].name}' to '{files[gap + 1].name}', which would "
-            "shift every later section along z: put a black image there, or number the sections without a gap"
-        )
-    return files
+    return sorted(files, key=lambda p: (natural_key(p.stem), p.name))
 
 
 def _section_shape(path: Path, where: str) -> tuple[int, int]:

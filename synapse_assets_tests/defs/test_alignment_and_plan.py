@@ -123,6 +123,22 @@ def test_a_verdict_is_about_what_was_examined(planted_lab: Lab, tiny_inputs: Pat
     assert "source renamed have not been examined" in text
 
 
+def test_what_a_volume_leaves_open_is_told_before_tiles_are_cut(
+    planted_lab: Lab, tiny_inputs: Path, planted: Path, tmp_path: Path
+) -> None:
+    lab = planted_lab
+    t_bars(lab)
+    for i, section in enumerate(sorted(planted.iterdir())):
+        (tmp_path / "wafers").mkdir(exist_ok=True)
+        (tmp_path / "wafers" / f"w{i // 10}_s{i % 10}.png").symlink_to(section)
+    use(lab, tiny_inputs, tmp_path / "wafers")
+    told = [lab.materialize("synapse_table", "alignment")]
+    told.append(lab.materialize("synapses", "tile_plan", region=REGIONS[0]))
+    for result, name in zip(told, ("alignment", "tile_plan"), strict=True):
+        (made,) = result.asset_materializations_for_node(f"tiny__{name}")
+        assert "- **em**: the numbers in the file names start anew" in made.metadata["please_check"].value
+
+
 def test_each_source_is_examined_by_itself(planted_lab: Lab, tmp_path: Path) -> None:
     """Two files of one name in two folders: a wrong one does not hide behind a right one."""
     lab = planted_lab

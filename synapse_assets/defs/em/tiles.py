@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.em.alignment import require_alignment
+from synapse_assets.defs.em.alignment import remarks_shown, require_alignment
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -51,7 +51,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         A row is one scale of the volume and way of reading. It counts what is still to be cut, so it is empty for a region
         that is complete. Hours are estimates; what they rest on stands in `synapse_assets/volumes/plan.py`.
         """
-        from synapse_assets.volumes.cropping import crop_hashes, plan_in_use, plan_region
+        from synapse_assets.volumes.cropping import crop_hashes, plan_in_use, plan_region, volume_remarks
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -72,6 +72,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "plan": dg.MetadataValue.md(_in_words(dataset, chosen) + "\n\n" + _plan_shown(plan)),
+                **remarks_shown(volume_remarks(dataset)),
                 **watch.numbers(plan.num_rows),
                 "tiles_to_cut": len(todo),
                 "chunks": sum(row["chunks"] for row in chosen),
