@@ -72,7 +72,7 @@ def open_array(spec: VolumeSpec, retries: Retries) -> Array:
     elif spec.kind == "precomputed":
         store, bytes_per_voxel = _open_precomputed(url, spec, where, context)
     else:
-        store = open_array_of(open_files(url, where, context), store_spec(url), spec, where, context)
+        store, remarks = open_array_of(url, spec, where, context)
     if store.dtype.name != "uint8":
         raise BadInput(
             f"{where}: its values are {store.dtype.name}, but a volume holds 8-bit grey values; convert it to uint8"
