@@ -152,7 +152,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         valid = facts.column("valid_fraction").to_numpy()
         return dg.MaterializeResult(
             metadata={
-                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES)),
+                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES), dataset),
                 **watch.numbers(count, len(todo)),
                 "resumed_rows": len(changed) - len(todo),
                 "removed_rows": len(gone),
@@ -214,7 +214,16 @@ def _in_words(dataset: EmDataset, chosen: list[dict[str, Any]]) -> str:
         told.append(
             f"**{row['tiles']:,} tiles** from {row['volume']}: {fetched}, about {_duration(row['hours'] * 3600)}."
         )
-    return " ".join(told) or "Nothing is to be cut: every synapse has its tile."
+    told = told or ["Nothing is to be cut: every synapse has its tile."]
+    return " ".join([*told, _extent(dataset)])
+
+
+def _extent(dataset: EmDataset) -> str:
+    """What a tile spans in nanometres, which is the same in all volumes of a dataset."""
+    size_px, sections = dataset.tile.size_px, dataset.tile.sections
+    x, y, z = next(iter(dataset.volumes.values())).voxel_size_nm
+    deep = f"{sections} section{'s' if sections > 1 else ''} = {sections * z:,.0f} nm deep"
+    return f"A tile is {size_px * x:,.0f} x {size_px * y:,.0f} nm wide and {deep}."
 
 
 def _duration(seconds: float) -> str:
@@ -243,7 +252,7 @@ def _mean_contrast(facts: pa.Table) -> float:
     return float(np.mean(values)) if len(values) else 0.0
 
 
-def _sheet(batches: Iterator[pa.RecordBatch]) -> dict[str, dg.MarkdownMetadataValue]:
+def _sheet(batches: Iterator[pa.RecordBatch], dataset: EmDataset) -> dict[str, dg.MarkdownMetadataValue]:
     from synapse_assets.volumes import tile_sheet
     from synapse_assets.volumes.cropping import decode_tiles
 
@@ -251,4 +260,5 @@ def _sheet(batches: Iterator[pa.RecordBatch]) -> dict[str, dg.MarkdownMetadataVa
     if first is None or first.num_rows == 0:
         return {}
     pictures = decode_tiles(first.column("image"))
-    return {"tile_sheet": picture(tile_sheet(pictures, columns=8), "the first tiles of the region")}
+    shown = picture(tile_sheet(pictures, columns=8), "the first tiles of the region")
+    return {"tile_sheet": dg.MetadataValue.md(f"{_extent(dataset)} Shown is the middle section.\n\n{shown.value}")}
