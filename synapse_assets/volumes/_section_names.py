@@ -55,8 +55,19 @@ class _Column:
         """Whether its name says so."""
         return self.word == "z" or self.word in _SECTION_WORDS
 
+    @property
+    def is_clock(self) -> bool:
+        """Whether it may be a time of day (hhmmss), a date (yymmdd) or seconds since 1970, and its name does not say otherwise."""
+        pairs = [(v // 10_000, v // 100 % 100, v % 100) for v in self.values]
+        time = all(1 <= h < 24 and m < 60 and s < 60 for h, m, s in pairs)
+        date = all(10 <= y < 50 and 1 <= m <= 12 and 1 <= d <= 31 for y, m, d in pairs)
+        epoch = all(1e9 <= v < 2e9 or 1e12 <= v < 2e12 for v in self.values)
+        return (time or date or epoch) and not self.is_section
+
     def gap(self) -> int | None:
         """The file after which a section is lost, for a number that rises."""
+        if self.is_clock:
+            return None
         step = min(self.steps)
         uneven = [i for i, other in enumerate(self.steps) if other != step]
         # A z in nanometres, or a time, may rise unevenly and lose nothing.
@@ -101,7 +112,7 @@ def examine_order(names: Sequence[str], where: str) -> tuple[int | None, tuple[s
         _refuse_other_order(column, columns, names, where)
     rising = [column for column in columns if column.rises]
     if not rising:
-        return None, _examine_groups(names, columns[-1].place, where)
+        return None, _examine_groups(names, columns[-1], where)
     deciding = [column for column in rising if column.is_section] or rising
     even = [column for column in deciding if len(set(column.steps)) == 1]
     gaps = [(gap, column) for column in deciding if (gap := column.gap()) is not None]
@@ -145,12 +156,12 @@ def _refuse_other_order(column: _Column, columns: list[_Column], names: Sequence
     )
 
 
-def _examine_groups(names: Sequence[str], place: int, where: str) -> tuple[str, ...]:
+def _examine_groups(names: Sequence[str], column: _Column, where: str) -> tuple[str, ...]:
     """Numbers that start anew, as on each wafer: they rise evenly within each group, or a section is lost."""
     groups: dict[str, list[int]] = {}
     starts = []
     for i, name in enumerate(names):
-        head, number = _split(name, place)
+        head, number = _split(name, column.place)
         if head not in groups:
             starts.append(i)
         groups.setdefault(head, []).append(number)
@@ -158,7 +169,7 @@ def _examine_groups(names: Sequence[str], place: int, where: str) -> tuple[str, 
     i = 0
     for group in groups.values():
         for a, b in pairwise(group):
-            if b - a > step and (b - a) % step == 0:
+            if b - a > step and (b - a) % step == 0 and not column.is_clock:
                 raise BadInput(
                     f"{where}: the section numbers jump from '{names[i]}' to '{names[i + 1]}' (by {b - a}, elsewhere by {step}), "
                     f"{_MEND}"

@@ -58,6 +58,10 @@ LOST = {
         "w2_s40",
     ),
     "on a wafer, channel behind": (named("w{}_s{}_c0", (1, 1), (1, 2), (1, 4), (2, 1)), "w1_s2", "w1_s4"),
+    "six digits": (named("z{:06d}", 100000, 100040, 100120), "z100040", "z100120"),
+    "six digits without a word": (named("{:06d}", 100040, 100080, 100160), "100080", "100160"),
+    "of a number of": (named("img_{}of9", 1, 2, 4, 5), "img_2of9", "img_4of9"),
+    "micrometres": (named("z{}", "0.92", "0.96", "1.00", "1.04", "1.12"), "z1.04", "z1.12"),
     "z before an export's own number": (named("z{:04d}_{}", (0, 9), (40, 10), (120, 11)), "z0040", "z0120"),
 }
 
@@ -108,6 +112,13 @@ OPEN = {
     ),
     "blocks by letter": (["a_1", "a_2", "b_1", "b_2"], "anew from 'a_2.tif' to 'b_1.tif'|anew"),
     "times alone": (named("em_{}", 101503, 101618, 101733, 103000), "unevenly"),
+    "times of whole minutes": (named("em_{}", 101500, 101600, 101800), "unevenly"),
+    "times of two days": (
+        named("em_{}_{}", (20210304, 101500), (20210304, 101700), (20210304, 101800), (20210305, 90000)),
+        "anew",
+    ),
+    "short dates": (named("em_{}", 210304, 210305, 210308), "unevenly"),
+    "seconds since 1970": (named("{}", 1614852000, 1614852060, 1614852180), "unevenly"),
     "stage heights": (named("z{}", 0, 39, 81, 120), "unevenly"),
     "letters": (["first", "second", "third"], "no number"),
     "dates alone": (named("em_{}", 20210304, 20210305, 20210308), "no number"),
