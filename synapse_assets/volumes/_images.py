@@ -97,7 +97,9 @@ def _section_shape(path: Path, where: str) -> tuple[int, int]:
                 _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), what)
             if len(tiff.pages.first.shape) != 2:
                 _refuse_shape(tiff.pages.first.shape, what)
-            return _page_shape(tiff.pages.first, path.stat().st_size, what)
+            shape = _page_shape(tiff.pages.first, path.stat().st_size, what)
+            _refuse_large(shape, what)
+            return shape
     except Image.DecompressionBombError as error:
         raise BadInput(f"{what} is too large for a PNG: convert the sections to TIFF or zarr") from error
     except _DAMAGED as error:
@@ -151,7 +153,6 @@ def _page_shape(page: tifffile.TiffPage, file_bytes: int, what: str) -> tuple[in
         )
     _refuse_turned(page.tags.valueof(_ORIENTATION, 1), what)
     rows, columns = page.shape[-2:]
-    _refuse_large((rows, columns), what)
     tile = page.tilewidth * page.tilelength * max(1, page.tiledepth) if page.is_tiled else 0
     if tile > max(_MOST_TILE_PIXELS, 2 * rows * columns):
         raise BadInput(
@@ -267,7 +268,9 @@ def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: t
                 raise BadInput(f"{where}: it is cut off, pages are missing at its end; copy it again")
             lesser = [bool(page.subfiletype & _LESSER) for page in tiff.pages]
             for number, page in enumerate(tiff.pages):
-                _page_shape(page, path.stat().st_size, f"{where}: page {number} (from 0)")
+                size = _page_shape(page, path.stat().st_size, f"{where}: page {number} (from 0)")
+                if start is None:
+                    _refuse_large(size, f"{where}: page {number} (from 0)")
                 if lesser[number] and not all(lesser):
                     raise BadInput(
                         f"{where}: page {number} (from 0) is a reduced copy or a mask of another by its NewSubfileType: write the "
