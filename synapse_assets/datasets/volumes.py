@@ -23,7 +23,8 @@ class VolumeSpec(Frozen):
         "PNG sections, sorted by name, or one TIFF file of many pages."
     )
     url: Location = Field(
-        description="Folder, file or URL (file://, http(s)://, gs://, s3://; precomputed: graphene:// too) of the volume."
+        description="Folder, file or URL (file://, http(s)://, gs://, s3://; precomputed: graphene:// too) of the volume; for zarr "
+        "and n5 that of the array, or of the group of a pyramid, whose array of voxel_size_nm is read."
     )
     reader: Literal["tensorstore", "cloud-volume"] | None = Field(
         None,
@@ -33,12 +34,17 @@ class VolumeSpec(Frozen):
     dataset: str = Field(
         "volumes/raw", min_length=1, description="Path of the array in an hdf5 file; its axes are z, y, x."
     )
-    voxel_size_nm: Xyz = Field(description="Size of one voxel along x, y, z in nanometres.")
+    voxel_size_nm: Xyz = Field(
+        description="Size of one voxel along x, y, z in nanometres; where the files say another one, the volume is refused."
+    )
     offset_voxels: tuple[int, int, int] | None = Field(
         None,
         description="Voxel coordinates of the first voxel; empty for what the volume itself says (precomputed, hdf5), else 0, 0, 0.",
     )
-    axis_order: Literal["xyz", "zyx"] = Field("zyx", description="Order of the array's axes for zarr and n5.")
+    axis_order: Literal["xyz", "zyx"] = Field(
+        "zyx",
+        description="Order of the array's axes for zarr and n5; where the files say another one, the volume is refused.",
+    )
     space: str = Field(
         "local", description="Name of the coordinate space; points of another space are not cropped from it."
     )

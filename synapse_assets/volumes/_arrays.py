@@ -29,7 +29,10 @@ _ONLY_CLOUD_VOLUME = ("graphene://", "middleauth+")
 
 @dataclass(frozen=True)
 class Array:
-    """An opened volume. Shapes and origins are (z, y, x) in voxels; `where` is how messages name the volume."""
+    """An opened volume. Shapes and origins are (z, y, x) in voxels; `where` is how messages name the volume.
+
+    `remarks`: what its files leave open, a sentence each.
+    """
 
     store: ts.TensorStore
     origin: npt.NDArray[np.int64]
@@ -39,6 +42,7 @@ class Array:
     bytes_per_voxel: float
     remote: bool
     where: str
+    remarks: tuple[str, ...] = ()
 
 
 def open_array(spec: VolumeSpec, retries: Retries) -> Array:
@@ -57,14 +61,18 @@ def open_array(spec: VolumeSpec, retries: Retries) -> Array:
         url = str(path)
     context = reading_context(retries)
     bytes_per_voxel = 1.0
+    remarks: tuple[str, ...] = ()
     if spec.kind in ("hdf5", "images"):
         if remote:
             raise BadInput(f"{where}: it is read from this machine only; copy it here, or convert it to zarr")
-        store = (open_hdf5 if spec.kind == "hdf5" else open_images)(Path(url), spec, where, context)
+        if spec.kind == "hdf5":
+            store = open_hdf5(Path(url), spec, where, context)
+        else:
+            store, remarks = open_images(Path(url), spec, where, context)
     elif spec.kind == "precomputed":
         store, bytes_per_voxel = _open_precomputed(url, spec, where, context)
     else:
-        store = open_array_of(open_files(url, where, context), store_spec(url), spec, where, context)
+        store, remarks = open_array_of(url, spec, where, context)
     if store.dtype.name != "uint8":
         raise BadInput(
             f"{where}: its values are {store.dtype.name}, but a volume holds 8-bit grey values; convert it to uint8"
@@ -81,6 +89,7 @@ def open_array(spec: VolumeSpec, retries: Retries) -> Array:
         bytes_per_voxel=bytes_per_voxel,
         remote=remote,
         where=where,
+        remarks=remarks,
     )
 
 

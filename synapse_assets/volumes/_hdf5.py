@@ -28,7 +28,8 @@ def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> 
 
     Its attribute `offset` (nm; z, y, x) says the first voxel where `spec.offset_voxels` does not. A chunk that was
     never written counts as missing. Raises BadInput where the file cannot be read, has no such dataset, or not one of
-    three axes of 8-bit values, and where its attribute `resolution` (nm; z, y, x) is not `spec.voxel_size_nm`.
+    three axes of 8-bit values, and where its attribute `resolution` (nm; z, y, x) or `element_size_um` (ImageJ's; um;
+    z, y, x) is not `spec.voxel_size_nm`.
     """
     try:
         file = h5py.File(path, "r", locking="best-effort")
@@ -132,12 +133,13 @@ def _triple(dataset: h5py.Dataset, name: str, what: str) -> npt.NDArray[np.float
 
 def _origin(dataset: h5py.Dataset, spec: VolumeSpec, what: str) -> tuple[int, int, int]:
     """The first voxel, z, y, x."""
-    resolution = _triple(dataset, "resolution", what)
-    if resolution is not None and not np.allclose(resolution, spec.voxel_size_nm, rtol=1e-5, atol=0):
-        raise BadInput(
-            f"{what}: its attribute 'resolution' is {resolution.tolist()} nm (xyz), but voxel_size_nm is "
-            f"{list(spec.voxel_size_nm)}: set voxel_size_nm to that of the file"
-        )
+    for name, unit_nm in (("resolution", 1.0), ("element_size_um", 1e3)):
+        resolution = _triple(dataset, name, what)
+        if resolution is not None and not np.allclose(resolution * unit_nm, spec.voxel_size_nm, rtol=1e-5, atol=0):
+            raise BadInput(
+                f"{what}: its attribute '{name}' is {(resolution * unit_nm).tolist()} nm (xyz), but voxel_size_nm is "
+                f"{list(spec.voxel_size_nm)}: set voxel_size_nm to that of the file"
+            )
     offset_nm = _triple(dataset, "offset", what)
     x, y, z = spec.offset_voxels or (0, 0, 0)
     if spec.offset_voxels is None and offset_nm is not None:

@@ -1,10 +1,13 @@
-"""Sections as images: a folder of TIFF or PNG files, or one TIFF file of many pages."""
+"""Sections as images: a folder of TIFF or PNG files, or one TIFF file of many pages.
+
+A grey value is what lies in the file, one rule for every compression. A tag that would have it read otherwise (a palette of
+other colours, white as 0, another orientation, alpha) is refused by its name; gamma, colour profiles and the transparency of
+a grey PNG tell how to show a picture and change no value.
+"""
 
 import math
-import re
 import struct
 import zlib
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +19,18 @@ from PIL import Image
 from synapse_assets.datasets import VolumeSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
+from synapse_assets.volumes._section_names import examine_order, natural_key
 
 _TIFF = (".tif", ".tiff")
 # Read at once from a stack whose pages lie in the file as they are.
 _PIECE = (1, 1024, 1024)
 # An image that lies compressed in its file is unpacked as a whole for each tile: larger ones are refused.
 _MOST_PIXELS = 1 << 29
+# A TIFF's tiles may be larger than its picture, up to this.
+_MOST_TILE_PIXELS = 1 << 26
+_DEFLATE = (8, 32946)
+_ORIENTATION, _PHOTOMETRIC = 274, 262
+_LESSER = 1 | 4  # in NewSubfileType: a reduced copy, a mask
 _Bytes = npt.NDArray[np.uint8]
 # What the decoders raise for damaged files.
 _DAMAGED = (
@@ -38,27 +47,31 @@ _DAMAGED = (
 )
 
 
-def open_images(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> ts.TensorStore:
-    """The sections of a folder, in the order of the numbers in their names, or the pages of a TIFF file.
+def open_images(
+    path: Path, spec: VolumeSpec, where: str, context: ts.Context
+) -> tuple[ts.TensorStore, tuple[str, ...]]:
+    """The sections of a folder, in the order of the numbers in their names, or the pages of a TIFF file; and remarks.
 
-    Raises BadInput where there are none or the first is not one 8-bit grey image; a section that is damaged or of
-    another size than the first raises it when it is read.
+    Raises BadInput where there are none, where by their names one is lost, or the first is not one 8-bit grey image; a
+    section that is damaged or of another size than the first raises it when it is read.
     """
     z, y, x = reversed(spec.offset_voxels or (0, 0, 0))
     if path.is_file():
-        return _open_stack(path, (z, y, x), where, context)
+        return _open_stack(path, (z, y, x), where, context), ()
     files = _section_files(path, where)
+    number, remarks = examine_order([file.name for file in files], where)
+    if number is not None and number > 1 and spec.offset_voxels is None:
+        remarks += (
+            f"the first section, '{files[0].name}', is taken as z = 0: if z counts the sections as their names do, write "
+            f"offset_voxels: [0, 0, {number}] in the volume",
+        )
     first = _section_shape(files[0], where)
 
     def read(box: Box) -> _Bytes:
         return np.stack([_read_section(file, first, where)[box[1:]] for file in files[box[0]]])
 
-    return chunked(read, shape=(len(files), *first), origin=(z, y, x), chunk_shape=(1, *first), context=context)
-
-
-def _natural_key(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    store = chunked(read, shape=(len(files), *first), origin=(z, y, x), chunk_shape=(1, *first), context=context)
+    return store, remarks
 
 
 def _section_files(folder: Path, where: str) -> list[Path]:
@@ -69,50 +82,105 @@ def _section_files(folder: Path, where: str) -> list[Path]:
         raise BadInput(
             f"{where}: sections of several file types {sorted({p.suffix for p in files})}; keep one type in the folder"
         )
-    files.sort(key=lambda p: (_natural_key(p.stem), p.name))
-    last_numbers = [re.search(r"(\d+)\D*$", p.stem) for p in files]
-    steps = {int(b.group(1)) - int(a.group(1)) for a, b in pairwise(last_numbers) if a and b}
-    if len(steps) > 1 and 1 in steps:
-        gap = next(
-            i for i, (a, b) in enumerate(pairwise(last_numbers)) if a and b and int(b.group(1)) - int(a.group(1)) != 1
-        )
-        raise BadInput(
-            f"{where}: the section numbers jump from '{files[gap].name}' to '{files[gap + 1].name}', which would "
-            "shift every later section along z: put a black image there, or number the sections without a gap"
-        )
-    return files
+    return sorted(files, key=lambda p: (natural_key(p.stem), p.name))
 
 
 def _section_shape(path: Path, where: str) -> tuple[int, int]:
     """(rows, columns) of a section, from its header; refuses what is not one 2-D image of 8-bit grey values."""
+    what = f"{where}: section '{path.name}'"
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
-                bands = len(image.getbands())
-                shape: tuple[int, ...] = (image.height, image.width) + ((bands,) if bands > 1 else ())
-                dtype = "uint8" if bands > 1 or image.mode == "L" else f"pixels of mode {image.mode}"
-        else:
-            with tifffile.TiffFile(path) as tiff:
-                page = tiff.pages.first
-                shape = tuple(page.shape) if len(tiff.pages) == 1 else (len(tiff.pages), *page.shape)
-                dtype = str(page.dtype)
+                return _png_shape(image, what)
+        with tifffile.TiffFile(path) as tiff:
+            if len(tiff.pages) > 1:
+                _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), what)
+            if len(tiff.pages.first.shape) != 2:
+                _refuse_shape(tiff.pages.first.shape, what)
+            shape = _page_shape(tiff.pages.first, path.stat().st_size, what)
+            _refuse_large(shape, what)
+            return shape
     except Image.DecompressionBombError as error:
-        raise BadInput(
-            f"{where}: section '{path.name}' is too large for a PNG: convert the sections to TIFF or zarr"
-        ) from error
+        raise BadInput(f"{what} is too large for a PNG: convert the sections to TIFF or zarr") from error
     except _DAMAGED as error:
-        raise BadInput(f"{where}: section '{path.name}' cannot be read: {error}") from error
-    if len(shape) != 2:
-        raise BadInput(
-            f"{where}: section '{path.name}' has shape {shape}, but a section is one 2-D grey image; extract one "
-            "channel (a file of many pages is given by its own url, not by its folder)"
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{what} cannot be read: {error}") from error
+
+
+def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
+    raise BadInput(
+        f"{what} has shape {shape}, but a section is one 2-D grey image; extract one channel (a file of many pages is given "
+        "by its own url, not by its folder)"
+    )
+
+
+def _refuse_values(held: str, what: str) -> None:
+    raise BadInput(f"{what} holds {held}, but a volume holds 8-bit grey values; convert it to uint8")
+
+
+def _png_shape(image: Image.Image, what: str) -> tuple[int, int]:
+    """(rows, columns) of a PNG; refuses one whose grey values are not those in the file."""
+    bands, frames = len(image.getbands()), getattr(image, "n_frames", 1)
+    if bands > 1:
+        _refuse_shape((image.height, image.width, bands), what)
+    if frames > 1:
+        _refuse_shape((frames, image.height, image.width), what)
+    if image.mode == "P":
+        colours = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
+        _refuse_palette(colours, what)
+    elif image.mode != "L":
+        _refuse_values(f"pixels of mode {image.mode}", what)
+    _refuse_large((image.height, image.width), what)
+    return image.height, image.width
+
+
+def _page_shape(page: tifffile.TiffPage, file_bytes: int, what: str) -> tuple[int, int]:
+    """(rows, columns) of one page of a TIFF; refuses one whose grey values are not those in the file, and a bomb."""
+    if str(page.dtype) != "uint8" or page.bitspersample != 8:
+        _refuse_values(str(page.dtype) if page.bitspersample >= 8 else f"{page.bitspersample}-bit values", what)
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        colours = page.colormap.T.astype(np.int64)
+        _refuse_palette(colours if colours.max() < 256 else colours >> 8, what)
+    # Where the tag is absent, the values are taken as they are.
+    elif page.photometric != tifffile.PHOTOMETRIC.MINISBLACK and _PHOTOMETRIC in page.tags:
+        meaning = (
+            "MinIsWhite: 0 is white" if page.photometric == 0 else getattr(page.photometric, "name", page.photometric)
         )
-    if dtype != "uint8":
         raise BadInput(
-            f"{where}: section '{path.name}' holds {dtype}, but a volume holds 8-bit grey values; convert it to uint8"
+            f"{what} has the PhotometricInterpretation {meaning}, but grey values of a volume rise from black to white "
+            "(MinIsBlack): write it again as plain 8-bit grey, inverted if need be"
         )
-    _refuse_large(shape, f"{where}: section '{path.name}'")
-    return shape[0], shape[1]
+    _refuse_turned(page.tags.valueof(_ORIENTATION, 1), what)
+    rows, columns = page.shape[-2:]
+    tile = page.tilewidth * page.tilelength * max(1, page.tiledepth) if page.is_tiled else 0
+    if tile > max(_MOST_TILE_PIXELS, 2 * rows * columns):
+        raise BadInput(
+            f"{what} is {(rows, columns)} pixels (rows, columns) in tiles of {page.tilelength} x {page.tilewidth}, far larger than itself: "
+            "write it again with smaller tiles"
+        )
+    if max(page.databytecounts, default=0) > file_bytes:
+        raise BadInput(
+            f"{what} says that a strip or tile of it takes {max(page.databytecounts):,} bytes, but the file has {file_bytes:,}: "
+            "copy it again"
+        )
+    return rows, columns
+
+
+def _refuse_palette(colours: npt.NDArray[np.int64], what: str) -> None:
+    """`colours` (n, 3), 0 to 255: those of the values 0, 1, 2, ..."""
+    if (colours != np.arange(len(colours))[:, None]).any():
+        raise BadInput(
+            f"{what} holds colours of a palette, and their numbers are no grey values: convert it to 8-bit grey without a palette"
+        )
+
+
+def _refuse_turned(orientation: object, what: str) -> None:
+    if orientation not in (0, 1):  # 0 is what some writers put for none
+        raise BadInput(
+            f"{what} is to be turned or mirrored when shown (its Orientation tag is {orientation}): write it again as it is to be "
+            "seen, with Orientation 1"
+        )
 
 
 def _refuse_large(shape: tuple[int, ...], what: str) -> None:
@@ -130,21 +198,62 @@ def _read_section(path: Path, shape: tuple[int, int], where: str) -> _Bytes:
             f"{where}: section '{path.name}' is {found} (rows, columns), but the first one is {shape}: make them "
             "one size"
         )
+    return _decoded(path, 0, f"{where}: section '{path.name}'")
+
+
+def _decoded(path: Path, number: int, what: str) -> _Bytes:
+    """The grey values of a PNG, or of one page of a TIFF, in memory that its size in pixels bounds."""
     try:
-        return _decoded(path, 0)
+        if path.suffix.lower() == ".png":
+            with Image.open(path) as image:
+                values = np.asarray(image)
+                _refuse_turned(image.getexif().get(_ORIENTATION, 1), what)
+                return values
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages[number]
+            if page.compression == 1:
+                return np.asarray(page.asarray())
+            if page.compression in _DEFLATE and page.predictor in (1, 2) and page.fillorder == 1:
+                return _inflated(page)
+            inverted = _PHOTOMETRIC not in page.tags
+        with Image.open(path) as image:  # libtiff has LZW, JPEG, PackBits and more
+            image.seek(number)
+            values = np.asarray(image)
+            # Without the tag pillow takes white for 0.
+            return 255 - values if inverted else values
+    except Image.DecompressionBombError as error:
+        raise BadInput(
+            f"{what} is too large for its compression: write it again with deflate, or convert to zarr"
+        ) from error
     except _DAMAGED as error:
-        raise BadInput(f"{where}: section '{path.name}' cannot be read: {error}") from error
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{what} cannot be read: {error}") from error
 
 
-def _decoded(path: Path, page: int) -> _Bytes:
-    if path.suffix.lower() != ".png":
-        try:
-            return np.asarray(tifffile.imread(path, key=page))
-        except ValueError:  # tifffile needs a further package for LZW and JPEG compression; pillow has both
-            pass
-    with Image.open(path) as image:
-        image.seek(page)
-        return np.asarray(image)
+def _inflated(page: tifffile.TiffPage) -> _Bytes:
+    """A page compressed with deflate. What a strip or tile holds beyond its pixels is not unpacked."""
+    rows, columns = page.shape
+    height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, rows), columns)
+    across = -(-columns // width)
+    picture = np.zeros((rows, columns), dtype=np.uint8)
+    file = page.parent.filehandle
+    for i, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        y, x = i // across * height, i % across * width
+        if y >= rows:
+            break
+        there = height if page.is_tiled else min(height, rows - y)
+        if not count:  # a sparse file leaves out what is black
+            continue
+        file.seek(offset)
+        data = zlib.decompressobj().decompress(file.read(count), there * width)
+        if len(data) < there * width:
+            raise ValueError(f"strip or tile {i} is cut off")
+        values = np.frombuffer(data, dtype=np.uint8).reshape(there, width)
+        if page.predictor == 2:
+            values = np.cumsum(values, axis=1, dtype=np.uint8)
+        picture[y : y + there, x : x + width] = values[: rows - y, : columns - x]
+    return picture
 
 
 def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: ts.Context) -> ts.TensorStore:
@@ -154,33 +263,45 @@ def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: t
         with tifffile.TiffFile(path) as tiff:
             pages, dtype = len(tiff.pages), str(tiff.pages.first.dtype)
             axes, shape, start = _layout(tiff)
+            _refuse_stack(axes, shape, dtype, where)
+            if start is not None and path.stat().st_size < start + math.prod(shape):
+                raise BadInput(f"{where}: it is cut off, pages are missing at its end; copy it again")
+            lesser = [bool(page.subfiletype & _LESSER) for page in tiff.pages]
+            for number, page in enumerate(tiff.pages):
+                size = _page_shape(page, path.stat().st_size, f"{where}: page {number} (from 0)")
+                if start is None:
+                    _refuse_large(size, f"{where}: page {number} (from 0)")
+                if lesser[number] and not all(lesser):
+                    raise BadInput(
+                        f"{where}: page {number} (from 0) is a reduced copy or a mask of another by its NewSubfileType: write the "
+                        "file again without it"
+                    )
     except _DAMAGED as error:
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"{where}: it cannot be read as TIFF, it is another kind of file or cut off: {error}") from error
-    if len(shape) != 3 or axes[1:] != "YX" or axes[0] == "S":
-        raise BadInput(
-            f"{where}: its pages have shape {shape} (axes {axes}), but they are 2-D grey images of one size; extract "
-            "one channel"
-        )
-    if dtype != "uint8":
-        raise BadInput(f"{where}: it holds {dtype}, but a volume holds 8-bit grey values; convert it to uint8")
     if start is not None:
-        if path.stat().st_size < start + math.prod(shape):
-            raise BadInput(f"{where}: it is cut off, pages are missing at its end; copy it again")
         values = np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)
         piece = tuple(min(a, b) for a, b in zip(_PIECE, shape, strict=True))
         return chunked(lambda box: values[box], shape=shape, origin=origin, chunk_shape=piece, context=context)
     if pages != shape[0]:
         raise BadInput(f"{where}: it has {pages} pages, but says it holds {shape[0]} sections; write it again")
 
-    _refuse_large(shape, where)
-
     def read(box: Box) -> _Bytes:
-        try:
-            return np.stack([_decoded(path, page)[box[1:]] for page in range(box[0].start, box[0].stop)])
-        except _DAMAGED as error:
-            raise BadInput(f"{where}: page {box[0].start} (from 0) cannot be read: {error}") from error
+        numbers = range(box[0].start, box[0].stop)
+        return np.stack([_decoded(path, n, f"{where}: page {n} (from 0)")[box[1:]] for n in numbers])
 
     return chunked(read, shape=shape, origin=origin, chunk_shape=(1, *shape[1:]), context=context)
+
+
+def _refuse_stack(axes: str, shape: tuple[int, ...], dtype: str, where: str) -> None:
+    if len(shape) != 3 or axes[1:] != "YX" or axes[0] == "S":
+        raise BadInput(
+            f"{where}: its pages have shape {shape} (axes {axes}), but they are 2-D grey images of one size; extract "
+            "one channel"
+        )
+    if dtype != "uint8":
+        _refuse_values(dtype, f"{where}: it")
 
 
 def _layout(tiff: tifffile.TiffFile) -> tuple[str, tuple[int, ...], int | None]:

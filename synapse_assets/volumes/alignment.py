@@ -18,7 +18,7 @@ import io
 import itertools
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,8 +34,9 @@ Bytes = npt.NDArray[np.uint8]
 Verdict = Literal["fits", "cannot tell", "contradicted"]
 Units = Literal["nm", "voxel"]
 
-# Points whose surroundings are read.
-SAMPLE = 128
+# Points whose surroundings are read; of a volume on this machine so many times more where these cannot tell, because points
+# that mark several kinds of structure share less and chance has to be averaged away further.
+SAMPLE, _MORE = 128, 3
 # Fewer points average away too little of what lies there by chance.
 MINIMUM_POINTS = 30
 # Share of points inside the volume: from `_MOST` on a reading is worth its download; below `_FEW` it is no reading at
@@ -66,8 +67,14 @@ _PIXEL_NM = 8.0
 _APART_NM = 200.0
 # A systematic shift in the plane that leaves the synapse off the middle of its tile, and one worth a word.
 _FAR_NM, _WORTH_A_WORD_NM = 100.0, 30.0
-# Sections thinner than this are stepped over several at a time: one of them shows nothing new.
-_STEP_NM = 30.0
+# Sections thinner than this are stepped over several at a time: one of them shows nothing new. Around the best step they are
+# looked at one by one, or in so many parts of a step where it has more sections.
+_STEP_NM, _PARTS = 30.0, 4
+# So many windows of two steps, each about the end of the one before, if the best section lies at its end.
+_WINDOWS = 3
+# Voxel sizes of isotropic volumes, and of coarser and finer scales, whose numbers a table may count.
+_ISOTROPIC_NM = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)
+_SCALE_FACTORS = (0.25, 0.5, 2.0, 4.0)
 _LARGEST_BYTES = 500_000
 
 
@@ -134,16 +141,34 @@ def examine_alignment(
         raise BadInput("there are no points to examine; is the table empty?")
     if len(points) > _COUNTED:
         points = points[np.random.default_rng(seed).choice(len(points), _COUNTED, replace=False)]
-    size = np.array(voxel_size_nm or volume.voxel_size_nm)
+    size = voxel_size_nm or volume.voxel_size_nm
+    found = _examined(volume, points, units, seed, sample, size)
+    if found.verdict == "cannot tell" and found.sampled and sample < len(points) and not volume.array.remote:
+        found = _examined(volume, points, units, seed, _MORE * sample, size)
+    return found
+
+
+def _examined(
+    volume: Volume,
+    points: Floats,
+    units: Units,
+    seed: int,
+    sample: int,
+    table_voxel_nm: tuple[float, float, float],
+) -> Alignment:
+    """As `examine_alignment`, from at most `sample` points."""
+    size = np.array(table_voxel_nm)
     numbers = points if units == "nm" else points / size
     ways = _ways(units)
     places = {way: numbers[:, list(way.order)] * (size if way.units == "voxel" else 1.0) for way in ways}
-    inside = {way: volume.contains(places[way]) for way in ways}
+    sized = _sized_ways(units, table_voxel_nm)
+    places |= {way: points / size * np.array(way.voxel_nm) for way in sized}
+    inside = {way: volume.contains(places[way]) for way in places}
     given, others = ways[0], ways[1:]
     shares = {way: float(inside[way].mean()) for way in ways}
 
     def look(way: _Way, reach: int) -> "_Look | str":
-        rng = np.random.default_rng([seed, ways.index(way)])
+        rng = np.random.default_rng([seed, (*ways, *sized).index(way)])
         return _look(volume, places[way][inside[way]], reach, sample, rng)
 
     seen = look(given, 2) if shares[given] >= _FEW else "hardly a point lies inside the volume"
@@ -154,13 +179,25 @@ def examine_alignment(
             looks[way] = "too few points lie inside the volume"
         else:
             looks[way] = look(way, 0) if doubtful else "not read, because the given reading stands out"
+    for way in sized:
+        # There are many sizes: only one that is beyond doubt is a reading worth a word.
+        at = look(way, 0) if doubtful and inside[way].mean() >= _MOST else ""
+        if isinstance(at, _Look) and at.stands_out(at.here, _BEYOND_DOUBT):
+            looks[way], shares[way] = at, float(inside[way].mean())
     scored = [_Rival(way.name, way.remedy, at, at.here) for way, at in looks.items() if isinstance(at, _Look)]
     rivals = [rival for rival in scored if rival.look is not seen]
     if isinstance(seen, _Look):
         rivals = _rivals_in(seen, volume) + rivals
-    readings = [_reading(way.name, shares[way], looks[way]) for way in ways]
-    moved = [Reading(rival.name, shares[given], rival.score) for rival in rivals if rival.look is seen]
     found = _judged(volume, places, shares, seen, rivals)
+    finer = next((_finer(rival, volume) for rival in rivals if rival.name == found.better and rival.in_sections), None)
+    if finer is not None:
+        rivals = [finer if rival.name == found.better else rival for rival in rivals if rival.name != finer.name]
+        rivals = rivals if finer in rivals else [finer, *rivals]
+        found = replace(found, better=finer.name, sentence=_sentence_of(finer, seen, shares[given]))
+    readings = [_reading(way.name, shares[way], looks[way]) for way in looks]
+    moved = [
+        Reading(rival.name, shares[given], rival.score) for rival in rivals if rival.look is seen or rival is finer
+    ]
     shown = seen if isinstance(seen, _Look) else max((r.look for r in rivals), key=_score_here, default=None)
     elsewhere = () if shown is None else np.quantile(shown.elsewhere, np.linspace(0, 1, 201)).tolist()
     readings = [readings[0], *moved, *readings[1:]]
@@ -178,14 +215,21 @@ def examine_alignment(
 
 @dataclass(frozen=True)
 class _Way:
-    """The numbers of the table read as `units`, x, y and z taken from what the dataset calls `order` of x, y, z."""
+    """The numbers of the table read as `units`, x, y and z taken from what the dataset calls `order` of x, y, z.
+
+    With a `voxel_nm` the numbers count voxels of that size, or were made nanometres with a size `factor` times too large.
+    """
 
     units: Units
     order: tuple[int, int, int]
     given: Units
+    voxel_nm: tuple[float, float, float] | None = None
+    factor: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def name(self) -> str:
+        if self.voxel_nm:
+            return f"voxels of {' x '.join(f'{v:g}' for v in self.voxel_nm)} nm"
         parts = [] if self.units == self.given else [f"numbers are {_plural(self.units)}"]
         if self.order != (0, 1, 2):
             parts.append(f"axes {self._axes}")
@@ -198,6 +242,13 @@ class _Way:
     @property
     def remedy(self) -> str:
         """What to change in the dataset's YAML."""
+        if self.voxel_nm and self.given == "voxel":
+            return f"set voxel_size_nm: [{', '.join(f'{v:g}' for v in self.voxel_nm)}] in the source"
+        if self.voxel_nm:
+            return (
+                "the table's nanometres were made with another voxel size: multiply its x, y and z by "
+                f"{', '.join(f'{1 / f:g}' for f in self.factor)}"
+            )
         parts = []
         moved = [(axis, "xyz"[i]) for axis, i in zip("xyz", self.order, strict=True) if axis != "xyz"[i]]
         if len(moved) == 2:
@@ -223,6 +274,20 @@ def _ways(units: Units) -> list[_Way]:
     other: Units = "voxel" if units == "nm" else "nm"
     orders = list(itertools.permutations(range(3)))
     return [_Way(unit, (a, b, c), units) for unit in (units, other) for a, b, c in orders]
+
+
+def _sized_ways(units: Units, table_voxel_nm: tuple[float, float, float]) -> list[_Way]:
+    """The same numbers, of voxels of other sizes."""
+    x, y, z = table_voxel_nm
+    if max(x, y, z) < 1.5 * min(x, y, z):
+        sizes = [(size, size, size) for size in _ISOTROPIC_NM]
+    else:
+        sizes = [(x * factor, y * factor, z) for factor in _SCALE_FACTORS]
+    return [
+        _Way(units, (0, 1, 2), units, size, (x / size[0], y / size[1], z / size[2]))
+        for size in sizes
+        if abs(size[0] / x - 1) > 0.02
+    ]
 
 
 @dataclass(frozen=True)
@@ -253,13 +318,14 @@ class _Scale:
 class _Look:
     """What was seen at n points.
 
-    `boxes` uint8 (n, sections, box, box): those of the steps along z. `features` float64 (n, features, sections,
-    rows, columns): for every shift, less their mean over shifts elsewhere, in a frame where single places elsewhere
+    `points` (n, 3), x, y, z in nm. `boxes` uint8 (n, sections, box, box): those of the steps along z. `features` float64
+    (n, features, sections, rows, columns): for every shift, less their mean over shifts elsewhere, in a frame where single places elsewhere
     have unit variance. `scores` (sections, rows, columns). `neighbourhood` int64 (n,). `here`: index of no shift.
     `far_nm` (rows, columns): the larger of a shift's |x| and |y|.
     """
 
     scale: _Scale
+    points: Floats
     boxes: Bytes
     features: Floats
     scores: Floats
@@ -331,28 +397,32 @@ def _look(volume: Volume, points: Floats, reach: int, sample: int, rng: np.rando
     if len(whole) < MINIMUM_POINTS:
         return f"only {len(whole)} points lie far enough from the volume's edges; {MINIMUM_POINTS} are needed"
     chosen = _spread(points, rng.permutation(whole), scale, sample)
-    sections = 2 * depth * scale.step + 1
-    boxes = np.zeros((len(chosen), 2 * depth + 1, scale.box, scale.box), dtype=np.uint8)
-    there = np.zeros(len(chosen), dtype=np.bool_)
+    return _look_at(volume, points[chosen], depth * scale.step, scale.step, scale)
+
+
+def _look_at(volume: Volume, points: Floats, sections: int, step: int, scale: _Scale) -> _Look | str:
+    """What is at the points and, `step` by `step`, up to so many `sections` above and below them."""
+    boxes = np.zeros((len(points), 2 * (sections // step) + 1, scale.box, scale.box), dtype=np.uint8)
+    there = np.zeros(len(points), dtype=np.bool_)
     try:
-        for batch in volume.read_tiles(points[chosen], TileSpec(size_px=scale.box, sections=sections)):
-            boxes[batch.indices] = batch.tiles[:, :: scale.step]
+        for batch in volume.read_tiles(points, TileSpec(size_px=scale.box, sections=2 * sections + 1)):
+            boxes[batch.indices] = batch.tiles[:, sections % step :: step]
             there[batch.indices] = batch.valid_fraction == 1
     except BadInput as error:
         return f"the volume cannot be read there ({error})"
     # A box of one grey value has nothing to show.
     there &= np.ptp(boxes.reshape(len(boxes), -1), axis=1) > 0
     if there.sum() < MINIMUM_POINTS:
-        return f"only {there.sum()} of the points looked at show a complete picture; {MINIMUM_POINTS} are needed"
-    boxes, chosen = boxes[there], chosen[there]
-    cells = np.floor(points[chosen] / (_BOX_NM / 2 * scale.unit)).astype(np.int64)
+        return f"only {there.sum()} of the points looked at show a complete picture that is not of one grey; {MINIMUM_POINTS} are needed"
+    boxes, points = boxes[there], points[there]
+    cells = np.floor(points / (_BOX_NM / 2 * scale.unit)).astype(np.int64)
     neighbourhood = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
     features, shifts_nm = _features(boxes, scale)
     elsewhere = np.maximum(np.abs(shifts_nm)[:, None], np.abs(shifts_nm)[None, :]) >= _ELSEWHERE_NM * scale.unit
     features = _whitened(features, elsewhere)
     squared = (features.mean(axis=0) ** 2).sum(axis=0)
     scores = np.sqrt(np.maximum(squared - squared[:, elsewhere].mean(), 0))
-    return _Look(scale, boxes, features, scores, neighbourhood, shifts_nm)
+    return _Look(scale, points, boxes, features, scores, neighbourhood, shifts_nm)
 
 
 def _spread(points: Floats, rows: npt.NDArray[np.int64], scale: _Scale, sample: int) -> npt.NDArray[np.int64]:
@@ -418,6 +488,11 @@ class _Rival:
     def score(self) -> float:
         return float(self.look.scores[self.at])
 
+    @property
+    def in_sections(self) -> bool:
+        """Whether it is the same points some sections above or below."""
+        return self.name.startswith("z")
+
     def beats(self, look: _Look) -> bool:
         """Whether it stands out, by more than any random shift does, and not for the sake of a few places."""
         gain = self.score - float(look.scores[look.here])
@@ -458,12 +533,41 @@ def _rivals_in(look: _Look, volume: Volume) -> list[_Rival]:
     return found
 
 
+def _finer(rival: _Rival, volume: Volume) -> _Rival | None:
+    """A reading some sections off, to the section where steps have several. None where nothing finer can be said."""
+    step, parts = rival.look.scale.step, max(1, round(rival.look.scale.step / _PARTS))
+    sections = step // parts * parts
+    found: _Rival | None = None
+    best = int(rival.name[1:])
+    for _ in range(_WINDOWS if step > 1 else 0):
+        middle = best
+        points = rival.look.points + np.array([0, 0, middle * volume.voxel_size_nm[2]])
+        z = volume.voxel_of(points)[:, 2]
+        low, high = (edge[2] for edge in volume.bounds_voxels)
+        points = points[(z - sections >= low) & (z + sections < high)]
+        near = _look_at(volume, points, sections, parts, rival.look.scale) if len(points) >= MINIMUM_POINTS else ""
+        if isinstance(near, str):
+            break
+        _, row, column = near.here
+        # The top of a parabola through the scores: one section's own depends on chance.
+        shifts = np.arange(-sections, sections + 1, parts)
+        scores = near.scores[:, row, column]
+        bend, slope, _ = np.polyfit(shifts, scores, 2)
+        top = -slope / (2 * bend) if bend < 0 else shifts[np.argmax(scores)]
+        at = int(np.argmin(np.abs(shifts - top)))
+        best = middle + int(shifts[at])
+        found = _Rival(f"z{best:+d}", _z_remedy(best, volume), near, (at, row, column)) if best else None
+        if 0 < at < len(shifts) - 1:
+            break
+    return found
+
+
 def _z_remedy(sections: int, volume: Volume) -> str:
     text = (
         f"write offset_voxels: [0, 0, {-sections}] in the volume (or add {-sections:+d} to its third number), or mend z in the "
         f"table ({sections * volume.voxel_size_nm[2]:+g} nm)"
     )
-    if sections == -1 and volume.spec.space in ("FAFB14", "local"):
+    if sections == -1 and volume.spec.space in ("FAFB14", "local") and volume.voxel_size_nm[2] > _STEP_NM:
         text = (
             "if these are FAFB positions from CATMAID, which counts one section deeper than the public volumes, set "
             f"space: FAFB14_CATMAID and transform: catmaid_to_n5; otherwise {text}"
@@ -496,7 +600,7 @@ def _judged(
     crowded = _judged_by_crowding(volume, places, shares)
     if crowded is not None:
         return crowded
-    outside = f" {1 - shares[given]:.1%} of the points lie outside the volume." if shares[given] < 1 else ""
+    outside = _outside(shares[given])
     if isinstance(seen, str):
         # Where many points lie outside as well, a reading that has them inside and stands out is believed.
         firm = [rival for rival in rivals if rival.look.stands_out(rival.at)] if shares[given] < _MOST else []
@@ -505,16 +609,11 @@ def _judged(
         best = max(firm, key=lambda rival: rival.score)
         text = f"The coordinates do not mean what the dataset says: as given, {seen}.{outside} {_in_words(best)}. "
         return _Finding("contradicted", f"{text}To mend it: {best.remedy}.", best.name)
-    here, chance = _score_here(seen), seen.elsewhere.max()
-    facts = f"score {here:.2f} as given, random shifts reach {chance:.2f}"
+    here, facts = _score_here(seen), _facts(seen)
     winners = [rival for rival in rivals if rival.beats(seen)]
     if winners:
         best = max(winners, key=lambda rival: rival.score)
-        text = (
-            f"The coordinates do not mean what the dataset says. {_in_words(best)} (score {best.score:.2f}; {facts}). "
-            f"To mend it: {best.remedy}.{outside}"
-        )
-        return _Finding("contradicted", text, best.name)
+        return _Finding("contradicted", _sentence_of(best, seen, shares[given]), best.name)
     if not seen.stands_out(seen.here):
         text = (
             f"Cannot tell whether the coordinates fit: as given the places look like any others around them ({facts})."
@@ -538,6 +637,23 @@ def _judged(
     if offset_nm is not None:
         text += f" What the points mark lies {_direction(offset_nm, seen.scale.voxel_nm)} them."
     return _Finding("fits", text + outside, None, offset_nm)
+
+
+def _sentence_of(best: _Rival, seen: _Look | str, share_inside: float) -> str:
+    """What is said where a reading beats the given one."""
+    facts = "" if isinstance(seen, str) else f"; {_facts(seen)}"
+    return (
+        f"The coordinates do not mean what the dataset says. {_in_words(best)} (score {best.score:.2f}{facts}). "
+        f"To mend it: {best.remedy}.{_outside(share_inside)}"
+    )
+
+
+def _facts(seen: _Look) -> str:
+    return f"score {_score_here(seen):.2f} as given, random shifts reach {seen.elsewhere.max():.2f}"
+
+
+def _outside(share_inside: float) -> str:
+    return f" {1 - share_inside:.1%} of the points lie outside the volume." if share_inside < 1 else ""
 
 
 def _judged_by_crowding(volume: Volume, places: dict[_Way, Floats], shares: dict[_Way, float]) -> _Finding | None:
@@ -592,7 +708,7 @@ def _judged_by_place(
 
 
 def _in_words(rival: _Rival) -> str:
-    if rival.name.startswith("z"):
+    if rival.in_sections:
         sections = int(rival.name[1:])
         count = "one section" if abs(sections) == 1 else f"{abs(sections)} sections"
         return f"The points look {count} too {'deep' if sections < 0 else 'shallow'}, read at {rival.name} the tiles stand out"
@@ -640,9 +756,9 @@ def _picture(
     from matplotlib.figure import Figure
 
     given = [] if isinstance(seen, str) else [_Rival("as given", "", seen, seen.here)]
-    steps = [rival for rival in rivals if rival.look is seen and rival.name.startswith("z")]
+    steps = [rival for rival in rivals if rival.in_sections]
     others = sorted((rival for rival in rivals if rival not in steps), key=lambda rival: -rival.score)
-    rows = (sorted(given + steps, key=lambda rival: rival.at[0]) + others)[:_ROWS]
+    rows = (sorted(given + steps, key=_section) + others)[:_ROWS]
     text = textwrap.fill(found.sentence, 138)
     head = 0.5 + 0.17 * (text.count("\n") + 1)  # inches
     foot = 0.8
@@ -661,6 +777,10 @@ def _picture(
     readings = sorted(readings, key=lambda r: order.index(r.name) if r.name in order else len(order))
     _draw_scores(figure.add_subplot(chart[0, 0]), readings, found.better, max(elsewhere, default=0.0))
     return _png(figure)
+
+
+def _section(rival: _Rival) -> int:
+    return int(rival.name[1:]) if rival.in_sections else 0
 
 
 def _draw_tiles(axes: Any, rows: list[_Rival], better: str | None) -> None:

@@ -85,6 +85,12 @@ def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: Seque
     return pa.Table.from_pylist(rows, schema=TILE_PLAN.arrow)
 
 
+def volume_remarks(dataset: EmDataset) -> dict[str, tuple[str, ...]]:
+    """What the files of each volume leave open, by the volume's name; volumes without remarks are left out."""
+    remarks = {name: open_volume(spec).remarks for name, spec in dataset.volumes.items()}
+    return {name: told for name, told in remarks.items() if told}
+
+
 def plan_in_use(plan: pa.Table) -> list[dict[str, Any]]:
     """The rows of a plan (`schema.TILE_PLAN`) that `crop_region` follows: of each volume the dataset's own scale, grouped."""
     first: dict[str, dict[str, Any]] = {}

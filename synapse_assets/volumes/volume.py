@@ -113,6 +113,11 @@ class Volume:
         return self.spec.voxel_size_nm
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the volume's files leave open and a person has to judge, a sentence each."""
+        return self.array.remarks
+
+    @property
     def bounds_voxels(self) -> tuple[Ints, Ints]:
         """First voxel and one past the last, x, y, z."""
         return self.array.origin[::-1].copy(), (self.array.origin + self.array.shape)[::-1].copy()

@@ -123,6 +123,22 @@ def test_a_verdict_is_about_what_was_examined(planted_lab: Lab, tiny_inputs: Pat
     assert "source renamed have not been examined" in text
 
 
+def test_what_a_volume_leaves_open_is_told_before_tiles_are_cut(
+    planted_lab: Lab, tiny_inputs: Path, planted: Path, tmp_path: Path
+) -> None:
+    lab = planted_lab
+    t_bars(lab)
+    for i, section in enumerate(sorted(planted.iterdir())):
+        (tmp_path / "wafers").mkdir(exist_ok=True)
+        (tmp_path / "wafers" / f"w{i // 10}_s{i % 10}.png").symlink_to(section)
+    use(lab, tiny_inputs, tmp_path / "wafers")
+    told = [lab.materialize("synapse_table", "alignment")]
+    told.append(lab.materialize("synapses", "tile_plan", region=REGIONS[0]))
+    for result, name in zip(told, ("alignment", "tile_plan"), strict=True):
+        (made,) = result.asset_materializations_for_node(f"tiny__{name}")
+        assert "- **em**: the numbers in the file names start anew" in made.metadata["please_check"].value
+
+
 def test_each_source_is_examined_by_itself(planted_lab: Lab, tmp_path: Path) -> None:
     """Two files of one name in two folders: a wrong one does not hide behind a right one."""
     lab = planted_lab
@@ -183,9 +199,22 @@ def test_the_plan_counts_what_is_still_to_be_cut(lab: Lab) -> None:
     shown = event.step_materialization_data.materialization.metadata
     assert shown["hours"].value == grouped["hours"] != plan[1]["hours"]
     assert grouped["decoded_gigavoxels"] <= plan[1]["decoded_gigavoxels"]
-    lab.materialize("tiles", region=REGIONS[0])
+    # 24 pixels of 4 nm, and 3 sections of 40 nm.
+    span = "A tile is 96 x 96 nm wide and 3 sections = 120 nm deep."
+    assert span in shown["plan"].value
+    cut = lab.materialize("tiles", region=REGIONS[0]).get_asset_materialization_events()[0]
+    sheet = cut.step_materialization_data.materialization.metadata["tile_sheet"].value
+    assert sheet.startswith(
+        f"{span} Shown is the middle section.\n\n![the first tiles of the region](data:image/png;base64,"
+    )
     lab.materialize("tile_plan", region=REGIONS[0])
     assert lab.store.results(TILE_PLAN).read(REGIONS[0]).num_rows == 0
+    values = lab.dataset.model_dump()
+    values["volumes"]["em"]["voxel_size_nm"] = (4, 4, 36)
+    lab.use(type(lab.dataset).model_validate(values))
+    event = lab.materialize("tile_plan", region=REGIONS[0]).get_asset_materialization_events()[0]
+    told = event.step_materialization_data.materialization.metadata["plan"].value
+    assert "A tile is 96 x 96 nm wide and 3 sections = 108 nm deep." in told
 
 
 def test_region_names_follow_the_vocabulary_and_unknown_ones_are_told(lab: Lab) -> None:

@@ -1,12 +1,15 @@
 """What is no error: an empty region, few points, one class, no labels, only noise. The run succeeds and says so."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import REGIONS, SECTIONS, SIDE_PX, VOXEL_SIZE_NM, Lab, tiny_dataset
 
 APPLIED = (
     "synapses",
@@ -72,6 +75,52 @@ def test_one_class_only(lab: Lab) -> None:
     models = lab.store.models("synapse_classifier")
     assert "all labelled synapses are 'gaba'" in models.provenance(str(models.current)).notes
     assert lab.store.results(SYNAPSE_PREDICTIONS).read().num_rows == 0
+
+
+def complete(lab: Lab) -> tuple[bool, str]:
+    """What the warehouse says of its completeness."""
+    (found,) = lab.materialize("warehouse").get_asset_check_evaluations()
+    return found.passed, str(found.description)
+
+
+def test_a_volume_without_contrast_misses_nothing(lab: Lab, tiny_inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    for index in range(SECTIONS):
+        section = Image.fromarray(np.full((SIDE_PX, SIDE_PX), 128, np.uint8))
+        section.save(tmp_path / "flat" / f"{index:03d}.png")
+    volume = {"kind": "images", "url": str(tmp_path / "flat"), "voxel_size_nm": VOXEL_SIZE_NM}
+    lab.use(tiny_dataset(tiny_inputs, lab.points, volumes={"em": volume}))
+    lab.whole_chain()
+    passed, told = complete(lab)
+    assert not passed
+    assert "materialise" not in told
+    for table, reason in (("umap_coordinates", "no map"), ("clusters", "no clusters")):
+        assert f"{table} is empty and nothing is missing: {reason}: 1 different vectors" in told
+    # What is missing as well is still asked for.
+    lab.write(pd.concat([pd.read_csv(lab.points), pd.read_csv(lab.points).head(1).assign(id="new")]))
+    lab.materialize("synapse_table")
+    lab.materialize("synapses", region=REGIONS[0])
+    passed, told = complete(lab)
+    assert not passed
+    assert "'tiles': 72" in told
+    assert "materialise what is missing; umap_coordinates is empty and nothing is missing" in told
+
+
+def test_few_synapses_or_one_class_miss_nothing(lab: Lab) -> None:
+    points = pd.read_csv(lab.points)
+    lab.write(points.head(1))
+    lab.whole_chain()
+    passed, told = complete(lab)
+    assert not passed
+    assert "materialise" not in told
+    assert "synapse_predictions" not in told  # one synapse is no split: without labels that is well
+    lab.write(points.assign(nt="gaba").head(9))
+    lab.whole_chain()
+    passed, told = complete(lab)
+    assert not passed
+    assert (
+        told == "synapse_predictions is empty and nothing is missing: no classifier: all labelled synapses are 'gaba'"
+    )
 
 
 def test_labels_that_come_later_are_taken_up_at_once(lab: Lab) -> None:

@@ -215,6 +215,82 @@ def test_axes_are_exchanged_in_the_tables_own_numbers(block: Volume) -> None:
     assert examine_alignment(block, nm(BLOBS, BLOCK_NM)[:, ::-1], "nm", seed=0, sample=60).better == "axes zyx"
 
 
+@pytest.mark.usefixtures("no_picture")
+@pytest.mark.parametrize("sections", [3, -3, 5, -5, 6])
+def test_a_shift_is_told_to_the_section_where_sections_are_thin(block: Volume, sections: int) -> None:
+    """Sections of 20 nm are looked at two at a time, up to four above and below."""
+    off = moved(BLOBS, 0, 0, sections)
+    found = examine_alignment(block, nm(off, BLOCK_NM), "voxel", seed=0)
+    assert (found.verdict, found.better) == ("contradicted", f"z{-sections:+d}")
+    assert f"write offset_voxels: [0, 0, {sections}]" in found.sentence
+    assert f"{abs(sections)} sections too" in found.sentence
+    assert readings(found)[str(found.better)] is not None
+    mended = open_volume(block.spec.model_copy(update={"offset_voxels": (0, 0, sections)}))
+    assert examine_alignment(mended, nm(off, BLOCK_NM), "voxel", seed=0).verdict == "fits"
+
+
+@pytest.mark.usefixtures("no_picture")
+@pytest.mark.parametrize("size", [4.0, 8.0, 10.0, 12.0, 20.0])
+def test_numbers_that_count_voxels_of_another_size(block: Volume, size: float) -> None:
+    numbers = nm(BLOBS, BLOCK_NM) / size
+    found = examine_alignment(block, numbers * BLOCK_NM, "voxel", seed=0)
+    name = f"voxels of {size:g} x {size:g} x {size:g} nm"
+    assert (found.verdict, found.better) == ("contradicted", name), found.sentence
+    assert f"set voxel_size_nm: [{size:g}, {size:g}, {size:g}] in the source" in found.sentence
+    mended = examine_alignment(block, numbers * size, "voxel", seed=0, voxel_size_nm=(size, size, size))
+    assert mended.verdict == "fits"
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_nanometres_made_with_another_voxel_size(block: Volume) -> None:
+    made_with = BLOCK_NM / 8 * nm(BLOBS, BLOCK_NM)
+    found = examine_alignment(block, made_with, "nm", seed=0)
+    assert (found.verdict, found.better) == ("contradicted", "voxels of 8 x 8 x 8 nm")
+    assert "multiply its x, y and z by 0.5, 0.5, 0.4" in found.sentence
+    assert examine_alignment(block, made_with * [0.5, 0.5, 0.4], "nm", seed=0).verdict == "fits"
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_numbers_of_a_coarser_scale(tmp_path: Path) -> None:
+    spots = places((7, 1000, 1000), 60, (2, 255), seed=4) // [2, 2, 1] * [2, 2, 1]
+    values = texture((7, 1000, 1000), 3)
+    plant(values, spots, 14, [18, 75, 18])
+    volume = write_stack(tmp_path / "em", values)
+    numbers = spots / [2, 2, 1] + [0.25, 0.25, 0.5]
+    found = examine_alignment(volume, numbers * SIZE_NM, "voxel", seed=0)
+    assert (found.verdict, found.better) == ("contradicted", "voxels of 8 x 8 x 40 nm"), found.sentence
+    assert "set voxel_size_nm: [8, 8, 40] in the source" in found.sentence
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_points_of_two_kinds_are_told_by_more_of_them(tmp_path: Path) -> None:
+    """Half of what is marked is a little darker than its surroundings, half a little lighter."""
+    spots = places(BLOCK, 420, (34, 34), seed=6)
+    values = texture(BLOCK, 1, seed=8)
+    plant(values, spots[::2], 4, [9] * 5)
+    plant(values, spots[1::2], 4, [-9] * 5)
+    volume = write_zarr(tmp_path / "em", values)
+    found = examine_alignment(volume, nm(spots, BLOCK_NM), "voxel", seed=1)
+    assert (found.verdict, found.sampled) == ("fits", 384)
+    assert examine_alignment(volume, nm(spots[:128], BLOCK_NM), "voxel", seed=1).verdict == "cannot tell"
+
+
+@pytest.mark.usefixtures("no_picture")
+def test_many_points_on_few_objects_do_not_contradict(tmp_path: Path) -> None:
+    """Eighty points on two T-bars one section off, and four at each of nine places where nothing is."""
+    spots = np.array([(x, y, 6) for x in range(180, 600, 130) for y in range(180, 600, 130)])[:11]
+    values = texture(FLAT, 3, seed=4)
+    plant(values, spots[:2], 14, [110])
+    volume = write_stack(tmp_path / "em", values)
+    points = np.concatenate([np.repeat(spots[:2], 40, axis=0), np.repeat(spots[2:], 4, axis=0)])
+    beside = np.random.default_rng(3).integers(-4, 5, (2, len(points)))
+    points = points + np.stack([*beside, np.full(len(points), 1)], axis=1)
+    found = examine_alignment(volume, nm(points), "voxel", seed=0)
+    assert found.verdict == "cannot tell"
+    assert "'z-1'" in found.sentence
+    assert "not surely better" in found.sentence
+
+
 def test_a_deep_volume_fits_and_its_other_orders_are_not_fetched(block: Volume) -> None:
     found = examine_alignment(block, nm(BLOBS, BLOCK_NM), "voxel", seed=0)
     assert found.verdict == "fits"
@@ -351,6 +427,16 @@ def test_real_synapses() -> None:
     early = moved(voxels[voxels[:, 2] < 14], 0, 0, 1)
     assert examine_alignment(volume, early * size, "voxel", seed=0).better == "z-1"
     assert examine_alignment(volume, voxels[:, [1, 0, 2]] * size, "voxel", seed=0).better == "axes yxz"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the ssTEM data are not here")
+@pytest.mark.usefixtures("no_picture")
+def test_real_points_of_two_kinds() -> None:
+    volume = open_volume(VolumeSpec(kind="images", url=str(REAL / "stack1/raw"), voxel_size_nm=(4.6, 4.6, 45)))
+    table = pyarrow.csv.read_csv(REAL / "sites_stack1.csv").to_pandas()
+    mixed = table[table["label"].isin(["membrane", "cytoplasm"])][["x", "y", "z"]].to_numpy() + 0.5
+    found = examine_alignment(volume, mixed * [4.6, 4.6, 45], "voxel", seed=0)
+    assert found.verdict == "fits"
 
 
 def test_voxels_said_to_be_nm_are_known_by_their_crowding(tmp_path: Path) -> None:

@@ -415,6 +415,14 @@ def test_hdf5_that_contradicts_the_dataset_is_refused(tmp_path: Path) -> None:
         BadInput, match=r"resolution' is \[4.0, 5.0, 40.0\] nm \(xyz\), but voxel_size_nm is \[8.0, 5.0, 40.0\]"
     ):
         open_volume(changed(spec, voxel_size_nm=(8.0, 5.0, 40.0)))
+    for size, fits in (((0.04, 0.005, 0.004), True), ((0.04, 0.005, 0.008), False)):
+        with h5py.File(spec.url, "a") as file:
+            file["volumes/raw"].attrs["element_size_um"] = size
+        if fits:
+            open_volume(spec)
+        else:
+            with pytest.raises(BadInput, match=r"'element_size_um' is \[8.0, 5.0, 40.0\] nm"):
+                open_volume(spec)
     for value, message in ((np.array([1.0, 2.0]), "three numbers"), ("forty", "no numbers")):
         with h5py.File(spec.url, "a") as file:
             file["volumes/raw"].attrs["resolution"] = value

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
-from synapse_assets.volumes import _grouping, open_volume, plan
+from synapse_assets.volumes import _context, _grouping, open_volume, plan, volume
 from synapse_assets.volumes._grouping import ReadMode, cost_of, grouped
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets_tests.volumes.conftest import VOXEL_SIZE_NM, smooth_grey, write_kind, write_precomputed, zyx_values
@@ -96,6 +96,29 @@ def test_the_server_sees_the_requests_that_the_plan_foretells(count: int, server
     # Chunks at the far faces of the volume are cut off, so that a little less than the plan says is sent.
     sent = sum((server.folder / path.lstrip("/")).stat().st_size for path in server.requests)
     assert 0.6 * here.bytes < sent <= here.bytes == here.cost.chunks * 32 * 16 * 8
+
+
+def test_chunks_that_do_not_fit_into_memory_together_are_counted_for_each_tile(
+    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = served_spec(server)
+    low, high = open_volume(spec).bounds_voxels
+    tile = TileSpec(size_px=8, sections=1)
+    voxels = np.random.default_rng(1).integers(low, high, size=(300, 3))
+    voxels = voxels[~((voxels > (128, 49, 18)) & (voxels < (168, 73, 27))).all(axis=1)]  # one by one, not as a block
+    touched = chunks_touched(spec, voxels, tile)
+    distinct = len(set.union(*touched))
+    assert plan_tiles(spec, centres_nm(voxels), tile).scales[0].cost.decoded_chunks == distinct
+    for module in (_grouping, _context):
+        monkeypatch.setattr(module, "CACHE_BYTES", 4 * 32 * 16 * 8)
+    cost = plan_tiles(spec, centres_nm(voxels), tile).scales[0].cost
+    assert cost.tiles[ReadMode.CACHED] == len(voxels)
+    assert cost.chunks == distinct
+    assert cost.decoded_chunks == cost.touches == sum(map(len, touched))
+    # Tiles are read in the order of their chunks, so that the server sees less.
+    monkeypatch.setattr(volume, "_IN_FLIGHT_READS", 0)
+    read_all(open_volume(spec), centres_nm(voxels), tile)
+    assert distinct < sum(map(len, server.requests.values())) <= cost.decoded_chunks
 
 
 def test_every_scale_shows_the_same_field_of_view(tmp_path: Path) -> None:

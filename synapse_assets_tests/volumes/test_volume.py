@@ -189,6 +189,23 @@ def test_a_chunk_that_no_tile_touches_may_be_missing_or_damaged(tmp_path: Path) 
     assert sum(batch.missing_chunks for batch in black.read_tiles(centres_nm(voxels), tile)) == 0
 
 
+@pytest.mark.parametrize("size_px", [8, 24])
+def test_an_absent_chunk_is_counted_once_however_many_batches_touch_it(size_px: int, tmp_path: Path) -> None:
+    spec = write_kind("precomputed", tmp_path / "volume")
+    gone = ["132-164_53-69_19-27", "164-190_53-69_19-27", "100-132_37-53_11-19"]
+    for name in gone:
+        (tmp_path / "volume/4_5_40" / name).unlink()
+    volume = open_volume(spec.model_copy(update={"missing_chunks": "black"}))
+    # Two of the three are touched, each by more tiles than a batch holds.
+    voxels = np.random.default_rng(8).integers((140, 60, 20), (185, 66, 26), size=(1500, 3))
+    batches = list(volume.read_tiles(centres_nm(voxels), TileSpec(size_px=size_px, sections=1)))
+    assert len(batches) > 4
+    assert all((batch.valid_fraction < 1).any() for batch in batches)
+    assert sum(batch.missing_chunks for batch in batches) == 2
+    again = volume.read_tiles(centres_nm(voxels), TileSpec(size_px=size_px, sections=1))
+    assert sum(batch.missing_chunks for batch in again) == 2  # of one pass
+
+
 def test_uncompressed_chunks_of_cloud_volume_are_read(tmp_path: Path) -> None:
     spec = write_by_cloud_volume(tmp_path / "volume", None).model_copy(
         update={"url": f"precomputed://file://{tmp_path / 'volume'}"}

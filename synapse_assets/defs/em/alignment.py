@@ -61,6 +61,7 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """
         from synapse_assets.volumes import open_volume
         from synapse_assets.volumes.alignment import examine_alignment
+        from synapse_assets.volumes.cropping import volume_remarks
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -109,6 +110,7 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                     "\n".join(f"- **{name}**: {verdict}. {text}" for name, (verdict, text) in verdicts.items())
                     or "no points"
                 ),
+                **remarks_shown(volume_remarks(dataset)),
                 **{f"picture_{name}": picture(png, f"alignment of {name}") for _, name, png in shown[:PICTURES]},
                 **watch.numbers(table.num_rows),
             },
@@ -132,6 +134,12 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         )
 
     return [alignment]
+
+
+def remarks_shown(remarks: dict[str, tuple[str, ...]]) -> dict[str, dg.MarkdownMetadataValue]:
+    """What the files of the volumes leave open, as metadata; nothing where they leave nothing open."""
+    lines = [f"- **{name}**: {remark}" for name, told in remarks.items() for remark in told]
+    return {"please_check": dg.MetadataValue.md("\n".join(lines))} if lines else {}
 
 
 def _told(verdicts: dict[str, str]) -> str:

@@ -116,9 +116,12 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         release = store.release() or {}
         rows = {name: entry["rows"] for name, entry in release["tables"].items()}
         incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
-        if "synapse_predictions" in incomplete and not rows.get("splits", 0):
+        # What no model could be fitted for has no rows: nothing is missing that could be materialised.
+        without = {name: why for name, why in _without_model(store).items() if incomplete.get(name) == 0}
+        incomplete = {name: count for name, count in incomplete.items() if name not in without}
+        if not rows.get("splits", 0):
             # A dataset without labels has no predictions, and that is well.
-            del incomplete["synapse_predictions"]
+            without.pop("synapse_predictions", None)
         listed = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
         return dg.MaterializeResult(
             metadata={
@@ -132,16 +135,34 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             check_results=[
                 check(
                     "every_synapse_everywhere",
-                    not incomplete,
-                    "complete"
-                    if not incomplete
-                    else f"{rows['synapses']:,} synapses, but {incomplete}: materialise what is missing",
+                    not incomplete and not without,
+                    _completeness(rows["synapses"], incomplete, without),
                     warn=True,
                 )
             ],
         )
 
     return [warehouse]
+
+
+def _without_model(store: DatasetStore) -> dict[str, str]:
+    """Why a table of applied rows is empty, where no model could be fitted for it."""
+    from synapse_assets.analysis.outcome import NoModel
+
+    reasons = {}
+    for table, _, name in APPLIED_MODELS:
+        models = store.models(name)
+        if models.current is not None and NoModel.found(models.path(models.current)) is not None:
+            reasons[table.name] = models.provenance(models.current).notes
+    return reasons
+
+
+def _completeness(synapses: int, incomplete: dict[str, int], without: dict[str, str]) -> str:
+    told = []
+    if incomplete:
+        told.append(f"{synapses:,} synapses, but {incomplete}: materialise what is missing")
+    told += [f"{table} is empty and nothing is missing: {why}" for table, why in without.items()]
+    return "; ".join(told) or "complete"
 
 
 def _published(store: DatasetStore, names: list[str]) -> list[RegionTable | ParquetTable]:

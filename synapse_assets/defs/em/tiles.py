@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.em.alignment import require_alignment
+from synapse_assets.defs.em.alignment import remarks_shown, require_alignment
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -51,7 +51,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         A row is one scale of the volume and way of reading. It counts what is still to be cut, so it is empty for a region
         that is complete. Hours are estimates; what they rest on stands in `synapse_assets/volumes/plan.py`.
         """
-        from synapse_assets.volumes.cropping import crop_hashes, plan_in_use, plan_region
+        from synapse_assets.volumes.cropping import crop_hashes, plan_in_use, plan_region, volume_remarks
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
@@ -72,6 +72,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(
             metadata={
                 "plan": dg.MetadataValue.md(_in_words(dataset, chosen) + "\n\n" + _plan_shown(plan)),
+                **remarks_shown(volume_remarks(dataset)),
                 **watch.numbers(plan.num_rows),
                 "tiles_to_cut": len(todo),
                 "chunks": sum(row["chunks"] for row in chosen),
@@ -151,7 +152,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         valid = facts.column("valid_fraction").to_numpy()
         return dg.MaterializeResult(
             metadata={
-                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES)),
+                **_sheet(store.tiles.batches(region, ["image"], SHEET_TILES), dataset),
                 **watch.numbers(count, len(todo)),
                 "resumed_rows": len(changed) - len(todo),
                 "removed_rows": len(gone),
@@ -213,7 +214,16 @@ def _in_words(dataset: EmDataset, chosen: list[dict[str, Any]]) -> str:
         told.append(
             f"**{row['tiles']:,} tiles** from {row['volume']}: {fetched}, about {_duration(row['hours'] * 3600)}."
         )
-    return " ".join(told) or "Nothing is to be cut: every synapse has its tile."
+    told = told or ["Nothing is to be cut: every synapse has its tile."]
+    return " ".join([*told, _extent(dataset)])
+
+
+def _extent(dataset: EmDataset) -> str:
+    """What a tile spans in nanometres, which is the same in all volumes of a dataset."""
+    size_px, sections = dataset.tile.size_px, dataset.tile.sections
+    x, y, z = next(iter(dataset.volumes.values())).voxel_size_nm
+    deep = f"{sections} section{'s' if sections > 1 else ''} = {sections * z:,.0f} nm deep"
+    return f"A tile is {size_px * x:,.0f} x {size_px * y:,.0f} nm wide and {deep}."
 
 
 def _duration(seconds: float) -> str:
@@ -242,7 +252,7 @@ def _mean_contrast(facts: pa.Table) -> float:
     return float(np.mean(values)) if len(values) else 0.0
 
 
-def _sheet(batches: Iterator[pa.RecordBatch]) -> dict[str, dg.MarkdownMetadataValue]:
+def _sheet(batches: Iterator[pa.RecordBatch], dataset: EmDataset) -> dict[str, dg.MarkdownMetadataValue]:
     from synapse_assets.volumes import tile_sheet
     from synapse_assets.volumes.cropping import decode_tiles
 
@@ -250,4 +260,5 @@ def _sheet(batches: Iterator[pa.RecordBatch]) -> dict[str, dg.MarkdownMetadataVa
     if first is None or first.num_rows == 0:
         return {}
     pictures = decode_tiles(first.column("image"))
-    return {"tile_sheet": picture(tile_sheet(pictures, columns=8), "the first tiles of the region")}
+    shown = picture(tile_sheet(pictures, columns=8), "the first tiles of the region")
+    return {"tile_sheet": dg.MetadataValue.md(f"{_extent(dataset)} Shown is the middle section.\n\n{shown.value}")}
