@@ -4,7 +4,7 @@ What does not belong here: what an encoder is (`encoder`), reading tiles or stor
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from synapse_assets.vision.encoder import Encoder
 
+Precision = Literal["auto", "float32", "bfloat16"]
 DEFAULT_BATCH = 256
 
 
@@ -46,18 +47,25 @@ def has_native_bf16(device: torch.device) -> bool:
 class Embedder:
     """An encoder made ready on a device: use one for many batches.
 
-    Arithmetic is bfloat16 where the device has it, else float32, in channels-last layout. Results do not depend on
-    which tiles share a batch, but for rounding. When the device's memory runs out the batch is halved, for good.
+    Arithmetic is bfloat16 where the device has it by itself, else float32, unless `precision` says which; in
+    channels-last layout. Results do not depend on which tiles share a batch, but for rounding. When the device's memory
+    runs out the batch is halved, for good.
     """
 
-    def __init__(self, encoder: "Encoder", device: str = "auto", batch_size: int = DEFAULT_BATCH) -> None:
+    def __init__(
+        self,
+        encoder: "Encoder",
+        device: str = "auto",
+        batch_size: int = DEFAULT_BATCH,
+        precision: Precision = "auto",
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"embedding: batch_size must be at least 1, not {batch_size}")
         self.device = pick_device(device)
         self.batch_size = batch_size
         self._encoder = encoder
         self._network = encoder.network.to(self.device).eval()
-        self._bf16 = has_native_bf16(self.device)
+        self._bf16 = has_native_bf16(self.device) if precision == "auto" else precision == "bfloat16"
 
     def embed(self, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embeddings, float32 (N, D), of uint8 tiles (N, sections, tile_px, tile_px); N may be 0.

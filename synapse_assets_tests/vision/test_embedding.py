@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synapse_assets.vision import embedding
-from synapse_assets.vision.embedding import Embedder, embed_batches, has_native_bf16, pick_device
+from synapse_assets.vision.embedding import Embedder, Precision, embed_batches, has_native_bf16, pick_device
 from synapse_assets.vision.encoder import Encoder, TileNetwork
 
 
@@ -60,23 +61,23 @@ def test_ids_and_tiles_must_match(trained, tiles):
 
 def test_embedding_does_not_depend_on_companions(trained, tiles):
     """Alone, among others, in any order: less apart than one step of float16, in which vectors are stored."""
-    encoder, _ = trained
-    together = encoder.embed(tiles[:64])
+    embedder = Embedder(trained[0], "cpu", precision="float32")
+    together = embedder.embed(tiles[:64])
     order = np.random.default_rng(0).permutation(64)
-    alone = np.concatenate([encoder.embed(tiles[i : i + 1]) for i in range(8)])
+    alone = np.concatenate([embedder.embed(tiles[i : i + 1]) for i in range(8)])
     step = np.spacing(np.abs(together).astype(np.float16)).astype(np.float32).clip(1e-4)
-    assert (np.abs(encoder.embed(tiles[:64][order])[np.argsort(order)] - together) <= step).all()
+    assert (np.abs(embedder.embed(tiles[:64][order])[np.argsort(order)] - together) <= step).all()
     assert (np.abs(alone - together[:8]) <= step[:8]).all()
 
 
 def test_batch_is_halved_when_memory_runs_out(trained, tiles):
     encoder, _ = trained
     small, sizes = small_memory(encoder, limit=8)
-    embedder = Embedder(small, "cpu", batch_size=30)
+    embedder = Embedder(small, "cpu", batch_size=30, precision="float32")
     vectors = embedder.embed(tiles[:40])
     assert sizes == [30, 15, 7, 7, 7, 7, 7, 5]
     assert embedder.batch_size == 7
-    np.testing.assert_allclose(vectors, encoder.embed(tiles[:40]), atol=1e-4)
+    np.testing.assert_allclose(vectors, Embedder(encoder, "cpu", precision="float32").embed(tiles[:40]), atol=1e-4)
 
 
 def test_memory_too_small_for_one_tile_is_the_devices_error(trained, tiles):
@@ -85,11 +86,11 @@ def test_memory_too_small_for_one_tile_is_the_devices_error(trained, tiles):
         Embedder(small, "cpu").embed(tiles[:4])
 
 
-def test_reduced_precision_stays_close(trained, tiles, monkeypatch):
+def test_reduced_precision_stays_close(trained, tiles):
     encoder, _ = trained
-    exact = Embedder(encoder, "cpu").embed(tiles[:16])
-    monkeypatch.setattr(embedding, "has_native_bf16", lambda device: True)
-    reduced = Embedder(encoder, "cpu").embed(tiles[:16])
+    exact = Embedder(encoder, "cpu", precision="float32").embed(tiles[:16])
+    reduced = Embedder(encoder, "cpu", precision="bfloat16").embed(tiles[:16])
+    assert not np.allclose(exact, reduced, atol=1e-6), "it is another precision"
     cosine = (exact * reduced).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(reduced, axis=1)
     assert cosine.min() > 0.999
 
@@ -97,8 +98,9 @@ def test_reduced_precision_stays_close(trained, tiles, monkeypatch):
 def test_read_only_and_strided_tiles(trained, tiles):
     locked = tiles[:6].copy()
     locked.flags.writeable = False
-    np.testing.assert_allclose(trained[0].embed(locked), trained[0].embed(tiles[:6]), atol=1e-6)
-    np.testing.assert_allclose(trained[0].embed(tiles[:12:2]), trained[0].embed(tiles[:12])[::2], atol=1e-4)
+    embedder = Embedder(trained[0], "cpu", precision="float32")
+    np.testing.assert_allclose(embedder.embed(locked), embedder.embed(tiles[:6]), atol=1e-6)
+    np.testing.assert_allclose(embedder.embed(tiles[:12:2]), embedder.embed(tiles[:12])[::2], atol=1e-4)
 
 
 def test_device_that_is_not_there():
@@ -113,6 +115,14 @@ def test_bf16_follows_the_processor(monkeypatch):
     for abilities, native in (({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({}, False)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=abilities: found)
         assert has_native_bf16(torch.device("cpu")) is native
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_precision_is_that_of_the_device_unless_it_is_said(trained, tiles, monkeypatch, native):
+    monkeypatch.setattr(embedding, "has_native_bf16", lambda device: native)
+    found = {name: Embedder(trained[0], "cpu", precision=name).embed(tiles[:4]) for name in get_args(Precision)}
+    np.testing.assert_array_equal(found["auto"], found["bfloat16" if native else "float32"])
+    assert not np.array_equal(found["float32"], found["bfloat16"])
 
 
 def test_only_what_is_needed_is_imported():

@@ -10,6 +10,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from synapse_assets.vision.embedding import Embedder
 from synapse_assets.vision.encoder import (
     Encoder,
     EncoderSpec,
@@ -64,7 +65,8 @@ def test_only_the_centre_crop_counts(trained, tiles):
 def test_eight_views_make_orientation_irrelevant(trained, tiles):
     encoder, _ = trained
     turned = np.ascontiguousarray(np.rot90(tiles[:6], axes=(2, 3))[..., ::-1])
-    np.testing.assert_allclose(encoder.embed(turned), encoder.embed(tiles[:6]), atol=1e-4)
+    embedder = Embedder(encoder, "cpu", precision="float32")
+    np.testing.assert_allclose(embedder.embed(turned), embedder.embed(tiles[:6]), atol=1e-4)
     single = Encoder(dataclasses.replace(encoder.spec, views=1), _with_views(encoder, 1))
     assert not np.allclose(single.embed(turned), single.embed(tiles[:6]), atol=1e-2)
 
@@ -101,7 +103,10 @@ def test_checkpoint_gives_what_the_network_gives(checkpoint):
     tiles = planted_tiles(4, seed=5)[0]
     with torch.inference_mode():
         wanted = plain.eval()((torch.from_numpy(tiles).float() / 255 - 0.4) / 0.2).numpy()
-    np.testing.assert_allclose(encoder.embed(tiles), wanted, atol=1e-4)
+    found = {name: Embedder(encoder, "cpu", precision=name).embed(tiles) for name in ("float32", "bfloat16")}
+    np.testing.assert_allclose(found["float32"], wanted, atol=1e-4)
+    lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found["bfloat16"], axis=1)
+    assert ((wanted * found["bfloat16"]).sum(1) / lengths).min() > 0.999
     assert encoder.spec.origin == "checkpoint"
     assert encoder.spec.source == "small.safetensors"
 
