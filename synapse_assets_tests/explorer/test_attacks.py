@@ -17,7 +17,7 @@ import pytest
 from bokeh.util.token import generate_jwt_token, get_session_id
 from fastapi import FastAPI
 from PIL import Image
-from starlette.routing import Mount
+from starlette.routing import Match, Mount
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -134,6 +134,15 @@ EXAMPLES = [
     "/api/tiny/similar?synapse_id=s010", "/api/tiny/synapses/s010", "/tiny/map", "/look/explorer.css", "/static/js/bokeh.min.js",
     "/static/extensions/panel/panel.min.js", "/nothing/at/all", "/tiny/gallery?seed=x",
 ]  # fmt: skip
+
+
+def test_every_route_has_an_example(finished_lab: Lab) -> None:
+    app = create_app([finished_lab.dataset], finished_lab.root)
+    asked_for: set[str] = set()
+    for address in EXAMPLES:
+        scope = {"type": "http", "method": "GET", "path": address.partition("?")[0], "root_path": "", "headers": []}
+        asked_for.update(route.path for route in app.routes if route.matches(scope)[0] is Match.FULL)  # type: ignore[attr-defined]
+    assert asked_for == {path for path, methods in ROUTES.items() if methods != {"websocket"}}
 
 
 @pytest.mark.parametrize("path", EXAMPLES)
@@ -838,8 +847,6 @@ def test_a_damaged_table_takes_down_only_what_it_holds(make_lab: Callable[..., L
 )
 def test_ids_of_every_kind_have_an_address(hostile: str) -> None:
     """Read from an address as they are: the routes of cards, tiles and the interface for programs."""
-    from starlette.routing import Match
-
     from synapse_assets.explorer.addresses import card_address, tile_address
 
     app = create_app([], "nowhere")
