@@ -161,7 +161,7 @@ def synapse(
     return shown
 
 
-def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]:
+def gallery(warehouse: Warehouse, filters: Filters, seed: int, tell: Telling) -> dict[str, Any]:
     """What some synapses are and look like: the most typical, a random sample, what they are made of, which neurons they are of.
 
     Raises BadInput if the filters leave nothing.
@@ -172,6 +172,12 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
     if not len(rows):
         raise BadInput("no synapse fulfils these filters")
     sample = np.sort(np.random.default_rng(abs(seed)).permutation(rows)[:SAMPLE])
+    typical, no_typical = np.empty(0, dtype=np.int64), ""
+    if warehouse.has_pictures:
+        try:
+            typical = warehouse.typical(among, TYPICAL)
+        except BadInput as error:
+            no_typical = tell(error, "the most typical synapses")
     return {
         "release": warehouse.release_id,
         "filters": [
@@ -182,9 +188,8 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int) -> dict[str, Any]
         "seed": seed,
         "count": len(rows),
         "share": len(rows) / len(points),
-        "typical": [facts(points, int(row)) for row in warehouse.typical(among, TYPICAL)]
-        if warehouse.has_pictures
-        else [],
+        "typical": [facts(points, int(row)) for row in typical],
+        "no_typical": no_typical,
         "sample": [facts(points, int(row)) for row in sample],
         "pictures": warehouse.has_pictures,
         "compositions": [
@@ -241,11 +246,11 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
     }
 
 
-def cluster(warehouse: Warehouse, number: int, seed: int) -> dict[str, Any]:
+def cluster(warehouse: Warehouse, number: int, seed: int, tell: Telling) -> dict[str, Any]:
     """One cluster: its card, medoids, and what `gallery` shows. Raises BadInput for an unknown number."""
     if number < 0:
         raise BadInput("synapses in no cluster are noise; they are on the map in grey")
-    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), seed)
+    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), seed, tell)
     card = next((_card(warehouse.points, one) for one in _cluster_cards(warehouse) if one["cluster"] == number), None)
     return {**shown, "number": number, "card": card, "stability": _stability(warehouse)}
 

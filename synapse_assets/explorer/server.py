@@ -202,7 +202,7 @@ def create_app(
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
     def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
         filters = read_filters(request.query_params.multi_items())
-        shown = pages.gallery(releases(dataset), filters, seed)
+        shown = pages.gallery(releases(dataset), filters, seed, tell)
         return page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
 
     @app.get("/{dataset}/clusters", response_class=HTMLResponse)
@@ -211,7 +211,7 @@ def create_app(
 
     @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
     def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
-        shown = pages.cluster(releases(dataset), number, seed)
+        shown = pages.cluster(releases(dataset), number, seed, tell)
         return page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
 
     @app.get("/{dataset}/classes", response_class=HTMLResponse)

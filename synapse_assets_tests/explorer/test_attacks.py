@@ -3,10 +3,12 @@
 import io
 import logging
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -788,14 +790,21 @@ def test_numbers_that_mean_nothing_are_told(client: httpx.Client, path: str) -> 
     assert len(reason) < 500
 
 
+def damaged(folder: Path) -> None:
+    """Cuts every data file of a Lance table in half."""
+    files = [file for file in folder.rglob("*.lance") if file.is_file()]
+    assert files
+    for file in files:
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+
+
 def test_a_damaged_table_takes_down_only_what_it_holds(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab()
     lab.whole_chain()
-    folder = next(lab.root.rglob("tiles.lance"))
-    whole = {file: file.read_bytes() for file in folder.rglob("*.lance") if file.is_file()}
-    assert whole
-    for file, content in whole.items():
-        file.write_bytes(content[: len(content) // 2])
+    tiles, vectors = next(lab.root.rglob("tiles.lance")), next((lab.root / "tiny" / "vectors").glob("*.lance"))
+    kept = shutil.copytree(tiles, lab.root / "kept")
+    damaged(tiles)
     served = Served(create_app([lab.dataset], lab.root))
     try:
         with httpx.Client(base_url=served.url, timeout=60) as asking:
@@ -807,19 +816,32 @@ def test_a_damaged_table_takes_down_only_what_it_holds(make_lab: Callable[..., L
                 "what resembles it is found by the vectors, which are whole"
             )
             assert asking.get("/tiny/tiles/s010.png").status_code == 400
-            for name in ("search?synapse_id=s010", "gallery", "clusters", "classes"):
+            for name in ("search?synapse_id=s010", "gallery", "clusters", "classes", "map"):
                 assert asking.get(f"/tiny/{name}").status_code == 200, name
     finally:
         served.stop()
-    # The advice: remove the folder, and make the asset again.
-    import shutil
-
-    shutil.rmtree(folder)
-    lab.everywhere("tiles")
-    lab.materialize("warehouse")
+    # The advice: the folder from a backup, or removed and made again; both work.
+    for restore in (lambda: shutil.copytree(kept, tiles), lambda: lab.everywhere("tiles")):
+        shutil.rmtree(tiles)
+        restore()
+        lab.materialize("warehouse")
+        served = Served(create_app([lab.dataset], lab.root))
+        assert httpx.get(f"{served.url}/tiny/tiles/s010.png", timeout=60).status_code == 200
+        served.stop()
+    damaged(vectors)
     served = Served(create_app([lab.dataset], lab.root))
     try:
-        assert httpx.get(f"{served.url}/tiny/tiles/s010.png", timeout=60).status_code == 200
+        with httpx.Client(base_url=served.url, timeout=60) as asking:
+            for name, said in (
+                ("synapse/s010", "No neighbours are shown"),
+                ("gallery", "The most typical are not shown"),
+            ):
+                page = asking.get(f"/tiny/{name}")
+                assert page.status_code == 200
+                assert f"{said}: the vectors of tiny cannot be read" in unescape(page.text)
+            for name in ("clusters", "classes", "map", "tiles/s010.png"):
+                assert asking.get(f"/tiny/{name}").status_code == 200, name
+            assert asking.get("/tiny/search?synapse_id=s010").status_code == 400
     finally:
         served.stop()
 
