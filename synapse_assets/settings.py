@@ -15,6 +15,8 @@ from synapse_assets.schema import BadInput
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LAST_PORT = 65_535
+# DuckDB takes what follows "?" for options and a backslash for a slash; Lance refuses what cannot be printed.
+_UNOPENABLE = re.compile(r"[?\\\x00-\x1f\x7f]")
 # A name, an IPv4 address or an IPv6 address in brackets, in small letters, and perhaps a port.
 NETLOC = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(\d{1,5}))?", re.ASCII)
 
@@ -91,7 +93,11 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             # Without the values, which may be secret.
-            reasons = [f"SYNAPSE_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+            named = [
+                ("SYNAPSE_" + ".".join(map(str, one["loc"])).upper() + ": ") if one["loc"] else ""
+                for one in error.errors()
+            ]
+            reasons = [name + one["msg"] for name, one in zip(named, error.errors(), strict=True)]
             raise BadInput("; ".join(reasons).replace("Value error, ", "")) from None
 
     @field_validator("explorer_url", "ui_url")
@@ -113,4 +119,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _local(self) -> "Settings":
         self.local_root = str(Path(self.local_root or local_root_of(self.data_root)).expanduser().resolve())
+        for name in ("data_root", "local_root"):
+            folder = getattr(self, name)
+            if odd := sorted(set(_UNOPENABLE.findall(folder))):
+                raise ValueError(
+                    f"the folder {folder!r} of SYNAPSE_{name.upper()} has {' and '.join(map(repr, odd))} in its path, which DuckDB or "
+                    "Lance cannot open: choose another"
+                )
         return self

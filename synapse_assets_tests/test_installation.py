@@ -143,6 +143,7 @@ def test_other_web_pages_change_nothing_in_the_ui(installed: Installed) -> None:
         WIPE,
         START,
         f"query Q {{ version }} {WIPE}",
+        f"query Q {{ version }} fragment F on Query {'{ a ' * 900}{'} ' * 900} {START}",
         "subscription { capturedLogs(logKey: []) { stdout } }",
     ):
         for method in ("GET", "HEAD", "PUT"):

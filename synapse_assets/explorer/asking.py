@@ -145,8 +145,8 @@ def answered(warehouse: "Warehouse", question: Question, uploads: Uploads) -> "p
 
 
 def read_place(text: str) -> tuple[float, float, float]:
-    """A place x, y, z in nanometres, separated by commas or blanks. Raises BadInput for anything else."""
-    parts = text.replace(",", " ").replace(";", " ").split()
+    """A place x, y, z in nanometres, separated by commas or blanks, perhaps in brackets. Raises BadInput for anything else."""
+    parts = text.strip(" ()[]").replace(",", " ").replace(";", " ").split()
     if len(parts) != 3:
         raise BadInput(f"a place is three numbers, x y z in nanometres, not '{_short(text)}'")
     x, y, z = (_number("place", part) for part in parts)

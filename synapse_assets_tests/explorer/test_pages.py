@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 
 from synapse_assets.explorer import create_app
+from synapse_assets.explorer.asking import read_place
 from synapse_assets.explorer.uploads import read_picture
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
@@ -86,6 +87,13 @@ def test_what_was_typed_wins_over_what_the_page_kept(web: httpx.Client, warehous
     assert tiles_on(again) == ["s033"]
     by_id = web.get(f"/tiny/search?synapse_id=s010&place=&place_before={place}&columns=&k=1").text
     assert ">s010</a></h2>" in by_id
+
+
+@pytest.mark.parametrize(
+    "text", ["200, 200, 140", "[200, 200, 140]", "(200;200;140)", " [ 200 200 140 ] ", "[2e2,200.0,140]"]
+)
+def test_a_pasted_place_is_a_place(text: str) -> None:
+    assert read_place(text) == (200.0, 200.0, 140.0)
 
 
 def test_other_names_of_this_machine_are_not_answered(web: httpx.Client) -> None:
