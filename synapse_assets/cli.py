@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from synapse_assets import serving
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
-from synapse_assets.web import Place
+from synapse_assets.web import EVERYWHERE, Place
 from synapse_assets.web import serve as serve_web
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _make_private(folder: Path) -> None:
             f"{folder}, the folder of the run history, belongs to user {owner}: start this as that user, or {remedy}"
         )
     real = folder.resolve()
+    if not real.stat().st_mode & _OTHERS:
+        return  # nobody else reaches what lies in it
     inside = (os.path.join(where, name) for where, folders, files in os.walk(real) for name in (*folders, *files))
     for place in chain([str(real)], inside):
         # Other processes of the installation remove files meanwhile; what is not ours lies in a closed folder.
@@ -121,7 +123,8 @@ def explore(
 
     settings = Settings()
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
-    Console().print(f"Explorer: http://{host}:{port}   data: {settings.data_root}")
+    reached = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    Console(highlight=False).print(f"Explorer: http://{reached}:{port}   data: {settings.data_root}", markup=False)
     app = create_app(datasets, settings.data_root, settings.explorer_url, host)
     with suppress(KeyboardInterrupt):
         serve_web(app, host, port)

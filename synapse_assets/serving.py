@@ -41,7 +41,8 @@ class NoMutationsByGet:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See the class."""
-        if scope["type"] == "http" and scope["path"] == "/graphql" and scope["method"] != "POST":
+        # At every address: which of them lead to GraphQL is for Dagster's router to say.
+        if scope["type"] == "http" and scope["method"] != "POST":
             asked = parse_qs(scope["query_string"].decode("latin-1")).get("query", [])
             if any(changes_something(query) for query in asked):
                 from starlette.responses import PlainTextResponse

@@ -24,10 +24,14 @@ from synapse_assets.settings import NETLOC, server_of
 
 # From its first byte to its last; a tile is uploaded in seconds.
 REQUEST_DEADLINE_S = 60.0
+# What the library of websockets takes, less what it adds.
+_LONGEST_LINE = 8_000
+# Browsers send us clicks and outlines.
+_LONGEST_FRAME = 2**20
 # Open maps are told to go, and then left, when a server is ended.
 _GRACE_S = 5
 _THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
-_ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 -- nothing is bound here
+EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 -- nothing is bound here
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LOG = logging.getLogger(__name__)
 # Set unless the page says otherwise: not to be embedded, framed, guessed at or held by a page of somebody else's.
@@ -64,7 +68,7 @@ class Place:
 
     def is_ours(self, host: str) -> bool:
         """Whether the value of a Host header is a name of this server."""
-        bound = () if self.host in _ANY_ADDRESS else (f"[{self.host}]" if ":" in self.host else self.host.lower(),)
+        bound = () if self.host in EVERYWHERE else (f"[{self.host}]" if ":" in self.host else self.host.lower(),)
         found = NETLOC.fullmatch(host.lower())
         return found is not None and found[1] in (*_THIS_MACHINE, *bound, self._public[0])
 
@@ -77,7 +81,9 @@ class Place:
             return False
         # What has more than scheme, name and port is no origin.
         is_origin = origin.count("/") == 2 and not set("?#\\") & set(origin)
-        return is_origin and asking in (asked, list(self._public))
+        # On this machine other ports are other servers.
+        is_public = asking == list(self._public) and self._public[0] not in _THIS_MACHINE
+        return is_origin and (asking == asked or is_public)
 
 
 class Guard:
@@ -124,6 +130,8 @@ class Guard:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         host = hosts[0] if len(hosts) == 1 else ""
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return 400, "A request says how long it is once: by Content-Length or by Transfer-Encoding."
         if not self._place.is_ours(host):
             return 400, f"This server is not called {_shown(host)}. {self._advice(f'http://{host}')}"
         foreign = [origin for origin in origins if not self._place.is_own_origin(origin, host)]
@@ -171,6 +179,10 @@ class _DeadlineProtocol(H11Protocol):
         self._watch()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if max(len(event.target), *(len(value) for _, value in event.headers)) > _LONGEST_LINE:
+            # The protocol of websockets would neither answer nor end.
+            self.send_400_response("The address or a header is too long for a websocket.")
+            return
         self._is_websocket = True
         super().handle_websocket_upgrade(event)
 
@@ -193,7 +205,7 @@ class _DeadlineProtocol(H11Protocol):
 
 
 def server_config(app: ASGIApp, host: str, port: int, **options: Any) -> uvicorn.Config:
-    """How we serve: incomplete requests are ended, and neither proxies nor the server tell more than they should."""
+    """How we serve: incomplete requests are ended, messages of websockets bounded, and open maps do not hold up the end."""
     return uvicorn.Config(
         app,
         host=host,
@@ -201,6 +213,7 @@ def server_config(app: ASGIApp, host: str, port: int, **options: Any) -> uvicorn
         http=_DeadlineProtocol,
         log_level="warning",
         server_header=False,
+        ws_max_size=_LONGEST_FRAME,
         timeout_graceful_shutdown=_GRACE_S,
         **options,
     )

@@ -188,6 +188,20 @@ class Installed:
 
         wait_until(f"{names} {regions} are materialised", ended)
 
+    def until_idle(self) -> None:
+        """Waits until nothing is queued or running, nor asked for by a tick that had begun before a sensor was switched off."""
+        query = """{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, MANAGED, STARTING, STARTED, CANCELING]}) {
+            ... on Runs { count } } }"""
+        quiet = 0
+
+        def is_quiet() -> bool:
+            nonlocal quiet
+            quiet = quiet + 1 if self.ask(query)["runsOrError"]["count"] == 0 else 0
+            # At half a second each: longer than the ticks of these installations are apart.
+            return quiet > 10
+
+        wait_until("nothing is queued or running", is_quiet)
+
     def switch_sensor(self, name: str, on: bool) -> None:
         """Turns a sensor on or off, as the switch on its page does."""
         selector = {"repositoryLocationName": "synapse_assets", "repositoryName": "__repository__", "sensorName": name}

@@ -24,7 +24,7 @@ from synapse_assets.explorer.addresses import search_address
 from synapse_assets.explorer.asking import Question, answered, filter_options, read_question
 from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map_look import LEGEND, TEMPLATE, WIDGETS
-from synapse_assets.explorer.map_points import FIRST_TURN, Colouring, Plane
+from synapse_assets.explorer.map_points import FIRST_TURN, Colouring, Plane, is_outline
 from synapse_assets.explorer.map_view import View
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
@@ -550,7 +550,7 @@ class _MapPage:
         self._view.go_to(row)
 
     def _on_selection(self, event: Any) -> None:
-        if self._ready and event.final and event.geometry:
+        if self._ready and event.final and is_outline(event.geometry):
             self._document.add_next_tick_callback(partial(self._select, event.geometry))
 
     def _select_view(self) -> None:

@@ -240,6 +240,17 @@ class Plane:
         return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), places.astype(np.uint16))
 
 
+def is_outline(shape: Any) -> bool:
+    """Whether what a browser says was drawn is a rectangle or a polygon as `Plane.inside` takes it."""
+    try:
+        rectangle = shape["type"] == "rect"
+        sides = [[shape["x0"], shape["x1"]], [shape["y0"], shape["y1"]]] if rectangle else [shape["x"], shape["y"]]
+        corners = np.array(sides, dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return corners.ndim == 2 and corners.shape[1] > 0 and bool(np.isfinite(corners).all())
+
+
 def number_steps(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Round edges of at most ten equal steps that hold all values; two edges at least."""
     low, high = float(values.min()), float(values.max())

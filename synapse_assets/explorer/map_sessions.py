@@ -24,6 +24,8 @@ from panel.io.document import extra_socket_handlers
 from starlette.websockets import WebSocketDisconnect
 from tornado.ioloop import IOLoop
 
+from synapse_assets.schema import BadInput
+
 if TYPE_CHECKING:
     from bokeh.protocol.message import Message
 
@@ -59,8 +61,12 @@ _EVENTS_OF_PAGES = frozenset(
     }
 )
 _MESSAGES_OF_PAGES = frozenset({"PATCH-DOC", "PULL-DOC-REQ", "SERVER-INFO-REQ"})
-# Of values that are more than a number or a text, those that make no object.
-_PLAIN_KINDS = frozenset({"bytes", "event", "map", "ndarray", "number", "typed_array"})
+# Of the values of an event, those that make no object.
+_PLAIN_KINDS = frozenset({"bytes", "event", "map", "number", "typed_array"})
+# Of one message: its changes, and the bytes of all its parts.
+_MOST_CHANGES, _MOST_BYTES = 1_000, 4 * 2**20
+# The address of a map goes into its token, which has to fit one header of a websocket.
+_LONGEST_ADDRESS = 4_000
 
 
 def add_pages(app: FastAPI, pages: Mapping[str, Callable[[], Any]], titles: Mapping[str, str]) -> None:
@@ -88,6 +94,11 @@ def add_pages(app: FastAPI, pages: Mapping[str, Callable[[], Any]], titles: Mapp
 def _add_page(app: FastAPI, path: str, server: BokehFastAPI, context: ApplicationContext) -> None:
     @app.get(path, response_class=HTMLResponse)
     async def page(request: Request) -> HTMLResponse:
+        if len(request.url.query) > _LONGEST_ADDRESS:
+            raise BadInput(
+                f"the address of this map is too long, {len(request.url.query):,} characters of at most {_LONGEST_ADDRESS:,}: open the "
+                "map without it, and choose there"
+            )
         # Always a session of its own, whatever the address asks for.
         answer: HTMLResponse = await DocHandler(server, context).get(request, None)
         return answer
@@ -143,21 +154,30 @@ class _Socket(WSHandler):
         raise ProtocolError(message)
 
     async def _receive_loop(self) -> None:
+        size = 0
         while True:
             frame = await self._socket.receive()
             if frame["type"] == "websocket.disconnect":
                 return
+            part = frame["text"] if frame.get("text") is not None else frame["bytes"]
+            size += len(part)
+            if size > _MOST_BYTES:
+                raise ProtocolError("the message is too long")
             try:
-                message = await self._receive(frame["text"] if frame.get("text") is not None else frame["bytes"])
+                message = await self._receive(part)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise ProtocolError(f"no message of Bokeh's: {error!r}") from error
             if message is None:
                 continue
+            size = 0
             if message.msgtype not in _MESSAGES_OF_PAGES:
                 raise ProtocolError(f"{message.msgtype} is not for pages")
             if message.msgtype == "PATCH-DOC":
                 self._keep_what_pages_may_change(message)
             reply = await self._handle(message)
+            if reply and reply.msgtype == "ERROR":
+                # Bokeh has logged what failed; where the program lies is not for pages.
+                reply.content = {"text": "this could not be done", "traceback": None}
             if reply:
                 await self.send_message(reply)
 
@@ -171,28 +191,43 @@ class _Socket(WSHandler):
                 return event["msg_type"] == "bokeh_event" and data["name"] in _EVENTS_OF_PAGES and _is_plain(data)
             if event["kind"] == "ModelChanged":
                 kind = type(models.get_by_id(event["model"]["id"])).__name__
-                return event["attr"] in _CHANGED_BY_PAGES.get(kind, ()) and _is_plain(event["new"])
+                return event["attr"] in _CHANGED_BY_PAGES.get(kind, ()) and _is_simple(event["new"])
             return False
 
+        kept: list[Any] = []
+        refused: list[Any] = []
         try:
-            refused = [event for event in message.content["events"] if not is_allowed(event)]
-        except (AttributeError, KeyError, TypeError) as error:
+            if len(message.content["events"]) > _MOST_CHANGES:
+                raise ProtocolError("a message has too many changes")
+            for event in message.content["events"]:
+                (kept if is_allowed(event) else refused).append(event)
+        except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise ProtocolError(f"no change of Bokeh's: {error!r}") from error
         if refused:
-            _LOG.warning("a page wanted to change what it may not: %.300r", refused)
-            message.content["events"] = [event for event in message.content["events"] if event not in refused]
+            _LOG.warning("a page wanted to change what it may not, %d times: %.300r", len(refused), refused[0])
+            message.content["events"] = kept
 
 
 # Panel sends what changed by how a kind of socket takes it.
 extra_socket_handlers[_Socket] = extra_socket_handlers[WSHandler]
 
 
+def _is_simple(value: Any) -> bool:
+    """Whether what a widget is set to is a number or a text, or a list of them."""
+    parts = value if isinstance(value, list) else [value]
+    return all(part is None or isinstance(part, bool | int | float | str) for part in parts)
+
+
 def _is_plain(value: Any) -> bool:
-    """Whether a value of a message is made of numbers, texts, lists and names of parts: nothing that makes an object."""
+    """Whether what an event tells is made of numbers, texts, lists and names of parts: nothing that makes an object.
+
+    Bytes that stand in the text itself are unpacked when they are read, to any size; browsers send them beside it.
+    """
     if isinstance(value, dict):
-        if set(value) != {"id"} and value.get("type") not in _PLAIN_KINDS:
+        kind = value.get("type")
+        if set(value) != {"id"} and kind not in _PLAIN_KINDS:
+            return False
+        if kind == "bytes" and not isinstance(value.get("data"), dict):
             return False
         return all(_is_plain(part) for part in value.values())
-    if isinstance(value, list):
-        return all(_is_plain(part) for part in value)
-    return value is None or isinstance(value, bool | int | float | str)
+    return all(_is_plain(part) for part in value) if isinstance(value, list) else _is_simple(value)

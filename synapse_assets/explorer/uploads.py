@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, TILELENGTH, TILEWIDTH, TiffImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COMPRESSION,
+    TILELENGTH,
+    TILEWIDTH,
+    TiffImageFile,
+)
 
 from synapse_assets.schema import BadInput
 
@@ -26,7 +32,7 @@ _FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
 _COMPRESSIONS = (1, 5, 8, 32946, 32773)
 _LARGEST_TIFF_TILE_PX = 1024
 # A file may have so many bytes a pixel (four channels of 16 bits, to be told that these are too many), and others besides.
-_BYTES_A_PIXEL, _BYTES_BESIDE = 8, 2**20
+_BYTES_A_PIXEL, _BYTES_BESIDE = 8, 2**18
 _KEPT, _KEPT_BYTES = 200, 64 * 2**20
 # Where a PNG says how many bits its values have.
 _PNG_DEPTH_AT = 24
@@ -120,6 +126,8 @@ def _check_storage(page: Image.Image, data: bytes) -> None:
 def _bits(page: Image.Image, data: bytes) -> int:
     """How many bits each value of a page has in the file: Pillow makes 8 of the 16 of colours without a word."""
     if isinstance(page, PngImageFile):
+        if data[12:16] != b"IHDR":
+            raise BadInput("the PNG does not begin with its header: save it anew")
         return data[_PNG_DEPTH_AT]
     if isinstance(page, TiffImageFile):
         return int(max(page.tag_v2.get(BITSPERSAMPLE, (1,))))

@@ -238,6 +238,17 @@ def test_the_name_that_the_lab_gives_is_answered(url: str, host: str, answered: 
     assert web.Place(url, "SYNAPSE_EXPLORER_URL").is_ours(host) is answered
 
 
+def test_only_a_public_name_is_an_origin_beside_the_one_that_is_asked() -> None:
+    """The default address is that of a development server where ours listens on another port."""
+    place = web.Place("http://127.0.0.1:8050", "SYNAPSE_EXPLORER_URL")
+    assert place.is_own_origin("http://127.0.0.1:9000", "127.0.0.1:9000")
+    assert not place.is_own_origin("http://127.0.0.1:8050", "127.0.0.1:9000")
+    public = web.Place("https://synapses.lab.org", "SYNAPSE_EXPLORER_URL")
+    assert public.is_own_origin("https://synapses.lab.org", "127.0.0.1:8050")
+    assert public.is_own_origin("https://synapses.lab.org:443", "synapses.lab.org")
+    assert not public.is_own_origin("http://synapses.lab.org", "127.0.0.1:8050")
+
+
 def test_where_it_listens_is_a_name_of_it() -> None:
     assert web.Place("http://127.0.0.1:8050", "X", "10.1.2.3").is_ours("10.1.2.3:8050")
     for everywhere in ("0.0.0.0", "::"):
@@ -682,6 +693,9 @@ def test_an_upload_of_100_megabytes_is_refused_before_it_is_read(explorer: str, 
                              b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000000\r\n\r\n--x")  # fmt: skip
     assert b" 400 " in answer.split(b"\r\n")[0]
     assert b"too large" in answer
+    chunked = ["Host: 127.0.0.1", "Transfer-Encoding: chunked", "Content-Type: multipart/form-data; boundary=x"]
+    assert status(explorer, *chunked, method="POST", path="/tiny/search") == 400
+    assert status(explorer, *chunked, "Content-Length: 10", method="POST", path="/tiny/search") == 400
     for length in ("9" * 5_000, "-1", "1e3", "１２"):
         found = status(
             explorer,

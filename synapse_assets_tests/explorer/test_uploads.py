@@ -88,6 +88,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "TIFF of LZMA": lambda: saved(noise(), "TIFF", compression="lzma"),
     "TIFF of zstd": lambda: saved(noise(), "TIFF", compression="zstd"),
     "TIFF of 50000 px": lambda: tiff({256: (4, 50_000), 257: (4, 50_000)}),
+    "PNG that hides its depth": lambda: png(3 * TILE_PX, TILE_PX)[:8] + bytes(4) + b"teSt" + bytes(4) + png(3 * TILE_PX, TILE_PX)[8:],
     "TIFF strip that is short": lambda: tiff({259: (3, 8)}, data=zlib.compress(b"x")),
     "BMP of 30000 px": lambda: b"BM" + struct.pack("<IHHIIiiHH6I", 100, 0, 0, 54, 40, 30_000, 30_000, 1, 8, 1, *5 * [0]),
     "junk": lambda: bytes(range(256)) * 40,
