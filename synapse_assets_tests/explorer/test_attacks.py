@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from synapse_assets_tests.conftest import TILE_PX, Lab
 from synapse_assets_tests.explorer.bokeh_client import Client, changed, joined, token_of
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.test_map import FIGURE, UPLOADS, Planted, no_header, planted
+from synapse_assets_tests.explorer.test_uploads import BOMBS
 from synapse_assets_tests.foreign import ForeignSite, foreign_browser, opened
 
 if TYPE_CHECKING:
@@ -707,6 +709,25 @@ def test_an_upload_of_100_megabytes_is_refused_before_it_is_read(explorer: str, 
         assert found == 400
     assert most_bytes(SHAPE) < 2 * 2**20
     assert client.get("/").status_code == 200
+
+
+def test_a_thousand_requests_and_six_pictures_at_once_are_answered(explorer: str) -> None:
+    paths = ("/", "/tiny/search?synapse_id=s010", "/tiny/tiles/s010.png", "/nothing", "/tiny/gallery?seed=x")
+
+    def ask(number: int) -> int:
+        with httpx.Client(base_url=explorer, timeout=60) as asking:
+            found = {asking.get(paths[(number + at) % len(paths)]).status_code for at in range(50)}
+        return max(found)
+
+    def send(number: int) -> int:
+        data = list(BOMBS.values())[number]()
+        return httpx.post(f"{explorer}/tiny/search", files={"picture": ("x.png", data)}, timeout=60).status_code
+
+    with ThreadPoolExecutor(20) as people:
+        asked = [people.submit(ask, number) for number in range(20)]
+        sent = [people.submit(send, number) for number in range(6)]
+        assert {one.result() for one in asked} == {400}, "the highest is that of a page that there is not"
+        assert {one.result() for one in sent} == {400}
 
 
 # What is told
