@@ -95,6 +95,8 @@ def serve_all(home: Path, place: Place, port: int) -> None:
 
     end_on_signals()
     _check_free(place.host, port)
+    # As `dg dev` says it: definitions that cannot be loaded are told without Dagster's own lines.
+    os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
     with dg.DagsterInstance.get() as instance:
         # Made here if they are new: two processes that make the same tables at once get in each other's way.
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
