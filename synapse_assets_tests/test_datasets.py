@@ -358,7 +358,6 @@ def test_a_default_that_names_a_variable_is_refused(
         (("workbooks", 0, "pathe"), "${LAB}/a.xlsx", "no such field; did you mean 'path'"),
         (("workbooks", 0, "path"), {"a": "${LAB}"}, "path: Input should be a valid string"),
         (("workbooks", 0, "path"), ["${LAB}"], "path: Input should be a valid string"),
-        (("workbooks", 0, "path"), 7, "path: Input should be a valid string"),
         (("title",), ["${LAB}"], "title: Input should be a valid string"),
     ],
 )

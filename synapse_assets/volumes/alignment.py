@@ -243,7 +243,8 @@ class _Way:
     def remedy(self) -> str:
         """What to change in the dataset's YAML."""
         if self.voxel_nm and self.given == "voxel":
-            return f"set voxel_size_nm: [{', '.join(f'{v:g}' for v in self.voxel_nm)}] in the source"
+            x_nm, y_nm, z_nm = self.voxel_nm
+            return f"set voxel_size_nm: [{x_nm:g}, {y_nm:g}, {z_nm:g}] in the source"
         if self.voxel_nm:
             return (
                 "the table's nanometres were made with another voxel size: multiply its x, y and z by "
