@@ -9,7 +9,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import Context
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -171,13 +171,15 @@ class _MapPage:
         for slider in (self._around, self._tilt):
             slider.param.watch(lambda _: self._turn(), "value")
         self._searching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         pn.state.on_session_destroyed(self._end)
         pn.state.onload(self._begin)
 
     def _end(self, _: Any) -> None:
         """The page was closed: what is still looked for has no place to be shown."""
-        if self._searching is not None:
-            self._searching.cancel()
+        for task in (self._searching, self._looking):
+            if task is not None:
+                task.cancel()
 
     def template(self, header: Callable[[str, str], str], look: str) -> Any:
         """The page as Panel serves it."""
@@ -267,8 +269,8 @@ class _MapPage:
         for part in self._when_ready:
             part.visible = True
         self._picked.object = html.hint(self._pictures is not None)
-        # In a context of its own: an ended timer would hold that of the page, and all of it, until its time has come.
-        Context().run(self._document.add_periodic_callback, self._look_for_newer, _LOOK_FOR_NEWER_MS)
+        # Not Bokeh's periodic callback, which holds a closed page until its time has come once more.
+        self._looking = asyncio.create_task(self._look_for_newer())
         try:
             self._question = read_question(self._asked_but_filters(), Question())
         except BadInput as error:
@@ -449,13 +451,14 @@ class _MapPage:
         self._link.object = f'<a href="?{escape(self._address())}">Link to this view</a>'
 
     async def _look_for_newer(self) -> None:
+        """Says once that another release is out."""
+        is_newer = False
+        while not is_newer:
+            await asyncio.sleep(_LOOK_FOR_NEWER_MS / 1000)
+            with suppress(BadInput):
+                is_newer = await asyncio.to_thread(self._release) is not self._warehouse
         newer = "a newer release is out: open this page again to see it"
-        try:
-            is_newer = await asyncio.to_thread(self._release) is not self._warehouse
-        except BadInput:
-            return
-        if is_newer and newer not in self._messages:
-            self._warn(newer)
+        self._document.add_next_tick_callback(partial(self._warn, newer))
 
     def _warn(self, sentence: str) -> None:
         self._messages.append(sentence)

@@ -29,8 +29,8 @@ from synapse_assets.schema import BadInput
 if TYPE_CHECKING:
     from bokeh.protocol.message import Message
 
-# A closed map is kept so long, for a page that lost its connection and comes back; and it is looked so often.
-UNUSED_MS, LOOK_MS = 15_000, 5_000
+# A map that nobody has joined is kept so long, for a browser that is slow to; and it is looked so often.
+UNUSED_MS, LOOK_MS = 10_000, 2_000
 _LOG = logging.getLogger(__name__)
 # What a page may change of its own session, by kind of part; everything else is changed by the server alone.
 _CHANGED_BY_PAGES: Mapping[str, frozenset[str]] = {
