@@ -564,6 +564,8 @@ def test_a_picture_has_at_most_16_megapixels(width: int, height: int) -> None:
     assert window.width_px >= 1 <= window.height_px
     assert window.width_px * window.height_px <= MOST_PIXELS == 16_000_000
     assert (window.x, window.y) == ((0.0, 1.0), (2.0, 4.0)), "the same part is seen"
+    if max(width, height) < 100_000:
+        assert window.width_px / window.height_px == pytest.approx(width / height, rel=0.001), "as wide as it is high"
 
 
 def test_a_usual_window_stays_as_it_is() -> None:

@@ -41,13 +41,13 @@ def unpacked_to(megabytes: int) -> dict[str, Any]:
     return {"type": "ndarray", "array": {"type": "bytes", "data": data}, **shape}
 
 
-def test_values_that_unfold_are_not_read(address: str) -> None:
+def test_values_that_unfold_are_not_read(address: str, caplog: pytest.LogCaptureFixture) -> None:
     client = Client(address)
     client.ready()
     (figure,) = client.models("figure") or client.models("Figure")
     ranges = client.models("Range1d")
     bomb = unpacked_to(40)
-    geometry = {"type": "map", "entries": [["type", "poly"], ["x", bomb], ["y", {**bomb, "type": "typed_array"}]]}
+    geometry = {"type": "map", "entries": [["type", "poly"], ["x", {**bomb, "type": "typed_array"}], ["y", [0]]]}
     values = {"type": "map", "entries": [["model", {"id": figure}], ["geometry", geometry], ["final", True]]}
     event = {"type": "event", "name": "selectiongeometry", "values": values}
     before = psutil.Process().memory_info().rss
@@ -58,6 +58,8 @@ def test_values_that_unfold_are_not_read(address: str) -> None:
     ):
         client.patch(attack)
     assert psutil.Process().memory_info().rss - before < 30 * 2**20
+    refused = [record for record in caplog.records if "wanted to change what it may not" in record.getMessage()]
+    assert len(refused) == 3
     client.socket.close()
 
 
