@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import yaml
+from starlette.responses import PlainTextResponse
 
 from synapse_assets.schema import BadInput
 from synapse_assets.web import Guard, Place, end_on_signals, serve
@@ -45,8 +46,6 @@ class NoMutationsByGet:
         if scope["type"] == "http" and scope["method"] != "POST":
             asked = parse_qs(scope["query_string"].decode("latin-1")).get("query", [])
             if any(changes_something(query) for query in asked):
-                from starlette.responses import PlainTextResponse
-
                 refusal = PlainTextResponse("Mutations are sent by POST.\n", 405, {"Allow": "POST"})
                 await refusal(scope, receive, send)
                 return

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
 from synapse_assets.schema import BadInput
 
@@ -17,7 +18,10 @@ class Telling:
     """Tells people in their browsers what went wrong. roots: folders and addresses that stay unnamed."""
 
     def __init__(self, roots: Iterable[str] = ()) -> None:
-        self._roots = sorted({root.rstrip("/") for root in roots} - {""}, key=len, reverse=True)
+        whole = {root.rstrip("/") if "://" in root else str(Path(root).resolve()) for root in roots} - {"/"}
+        # A name that only begins like a root is another one.
+        named = "|".join(re.escape(root) for root in sorted(whole, key=len, reverse=True))
+        self._roots = re.compile(rf"(?:{named})(?![\w-]|\.\w)") if named else None
 
     def __call__(self, error: Exception, what: str) -> str:
         """A sentence for the page: that of a BadInput; of anything else only that it is in the log. `what`: was asked for."""
@@ -31,8 +35,7 @@ class Telling:
 
     def without_paths(self, text: str) -> str:
         """The text with the roots called so, and of every other path on this machine only its last part."""
-        for root in self._roots:
-            text = text.replace(root, "<data root>")
+        text = text if self._roots is None else self._roots.sub("<data root>", text)
         return _PATH.sub(_last_part, text)
 
 

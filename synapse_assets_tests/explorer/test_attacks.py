@@ -767,6 +767,11 @@ def test_paths_are_shortened_and_names_are_not(tmp_path: Any) -> None:
         told(f"no warehouse at {tmp_path}/my data/a/w.duckdb: do it") == "no warehouse at <data root>/a/w.duckdb: do it"
     )
     assert told("no warehouse at s3://bucket/lab/a/w.duckdb") == "no warehouse at <data root>/a/w.duckdb"
+    assert told("s3://bucket/lab2/w and s3://bucket/lab.old") == "s3://bucket/lab2/w and s3://bucket/lab.old"
+    assert told("it is s3://bucket/lab.") == "it is <data root>."
+    relative = Telling(["data", "/"])
+    assert relative.without_paths("no dataset 'data' in 1/2") == "no dataset 'data' in 1/2"
+    assert relative.without_paths(f"{Path.cwd()}/data/x is gone") == "<data root>/x is gone"
     assert told("'/etc/passwd' cannot be read") == "'…/passwd' cannot be read"
     assert told("open /usr/lib/x.so, then /etc/hosts; (/tmp)") == "open …/x.so, then …/hosts; (…/tmp)"
     for name in (
