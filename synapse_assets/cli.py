@@ -1,22 +1,27 @@
 """`synapse-assets`: materialise everything, open the UI, promote a model. Thin: the work is in the definitions and stores."""
 
+import logging
 import os
 import pwd
 import re
 import stat
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from synapse_assets import serving
+from synapse_assets.process import share_cores
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.web import EVERYWHERE, Place
@@ -27,9 +32,10 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """The commands; input that a person has to mend ends each of them with its sentence."""
+    """The commands, with what holds for all: a share of the cores; input that a person has to mend ends them with its sentence."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        share_cores()
         try:
             return super().invoke(ctx)
         except BadInput as error:
@@ -45,6 +51,7 @@ app = typer.Typer(
 )
 # Columns that `inspect` shows one by one, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
+_LINE_EVERY_S = 30.0
 _PROJECT = Path(__file__).resolve().parent.parent
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -195,7 +202,6 @@ def inspect(
     table: Annotated[str | None, typer.Option(help="Table of an SQLite file.")] = None,
 ) -> None:
     """What a table is: its format, columns, units, regions and problems, and the lines to paste into a dataset."""
-    from rich.markup import escape
     from rich.table import Table
 
     from synapse_assets.sources.inspect import inspect_file
@@ -266,12 +272,15 @@ def materialize() -> None:
                 if where in failures:
                     continue
                 began = time.perf_counter()
-                with console.status(f"[{number}/{len(waves)}] {where}: {names} ..."):
+                run_id = str(uuid4())
+                with _told(console, f"[{number}/{len(waves)}]", where) as event:
+                    instance.add_event_listener(run_id, event)
                     result = job.execute_in_process(
                         asset_selection=keys,
                         partition_key=part,
                         instance=instance,
                         raise_on_error=False,
+                        run_id=run_id,
                         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     )
                 mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
@@ -291,6 +300,40 @@ def materialize() -> None:
     console.print("      [bold]make explore[/bold], then http://127.0.0.1:8050: what the synapses look like")
     if failures:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _told(console: Console, number: str, where: str) -> "Iterator[Callable[[dg.EventLogEntry], None]]":
+    """Tells what a run is doing, beside the spinner of a terminal or in a line every half minute; give it the run's events."""
+    began = time.perf_counter()
+    latest = asset = where
+    ended = threading.Event()
+
+    def lines() -> None:
+        while not ended.wait(_LINE_EVERY_S):
+            console.print(
+                f"{number} {time.perf_counter() - began:6.1f} s  ...   {latest}", soft_wrap=True, markup=False
+            )
+
+    with console.status(escape(f"{number} {where} ...")) as status:
+
+        def event(entry: "dg.EventLogEntry") -> None:
+            nonlocal latest, asset
+            if not entry.is_dagster_event and int(entry.level) >= logging.INFO:
+                latest = f"{asset}: {entry.user_message}"
+            elif entry.dagster_event is not None and entry.dagster_event.event_type_value == "STEP_START":
+                latest = asset = f"{where}: {str(entry.step_key).partition('__')[2]}"
+            else:
+                return
+            status.update(escape(f"{number} {latest} ..."))
+
+        telling = threading.Thread(target=lines, daemon=True)
+        if not console.is_terminal:
+            telling.start()
+        try:
+            yield event
+        finally:
+            ended.set()
 
 
 def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":

@@ -18,6 +18,7 @@ from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
 from synapse_assets.defs.schedules import nightly_schedule, refit_schedule, upkeep_schedule
 from synapse_assets.defs.upkeep import release_job, upkeep_job
+from synapse_assets.process import share_cores
 from synapse_assets.settings import Settings
 
 # A run is a process of its own, for one region or one fit: its steps share what is slow to import, and nothing is forked
@@ -73,4 +74,5 @@ def build_definitions(
 @dg.definitions
 def defs() -> dg.Definitions:
     """What the workspace loads."""
+    share_cores()
     return build_definitions()

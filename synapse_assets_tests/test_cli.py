@@ -1,15 +1,21 @@
-"""Dagster's home: its owner's alone, whoever shares the data; and what a command says of one that it cannot use."""
+"""What commands say: of a home that they cannot use (it is its owner's alone, whoever shares the data), and of a long run."""
 
 import os
 import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
+from time import sleep
+from uuid import uuid4
 
+import dagster as dg
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from synapse_assets import cli
 from synapse_assets.cli import app, prepare_home
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
@@ -197,3 +203,29 @@ def test_other_bad_input_is_one_sentence_too(root: Path, monkeypatch: pytest.Mon
         assert result.exit_code == 2, command
         assert "no dataset 'nothing'" in result.output
         assert result.output.count("\n") == 1
+
+
+def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.asset(key_prefix="brain")
+    def tiles(context: dg.AssetExecutionContext) -> None:
+        sleep(0.3)
+        context.log.debug("what nobody reads")
+        context.log.info("EB [left]: 5 of 9")
+        sleep(0.3)
+
+    monkeypatch.setattr(cli, "_LINE_EVERY_S", 0.05)
+    file = StringIO()
+    console = Console(file=file, width=40)
+    with dg.DagsterInstance.ephemeral() as instance, cli._told(console, "[1/7]", "brain EB") as event:
+        run_id = str(uuid4())
+        instance.add_event_listener(run_id, event)
+        job = dg.Definitions(assets=[tiles]).resolve_implicit_global_asset_job_def()
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        assert job.execute_in_process(instance=instance, run_id=run_id, run_config=quiet).success
+    lines = file.getvalue().splitlines()
+    assert all(line.startswith("[1/7]    ") for line in lines)
+    told = list(dict.fromkeys(line.partition("...   ")[2] for line in lines))
+    assert told[-2:] == ["brain EB: tiles", "brain EB: tiles: EB [left]: 5 of 9"]
+    ended = len(lines)
+    sleep(0.2)
+    assert len(file.getvalue().splitlines()) == ended

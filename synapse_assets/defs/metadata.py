@@ -161,10 +161,11 @@ def progress_logger(log: Callable[[str], None], what: str, total: int | None = N
             return
         last = now
         rate = done / max(now - start, 1e-9)
+        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         if total is None:
-            log(f"{what}: {done:,} ({rate:,.0f} per second)")
+            log(f"{what}: {done:,} ({shown} per second)")
         else:
-            log(f"{what}: {done:,} of {total:,} ({rate:,.0f} per second, {(total - done) / rate:,.0f} s to go)")
+            log(f"{what}: {done:,} of {total:,} ({shown} per second, {(total - done) / rate:,.0f} s to go)")
 
     return report
 

@@ -14,6 +14,7 @@ MODULES = (
     "ingest",
     "region",
     "embedding",
+    "busy",
     "projection",
     "stability",
     "search",

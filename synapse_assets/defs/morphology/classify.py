@@ -1,5 +1,6 @@
 """Clusters carried to new synapses: `cluster_classifier`, `predictions`."""
 
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +9,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once
-from synapse_assets.defs.metadata import Stopwatch, asset, check
+from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.morphology.figures import kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
 from synapse_assets.defs.morphology.synapses import FITTED_FEATURES, NEW_FEATURES
@@ -60,7 +61,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         wrong. The model card sets both beside each other.
         """
         from synapse_assets.analysis.morphology.classifiers import Evaluation, evaluate, fit_classifiers
-        from synapse_assets.analysis.morphology.features import held_out_features
+        from synapse_assets.analysis.morphology.features import HeldOut, held_out_features
         from synapse_assets.analysis.morphology.figures import confusions_sheet
         from synapse_assets.analysis.morphology.maps import GroupMaps
         from synapse_assets.analysis.morphology.model_card import model_card, name_of_test
@@ -84,15 +85,14 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             model.save(folder)
             if isinstance(model, NoModel) or not isinstance(maps, GroupMaps):
                 return Fitted(notes=[f"no classifier: {model.reason}"] if isinstance(model, NoModel) else [])
-            evaluation = evaluate(
-                matrix,
-                maps.map,
-                labels,
-                rows.neurons,
-                rows.ids,
-                lambda neuron: held_out_features(every, neuron, dataset.features),
-                dataset.seed,
-            )
+            told = progress_logger(context.log.info, f"{group.name}: neurons left out", len(set(rows.neurons)))
+            neurons = count(1)
+
+            def held_out(neuron: str) -> HeldOut | NoModel:
+                told(next(neurons))
+                return held_out_features(every, neuron, dataset.features)
+
+            evaluation = evaluate(matrix, maps.map, labels, rows.neurons, rows.ids, held_out, dataset.seed)
             evaluation.save(folder)
             card = model_card(
                 f"{group.name} ({dataset.title})",

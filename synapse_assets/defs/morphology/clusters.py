@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once
-from synapse_assets.defs.metadata import Stopwatch, asset, check
+from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.morphology.figures import kept_maps, kept_picture
 from synapse_assets.defs.morphology.groups import Group
 from synapse_assets.defs.morphology.synapses import FITTED_FEATURES
@@ -61,7 +61,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         and more of features redrawn without groups, so that what follows can tell structure from chance. Do not read distances between
         far-away islands off a UMAP.
         """
-        from synapse_assets.analysis.morphology.maps import fit_maps
+        from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, fit_maps
         from synapse_assets.analysis.morphology.tables import place_rows, scaled_matrix
         from synapse_assets.analysis.outcome import NoModel
 
@@ -70,7 +70,9 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         rows = group.rows
 
         def fit(folder: Path) -> Fitted:
-            maps = fit_maps(scaled_matrix(rows.fitted), rows.ids, dataset.seed, dataset.resampling)
+            total = dataset.resampling.runs + dataset.resampling.nulls * MAPS_A_NULL
+            told = progress_logger(context.log.info, f"{group.name}: resampled maps", total)
+            maps = fit_maps(scaled_matrix(rows.fitted), rows.ids, dataset.seed, dataset.resampling, progress=told)
             maps.save(folder)
             if isinstance(maps, NoModel):
                 return Fitted(notes=[f"no maps: {maps.reason}"])
