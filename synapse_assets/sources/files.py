@@ -281,6 +281,38 @@ class JsonText:
             )
 
 
+class _Object(dict[str, Any]):
+    """An object of a JSON file. `twice`: the fields that it names more than once."""
+
+    twice: frozenset[str] = frozenset()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            self.twice |= {key}
+        super().__setitem__(key, value)
+
+
+def json_items(
+    stream: IO[bytes], file: Path, keyed: bool = False, read: Collection[str] | None = None
+) -> Iterator[tuple[str | None, Any]]:
+    """What a JSON list holds, without a key; or, `keyed`, the fields of a JSON object with their names. Streamed; whole numbers stay
+    whole, to the last digit.
+
+    Raises BadInput where an object among them names a field twice that is `read` (default: any): which value is meant cannot be known.
+    """
+    text = JsonText(stream, file)
+    options = {"use_float": True, "map_type": _Object}
+    pairs = (
+        ijson.kvitems(text, "", **options) if keyed else ((None, item) for item in ijson.items(text, "item", **options))
+    )
+    for number, (key, item) in enumerate(pairs, start=1):
+        twice = item.twice if isinstance(item, _Object) else frozenset()
+        if unclear := sorted(twice if read is None else twice.intersection(read)):
+            where = f"'{key}'" if keyed else f"row {number}"
+            raise BadInput(f"{file}, {where}: the field '{unclear[0]}' comes more than once; keep one")
+        yield key, item
+
+
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
     """Turns what libraries raise for a broken file into BadInput."""
@@ -476,21 +508,21 @@ class _Json(TableFile):
                 "to_json with orient='records'); exports of Synister are formats of their own (synister_v3, synister_v4)"
             )
         self.file = file
-        first = next(self._objects(), None)
+        first = next(self._objects([]), None)
         if first is None:
             raise BadInput(f"{file} holds an empty list")
         super().__init__(file, "JSON", list(first))
 
-    def _objects(self) -> Iterator[dict[str, Any]]:
+    def _objects(self, columns: list[str]) -> Iterator[dict[str, Any]]:
         with _text_start(self.file, self._gzip) as stream:
-            for row, item in enumerate(ijson.items(JsonText(stream, self.file), "item", use_float=True), start=1):
+            for row, (_, item) in enumerate(json_items(stream, self.file, read=columns), start=1):
                 if not isinstance(item, dict):
                     raise BadInput(f"{self.file}, row {row}: {item!r} is no object; a list of objects is wanted")
                 yield item
 
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
-        for item in self._objects():
+        for item in self._objects(columns):
             rows.append(item)
             if len(rows) == _JSON_ROWS:
                 yield self._batch(rows, columns)

@@ -18,7 +18,7 @@ from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines
-from synapse_assets.sources.files import JsonText
+from synapse_assets.sources.files import json_items
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
@@ -48,12 +48,7 @@ def read(source: SynisterSource, regions: RegionNames, classes: ClassNames, tall
     first_row = 1
     with file.open("rb") as stream:
         try:
-            # use_float: whole numbers stay whole, to the last digit.
-            items: Iterator[tuple[str | None, Any]] = (
-                ijson.kvitems(JsonText(stream, file), "", use_float=True)
-                if source.format == "synister_v3"
-                else ((None, fields) for fields in ijson.items(JsonText(stream, file), "item", use_float=True))
-            )
+            items = json_items(stream, file, keyed=source.format == "synister_v3")
             while rows := list(islice(items, BATCH_ROWS)):
                 yield _Batch(rows, first_row, source).table(regions, classes, made_ids)
                 first_row += len(rows)
@@ -84,7 +79,7 @@ class _Batch:
         self._first_row, self._source = first_row, source
         neurons = _NEURON_FIELDS[source.format]
         for index, fields in enumerate(self._fields):
-            if type(fields) is not dict:
+            if not isinstance(fields, dict):
                 raise BadInput(f"{self._at(index)}: {fields!r} is no object with the fields of a synapse")
             if not ("x" in fields and "y" in fields and "z" in fields and any(name in fields for name in neurons)):
                 missing = [name for name in ("x", "y", "z", neurons[0]) if name not in fields]

@@ -233,6 +233,25 @@ def python_json(**changes: list[Any]) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.parametrize("row", [1, 2])
+@pytest.mark.parametrize("name", ["points.json", "points.json.gz"])
+@pytest.mark.parametrize("twice", ['"x": 9', '"\\u0078": 9', '"x": null', '"id": "c"', '"x" : 1, "x":2'])
+def test_a_field_twice_in_a_row_is_refused(tmp_path: Path, row: int, name: str, twice: str) -> None:
+    rows = [json.dumps(fields)[:-1] for fields in python_json()]
+    rows[row - 1] += f", {twice}"
+    content = f"[{', '.join(fields + '}' for fields in rows)}]".encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    field = "id" if "id" in twice else "x"
+    with pytest.raises(BadInput, match=f"{name}, row {row}: the field '{field}' comes more than once; keep one"):
+        read(tmp_path / name)
+
+
+def test_a_field_twice_that_nobody_reads_is_no_hindrance(tmp_path: Path) -> None:
+    rows = [f'{json.dumps(fields)[:-1]}, "memo": 1, "memo": 2}}' for fields in python_json()]
+    (tmp_path / "points.json").write_text(f"[{', '.join(rows)}]")
+    assert [row["synapse_id"] for row in read(tmp_path / "points.json")] == ["a", "b"]
+
+
 @pytest.mark.parametrize("name", ["points.json", "points.json.gz"])
 @pytest.mark.parametrize("indent", [None, 1])
 def test_nan_in_json_is_nothing(tmp_path: Path, name: str, indent: int | None) -> None:

@@ -170,3 +170,17 @@ def test_files_that_are_no_export_say_so(tmp_path: Path, content: Any, version: 
     with pytest.raises(BadInput, match=message) as error:
         read(export(tmp_path, content, version))
     assert "synapses.json" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "content", "where"),
+    [
+        ("synister_v3", '{"1": %s, "2": {"x": 1, "x": 2, "y": 3, "z": 4}}', "'2'"),
+        ("synister_v3", '{"7": {"skeleton_id": 1, "x": 1, "y": 3, "z": 4, "skeleton_id": 2}, "1": %s}', "'7'"),
+        ("synister_v4", '[%s, {"x": 1, "y": 3, "z": 4, "z": 4}]', "row 2"),
+    ],
+)
+def test_a_field_twice_is_refused(tmp_path: Path, version: str, content: str, where: str) -> None:
+    whole = json.dumps(SYNAPSE if version == "synister_v3" else CONNECTOR)
+    with pytest.raises(BadInput, match=f"{where}: the field '.*' comes more than once; keep one"):
+        read(export(tmp_path, content % whole, version))
