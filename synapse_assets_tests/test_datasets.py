@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from synapse_assets.datasets import CaveSource, Dataset, EmDataset, MorphologyDataset, PointsSource, load_dataset
+from synapse_assets.datasets import (
+    CaveSource,
+    Dataset,
+    EmDataset,
+    MorphologyDataset,
+    NeuronTable,
+    PointsSource,
+    SynisterNeurons,
+    SynisterSource,
+    Workbook,
+    load_dataset,
+)
 from synapse_assets.datasets.spaces import TRANSFORMS, mismatch
 from synapse_assets.schema import BadInput
 
@@ -490,7 +501,7 @@ def test_what_a_file_without_images_leaves_out_keeps_its_meaning(tmp_path: Path)
 
 
 def test_autapses_of_a_cave_table_are_left_out_unless_it_says_otherwise() -> None:
-    fields = {"format": "cave", "name": "c", "volume": "em", "datastack": "d", "table": "t", "materialization": 1}
+    fields = {**CAVE, "name": "c"}
     columns = {"position": "p", "neuron_id": "n", "partner_id": "m"}
     assert CaveSource.model_validate({**fields, "columns": columns}).leave_out_autapses
     with pytest.raises(ValidationError, match="needs the columns neuron_id and partner_id"):
@@ -502,7 +513,7 @@ def test_autapses_of_a_cave_table_are_left_out_unless_it_says_otherwise() -> Non
 def test_a_dataset_cannot_be_changed(tmp_path: Path) -> None:
     dataset = load_dataset(written(tmp_path, HERE), "/nowhere")
     with pytest.raises(ValidationError, match="frozen"):
-        dataset.seed = 1
+        dataset.seed = 1  # type: ignore[misc]
 
 
 # Field, the last values that are taken, and the first ones that are not.
@@ -697,3 +708,42 @@ def test_the_way_between_spaces_is_one_section() -> None:
     assert told is not None
     assert "transform:" not in told
     assert "MANC: male adult nerve cord" in told
+
+
+CAVE = {"format": "cave", "volume": "em", "datastack": "d", "table": "t", "materialization": 1}
+NAMED: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    (PointsSource, TABLE),
+    (SynisterSource, {"format": "synister_v4", "volume": "em", "path": "/t.json"}),
+    (CaveSource, {**CAVE, "columns": {"position": "p", "neuron_id": "n", "partner_id": "m"}}),
+    (NeuronTable, NEURONS),
+    (SynisterNeurons, {"format": "synister_v3_skeletons", "path": "/s", "hemi_lineages": "/h"}),
+    (Workbook, {"path": "/w.xlsx"}),
+]
+
+
+@pytest.mark.parametrize(("model", "fields"), NAMED)
+def test_names_of_sources_are_letters_digits_and_underscores(model: type[BaseModel], fields: dict[str, Any]) -> None:
+    for name in ("a", "A_1", "9"):
+        assert model.model_validate({**fields, "name": name}).model_dump()["name"] == name
+    for name in ("", "a b", "a/b", "../a", "a-b", "a.b", "ä"):
+        with pytest.raises(ValidationError, match="name"):
+            model.model_validate({**fields, "name": name})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sources:", "tables:", "sources: this field is missing"),
+        ("sources:", "neurons: 5\nsources:", "neurons: Input should be a valid list"),
+        ("sources:", "neurons: [5]\nsources:", "neurons '0': "),
+        ("name: table, ", "", r"sources '0'\.name: this field is missing"),
+        (
+            "units: nm}",
+            "units: nm}\n  - {name: second, format: points, volume: em, units: nm}",
+            r"sources 'second'\.path",
+        ),
+    ],
+)
+def test_a_mistake_in_a_source_names_it(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, HERE.replace(old, new, 1)), "/nowhere")
