@@ -2,6 +2,7 @@
 # make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
 # make soak   kills, outages, queues and ticks: whether it can be relied on, 25 minutes
+# make mutants   small changes that a reviewer fears: which of them the tests do not notice, half an hour
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo ui explore test bench soak lock clean
+.PHONY: install demo ui explore test bench soak mutants lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -45,6 +46,9 @@ bench: install
 
 soak: install
 	$(BIN)/python -m synapse_assets_tests.soak
+
+mutants: install
+	$(BIN)/python -m synapse_assets_tests.mutants
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

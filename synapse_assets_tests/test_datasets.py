@@ -6,8 +6,21 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from synapse_assets.datasets import Dataset, MorphologyDataset, load_dataset
+from synapse_assets.datasets import (
+    CaveSource,
+    Dataset,
+    EmDataset,
+    MorphologyDataset,
+    NeuronTable,
+    PointsSource,
+    SynisterNeurons,
+    SynisterSource,
+    Workbook,
+    load_dataset,
+)
+from synapse_assets.datasets.spaces import TRANSFORMS, mismatch
 from synapse_assets.schema import BadInput
 
 FOURTH = """
@@ -368,3 +381,369 @@ def test_other_mistakes_beside_a_variable_are_told_as_before(
     with pytest.raises(BadInput, match=message) as error:
         loaded(tmp_path, MORPHOLOGY, *place, value=value)
     assert "s3cret" not in str(error.value)
+
+
+# What a file leaves out, limits, and fields that go together ------------------------------------------------------------------
+
+# Keys of stored data are made of what differs from the defaults, and a dataset file means what its defaults meant.
+EM_DEFAULTS = {
+    "seed": 0,
+    "chain": "em",
+    "generate": None,
+    "neurons": [],
+    "missing_region": "UNASSIGNED",
+    "region_vocabulary": None,
+    "region_names": {},
+    "merge_partners": False,
+    "leave_out_outside": False,
+    "accept_alignment": False,
+    "target": "class",
+    "tile": {"size_px": 64, "sections": 3},
+    "encoder": {
+        "origin": "self_supervised",
+        "architecture": None,
+        "checkpoint": None,
+        "crop_px": None,
+        "training_steps": 600,
+        "training_tiles": 20_000,
+    },
+    "trial_limit": None,
+}
+VOLUME_DEFAULTS = {
+    "reader": None,
+    "dataset": "volumes/raw",
+    "offset_voxels": None,
+    "axis_order": "zyx",
+    "space": "local",
+    "missing_chunks": "error",
+    "timeout_s": 120.0,
+    "requests_per_second": None,
+    "download_ceiling_gb": 20.0,
+}
+SOURCE_DEFAULTS: dict[str, Any] = {
+    "space": None,
+    "transform": None,
+    "id_prefix": "",
+    "brain_region": None,
+    "header": None,
+    "table": None,
+    "neuron_id_offset": 0,
+    "class_names": {},
+    "columns": {"x": "x", "y": "y", "z": "z"},
+    "voxel_size_nm": None,
+    "axis_order": "xyz",
+    "target_value": None,
+    "id_from": [],
+    "minimum": {},
+    "only": {},
+    "leave_out_autapses": False,
+}
+MORPHOLOGY_DEFAULTS = {
+    "seed": 0,
+    "generate": None,
+    "brain_region": "UNASSIGNED",
+    "features": {
+        "place_weight": 0.2,
+        "shape_weight": 1.0,
+        "shape": ["synapse_area", "bouton_area"],
+        "extreme_iqr": 3.0,
+        "fewest_for_alignment": 5,
+    },
+    "resampling": {"runs": 36, "share": 0.8, "nulls": 19},
+}
+AXES_OF_A_WORKBOOK = {
+    f"{corrected}{soma}{axis}": f"{short}{soma}{axis}"
+    for corrected, short in (("", ""), ("corrected_", "corr_"))
+    for soma in ("", "soma_")
+    for axis in "xyz"
+}
+WORKBOOK_COLUMNS = {
+    "neuron_id": "NeuronId",
+    "synapse_type": "SynType",
+    "number": "SynId",
+    **AXES_OF_A_WORKBOOK,
+    **{f"{soma}{axis}_um": f"corr_{soma}{axis}_micron" for soma in ("", "soma_") for axis in "xyz"},
+    "synapse_area": "SynArea",
+    "bouton_area": "BoutonArea",
+    "bouton_volume": "BoutonVolume",
+    "brain_region": None,
+}
+HERE = FOURTH.replace("${MY_FOLDER}", "/tables")
+
+
+def left_out(values: dict[str, Any], *given: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in given}
+
+
+def test_what_a_file_leaves_out_keeps_its_meaning(tmp_path: Path) -> None:
+    found = load_dataset(written(tmp_path, HERE.replace(", sections: 3", "")), "/nowhere").model_dump()
+    given = ("name", "title", "description", "volumes", "sources", "grouping", "has_neurons")
+    assert left_out(found, *given) == EM_DEFAULTS
+    assert left_out(found["volumes"]["em"], "kind", "url", "voxel_size_nm") == VOLUME_DEFAULTS
+    (source,) = found["sources"]
+    columns = {name: column for name, column in source["columns"].items() if column is not None}
+    assert {**left_out(source, "name", "path", "format", "volume", "units"), "columns": columns} == SOURCE_DEFAULTS
+    has_neurons = HERE.replace("units: nm}", "units: nm, columns: {neuron_id: n}}").replace("has_neurons: false\n", "")
+    assert load_dataset(written(tmp_path, has_neurons), "/nowhere").model_dump()["has_neurons"] is True
+
+
+def test_what_a_file_without_images_leaves_out_keeps_its_meaning(tmp_path: Path) -> None:
+    found = load_dataset(written(tmp_path, MORPHOLOGY), "/nowhere").model_dump()
+    given = ("name", "title", "description", "chain", "workbooks", "neuron_types", "synapse_types", "groups")
+    assert left_out(found, *given) == MORPHOLOGY_DEFAULTS
+    (book,) = found["workbooks"]
+    assert left_out(book, "name", "path") == {
+        "sheet": None,
+        "columns": WORKBOOK_COLUMNS,
+        "used_for": "fit",
+        "id_prefix": "",
+    }
+
+
+def test_autapses_of_a_cave_table_are_left_out_unless_it_says_otherwise() -> None:
+    fields = {**CAVE, "name": "c"}
+    columns = {"position": "p", "neuron_id": "n", "partner_id": "m"}
+    assert CaveSource.model_validate({**fields, "columns": columns}).leave_out_autapses
+    with pytest.raises(ValidationError, match="needs the columns neuron_id and partner_id"):
+        CaveSource.model_validate({**fields, "columns": {"position": "p", "neuron_id": "n"}})
+    with pytest.raises(ValidationError, match=r"columns\.position"):
+        CaveSource.model_validate({**fields, "columns": {}, "leave_out_autapses": False})
+
+
+def test_a_dataset_cannot_be_changed(tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path, HERE), "/nowhere")
+    with pytest.raises(ValidationError, match="frozen"):
+        dataset.seed = 1  # type: ignore[misc]
+
+
+# Field, the last values that are taken, and the first ones that are not.
+LIMITS: list[tuple[str, list[object], list[object]]] = [
+    ("tile: {size_px: VALUE}", [8, 2048], [7, 2049]),
+    ("tile: {size_px: 64, sections: VALUE}", [1, 64], [0, 65]),
+    ("encoder: {crop_px: VALUE}", [8], [7]),
+    ("encoder: {training_steps: VALUE}", [1], [0]),
+    ("encoder: {training_tiles: VALUE}", [2], [1]),
+    ("trial_limit: VALUE", [1], [0]),
+    ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, VALUE]}}", [0.01], [0, -1]),
+    ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, 8], timeout_s: VALUE}}", [0.01], [0]),
+    ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, 8], requests_per_second: VALUE}}", [0.01], [0]),
+    ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, 8], download_ceiling_gb: VALUE}}", [0.01], [0]),
+    ("volumes: {em: {kind: hdf5, url: /v, voxel_size_nm: [8, 8, 8], dataset: VALUE}}", ["a"], ["''"]),
+    ("name: VALUE", ["a", "a_1"], ["A", "1a", "a-b", "''"]),
+    ("features: {place_weight: VALUE}", [0], [-0.1]),
+    ("features: {shape_weight: VALUE}", [0], [-0.1]),
+    ("features: {extreme_iqr: VALUE}", [0.1], [0]),
+    ("features: {fewest_for_alignment: VALUE}", [4], [3]),
+    ("resampling: {runs: VALUE}", [4, 6], [2, 5]),
+    ("resampling: {share: VALUE}", [0.01, 0.99], [0, 1]),
+    ("resampling: {nulls: VALUE}", [1], [0]),
+    ("groups: {a: {published: {source: s, min_cluster_size: VALUE, min_samples: 1, clusters: 2}}}", [2], [1]),
+    ("groups: {a: {published: {source: s, min_cluster_size: 2, min_samples: VALUE, clusters: 2}}}", [1], [0]),
+    ("groups: {VALUE: {synapse_type: as}}", ["a", "a-1"], ["A", "1a", "a_b"]),
+]
+
+
+@pytest.mark.parametrize(("field", "taken", "refused"), LIMITS)
+def test_the_last_value_is_taken_and_the_next_one_refused(
+    field: str, taken: list[object], refused: list[object], tmp_path: Path
+) -> None:
+    whole = MORPHOLOGY if field.split(":")[0] in ("features", "resampling", "groups") else HERE
+    for value in (*taken, *refused):
+        changed = {**yaml.safe_load(whole), **yaml.safe_load(field.replace("VALUE", str(value)))}
+        path = written(tmp_path, yaml.safe_dump(changed))
+        if value in taken:
+            load_dataset(path, "/nowhere")
+        else:
+            with pytest.raises(BadInput, match=field.split(":")[0]):
+                load_dataset(path, "/nowhere")
+
+
+# Fields of a points source that do not go together, and the least that makes them go together.
+TOGETHER: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"leave_out_autapses": True}, {"columns": {"neuron_id": "n", "partner_id": "p"}}, "leave_out_autapses needs"),
+    (
+        {"leave_out_autapses": True, "columns": {"neuron_id": "n"}},
+        {"leave_out_autapses": False},
+        "leave_out_autapses needs",
+    ),
+    (
+        {"leave_out_autapses": True, "columns": {"partner_id": "p"}},
+        {"leave_out_autapses": False},
+        "leave_out_autapses needs",
+    ),
+    ({"voxel_size_nm": [4, 4, 40]}, {"units": "voxel"}, "for coordinates in voxels"),
+    ({"target_value": "gaba", "columns": {"target": "nt"}}, {"columns": {}}, "without a column of classes"),
+    ({"target_value": "gaba", "columns": {"target": "nt"}}, {"target_value": None}, "without a column of classes"),
+    ({"neuron_id_offset": 1}, {"columns": {"neuron_id": "n"}}, "needs the column neuron_id"),
+    ({"id_from": ["x"], "columns": {"synapse_id": "i"}}, {"id_from": []}, "for files without ids"),
+    ({"id_from": ["x"], "columns": {"synapse_id": "i"}}, {"columns": {}}, "for files without ids"),
+    *(({"columns": {axis: None}}, {"columns": {}}, "neither x, y and z nor one position") for axis in "xyz"),
+    ({"axis_order": "zyx"}, {"columns": {"position": "p"}}, "for a position column"),
+    *(
+        ({"columns": {"position": "p", axis: axis}}, {"columns": {"position": "p"}}, "both position and")
+        for axis in "xyz"
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "mended", "message"), TOGETHER)
+def test_fields_of_a_source_that_do_not_go_together(
+    wrong: dict[str, Any], mended: dict[str, Any], message: str
+) -> None:
+    fields = {"format": "points", "name": "a", "volume": "em", "path": "/t.csv", "units": "nm", **wrong}
+    with pytest.raises(ValidationError, match=message):
+        PointsSource.model_validate(fields)
+    PointsSource.model_validate({**fields, **mended})
+
+
+VOLUME = {"kind": "zarr", "url": "/v", "voxel_size_nm": [8, 8, 8]}
+TABLE = {"name": "table", "format": "points", "volume": "em", "path": "/t.csv", "units": "nm"}
+NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"neuron_id": "n"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mended", "message"),
+    [
+        (
+            {"sources": [TABLE, TABLE]},
+            {"sources": [TABLE, {**TABLE, "name": "other"}]},
+            "two sources have the same name",
+        ),
+        (
+            {"has_neurons": True, "neurons": [{**NEURONS, "name": "table"}]},
+            {"neurons": [NEURONS]},
+            "two sources have the same name",
+        ),
+        ({"neurons": [NEURONS]}, {"has_neurons": True}, "has_neurons is false"),
+        (
+            {"volumes": {"em": VOLUME, "finer": {**VOLUME, "voxel_size_nm": [8, 8, 4]}}},
+            {"volumes": {"em": VOLUME, "same": VOLUME}},
+            "different voxel sizes",
+        ),
+        (
+            {"encoder": {"origin": "hub"}},
+            {"encoder": {"origin": "hub", "architecture": "resnet18"}},
+            "needs the name of",
+        ),
+        (
+            {"encoder": {"origin": "checkpoint", "architecture": "resnet18"}},
+            {"encoder": {"origin": "checkpoint", "architecture": "resnet18", "checkpoint": "/w.pt"}},
+            "a checkpoint file is given exactly when",
+        ),
+        ({"encoder": {"checkpoint": "/w.pt"}}, {"encoder": {}}, "a checkpoint file is given exactly when"),
+        (
+            {"volumes": {"em": {**VOLUME, "reader": "cloud-volume"}}},
+            {"volumes": {"em": {**VOLUME, "kind": "precomputed", "reader": "cloud-volume"}}},
+            "reader cloud-volume is for precomputed",
+        ),
+        (
+            {"volumes": {"em": {**VOLUME, "kind": "hdf5", "axis_order": "xyz"}}},
+            {"volumes": {"em": {**VOLUME, "kind": "n5", "axis_order": "xyz"}}},
+            "axis_order is for zarr and n5",
+        ),
+    ],
+)
+def test_parts_of_a_dataset_that_do_not_go_together(
+    wrong: dict[str, Any], mended: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    whole = {**yaml.safe_load(HERE), "sources": [TABLE], "volumes": {"em": VOLUME}}
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, yaml.safe_dump({**whole, **wrong})), "/nowhere")
+    load_dataset(written(tmp_path, yaml.safe_dump({**whole, **wrong, **mended})), "/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "transmitters"),
+    [
+        *((said_nothing, False, True) for said_nothing in ("class", "Classes", " label ", "LABELS", "target", "", " ")),
+        ("neurotransmitter", True, True),
+        ("Known Transmitter", True, True),
+        ("nt", True, True),
+        ("top NTs", True, True),
+        ("endoplasmic_reticulum", True, False),
+        ("morphology", True, False),
+        ("intent", True, False),
+    ],
+)
+def test_whether_the_classes_are_transmitters(target: str, said: bool, transmitters: bool, tmp_path: Path) -> None:
+    dataset = load_dataset(written(tmp_path, f"{HERE}target: '{target}'\n"), "/nowhere")
+    assert isinstance(dataset, EmDataset)
+    assert (dataset.target_is_said, dataset.names_transmitters) == (said, transmitters)
+
+
+def test_a_workbook_without_a_path_is_left_out_and_others_stay(tmp_path: Path) -> None:
+    more = "path: /data/study.xlsx}, {name: absent, path: ''}, {name: new, path: /new.csv, used_for: prediction}"
+    dataset = load_dataset(written(tmp_path, MORPHOLOGY.replace("path: /data/study.xlsx}", more)), "/nowhere")
+    assert isinstance(dataset, MorphologyDataset)
+    assert [book.name for book in dataset.workbooks] == ["study", "new"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("}]", "}, {name: study, path: /other.xlsx}]", "two workbooks have the same name"),
+        ("xlsx}", "xlsx, used_for: prediction}", "no workbook to fit on"),
+        ("groups:", "features: {shape: [bouton_area, bouton_area]}\ngroups:", "names a measure twice"),
+        (
+            "synapse_type: as}",
+            "synapse_type: [as, xx]}",
+            r"asks for synapse_type \['xx'\], but there are \['as', 'ss'\]",
+        ),
+    ],
+)
+def test_parts_of_a_morphology_dataset_that_do_not_go_together(
+    right: str, wrong: str, message: str, tmp_path: Path
+) -> None:
+    assert right in MORPHOLOGY
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, MORPHOLOGY.replace(right, wrong, 1)), "/nowhere")
+
+
+def test_the_way_between_spaces_is_one_section() -> None:
+    way = TRANSFORMS["catmaid_to_n5"]
+    assert (way.source, way.target, way.shift_nm) == ("FAFB14_CATMAID", "FAFB14", (0.0, 0.0, -40.0))
+    assert mismatch("FAFB14", "FAFB14", None) is None
+    assert mismatch("FAFB14_CATMAID", "FAFB14", "catmaid_to_n5") is None
+    told = mismatch("FAFB14_CATMAID", "MANC", None)
+    assert told is not None
+    assert "transform:" not in told
+    assert "MANC: male adult nerve cord" in told
+
+
+CAVE = {"format": "cave", "volume": "em", "datastack": "d", "table": "t", "materialization": 1}
+NAMED: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    (PointsSource, TABLE),
+    (SynisterSource, {"format": "synister_v4", "volume": "em", "path": "/t.json"}),
+    (CaveSource, {**CAVE, "columns": {"position": "p", "neuron_id": "n", "partner_id": "m"}}),
+    (NeuronTable, NEURONS),
+    (SynisterNeurons, {"format": "synister_v3_skeletons", "path": "/s", "hemi_lineages": "/h"}),
+    (Workbook, {"path": "/w.xlsx"}),
+]
+
+
+@pytest.mark.parametrize(("model", "fields"), NAMED)
+def test_names_of_sources_are_letters_digits_and_underscores(model: type[BaseModel], fields: dict[str, Any]) -> None:
+    for name in ("a", "A_1", "9"):
+        assert model.model_validate({**fields, "name": name}).model_dump()["name"] == name
+    for name in ("", "a b", "a/b", "../a", "a-b", "a.b", "ä"):
+        with pytest.raises(ValidationError, match="name"):
+            model.model_validate({**fields, "name": name})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sources:", "tables:", "sources: this field is missing"),
+        ("sources:", "neurons: 5\nsources:", "neurons: Input should be a valid list"),
+        ("sources:", "neurons: [5]\nsources:", "neurons '0': "),
+        ("name: table, ", "", r"sources '0'\.name: this field is missing"),
+        (
+            "units: nm}",
+            "units: nm}\n  - {name: second, format: points, volume: em, units: nm}",
+            r"sources 'second'\.path",
+        ),
+    ],
+)
+def test_a_mistake_in_a_source_names_it(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, HERE.replace(old, new, 1)), "/nowhere")
