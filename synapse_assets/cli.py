@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from synapse_assets import serving
+from synapse_assets import __version__, serving
 from synapse_assets.process import share_cores
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
@@ -49,10 +49,28 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Synapses in, maps, clusters and classifiers out.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"synapse-assets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+) -> None:
+    pass
+
+
 # Columns that `inspect` shows one by one, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _LINE_EVERY_S = 30.0
-_PROJECT = Path(__file__).resolve().parent.parent
+# In a wheel it lies in the package, in a checkout beside it.
+_DAGSTER_SETTINGS = next(
+    file for file in (folder / "dagster.yaml" for folder in Path(__file__).resolve().parents[:2]) if file.exists()
+)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -64,7 +82,7 @@ def prepare_home(settings: Settings) -> Path:
     """
     home = Path(settings.local_root) / ".dagster"
     _make_private(home)
-    configuration = (_PROJECT / "dagster.yaml").read_text(encoding="utf-8")
+    configuration = _DAGSTER_SETTINGS.read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
     os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root

@@ -121,12 +121,12 @@ def serve_all(home: Path, place: Place, port: int) -> None:
 def code_server(*options: str) -> list[str]:
     """The command that serves the definitions; runs are started from there."""
     module = ["--module-name", "synapse_assets.definitions", "--location-name", LOCATION]
-    return [_program("dagster"), "code-server", "start", *options, *module]
+    return [sys.executable, "-m", "dagster", "code-server", "start", *options, *module]
 
 
 def daemon(workspace: Path) -> list[str]:
     """The command of schedules, sensors, automation and the queue."""
-    return [_program("dagster-daemon"), "run", "--workspace", str(workspace)]
+    return [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
 
 
 def write_workspace(file: Path, server: Mapping[str, Any]) -> Path:
@@ -165,10 +165,6 @@ def end(children: Sequence["subprocess.Popen[bytes]"]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
 
 
 def _start(command: Sequence[str]) -> "subprocess.Popen[bytes]":

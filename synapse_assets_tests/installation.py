@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,17 +44,47 @@ def wait_until(what: str, done: Callable[[], Any], seconds: float = PATIENCE_SEC
     raise AssertionError(f"after {seconds:.0f} s still not: {what}")
 
 
+def from_wheel(folder: Path) -> str:
+    """The command `synapse-assets` of a wheel of this repository, in an environment that sees the packages of this one, but not
+    the source tree."""
+    project, environment = Path(__file__).parents[1], folder / "environment"
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
+        cwd=project, check=True, capture_output=True,
+    )  # fmt: skip
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    packages = next((environment / "lib").glob("python*/site-packages"))
+    # Of a folder named here the .pth files are not read, and one of them names the source tree.
+    (packages / "locked.pth").write_text(sysconfig.get_path("purelib"))
+    python = str(environment / "bin" / "python")
+    wheel = str(next(folder.glob("*.whl")))
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--no-deps", "--no-index", "--ignore-installed", wheel], check=True)
+    where = subprocess.run(
+        [python, "-c", "import synapse_assets; print(synapse_assets.__file__)"],
+        cwd=folder, env=without_source(os.environ), check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert Path(where).is_relative_to(environment)
+    return str(environment / "bin" / "synapse-assets")
+
+
+def without_source(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that shall not see the source tree."""
+    return {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+
+
 class Installed:
     """The tiny dataset in a data root of its own. Its points are all tables in the folder `points`."""
 
-    def __init__(self, inputs: Path, root: Path, environment: dict[str, str]) -> None:
+    def __init__(self, inputs: Path, root: Path, environment: dict[str, str], command: str = COMMAND) -> None:
+        self.command = command
         self.root, self.points = root, root / "points"
         self.points.mkdir(parents=True)
         shutil.copy(inputs / "points.csv", self.points / "first.csv")
         dataset = root / "tiny.yaml"
         dataset.write_text(yaml.safe_dump(tiny_dataset(inputs, self.points).model_dump(mode="json", exclude_none=True)))
         self.environment = {
-            **os.environ,
+            **(os.environ if command == COMMAND else without_source(os.environ)),
             "SYNAPSE_DATA_ROOT": str(root / "data"),
             "SYNAPSE_LOCAL_ROOT": str(root / "data"),
             "SYNAPSE_DATASETS": str(dataset),
@@ -73,7 +104,7 @@ class Installed:
     def run(self, *arguments: str) -> str:
         """One command of `synapse-assets`; gives what it prints."""
         done = subprocess.run(
-            [COMMAND, *arguments], env=self.environment, cwd=self.root, capture_output=True, text=True, check=False
+            [self.command, *arguments], env=self.environment, cwd=self.root, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -84,7 +115,7 @@ class Installed:
         for part, port in (("code", code), ("webserver", self.port), ("daemon", None)):
             options = [] if port is None else ["--port", str(port)]
             log = (self.root / f"{part}.log").open("ab")
-            command = [COMMAND, "serve", part, "--code", f"127.0.0.1:{code}", *options]
+            command = [self.command, "serve", part, "--code", f"127.0.0.1:{code}", *options]
             self.processes.append(
                 subprocess.Popen(
                     command, env=self.environment, cwd=self.root, stdout=log, stderr=log, start_new_session=True

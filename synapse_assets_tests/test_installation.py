@@ -1,6 +1,7 @@
 """The whole thing as a lab runs it: real webserver and daemon, new files arrive, a person presses Materialize.
 
-Once on one machine with nothing but files, once with Postgres for Dagster's history and S3 for the data.
+Once on one machine with nothing but files, from a wheel, away from the source tree; once with Postgres for Dagster's history and S3
+for the data.
 """
 
 import json
@@ -17,16 +18,23 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from synapse_assets import __version__
 from synapse_assets.query import open_warehouse
 from synapse_assets_tests.conftest import FIRST_NEURON
 from synapse_assets_tests.foreign import ForeignSite, foreign_browser, opened
-from synapse_assets_tests.installation import COMMAND, Installed, free_port, wait_until
+from synapse_assets_tests.installation import Installed, free_port, from_wheel, wait_until
 from synapse_assets_tests.postgres import running_postgres
 from synapse_assets_tests.stores.object_store import BUCKET, object_store
 
 __all__ = ["object_store"]  # a fixture
 
 APPLIED = ("synapses", "tiles", "embeddings", "umap_coordinates", "clusters", "synapse_predictions")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The command of an installed wheel."""
+    return from_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(params=["files", "postgres and s3"], scope="module")
@@ -36,7 +44,8 @@ def installed(
     """A running installation in which everything was made once."""
     root = tmp_path_factory.mktemp("installed")
     if request.param == "files":
-        yield from _running(Installed(tiny_inputs, root, {}))
+        wheel = request.getfixturevalue("wheel")
+        yield from _running(Installed(tiny_inputs, root, {}, wheel))
         return
     pytest.importorskip("dagster_postgres", reason="dagster-postgres is not installed")
     request.getfixturevalue("object_store")
@@ -214,12 +223,37 @@ def test_other_web_pages_change_nothing_in_the_ui(installed: Installed) -> None:
     assert errors == []
 
 
-@pytest.mark.timeout(200)
-def test_the_ui_ends_with_all_that_it_started(tiny_inputs: Path, tmp_path: Path) -> None:
+def test_what_was_made_is_explored(installed: Installed) -> None:
+    port = free_port()
+    assert installed.run("--version") == f"synapse-assets {__version__}\n"
+    with (installed.root / "explorer.log").open("wb") as log:
+        explorer = psutil.Popen(
+            [installed.command, "explore", "--port", str(port)],
+            env=installed.environment, cwd=installed.root, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+
+        def start() -> str:
+            assert explorer.poll() is None, installed.logs()
+            with suppress(httpx.TransportError):
+                return httpx.get(f"http://127.0.0.1:{port}/", timeout=60).raise_for_status().text
+            return ""
+
+        assert "tiny" in wait_until("the explorer answers", start, 120)
+        assert httpx.get(f"http://127.0.0.1:{port}/tiny/gallery", timeout=60).status_code == 200
+        explorer.terminate()
+        assert explorer.wait(30) == 0
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            explorer.kill()
+
+
+@pytest.mark.timeout(300)
+def test_the_ui_ends_with_all_that_it_started(tiny_inputs: Path, tmp_path: Path, wheel: str) -> None:
     """Started in the background of a shell, which makes it deaf to Ctrl-C, and ended with SIGTERM; the code server likewise."""
-    installed = Installed(tiny_inputs, tmp_path / "ui", {})
+    installed = Installed(tiny_inputs, tmp_path / "ui", {}, wheel)
     log = (tmp_path / "log").open("wb")
-    command = f"{COMMAND} ui --port {installed.port} & {COMMAND} serve code --port {free_port()} & wait"
+    command = f"{wheel} ui --port {installed.port} & {wheel} serve code --port {free_port()} & wait"
     shell = psutil.Popen(["sh", "-c", command], env=installed.environment, cwd=installed.root, stdout=log, stderr=log)
 
     def answers() -> bool:
@@ -230,9 +264,9 @@ def test_the_ui_ends_with_all_that_it_started(tiny_inputs: Path, tmp_path: Path)
 
     started: list[psutil.Process] = []
     try:
-        wait_until("the UI answers", answers, 60)
+        wait_until("the UI answers", answers, 150)
         again = subprocess.run(
-            [COMMAND, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
+            [wheel, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
         )
         assert again.returncode == 2
         assert b"choose another with --port" in again.stderr
