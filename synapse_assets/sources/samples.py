@@ -26,6 +26,7 @@ from synapse_assets.sources.files import (
     reading,
     table_names,
 )
+from synapse_assets.sources.workbooks import is_excel, read_sheets, workbook_columns
 
 SAMPLE_ROWS = 200_000
 # Bytes of a text file that its rows are estimated from.
@@ -40,7 +41,7 @@ class Sample:
 
     rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
     columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
-    are left out that cannot be read.
+    are left out that cannot be read. part: the table of a database, or the sheet of a workbook.
     """
 
     file: Path
@@ -53,7 +54,7 @@ class Sample:
     header_of: str | None = None
     tables: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    sqlite_table: str | None = None
+    part: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -63,7 +64,10 @@ class Sample:
 
 def take_sample(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Sample:
     """The first `SAMPLE_ROWS` rows of the file at `path`. Raises BadInput for a file that cannot be read, or has no rows."""
-    file, kind = existing_file(path), kind_of(path)
+    file = existing_file(path)
+    if is_excel(path):
+        return _sheet_sample(file, path, table)
+    kind = kind_of(path)
     if kind == "JSON" and _first_letter(file) == "{":
         return _keyed_sample(file)
     header_of = None
@@ -141,6 +145,26 @@ def _keyed_sample(file: Path) -> Sample:
     whole = len(rows) < SAMPLE_ROWS
     count = len(rows) if whole else _estimated_rows(file, b'"x"')
     return Sample(file, "JSON", table, count, not whole, keyed=True)
+
+
+def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:
+    """The sheet of that title, else the first that is a workbook of the chain without images, else the first with rows."""
+    sheets = {title: (names, rows) for title, (names, rows) in read_sheets(path).items() if rows}
+    if sheet is not None and sheet not in sheets:
+        raise BadInput(f"{file} has no sheet '{sheet}' with rows; there are {list(sheets)}")
+    if not sheets:
+        raise BadInput(f"{file} has no sheet with rows below a header: is it the right file?")
+    fitting = [title for title, (names, _) in sheets.items() if not workbook_columns(names)[1]]
+    title = sheet or next(iter(fitting or sheets))
+    names, rows = sheets[title]
+    columns = {
+        name: arrow_column([row[at] for row in rows])
+        for at, name in enumerate(names)
+        if name and names.count(name) == 1
+    }
+    unread = tuple(f"several columns are called '{name}'" for name in dict.fromkeys(names) if names.count(name) > 1)
+    table = pa.table(columns)
+    return Sample(file, "Excel", table, len(rows), False, tables=tuple(sheets), unread=unread, part=title)
 
 
 def _known_table(tables: Sequence[str]) -> str | None:
