@@ -91,7 +91,8 @@ _WEIGHTS = frozenset(
         *("numsynapses", "numsyn", "weighthp", "synweight", "connections", "n"),
     )
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_WORD = re.compile(r"[xyz](?=(?:nm|um|px|vx|vox)(?![a-z]))|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_EXTENTS = frozenset(("resolution", "size", "shape", "extent", "bb", "bbox", "box", "bounding", "bounds"))
 _UNITS = {
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), "nm"),
     **dict.fromkeys(("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"), "um"),
@@ -192,9 +193,8 @@ def _triples(names: Sequence[str]) -> list[list[str]]:
 
 
 def _is_size(name: str) -> bool:
-    """Whether a column holds the size of a voxel, or another extent, rather than a position."""
-    words = _words(name)
-    return "resolution" in words or ("size" in words) or "shape" in words or "extent" in words
+    """Whether a column holds the size of a voxel, a box or another extent, rather than a position."""
+    return not _EXTENTS.isdisjoint(_words(name))
 
 
 def _holds_positions(values: pa.ChunkedArray) -> bool:
@@ -213,7 +213,8 @@ def stated_scale(columns: Sequence[str], table: pa.Table) -> Scale | None:
     The units are 'um' for micrometres, which no source has.
     """
     words = {word for name in columns for word in _words(name)}
-    named = sorted({_UNITS[word] for word in words if word in _UNITS})
+    # x_4nm may count voxels of 4 nm.
+    named = sorted({_UNITS[word] for word in words if word in _UNITS and not any(map(str.isdigit, words))})
     if len(named) == 1:
         return Scale(named[0], "xyz", f"the name of {columns[0]} says so", True)
     for name in table.column_names:
@@ -279,6 +280,12 @@ def scale_of(values: np.ndarray, order: str | None = None) -> Scale:
         if in_voxels and depth < _THINNEST_STACK_NM:
             return Scale("voxel", order, f"fractions, but z spans {depth:.0f}: a section or two, were it nm", False)
         return Scale("nm", order, "not whole numbers", False)
+    steps = np.gcd.reduce(np.abs(values).astype(np.int64), axis=0)
+    if order == "zyx":
+        steps = steps[::-1]
+    if in_voxels and len(np.unique(values, axis=0)) >= _FEWEST_SECTIONS and (min(steps[:2]) > 1 or steps[2] >= 10):
+        shown = " x ".join(map(str, steps))
+        return Scale("nm", order, f"whole numbers in steps of {shown}, as of voxels of that size in nm", False)
     if in_voxels and xyz[2] * 4 < max(xyz[0], xyz[1]):
         extent = " x ".join(f"{size:,}" for size in _FAFB_VOXELS)
         return Scale(

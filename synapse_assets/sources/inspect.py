@@ -100,6 +100,8 @@ _PERHAPS_NO_REGION = frozenset(
 )
 # Large ids that are needed to tell that they were rounded.
 _FEWEST_ROUNDED = 4
+# Rows that may each be of another neuron by chance.
+_FEWEST_NEURONS = 20
 # What a format may ask of its user, because the file does not say it.
 _ASKED = {
     "brain_region": "# brain_region: the region of the whole file",
@@ -173,7 +175,7 @@ class Inspection:
             ranges = zip(names, found.lowest, found.highest, strict=True)
             shown.append(("positions", "   ".join(f"{name} {low:,.7g} to {high:,.7g}" for name, low, high in ranges)))
             order = "" if len(found.columns) == 3 else f" in {found.axis_order}, column {found.columns[0]}"
-            shown.append(("units", f"{found.units}{order}: {found.reason}"))
+            shown.append(("units", f"{found.units}{order}: {found.reason}{'' if found.certain else '; not certain'}"))
         shown += self.counts.items()
         of_rows = "" if self.looked_at == self.rows else f" of the first {self.looked_at:,}"
         left_out = [f"{rows:,} rows{of_rows}: {reason}" for reason, rows in self.left_out.items()]
@@ -224,6 +226,8 @@ class _Look:
         neurons = format_ == "synister_v3_skeletons" or (mapping["format"] == "neurons" if mapping else not place)
         coordinates = None if neurons else self._coordinates(place, mapping, format_)
         counts = self._counts(uses)
+        if format_ is None and place and "partner_id" not in uses and "neuron_id" in uses:
+            self._note_one_row_each(uses["neuron_id"])
         source: dict[str, Any] = {}
         if of_what is not None:
             self.problems.append(of_what)
@@ -410,9 +414,8 @@ class _Look:
                 f"{stated.reason}: {stated.units}; but these look like {by_numbers.units}: {by_numbers.reason}"
             )
         scale = stated or by_numbers
-        reason = scale.reason + ("" if scale.certain else "; not certain")
         return Coordinates(
-            tuple(columns), lowest, highest, scale.units, order, reason, scale.certain, scale.voxel_size_nm
+            tuple(columns), lowest, highest, scale.units, order, scale.reason, scale.certain, scale.voxel_size_nm
         )
 
     # What is in it ---------------------------------------------------------------------------------------------------------
@@ -462,6 +465,15 @@ class _Look:
             shown += f"; ids up to {largest}, beyond 2^53: spreadsheets and floats lose their last digits"
         self._note_rounded(pc.unique(ids).drop_null().to_pylist(), name)
         return shown
+
+    def _note_one_row_each(self, name: str) -> None:
+        """A problem where every row has a neuron of its own, as in a table of somas."""
+        values = self._values(name)[0].drop_null()
+        if len(values) >= _FEWEST_NEURONS and pc.count_distinct(values).as_py() == len(values):
+            self.problems.append(
+                f"each row has a neuron of its own ({name}): if this is a table of neurons with a position of each, such as that of the "
+                "soma, it holds no synapses; it is written in neurons"
+            )
 
     def _no_neuron(self, name: str) -> str:
         """What stands there in place of ids, and how often: '3 empty, 1 with -2'."""
@@ -575,8 +587,10 @@ class _Look:
         """units and voxel_size_nm of a source, as the file says them, or to be filled in."""
         of_cave = is_of_cave(found.columns)
         if found.voxel_size_nm is not None:
-            return {"units": "voxel", "voxel_size_nm": list(found.voxel_size_nm)}
+            return {"units": "voxel", "voxel_size_nm": [int(nm) if nm == int(nm) else nm for nm in found.voxel_size_nm]}
         if found.certain and (found.units == "nm" or not of_cave):
+            if found.units == "voxel":
+                self.asked["units"] = f"of the volume's size: {found.reason}"
             return {"units": found.units}
         if of_cave:
             its_size = "CAVE tells the table's voxel_resolution, [4, 4, 40] for instance"

@@ -12,17 +12,10 @@ from synapse_assets.sources.guesses import side_and_stem
 from synapse_assets.sources.values import Place, figures
 
 # What a cell says of its row, letters in lower case: neuPrint (pre, PreSyn), CATMAID (presynaptic_to), natverse, navis.
-_PRE = frozenset(
-    ("pre", "presyn", "presynaptic", "presynapticto", "presynapse", "presynapticsite", "presite", "tbar", "tbars")
-)
-_POST = frozenset(
-    ("post", "postsyn", "postsynaptic", "postsynapticto", "postsynapse", "postsynapticsite", "postsite", "psd", "psds")
-)
+_PRE, _POST = r"pre|presites?|presyn[a-z]*|tbars?", r"post|postsites?|postsyn[a-z]*|psds?"
 # The same, seen from the neuron; only in a column that is called so.
-_OUT, _IN = frozenset(("output", "outputs", "out", "outgoing")), frozenset(("input", "inputs", "in", "incoming"))
-_OTHERS = frozenset(
-    ("ctr", "cleft", "gap", "gapjunction", "gapjunctionwith", "abutting", "attachedto", "unknown", "none", "other")
-)
+_OUT, _IN = r"outputs?|out|outgoing", r"inputs?|in|incoming"
+_OTHERS = r"ctr|cleft|gap|gapjunction|gapjunctionwith|abutting|attachedto|unknown|none|other|"
 # Columns that say it by a name of their own, and those whose numbers may mean it.
 _NAMED = frozenset(
     (
@@ -51,8 +44,9 @@ class Sites:
     coded: bool = False
 
     def told(self) -> str:
-        """How many rows are what: '3,316 pre, 11,520 post'."""
-        return ", ".join(f"{rows:,} {value}" for value, rows in self.rows.items())
+        """How many rows are what: 'post in 11,520 rows, pre in 3,316'."""
+        first, *others = [f"{value} in {rows:,}" for value, rows in self.rows.items()]
+        return ", ".join([f"{first} rows", *others])
 
 
 def sites_of(table: pa.Table, positions: Collection[str]) -> Sites | None:
@@ -70,20 +64,20 @@ def sites_of(table: pa.Table, positions: Collection[str]) -> Sites | None:
 
 def _by_words(column: pa.ChunkedArray, name: str) -> Sites | None:
     stem = _letters(name)
-    if stem.removeprefix("is") in _PRE | _POST:
+    if re.fullmatch(rf"(is)?({_PRE}|{_POST})", stem):
         return _by_truth(column, name)
     if not _is_text(column.type):
         return None
     named = stem in _NAMED
-    pre, post = (_PRE | _OUT, _POST | _IN) if named else (_PRE, _POST)
+    pre, post = (f"{_PRE}|{_OUT}", f"{_POST}|{_IN}") if named else (_PRE, _POST)
     first = {_letters(value) for value in column.drop_null().slice(0, _LOOKED_AT).unique().to_pylist()}
-    if not first & (pre | post):
+    if not any(re.fullmatch(f"{pre}|{post}", word) for word in first):
         return None
     rows = _counted(column, name)
     # In a column of another name, the words have to be of this kind alone.
-    if not named and not {_letters(value) for value in rows} <= pre | post | _OTHERS:
+    if not named and not all(re.fullmatch(f"{pre}|{post}|{_OTHERS}", _letters(value)) for value in rows):
         return None
-    return Sites(name, rows, tuple(value for value in rows if _letters(value) in pre))
+    return Sites(name, rows, tuple(value for value in rows if re.fullmatch(pre, _letters(value))))
 
 
 def _by_truth(column: pa.ChunkedArray, name: str) -> Sites | None:
@@ -94,7 +88,7 @@ def _by_truth(column: pa.ChunkedArray, name: str) -> Sites | None:
     rows = _counted(column, name) if 0 < len(first) <= _MOST_CODES else {}
     if not rows or not {value.casefold() for value in rows} <= allowed:
         return None
-    wanted = _TRUE if stem.removeprefix("is") in _PRE else _FALSE
+    wanted = _TRUE if re.fullmatch(rf"(is)?({_PRE})", stem) else _FALSE
     return Sites(name, rows, tuple(value for value in rows if value.casefold() in wanted))
 
 

@@ -88,6 +88,8 @@ WORDS = {
     "a side": ("side", "pre", "post"),
     "a label": ("label", "presynaptic", "postsynaptic"),
     "sites": ("annotation", "presynaptic site", "postsynaptic site"),
+    "parts": ("structure", "presynaptic terminal", "postsynaptic terminal"),
+    "abbreviated": ("kind", "pre-syn.", "post-syn."),
     "truth": ("is_pre", "true", "false"),
     "truth by number": ("is_presynaptic", "1", "0"),
     "truth of the other": ("is_postsynaptic", "False", "True"),
@@ -105,8 +107,7 @@ def test_only_presynaptic_rows_are_proposed(tmp_path: Path, suffix: str, name: s
     table |= {"roi": ["EB", "FB"] * 20, "confidence": np.full(COUNT, 0.9)}
     found = inspected(tmp_path, table, suffix)
     told = " ".join(found.problems)
-    assert re.search(rf"{name} has .*27 ", told)
-    assert re.search(r"\b13 ", told)
+    assert re.search(rf"{name} has \S+( \w+)? in 27 rows, \S+( \w+)? in 13: only the presynaptic", told)
     rows = read_as_printed(found, tmp_path)
     wanted = sorted(str(number) for number in np.flatnonzero(which == pre))
     assert sorted(column(rows, "synapse_id")) == wanted
@@ -119,7 +120,9 @@ def test_only_presynaptic_rows_are_proposed(tmp_path: Path, suffix: str, name: s
 def test_codes_of_sites_are_asked_for(tmp_path: Path, suffix: str, name: str) -> None:
     codes = np.array([0] * 13 + [1] * 27)[RNG.permutation(COUNT)]
     found = inspected(tmp_path, {"connector_id": np.arange(COUNT), name: codes, **sites()}, suffix)
-    assert any(f"{name} has 27 1, 13 0" in problem and "write the value" in problem for problem in found.problems)
+    assert any(
+        f"{name} has 1 in 27 rows, 0 in 13" in problem and "write the value" in problem for problem in found.problems
+    )
     assert source_of(found)["only"] == {name: [FILL_IN]}
     with pytest.raises(BadInput, match=rf"mine\.yaml: sources 'points'\.only\.{name} still says FILL_IN: write in its"):
         pasted(found, tmp_path)
@@ -322,6 +325,7 @@ def test_nanometres_of_cave_that_say_so_are_read(tmp_path: Path) -> None:
 STATED: dict[str, tuple[dict[str, Any], str, list[int] | None]] = {
     "nm in the names": ({"x_nm": [5, 6], "y_nm": [7, 8], "z_nm": [9, 10]}, "nm", None),
     "nm in brackets": ({"x [nm]": [5, 6], "y [nm]": [7, 8], "z [nm]": [9, 10]}, "nm", None),
+    "nm without a blank": ({"xnm": [5, 6], "ynm": [7, 8], "znm": [9, 10]}, "nm", None),
     "nm before": ({"pre_nm_x": [5, 6], "pre_nm_y": [7, 8], "pre_nm_z": [9, 10]}, "nm", None),
     "nm of a list": ({"position_nm": [[5, 7, 9], [6, 8, 10]]}, "nm", None),
     "voxels in the names": ({"x_vox": [900_005, 6], "y_vox": [7, 8], "z_vox": [9, 10]}, "voxel", None),
@@ -389,6 +393,8 @@ UNCERTAIN = {
     "a small block": around((0, 0, 0), (250, 250, 250)),
     "large": around((200_000, 90_000, 140_000), (9_000, 9_000, 9_000)),
     "fractions": {axis: values + 0.25 for axis, values in around((400_000, 140_000, 210_000), (9, 9, 9)).items()},
+    "a thin stack of nm": {axis: values * 4 for axis, values in around((0, 0, 0), (5_000, 5_000, 50)).items()},
+    "numbers beside nm": {f"{axis}_8nm": values for axis, values in around((9, 9, 9), (900_000, 9_000, 9_000)).items()},
     "a thin stack": {axis: values + 0.25 for axis, values in around((10, 10, 1), (900, 900, 14)).items()},
 }
 
@@ -405,7 +411,8 @@ def test_what_is_not_certain_is_asked_where_it_is_written(tmp_path: Path, positi
     assert len(str(told.value).splitlines()) == 1
     filled = {"units": "nm"} if asked == ["units"] else {"voxel_size_nm": "[8, 8, 8]"}
     rows = read_as_printed(found, tmp_path, filled)
-    wanted = positions["x"] if asked == ["units"] else (positions["x"] + 0.5) * 8
+    along_x = next(values for name, values in positions.items() if name.startswith("x"))
+    wanted = along_x if asked == ["units"] else (along_x + 0.5) * 8
     assert column(rows, "x_nm") == wanted.tolist()
     names = list(fields)
     assert names.index("units") == names.index("volume") + 1
@@ -423,6 +430,21 @@ def test_sections_of_40_nm_in_a_small_block_are_nm(tmp_path: Path) -> None:
     positions = around((0, 0, 0), (9_000, 9_000, 50))
     found = inspected(tmp_path, positions | {"z": positions["z"] * 40})
     assert source_of(found)["units"] == "nm"
+
+
+def test_a_table_of_somas_is_told(tmp_path: Path) -> None:
+    for name, position in (("pt_root_id", "pt_position"), ("root_id", "position"), ("bodyId", "somaLocation")):
+        found = inspected(tmp_path, {name: np.arange(COUNT) + 1, position: lists(CAVE["FlyWire"])})
+        assert any(one.startswith(f"each row has a neuron of its own ({name})") for one in found.problems)
+    found = inspected(tmp_path, {"root_id": np.arange(COUNT) // 2 + 1, "position": lists(CAVE["FlyWire"])})
+    assert not any("a neuron of its own" in one for one in found.problems)
+
+
+def test_the_corners_of_a_box_are_no_position(tmp_path: Path) -> None:
+    box = {"bb_start_position": lists(CAVE["FlyWire"]), "bbox_end": lists(CAVE["FlyWire"])}
+    assert inspected(tmp_path, box).source == ""
+    found = inspected(tmp_path, {**box, "a_long_name_of_the_position": lists(CAVE["FlyWire"])})
+    assert source_of(found)["columns"]["position"] == "a_long_name_of_the_position"
 
 
 def test_a_list_of_three_sizes_is_no_position(tmp_path: Path) -> None:
