@@ -49,7 +49,7 @@ _STEPS = {
     **dict.fromkeys((".arrows", ".ipc"), f"if it is an Arrow stream, {_STREAM}"),
     **dict.fromkeys((".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".rar"), _UNPACK),
     **dict.fromkeys((".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"), _PICTURE),
-    **dict.fromkeys((".h5", ".hdf5", ".hdf"), f"a volume is written in volumes (kind: hdf5); of a table, {_AS_TABLE}"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), f"{_AS_TABLE}; a volume is written in volumes (kind: hdf5)"),
     ".manifest": "it lists the files of a source: name one of them",
     **dict.fromkeys((".mat", ".npy", ".npz", ".pkl", ".pickle", ".rds", ".orc", ".avro"), _AS_TABLE),
 }

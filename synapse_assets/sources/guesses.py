@@ -1,7 +1,7 @@
 """What the columns of a table seem to hold, from their names and their numbers. Guesses, each with its reason."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,7 +148,8 @@ def connection_columns(names: Sequence[str]) -> list[str]:
     """The two columns of a pair of neurons and those that count their synapses; none where the names say no such pair."""
     uses = columns_by_name(names)
     pair = [uses.get("neuron_id", ""), uses.get("partner_id", "")]
-    if not all(pair) or side_and_stem(pair[0])[0] != "pre":
+    named = side_and_stem(pair[0])[0] == "pre" or side_and_stem(pair[1])[1] in _WITHOUT_SIDE["partner_id"]
+    if not all(pair) or not named:
         by_words = {tuple(_words(name)): name for name in names}
         pairs = (
             [name, by_words[other]]
@@ -207,11 +208,21 @@ def _holds_positions(values: pa.ChunkedArray) -> bool:
     )
 
 
-def stated_scale(columns: Sequence[str], table: pa.Table) -> Scale | None:
-    """What the names of the columns of positions, or columns beside them, say of units and voxel size; None: nothing.
+def stated_scale(columns: Sequence[str], table: pa.Table, attributes: Mapping[str, Any]) -> Scale | None:
+    """What the names of the columns of positions, columns beside them, or the attributes of the table say of units and voxel
+    size; None: nothing.
 
-    The units are 'um' for micrometres, which no source has.
+    The units are 'um' for micrometres, which no source has. CAVE's resolution of 1 nm says nothing: some of its tables have voxels
+    and that resolution.
     """
+    scale = _stated(columns, table, attributes)
+    return None if scale and is_of_cave(columns) and (scale.units, scale.voxel_size_nm) == ("nm", (1, 1, 1)) else scale
+
+
+def _stated(columns: Sequence[str], table: pa.Table, attributes: Mapping[str, Any]) -> Scale | None:
+    resolution = attributes.get("dataframe_resolution")
+    if isinstance(resolution, list) and len(resolution) == 3:
+        return _of_voxels(resolution, "the file's dataframe_resolution")
     words = {word for name in columns for word in _words(name)}
     # x_4nm may count voxels of 4 nm.
     named = sorted({_UNITS[word] for word in words if word in _UNITS and not any(map(str.isdigit, words))})
@@ -225,12 +236,12 @@ def stated_scale(columns: Sequence[str], table: pa.Table) -> Scale | None:
     for size in [one for one in _triples(table.column_names) if _is_size(one[0])]:
         values = [table.column(name).unique().to_pylist() for name in size]
         if is_voxel_size(size[0]) and all(len(found) == 1 for found in values):
-            return _of_voxels([found[0] for found in values], size[0])
+            return _of_voxels([found[0] for found in values], f"column {size[0]}")
     for name in table.column_names:
         if is_voxel_size(name) and _holds_positions(table.column(name)):
             rows = {str(value) for value in table.column(name).to_pylist()}
             if len(rows) == 1:
-                return _of_voxels(re.findall(r"[0-9.]+", rows.pop()), name)
+                return _of_voxels(re.findall(r"[0-9.]+", rows.pop()), f"column {name}")
     return None
 
 
@@ -240,7 +251,7 @@ def is_voxel_size(name: str) -> bool:
     return "resolution" in words or ("voxel" in words and "size" in words)
 
 
-def _of_voxels(size: Sequence[Any], name: str) -> Scale | None:
+def _of_voxels(size: Sequence[Any], where: str) -> Scale | None:
     try:
         x, y, z = (float(one) for one in size)
     except (TypeError, ValueError):
@@ -248,8 +259,8 @@ def _of_voxels(size: Sequence[Any], name: str) -> Scale | None:
     if not min(x, y, z) > 0:
         return None
     if x == y == z == 1:
-        return Scale("nm", "xyz", f"column {name} says voxels of 1 nm", True)
-    return Scale("voxel", "xyz", f"column {name} says voxels of {x:g} x {y:g} x {z:g} nm", True, (x, y, z))
+        return Scale("nm", "xyz", f"{where} says voxels of 1 nm", True, (x, y, z))
+    return Scale("voxel", "xyz", f"{where} says voxels of {x:g} x {y:g} x {z:g} nm", True, (x, y, z))
 
 
 def is_of_cave(columns: Sequence[str]) -> bool:

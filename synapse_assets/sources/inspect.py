@@ -27,6 +27,7 @@ from synapse_assets.sources.guesses import (
     is_of_neuprint,
     position_columns,
     scale_of,
+    side_and_stem,
     stated_scale,
 )
 from synapse_assets.sources.inspect_workbooks import missing_columns, workbook_dataset
@@ -100,6 +101,7 @@ _PERHAPS_NO_REGION = frozenset(
 )
 # Large ids that are needed to tell that they were rounded.
 _FEWEST_ROUNDED = 4
+_SHOWN = 4
 # Rows that may each be of another neuron by chance.
 _FEWEST_NEURONS = 20
 # What a format may ask of its user, because the file does not say it.
@@ -239,7 +241,7 @@ class _Look:
         if not source and of_what is None and not sample.keyed and (neurons or not place):
             self.problems.append(
                 "no positions (x, y and z, or one column of three numbers) and no ids of neurons in a column of a usual name: if it is "
-                "a table of synapses or neurons, name its columns in the dataset's YAML, columns: {...}"
+                "a table of synapses or neurons, name its columns in the dataset's YAML"
             )
         written = self._yaml(source, format_, "neurons" if neurons else "sources") if source else ""
         return self._found(format_, why, coordinates, counts, written)
@@ -332,7 +334,7 @@ class _Look:
                 f"without images (chain: morphology) also has {', '.join(missing_columns(self.sample.table.column_names))}"
             )
         pair = connection_columns(self.sample.table.column_names) if format_ is None and not place else []
-        if not pair or self.sample.keyed or not self._hold_ids(pair[:2]):
+        if not pair or self.sample.keyed or not (side_and_stem(pair[1])[0] == "post" or self._hold_ids(pair[:2])):
             return None
         counted = f", with {' and '.join(pair[2:])}" if pair[2:] else ""
         return (
@@ -408,7 +410,7 @@ class _Look:
         if len(columns) == 3 and order == "zyx":
             self.problems.append(f"{columns[0]} looks like z, and {columns[2]} like x: {by_numbers.reason}")
             order = "xyz"
-        stated = stated_scale(columns, self.sample.table)
+        stated = stated_scale(columns, self.sample.table, self.sample.attributes)
         if stated is not None and by_numbers.certain and stated.units != by_numbers.units:
             self.problems.append(
                 f"{stated.reason}: {stated.units}; but these look like {by_numbers.units}: {by_numbers.reason}"
@@ -449,6 +451,9 @@ class _Look:
                 )
             if "neuron_id" in there:
                 shown["neurons"] = self._neurons(there["neuron_id"])
+            if "partner_id" in there:
+                without = self._no_neuron(there["partner_id"])
+                self._note(sum(without.values()), f"have no partner in {there['partner_id']}: {_counted(without)}")
         except BadInput as error:
             self.problems.append(str(error))
         for use, label in (("brain_region", "regions"), ("target", "classes"), ("known_classes", "classes")):
@@ -458,7 +463,7 @@ class _Look:
 
     def _neurons(self, name: str) -> str:
         ids = identifiers(*self._values(name))
-        self._note(ids.null_count, f"have no neuron in {name}: {self._no_neuron(name)}")
+        self._note(ids.null_count, f"have no neuron in {name}: {_counted(self._no_neuron(name))}")
         largest = pc.max(ids).as_py() or 0
         shown = f"{pc.count_distinct(ids).as_py():,} in {name}{self._of_sample and f'{self._of_sample} rows'}"
         if largest >= EXACT_IN_FLOAT64:
@@ -475,13 +480,12 @@ class _Look:
                 "soma, it holds no synapses; it is written in neurons"
             )
 
-    def _no_neuron(self, name: str) -> str:
-        """What stands there in place of ids, and how often: '3 empty, 1 with -2'."""
+    def _no_neuron(self, name: str) -> dict[str, int]:
+        """Rows by what stands there in place of an id: 'empty', 'with -2'."""
         held = whole_numbers(*self._values(name))
         counts = pc.value_counts(held.filter(pc.fill_null(pc.less(held, 1), False))).to_pylist()
-        shown = [f"{held.null_count:,} empty"] if held.null_count else []
-        shown += [f"{one['counts']:,} with {one['values']}" for one in sorted(counts, key=lambda one: -one["counts"])]
-        return ", ".join(shown[:4]) + ", ..." * (len(shown) > 4)
+        found = {f"with {one['values']}": one["counts"] for one in sorted(counts, key=lambda one: -one["counts"])}
+        return {"empty": held.null_count, **found} if held.null_count else found
 
     def _note_rounded(self, ids: Sequence[int], name: str) -> None:
         """A problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: chance gives that to one
@@ -514,12 +518,13 @@ class _Look:
         if regions and top:
             unknown = [one for one in top if neuropil(one) is None]
             known = f" ({len(top) - len(unknown)} known neuropils)"
-            for one in [one for one in top if _perhaps_no_region(one)]:
-                unknown = [other for other in unknown if other != one]
-                self._note(
-                    counts[one],
-                    f"say {one} in {name}: if that is no region, write in the dataset's YAML, for instance region_names: "
-                    f"{as_yaml({plain_text(one): 'UNASSIGNED'})}",
+            perhaps = [one for one in top if _perhaps_no_region(one)]
+            unknown = [one for one in unknown if one not in perhaps]
+            if perhaps:
+                said = ", ".join(f"{one} in {counts[one]:,} rows{self._of_sample}" for one in perhaps)
+                advice = as_yaml({plain_text(one): "UNASSIGNED" for one in perhaps})
+                self.problems.append(
+                    f"{name} has {said}: if that is no region, write in the dataset's YAML, for instance region_names: {advice}"
                 )
             if unknown:
                 self.problems.append(
@@ -586,7 +591,7 @@ class _Look:
     def _units(self, found: Coordinates) -> dict[str, Any]:
         """units and voxel_size_nm of a source, as the file says them, or to be filled in."""
         of_cave = is_of_cave(found.columns)
-        if found.voxel_size_nm is not None:
+        if found.voxel_size_nm is not None and found.units == "voxel":
             return {"units": "voxel", "voxel_size_nm": [int(nm) if nm == int(nm) else nm for nm in found.voxel_size_nm]}
         if found.certain and (found.units == "nm" or not of_cave):
             if found.units == "voxel":
@@ -651,6 +656,12 @@ class _Look:
 
     def _to_fill_in(self) -> dict[str, list[str]] | None:
         return self.only if [FILL_IN] in self.only.values() else None
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    """Rows by what they hold: '3 empty, 1 with -2'."""
+    shown = [f"{count:,} {what}" for what, count in rows.items()]
+    return ", ".join(shown[:_SHOWN]) + ", ..." * (len(shown) > _SHOWN)
 
 
 def _offset(neuron_column: str) -> dict[str, int]:

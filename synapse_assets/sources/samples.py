@@ -1,8 +1,9 @@
 """The first rows of any file with a table in it, and how many there are, without reading all of it."""
 
 import gzip
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import ijson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
@@ -41,7 +43,8 @@ class Sample:
 
     rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
     columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
-    are left out that cannot be read. part: the table of a database, or the sheet of a workbook.
+    are left out that cannot be read. part: the table of a database, or the sheet of a workbook. attributes: what pandas wrote of the
+    table, as caveclient's resolution.
     """
 
     file: Path
@@ -55,6 +58,7 @@ class Sample:
     tables: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     part: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -95,7 +99,17 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
     elif kind in ("CSV", "TSV", "JSON"):
         count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
     named = None if header is None else tuple(header)
-    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table)
+    attributes = _attributes(file) if kind == "Parquet" else {}
+    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table, attributes)
+
+
+def _attributes(file: Path) -> dict[str, Any]:
+    """What pandas wrote of the table as a whole into a Parquet file (DataFrame.attrs)."""
+    try:
+        found = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:

@@ -315,6 +315,27 @@ def test_voxels_of_cave_are_never_taken_for_nm(
         assert column(rows, f"{axis}_nm") == ((positions[axis] + 0.5) * size).tolist()
 
 
+@pytest.mark.parametrize(
+    ("resolution", "units", "size"),
+    [
+        ([4, 4, 40], "voxel", [4, 4, 40]),
+        ([4.0, 4.0, 45.0], "voxel", [4, 4, 45]),
+        ([1, 1, 1], FILL_IN, None),
+        ("mixed_resolutions", FILL_IN, None),
+        (None, FILL_IN, None),
+        ([0, 4, 40], FILL_IN, None),
+    ],
+)
+def test_the_resolution_that_caveclient_gives_is_taken(
+    tmp_path: Path, resolution: Any, units: str, size: list[int] | None
+) -> None:
+    table = pd.DataFrame({"id": range(COUNT), "pre_pt_position": lists(CAVE["MICrONS"])})
+    table.attrs = {"table_name": "synapses", "dataframe_resolution": resolution}
+    table.to_parquet(tmp_path / "cave.parquet")
+    fields = source_of(inspect_file(str(tmp_path / "cave.parquet")))
+    assert (fields["units"], fields.get("voxel_size_nm")) == (units, size)
+
+
 def test_nanometres_of_cave_that_say_so_are_read(tmp_path: Path) -> None:
     nm = {axis: values * size for (axis, values), size in zip(CAVE["MICrONS"].items(), (4, 4, 40), strict=True)}
     found = inspected(tmp_path, {"id": np.arange(COUNT), "pre_pt_position": lists(nm)})
@@ -467,6 +488,8 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "upstream": {"upstream_id": IDS, "downstream_id": IDS, "synapses": [5] * COUNT},
     "CATMAID": {"pre_skid": IDS, "post_skid": IDS, "n_syn": [5] * COUNT},
     "without a number": {"presynaptic_id": IDS, "postsynaptic_id": IDS},
+    "names of cells": {"pre": ["KC"] * COUNT, "post": ["MBON"] * COUNT, "weight": [5] * COUNT},
+    "partners": {"neuron": IDS, "partner": IDS, "syn_count": [5] * COUNT},
     "with a link": {"id": np.arange(COUNT), "pre_root_id": IDS, "post_root_id": IDS},
 }
 
@@ -544,7 +567,7 @@ def test_what_stands_for_nothing_is_no_region(tmp_path: Path, suffix: str, word:
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
 def test_what_may_be_no_region_is_told_with_what_to_write(tmp_path: Path, suffix: str, word: str) -> None:
     found = inspected(tmp_path, {**sites(), "roi": ["EB", word] * 20}, suffix)
-    told = next(one for one in found.problems if one.startswith(f"20 rows say {word} in roi"))
+    told = next(one for one in found.problems if one.startswith(f"roi has {word} in 20 rows: if that is no region"))
     assert not any(f"no known neuropils: {word}" in one for one in found.problems)
     path = tmp_path / "advised.yaml"
     path.write_text(HEAD + found.source + told[told.index("region_names:") :] + "\n" + REST)
@@ -574,6 +597,21 @@ def test_rows_without_a_neuron_are_counted_by_what_they_hold(
 ) -> None:
     found = inspected(tmp_path, {**sites(3), "body": pa.array(ids, pa.int64())}, suffix)
     assert any(problem.startswith(told) for problem in found.problems), found.problems
+
+
+def test_several_words_for_no_region_are_one_advice(tmp_path: Path) -> None:
+    found = inspected(tmp_path, {**sites(), "roi": ["EB", "unknown", "NotPrimary", "None"] * 10})
+    told = [one for one in found.problems if "region_names" in one]
+    assert len(told) == 1
+    assert "NotPrimary in 10 rows, unknown in 10 rows" in told[0]
+    assert yaml.safe_load(told[0].rpartition("region_names: ")[2]) == dict.fromkeys(
+        ("NotPrimary", "unknown"), "UNASSIGNED"
+    )
+
+
+def test_rows_without_a_partner_are_told(tmp_path: Path) -> None:
+    found = inspected(tmp_path, {**sites(3), "pre_id": [1, 2, 3], "post_id": [5, -1, None]})
+    assert "2 rows have no partner in post_id: 1 empty, 1 with -1" in found.problems
 
 
 def test_coordinates_below_0_are_told(tmp_path: Path) -> None:
@@ -704,7 +742,7 @@ def test_what_is_no_table_is_named_with_the_step_to_take(tmp_path: Path) -> None
     told = {
         "00.tif": "sections of a volume: write their folder in volumes",
         "00.png": "sections of a volume: write their folder in volumes",
-        "em.h5": "A volume is written in volumes",
+        "em.h5": "a volume is written in volumes",
         "all.manifest": "name one of them",
         "README.md": "a table is a file that ends in one of",
         "LICENSE": "a table is a file that ends in one of",
