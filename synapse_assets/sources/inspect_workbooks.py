@@ -42,6 +42,10 @@ def workbook_dataset(sample: Sample, name: str) -> tuple[str, dict[str, str], li
         "types": f"{len(kinds)} in {kind}: {_some(kinds)}",
     }
     problems = []
+    if not all(one[:1].isalpha() for one in neurons):
+        problems.append(
+            f"ids in {neuron} do not begin with letters, which tell the type of a neuron: write the types in neuron_types"
+        )
     try:
         tried = {"name": "tried", "title": "", "description": "", "chain": "morphology", "workbooks": [workbook]}
         dataset = MorphologyDataset.model_validate({**tried, **rest})

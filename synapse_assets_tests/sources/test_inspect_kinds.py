@@ -638,6 +638,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "neuron_synapse_raw_data.xlsx"
 
 
+@pytest.fixture(scope="module")
+def book(study: Path) -> pd.DataFrame:
+    """Some rows of the workbook."""
+    return pd.read_excel(study).iloc[::20]
+
+
 def test_a_workbook_gets_a_dataset_of_the_chain_without_images(study: Path, tmp_path: Path) -> None:
     found = inspect_file(str(study))
     assert (found.kind, found.rows, found.problems) == ("Excel", 764, ())
@@ -662,8 +668,8 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
-def test_workbooks_as_labs_write_them(study: Path, tmp_path: Path, change: Any, suffix: str) -> None:
-    book = change(pd.read_excel(study).iloc[::20])
+def test_workbooks_as_labs_write_them(book: pd.DataFrame, tmp_path: Path, change: Any, suffix: str) -> None:
+    book = change(book)
     path = tmp_path / f"book{suffix}"
     if suffix == ".csv":
         book.to_csv(path, index=False)
@@ -674,8 +680,7 @@ def test_workbooks_as_labs_write_them(study: Path, tmp_path: Path, change: Any, 
     assert of_morphology(found, tmp_path).num_rows == found.rows == len(book)
 
 
-def test_the_sheet_of_a_workbook_is_found_and_named(study: Path, tmp_path: Path) -> None:
-    book = pd.read_excel(study).iloc[::20]
+def test_the_sheet_of_a_workbook_is_found_and_named(book: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "several.xlsx"
     with pd.ExcelWriter(path) as writer:
         pd.DataFrame({"a": [1, 2], "b": [3, 4]}).to_excel(writer, sheet_name="notes", index=False)
@@ -698,8 +703,15 @@ def test_a_workbook_of_points_is_named_with_the_step_to_take(tmp_path: Path) -> 
     assert any("save the sheet as 'CSV UTF-8', and inspect that" in one and "SynArea" in one for one in found.problems)
 
 
-def test_a_workbook_that_is_refused_says_why(study: Path, tmp_path: Path) -> None:
-    book = pd.read_excel(study).iloc[::20]
+def test_neurons_whose_ids_do_not_tell_their_type_are_told(book: pd.DataFrame, tmp_path: Path) -> None:
+    book.assign(NeuronId=range(len(book))).to_excel(tmp_path / "book.xlsx", index=False)
+    found = inspect_file(str(tmp_path / "book.xlsx"))
+    assert any("NeuronId do not begin with letters" in one for one in found.problems)
+    assert of_morphology(found, tmp_path).num_rows == len(book)
+
+
+def test_a_workbook_that_is_refused_says_why(book: pd.DataFrame, tmp_path: Path) -> None:
+    book = book.copy()
     book.loc[book.index[3], "SynArea"] = -1
     path = tmp_path / "book.xlsx"
     book.to_excel(path, index=False)
