@@ -213,11 +213,11 @@ def promote(
 
 @app.command()
 def inspect(
-    file: Annotated[str, typer.Argument(help="CSV, TSV, Parquet, Feather, JSON or SQLite.")],
+    file: Annotated[str, typer.Argument(help="CSV, TSV, Parquet, Feather, JSON, SQLite or an Excel workbook.")],
     header: Annotated[
         str | None, typer.Option(help="Names of the columns, with commas, for text without them.")
     ] = None,
-    table: Annotated[str | None, typer.Option(help="Table of an SQLite file.")] = None,
+    table: Annotated[str | None, typer.Option(help="Table of an SQLite file, or sheet of a workbook.")] = None,
 ) -> None:
     """What a table is: its format, columns, units, regions and problems, and the lines to paste into a dataset."""
     from rich.table import Table
@@ -255,7 +255,8 @@ def inspect(
         rest = ", ".join(column.name for column in found.columns[len(shown) :])
         console.print(f"and {len(found.columns) - len(shown)} more: {rest}", markup=False, soft_wrap=True)
     if found.source:
-        console.print("[bold]for a dataset's YAML[/bold] (volume: the name of yours)")
+        where = "below its name, title and description" if found.format == "morphology" else "volume: the name of yours"
+        console.print(f"[bold]for a dataset's YAML[/bold] ({where})")
         console.print(found.source, markup=False, soft_wrap=True, end="")
 
 

@@ -354,7 +354,7 @@ def test_what_is_printed_as_yaml_is_read_as_it_was(text: str) -> None:
 @pytest.mark.parametrize("text", [*WRITTEN, "a: b", "null", "~", "- a", "#a", "{a}", "a b", "Ünit", "*a"])
 def test_the_source_that_inspect_prints_reads_columns_of_any_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / f"{text.replace(':', '_')}.tsv"
-    path.write_text(f"id\tx\ty\tz\tneuropil\n1\t1\t2\t3\t{text}\n2\t1\t2\t4\t\n")
+    path.write_text(f"id\tx\ty\tz\tneuropil\n1\t10\t20\t3\t{text}\n2\t10\t20\t4\t\n")
     dataset = loaded(
         tmp_path,
         DATASET[: DATASET.index("sources:")] + inspect_file(str(path)).source + DATASET[DATASET.index("grouping") :],
@@ -366,7 +366,7 @@ def test_the_source_that_inspect_prints_reads_columns_of_any_name(tmp_path: Path
 def test_what_inspect_prints_of_two_files_is_not_lost_when_pasted(tmp_path: Path) -> None:
     printed = ""
     for name in ("a", "b"):
-        (tmp_path / f"{name}.csv").write_text("id,x,y,z\n1,1,2,3\n")
+        (tmp_path / f"{name}.csv").write_text("id,x,y,z\n1,10,20,3\n")
         printed += inspect_file(str(tmp_path / f"{name}.csv")).source
     text = DATASET[: DATASET.index("sources:")] + printed + DATASET[DATASET.index("grouping") :]
     with pytest.raises(BadInput, match=r"'sources' is given twice.*put the entries of both into one list"):

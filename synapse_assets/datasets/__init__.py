@@ -38,7 +38,7 @@ from synapse_assets.datasets.sources import (
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location, filled_in
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
-from synapse_assets.datasets.yaml_text import parse_yaml
+from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
 from synapse_assets.schema import BadInput
 
 __all__ = [
@@ -256,6 +256,12 @@ def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDa
         raise BadInput(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
+    unfilled = list(dict.fromkeys(left_to_fill_in(content)))
+    if unfilled:
+        raise BadInput(
+            f"{path}: {' and '.join(unfilled)} still {'says' if len(unfilled) == 1 else 'say'} {FILL_IN}: write in its place "
+            "what the comment beside it asks for"
+        )
     try:
         for field in ("sources", "neurons"):
             if isinstance(content.get(field), list):

@@ -4,6 +4,8 @@ A source names its format. `points` and `neurons` are the generic readers, for w
 files in `formats/` are ready-made mappings of tables that labs hold (`format: flywire_v783`), filled in before validation.
 """
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -188,6 +190,11 @@ def read_format(name: str) -> dict[str, Any]:
         raise BadInput(
             f"no format '{name}': one of {format_names()}, or points, neurons, synister_v3, synister_v4, cave"
         )
+    return deepcopy(_read(path))
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
 

@@ -5,12 +5,15 @@ and no truth value, 1:20 is no number of seconds, 010 is no octal number; a fiel
 it from the text.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from synapse_assets.schema import BadInput
 
+# Stands in printed YAML where only a person knows what to write.
+FILL_IN = "FILL_IN"
 _LARGEST = 1 << 20
 _MOST_VALUES = 100_000
 _TEXT, _NULL, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "merge"))
@@ -71,6 +74,19 @@ def as_yaml(value: Any) -> str:
         value, Dumper=_OneLine, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True
     )
     return line.removesuffix("...\n").strip()
+
+
+def left_to_fill_in(value: Any, where: str = "") -> Iterator[str]:
+    """The fields that still hold `FILL_IN`, as paths; an entry of a list goes by its name, if it has one."""
+    if value == FILL_IN:
+        yield where
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from left_to_fill_in(inner, f"{where}.{key}".lstrip("."))
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            name = inner.get("name", number) if isinstance(inner, dict) else None
+            yield from left_to_fill_in(inner, where if name is None else f"{where} '{name}'")
 
 
 def _keys_as_text(document: yaml.Node) -> None:

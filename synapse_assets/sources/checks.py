@@ -1,6 +1,7 @@
 """What every reader checks and names alike: is the file there and real data, are coordinates numbers."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.schema import SYNAPSE_TABLE, BadInput
+from synapse_assets.sources.web import is_address, shown_address
 
 
 class NoRows(BadInput):
@@ -20,8 +22,12 @@ _LFS_POINTER = b"version https://git-lfs"
 def existing_file(path: str) -> Path:
     """`path` as a local file with content. Raises BadInput if it is absent, empty, unreadable, or a git-LFS pointer."""
     file = Path(path.removeprefix("file://")).expanduser()
+    if re.match(r"[a-z][a-z0-9+.-]*://", path, re.IGNORECASE) and not path.startswith("file://"):
+        raise BadInput(_of_address(path))
     if os.path.isdir(file):
-        raise BadInput(f"{path} is a folder: name the file in it (a folder of sections is a volume, kind: images)")
+        raise BadInput(f"{path} is a folder: name the file in it ({_of_folder(file)})")
+    if not os.path.isfile(file) and any(mark in path for mark in "*?["):
+        raise BadInput(f"{path} names several files, or none: name one of them")
     if not os.path.isfile(file):
         raise BadInput(f"there is no file {path}: check the path")
     try:
@@ -34,6 +40,30 @@ def existing_file(path: str) -> Path:
     if start == _LFS_POINTER:
         raise BadInput(f"{path} is a git-LFS pointer, not the data: run 'git lfs pull' where it came from")
     return file
+
+
+def _of_address(path: str) -> str:
+    """What to do with an address where a file is wanted."""
+    if is_address(path):
+        return (
+            f"{shown_address(path)} is an address, and a file on this machine is wanted: download it and name the copy; the path of "
+            "a source in a dataset's YAML may be the address itself"
+        )
+    return (
+        f"{re.sub(r'[?#].*', '?...', path)} is an address that tables are not read from: download the file and name the copy; the "
+        "address of a volume is written in volumes, as its url"
+    )
+
+
+def _of_folder(folder: Path) -> str:
+    names = set(os.listdir(folder)) if os.access(folder, os.R_OK | os.X_OK) else set()
+    of_kind = {
+        "zarr": {".zarray", ".zgroup", ".zattrs", "zarr.json"},
+        "n5": {"attributes.json"},
+        "precomputed": {"info"},
+    }
+    kind = next((kind for kind, marks in of_kind.items() if marks & names), None)
+    return "a folder of sections is a volume, kind: images" if kind is None else f"this one is a volume, kind: {kind}"
 
 
 def checked_synapses(

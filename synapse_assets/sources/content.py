@@ -14,6 +14,7 @@ _OLD_FEATHER = "write it anew: pyarrow.feather.write_feather(pyarrow.feather.rea
 _STREAM = (
     "write it as a file: pyarrow.feather.write_feather(pyarrow.ipc.open_stream(old).read_all(), new), or as Parquet"
 )
+_PICTURE = "pictures are sections of a volume: write their folder in volumes (kind: images)"
 _SHEET = "save the sheet that holds the table as 'CSV UTF-8'"
 JSON_LINES = "put the objects into one list: [{...}, {...}] (pandas: to_json with orient='records' and without lines)"
 # First bytes, what the file is, and the kind of table that it is read as, or the step to take.
@@ -47,7 +48,10 @@ _STEPS = {
     **dict.fromkeys((".jsonl", ".ndjson"), f"these are lines of JSON: {JSON_LINES}"),
     **dict.fromkeys((".arrows", ".ipc"), f"if it is an Arrow stream, {_STREAM}"),
     **dict.fromkeys((".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".rar"), _UNPACK),
-    **dict.fromkeys((".h5", ".hdf5", ".mat", ".npy", ".npz", ".pkl", ".pickle", ".rds", ".orc", ".avro"), _AS_TABLE),
+    **dict.fromkeys((".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"), _PICTURE),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), f"{_AS_TABLE}; a volume is written in volumes (kind: hdf5)"),
+    ".manifest": "it lists the files of a source: name one of them",
+    **dict.fromkeys((".mat", ".npy", ".npz", ".pkl", ".pickle", ".rds", ".orc", ".avro"), _AS_TABLE),
 }
 
 

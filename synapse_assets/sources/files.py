@@ -28,7 +28,7 @@ from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
 from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
-from synapse_assets.sources.values import Place, numbers
+from synapse_assets.sources.values import NO_VALUE, Place, numbers
 
 BATCH_ROWS = 65_536
 # Larger batches of JSON are slower: Python's collector then walks over all of their objects.
@@ -428,7 +428,9 @@ class _Delimited(TableFile):
                         block_size=_BLOCK_BYTES, column_names=list(map(str, range(len(self.own_names))))
                     ),
                     parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
-                    convert_options=pyarrow.csv.ConvertOptions(include_columns=places, column_types=types),
+                    convert_options=pyarrow.csv.ConvertOptions(
+                        include_columns=places, column_types=types, null_values=sorted(NO_VALUE)
+                    ),
                 )
             except pa.ArrowInvalid as error:
                 if "Empty CSV file" in str(error):

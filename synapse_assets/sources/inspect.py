@@ -17,13 +17,26 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets.sources import NeuronTable, PointsSource, fill_in_format, format_names, read_format
 from synapse_assets.datasets.volumes import VolumeSpec
-from synapse_assets.datasets.yaml_text import as_yaml
+from synapse_assets.datasets.yaml_text import FILL_IN, as_yaml
 from synapse_assets.schema import BadInput
-from synapse_assets.sources.guesses import columns_by_name, position_columns, scale_of
+from synapse_assets.sources.guesses import (
+    columns_by_name,
+    common_part,
+    connection_columns,
+    is_of_cave,
+    is_of_neuprint,
+    position_columns,
+    scale_of,
+    side_and_stem,
+    stated_scale,
+)
+from synapse_assets.sources.inspect_workbooks import missing_columns, workbook_dataset
+from synapse_assets.sources.neurons import from_batches
 from synapse_assets.sources.neuropils import neuropil
 from synapse_assets.sources.points import Conversion
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.samples import Sample, take_sample
+from synapse_assets.sources.sites import sites_of
 from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import ClassNames
 from synapse_assets.sources.values import (
@@ -32,10 +45,14 @@ from synapse_assets.sources.values import (
     Place,
     figures,
     identifiers,
+    is_one_of,
     numbers,
+    plain_text,
     positions,
     text,
+    whole_numbers,
 )
+from synapse_assets.sources.workbooks import is_excel
 
 # Formats of Synister by what the objects of their JSON files have; the others are known by `recognise` in their YAML.
 _SYNISTER = {
@@ -50,8 +67,43 @@ _OF_NEURONS = {
     "cell_type": "cell_type",
     "side": "side",
 }
+# What tables write where a synapse lies in no region, and what may be the name of one; letters in lower case.
+_PERHAPS_NO_REGION = frozenset(
+    (
+        *(
+            "none",
+            "null",
+            "nan",
+            "na",
+            "nil",
+            "unknown",
+            "unspecified",
+            "undefined",
+            "unassigned",
+            "unasgd",
+            "unclassified",
+        ),
+        *(
+            "notprimary",
+            "not primary",
+            "no roi",
+            "no region",
+            "outside",
+            "background",
+            "other",
+            "-",
+            "?",
+            ".",
+            "0",
+            "-1",
+        ),
+    )
+)
 # Large ids that are needed to tell that they were rounded.
 _FEWEST_ROUNDED = 4
+_SHOWN = 4
+# Rows that may each be of another neuron by chance.
+_FEWEST_NEURONS = 20
 # What a format may ask of its user, because the file does not say it.
 _ASKED = {
     "brain_region": "# brain_region: the region of the whole file",
@@ -72,7 +124,10 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Where the positions are: their columns, smallest and largest in file order, and what they seem to count, with the reason."""
+    """Where the positions are: their columns, smallest and largest in file order, and what they seem to count, with the reason.
+
+    certain: whether the numbers or the file say so; otherwise a person has to. voxel_size_nm: where the file says it.
+    """
 
     columns: tuple[str, ...]
     lowest: tuple[float, ...]
@@ -80,14 +135,17 @@ class Coordinates:
     units: str
     axis_order: str
     reason: str
+    certain: bool = True
+    voxel_size_nm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Inspection:
     """What was found.
 
-    rows is None where nothing tells it. counts: neurons, regions and classes, in words. source: YAML to paste into a dataset;
-    empty where the file has neither positions nor neurons.
+    rows is None where nothing tells it. counts: neurons, regions and classes, in words. left_out: rows that are not read, by the
+    reason. source: YAML to paste into a dataset, with FILL_IN where only a person knows what to write; empty where the file is no
+    table of synapses or neurons, and a problem says why.
     """
 
     path: str
@@ -102,6 +160,7 @@ class Inspection:
     why: str
     coordinates: Coordinates | None
     counts: Mapping[str, str]
+    left_out: Mapping[str, int]
     problems: tuple[str, ...]
     source: str
 
@@ -118,43 +177,79 @@ class Inspection:
             ranges = zip(names, found.lowest, found.highest, strict=True)
             shown.append(("positions", "   ".join(f"{name} {low:,.7g} to {high:,.7g}" for name, low, high in ranges)))
             order = "" if len(found.columns) == 3 else f" in {found.axis_order}, column {found.columns[0]}"
-            shown.append(("units", f"{found.units}{order}: {found.reason}"))
-        return [*shown, *self.counts.items()]
+            shown.append(("units", f"{found.units}{order}: {found.reason}{'' if found.certain else '; not certain'}"))
+        shown += self.counts.items()
+        of_rows = "" if self.looked_at == self.rows else f" of the first {self.looked_at:,}"
+        left_out = [f"{rows:,} rows{of_rows}: {reason}" for reason, rows in self.left_out.items()]
+        return [*shown, ("left out", "; ".join(left_out))] if left_out else shown
 
 
 def inspect_file(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Inspection:
-    """Look at the file at `path`: any kind of table, or a JSON file of a Synister export.
+    """Look at the file at `path`: any kind of table, a workbook, or a JSON file of a Synister export.
 
-    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file; without one, one that
-    is known, or the first. Raises BadInput for a file that cannot be read at all.
+    header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file, or sheet of a workbook;
+    without one, one that is known, or the first. Raises BadInput for a file that cannot be read at all.
     """
     return _Look(take_sample(path, header, table)).inspection()
 
 
 @dataclass
 class _Look:
-    """One sample being looked at; `problems` grows on the way."""
+    """One sample being looked at; what is found out on the way is kept.
+
+    problems: what to tell. kept: the rows that a source would read, by index, where those are not all. only: the condition that
+    leaves them. asked: what stands beside fields of the YAML, for the person who pastes it. left_out: rows by the reason.
+    """
 
     sample: Sample
     problems: list[str] = field(default_factory=list)
+    kept: np.ndarray | None = None
+    only: dict[str, list[str]] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def inspection(self) -> Inspection:
         sample = self.sample
         if sample.header is not None and sample.header_of is None and sample.header[0] == "column_1":
             self.problems.append("no header: the first line is numbers; give the names of the columns in header")
         self.problems += sample.unread
+        if not missing_columns(sample.table.column_names):
+            written, counts, wrong = workbook_dataset(sample, self._name)
+            self.problems += wrong
+            return self._found("morphology", "synapses without images, a dataset of its own", None, counts, written)
         format_, why = self._recognised()
         mapping = read_format(format_)["source"] if format_ in format_names() else None
-        uses = self._uses(mapping)
-        place = self._place(mapping, uses)
+        place = self._place(mapping)
+        uses = self._uses(mapping, place)
+        of_what = self._what_it_is_not(format_, place)
+        if of_what is None and format_ in (None, *format_names()):
+            of_what = self._filter(mapping, place)
+        uses = {use: name for use, name in uses.items() if mapping is not None or name not in self.only}
         neurons = format_ == "synister_v3_skeletons" or (mapping["format"] == "neurons" if mapping else not place)
         coordinates = None if neurons else self._coordinates(place, mapping, format_)
         counts = self._counts(uses)
-        of_points = {} if neurons else self._point_source(format_, uses, mapping, coordinates)
-        source = self._neuron_source(format_, uses) if neurons else of_points
-        written = self._yaml(source, format_, "neurons" if neurons else "sources") if source else ""
+        if format_ is None and place and "partner_id" not in uses and "neuron_id" in uses:
+            self._note_one_row_each(uses["neuron_id"])
+        source: dict[str, Any] = {}
+        if of_what is not None:
+            self.problems.append(of_what)
+        else:
+            of_points = {} if neurons else self._point_source(format_, uses, mapping, coordinates)
+            source = self._neuron_source(format_, uses) if neurons else of_points
         if source and (mapping or format_ is None):
-            self._try(source)
+            self._try(source, coordinates)
+        if not source and of_what is None and not sample.keyed and (neurons or not place):
+            self.problems.append(
+                "no positions (x, y and z, or one column of three numbers) and no ids of neurons in a column of a usual name: if it is "
+                "a table of synapses or neurons, name its columns in the dataset's YAML"
+            )
+        written = self._yaml(source, format_, "neurons" if neurons else "sources") if source else ""
+        return self._found(format_, why, coordinates, counts, written)
+
+    def _found(
+        self, format_: str | None, why: str, coordinates: Coordinates | None, counts: Mapping[str, str], written: str
+    ) -> Inspection:
+        sample = self.sample
         return Inspection(
             path=str(sample.file.resolve()),
             kind=sample.kind,
@@ -168,6 +263,7 @@ class _Look:
             why=why,
             coordinates=coordinates,
             counts=counts,
+            left_out=self.left_out,
             problems=tuple(dict.fromkeys(self.problems)),
             source=written,
         )
@@ -200,23 +296,82 @@ class _Look:
             return None, f"nearest is {near}, which also has {', '.join(sorted(known[near] - names))}"
         return None, "its columns are those of no format that is shipped"
 
-    def _uses(self, mapping: Mapping[str, Any] | None) -> dict[str, str]:
+    def _uses(self, mapping: Mapping[str, Any] | None, place: Sequence[str]) -> dict[str, str]:
         """The column for each use: those of the format, and of the file a score that its format leaves open."""
-        by_name = columns_by_name(self.sample.table.column_names)
-        if mapping is None:
-            return by_name
-        uses = dict(mapping["columns"])
-        if mapping["format"] == "points" and "score" not in uses and "score" in by_name:
-            uses["score"] = by_name["score"]
-        return uses
+        names = self.sample.table.column_names
+        by_name = columns_by_name(names)
+        if mapping is not None:
+            uses = dict(mapping["columns"])
+            if mapping["format"] == "points" and "score" not in uses and "score" in by_name:
+                uses["score"] = by_name["score"]
+            return uses
+        ends = connection_columns(names)[:2]
+        if ends and set(ends) != {by_name.get("neuron_id"), by_name.get("partner_id")} and self._hold_ids(ends):
+            by_name |= {"neuron_id": ends[0], "partner_id": ends[1]}
+            by_name = {use: name for use, name in by_name.items() if name not in ends or use.endswith("_id")}
+        return {use: name for use, name in by_name.items() if name not in place}
 
-    def _place(self, mapping: Mapping[str, Any] | None, uses: Mapping[str, str]) -> list[str]:
+    def _hold_ids(self, names: Sequence[str]) -> bool:
+        try:
+            return all(identifiers(*self._values(name)).null_count < self.sample.table.num_rows for name in names)
+        except BadInput:
+            return False
+
+    def _place(self, mapping: Mapping[str, Any] | None) -> list[str]:
         """The column of positions, or the three of x, y and z; none in a table of neurons."""
         if mapping is None:
             return position_columns(self.sample.table.column_names, self.sample.table)
         if mapping["format"] == "neurons":
             return []
-        return [uses["position"]] if "position" in uses else [uses.get(axis, axis) for axis in "xyz"]
+        columns = mapping["columns"]
+        return [columns["position"]] if "position" in columns else [columns.get(axis, axis) for axis in "xyz"]
+
+    def _what_it_is_not(self, format_: str | None, place: Sequence[str]) -> str | None:
+        """Why it is neither a table of synapses nor of neurons, where its columns or its kind say so."""
+        if is_excel(str(self.sample.file)):
+            return (
+                "sources of an EM dataset are no workbooks: save the sheet as 'CSV UTF-8', and inspect that. A workbook of the chain "
+                f"without images (chain: morphology) also has {', '.join(missing_columns(self.sample.table.column_names))}"
+            )
+        pair = connection_columns(self.sample.table.column_names) if format_ is None and not place else []
+        if not pair or self.sample.keyed or not (side_and_stem(pair[1])[0] == "post" or self._hold_ids(pair[:2])):
+            return None
+        counted = f", with {' and '.join(pair[2:])}" if pair[2:] else ""
+        return (
+            f"a table of connections: each row is a pair of neurons, {pair[0]} and {pair[1]}{counted}, without a position. sources are "
+            "synapses with their positions, and a table of neurons has one row a neuron: take the table of synapses behind it"
+        )
+
+    def _filter(self, mapping: Mapping[str, Any] | None, place: Sequence[str]) -> str | None:
+        """Keeps the rows that are presynaptic sites, as the format says or a column does; why there are none, if so."""
+        if mapping is not None:
+            self.only = mapping.get("only", {})
+        elif place and not self.sample.keyed:
+            sites = sites_of(self.sample.table, place)
+            if sites is None:
+                return None
+            told = f"{sites.column} has {sites.told()}{self._of_sample and f'{self._of_sample} rows'}"
+            if sites.pre:
+                self.only = {sites.column: list(sites.pre)}
+                if len(sites.rows) > len(sites.pre):
+                    self.problems.append(f"{told}: only the presynaptic sites are synapses, and are taken")
+            elif not sites.coded and self.sample.whole:
+                return f"{told}: these are postsynaptic sites; synapses are taken at the presynaptic ones, export those"
+            else:
+                self.only = {sites.column: [FILL_IN]}
+                self.asked["only"] = f"the value of presynaptic sites in {sites.column}"
+                if sites.coded:
+                    self.asked["only"] += "; remove this line if it tells something else"
+                    told += ": if these tell pre- from postsynaptic sites (in CATMAID's exports 0 is pre, 1 is post)"
+                else:
+                    told += ": if presynaptic sites come later"
+                self.problems.append(f"{told}, write the value of the presynaptic ones in only")
+        keep = np.ones(self.sample.table.num_rows, bool)
+        for column, values in self.only.items():
+            if values != [FILL_IN] and column in self.sample.table.column_names:
+                keep &= is_one_of(*self._values(column), values).to_numpy(zero_copy_only=False)
+        self.kept = None if keep.all() else np.flatnonzero(keep)
+        return None
 
     def _coordinates(
         self, columns: Sequence[str], mapping: Mapping[str, Any] | None, format_: str | None
@@ -240,25 +395,39 @@ class _Look:
             len(values) - len(np.unique(values, axis=0)),
             "have the position of another row; if a row is a partner, merge_partners: true keeps one of each",
         )
-        scale = scale_of(values)
-        units, order, reason = scale.units, scale.axis_order, scale.reason + ("" if scale.certain else "; not certain")
+        self._note(int(np.sum((values < 0).any(axis=1))), "have a coordinate below 0")
+        lowest, highest = tuple(values.min(axis=0).tolist()), tuple(values.max(axis=0).tolist())
+        by_numbers = scale_of(values, "xyz" if is_of_cave(columns) else None)
         if format_ is not None:
             said = ("nm", "xyz") if mapping is None else (mapping["units"], mapping.get("axis_order", "xyz"))
-            if scale.certain and said != (units, order):
-                self.problems.append(f"{format_} has {' in '.join(said)}; these look like {units} in {order}: {reason}")
+            if by_numbers.certain and said != (by_numbers.units, by_numbers.axis_order):
+                self.problems.append(
+                    f"{format_} has {' in '.join(said)}; these look like {by_numbers.units} in {by_numbers.axis_order}: {by_numbers.reason}"
+                )
             space = f", space {mapping['space']}" if mapping else ""
-            (units, order), reason = said, f"as the format says{space}"
-        elif len(columns) == 3 and order == "zyx":
-            self.problems.append(f"{columns[0]} looks like z, and {columns[2]} like x: {reason}")
+            return Coordinates(tuple(columns), lowest, highest, said[0], said[1], f"as the format says{space}")
+        order = by_numbers.axis_order
+        if len(columns) == 3 and order == "zyx":
+            self.problems.append(f"{columns[0]} looks like z, and {columns[2]} like x: {by_numbers.reason}")
             order = "xyz"
-        lowest, highest = values.min(axis=0).tolist(), values.max(axis=0).tolist()
-        return Coordinates(tuple(columns), tuple(lowest), tuple(highest), units, order, reason)
+        stated = stated_scale(columns, self.sample.table, self.sample.attributes)
+        if stated is not None and by_numbers.certain and stated.units != by_numbers.units:
+            self.problems.append(
+                f"{stated.reason}: {stated.units}; but these look like {by_numbers.units}: {by_numbers.reason}"
+            )
+        scale = stated or by_numbers
+        return Coordinates(
+            tuple(columns), lowest, highest, scale.units, order, scale.reason, scale.certain, scale.voxel_size_nm
+        )
 
     # What is in it ---------------------------------------------------------------------------------------------------------
 
     def _values(self, name: str) -> tuple[pa.Array, Place]:
+        """A column of the rows that are kept, and where they are."""
         values = self.sample.table.column(name).combine_chunks()
-        return values, Place(str(self.sample.file), name, range(1, len(values) + 1))
+        if self.kept is None:
+            return values, Place(str(self.sample.file), name, range(1, len(values) + 1))
+        return values.take(pa.array(self.kept)), Place(str(self.sample.file), name, self.kept + 1)
 
     def _note(self, rows: int, what: str) -> None:
         """A problem that so many rows have."""
@@ -282,6 +451,9 @@ class _Look:
                 )
             if "neuron_id" in there:
                 shown["neurons"] = self._neurons(there["neuron_id"])
+            if "partner_id" in there:
+                without = self._no_neuron(there["partner_id"])
+                self._note(sum(without.values()), f"have no partner in {there['partner_id']}: {_counted(without)}")
         except BadInput as error:
             self.problems.append(str(error))
         for use, label in (("brain_region", "regions"), ("target", "classes"), ("known_classes", "classes")):
@@ -291,13 +463,29 @@ class _Look:
 
     def _neurons(self, name: str) -> str:
         ids = identifiers(*self._values(name))
-        self._note(ids.null_count, f"have no neuron (empty or 0 in {name})")
+        self._note(ids.null_count, f"have no neuron in {name}: {_counted(self._no_neuron(name))}")
         largest = pc.max(ids).as_py() or 0
         shown = f"{pc.count_distinct(ids).as_py():,} in {name}{self._of_sample and f'{self._of_sample} rows'}"
         if largest >= EXACT_IN_FLOAT64:
             shown += f"; ids up to {largest}, beyond 2^53: spreadsheets and floats lose their last digits"
         self._note_rounded(pc.unique(ids).drop_null().to_pylist(), name)
         return shown
+
+    def _note_one_row_each(self, name: str) -> None:
+        """A problem where every row has a neuron of its own, as in a table of somas."""
+        values = self._values(name)[0].drop_null()
+        if len(values) >= _FEWEST_NEURONS and pc.count_distinct(values).as_py() == len(values):
+            self.problems.append(
+                f"each row has a neuron of its own ({name}): if this is a table of neurons with a position of each, such as that of the "
+                "soma, it holds no synapses; it is written in neurons"
+            )
+
+    def _no_neuron(self, name: str) -> dict[str, int]:
+        """Rows by what stands there in place of an id: 'empty', 'with -2'."""
+        held = whole_numbers(*self._values(name))
+        counts = pc.value_counts(held.filter(pc.fill_null(pc.less(held, 1), False))).to_pylist()
+        found = {f"with {one['values']}": one["counts"] for one in sorted(counts, key=lambda one: -one["counts"])}
+        return {"empty": held.null_count, **found} if held.null_count else found
 
     def _note_rounded(self, ids: Sequence[int], name: str) -> None:
         """A problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: chance gives that to one
@@ -330,23 +518,34 @@ class _Look:
         if regions and top:
             unknown = [one for one in top if neuropil(one) is None]
             known = f" ({len(top) - len(unknown)} known neuropils)"
+            perhaps = [one for one in top if _perhaps_no_region(one)]
+            unknown = [one for one in unknown if one not in perhaps]
+            if perhaps:
+                said = ", ".join(f"{one} in {counts[one]:,} rows{self._of_sample}" for one in perhaps)
+                advice = as_yaml({plain_text(one): "UNASSIGNED" for one in perhaps})
+                self.problems.append(
+                    f"{name} has {said}: if that is no region, write in the dataset's YAML, for instance region_names: {advice}"
+                )
             if unknown:
                 self.problems.append(
                     f"no known neuropils: {', '.join(unknown[:5])}{', ...' * (len(unknown) > 5)} ({name})"
                 )
-        self._note(self.sample.table.num_rows - sum(counts.values()), f"are empty in {name}")
+        self._note(len(values) - sum(counts.values()), f"are empty in {name}")
         return f"{len(top)} in {name}{known}: {shown}"
 
     # What to write ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def _name(self) -> str:
+        return re.sub(r"[^A-Za-z0-9_]+", "_", self.sample.file.name.split(".")[0]).strip("_") or "table"
+
     def _common(self, format_: str) -> dict[str, Any]:
         """Fields of every source."""
-        name = re.sub(r"[^A-Za-z0-9_]+", "_", self.sample.file.name.split(".")[0]).strip("_") or "table"
-        fields: dict[str, Any] = {"name": name, "format": format_, "path": str(self.sample.file.resolve())}
+        fields: dict[str, Any] = {"name": self._name, "format": format_, "path": str(self.sample.file.resolve())}
         if self.sample.header is not None and self.sample.header_of is None:
             fields["header"] = list(self.sample.header)
         if len(self.sample.tables) > 1:
-            fields["table"] = self.sample.sqlite_table
+            fields["table"] = self.sample.part
         return fields
 
     def _neuron_source(self, format_: str | None, uses: Mapping[str, str]) -> dict[str, Any]:
@@ -356,7 +555,9 @@ class _Look:
         if format_ is not None:
             return fields
         columns = {_OF_NEURONS[use]: column for use, column in uses.items() if use in _OF_NEURONS}
-        return {**fields, "columns": columns} if "neuron_id" in columns and not self.sample.keyed else {}
+        if "neuron_id" not in columns or self.sample.keyed:
+            return {}
+        return {**fields, **_offset(columns["neuron_id"]), "columns": columns}
 
     def _point_source(
         self,
@@ -373,34 +574,103 @@ class _Look:
             return {}
         place = dict(zip("xyz", coordinates.columns, strict=False))
         columns = {use: name for use, name in uses.items() if use not in ("cell_type", "side")} | place
-        fields["units"] = coordinates.units
+        if coordinates.units == "um":
+            self.problems.append(
+                f"{', '.join(coordinates.columns)} are micrometres, and a source has nanometres or voxels: write them times 1,000, and "
+                "inspect again"
+            )
+            return {}
+        fields |= self._units(coordinates)
         if len(coordinates.columns) == 1:
             fields["axis_order"] = coordinates.axis_order
             columns["position"] = columns.pop("x")
-        return {**fields, "columns": columns}
+        if self.only:
+            fields["only"] = self.only
+        return {**fields, **_offset(columns.get("neuron_id", "")), "columns": columns}
+
+    def _units(self, found: Coordinates) -> dict[str, Any]:
+        """units and voxel_size_nm of a source, as the file says them, or to be filled in."""
+        of_cave = is_of_cave(found.columns)
+        if found.voxel_size_nm is not None and found.units == "voxel":
+            return {"units": "voxel", "voxel_size_nm": [int(nm) if nm == int(nm) else nm for nm in found.voxel_size_nm]}
+        if found.certain and (found.units == "nm" or not of_cave):
+            if found.units == "voxel":
+                self.asked["units"] = f"of the volume's size: {found.reason}"
+            return {"units": found.units}
+        if of_cave:
+            its_size = "CAVE tells the table's voxel_resolution, [4, 4, 40] for instance"
+            if found.certain:
+                self.asked["voxel_size_nm"] = its_size
+                return {"units": "voxel", "voxel_size_nm": FILL_IN}
+            self.asked["units"] = (
+                f"voxel, and a line voxel_size_nm: {its_size}; or nm, if it was asked for desired_resolution=[1, 1, 1]"
+            )
+            return {"units": FILL_IN}
+        if found.units == "voxel" and max(found.highest) > 0 and "8 x 8 x 8" in found.reason:
+            if is_of_neuprint(self.sample.table.column_names):
+                self.asked["voxel_size_nm"] = (
+                    "as in neuPrint's hemibrain, MANC and male CNS; write that of your dataset"
+                )
+                return {"units": "voxel", "voxel_size_nm": [8, 8, 8]}
+            self.asked["voxel_size_nm"] = (
+                "nm along x, y and z, such as [8, 8, 8]; if these are nanometres, write units: nm and remove this line"
+            )
+            return {"units": "voxel", "voxel_size_nm": FILL_IN}
+        self.asked["units"] = f"nm or voxel; they look like {found.units}: {found.reason}"
+        return {"units": FILL_IN}
 
     def _yaml(self, fields: Mapping[str, Any], format_: str | None, part: str) -> str:
         about = read_format(format_)["about"] if format_ in format_names() else ""
-        lines = [f"{key}: {as_yaml(value)}" for key, value in fields.items()]
+        comments = {key: f"  # {self.asked[key]}" if key in self.asked else "" for key in fields}
+        lines = [f"{key}: {as_yaml(value)}{comments[key]}" for key, value in fields.items()]
         lines += [hint for name, hint in _ASKED.items() if name in about]
         return f"{part}:\n  - " + "\n    ".join(lines) + "\n"
 
-    def _try(self, fields: Mapping[str, Any]) -> None:
-        """Reads the sample by the source and notes what is wrong."""
-        filled = fill_in_format(dict(fields))
+    def _try(self, fields: Mapping[str, Any], coordinates: Coordinates | None) -> None:
+        """Reads the sample by the source, what is to be filled in as it seems to be; keeps what is left out and notes what is wrong."""
+        known = {key: value for key, value in fields.items() if value != FILL_IN and value != self._to_fill_in()}
+        if coordinates is not None:
+            known.setdefault("units", coordinates.units)
+        filled = fill_in_format(known)
+        tally = Tally()
+        batches = self.sample.table.combine_chunks().to_batches()
+        read = 0
         try:
             if filled["format"] == "neurons":
-                NeuronTable.model_validate(filled)
-                return
-            volume = VolumeSpec(kind="images", url="unused", voxel_size_nm=(1, 1, 1))
-            points = PointsSource.model_validate(filled)
-            conversion = Conversion(points, volume, RegionNames("UNASSIGNED"), ClassNames(), Tally())
-            first_row = 1
-            for batch in self.sample.table.combine_chunks().to_batches():
-                conversion.table(batch, first_row)
-                first_row += batch.num_rows
+                table = NeuronTable.model_validate(filled)
+                read = from_batches(batches, table, ClassNames(), tally).num_rows
+            else:
+                volume = VolumeSpec(kind="images", url="unused", voxel_size_nm=(1, 1, 1))
+                points = PointsSource.model_validate(filled)
+                conversion = Conversion(points, volume, RegionNames("UNASSIGNED"), ClassNames(), tally)
+                first_row = 1
+                for batch in batches:
+                    read += conversion.table(batch, first_row).num_rows
+                    first_row += batch.num_rows
         except ValueError as error:
             self.problems.append(f"read like this it is refused: {error}")
+            return
+        self.left_out = dict(tally.left_out)
+        if not read:
+            self.problems.append(f"read like this, none of the rows{self._of_sample} is left")
+
+    def _to_fill_in(self) -> dict[str, list[str]] | None:
+        return self.only if [FILL_IN] in self.only.values() else None
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    """Rows by what they hold: '3 empty, 1 with -2'."""
+    shown = [f"{count:,} {what}" for what, count in rows.items()]
+    return ", ".join(shown[:_SHOWN]) + ", ..." * (len(shown) > _SHOWN)
+
+
+def _offset(neuron_column: str) -> dict[str, int]:
+    part = common_part(neuron_column)
+    return {"neuron_id_offset": part} if part else {}
+
+
+def _perhaps_no_region(name: str) -> bool:
+    return name.strip().strip("<>()[]").casefold() in _PERHAPS_NO_REGION
 
 
 def _column_facts(name: str, values: pa.ChunkedArray) -> ColumnFacts:

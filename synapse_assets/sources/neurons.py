@@ -6,7 +6,7 @@ Predictions are not read: a class here is one that is known from elsewhere. The 
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.tally import Tally
 from synapse_assets.sources.transmitters import ClassNames, only_class
-from synapse_assets.sources.values import Place, figures, identifiers, is_one_of
+from synapse_assets.sources.values import Place, figures, identifiers, is_one_of, whole_numbers
 
 # What tables write where no hemilineage is known: the names of Synister's file, and the catch-all of FlyWire's annotations for
 # presumed primary neurons, born in the embryo, which share no hemilineage.
@@ -47,14 +47,20 @@ def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Tab
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
     filters = {f"known_class_from {column}": column for column in source.known_class_from}
     file.require({**uses, **filters})
-    batches = []
+    return from_batches(file.batches([*uses.values(), *filters.values()]), source, classes, tally)
+
+
+def from_batches(batches: Iterable[pa.RecordBatch], source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
+    """As `read_table`, of rows that are already read."""
+    uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
+    tables = []
     first_row = 1
-    for batch in file.batches([*uses.values(), *filters.values()]):
-        batches.append(_convert(batch, first_row, uses, source, classes))
+    for batch in batches:
+        tables.append(_convert(batch, first_row, uses, source, classes))
         first_row += batch.num_rows
-    if not batches or first_row == 1:
+    if first_row == 1:
         raise NoRows(f"{source.path} holds no neurons")
-    return one_row_each(_neurons(pa.concat_tables(batches), source.path), tally)
+    return one_row_each(_neurons(pa.concat_tables(tables), source.path), tally)
 
 
 def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) -> pa.Table:
@@ -128,7 +134,9 @@ def _convert(
     found = {"neuron_id": identifiers(batch.column(id_column), place, source.neuron_id_offset)}
     if found["neuron_id"].null_count:
         at = pc.index(pc.is_null(found["neuron_id"]), True).as_py()
-        raise BadInput(f"{place.at(at)}: the id of the neuron is empty or 0; every row of a table of neurons needs one")
+        held = whole_numbers(batch.column(id_column), place)[at].as_py()
+        said = "empty" if held is None else f"{held}, and ids begin at 1"
+        raise BadInput(f"{place.at(at)}: the id of the neuron is {said}; every row of a table of neurons needs one")
     if "known_classes" in uses:
         classes = column(uses["known_classes"], source.class_names)
         for name, wanted in source.known_class_from.items():

@@ -1,14 +1,16 @@
 """The first rows of any file with a table in it, and how many there are, without reading all of it."""
 
 import gzip
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.schema import BadInput
@@ -25,6 +27,7 @@ from synapse_assets.sources.files import (
     reading,
     table_names,
 )
+from synapse_assets.sources.workbooks import is_excel, read_sheets, workbook_columns
 
 SAMPLE_ROWS = 200_000
 # Bytes of a text file that its rows are estimated from.
@@ -39,7 +42,8 @@ class Sample:
 
     rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
     columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
-    are left out that cannot be read.
+    are left out that cannot be read. part: the table of a database, or the sheet of a workbook. attributes: what pandas wrote of the
+    table, as caveclient's resolution.
     """
 
     file: Path
@@ -52,7 +56,8 @@ class Sample:
     header_of: str | None = None
     tables: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    sqlite_table: str | None = None
+    part: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -62,7 +67,10 @@ class Sample:
 
 def take_sample(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Sample:
     """The first `SAMPLE_ROWS` rows of the file at `path`. Raises BadInput for a file that cannot be read, or has no rows."""
-    file, kind = existing_file(path), kind_of(path)
+    file = existing_file(path)
+    if is_excel(path):
+        return _sheet_sample(file, path, table)
+    kind = kind_of(path)
     if kind == "JSON" and _first_letter(file) == "{":
         return _keyed_sample(file)
     header_of = None
@@ -90,7 +98,17 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
     elif kind in ("CSV", "TSV", "JSON"):
         count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
     named = None if header is None else tuple(header)
-    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table)
+    attributes = _attributes(file) if kind == "Parquet" else {}
+    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table, attributes)
+
+
+def _attributes(file: Path) -> dict[str, Any]:
+    """What pandas wrote of the table as a whole into a Parquet file (DataFrame.attrs)."""
+    try:
+        found = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:
@@ -140,6 +158,26 @@ def _keyed_sample(file: Path) -> Sample:
     whole = len(rows) < SAMPLE_ROWS
     count = len(rows) if whole else _estimated_rows(file, b'"x"')
     return Sample(file, "JSON", table, count, not whole, keyed=True)
+
+
+def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:
+    """The sheet of that title, else the first that is a workbook of the chain without images, else the first with rows."""
+    sheets = {title: (names, rows) for title, (names, rows) in read_sheets(path).items() if rows}
+    if sheet is not None and sheet not in sheets:
+        raise BadInput(f"{file} has no sheet '{sheet}' with rows; there are {list(sheets)}")
+    if not sheets:
+        raise BadInput(f"{file} has no sheet with rows below a header: is it the right file?")
+    fitting = [title for title, (names, _) in sheets.items() if not workbook_columns(names)[1]]
+    title = sheet or next(iter(fitting or sheets))
+    names, rows = sheets[title]
+    columns = {
+        name: arrow_column([row[at] for row in rows])
+        for at, name in enumerate(names)
+        if name and names.count(name) == 1
+    }
+    unread = tuple(f"several columns are called '{name}'" for name in dict.fromkeys(names) if names.count(name) > 1)
+    table = pa.table(columns)
+    return Sample(file, "Excel", table, len(rows), False, tables=tuple(sheets), unread=unread, part=title)
 
 
 def _known_table(tables: Sequence[str]) -> str | None:

@@ -20,8 +20,8 @@ from synapse_assets.schema import BadInput
 # Below it every integer is exact in a float64; and of each width in bits, the power of two.
 EXACT_IN_FLOAT64 = 2**53
 _EXACT_POWER = {16: 11, 32: 24, 64: 53}
-# What stands for an empty cell.
-NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values)
+# What stands for an empty cell; the last two are what Python and pandas write there.
+NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"None", "<NA>"}
 # Blanks around a text, line ends not among them.
 _BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
 # Truth values as pandas and R write them.

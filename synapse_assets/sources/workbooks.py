@@ -28,7 +28,7 @@ from synapse_assets.sources.files import open_table
 from synapse_assets.sources.listing import SourceFile, local_files, unchanged
 from synapse_assets.sources.values import EXACT_IN_FLOAT64, NO_VALUE, Place, plain_text
 
-__all__ = ["read_workbook", "read_workbooks", "shown_address"]
+__all__ = ["is_excel", "read_sheets", "read_workbook", "read_workbooks", "shown_address", "workbook_columns"]
 
 _EXCEL, _CSV = (".xlsx", ".xlsm"), (".csv",)
 # A workbook is small; beyond this it is no table of synapses, or was made to fill the memory.
@@ -115,6 +115,58 @@ def read_workbook(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> 
     """
     read = _read_files(workbook, dataset, raw)
     return pa.concat_tables([morphology.SYNAPSES.empty(), *(one.synapses for one in read)]), _provenance(read)
+
+
+def read_sheets(path: str) -> dict[str, tuple[list[str], list[list[Any]]]]:
+    """The sheets of an Excel workbook that hold anything, by title: the cells of the first row, and those of the rows below.
+
+    Raises BadInput where it cannot be read.
+    """
+    file = existing_file(path)
+    if file.stat().st_size > _LARGEST_FILE:
+        raise BadInput(f"{path} is larger than {_LARGEST_FILE >> 20} MiB, too large for a workbook: split it")
+    content = file.read_bytes()
+    _refuse_other_content(content, file.suffix.lower(), path)
+    with _parsing(path, content):
+        _looked_into(content, path)
+        sheets = _sheets(content, None)
+    found = {}
+    for title, sheet in sheets.items():
+        first, *rows = [[_stripped(cell) for cell in sheet.rows[number]] for number in sorted(sheet.rows)] or [[]]
+        if first:
+            names = ["" if cell is None else str(cell) for cell in first]
+            found[title] = (names, [(row + [None] * len(names))[: len(names)] for row in rows])
+    return found
+
+
+def is_excel(path: str) -> bool:
+    """Whether a file is an Excel workbook that is read here, by its suffix."""
+    return Path(path).suffix.lower() in _EXCEL
+
+
+def workbook_columns(names: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
+    """What to write in `columns` of a workbook with these names where the defaults do not fit, and the fields it lacks.
+
+    Names are compared without case and separators.
+    """
+    by_key = {_key(name): name for name in reversed(names)}
+    columns: dict[str, str | None] = {}
+    missing = []
+    for field, info in WorkbookColumns.model_fields.items():
+        if info.default is None:
+            continue
+        name = by_key.get(_key(info.default), by_key.get(_key(field) if "_" in field else ""))
+        if name is not None and name != info.default:
+            columns[field] = name
+        elif name is None and info.annotation is str:
+            missing.append(field)
+        elif name is None and field != "bouton_volume":
+            columns[field] = None
+    return columns, missing
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _provenance(read: list[_Read]) -> pa.Table:
@@ -435,8 +487,8 @@ def _found_columns(names: Sequence[str], columns: WorkbookColumns, where: str) -
 
 def _near(name: str, present: Sequence[str], before: str = ", ") -> str:
     """'did you mean' the most similar name, whatever its case, if any is similar."""
-    by_key = {re.sub(r"[\W_]", "", other).casefold(): other for other in present if other}
-    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name).casefold(), by_key, 1)
+    by_key = {_key(other): other for other in present if other}
+    near = difflib.get_close_matches(_key(name), by_key, 1)
     return f"{before}did you mean '{by_key[near[0]]}'?" if near else ""
 
 

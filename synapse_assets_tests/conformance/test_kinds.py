@@ -146,11 +146,6 @@ OTHER: dict[str, tuple[str, Any, str]] = {
     ),
     "JSON of Python": ("points.json", str(TABLE.to_dict("records")).encode(), "It is not valid JSON there"),
     "a trailing comma in JSON": ("points.json", b'[{"id": 1, "x": 1, "y": 1, "z": 1,}]', "It is not valid JSON there"),
-    ".xlsx": (
-        "points.xlsx",
-        lambda path: books.excel(path, books.rows()),
-        "Save the sheet that holds the table as 'CSV UTF-8'",
-    ),
     ".xlsb": ("points.xlsb", b"PK\x03\x04", "Save the sheet"),
     ".jsonl": ("points.jsonl", b'{"id": 1}\n{"id": 2}\n', "These are lines of JSON: put the objects into one list"),
     ".h5": ("points.h5", hdf5, "Write its table as Parquet or CSV"),
@@ -170,6 +165,15 @@ def test_another_kind_is_named_with_the_step_to_take(tmp_path: Path, name: str, 
     said = told(path)
     assert re.search(message, said), said
     assert not DAMAGED.search(said.replace(str(tmp_path), "")), said
+
+
+def test_a_workbook_is_no_source_of_points_and_inspect_says_what_it_is(tmp_path: Path) -> None:
+    path = books.excel(tmp_path / "points.xlsx", books.rows())
+    with pytest.raises(BadInput, match="Save the sheet that holds the table as 'CSV UTF-8'"):
+        read(path)
+    assert inspect_file(str(path)).source.startswith("chain: morphology")
+    pd.DataFrame(TABLE).to_excel(path, index=False)
+    assert any("save the sheet as 'CSV UTF-8'" in problem for problem in inspect_file(str(path)).problems)
 
 
 @pytest.mark.parametrize("name", ["stream.arrow", "old.feather"])

@@ -182,9 +182,9 @@ def test_an_offset_completes_the_ids(tmp_path: Path) -> None:
         (
             "root_id,side\n1,left\n,right\n",
             {"neuron_id": "root_id"},
-            r"n\.csv, row 2, column 'root_id'.* is empty or 0",
+            r"n\.csv, row 2, column 'root_id'.* is empty;",
         ),
-        ("root_id\n1\n0\n", {"neuron_id": "root_id"}, r"row 2, column 'root_id'.* is empty or 0"),
+        ("root_id\n1\n0\n", {"neuron_id": "root_id"}, r"row 2, column 'root_id'.* is 0, and ids begin at 1"),
         ("root_id\n1\n7.2057594061234e+17\n", {"neuron_id": "root_id"}, r"row 2.*7\.2057594061234e\+17"),
         ("root_id\n1\nDA1\n", {"neuron_id": "root_id"}, "row 2.*DA1"),
         (

@@ -1,0 +1,81 @@
+"""What `inspect` prints of a workbook of the chain without images: a dataset of its own, tried with the workbook."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.datasets.morphology import MorphologyDataset, WorkbookColumns
+from synapse_assets.datasets.yaml_text import as_yaml
+from synapse_assets.sources.samples import Sample
+from synapse_assets.sources.values import Place, figures
+from synapse_assets.sources.workbooks import read_workbook, workbook_columns
+
+_SHOWN = 10
+
+
+def missing_columns(names: Sequence[str]) -> list[str]:
+    """The columns, by their usual names, that a table lacks to be such a workbook; none where it is one."""
+    return [str(WorkbookColumns.model_fields[use].default) for use in workbook_columns(names)[1]]
+
+
+def workbook_dataset(sample: Sample, name: str) -> tuple[str, dict[str, str], list[str]]:
+    """The dataset as YAML (without name, title and description), what is in it in words, and what is wrong with the workbook.
+
+    name: of the workbook.
+    """
+    columns, _ = workbook_columns(sample.table.column_names)
+    neuron, kind = columns.get("neuron_id") or "NeuronId", columns.get("synapse_type") or "SynType"
+    neurons, kinds = _different(sample, neuron), _different(sample, kind)
+    workbook: dict[str, Any] = {"name": name, "path": str(sample.file.resolve())}
+    if sample.kind == "Excel" and len(sample.tables) > 1:
+        workbook["sheet"] = sample.part
+    if columns:
+        workbook["columns"] = columns
+    types = {prefix: prefix for prefix in map(_prefix, neurons)}
+    groups = {_group(one): {"synapse_type": one} for one in kinds}
+    rest = {"neuron_types": types, "synapse_types": kinds, "groups": groups}
+    counts = {
+        "neurons": f"{len(neurons)} in {neuron}: {_some(neurons)}",
+        "types": f"{len(kinds)} in {kind}: {_some(kinds)}",
+    }
+    problems = []
+    if not all(one[:1].isalpha() for one in neurons):
+        problems.append(
+            f"ids in {neuron} do not begin with letters, which tell the type of a neuron: write the types in neuron_types"
+        )
+    try:
+        tried = {"name": "tried", "title": "", "description": "", "chain": "morphology", "workbooks": [workbook]}
+        dataset = MorphologyDataset.model_validate({**tried, **rest})
+        read_workbook(dataset.workbooks[0], dataset, sample.file.parent)
+    except ValueError as error:
+        problems.append(f"read like this it is refused: {error}")
+    book = "\n    ".join(f"{key}: {as_yaml(value)}" for key, value in workbook.items())
+    named = "  # the letters that ids of neurons begin with, and the name of each type"
+    lines = [f"{key}: {as_yaml(value)}{named * (key == 'neuron_types')}" for key, value in rest.items()]
+    return "\n".join(["chain: morphology", f"workbooks:\n  - {book}", *lines]) + "\n", counts, problems
+
+
+def _different(sample: Sample, column: str) -> list[str]:
+    values = sample.table.column(column).combine_chunks()
+    place = Place(str(sample.file), column, range(1, len(values) + 1))
+    found: list[str] = pc.unique(figures(pa.array(values), place).drop_null()).to_pylist()
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
+
+
+def _prefix(neuron: str) -> str:
+    """The letters that the id of a neuron begins with."""
+    letters = re.match(r"[^\W\d_]+", neuron)
+    return letters[0] if letters else neuron[:1]
+
+
+def _group(kind: str) -> str:
+    """The name of an investigation group."""
+    plain = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-")
+    return plain if plain[:1].isalpha() else f"type-{plain}"
