@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.analysis import clustering
 from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
-from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.analysis.projection import FittedSample, Float32, Projection, fit_projection, umap_layout
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
@@ -111,10 +113,33 @@ def test_another_width_is_an_error_that_names_both(clusters: ClusterModel) -> No
 
 def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel) -> None:
     found = stability(projection, clusters)
-    assert len(found.pairs) == 3
+    assert len(found.pairs) == len(found.clustered) == 3
+    assert found.clusters == (5, 5, 5)
     scores = found.scores()
-    assert scores["stability_ari_lowest"] > 0.9
+    assert 1 >= scores["stability_ari"] >= scores["stability_ari_lowest"] == min(found.pairs) > 0.9
     assert scores["stability_ari_clustered"] >= scores["stability_ari_clustered_lowest"] > 0.95
+
+
+def test_clusters_of_no_structure_are_not_stable_and_each_refit_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(0).normal(size=(240, 12))
+    projection = fit_projection(vectors, seed=3)
+    assert isinstance(projection, Projection)
+    model = fit_clusters(projection, seed=3)
+    assert model.clusters >= 2, "HDBSCAN finds clusters here all the same"
+    refitted: list[tuple[int, set[bytes]]] = []
+
+    def noted(sample: Float32, knn: Any, dimensions: int, min_dist: float, seed: int) -> Float32:
+        refitted.append((seed, {row.tobytes() for row in sample}))
+        return umap_layout(sample, knn, dimensions, min_dist, seed)
+
+    monkeypatch.setattr(clustering, "umap_layout", noted)
+    found = stability(projection, model)
+    assert max(found.pairs) < 0.7, "no two runs agree, the refits with each other neither"
+    assert min(found.pairs) == found.scores()["stability_ari_lowest"]
+    (seed, rows), (other_seed, other_rows) = refitted
+    assert len({seed, other_seed, projection.seed}) == 3
+    assert len(rows) == len(other_rows) == 216
+    assert len(rows & other_rows) < 210
 
 
 def named(kinds: dict[str, str], seed: int) -> tuple[ClusterModel, FittedSample]:

@@ -120,6 +120,29 @@ def test_new_synapses_are_estimated_where_the_sample_is_a_part(fit: Fit) -> None
     assert row["new_synapses"] == 6000, "every picture is another one"
 
 
+def test_distances_are_measured_on_others_than_the_fitted_synapses(fit: Fit) -> None:
+    """Of 6,000, 300 are fitted. Measured are 500 of all, of which about 25 are fitted; those have no say of their own."""
+    ids = [f"s{i:05d}" for i in range(6000)]
+    chosen = stratified_sample(["AL"] * 6000, 300, 3, ids)
+    vectors = blobs(300, 5)[0]
+    partial = replace(
+        fit, sample=FittedSample.of(table([ids[i] for i in chosen], "AL"), vectors, {"AL": 6000}), labels=None
+    )
+    now = np.random.default_rng(1).normal(size=(6000, 32))
+    now[chosen] = vectors
+    measured: list[str] = []
+    there = region(partial, "AL", now, ids)
+
+    def read(wanted: Sequence[str]) -> npt.NDArray[np.float32]:
+        measured.extend(wanted)
+        return there.vectors(wanted)
+
+    found = measure_drift(partial, [replace(there, vectors=read)])
+    assert len(measured) == len(set(measured)) == 500
+    assert len(set(measured) & {ids[i] for i in chosen}) < 60
+    assert "look strange" in found.advised["AL"], "though the fitted ones look as they did"
+
+
 def test_pictures_unlike_any_fitted_one(fit: Fit) -> None:
     strange = np.random.default_rng(1).normal(size=(100, 32))
     ids = fit.sample.synapse_ids.tolist()
