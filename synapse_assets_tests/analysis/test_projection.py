@@ -80,7 +80,11 @@ def test_nearest_is_exact_even_where_rows_lie_too_close_for_a_matrix_product() -
     assert np.array_equal(nearest(queries[3:4], sample, 4)[1], squares[3:4])
 
 
-def test_a_fit_depends_on_content_and_seed_alone(projection: Projection) -> None:
+def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    import umap
+
+    made, seeds = umap.UMAP, []
+    monkeypatch.setattr(umap, "UMAP", lambda **settings: seeds.append(settings["random_state"]) or made(**settings))
     vectors = blobs(300, 5)[0]
     again = fit_projection(vectors[::-1], seed=3)
     assert isinstance(again, Projection)
@@ -88,6 +92,7 @@ def test_a_fit_depends_on_content_and_seed_alone(projection: Projection) -> None
     assert np.array_equal(again.reduced, projection.reduced)
     other = fit_projection(vectors, seed=4)
     assert isinstance(other, Projection)
+    assert seeds == [3, 3, 4, 4]
     assert not np.allclose(other.xy, projection.xy, atol=0.1)
     assert not np.allclose(other.reduced, projection.reduced, atol=0.1)
 
