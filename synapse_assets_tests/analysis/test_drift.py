@@ -15,12 +15,14 @@ from synapse_assets.analysis.drift import (
     Drift,
     Fit,
     RegionNow,
+    _lower_share,
+    _median_bound,
     load_known_labels,
     measure_drift,
     save_known_labels,
 )
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.analysis.projection import FittedSample, Projection, unit_rows
 from synapse_assets.analysis.sampling import stratified_sample
 from synapse_assets_tests.analysis.planted import Array, blobs
 
@@ -182,6 +184,107 @@ def test_a_small_region_does_not_cry_wolf(fit: Fit, rows: int) -> None:
     row = found.table.to_pylist()[1]
     assert (row["known_synapses"], row["new_synapses"], row["new_fraction"]) == (0, rows, None)
     assert row["reason"] == "too few synapses to advise a refit"
+
+
+def test_new_labels_are_judged_beyond_chance_of_all_regions_together(fit: Fit) -> None:
+    """86 of 200: 43 %, above a third in one region, not in one of a hundred that were looked at."""
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+    labels = {**fit.labels, **dict.fromkeys(ids[:86], "glutamate")}  # type: ignore[dict-item]
+    changed = replace(fit, labels=labels)
+    al = region(fit, "AL", vectors[:200], ids[:200])
+    assert set(measure_drift(changed, [al]).advised) == {"AL", "all regions"}
+    others = [region(fit, f"R{i}", vectors[200 + i : 201 + i], [ids[200 + i]]) for i in range(99)]
+    assert measure_drift(changed, [al, *others]).advised == {}
+
+
+def test_synapses_without_a_label_and_few_labels_do_not_count(fit: Fit) -> None:
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+
+    def targets(region_: RegionNow, values: list[str | None]) -> RegionNow:
+        return replace(
+            region_,
+            targets=pa.table(
+                {"synapse_id": region_.synapses.column("synapse_id"), "target": pa.array(values, pa.string())}
+            ),
+        )
+
+    eb = region(fit, "EB", vectors[200:], ids[200:])
+    half = targets(eb, ["gaba"] * 50 + [None] * 30 + [""] * 20)
+    row = measure_drift(fit, [half]).table.to_pylist()[0]
+    assert (row["labelled_synapses"], row["new_labels"]) == (50, 0)
+    nineteen = targets(eb, ["glutamate"] * 19 + [None] * 81)
+    found = measure_drift(fit, [region(fit, "AL", vectors[:200], ids[:200]), nineteen])
+    assert found.table.to_pylist()[1]["new_labels"] == 19
+    assert found.advised == {}
+    twenty = targets(eb, ["glutamate"] * 20 + [None] * 80)
+    assert "20 of 20 labels" in measure_drift(fit, [twenty]).advised["EB"]
+
+
+def test_a_region_of_less_than_a_hundredth_advises_nothing_by_itself(fit: Fit) -> None:
+    ids = [f"a{i:04d}" for i in range(4000)]
+    many = region(fit, "AL", blobs(4000, 5, seed=6)[0], ids)
+    known = replace(fit, sample=replace(fit.sample, known={}), labels=dict.fromkeys(ids, "gaba"))
+    strange = np.random.default_rng(1).normal(size=(60, 32))
+
+    def advised(rows: int) -> set[str]:
+        small = region(fit, "PB", strange[:rows], [f"p{i}" for i in range(rows)], noise=1.0, target="glutamate")
+        return set(measure_drift(known, [many, small]).advised)
+
+    assert advised(60) == {"PB"}
+    assert advised(30) == set(), "30 of 4,030"
+
+
+def test_noise_of_fewer_than_twenty_new_synapses_says_nothing(fit: Fit) -> None:
+    vectors, ids = blobs(300, 5)[0], fit.sample.synapse_ids.tolist()
+
+    def advised(more: int) -> dict[str, str]:
+        wide = np.concatenate([vectors[200:], blobs(more, 5, seed=8)[0]])
+        eb = region(fit, "EB", wide, [*ids[200:], *(f"n{i}" for i in range(more))])
+        numbers = np.where(np.arange(100 + more) < 100, 0, -1)
+        names = eb.clusters.column("synapse_id")
+        return measure_drift(fit, [replace(eb, clusters=pa.table({"synapse_id": names, "cluster": numbers}))]).advised
+
+    assert advised(19) == {}
+    assert "100% of those that are not in the fitted sample" in advised(20)["EB"]
+
+
+@pytest.mark.parametrize("fitted", [40, 5])
+def test_distances_are_compared_with_those_of_the_same_region_unless_it_has_few(fitted: int) -> None:
+    """EB is wider than AL by itself; with few fitted synapses in EB, all of the sample stand for it."""
+    random = np.random.default_rng(0)
+    wide = np.eye(32)[0] * 3 + random.normal(size=(400, 32))
+    vectors = unit_rows(np.concatenate([np.eye(32)[1] * 3 + 0.2 * random.normal(size=(160, 32)), wide[:fitted]]))
+    rows = pa.concat_tables(
+        [table([f"a{i:03d}" for i in range(160)], "AL"), table([f"e{i:03d}" for i in range(fitted)], "EB")]
+    )
+    sample = FittedSample.of(rows, vectors, {"AL": 160, "EB": 400})
+    places = np.zeros((len(vectors), 2), dtype=np.float32)
+    map_ = Projection(np.unique(vectors, axis=0), places, places, "umap", 15, 0)
+    fit = Fit(map_, sample, NoModel("-"), None, 0, NAMES)
+    ids = [f"n{i}" for i in range(300)]
+    now = unit_rows(wide[100:]).astype(np.float64)
+    eb = RegionNow(
+        "EB",
+        table(ids, "EB"),
+        pa.table({"synapse_id": ids, "cluster": [0] * 300}),
+        pa.table({"synapse_id": ids, "target": [""] * 300}),
+        lambda wanted: now[[int(one[1:]) for one in wanted]].astype(np.float32),
+    )
+    ratio = measure_drift(fit, [eb]).table.to_pylist()[0]["distance_ratio"]
+    assert ratio == pytest.approx(1, abs=0.1) if fitted == 40 else ratio > 2
+
+
+def test_bounds_are_those_of_the_textbooks() -> None:
+    from scipy.stats import binomtest
+
+    z = 2.5758293035489004
+    for count, rows in ((43, 100), (0, 30), (30, 30), (7, 20)):
+        wilson = binomtest(count, rows).proportion_ci(0.99, "wilson").low
+        assert _lower_share(count, rows, z) == pytest.approx(wilson, abs=1e-12)
+    assert _lower_share(0, 0, z) == 0.0
+    values = np.random.default_rng(0).permutation(np.arange(101.0))
+    assert [_median_bound(values, sign * 2.0) for sign in (-1, 1)] == [39.0, 61.0]
+    assert [_median_bound(np.arange(3.0), sign * 9.0) for sign in (-1, 1)] == [0.0, 2.0]
 
 
 def test_no_models_no_synapses(fit: Fit) -> None:

@@ -79,6 +79,8 @@ def test_choice() -> None:
     assert choose([shaky, fine]) == 1
     assert choose([faint, shaky]) == 1, "a setting that leaves most as noise is not eligible"
     assert choose([faint, runs_of([[0] * 20] * 4)]) is None
+    assert splits(6, 0.0, noise=0.5).eligible, "half is not most"
+    assert not splits(6, 0.0, noise=0.55).eligible
     near = Runs(splits(4, 0.0).labels, splits(4, 0.0).probabilities, sure.agreement)
     assert choose([sure, near]) == 1, "as stable, and finer"
 

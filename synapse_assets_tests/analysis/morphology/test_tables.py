@@ -195,7 +195,7 @@ class Contrary:
 
 
 def test_training_agreement_counts_rejected_ones_as_lost(model: c.ClusterClassifiers) -> None:
-    places = [[6.0, 0.0], [0.0, 0.0], [0.0, 500.0], [6.0, 0.2], [6.0, 0.0], [0.0, -500.0]]
+    places = [[6.0, 0.0], [0.0, 0.0], [-500.0, 0.0], [6.0, 0.2], [6.0, 0.0], [500.0, 0.0]]
     fitted = features([{"synapse_id": f"s{i}", "scaled": place} for i, place in enumerate(places)])
     found = t.training_agreement(model, fitted, np.array([5, 2, 2, 2, -1, -1]))
     assert found[f"training_labels_agree_{c.NEIGHBOURS}"] == 0.5
