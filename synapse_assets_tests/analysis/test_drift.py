@@ -186,6 +186,21 @@ def test_a_small_region_does_not_cry_wolf(fit: Fit, rows: int) -> None:
     assert row["reason"] == "too few synapses to advise a refit"
 
 
+def test_fitted_synapses_are_treated_as_if_they_were_new(fit: Fit) -> None:
+    """Where clusters reach nowhere, all but fitted places are noise: so are fitted synapses placed by the others."""
+    assert isinstance(fit.clusters, ClusterModel)
+    narrow = replace(fit, clusters=replace(fit.clusters, reach=np.full(5, 1e-9)))
+    found = measure_drift(narrow, [region(narrow, "AL", blobs(60, 5, seed=8)[0], [f"n{i}" for i in range(60)])])
+    row = found.table.to_pylist()[0]
+    assert (row["noise_fraction"], row["fitted_noise_fraction"]) == (1.0, 1.0)
+    assert "in no cluster" not in row["reason"]
+
+
+def test_a_new_synapse_that_equals_a_fitted_one_is_at_no_distance(fit: Fit) -> None:
+    vectors, names = blobs(300, 5)[0][200:], [f"n{i}" for i in range(100)]
+    assert measure_drift(fit, [region(fit, "EB", vectors, names)]).table.to_pylist()[0]["distance_ratio"] == 0
+
+
 def test_new_labels_are_judged_beyond_chance_of_all_regions_together(fit: Fit) -> None:
     """86 of 200: 43 %, above a third in one region, not in one of a hundred that were looked at."""
     ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
