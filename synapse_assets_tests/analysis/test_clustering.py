@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.analysis import clustering
 from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
-from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.analysis.projection import FittedSample, Float32, Projection, fit_projection, umap_layout
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
@@ -111,10 +113,84 @@ def test_another_width_is_an_error_that_names_both(clusters: ClusterModel) -> No
 
 def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel) -> None:
     found = stability(projection, clusters)
-    assert len(found.pairs) == 3
+    assert len(found.pairs) == len(found.clustered) == 3
+    assert found.clusters == (5, 5, 5)
     scores = found.scores()
-    assert scores["stability_ari_lowest"] > 0.9
+    assert 1 >= scores["stability_ari"] >= scores["stability_ari_lowest"] == min(found.pairs) > 0.9
     assert scores["stability_ari_clustered"] >= scores["stability_ari_clustered_lowest"] > 0.95
+
+
+def test_clusters_of_no_structure_are_not_stable_and_each_refit_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(0).normal(size=(240, 12))
+    projection = fit_projection(vectors, seed=3)
+    assert isinstance(projection, Projection)
+    model = fit_clusters(projection, seed=3)
+    assert model.clusters >= 2, "HDBSCAN finds clusters here all the same"
+    refitted: list[tuple[int, set[bytes]]] = []
+
+    def noted(sample: Float32, knn: Any, dimensions: int, min_dist: float, seed: int) -> Float32:
+        refitted.append((seed, {row.tobytes() for row in sample}))
+        return umap_layout(sample, knn, dimensions, min_dist, seed)
+
+    monkeypatch.setattr(clustering, "umap_layout", noted)
+    found = stability(projection, model)
+    assert max(found.pairs) < 0.7, "no two runs agree, the refits with each other neither"
+    assert min(found.pairs) == found.scores()["stability_ari_lowest"]
+    (seed, rows), (other_seed, other_rows) = refitted
+    assert len({seed, other_seed, projection.seed}) == 3
+    assert len(rows) == len(other_rows) == 216
+    assert len(rows & other_rows) < 210
+
+
+def test_refits_cluster_their_own_maps_and_noise_of_either_is_left_out_of_the_second_index(
+    projection: Projection, clusters: ClusterModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made-up maps of the refits: two groups, and each time other strays."""
+
+    def made_up(sample: Float32, knn: Any, dimensions: int, min_dist: float, seed: int) -> Float32:
+        random = np.random.default_rng(seed)
+        places = random.normal(size=(len(sample), dimensions)) + 50.0 * (sample[:, :1] > 0)
+        stray = random.permutation(len(sample))[:30]
+        places[stray] *= 1e3 * 1.4 ** np.arange(30)[:, None]
+        return places.astype(np.float32)
+
+    monkeypatch.setattr(clustering, "umap_layout", made_up)
+    found = stability(projection, clusters)
+    assert found.clusters == (5, 2, 2)
+    assert found.clustered[2] == 1.0
+    assert 0.4 < found.pairs[2] < 0.9
+    assert max(found.pairs[:2]) < 0.6
+
+
+def test_a_point_joins_by_mutual_reachability_within_the_clusters_reach() -> None:
+    points = np.array([[0], [1], [2], [10], [11], [12]], dtype=np.float32)
+    labels, core = np.array([0, 0, 0, 1, 1, -1], dtype=np.int32), np.array([2.0, 1, 2, 2, 1, 5])
+    numbers = np.arange(2, dtype=np.int32)
+    model = ClusterModel(points, labels, core, numbers, np.array([3.0, 1.5]), 3, 2, "")
+
+    def label(place: float) -> int:
+        return int(model.apply([[place]])[0])
+
+    # 2 is at 2, but two neighbours only within 3
+    assert (label(4.0), label(4.01)) == (0, -1)
+    # 12, which is nearest, is sparse: 11 is reached first, and its cluster reaches 1.5
+    assert (label(12.4), label(12.6)) == (1, -1)
+    # 9 is within reach of 10 but for its core
+    assert label(9.0) == -1
+    assert label(10.6) == 1
+
+
+def test_core_distances_are_those_to_other_points_and_sizes_follow_the_sample() -> None:
+    model = fit_clusters(flat(mixture()), seed=0)
+    wide = model.points.astype(np.float64)
+    distances = np.sort(np.linalg.norm(wide[:, None] - wide[None], axis=2), axis=1)
+    assert (model.min_cluster_size, model.min_samples) == (11, 10), "half the root of 480, and at most 10"
+    assert np.allclose(model.core, distances[:, 10])
+    small = fit_clusters(flat(mixture()[:60]), seed=0)
+    assert (small.min_cluster_size, small.min_samples) == (5, 5)
+    pair = np.concatenate([np.random.default_rng(k).normal(size=(5, 3)) + 100 * k for k in range(2)])
+    assert "too few" not in fit_clusters(flat(pair), seed=0).reason, "ten points could be two clusters of five"
+    assert "too few" in fit_clusters(flat(pair[:9]), seed=0).reason
 
 
 def named(kinds: dict[str, str], seed: int) -> tuple[ClusterModel, FittedSample]:
@@ -201,5 +277,26 @@ def test_cards_say_who_a_cluster_belongs_to() -> None:
     assert first["top_neuron_share"] == pytest.approx(6 / 9)
     assert json.loads(first["targets"]) == {"gaba": 5}
     assert (second["neurons"], second["top_neuron_share"], second["one_neuron"]) == (0, None, False)
+    assert (noise["share"], noise["neurons"]) == (0.15, 3)
     assert list(json.loads(second["targets"]).items()) == [("gaba", 4), ("glutamate", 4)]
     assert cluster_cards(rows.slice(0, 0)).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("of_one", "of_others", "one_neuron"), [(5, 4, True), (4, 0, False), (5, 5, False), (6, 5, True)]
+)
+def test_a_cluster_is_of_one_neuron_with_more_than_half_and_five(of_one: int, of_others: int, one_neuron: bool) -> None:
+    rows = of_one + of_others
+    table = pa.table(
+        {
+            "synapse_id": [f"s{i}" for i in range(2 * rows)],
+            "cluster": pa.array([0] * rows + [-1] * rows, pa.int32()),
+            "brain_region": ["AL"] * 2 * rows,
+            "target": pa.nulls(2 * rows, pa.string()),
+            "neuron_id": pa.array(([1] * of_one + [2 + i for i in range(of_others)]) * 2, pa.int64()),
+            "reduced": [[0.0]] * 2 * rows,
+        }
+    )
+    noise, card = cluster_cards(table).to_pylist()
+    assert (card["one_neuron"], noise["one_neuron"]) == (one_neuron, False)
+    assert card["top_neuron_share"] == noise["top_neuron_share"] == of_one / rows

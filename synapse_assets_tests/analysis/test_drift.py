@@ -15,12 +15,14 @@ from synapse_assets.analysis.drift import (
     Drift,
     Fit,
     RegionNow,
+    _lower_share,
+    _median_bound,
     load_known_labels,
     measure_drift,
     save_known_labels,
 )
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.analysis.projection import FittedSample, Projection, unit_rows
 from synapse_assets.analysis.sampling import stratified_sample
 from synapse_assets_tests.analysis.planted import Array, blobs
 
@@ -120,6 +122,29 @@ def test_new_synapses_are_estimated_where_the_sample_is_a_part(fit: Fit) -> None
     assert row["new_synapses"] == 6000, "every picture is another one"
 
 
+def test_distances_are_measured_on_others_than_the_fitted_synapses(fit: Fit) -> None:
+    """Of 6,000, 300 are fitted. Measured are 500 of all, of which about 25 are fitted; those have no say of their own."""
+    ids = [f"s{i:05d}" for i in range(6000)]
+    chosen = stratified_sample(["AL"] * 6000, 300, 3, ids)
+    vectors = blobs(300, 5)[0]
+    partial = replace(
+        fit, sample=FittedSample.of(table([ids[i] for i in chosen], "AL"), vectors, {"AL": 6000}), labels=None
+    )
+    now = np.random.default_rng(1).normal(size=(6000, 32))
+    now[chosen] = vectors
+    measured: list[str] = []
+    there = region(partial, "AL", now, ids)
+
+    def read(wanted: Sequence[str]) -> npt.NDArray[np.float32]:
+        measured.extend(wanted)
+        return there.vectors(wanted)
+
+    found = measure_drift(partial, [replace(there, vectors=read)])
+    assert len(measured) == len(set(measured)) == 500
+    assert len(set(measured) & {ids[i] for i in chosen}) < 60
+    assert "look strange" in found.advised["AL"], "though the fitted ones look as they did"
+
+
 def test_pictures_unlike_any_fitted_one(fit: Fit) -> None:
     strange = np.random.default_rng(1).normal(size=(100, 32))
     ids = fit.sample.synapse_ids.tolist()
@@ -159,6 +184,122 @@ def test_a_small_region_does_not_cry_wolf(fit: Fit, rows: int) -> None:
     row = found.table.to_pylist()[1]
     assert (row["known_synapses"], row["new_synapses"], row["new_fraction"]) == (0, rows, None)
     assert row["reason"] == "too few synapses to advise a refit"
+
+
+def test_fitted_synapses_are_treated_as_if_they_were_new(fit: Fit) -> None:
+    """Where clusters reach nowhere, all but fitted places are noise: so are fitted synapses placed by the others."""
+    assert isinstance(fit.clusters, ClusterModel)
+    narrow = replace(fit, clusters=replace(fit.clusters, reach=np.full(5, 1e-9)))
+    found = measure_drift(narrow, [region(narrow, "AL", blobs(60, 5, seed=8)[0], [f"n{i}" for i in range(60)])])
+    row = found.table.to_pylist()[0]
+    assert (row["noise_fraction"], row["fitted_noise_fraction"]) == (1.0, 1.0)
+    assert "in no cluster" not in row["reason"]
+
+
+def test_a_new_synapse_that_equals_a_fitted_one_is_at_no_distance(fit: Fit) -> None:
+    vectors, names = blobs(300, 5)[0][200:], [f"n{i}" for i in range(100)]
+    assert measure_drift(fit, [region(fit, "EB", vectors, names)]).table.to_pylist()[0]["distance_ratio"] == 0
+
+
+def test_new_labels_are_judged_beyond_chance_of_all_regions_together(fit: Fit) -> None:
+    """86 of 200: 43 %, above a third in one region, not in one of a hundred that were looked at."""
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+    labels = {**fit.labels, **dict.fromkeys(ids[:86], "glutamate")}  # type: ignore[dict-item]
+    changed = replace(fit, labels=labels)
+    al = region(fit, "AL", vectors[:200], ids[:200])
+    assert set(measure_drift(changed, [al]).advised) == {"AL", "all regions"}
+    others = [region(fit, f"R{i}", vectors[200 + i : 201 + i], [ids[200 + i]]) for i in range(99)]
+    assert measure_drift(changed, [al, *others]).advised == {}
+
+
+def test_synapses_without_a_label_and_few_labels_do_not_count(fit: Fit) -> None:
+    ids, vectors = fit.sample.synapse_ids.tolist(), blobs(300, 5)[0]
+
+    def targets(region_: RegionNow, values: list[str | None]) -> RegionNow:
+        return replace(
+            region_,
+            targets=pa.table(
+                {"synapse_id": region_.synapses.column("synapse_id"), "target": pa.array(values, pa.string())}
+            ),
+        )
+
+    eb = region(fit, "EB", vectors[200:], ids[200:])
+    half = targets(eb, ["gaba"] * 50 + [None] * 30 + [""] * 20)
+    row = measure_drift(fit, [half]).table.to_pylist()[0]
+    assert (row["labelled_synapses"], row["new_labels"]) == (50, 0)
+    nineteen = targets(eb, ["glutamate"] * 19 + [None] * 81)
+    found = measure_drift(fit, [region(fit, "AL", vectors[:200], ids[:200]), nineteen])
+    assert found.table.to_pylist()[1]["new_labels"] == 19
+    assert found.advised == {}
+    twenty = targets(eb, ["glutamate"] * 20 + [None] * 80)
+    assert "20 of 20 labels" in measure_drift(fit, [twenty]).advised["EB"]
+
+
+def test_a_region_of_less_than_a_hundredth_advises_nothing_by_itself(fit: Fit) -> None:
+    ids = [f"a{i:04d}" for i in range(4000)]
+    many = region(fit, "AL", blobs(4000, 5, seed=6)[0], ids)
+    known = replace(fit, sample=replace(fit.sample, known={}), labels=dict.fromkeys(ids, "gaba"))
+    strange = np.random.default_rng(1).normal(size=(60, 32))
+
+    def advised(rows: int) -> set[str]:
+        small = region(fit, "PB", strange[:rows], [f"p{i}" for i in range(rows)], noise=1.0, target="glutamate")
+        return set(measure_drift(known, [many, small]).advised)
+
+    assert advised(60) == {"PB"}
+    assert advised(30) == set(), "30 of 4,030"
+
+
+def test_noise_of_fewer_than_twenty_new_synapses_says_nothing(fit: Fit) -> None:
+    vectors, ids = blobs(300, 5)[0], fit.sample.synapse_ids.tolist()
+
+    def advised(more: int) -> dict[str, str]:
+        wide = np.concatenate([vectors[200:], blobs(more, 5, seed=8)[0]])
+        eb = region(fit, "EB", wide, [*ids[200:], *(f"n{i}" for i in range(more))])
+        numbers = np.where(np.arange(100 + more) < 100, 0, -1)
+        names = eb.clusters.column("synapse_id")
+        return measure_drift(fit, [replace(eb, clusters=pa.table({"synapse_id": names, "cluster": numbers}))]).advised
+
+    assert advised(19) == {}
+    assert "100% of those that are not in the fitted sample" in advised(20)["EB"]
+
+
+@pytest.mark.parametrize("fitted", [40, 5])
+def test_distances_are_compared_with_those_of_the_same_region_unless_it_has_few(fitted: int) -> None:
+    """EB is wider than AL by itself; with few fitted synapses in EB, all of the sample stand for it."""
+    random = np.random.default_rng(0)
+    wide = np.eye(32)[0] * 3 + random.normal(size=(400, 32))
+    vectors = unit_rows(np.concatenate([np.eye(32)[1] * 3 + 0.2 * random.normal(size=(160, 32)), wide[:fitted]]))
+    rows = pa.concat_tables(
+        [table([f"a{i:03d}" for i in range(160)], "AL"), table([f"e{i:03d}" for i in range(fitted)], "EB")]
+    )
+    sample = FittedSample.of(rows, vectors, {"AL": 160, "EB": 400})
+    places = np.zeros((len(vectors), 2), dtype=np.float32)
+    map_ = Projection(np.unique(vectors, axis=0), places, places, "umap", 15, 0)
+    fit = Fit(map_, sample, NoModel("-"), None, 0, NAMES)
+    ids = [f"n{i}" for i in range(300)]
+    now = unit_rows(wide[100:]).astype(np.float64)
+    eb = RegionNow(
+        "EB",
+        table(ids, "EB"),
+        pa.table({"synapse_id": ids, "cluster": [0] * 300}),
+        pa.table({"synapse_id": ids, "target": [""] * 300}),
+        lambda wanted: now[[int(one[1:]) for one in wanted]].astype(np.float32),
+    )
+    ratio = measure_drift(fit, [eb]).table.to_pylist()[0]["distance_ratio"]
+    assert ratio == pytest.approx(1, abs=0.1) if fitted == 40 else ratio > 2
+
+
+def test_bounds_are_those_of_the_textbooks() -> None:
+    from scipy.stats import binomtest
+
+    z = 2.5758293035489004
+    for count, rows in ((43, 100), (0, 30), (30, 30), (7, 20)):
+        wilson = binomtest(count, rows).proportion_ci(0.99, "wilson").low
+        assert _lower_share(count, rows, z) == pytest.approx(wilson, abs=1e-12)
+    assert _lower_share(0, 0, z) == 0.0
+    values = np.random.default_rng(0).permutation(np.arange(101.0))
+    assert [_median_bound(values, sign * 2.0) for sign in (-1, 1)] == [39.0, 61.0]
+    assert [_median_bound(np.arange(3.0), sign * 9.0) for sign in (-1, 1)] == [0.0, 2.0]
 
 
 def test_no_models_no_synapses(fit: Fit) -> None:

@@ -5,7 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.projection import NoModel, Projection, fit_projection, nearest, reduced_matrix, unit_rows
+from synapse_assets.analysis.projection import (
+    NoModel,
+    Projection,
+    blend,
+    fit_projection,
+    nearest,
+    reduced_matrix,
+    unit_rows,
+)
 from synapse_assets.schema import UMAP_COORDINATES, BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
@@ -41,6 +49,27 @@ def test_new_rows_land_among_their_kind(projection: Projection) -> None:
     assert (old_kind[closest] == kind).mean() > 0.98
 
 
+def test_a_place_is_the_mean_of_the_neighbours_by_inverse_squares_of_the_distance() -> None:
+    coordinates = np.array([[0.0, 100.0], [10.0, 100.0], [30.0, 200.0]], dtype=np.float32)
+    # at distances 1 and 2: weights 4 to 1
+    assert blend(np.array([[0, 1]]), np.array([[1.0, 4.0]]), coordinates).tolist() == [[2.0, 100.0]]
+    assert blend(np.array([[1, 2]]), np.array([[0.0, 4.0]]), coordinates).tolist() == [[10.0, 100.0]]
+    assert blend(np.array([[1, 0], [0, 2]]), np.array([[1.0, 1.0], [2.0, 18.0]]), coordinates).tolist() == [
+        [5.0, 100.0],
+        [3.0, 110.0],
+    ]
+
+
+def test_a_new_row_is_placed_by_its_five_nearest(projection: Projection) -> None:
+    row = blobs(1, 5, seed=8, spread=0.9)[0]
+    unit = (row / np.linalg.norm(row)).astype(np.float32).astype(np.float64)
+    distance = np.linalg.norm(projection.sample.astype(np.float64) - unit, axis=1)
+    near = np.argsort(distance)[:5]
+    for found, places in zip(projection.apply(row), (projection.xy, projection.reduced), strict=True):
+        expected = np.average(places[near].astype(np.float64), axis=0, weights=distance[near] ** -2)
+        assert np.allclose(found[0], expected, rtol=1e-5)
+
+
 def test_nearest_is_exact_even_where_rows_lie_too_close_for_a_matrix_product() -> None:
     random = np.random.default_rng(0)
     sample = unit_rows(1.0 + 1e-6 * random.normal(size=(80, 24)))
@@ -51,12 +80,34 @@ def test_nearest_is_exact_even_where_rows_lie_too_close_for_a_matrix_product() -
     assert np.array_equal(nearest(queries[3:4], sample, 4)[1], squares[3:4])
 
 
-def test_a_fit_depends_on_content_and_seed_alone(projection: Projection) -> None:
+def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    import umap
+
+    made, seeds = umap.UMAP, []
+    monkeypatch.setattr(umap, "UMAP", lambda **settings: seeds.append(settings["random_state"]) or made(**settings))
     vectors = blobs(300, 5)[0]
     again = fit_projection(vectors[::-1], seed=3)
     assert isinstance(again, Projection)
     assert np.array_equal(again.xy, projection.xy)
     assert np.array_equal(again.reduced, projection.reduced)
+    other = fit_projection(vectors, seed=4)
+    assert isinstance(other, Projection)
+    assert seeds == [3, 3, 4, 4]
+    assert not np.allclose(other.xy, projection.xy, atol=0.1)
+    assert not np.allclose(other.reduced, projection.reduced, atol=0.1)
+
+
+def test_the_map_for_clusters_is_denser_than_the_one_for_the_eye(projection: Projection) -> None:
+    """min_dist 0 lets near neighbours lie together; 0.1 keeps them apart for the eye."""
+
+    def nearest_other(places: np.ndarray) -> float:
+        distances = np.linalg.norm(places[:, None] - places[None], axis=2) + 1e9 * np.eye(len(places))
+        return float(np.median(distances.min(axis=1)))
+
+    flat = fit_projection(blobs(300, 5)[0], seed=3, dimensions=2)
+    assert isinstance(flat, Projection)
+    assert np.array_equal(flat.xy, projection.xy)
+    assert nearest_other(flat.reduced) < 0.85 * nearest_other(flat.xy)
 
 
 def test_a_saved_map_comes_back_to_the_bit(projection: Projection, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.analysis.sampling import stratified_sample
-from synapse_assets.analysis.splits import RANDOM, make_splits
+from synapse_assets.analysis.splits import RANDOM, inner_folds, make_splits
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.analysis.planted import styled
 
@@ -57,6 +57,67 @@ def test_folds_do_not_depend_on_the_order_of_rows() -> None:
     assert make_splits(synapses, ["neuron_id"], 4)[0].equals(make_splits(shuffled, ["neuron_id"], 4)[0])
 
 
+def test_another_seed_makes_other_folds() -> None:
+    synapses, _ = styled()
+    ours, same, other = (make_splits(synapses, ["neuron_id"], seed)[0] for seed in (4, 4, 5))
+    assert ours.equals(same)
+    for split in ("neuron_id", RANDOM):
+        folds = [[row["fold"] for row in table.to_pylist() if row["split"] == split] for table in (ours, other)]
+        assert np.mean(np.array(folds[0]) != np.array(folds[1])) > 0.5
+
+
+@pytest.mark.parametrize(("neurons", "folds"), [(2, 2), (8, 8), (9, 5)])
+def test_of_eight_groups_each_is_a_fold(neurons: int, folds: int) -> None:
+    table, report = make_splits(styled(neurons=neurons, each=3, classes=2)[0], ["neuron_id"], 0)
+    assert report.folds["neuron_id"] == folds
+    pairs = {(row["group"], row["fold"]) for row in table.to_pylist() if row["split"] == "neuron_id"}
+    assert len(pairs) == neurons
+    assert {fold for _, fold in pairs} == set(range(folds))
+
+
+def test_the_random_split_deals_each_class_evenly() -> None:
+    synapses, _ = styled(neurons=17, each=7)
+    rows = [row for row in make_splits(synapses, ["neuron_id"], 0)[0].to_pylist() if row["split"] == RANDOM]
+    counts = np.array(
+        [
+            [sum(r["fold"] == fold and r["target"] == target for r in rows) for fold in range(5)]
+            for target in ("acetylcholine", "gaba", "glutamate")
+        ]
+    )
+    assert counts.sum() == 17 * 7
+    assert np.ptp(counts, axis=1).max() <= 1
+    assert np.ptp(counts.sum(axis=0)) <= 1
+
+
+def test_inner_folds_hold_whole_groups_spread_the_classes_and_follow_the_seed() -> None:
+    group = np.repeat(np.arange(12), 5)
+    code = np.repeat(np.arange(12) // 6, 5)
+    fold = inner_folds(code, group, 0)
+    assert fold is not None
+    assert all(len(np.unique(fold[group == one])) == 1 for one in range(12))
+    for k in range(3):
+        assert [np.unique(group[(fold == k) & (code == one)]).size for one in (0, 1)] == [2, 2]
+    other = inner_folds(code, group, 1)
+    assert other is not None
+    assert not np.array_equal(fold, other)
+    assert np.array_equal(fold, inner_folds(code, group * 7 + 3, 0))  # type: ignore[arg-type]
+    three = inner_folds(code[:15], group[:15], 0)
+    assert three is not None
+    assert sorted(np.unique(three).tolist()) == [0, 1, 2]
+    assert inner_folds(code[:10], group[:10], 0) is None
+
+
+def test_a_sample_draws_anew_with_another_seed_and_keeps_small_strata_first() -> None:
+    strata = ["AL"] * 40 + ["EB"] * 3 + ["FB"] * 5
+    first, other = stratified_sample(strata, 12, 0), stratified_sample(strata, 12, 1)
+    assert first.tolist() != other.tolist()
+    assert first.tolist() == stratified_sample(strata, 12, 0, [str(i) for i in range(48)]).tolist()
+    # with fewer seats than strata the largest are represented
+    assert {strata[i] for i in stratified_sample(strata, 2, 0)} == {"AL", "FB"}
+    # 9 more after one each: 7.8, 0.4 and 0.8 of 9; the largest remainders get what is left
+    assert [sum(strata[i] == name for i in first) for name in ("AL", "EB", "FB")] == [9, 1, 2]
+
+
 def test_unlabelled_rows_and_rows_without_a_group_are_left_out_and_said() -> None:
     table = pa.table(
         {
@@ -71,6 +132,15 @@ def test_unlabelled_rows_and_rows_without_a_group_are_left_out_and_said() -> Non
     said = " ".join(report.warnings)
     assert "2 labelled synapses have no neuron_id" in said
     assert "class 'rare' has 1 group" in said
+    # an empty text is no group either, and a class with as many groups as folds is not spoken of
+    names = [f"n{i // 2}" for i in range(24)]
+    named = table.set_column(3, "neuron_id", pa.array(["", *names[1:22], "", ""]))
+    splits, report = make_splits(named, ["neuron_id"], 0)
+    assert "2 labelled synapses have no neuron_id" in " ".join(report.warnings)
+    assert "" not in splits.column("group").to_pylist()
+    four = styled(neurons=10, each=2, classes=2)[0]
+    assert make_splits(four, ["neuron_id"], 0)[1].warnings == ()
+    assert "has 4 groups for 5 folds" in " ".join(make_splits(four.slice(0, 18), ["neuron_id"], 0)[1].warnings)
 
 
 def test_nothing_to_split_is_an_ordinary_outcome() -> None:

@@ -1,5 +1,6 @@
 """Classifiers of clusters: what a neuron never seen will show is what the score says."""
 
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -372,6 +373,43 @@ def test_the_search_finds_what_the_clusters_need() -> None:
         found[name] = model.settings[c.NEIGHBOURS]["n_neighbors"]
     assert found["synapses"] == 3
     assert found["neurons"] > 3
+
+
+def clumps() -> Plant:
+    """Four neurons of 12 clumps of 4 synapses. A clump shares a label, right in two of three: neighbours on the same
+    neuron tell it, those on others only what is usual on that side."""
+    rng = np.random.default_rng(0)
+    clump = np.repeat(np.arange(48), 4)
+    side = np.arange(48) % 2
+    centre = rng.normal(size=(48, 5)) + np.where(side, 0.7, -0.7)[:, None]
+    labels = np.where(rng.random(48) < 1 / 3, 1 - side, side)[clump]
+    owner = np.array([f"n{k // 12}" for k in clump])
+    return (
+        centre[clump] + 0.05 * rng.normal(size=(192, 5)),
+        labels,
+        owner,
+        np.array([f"{name}/as/{k:03d}" for k, name in enumerate(owner)]),
+    )
+
+
+def test_each_fold_searches_its_settings_with_neurons_held_together() -> None:
+    features, labels, owner, ids = clumps()
+    found = c.evaluate(features, features[:, :2], labels, owner, ids, leave(features, owner, ids), seed=0, trees=2)
+    expected = {name: np.zeros((2, 3), dtype=np.int64) for name in c.CLASSIFIERS}
+    for neuron in np.unique(owner):
+        out = owner == neuron
+        model = c.fit_classifiers(features[~out], labels[~out], 0, owner[~out], trees=2)
+        assert isinstance(model, c.ClusterClassifiers)
+        predicted = model.predict(features[out])
+        for name in c.CLASSIFIERS:
+            np.add.at(expected[name], (labels[out], np.where(predicted.outlier, 2, predicted.labels[name])), 1)
+    for name in c.CLASSIFIERS:
+        assert honest(found, name).confusion.tolist() == expected[name].tolist()
+        last = {**model.settings[name], c.OUTLIERS: model.settings[c.OUTLIERS]}
+        assert json.loads(honest(found, name).settings) == last
+    single = c.fit_classifiers(features[~out], labels[~out], 0, trees=2)
+    assert isinstance(single, c.ClusterClassifiers)
+    assert single.settings[c.NEIGHBOURS] != model.settings[c.NEIGHBOURS], "else nothing here depends on neurons"
 
 
 def test_rejection_is_near_nu_for_synapses_like_those_trained_on() -> None:

@@ -40,9 +40,10 @@ def test_noise_in_half_of_the_runs_is_noise_and_runs_that_did_not_take_a_point_d
     runs[:3, 0] = -1
     runs[:2, 1] = -1
     runs[:4, 2] = ABSENT
+    runs[:4, 9], runs[4, 9] = ABSENT, -1  # in one of the two runs that took it
     labels, faint = agreed(runs, 5)
-    assert labels[0] == -1
-    assert faint.tolist() == [True] + [False] * 15
+    assert labels[0] == labels[9] == -1
+    assert np.flatnonzero(faint).tolist() == [0, 9]
     assert len(set(labels[1:8].tolist())) == 1
     support = _support(runs, labels)
     assert support[0] == 0.0
@@ -55,6 +56,7 @@ def test_a_group_smaller_than_a_cluster_is_noise() -> None:
     labels, faint = agreed(runs, 5)
     assert (labels[16:] == -1).all()
     assert not faint.any()
+    assert len(np.unique(agreed(runs, 3)[0])) == 3, "three are enough for a cluster of three"
     nothing, _ = agreed(np.full((6, 19), -1, np.int32), 5)
     assert (nothing == -1).all()
 
@@ -118,6 +120,16 @@ def test_independent_halves_disagree_where_a_half_of_the_runs_does() -> None:
     mixed = np.array([pieces] * 4 + [others] * 4)
     assert _independent([Setting(5, 2)], [runs_of(mixed)], 0) < 0.2
     assert _independent([Setting(5, 2)], [runs_of(mixed[np.random.default_rng(0).permutation(8)])], 0) < 0.2
+
+
+def test_other_seeds_cut_the_runs_into_other_halves() -> None:
+    random = np.random.default_rng(0)
+    labels = np.tile(np.repeat([0, 1, 2], 20), (14, 1))
+    wrong = random.random(labels.shape) < 0.35
+    labels[wrong] = random.integers(0, 3, wrong.sum())
+    shaky = [runs_of(labels)]
+    first, same, other = (_independent([Setting(5, 2)], shaky, seed) for seed in (0, 0, 1))
+    assert first == same != other
 
 
 def test_each_half_chooses_its_own_setting() -> None:

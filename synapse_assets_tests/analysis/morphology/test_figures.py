@@ -1,6 +1,5 @@
 """Pictures of the chain without images: what was planted is seen in their pixels and in the data of the pages."""
 
-import io
 import json
 import re
 from typing import Any
@@ -9,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from PIL import Image
-from scipy import ndimage
 
 from synapse_assets.analysis.figures import INK
 from synapse_assets.analysis.morphology import figures as f
@@ -18,6 +15,8 @@ from synapse_assets.analysis.morphology import pages
 from synapse_assets.analysis.morphology.drawing import cluster_colour
 from synapse_assets.schema import BadInput, morphology
 from synapse_assets.schema.colours import NOISE_COLOUR
+from synapse_assets_tests.analysis.pixels import Pixels, of_colour, spots
+from synapse_assets_tests.analysis.pixels import opened as pixels_of
 
 CHOSEN = "#D55E00"
 SENTENCE = (
@@ -26,26 +25,11 @@ SENTENCE = (
 )
 
 
-def opened(png: bytes) -> npt.NDArray[np.uint8]:
-    """The pixels (height, width, 3), if it is a small PNG as wide as the UI."""
-    assert len(png) <= 300_000
-    picture = Image.open(io.BytesIO(png))
-    assert picture.format == "PNG"
-    assert 500 <= picture.width <= 1330
-    return np.asarray(picture.convert("RGB"))
-
-
-def of_colour(pixels: npt.NDArray[np.uint8], colour: str) -> npt.NDArray[np.bool_]:
-    """Where the pixels have exactly that colour."""
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return np.asarray((pixels == wanted).all(axis=2))
-
-
-def spots(pixels: npt.NDArray[np.uint8], colour: str, least: int = 6) -> int:
-    """How many separate spots of exactly that colour there are, of at least so many pixels."""
-    labelled, count = ndimage.label(of_colour(pixels, colour))
-    sizes = ndimage.sum_labels(np.ones_like(labelled), labelled, range(1, count + 1)) if count else []
-    return int((np.asarray(sizes) >= least).sum())
+def opened(png: bytes) -> Pixels:
+    """The pixels, if it is a small PNG as wide as the UI."""
+    pixels = pixels_of(png)
+    assert 500 <= pixels.shape[1] <= 1330
+    return pixels
 
 
 def drawing(page: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:

@@ -79,8 +79,31 @@ def test_choice() -> None:
     assert choose([shaky, fine]) == 1
     assert choose([faint, shaky]) == 1, "a setting that leaves most as noise is not eligible"
     assert choose([faint, runs_of([[0] * 20] * 4)]) is None
+    assert splits(6, 0.0, noise=0.5).eligible, "half is not most"
+    assert not splits(6, 0.0, noise=0.55).eligible
     near = Runs(splits(4, 0.0).labels, splits(4, 0.0).probabilities, sure.agreement)
     assert choose([sure, near]) == 1, "as stable, and finer"
+
+
+def test_of_settings_within_two_hundredths_the_finer_and_of_those_the_surer() -> None:
+    def runs(clusters: int, stability: float) -> Runs:
+        labels = np.tile(np.arange(60, dtype=np.int32) % clusters, (4, 1))
+        return Runs(labels, np.ones((4, 60)), np.full((4, 4), stability) + (1 - stability) * np.eye(4))
+
+    assert choose([runs(2, 0.97), runs(4, 0.955)]) == 1
+    assert choose([runs(2, 0.97), runs(4, 0.945)]) == 0
+    assert choose([runs(2, 0.97), runs(4, 0.955), runs(4, 0.96), runs(4, 0.96)]) == 2
+    assert choose([runs(4, 0.9), runs(4, 0.97)]) == 1
+
+
+def test_two_clusters_of_the_smallest_size_are_enough() -> None:
+    random = np.random.default_rng(0)
+    places = random.normal(size=(2, 10, 3)).astype(np.float32) + np.repeat([0, 100], 5)[:, None].astype(np.float32)
+    rows = np.tile(np.arange(10, dtype=np.int32), (2, 1))
+    found = cluster_runs(rows, places, 10, Setting(5, 2))
+    assert found.clusters == 2
+    assert found.stability == 1.0
+    assert cluster_runs(rows[:, :9], places[:, :9], 10, Setting(5, 2)).noise_fraction == 1.0
 
 
 def test_reasons_name_what_spoke_against_a_setting() -> None:
