@@ -4,26 +4,33 @@ import io
 import re
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tifffile
 from PIL import Image
 
-from synapse_assets.explorer import create_app
+from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.asking import read_place
 from synapse_assets.explorer.uploads import read_picture
 from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.query.points import NONE
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
+from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
-from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab
+from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab, tiny_dataset
 from synapse_assets_tests.explorer.conftest import Served
+from synapse_assets_tests.stores.samples import names, synapses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -106,22 +113,91 @@ def test_pages_without_map_run_no_script(web: httpx.Client) -> None:
     assert "script-src" not in policy
 
 
-def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse) -> None:
-    number = warehouse.points.categories["cluster"].names[0]
-    pages = [web.get(f"/tiny/clusters/{number}?seed={seed}") for seed in (0, 1, -1)]
-    assert [page.status_code for page in pages] == [200] * 3
-    assert f'<b class="number">{warehouse.points.categories["cluster"].counts()[number]}</b>' in pages[0].text
+def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "SAMPLE", 4)
+    column = warehouse.points.categories["cluster"]
+    number, count = max(column.counts().items(), key=lambda one: (one[0] != NONE, one[1]))
+    members = {warehouse.points.ids[int(row)].as_py() for row in np.flatnonzero(column.codes == column.code(number))}
+    assert len(members) == count > 8
+
+    def sample(seed: int) -> list[str]:
+        html = web.get(f"/tiny/clusters/{number}?seed={seed}").raise_for_status().text
+        assert f'<b class="number">{count}</b>' in html
+        return tiles_on(html.partition("A random sample")[2])
+
+    samples = {seed: sample(seed) for seed in range(5)}
+    assert all(len(set(one)) == 4 and set(one) <= members for one in samples.values())
+    assert len({tuple(one) for one in samples.values()}) == 5, "each seed has its own"
+    assert sample(1) == samples[1], "and the same one every time"
+    assert sample(-1) == samples[1]
 
 
-def test_cells_open_the_synapses_behind_them(web: httpx.Client, warehouse: Warehouse) -> None:
-    html = web.get("/tiny/classes").text
-    cells = re.findall(r'href="(/tiny/gallery\?target=[^"]*predicted=[^"]*)"><b>\d+ %</b><span>(\d+)</span>', html)
-    scored = warehouse.sql(
-        "select count(*) n from labelled_synapses join synapse_predictions using (synapse_id) where out_of_fold and target is not null"
-    )
-    assert sum(int(count) for _, count in cells) == scored["n"].iloc[0] > 0
-    for link, count in cells[:4]:
-        assert f'<b class="number">{count}</b> synapses' in web.get(link.replace("&amp;", "&")).text
+# Known class, predicted class, whether out of fold, and of how many synapses that is so.
+PLANTED = [
+    ("gaba", "gaba", True, 3),
+    ("gaba", "glutamate", True, 2),
+    ("glutamate", "gaba", True, 1),
+    ("gaba", "gaba", False, 4),
+    ("glutamate", "glutamate", False, 5),
+    ("gaba", "glutamate", False, 1),
+    (None, "gaba", False, 6),
+    ("glutamate", None, None, 7),
+]
+
+
+@pytest.fixture
+def planted_web(tiny_inputs: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """An explorer of a release that has predictions in sample and out of fold."""
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+    store = DatasetStore(str(tmp_path), dataset.name)
+    kinds = [kind for kind in PLANTED for _ in range(kind[-1])]
+    ids = names("s", len(kinds))
+    store.synapses.replace_region("EB", synapses("EB", ids), [])
+    labels = [
+        {"synapse_id": one, "brain_region": "EB", "target": known, "known_classes": [known] if known else []}
+        for one, (known, *_) in zip(ids, kinds, strict=True)
+    ]
+    predicted = [
+        {
+            "synapse_id": one,
+            "brain_region": "EB",
+            "predicted": name,
+            "probability": 0.9,
+            "probabilities": [(name, 0.9)],
+            "out_of_fold": out_of_fold,
+            "classifier": "c1",
+        }
+        for one, (_, name, out_of_fold, _) in zip(ids, kinds, strict=True)
+        if name
+    ]
+    results = [store.results(table) for table in (SYNAPSE_LABELS, SYNAPSE_PREDICTIONS)]
+    for table, rows in zip(results, (labels, predicted), strict=True):
+        table.write_partition("EB", pa.Table.from_pylist(rows, schema=table.table.arrow))
+    build_warehouse(store, [store.synapses, *results], {})
+    served = Served(create_app([dataset], tmp_path))
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        yield client
+    served.stop()
+
+
+def test_cells_count_what_was_predicted_out_of_fold_and_open_it(planted_web: httpx.Client) -> None:
+    html = planted_web.get("/tiny/classes").raise_for_status().text
+    cells = re.findall(r'href="(/tiny/gallery\?target=[^"]*predicted=[^"]*)"><b>(\d+) %</b><span>(\d+)</span>', html)
+    shown = {}
+    for link, share, count in cells:
+        address = unescape(link)
+        asked = dict(parse_qsl(urlsplit(address).query))
+        shown[asked["target"], asked["predicted"]] = (int(count), int(share))
+        assert f'<b class="number">{count}</b> synapses' in planted_web.get(address).raise_for_status().text, address
+    assert shown == {
+        ("gaba", "gaba"): (3, 60),
+        ("gaba", "glutamate"): (2, 40),
+        ("glutamate", "gaba"): (1, 100),
+    }
+    # Of what is known, everything counts.
+    known = re.findall(r'gallery\?target=([a-z]+)"><span class="chip">.*?<span class="quiet number">(\d+)</span>', html)
+    assert ("gaba", "10") in known
+    assert ("glutamate", "13") in known
 
 
 PAGES = ("/", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/gallery?target=gaba&seed=3",
@@ -423,13 +499,17 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
         lab.materialize("cluster_cards", "vector_index", "warehouse")
         with open_warehouse(lab.dataset, lab.root) as warehouse:
             after = _whole(warehouse)
+        deadline = time.monotonic() + 30
         while after not in answers:
+            assert time.monotonic() < deadline, "nobody was answered from the new release"
             assert web.get("/api/tiny/synapses/s010").status_code == 200
         # A page that was opened before keeps its pictures, until it is one of long ago.
         new = _picture_of(web, some)
         assert (new != old, web.get(new).content != was, web.get(old).content == was) == (True, True, True)
         lab.materialize("warehouse")
+        deadline = time.monotonic() + 30
         while _picture_of(web, some) in (old, new):
+            assert time.monotonic() < deadline, "the third release is not shown"
             over.wait(0.1)
         assert web.get(new).status_code == 200
         gone = web.get(old)
