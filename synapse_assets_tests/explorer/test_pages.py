@@ -20,17 +20,19 @@ import pytest
 import tifffile
 from PIL import Image
 
+from synapse_assets.datasets import EmDataset
 from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.asking import read_place
+from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import read_picture
-from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.query.points import NONE
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
+from synapse_assets.schema import CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
-from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab, tiny_dataset
+from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, TILE_PX, Lab, tiny_dataset
 from synapse_assets_tests.explorer.conftest import Served
-from synapse_assets_tests.stores.samples import names, synapses
+from synapse_assets_tests.stores.samples import synapses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -145,39 +147,112 @@ PLANTED = [
 ]
 
 
+def planted_rows() -> pd.DataFrame:
+    """The synapses of `PLANTED`: the first twenty of five neurons; in three clusters of which one is noise."""
+    kinds = [kind[:3] for kind in PLANTED for _ in range(kind[3])]
+    rows = pd.DataFrame(kinds, columns=["target", "predicted", "out_of_fold"], dtype=object)
+    at = np.arange(len(rows))
+    neurons = [int(FIRST_NEURON + one % 5 // 2) if one < 20 else None for one in at]
+    return rows.assign(
+        synapse_id=[f"s{one:02d}" for one in at], neuron_id=pd.Series(neurons, dtype=object), cluster=at % 3 - 1
+    )
+
+
 @pytest.fixture
-def planted_web(tiny_inputs: Path, tmp_path: Path) -> Iterator[httpx.Client]:
-    """An explorer of a release that has predictions in sample and out of fold."""
+def planted_lab(tiny_inputs: Path, tmp_path: Path) -> tuple[EmDataset, Path]:
+    """A dataset and where a release of it lies that has predictions in sample and out of fold, and no pictures."""
     dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
     store = DatasetStore(str(tmp_path), dataset.name)
-    kinds = [kind for kind in PLANTED for _ in range(kind[-1])]
-    ids = names("s", len(kinds))
-    store.synapses.replace_region("EB", synapses("EB", ids), [])
-    labels = [
-        {"synapse_id": one, "brain_region": "EB", "target": known, "known_classes": [known] if known else []}
-        for one, (known, *_) in zip(ids, kinds, strict=True)
-    ]
-    predicted = [
-        {
-            "synapse_id": one,
-            "brain_region": "EB",
-            "predicted": name,
-            "probability": 0.9,
-            "probabilities": [(name, 0.9)],
-            "out_of_fold": out_of_fold,
-            "classifier": "c1",
-        }
-        for one, (_, name, out_of_fold, _) in zip(ids, kinds, strict=True)
-        if name
-    ]
-    results = [store.results(table) for table in (SYNAPSE_LABELS, SYNAPSE_PREDICTIONS)]
-    for table, rows in zip(results, (labels, predicted), strict=True):
-        table.write_partition("EB", pa.Table.from_pylist(rows, schema=table.table.arrow))
-    build_warehouse(store, [store.synapses, *results], {})
-    served = Served(create_app([dataset], tmp_path))
+    rows = planted_rows().assign(brain_region="EB")
+    sites = synapses("EB", rows["synapse_id"].tolist())
+    place = sites.column_names.index("neuron_id")
+    neurons = pa.array(rows["neuron_id"].tolist(), pa.int64())
+    store.synapses.replace_region("EB", sites.set_column(place, sites.schema.field(place), neurons), [])
+    labels = rows.assign(known_classes=[[one] if one else [] for one in rows["target"]])
+    predicted = rows[rows["predicted"].notna()].assign(probability=0.9, classifier="c1")
+    predicted = predicted.assign(probabilities=[[(one, 0.9)] for one in predicted["predicted"]])
+    written = {SYNAPSE_LABELS: labels, SYNAPSE_PREDICTIONS: predicted, CLUSTERS: rows.assign(cluster_model="m1")}
+    for table, found in written.items():
+        whole = pa.Table.from_pylist(found.to_dict("records"), schema=table.arrow)
+        store.results(table).write_partition("EB", whole)
+    build_warehouse(store, [store.synapses, *(store.results(table) for table in written)], {})
+    return dataset, tmp_path
+
+
+@pytest.fixture
+def planted_web(planted_lab: tuple[EmDataset, Path]) -> Iterator[httpx.Client]:
+    dataset, root = planted_lab
+    served = Served(create_app([dataset], root))
     with httpx.Client(base_url=served.url, timeout=60) as client:
         yield client
     served.stop()
+
+
+def counted(rows: pd.DataFrame, column: str) -> dict[str, int]:
+    """Rows by value, as the pages call them."""
+    names = rows[column].where(rows[column].notna() & (rows[column] != -1), NONE).astype(str)
+    return {str(name): int(count) for name, count in names.value_counts().items()}
+
+
+def shown_counts(composition: dict[str, Any]) -> dict[str, int]:
+    assert sum(line["share"] for line in composition["lines"]) == pytest.approx(1)
+    return {line["value"]: line["count"] for line in composition["lines"]}
+
+
+@pytest.mark.parametrize(
+    "filters", [{}, {"target": ["gaba"]}, {"predicted": ["glutamate"]}, {"target": [NONE]}, {"cluster": ["0", "1"]}]
+)
+def test_a_gallery_says_what_its_synapses_are_made_of(
+    planted_lab: tuple[EmDataset, Path], filters: dict[str, list[str]]
+) -> None:
+    whole = planted_rows()
+    rows = whole
+    for name, values in filters.items():
+        rows = rows[rows[name].where(rows[name].notna(), NONE).astype(str).isin(values)]
+    with open_warehouse(*planted_lab) as warehouse:
+        shown = pages.gallery(warehouse, Filters(filters), 0, Telling([]))
+    assert (shown["count"], shown["share"]) == (len(rows), len(rows) / len(whole))
+    assert [one["synapse_id"] for one in shown["sample"]] == rows["synapse_id"].tolist()
+    parts = {part["name"]: shown_counts(part) for part in shown["compositions"]}
+    # What was filtered by says nothing new.
+    assert set(parts) == {"target", "predicted", "brain_region", "cluster"} - set(filters)
+    for name in set(parts) - {"brain_region"}:
+        assert parts[name] == counted(rows, name), name
+    neurons = rows["neuron_id"].dropna().value_counts()
+    assert shown["neurons"]["count"] == len(neurons)
+    assert {line["value"]: line["count"] for line in shown["neurons"]["lines"]} == {
+        str(neuron): int(count) for neuron, count in neurons.items()
+    }
+    without = int(rows["neuron_id"].isna().sum())
+    assert (f"{without} synapses of none" in shown["neurons"]["title"]) == (without > 0)
+
+
+def test_a_card_counts_the_synapses_of_a_known_neuron(planted_lab: tuple[EmDataset, Path]) -> None:
+    rows = planted_rows()
+    of_neuron = rows["neuron_id"].value_counts()
+    with open_warehouse(*planted_lab) as warehouse:
+        for row in (0, 1, 4, 19, 20, 28):
+            one = rows.iloc[row]
+            shown = pages.synapse(warehouse, planted_lab[0], str(one["synapse_id"]), Telling([]))
+            wanted = 0 if one["neuron_id"] is None else of_neuron[one["neuron_id"]]
+            assert shown["neuron_synapses"] == wanted, row
+            neuron = None if one["neuron_id"] is None else str(one["neuron_id"])
+            assert shown["facts"]["neuron_id"] == neuron, "to the last digit"
+
+
+def test_a_cluster_is_described_by_its_own_synapses(planted_lab: tuple[EmDataset, Path]) -> None:
+    rows = planted_rows()
+    with open_warehouse(*planted_lab) as warehouse:
+        cards = {card["cluster"]: card for card in pages.clusters(warehouse)["cards"]}
+    assert set(cards) == {0, 1}
+    for number, card in cards.items():
+        of_cluster = rows[rows["cluster"] == number]
+        neurons = of_cluster["neuron_id"].dropna().value_counts()
+        assert (card["synapses"], card["neurons"]) == (len(of_cluster), len(neurons))
+        assert card["share"] == len(of_cluster) / len(rows)
+        assert card["top_neuron_share"] == neurons.max() / len(of_cluster)
+        (targets,) = (part for part in card["compositions"] if part["name"] == "target")
+        assert shown_counts(targets) == counted(of_cluster, "target")
 
 
 def test_cells_count_what_was_predicted_out_of_fold_and_open_it(planted_web: httpx.Client) -> None:
