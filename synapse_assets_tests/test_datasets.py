@@ -36,6 +36,9 @@ has_neurons: false
 tile: {size_px: 64, sections: 3}
 """
 
+TABLE = "\n  - {name: table, format: points, volume: em, path: /more.csv, units: nm}"
+NEURONS = "\n  - {name: known, format: neurons, path: /neurons.csv, columns: {neuron_id: id}}"
+
 
 @pytest.mark.parametrize("name", ["sample", "sample_cbp", "cbp", "fafb", "flywire", "vnc_sstem"])
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,12 +79,49 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
         ("[8, 8, 8]", "[8, 8, -8]", r"volumes\.em\.voxel_size_nm"),
         ("grouping: [brain_region]", "grouping: [neuron_id]", "needs neurons"),
+        ("grouping: [brain_region]", "grouping: [brain_region, neuron_id]", "needs neurons"),
+        (
+            "[brain_region]\nhas_neurons: false",
+            "[brain_region, neuron_id]",
+            "grouping names neuron_id, but no source has a column for it",
+        ),
+        ("\nsources:", "\n  other: {kind: n5, url: /o, voxel_size_nm: [8, 8, 9]}\nsources:", "different voxel sizes"),
+        ("\nsources:", "\n  other: {kind: n5, url: /o, voxel_size_nm: [9, 8, 8]}\nsources:", "different voxel sizes"),
+        ("\ngrouping:", f"{TABLE}\ngrouping:", "two sources have the same name"),
+        ("\ngrouping:", f"\nneurons:{NEURONS}\ngrouping:", "neurons are given, but has_neurons is false"),
+        (
+            "\ngrouping: [brain_region]\nhas_neurons: false",
+            f"\nneurons:{NEURONS.replace('known', 'table')}\ngrouping: [brain_region]",
+            "two sources have the same name",
+        ),
+        ("kind: zarr,", "kind: zarr, reader: cloud-volume,", "cloud-volume is for precomputed volumes"),
+        ("kind: zarr,", "kind: hdf5, axis_order: xyz,", "axis_order is for zarr and n5"),
+        ("units: nm}", "units: nm, voxel_size_nm: [4, 4, 40]}", "voxel_size_nm is for coordinates in voxels"),
+        ("units: nm}", "units: nm, axis_order: zyx}", "axis_order zyx is for a position column"),
+        ("units: nm}", "units: nm, columns: {z: null}}", "columns name neither x, y and z nor one position"),
+        ("units: nm}", "units: nm, columns: {position: at, z: depth}}", r"columns name both position and \['z'\]"),
+        ("units: nm}", "units: nm, target_value: gaba, columns: {target: nt}}", "target_value is for files without"),
+        ("units: nm}", "units: nm, neuron_id_offset: 10}", "neuron_id_offset needs the column neuron_id"),
+        ("units: nm}", "units: nm, id_from: [a], columns: {synapse_id: id}}", "id_from is for files without ids"),
+        ("units: nm}", "units: nm, leave_out_autapses: true, columns: {neuron_id: pre}}", "leave_out_autapses needs"),
+        ("units: nm}", "units: nm, leave_out_autapses: true, columns: {partner_id: post}}", "leave_out_autapses needs"),
+        ("\ntile:", "\nencoder: {origin: hub}\ntile:", "encoder origin 'hub' needs the name of a timm architecture"),
+        (
+            "\ntile:",
+            "\nencoder: {origin: checkpoint, architecture: a}\ntile:",
+            "a checkpoint file is given exactly when",
+        ),
+        ("\ntile:", "\nencoder: {checkpoint: /w.pt}\ntile:", "a checkpoint file is given exactly when"),
+        ("size_px: 64", "size_px: 7", r"tile\.size_px"),
+        ("sections: 3", "sections: 0", r"tile\.sections"),
+        ("\ntile:", "\ntrial_limit: 0\ntile:", "trial_limit"),
     ],
 )
 def test_mistakes_name_file_and_field(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
 ) -> None:
     path = tmp_path / "mine.yaml"
+    assert old in FOURTH
     path.write_text(FOURTH.replace(old, new))
     monkeypatch.setenv("MY_FOLDER", "/tables")
     with pytest.raises(BadInput, match=message) as error:
@@ -166,6 +206,16 @@ def test_a_lab_adds_its_own_investigation_group(tmp_path: Path) -> None:
     dataset = load_dataset(written(tmp_path, MORPHOLOGY), "/nowhere")
     assert isinstance(dataset, MorphologyDataset)
     assert dataset.groups["as-pv"].conditions == {"synapse_type": ["as"], "neuron_type": ["parvalbumin"]}
+    every = {"synapse_type": "[as, ss]", "neuron_type": "calbindin", "neuron_id": "[cb1, cb2]", "brain_region": "V1"}
+    text = MORPHOLOGY.replace("{synapse_type: as}", f"{{{', '.join(f'{k}: {v}' for k, v in every.items())}}}")
+    dataset = load_dataset(written(tmp_path, text), "/nowhere")
+    assert isinstance(dataset, MorphologyDataset)
+    assert dataset.groups["as"].conditions == {
+        "synapse_type": ["as", "ss"],
+        "neuron_type": ["calbindin"],
+        "neuron_id": ["cb1", "cb2"],
+        "brain_region": ["V1"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -177,6 +227,26 @@ def test_a_lab_adds_its_own_investigation_group(tmp_path: Path) -> None:
             "group 'as-pv' asks for neuron_type \\['parvalbumine'\\]",
         ),
         ("neuron_type: parvalbumin", "neurontype: parvalbumin", "did you mean 'neuron_type'"),
+        (
+            "neuron_type: parvalbumin",
+            "neuron_type: [parvalbumin, somatostatin]",
+            r"asks for neuron_type \['somatostatin'\], but there are \['calbindin', 'parvalbumin'\]",
+        ),
+        ("as: {synapse_type: as}", "as: {synapse_type: [ss, xs]}", r"group 'as' asks for synapse_type \['xs'\]"),
+        (
+            "[{name: study, path: /data/study.xlsx}]",
+            "[{name: study, path: /a.xlsx}, {name: study, path: /b.xlsx}]",
+            "two workbooks have the same name",
+        ),
+        (
+            "path: /data/study.xlsx",
+            "path: /data/study.xlsx, used_for: prediction",
+            "no workbook to fit on: give the path of at least one with used_for: fit",
+        ),
+        ("\nsynapse_types", "\nfeatures: {shape: [bouton_area, bouton_area]}\nsynapse_types", "names a measure twice"),
+        ("\nsynapse_types", "\nfeatures: {fewest_for_alignment: 3}\nsynapse_types", "fewest_for_alignment"),
+        ("\nsynapse_types", "\nresampling: {runs: 5}\nsynapse_types", "resampling.runs"),
+        ("\nsynapse_types", "\nresampling: {share: 1}\nsynapse_types", "resampling.share"),
         ("path: /data/study.xlsx", "path: ''", "no workbook to fit on"),
         ("path: /data/study.xlsx", "pathe: /data/study.xlsx", "workbooks 'study'.*did you mean 'path'"),
         ("  as-pv:", "  As PV:", "groups"),

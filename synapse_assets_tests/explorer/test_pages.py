@@ -4,26 +4,35 @@ import io
 import re
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tifffile
 from PIL import Image
 
-from synapse_assets.explorer import create_app
+from synapse_assets.datasets import EmDataset
+from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.asking import read_place
+from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import read_picture
-from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.query import Filters, Warehouse, open_warehouse
+from synapse_assets.query.points import NONE
+from synapse_assets.schema import CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
+from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
-from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab
+from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, TILE_PX, Lab, tiny_dataset
 from synapse_assets_tests.explorer.conftest import Served
+from synapse_assets_tests.stores.samples import synapses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -106,22 +115,164 @@ def test_pages_without_map_run_no_script(web: httpx.Client) -> None:
     assert "script-src" not in policy
 
 
-def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse) -> None:
-    number = warehouse.points.categories["cluster"].names[0]
-    pages = [web.get(f"/tiny/clusters/{number}?seed={seed}") for seed in (0, 1, -1)]
-    assert [page.status_code for page in pages] == [200] * 3
-    assert f'<b class="number">{warehouse.points.categories["cluster"].counts()[number]}</b>' in pages[0].text
+def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "SAMPLE", 4)
+    column = warehouse.points.categories["cluster"]
+    number, count = max(column.counts().items(), key=lambda one: (one[0] != NONE, one[1]))
+    members = {warehouse.points.ids[int(row)].as_py() for row in np.flatnonzero(column.codes == column.code(number))}
+    assert len(members) == count > 8
+
+    def sample(seed: int) -> list[str]:
+        html = web.get(f"/tiny/clusters/{number}?seed={seed}").raise_for_status().text
+        assert f'<b class="number">{count}</b>' in html
+        return tiles_on(html.partition("A random sample")[2])
+
+    samples = {seed: sample(seed) for seed in range(5)}
+    assert all(len(set(one)) == 4 and set(one) <= members for one in samples.values())
+    assert len({tuple(one) for one in samples.values()}) == 5, "each seed has its own"
+    assert sample(1) == samples[1], "and the same one every time"
+    assert sample(-1) == samples[1]
 
 
-def test_cells_open_the_synapses_behind_them(web: httpx.Client, warehouse: Warehouse) -> None:
-    html = web.get("/tiny/classes").text
-    cells = re.findall(r'href="(/tiny/gallery\?target=[^"]*predicted=[^"]*)"><b>\d+ %</b><span>(\d+)</span>', html)
-    scored = warehouse.sql(
-        "select count(*) n from labelled_synapses join synapse_predictions using (synapse_id) where out_of_fold and target is not null"
+# Known class, predicted class, whether out of fold, and of how many synapses that is so.
+PLANTED = [
+    ("gaba", "gaba", True, 3),
+    ("gaba", "glutamate", True, 2),
+    ("glutamate", "gaba", True, 1),
+    ("gaba", "gaba", False, 4),
+    ("glutamate", "glutamate", False, 5),
+    ("gaba", "glutamate", False, 1),
+    (None, "gaba", False, 6),
+    ("glutamate", None, None, 7),
+]
+
+
+def planted_rows() -> pd.DataFrame:
+    """The synapses of `PLANTED`: the first twenty of five neurons; in three clusters of which one is noise."""
+    kinds = [kind[:3] for kind in PLANTED for _ in range(kind[3])]
+    rows = pd.DataFrame(kinds, columns=["target", "predicted", "out_of_fold"], dtype=object)
+    at = np.arange(len(rows))
+    neurons = [int(FIRST_NEURON + one % 5 // 2) if one < 20 else None for one in at]
+    return rows.assign(
+        synapse_id=[f"s{one:02d}" for one in at], neuron_id=pd.Series(neurons, dtype=object), cluster=at % 3 - 1
     )
-    assert sum(int(count) for _, count in cells) == scored["n"].iloc[0] > 0
-    for link, count in cells[:4]:
-        assert f'<b class="number">{count}</b> synapses' in web.get(link.replace("&amp;", "&")).text
+
+
+@pytest.fixture
+def planted_lab(tiny_inputs: Path, tmp_path: Path) -> tuple[EmDataset, Path]:
+    """A dataset and where a release of it lies that has predictions in sample and out of fold, and no pictures."""
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+    store = DatasetStore(str(tmp_path), dataset.name)
+    rows = planted_rows().assign(brain_region="EB")
+    sites = synapses("EB", rows["synapse_id"].tolist())
+    place = sites.column_names.index("neuron_id")
+    neurons = pa.array(rows["neuron_id"].tolist(), pa.int64())
+    store.synapses.replace_region("EB", sites.set_column(place, sites.schema.field(place), neurons), [])
+    labels = rows.assign(known_classes=[[one] if one else [] for one in rows["target"]])
+    predicted = rows[rows["predicted"].notna()].assign(probability=0.9, classifier="c1")
+    predicted = predicted.assign(probabilities=[[(one, 0.9)] for one in predicted["predicted"]])
+    written = {SYNAPSE_LABELS: labels, SYNAPSE_PREDICTIONS: predicted, CLUSTERS: rows.assign(cluster_model="m1")}
+    for table, found in written.items():
+        whole = pa.Table.from_pylist(found.to_dict("records"), schema=table.arrow)
+        store.results(table).write_partition("EB", whole)
+    build_warehouse(store, [store.synapses, *(store.results(table) for table in written)], {})
+    return dataset, tmp_path
+
+
+@pytest.fixture
+def planted_web(planted_lab: tuple[EmDataset, Path]) -> Iterator[httpx.Client]:
+    dataset, root = planted_lab
+    served = Served(create_app([dataset], root))
+    with httpx.Client(base_url=served.url, timeout=60) as client:
+        yield client
+    served.stop()
+
+
+def counted(rows: pd.DataFrame, column: str) -> dict[str, int]:
+    """Rows by value, as the pages call them."""
+    names = rows[column].where(rows[column].notna() & (rows[column] != -1), NONE).astype(str)
+    return {str(name): int(count) for name, count in names.value_counts().items()}
+
+
+def shown_counts(composition: dict[str, Any]) -> dict[str, int]:
+    assert sum(line["share"] for line in composition["lines"]) == pytest.approx(1)
+    return {line["value"]: line["count"] for line in composition["lines"]}
+
+
+@pytest.mark.parametrize(
+    "filters", [{}, {"target": ["gaba"]}, {"predicted": ["glutamate"]}, {"target": [NONE]}, {"cluster": ["0", "1"]}]
+)
+def test_a_gallery_says_what_its_synapses_are_made_of(
+    planted_lab: tuple[EmDataset, Path], filters: dict[str, list[str]]
+) -> None:
+    whole = planted_rows()
+    rows = whole
+    for name, values in filters.items():
+        rows = rows[rows[name].where(rows[name].notna(), NONE).astype(str).isin(values)]
+    with open_warehouse(*planted_lab) as warehouse:
+        shown = pages.gallery(warehouse, Filters(filters), 0, Telling([]))
+    assert (shown["count"], shown["share"]) == (len(rows), len(rows) / len(whole))
+    assert [one["synapse_id"] for one in shown["sample"]] == rows["synapse_id"].tolist()
+    parts = {part["name"]: shown_counts(part) for part in shown["compositions"]}
+    # What was filtered by says nothing new.
+    assert set(parts) == {"target", "predicted", "brain_region", "cluster"} - set(filters)
+    for name in set(parts) - {"brain_region"}:
+        assert parts[name] == counted(rows, name), name
+    neurons = rows["neuron_id"].dropna().value_counts()
+    assert shown["neurons"]["count"] == len(neurons)
+    assert {line["value"]: line["count"] for line in shown["neurons"]["lines"]} == {
+        str(neuron): int(count) for neuron, count in neurons.items()
+    }
+    without = int(rows["neuron_id"].isna().sum())
+    assert (f"{without} synapses of none" in shown["neurons"]["title"]) == (without > 0)
+
+
+def test_a_card_counts_the_synapses_of_a_known_neuron(planted_lab: tuple[EmDataset, Path]) -> None:
+    rows = planted_rows()
+    of_neuron = rows["neuron_id"].value_counts()
+    with open_warehouse(*planted_lab) as warehouse:
+        for row in (0, 1, 4, 19, 20, 28):
+            one = rows.iloc[row]
+            shown = pages.synapse(warehouse, planted_lab[0], str(one["synapse_id"]), Telling([]))
+            wanted = 0 if one["neuron_id"] is None else of_neuron[one["neuron_id"]]
+            assert shown["neuron_synapses"] == wanted, row
+            neuron = None if one["neuron_id"] is None else str(one["neuron_id"])
+            assert shown["facts"]["neuron_id"] == neuron, "to the last digit"
+
+
+def test_a_cluster_is_described_by_its_own_synapses(planted_lab: tuple[EmDataset, Path]) -> None:
+    rows = planted_rows()
+    with open_warehouse(*planted_lab) as warehouse:
+        cards = {card["cluster"]: card for card in pages.clusters(warehouse)["cards"]}
+    assert set(cards) == {0, 1}
+    for number, card in cards.items():
+        of_cluster = rows[rows["cluster"] == number]
+        neurons = of_cluster["neuron_id"].dropna().value_counts()
+        assert (card["synapses"], card["neurons"]) == (len(of_cluster), len(neurons))
+        assert card["share"] == len(of_cluster) / len(rows)
+        assert card["top_neuron_share"] == neurons.max() / len(of_cluster)
+        (targets,) = (part for part in card["compositions"] if part["name"] == "target")
+        assert shown_counts(targets) == counted(of_cluster, "target")
+
+
+def test_cells_count_what_was_predicted_out_of_fold_and_open_it(planted_web: httpx.Client) -> None:
+    html = planted_web.get("/tiny/classes").raise_for_status().text
+    cells = re.findall(r'href="(/tiny/gallery\?target=[^"]*predicted=[^"]*)"><b>(\d+) %</b><span>(\d+)</span>', html)
+    shown = {}
+    for link, share, count in cells:
+        address = unescape(link)
+        asked = dict(parse_qsl(urlsplit(address).query))
+        shown[asked["target"], asked["predicted"]] = (int(count), int(share))
+        assert f'<b class="number">{count}</b> synapses' in planted_web.get(address).raise_for_status().text, address
+    assert shown == {
+        ("gaba", "gaba"): (3, 60),
+        ("gaba", "glutamate"): (2, 40),
+        ("glutamate", "gaba"): (1, 100),
+    }
+    # Of what is known, everything counts.
+    known = re.findall(r'gallery\?target=([a-z]+)"><span class="chip">.*?<span class="quiet number">(\d+)</span>', html)
+    assert ("gaba", "10") in known
+    assert ("glutamate", "13") in known
 
 
 PAGES = ("/", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/gallery?target=gaba&seed=3",
@@ -423,13 +574,17 @@ def test_questions_while_a_release_is_exchanged(make_lab: Callable[..., Lab]) ->
         lab.materialize("cluster_cards", "vector_index", "warehouse")
         with open_warehouse(lab.dataset, lab.root) as warehouse:
             after = _whole(warehouse)
+        deadline = time.monotonic() + 30
         while after not in answers:
+            assert time.monotonic() < deadline, "nobody was answered from the new release"
             assert web.get("/api/tiny/synapses/s010").status_code == 200
         # A page that was opened before keeps its pictures, until it is one of long ago.
         new = _picture_of(web, some)
         assert (new != old, web.get(new).content != was, web.get(old).content == was) == (True, True, True)
         lab.materialize("warehouse")
+        deadline = time.monotonic() + 30
         while _picture_of(web, some) in (old, new):
+            assert time.monotonic() < deadline, "the third release is not shown"
             over.wait(0.1)
         assert web.get(new).status_code == 200
         gone = web.get(old)

@@ -15,12 +15,12 @@ import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.query import Filters, Warehouse, open_warehouse
-from synapse_assets.schema import BadInput
+from synapse_assets.schema import SYNAPSE_LABELS, BadInput
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
-from synapse_assets_tests.stores.samples import synapses
+from synapse_assets_tests.stores.samples import synapses, vectors
 
 
 @pytest.fixture
@@ -45,6 +45,32 @@ def test_the_own_neuron_is_left_out(warehouse: Warehouse) -> None:
     found = warehouse.similar("s010", k=71)
     assert own not in set(found["neuron_id"])
     assert len(found) == 66
+
+
+def test_of_neurons_that_nobody_knows_none_is_the_own(tmp_path: Path) -> None:
+    """A query of no neuron finds the others of no neuron too; a synapse without a vector is never found."""
+    store = DatasetStore(str(tmp_path), "sample")
+    neurons = {"a": None, "b": None, "c": 7, "d": 7, "e": 8, "f": None, "dark": 8}
+    rows = synapses("EB", list(neurons))
+    place = rows.column_names.index("neuron_id")
+    store.synapses.replace_region(
+        "EB", rows.set_column(place, rows.schema.field(place), pa.array(neurons.values(), pa.int64())), []
+    )
+    store.vectors("m1", 4).replace_region("EB", vectors("EB", list("abcdef")), [])
+    models = {"models": {"encoder": "m1"}, "scores": {"encoder": {"dimensions": 4}}}
+    tables = [store.synapses, store.results(SYNAPSE_LABELS), store.vectors("m1", 4)]
+    build_warehouse(store, tables, models)
+    with Warehouse(store) as warehouse:
+
+        def found(query: str, **asked: Any) -> str:
+            return "".join(sorted(warehouse.similar(query, k=10, **asked)["synapse_id"]))
+
+        assert found("a") == "bcdef"
+        assert found("c") == "abef"
+        assert found("e") == "abcdf"
+        assert found("c", leave_out_own_neuron=False) == "abdef"
+        with pytest.raises(BadInput, match="synapse 'dark' has no vector"):
+            found("dark")
 
 
 def test_filters_come_before_the_search(warehouse: Warehouse) -> None:

@@ -488,6 +488,43 @@ def test_questions_of_many_addresses_end_together(start: Start, monkeypatch: pyt
     assert time.monotonic() - began < 5
 
 
+def test_a_signature_changes_with_each_thing_that_tells_of_content_and_with_nothing_else(start: Start) -> None:
+    told = {"ETag": '"1"', "Last_Modified": "Mon, 02 Mar 2026 10:00:00 GMT"}
+    others = [
+        {**told, "ETag": '"2"'},
+        {**told, "Last_Modified": "Mon, 02 Mar 2026 10:00:01 GMT"},
+        {"ETag": told["ETag"]},
+        {"Last_Modified": told["Last_Modified"]},
+    ]
+    same = {**told, "Date": "Tue, 03 Mar 2026 10:00:00 GMT", "Server": "another", "Age": "7"}
+    servers = [start(answer(**headers)) for headers in (told, same, *others)]
+    longer = start(answer(TABLE + b"5,6,7,8\n", **told))
+    found = remote_signatures([f"{server.url}/a.csv" for server in (*servers, longer)])
+    assert found[0] == found[1]
+    assert len(set(found)) == len(found) - 1 == 6
+
+
+def test_a_file_is_kept_by_its_address_and_signature(start: Start, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def say(connection: socket.socket, request: str) -> None:
+        asked.append(request.split()[1])
+        answer(f"id,x,y,z\n{len(asked)},2,3,4\n".encode(), ETag='"1"')(connection, request)
+
+    server = start(say)
+    fetched = Fetched(tmp_path / "fetched", lambda name: name.endswith(".csv"), ".csv")
+    first, *_ = remote_signatures([f"{server.url}/a.csv"])
+    asked.clear()
+    one, other = (fetched.file(f"{server.url}/{name}.csv", first, 1 << 20) for name in "ab")
+    assert one.read_bytes() != other.read_bytes()
+    assert fetched.file(f"{server.url}/a.csv", first, 1 << 20) == one
+    assert asked == ["/a.csv", "/b.csv"], "what is there is not fetched again"
+    fetched.file(f"{server.url}/a.csv", first.replace("1", "2", 1), 1 << 20)
+    assert asked == ["/a.csv", "/b.csv", "/a.csv"]
+    fetched.keep_only([other])
+    assert [file.name for file in (tmp_path / "fetched").iterdir()] == [other.name]
+
+
 def test_the_first_address_that_fails_is_told(start: Start) -> None:
     server = start(answer(ETag='"1"'))
     gone = f"http://127.0.0.1:{server.port}0000/b.csv"

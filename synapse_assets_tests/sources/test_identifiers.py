@@ -116,6 +116,14 @@ def test_what_is_no_number_is_no_neuron(tmp_path: Path, values: pa.Array) -> Non
         read(source(path, units="nm", columns=Columns(neuron_id="mine")))
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string()], ids=str)
+def test_background_and_what_is_below_it_is_no_neuron(tmp_path: Path, kind: pa.DataType) -> None:
+    for given, wanted in (([0, -1, 1], [None, None, 1]), ([-5, 2, -(2**40)], [None, 2, None])):
+        path = write(tmp_path, ".parquet", {**PLACE, "mine": pa.array(given).cast(kind)})
+        table = read(source(path, units="nm", columns=Columns(neuron_id="mine")))
+        assert column(table, "neuron_id") == wanted
+
+
 def test_exact_decimals_are_ids(tmp_path: Path) -> None:
     big = 720575940612345679
     for kind, suffix in ((pa.decimal128(20), ".parquet"), (pa.decimal128(38, 2), ".feather")):

@@ -133,6 +133,17 @@ def test_the_common_part_of_neuron_ids_is_added_as_a_number(tmp_path: Path, suff
     offset = 720575940 * 10**9
     table = read(source(write(tmp_path, suffix, rows), columns=Columns(neuron_id="pre"), neuron_id_offset=offset))
     assert column(table, "neuron_id") == [BIG_ID, 720575940000000045, None, None]
+    # Of the partners too, as ids made of them are of whole ids.
+    both = rows.append_column("post", pa.array([45, 0, 612345679, 45]))
+    columns = Columns(neuron_id="pre", partner_id="post")
+    (tmp_path / "both").mkdir()
+    table = read(source(write(tmp_path / "both", suffix, both), columns=columns, neuron_id_offset=offset))
+    assert column(table, "synapse_id") == [
+        f"1_2_3_{BIG_ID}_720575940000000045",
+        "1_2_4_720575940000000045_",
+        f"1_2_5__{BIG_ID}",
+        "1_2_6__720575940000000045",
+    ]
 
 
 def test_small_float_ids_are_taken(tmp_path: Path) -> None:
@@ -193,7 +204,7 @@ LINKS = {
     "z": pa.array([0] * 6),
     "pre": pa.array([7, 7, 0, 8, 8, None]),
     "post": pa.array([9, 7, 0, 8, 7, 7]),
-    "cleft": pa.array([60, 60, 60, 10, None, 50]),
+    "cleft": pa.array([60, 60, 50, 10, None, 50]),
     "type": pa.array(["pre", "pre", "pre", "pre", "pre", "post"]),
 }
 
@@ -215,7 +226,7 @@ def test_rows_are_left_out_by_the_first_reason(tmp_path: Path, suffix: str) -> N
     # Background (0) is no neuron, so that a row from it to it is no autapse.
     assert column(table, "synapse_id") == ["1", "3"]
     assert column(table, "neuron_id") == [7, None]
-    assert column(table, "score") == [60.0, 60.0]
+    assert column(table, "score") == [60.0, 50.0], "the lowest value that may stay stays"
     assert tally.rows == 2
     assert tally.left_out == {"type is not pre": 1, "cleft empty": 1, "cleft below 50": 1, "autapse": 1}
 

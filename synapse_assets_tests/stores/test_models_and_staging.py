@@ -42,6 +42,25 @@ def test_a_refit_waits_as_a_candidate_until_it_is_promoted(models: ModelStore) -
     assert models.versions() == ["v1", "v2"]
 
 
+def test_versions_come_by_age_and_not_by_name(models: ModelStore) -> None:
+    for version, day in (("v2", 1), ("v9", 3), ("v1", 2), ("v0", 3)):
+        origin = Provenance("umap_model", version, {}, {}, 0, created=f"2026-01-0{day}T00:00:00+00:00")
+        models.save(version, lambda folder: save_arrays(folder, weights=np.zeros(1)), origin)
+    assert models.versions() == ["v2", "v1", "v0", "v9"]
+
+
+def test_promoting_another_version_leaves_the_candidate_waiting(models: ModelStore) -> None:
+    for version in ("v1", "v2", "v3"):
+        save(models, version)
+    models.promote("v1")
+    models.set_candidate("v2")
+    for version in ("v1", "v3"):
+        models.promote(version)
+        assert (models.current, models.candidate) == (version, "v2")
+    models.clear_candidate()
+    assert (models.current, models.candidate, models.versions()) == ("v3", None, ["v1", "v2", "v3"])
+
+
 def test_a_version_that_is_not_there_is_named(models: ModelStore) -> None:
     save(models, "v1")
     for use in (models.path, models.provenance, models.promote, models.set_candidate):
@@ -70,8 +89,23 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
 def test_the_fingerprint_follows_content_not_order() -> None:
     one = fingerprint({"a": 1, "b": [1, 2]}, {"x": "1"})
     assert one == fingerprint({"b": [1, 2], "a": 1}, {"x": "1"})
-    others = {fingerprint({"a": 2, "b": [1, 2]}, {"x": "1"}), fingerprint({"a": 1, "b": [1, 2]}, {"x": "2"})}
-    assert len({one} | others) == 3
+    others = {
+        fingerprint(parameters, inputs)
+        for parameters, inputs in (
+            ({"a": 2, "b": [1, 2]}, {"x": "1"}),
+            ({"a": 1, "b": [2, 1]}, {"x": "1"}),
+            ({"a": "1", "b": [1, 2]}, {"x": "1"}),
+            ({"c": 1, "b": [1, 2]}, {"x": "1"}),
+            ({"a": 1, "b": [1, 2], "c": None}, {"x": "1"}),
+            ({"a": 1}, {"x": "1"}),
+            ({"a": 1, "b": [1, 2]}, {"x": "2"}),
+            ({"a": 1, "b": [1, 2]}, {"y": "1"}),
+            ({"a": 1, "b": [1, 2]}, {"x": "1", "y": "1"}),
+            ({"a": 1, "b": [1, 2]}, {}),
+            ({"a": 1, "b": [1, 2], "x": "1"}, {}),
+        )
+    }
+    assert len({one} | others) == 12
     assert len(one) == 12
     with pytest.raises(BadInput, match="plain numbers"):
         fingerprint({"a": object()}, {})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -39,6 +40,22 @@ def test_regions_are_replaced_one_by_one(store: DatasetStore) -> None:
     table.remove_partition("A")
     table.remove_partition("A")
     assert list(table.partitions()) == ["B(L)/2", "empty"]
+
+
+def test_a_version_names_content_and_partitions(tmp_path: Path) -> None:
+    versions = set()
+    for number, regions in enumerate(("A", "B", "AB", "")):
+        table = DatasetStore(str(tmp_path / str(number)), "sample").results(UMAP_COORDINATES)
+        for region in regions:
+            table.write_partition(region, coordinates(region, []))
+        versions.add(table.version)
+    table.write_partition("A", coordinates("A", []))
+    assert table.version in versions, "the same content in another place"
+    table.write_partition("A", coordinates("A", ["a"], 1.0))
+    versions.add(table.version)
+    table.write_partition("A", coordinates("A", ["a"], 2.0))
+    versions.add(table.version)
+    assert len(versions) == 6
 
 
 def test_plain_readers_see_the_region_once(store: DatasetStore) -> None:
@@ -174,10 +191,82 @@ def test_places_and_labels_are_told_apart(store: DatasetStore) -> None:
     assert table.label_hash("A") == relabelled
 
 
+# Which hashes show a change of one column alone.
+SITE, LABEL, SOURCE = "site_hash", "label_hash", "source_hash"
+SHOWN_IN: dict[str, tuple[object, set[str]]] = {
+    "synapse_id": ("a9", {SITE, LABEL, SOURCE}),
+    "volume": ("other", {SITE, SOURCE}),
+    "x_nm": (1.0, {SITE, SOURCE}),
+    "y_nm": (1.0, {SITE, SOURCE}),
+    "z_nm": (1.0, {SITE, SOURCE}),
+    "neuron_id": (2**60 + 2, {SITE}),
+    "section": (7, {SITE}),
+    "object_id": ("vesicle", {SITE}),
+    "score": (0.25, {SITE}),
+    "source": ("other", {SITE, SOURCE}),
+    "source_file": ("other.csv", {SITE}),
+    "hemilineage": ("08B", {LABEL}),
+    "target": ("glutamate", {LABEL}),
+    "known_classes": (["gaba", "glutamate"], {LABEL}),
+}
+
+
+def with_values(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    field = rows.schema.field(name)
+    return rows.set_column(rows.column_names.index(name), field, pa.array(values, field.type))
+
+
+def hashes(store: DatasetStore) -> dict[str, str]:
+    table = store.synapse_table
+    return {SITE: table.site_hash("A"), LABEL: table.label_hash("A"), SOURCE: table.source_hash("table")}
+
+
+def test_each_column_alone_changes_its_hashes_and_no_other(store: DatasetStore) -> None:
+    assert set(SHOWN_IN) == set(SYNAPSE_TABLE.names) - {"brain_region"}
+    rows, elsewhere = source_rows("A", ["a1", "a2"]), source_rows("B", ["b1"])
+    split(store, rows, elsewhere)
+    before, version, other = hashes(store), store.synapse_table.version, store.synapse_table.site_hash("B")
+    for name, (value, shown_in) in SHOWN_IN.items():
+        # The first row has the value, the second keeps its own; and then the value changes rows.
+        one = with_values(rows, name, [value, rows.column(name)[1].as_py()])
+        split(store, one, elsewhere)
+        assert store.synapse_table.version != version, name
+        after = hashes(store)
+        assert {which for which in before if after[which] != before[which]} == shown_in, name
+        assert store.synapse_table.site_hash("B") == other, name
+        if name not in ("synapse_id", "source"):
+            swapped = with_values(one, name, one.column(name).to_pylist()[::-1])
+            split(store, swapped, elsewhere)
+            changed = {which for which, known in hashes(store).items() if known != after[which]}
+            assert changed == shown_in, f"{name} of two rows exchanged"
+
+
+def test_a_synapse_that_changes_region_keeps_its_place_in_the_source(store: DatasetStore) -> None:
+    split(store, source_rows("A", ["a1", "a2"]))
+    place, sites = store.synapse_table.source_hash("table"), store.synapse_table.site_hash("A")
+    split(store, source_rows("A", ["a1"]), source_rows("B", ["a2"]))
+    assert store.synapse_table.source_hash("table") == place
+    assert store.synapse_table.site_hash("A") not in (sites, "")
+    assert store.synapse_table.site_hash("B") not in (store.synapse_table.site_hash("A"), "")
+
+
+@pytest.mark.parametrize("column", ["volume", "x_nm", "y_nm", "z_nm"])
+def test_another_volume_or_another_number_of_three_is_another_place(store: DatasetStore, column: str) -> None:
+    rows = source_rows("A", ["p", "q"])
+    for axis in ("x_nm", "y_nm", "z_nm"):
+        rows = with_values(rows, axis, [1.0, 1.0])
+    rows = with_values(rows, column, ["em", "other"] if column == "volume" else [1.0, 2.0])
+    with store.synapse_table.replace(merge_partners=True) as writer:
+        writer.write(rows)
+    assert (store.synapse_table.regions(), store.synapse_table.places()) == ({"A": 2}, 2)
+
+
 def test_partners_at_one_site_are_counted_and_merged_on_request(store: DatasetStore) -> None:
     rows = source_rows("A", ["p1", "p3", "p2", "q"])
     for axis in ("x_nm", "y_nm", "z_nm"):
         rows = rows.set_column(rows.column_names.index(axis), rows.schema.field(axis), pa.array([1.0, 1.0, 1.0, 2.0]))
+    # The smallest id counts, whatever its score.
+    rows = with_values(rows, "score", [0.1, 0.9, None, 0.5])
     other_neuron = rows.slice(0, 1).set_column(0, rows.schema.field(0), pa.array(["r"]))
     neuron = rows.column_names.index("neuron_id")
     other_neuron = other_neuron.set_column(neuron, rows.schema.field(neuron), pa.array([7], pa.int64()))
@@ -209,6 +298,29 @@ def test_which_partner_stays_does_not_depend_on_the_order_of_rows(store: Dataset
         versions.add(store.synapse_table.version)
     assert len(versions) == 1
     assert store.synapse_table.read("A", ["score"]).column(0).to_pylist() == [0.9]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("source_file", ["b.csv", "a.csv"]),
+        ("section", [3, None]),
+        ("object_id", ["o2", "o1"]),
+        ("target", ["glutamate", "gaba"]),
+        ("hemilineage", ["08B", "07B"]),
+        ("known_classes", [["gaba", "glutamate"], ["gaba"]]),
+    ],
+)
+def test_of_rows_that_are_alike_but_for_one_column_the_same_one_stays(
+    store: DatasetStore, column: str, values: list[Any]
+) -> None:
+    rows = with_values(source_rows("A", ["p", "p"]), column, values)
+    kept = []
+    for order in ([0, 1], [1, 0]):
+        with store.synapse_table.replace(merge_partners=True) as writer:
+            writer.write(rows.take(order))
+        kept += store.synapse_table.read("A", [column]).column(0).to_pylist()
+    assert kept[0] == kept[1]
 
 
 def test_rare_regions_do_not_keep_whole_batches_in_memory(store: DatasetStore) -> None:

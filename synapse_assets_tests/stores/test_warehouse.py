@@ -5,10 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import SYNAPSES, UMAP_COORDINATES
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore, ParquetTable, RegionTable, build_warehouse
+from synapse_assets.stores.warehouse import read_released
 from synapse_assets_tests.stores.samples import coordinates, synapses, tiles, vectors
 
 
@@ -55,6 +57,21 @@ def test_it_holds_what_belongs_together_and_says_what_it_is(store: DatasetStore)
     assert release["models"] == {"encoder": "m1"}
     assert release["tables"]["synapses"] == {"rows": 3, "version": store.synapses.version}
     assert release["tables"]["umap_coordinates"] == {"rows": 2, "version": store.results(UMAP_COORDINATES).version}
+
+
+def test_labels_stand_beside_every_synapse_in_its_own_region(store: DatasetStore) -> None:
+    """The label that a moved synapse had in its old region does not count, and one without a label is there."""
+    for region, classes in {"A": {"a1": "gaba", "s": "wrong"}, "B": {"s": "glutamate"}}.items():
+        rows = [{"synapse_id": one, "brain_region": region, "target": name} for one, name in classes.items()]
+        store.results(SYNAPSE_LABELS).write_partition(region, pa.Table.from_pylist(rows, schema=SYNAPSE_LABELS.arrow))
+    build_warehouse(store, [store.results(SYNAPSE_LABELS), store.synapses], {})
+    with duckdb.connect(str(store.warehouse_path), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT synapse_id, brain_region, target FROM labelled_synapses ORDER BY ALL"
+        ).fetchall()
+        assert rows == [("a1", "A", "gaba"), ("b1", "B", None), ("s", "B", "glutamate")]
+        assert connection.execute("SELECT count(*) FROM synapse_labels").fetchall() == [(2,)]
+    assert read_released(store, SYNAPSE_LABELS).num_rows == 2
 
 
 def test_what_was_released_stays_readable(store: DatasetStore) -> None:

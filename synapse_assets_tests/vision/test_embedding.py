@@ -38,20 +38,25 @@ def small_memory(encoder: Encoder, limit: int) -> tuple[Encoder, list[int]]:
 
 def test_stream_keeps_order_and_is_lazy(trained, tiles):
     encoder, _ = trained
+    watched, sizes = small_memory(encoder, limit=100)
     asked = []
 
     def batches():
-        for start in (0, 7, 7):
+        for start in (0, 7, 14):
             asked.append(start)
             yield [f"s{i}" for i in range(start, start + 7)], tiles[start : start + 7]
 
-    stream = embed_batches(encoder, batches(), device="cpu", batch_size=4)
-    ids, vectors = next(stream)
-    assert asked == [0]
-    assert ids == [f"s{i}" for i in range(7)]
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, encoder.embed(tiles[:7]), atol=1e-4)
-    assert len(list(stream)) == 2
+    stream = embed_batches(watched, batches(), device="cpu", batch_size=4)
+    expected = encoder.embed(tiles[:21])
+    assert len({row.tobytes() for row in expected}) == 21
+    for number, start in enumerate((0, 7, 14), 1):
+        ids, vectors = next(stream)
+        assert asked == [0, 7, 14][:number], "no batch is read before it is wanted"
+        assert sizes == [4, 3] * number, "at most so many tiles at once"
+        assert ids == [f"s{i}" for i in range(start, start + 7)]
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(vectors, expected[start : start + 7], atol=1e-4)
+    assert next(stream, None) is None
 
 
 def test_ids_and_tiles_must_match(trained, tiles):

@@ -1,5 +1,6 @@
 """Training without labels: views keep what must stay, training finds planted kinds, and repeats itself."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
+from synapse_assets.vision import pretraining
 from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
 from synapse_assets.vision.pretraining import PretrainingSettings, augment, contrastive_loss, effective_rank, pretrain
 from synapse_assets_tests.vision.conftest import CROP, SECTIONS, planted_tiles
@@ -77,16 +79,65 @@ def test_training_finds_planted_kinds_better_than_a_random_network(trained):
     assert right["trained"] > max(0.65, right["random"] + 0.05), right
 
 
-def test_same_seed_same_encoder_and_other_seed_another(tiles):
-    def run(seed: int):
-        settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, batch_size=32, max_steps=4, seed=seed)
-        return pretrain(tiles[:64], settings)[0].embed(tiles[:5])
+class Watched:
+    """Trains for two steps of eight tiles, and keeps what the views were made of and what they became."""
 
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+        monkeypatch.setattr(pretraining, "augment", self._augment)
+
+    def _augment(self, tiles: torch.Tensor, crop_px: int, generator: torch.Generator) -> torch.Tensor:
+        self._calls.append((tiles, augment(tiles, crop_px, generator)))
+        return self._calls[-1][1]
+
+    def run(self, tiles: np.ndarray, seed: int, **changes: float) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
+        """The encoder, the tiles (4, 8, ...) of the four calls, and their views."""
+        self._calls.clear()
+        settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, batch_size=8, max_steps=2, seed=seed)
+        encoder, _ = pretrain(tiles, dataclasses.replace(settings, **changes))
+        given, views = zip(*self._calls, strict=True)
+        return encoder, torch.stack(given), torch.stack(views)
+
+
+def test_the_seed_decides_on_starting_weights(tiles, monkeypatch):
+    watched = Watched(monkeypatch)
+    # Without a learning rate the weights stay as they begin.
+    first, again, other = (
+        dict(watched.run(tiles, seed, learning_rate=0.0)[0].network.named_parameters()) for seed in (0, 0, 1)
+    )
+    convolutions = [name for name, weights in first.items() if weights.ndim == 4]
+    assert len(convolutions) > 5
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in convolutions)
+
+
+def test_the_seed_decides_on_views(tiles, monkeypatch):
+    """Of one and the same tile, so that its place in the order tells nothing."""
+    watched = Watched(monkeypatch)
+    same = np.repeat(tiles[:1], 8, axis=0)
+    first, again, other = (watched.run(same, seed)[2] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    everything = torch.cat([first, other]).flatten(0, 1).flatten(1)
+    assert len(torch.unique(everything, dim=0)) == 2 * 4 * 8, (
+        "no view comes twice, in a step, from step to step or by another seed"
+    )
+
+
+def test_the_seed_decides_on_the_order_of_tiles_and_so_on_the_encoder(tiles, monkeypatch):
+    watched = Watched(monkeypatch)
     state = torch.get_rng_state()
-    first = run(0)
+    first, again, other = (watched.run(tiles[:16], seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), state)  # the caller's random numbers are left alone
-    np.testing.assert_array_equal(first, run(0))
-    assert not np.allclose(first, run(1))
+    vectors = [encoder.embed(tiles[:5]) for encoder, *_ in (first, again, other)]
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert not np.allclose(vectors[0], vectors[2])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[1], other[1])
+    for _, given, _ in (first, other):
+        assert torch.equal(given[0::2], given[1::2]), "both views are of the same tiles"
+        epoch = given[0::2].flatten(0, 1).numpy()
+        assert not np.array_equal(epoch, tiles[:16])
+        assert sorted(one.tobytes() for one in epoch) == sorted(one.tobytes() for one in tiles[:16]), "each once"
 
 
 def test_stops_by_seconds_and_reports(tiles):

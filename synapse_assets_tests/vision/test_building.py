@@ -1,0 +1,76 @@
+"""What decides an encoder: everything that does is among its parameters, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synapse_assets.datasets import EncoderChoice, TileSpec
+from synapse_assets.schema import BadInput
+from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
+from synapse_assets_tests.vision.conftest import planted_tiles
+
+TILE = TileSpec(size_px=48, sections=3)
+OWN: dict[str, Any] = {"architecture": "em_resnet10", "crop_px": 24, "training_steps": 2}
+GIVEN: dict[str, Any] = {"origin": "checkpoint", "architecture": "test_resnet", "checkpoint": "/a.pt", "crop_px": 24}
+
+
+def parameters(values: dict[str, Any], tile: TileSpec = TILE, seed: int = 0) -> dict[str, object]:
+    return encoder_parameters(EncoderChoice.model_validate(values), tile, seed)
+
+
+def test_each_choice_of_the_training_shows() -> None:
+    first = parameters(OWN)
+    others = [
+        parameters({**OWN, "architecture": "em_resnet18"}),
+        parameters({**OWN, "crop_px": 32}),
+        parameters({**OWN, "training_steps": 3}),
+        parameters(OWN, seed=1),
+        parameters({**GIVEN, "origin": "hub", "checkpoint": None}),
+    ]
+    assert all(other != first for other in others)
+    # Which tiles are trained on counts by their content; a smaller tile leaves a crop of 24 px as it is.
+    for same in (parameters({**OWN, "training_tiles": 5}), parameters(OWN, TileSpec(size_px=32, sections=3))):
+        assert same == first
+    bare = {"training_steps": 2}
+    assert parameters(bare) != parameters(bare, TileSpec(size_px=32, sections=3)), (
+        "the crop is the whole of a small tile"
+    )
+
+
+def test_what_is_said_is_what_is_trained(tiles: Any) -> None:
+    choice = EncoderChoice.model_validate(OWN)
+    lines: list[str] = []
+    encoder, history = build_encoder(choice, TILE, tiles[:8], 5, "cpu", lines.append)
+    told = encoder_parameters(choice, TILE, 5)
+    training = told["training"]
+    assert isinstance(training, dict)
+    assert (encoder.spec.origin, encoder.spec.architecture) == (told["origin"], training["architecture"])
+    assert (encoder.spec.crop_px, encoder.spec.views) == (training["crop_px"], training["views"]) == (24, 8)
+    assert (history[-1]["step"], training["max_steps"], training["seed"]) == (2, 2, 5)
+    assert "seed 5" in encoder.spec.source
+    assert lines[-1].startswith("training: step 2 of 2")
+
+
+def test_a_checkpoint_counts_by_its_bytes(tmp_path: Path) -> None:
+    first = parameters(GIVEN)
+    assert first == {"origin": "checkpoint", "architecture": "test_resnet", "crop_px": 24}
+    assert parameters({**GIVEN, "checkpoint": "/b.pt"}) == parameters(GIVEN, seed=1) == first
+    assert parameters({**GIVEN, "crop_px": 32}) != first
+    hashes = []
+    for name, content in (("a.pt", b"one"), ("b.pt", b"one"), ("a.pt", b"two")):
+        (tmp_path / name).write_bytes(content)
+        hashes.append(checkpoint_hash(EncoderChoice.model_validate({**GIVEN, "checkpoint": str(tmp_path / name)})))
+    assert hashes[0] == hashes[1] != hashes[2]
+    with pytest.raises(BadInput, match=r"there is no weight file .*absent\.pt"):
+        checkpoint_hash(EncoderChoice.model_validate({**GIVEN, "checkpoint": str(tmp_path / "absent.pt")}))
+
+
+def test_what_cannot_be_built_is_told(tmp_path: Path) -> None:
+    tiles = planted_tiles(2, seed=0)[0]
+    for values, reason in (
+        ({**OWN, "architecture": "resnet_of_mine"}, "no architecture 'resnet_of_mine'"),
+        ({**GIVEN, "checkpoint": str(tmp_path / "absent.pt")}, "there is no weight file"),
+    ):
+        with pytest.raises(BadInput, match=reason):
+            build_encoder(EncoderChoice.model_validate(values), TILE, tiles, 0, "cpu", print)
