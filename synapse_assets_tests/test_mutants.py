@@ -142,4 +142,11 @@ def test_every_module_has_a_room_and_every_test_file_a_place() -> None:
     assert nearest_tests(ROOT, Path("synapse_assets/volumes/_stated.py")) == [
         Path("synapse_assets_tests/volumes/test_stated.py")
     ]
-    assert nearest_tests(ROOT, Path("synapse_assets/stores/models.py"))[0].name == "test_models_and_staging.py"
+    for module, test in (
+        ("stores/models.py", "stores/test_models_and_staging.py"),
+        ("sources/dialects.py", "conformance/test_dialects.py"),
+        ("datasets/yaml_text.py", "test_datasets.py"),
+    ):
+        assert test in {
+            str(path.relative_to("synapse_assets_tests")) for path in nearest_tests(ROOT, Path(PACKAGE, module))[:2]
+        }

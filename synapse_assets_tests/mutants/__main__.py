@@ -39,7 +39,8 @@ PATIENCE_FACTOR, PATIENCE_SECONDS = 3, 20
 MOST_UNNOTICED = 1 / 5
 
 NOTICED, UNNOTICED, SAYS_NOTHING, NOT_TRIED = "noticed", "UNNOTICED", "says nothing", "not tried"
-_NOT_COLLECTED = 2
+# What pytest ends with where it could not ask the tests.
+_NOT_ASKED = (2, 3, 4, 5)
 _CANNOT_RUN = re.compile(r"^E +TypeError: .*(missing \d+ required|unsupported operand|bad operand)", re.MULTILINE)
 
 
@@ -148,7 +149,7 @@ class Trial:
         if code is None:
             return (NOTICED, "did not end") if time.monotonic() < self.end else (NOT_TRIED, "out of time")
         first = re.search(r"^(FAILED|ERROR) \S+::(\S+)", output, re.MULTILINE)
-        if code == _NOT_COLLECTED or _CANNOT_RUN.search(output):
+        if code in _NOT_ASKED or _CANNOT_RUN.search(output):
             return SAYS_NOTHING, ""
         return NOTICED, first[2] if first else f"ended with {code}"
 

@@ -74,7 +74,7 @@ _HARMLESS = {
 _TELLING = re.compile(
     r"(^|\.)(_?LOG\.\w+|log\.\w+|warn|print|sleep|cast|TypeVar|\w*(Error|Input|Unreachable|NoModel))$"
 )
-_HASHING = re.compile(r"sha256|blake2b|digest|content_key|fingerprint|_hash")
+_HASHING = re.compile(r"sha256|blake2b|digest|content_key|fingerprint")
 _DRAWING = re.compile(r"^\s*(import|from) (matplotlib|plotly)", re.MULTILINE)
 _TYPES = {"Literal", "Annotated", "Callable", "Union", "Optional", "dict", "list", "tuple", "type"}
 _LARGEST_CONSTANT = 1000
@@ -203,7 +203,7 @@ class _Places:
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         outside = self.hashing, self.in_function, self.returns
         called = [ast.unparse(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)]
-        self.hashing = bool(_HASHING.search(" ".join([node.name, *called])))
+        self.hashing = "hash" in node.name or bool(_HASHING.search(" ".join(called)))
         self.in_function, self.returns = True, ast.unparse(node.returns) if node.returns else ""
         for field in ("defaults", "kw_defaults"):
             for index, value in enumerate(getattr(node.args, field)):

@@ -14,8 +14,8 @@ def nearest_tests(root: Path, module: Path) -> list[Path]:
     """The test files of a module, as paths below `root`; `module` is such a path too.
 
     `package/room/name.py` and `package/room/_name.py` are mirrored by `package_tests/room/test_name.py`. A module without a mirror has
-    the test files of its room and `conformance/` that reach it by their imports, the fewest steps first, then by name; where no test of
-    its room reaches it, those of the other rooms.
+    the test files of its room and `conformance/` that reach it by their imports: those named after the module or the room, then the
+    fewest steps, then by name. Where no test of its room reaches it, those of the other rooms.
     """
     package, *folders = module.parent.parts
     tests = Path(f"{package}_tests")
@@ -23,14 +23,13 @@ def nearest_tests(root: Path, module: Path) -> list[Path]:
     if (root / mirror).is_file():
         return [mirror]
     of_room = root / tests / f"test_{folders[0]}.py"
+    first = {of_room, root / tests / "conformance" / f"test_{module.stem.lstrip('_')}.py"}
     top = (root / tests).glob("test_*.py") if of_room.is_file() else []
     near = [*(root / tests / folders[0]).rglob("test_*.py"), *(root / tests / "conformance").glob("test_*.py"), *top]
     for found in (near, [*(root / tests).rglob("test_*.py")]):
         tried = [path.relative_to(root) for path in found if not _LEFT_OUT & {*path.parts}]
         steps = {path: _steps(root, root / path).get(root / module) for path in tried}
-        reaching = [
-            (0 if root / path == of_room else count, path) for path, count in steps.items() if count is not None
-        ]
+        reaching = [(0 if root / path in first else count, path) for path, count in steps.items() if count is not None]
         if reaching:
             return [path for _, path in sorted(reaching)]
     return []

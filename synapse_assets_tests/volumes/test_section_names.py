@@ -10,6 +10,7 @@ import tifffile
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.schema import BadInput
 from synapse_assets.volumes import Volume, open_volume
+from synapse_assets.volumes._section_names import examine_order
 
 VOXEL_NM = (4.0, 4.0, 40.0)
 
@@ -162,3 +163,46 @@ def test_a_first_section_of_another_number_is_remarked_unless_the_dataset_says_i
 
 def test_a_superscript_is_no_number(tmp_path: Path) -> None:
     assert greys(opened(tmp_path / "em", ["²", "³"])) == [0, 1]
+
+
+# Three numbers of which the second step is twice the first: a lost section, unless they are times.
+TIMES = {
+    "last second of a day": 235956,
+    "first second after one": 10000,
+    "last day of 2049": 491228,
+    "first day of 2024": 240101,
+    "first of the seconds since 1970": 1_000_000_000,
+    "last of them": 1_999_999_996,
+    "first of the milliseconds": 1_000_000_000_000,
+    "last of these": 1_999_999_999_996,
+}
+NO_TIMES = {
+    "midnight, as a number below 10000": 0,
+    "24 hours": 240000,
+    "60 minutes": 106000,
+    "60 seconds": 105957,
+    "year 50": 501228,
+    "month 13": 241301,
+    "day 0": 240100,
+    "day 32": 240129,
+    "before the seconds": 999_999_999,
+    "after them": 1_999_999_997,
+    "before the milliseconds": 999_999_999_999,
+    "after these": 1_999_999_999_997,
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_a_number_that_may_be_a_time_loses_no_section(case: str) -> None:
+    first = TIMES[case]
+    _, (said,) = examine_order(named("em_{}", first, first + 1, first + 3), "here")
+    assert "unevenly" in said
+    with pytest.raises(BadInput, match="jump from"):
+        examine_order(named("s{}", first, first + 1, first + 3), "here")
+
+
+@pytest.mark.parametrize("case", NO_TIMES)
+def test_a_number_that_is_no_time_loses_one(case: str) -> None:
+    first = NO_TIMES[case]
+    with pytest.raises(BadInput, match="jump from"):
+        examine_order(named("em_{}", first, first + 1, first + 3), "here")

@@ -34,6 +34,12 @@ def test_the_hash_is_of_pixels_and_shape() -> None:
     assert tile_hash(tile[:, :, ::-1]) == tile_hash(np.ascontiguousarray(tile[:, :, ::-1]))
 
 
+def test_tiles_that_are_stored_keep_their_hash() -> None:
+    """Stored tables hold these: by another value every embedding of every installation would be computed again."""
+    tile = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
+    assert tile_hash(tile) == "e61ba46c95ff66e74a6d00fe3b3c6700"
+
+
 def test_what_is_no_tile_is_refused() -> None:
     for wrong in (np.zeros((16, 16), np.uint8), np.zeros((3, 16, 8), np.uint8), np.zeros((3, 16, 16), np.float32)):
         with pytest.raises(BadInput, match="a tile is uint8"):
@@ -52,6 +58,18 @@ def test_a_sheet_shows_the_middle_sections_in_order() -> None:
     assert sheet[10, 10] == 10
     assert sheet[10, 35] == 60
     assert sheet[50, 10] == 110
+    assert sheet.shape == (2 * (20 + 4 + 14) + 4, 2 * (20 + 4) + 4)
+    assert (sheet[:4] == 255).all()
+    assert (sheet[42:62, 28:48] == 255).all()
+    # Labels: one that fits is below its tile, one that does not is cut to it.
+    assert (sheet[24:38, 4:24] < 128).any()
+    assert (sheet[62:76, 4:24] < 128).any()
+    assert (sheet[62:76, 28:] == 255).all()
+    without = np.asarray(Image.open(io.BytesIO(tile_sheet(tiles[:, 1], columns=5))))
+    assert without.shape == (20 + 2 * 4, 3 * 24 + 4)
+    assert without[10, [10, 35, 60]].tolist() == [10, 60, 110]
+    with pytest.raises(BadInput, match="a sheet needs"):
+        tile_sheet(tiles, 0)
     with pytest.raises(BadInput, match="2 labels for 3"):
         tile_sheet(tiles, 2, ["a", "b"])
     with pytest.raises(BadInput, match="a sheet needs"):
