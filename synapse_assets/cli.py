@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """The commands; input that a person has to mend ends each of them with its sentence."""
+    """The commands; input that a person has to mend ends each of them with its sentence, settings first of all."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
+            if "--help" not in ctx.args:
+                _check_settings()
             return super().invoke(ctx)
         except BadInput as error:
             Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
@@ -47,6 +49,20 @@ app = typer.Typer(
 _COLUMNS_SHOWN = 14
 _PROJECT = Path(__file__).resolve().parent.parent
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def _check_settings() -> None:
+    """What every command does first. Raises BadInput, naming the variable, for a setting that cannot be meant."""
+    settings = Settings()
+    fields = Settings.model_fields
+    if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):
+        # Only then: Dagster, whose rules these are, takes seconds to import.
+        from synapse_assets.defs.schedules import check_clock
+
+        check_clock(settings)
+    if unused := settings.unused():
+        note = f"{', '.join(unused)}: no setting, and no dataset names it; it has no effect"
+        Console(stderr=True, highlight=False).print(note, style="yellow", markup=False, soft_wrap=True)
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -118,10 +134,10 @@ def explore(
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
 ) -> None:
     """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
+    settings = Settings()
     from synapse_assets.datasets import load_dataset
     from synapse_assets.explorer import create_app
 
-    settings = Settings()
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
     reached = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     Console(highlight=False).print(f"Explorer: http://{reached}:{port}   data: {settings.data_root}", markup=False)

@@ -16,7 +16,7 @@ from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.failures import failure_sensor
 from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
-from synapse_assets.defs.schedules import nightly_schedule, refit_schedule, upkeep_schedule
+from synapse_assets.defs.schedules import check_clock, nightly_schedule, refit_schedule, upkeep_schedule
 from synapse_assets.defs.upkeep import release_job, upkeep_job
 from synapse_assets.settings import Settings
 
@@ -32,6 +32,7 @@ def build_definitions(
 ) -> dg.Definitions:
     """The definitions of an installation. Tests and scripts pass other settings or datasets."""
     settings = settings or Settings()
+    check_clock(settings)
     enabled = (
         datasets if datasets is not None else [load_dataset(name, settings.local_root) for name in settings.datasets]
     )

@@ -19,7 +19,7 @@ _LFS_POINTER = b"version https://git-lfs"
 
 def existing_file(path: str) -> Path:
     """`path` as a local file with content. Raises BadInput if it is absent, empty, unreadable, or a git-LFS pointer."""
-    file = Path(path.removeprefix("file://")).expanduser()
+    file = Path(os.path.expanduser(path.removeprefix("file://")))
     if os.path.isdir(file):
         raise BadInput(f"{path} is a folder: name the file in it (a folder of sections is a volume, kind: images)")
     if not os.path.isfile(file):
