@@ -17,6 +17,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from synapse_assets import serving
+from synapse_assets.caches import keep_caches
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.web import EVERYWHERE, Place
@@ -73,6 +74,7 @@ def prepare_home(settings: Settings) -> Path:
     """
     home = Path(settings.local_root) / ".dagster"
     _make_private(home)
+    keep_caches(settings.local_root)
     configuration = (_PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
@@ -135,6 +137,8 @@ def explore(
 ) -> None:
     """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
     settings = Settings()
+    if Path(settings.local_root).is_dir():
+        keep_caches(settings.local_root)
     from synapse_assets.datasets import load_dataset
     from synapse_assets.explorer import create_app
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from synapse_assets.caches import keep_caches
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
 from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.automation import automate, automation_sensor
@@ -74,4 +75,6 @@ def build_definitions(
 @dg.definitions
 def defs() -> dg.Definitions:
     """What the workspace loads."""
-    return build_definitions()
+    settings = Settings()
+    keep_caches(settings.local_root)
+    return build_definitions(settings)

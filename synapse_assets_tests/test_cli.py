@@ -44,7 +44,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 def test_a_new_home_is_its_owners_alone(root: Path) -> None:
     home = prepare_home(Settings())
-    assert modes(root) == {".": 0o775, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
+    assert modes(root) == {".": 0o775, ".cache": 0o700, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
     assert "concurrency" in (home / "dagster.yaml").read_text()
     assert os.environ["DAGSTER_HOME"] == str(home) == str(root / ".dagster")
 
