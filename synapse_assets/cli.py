@@ -21,7 +21,8 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from synapse_assets import __version__, serving
-from synapse_assets.process import share_cores
+from synapse_assets.caches import keep_caches
+from synapse_assets.cores import share_cores
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.web import EVERYWHERE, Place
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """The commands, with what holds for all: a share of the cores; input that a person has to mend ends them with its sentence."""
+    """The commands. Each takes its share of the cores; input that a person has to mend, settings first, ends it with a sentence."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()
         try:
+            if "--help" not in ctx.args:
+                _check_settings()
             return super().invoke(ctx)
         except BadInput as error:
             Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
@@ -74,6 +77,20 @@ _DAGSTER_SETTINGS = next(
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+def _check_settings() -> None:
+    """What every command does first. Raises BadInput, naming the variable, for a setting that cannot be meant."""
+    settings = Settings()
+    fields = Settings.model_fields
+    if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):
+        # Only then: Dagster, whose rules these are, takes seconds to import.
+        from synapse_assets.defs.schedules import check_clock
+
+        check_clock(settings)
+    if unused := settings.unused():
+        note = f"{', '.join(unused)}: no setting, and no dataset names it; it has no effect"
+        Console(stderr=True, highlight=False).print(note, style="yellow", markup=False, soft_wrap=True)
+
+
 def prepare_home(settings: Settings) -> Path:
     """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
 
@@ -82,6 +99,7 @@ def prepare_home(settings: Settings) -> Path:
     """
     home = Path(settings.local_root) / ".dagster"
     _make_private(home)
+    keep_caches(settings.local_root)
     configuration = _DAGSTER_SETTINGS.read_text(encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
@@ -143,10 +161,12 @@ def explore(
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
 ) -> None:
     """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
+    settings = Settings()
+    if Path(settings.local_root).is_dir():
+        keep_caches(settings.local_root)
     from synapse_assets.datasets import load_dataset
     from synapse_assets.explorer import create_app
 
-    settings = Settings()
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
     reached = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     Console(highlight=False).print(f"Explorer: http://{reached}:{port}   data: {settings.data_root}", markup=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from synapse_assets.caches import keep_caches
+from synapse_assets.cores import share_cores
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
 from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.automation import automate, automation_sensor
@@ -16,9 +18,8 @@ from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.failures import failure_sensor
 from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
 from synapse_assets.defs.resources import Installation
-from synapse_assets.defs.schedules import nightly_schedule, refit_schedule, upkeep_schedule
+from synapse_assets.defs.schedules import check_clock, nightly_schedule, refit_schedule, upkeep_schedule
 from synapse_assets.defs.upkeep import release_job, upkeep_job
-from synapse_assets.process import share_cores
 from synapse_assets.settings import Settings
 
 # A run is a process of its own, for one region or one fit: its steps share what is slow to import, and nothing is forked
@@ -33,6 +34,7 @@ def build_definitions(
 ) -> dg.Definitions:
     """The definitions of an installation. Tests and scripts pass other settings or datasets."""
     settings = settings or Settings()
+    check_clock(settings)
     enabled = (
         datasets if datasets is not None else [load_dataset(name, settings.local_root) for name in settings.datasets]
     )
@@ -75,4 +77,6 @@ def build_definitions(
 def defs() -> dg.Definitions:
     """What the workspace loads."""
     share_cores()
-    return build_definitions()
+    settings = Settings()
+    keep_caches(settings.local_root)
+    return build_definitions(settings)

@@ -3,20 +3,30 @@
 Nothing else is configured here: what a dataset is stands in its YAML file (see `datasets/`).
 """
 
+import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from synapse_assets.datasets import variables_named
 from synapse_assets.schema import BadInput
 
+_PREFIX, _FILE = "SYNAPSE_", ".env"
+# Read by compose.yaml, which hands it to its processes as well.
+_OF_COMPOSE = "SYNAPSE_LOCAL_FOLDER"
+# A letter or two of difference; SYNAPSE_DATA_FOLDER is none of SYNAPSE_DATA_ROOT.
+_SIMILAR = 0.92
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LAST_PORT = 65_535
 # DuckDB takes what follows "?" for options and a backslash for a slash; Lance refuses what cannot be printed.
 _UNOPENABLE = re.compile(r"[?\\\x00-\x1f\x7f]")
+_DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?", re.ASCII)
 # A name, an IPv4 address or an IPv6 address in brackets, in small letters, and perhaps a port.
 NETLOC = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(\d{1,5}))?", re.ASCII)
 
@@ -25,7 +35,7 @@ def local_root_of(data_root: str) -> str:
     """The local folder that goes with a data root: itself, or for an address `~/.synapse/<address>`."""
     if data_root.startswith("file://"):
         return data_root.removeprefix("file://")
-    return str(Path.home() / ".synapse" / quote(data_root, safe="")) if "://" in data_root else data_root
+    return os.path.expanduser(f"~/.synapse/{quote(data_root, safe='')}") if "://" in data_root else data_root
 
 
 def server_of(address: str) -> tuple[str, str, int]:
@@ -44,10 +54,10 @@ class Settings(BaseSettings):
     """Settings of one installation. Environment variables: SYNAPSE_DATA_ROOT, SYNAPSE_LOCAL_ROOT, SYNAPSE_DATASETS,
     SYNAPSE_DEVICE; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
 
-    Raises BadInput naming the variable for a value that cannot be meant.
+    Raises BadInput naming the variable for a value that cannot be meant, and for a variable that is one of these misspelt.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SYNAPSE_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=_FILE, extra="ignore")
 
     data_root: str = Field(
         "data", description="Folder, or address on object storage (s3://, gs://), of everything the pipeline writes."
@@ -61,7 +71,9 @@ class Settings(BaseSettings):
         ["sample", "sample_cbp"],
         description="Datasets in the graph, comma-separated: packaged names, or paths of your own YAML files.",
     )
-    device: str = Field("auto", description="Where networks run: auto, cpu, cuda or mps.")
+    device: str = Field(
+        "auto", description="Where networks run: auto, cpu, cuda or mps; cuda:1 is the second of several."
+    )
 
     nightly_cron: str = Field(
         "0 3 * * *", description="When sources are looked at anew and what is behind is made good."
@@ -94,11 +106,52 @@ class Settings(BaseSettings):
         except ValidationError as error:
             # Without the values, which may be secret.
             named = [
-                ("SYNAPSE_" + ".".join(map(str, one["loc"])).upper() + ": ") if one["loc"] else ""
+                (_PREFIX + ".".join(map(str, one["loc"])).upper() + ": ") if one["loc"] else ""
                 for one in error.errors()
             ]
             reasons = [name + one["msg"] for name, one in zip(named, error.errors(), strict=True)]
             raise BadInput("; ".join(reasons).replace("Value error, ", "")) from None
+        self._refuse_misspelt()
+
+    def unused(self) -> list[str]:
+        """Variables SYNAPSE_... that are no setting and that no dataset file names: what is said with them has no effect."""
+        given = {name.upper() for name in (*os.environ, *dotenv_values(_FILE)) if name.upper().startswith(_PREFIX)}
+        return sorted(given - self._known() - {_OF_COMPOSE} - variables_named(self.datasets))
+
+    @classmethod
+    def _known(cls) -> set[str]:
+        return {_PREFIX + name.upper() for name in cls.model_fields}
+
+    def _refuse_misspelt(self) -> None:
+        known = self._known()
+        given = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
+        meant = {name: close[0] for name in given if (close := get_close_matches(name, known, 1, _SIMILAR))}
+        named = variables_named(self.datasets) if meant else set()
+        wrong = [
+            f"{name} is no setting, and no dataset names it: did you mean {one}?"
+            for name, one in meant.items()
+            if name not in named
+        ]
+        if wrong:
+            raise BadInput(" ".join(wrong))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if empty := [
+            _PREFIX + name.upper() for name, value in values.items() if isinstance(value, str) and not value.strip()
+        ]:
+            raise ValueError(f"{' and '.join(sorted(empty))} is empty: give it a value, or remove it")
+        return values
+
+    @field_validator("device")
+    @classmethod
+    def _a_device(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is no device: give auto, cpu, cuda or mps, or cuda:1 for the second of several"
+            )
+        return value
 
     @field_validator("explorer_url", "ui_url")
     @classmethod
@@ -109,16 +162,24 @@ class Settings(BaseSettings):
     @field_validator("datasets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        names = [part.strip() for part in value.split(",") if part.strip()]
+        if not names:
+            raise ValueError(f"{value!r} names no dataset")
+        return names
 
     @field_validator("data_root")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        return value.rstrip("/") if "://" in value else str(Path(value).expanduser().resolve())
+        return value.rstrip("/") if "://" in value else _whole(value)
 
     @model_validator(mode="after")
     def _local(self) -> "Settings":
-        self.local_root = str(Path(self.local_root or local_root_of(self.data_root)).expanduser().resolve())
+        try:
+            self.local_root = _whole(self.local_root or local_root_of(self.data_root))
+        except ValueError as error:
+            raise ValueError(f"SYNAPSE_LOCAL_ROOT: {error}") from error
         for name in ("data_root", "local_root"):
             folder = getattr(self, name)
             if odd := sorted(set(_UNOPENABLE.findall(folder))):
@@ -127,3 +188,11 @@ class Settings(BaseSettings):
                     "Lance cannot open: choose another"
                 )
         return self
+
+
+def _whole(folder: str) -> str:
+    """The absolute path of a folder. Raises ValueError where it begins with a home folder that is not known."""
+    try:
+        return str(Path(folder).expanduser().resolve())
+    except RuntimeError:
+        raise ValueError(f"the home folder of {folder!r} is not known: give the whole path") from None

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from synapse_assets.caches import keep_caches
 from synapse_assets.datasets import EmDataset
 from synapse_assets.definitions import build_definitions
 from synapse_assets.settings import Settings
@@ -200,10 +201,13 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What numba compiles for UMAP is kept for all processes of the tests: each would take a quarter of a minute for it."""
+    """What numba compiles for UMAP is kept for all processes of the tests: each would take a quarter of a minute for it.
+
+    And no command that a test runs in this process sends the caches elsewhere.
+    """
     cache = config.cache
     assert cache is not None
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache.mkdir("numba")))
+    keep_caches(str(cache.mkdir("local")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

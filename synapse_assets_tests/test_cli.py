@@ -50,7 +50,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 def test_a_new_home_is_its_owners_alone(root: Path) -> None:
     home = prepare_home(Settings())
-    assert modes(root) == {".": 0o775, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
+    assert modes(root) == {".": 0o775, ".cache": 0o700, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
     assert "concurrency" in (home / "dagster.yaml").read_text()
     assert os.environ["DAGSTER_HOME"] == str(home) == str(root / ".dagster")
 
@@ -229,3 +229,46 @@ def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     ended = len(lines)
     sleep(0.2)
     assert len(file.getvalue().splitlines()) == ended
+
+
+COMMANDS = (
+    "materialize",
+    "ui",
+    "explore",
+    "serve code",
+    "serve webserver",
+    "serve daemon",
+    "promote a b",
+    "inspect none",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SYNAPSE_WEEKLY_CRON", "saturday", "SYNAPSE_WEEKLY_CRON: 'saturday' names no time: it is five fields"),
+        ("SYNAPSE_TIME_ZONE", "Berlin", "SYNAPSE_TIME_ZONE: there is no time zone 'Berlin': "),
+        ("SYNAPSE_DATASET", "sample", "SYNAPSE_DATASET is no setting, and no dataset names it: did you mean SYNAPSE_DATASETS?"),
+        ("SYNAPSE_DEVICE", "", "SYNAPSE_DEVICE is empty: give it a value, or remove it"),
+        ("SYNAPSE_DEVICE", "gpu", "SYNAPSE_DEVICE: 'gpu' is no device: give auto, cpu, cuda or mps"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_refuses_a_setting_in_one_sentence(
+    root: Path, command: str, name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 2
+    assert result.output.startswith(told)
+    assert result.output.count("\n") == 1
+    assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
+    assert list(root.iterdir()) == []
+
+
+def test_a_variable_without_effect_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "table.csv").write_text("id,x,y,z\na,1,2,3\n")
+    monkeypatch.setenv("SYNAPSE_DATA_FOLDER", "/data")
+    result = CliRunner().invoke(app, ["inspect", str(root / "table.csv")])
+    assert result.exit_code == 0
+    assert "SYNAPSE_DATA_FOLDER: no setting, and no dataset names it; it has no effect" in result.stderr

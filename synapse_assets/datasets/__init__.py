@@ -7,6 +7,8 @@ A dataset is data, not code: `load_dataset` reads one of the files beside this m
 import difflib
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,7 +38,7 @@ from synapse_assets.datasets.sources import (
     format_names,
 )
 from synapse_assets.datasets.spaces import mismatch
-from synapse_assets.datasets.variables import Location, filled_in
+from synapse_assets.datasets.variables import Location, filled_in, names_in
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
 from synapse_assets.schema import BadInput
@@ -236,6 +238,20 @@ def _field_names() -> set[str]:
     return {name for kind in (*kinds, NeuronColumns, SynisterNeurons) for name in kind.model_fields}
 
 
+def variables_named(names_or_paths: Iterable[str]) -> set[str]:
+    """The environment variables that these datasets name, and those of the package; a file that cannot be read names none."""
+    named: set[str] = set()
+    for path in {*Path(__file__).parent.glob("*.yaml"), *map(_file_of, names_or_paths)}:
+        with suppress(OSError):
+            named |= names_in(path.read_text(encoding="utf-8", errors="replace"))
+    return named
+
+
+def _file_of(name_or_path: str) -> Path:
+    path = Path(os.path.expanduser(name_or_path))
+    return path if path.suffix in (".yaml", ".yml") else Path(__file__).parent / f"{name_or_path}.yaml"
+
+
 def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDataset:
     """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
 
@@ -244,9 +260,7 @@ def load_dataset(name_or_path: str, local_root: str) -> EmDataset | MorphologyDa
     `${SYNAPSE_LOCAL_ROOT}` is always `local_root`, under which the pipeline keeps inputs that it drew or fetched.
     Raises BadInput naming the file and the field.
     """
-    path = Path(name_or_path).expanduser()
-    if path.suffix not in (".yaml", ".yml"):
-        path = Path(__file__).parent / f"{name_or_path}.yaml"
+    path = _file_of(name_or_path)
     if not path.is_file():
         packaged = sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
         raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")

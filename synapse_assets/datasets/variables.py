@@ -27,6 +27,11 @@ FreeText = Annotated[str, _Use.TEXT]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
+def names_in(text: str) -> set[str]:
+    """The environment variables that a dataset file names, wherever it does."""
+    return {match[1] for match in _VARIABLE.finditer(text)}
+
+
 def filled_in(content: dict[Any, Any], model: type[BaseModel], variables: Mapping[str, str]) -> Any:
     """The plain values of a file that `model` describes, `${NAME}` and `${NAME:-text}` replaced in every `Location`.
 

@@ -1,11 +1,52 @@
 """What happens by the clock: the nightly look at everything, the weekly refit and the weekly upkeep. On by default."""
 
+import time
+from difflib import get_close_matches
+from zoneinfo import available_timezones
+
 import dagster as dg
+from dagster._time import get_timezone
+from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 
 RUNNING = dg.DefaultScheduleStatus.RUNNING
+
+
+def check_clock(settings: Settings) -> None:
+    """Raises BadInput, naming the variable, for a time zone that there is not, and for a cron that never or not so comes."""
+    try:
+        get_timezone(settings.time_zone)
+    except (ValueError, LookupError, OSError):
+        raise BadInput(
+            f"SYNAPSE_TIME_ZONE: there is no time zone {settings.time_zone!r}{_similar(settings.time_zone)}"
+        ) from None
+    for name in ("nightly_cron", "weekly_cron", "upkeep_cron"):
+        cron: str = getattr(settings, name)
+        if not _comes(cron, settings.time_zone):
+            raise BadInput(
+                f"SYNAPSE_{name.upper()}: {cron!r} names no time: it is five fields, minute hour day month weekday, such as "
+                f"{Settings.model_fields[name].default!r}"
+            )
+
+
+def _comes(cron: str, time_zone: str) -> bool:
+    if not is_valid_cron_string(cron) or has_out_of_range_cron_interval(cron):
+        return False
+    try:
+        next(cron_string_iterator(time.time(), cron, time_zone))
+    except Exception:  # its library has an error of its own for a day that no month has
+        return False
+    return True
+
+
+def _similar(time_zone: str) -> str:
+    """The end of a sentence about a time zone that there is not: the one that may be meant."""
+    names = {name.casefold(): name for name in sorted(available_timezones())}
+    close = get_close_matches(time_zone.strip().casefold().replace(" ", "_"), names, 1)
+    return f": did you mean {names[close[0]]}?" if close else ": give one such as Europe/Berlin, or UTC"
 
 
 def nightly_schedule(dataset: EmDataset | MorphologyDataset, settings: Settings) -> dg.ScheduleDefinition:

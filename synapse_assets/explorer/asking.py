@@ -100,7 +100,8 @@ def read_question(parameters: Parameters, default: Question) -> Question:
     unknown metric or column.
     """
     listed = list(parameters)
-    given: Mapping[str, str] = {name: text.strip() for name, text in listed}
+    # Blanks around an id may be part of it: the release knows.
+    given: Mapping[str, str] = {name: text if name == "synapse_id" else text.strip() for name, text in listed}
     metric = given.get("metric") or default.metric
     if metric not in METRICS:
         raise BadInput(f"no metric '{_short(metric)}'; there are {', '.join(METRICS)}")
@@ -114,9 +115,10 @@ def read_question(parameters: Parameters, default: Question) -> Question:
     if near_nm < 0:
         raise BadInput(f"distance in space: it is zero or more, not {near_nm:g} nm")
     # What a person has typed wins over what the page has kept of the question before.
-    asked = next((name for name in ("place", "synapse_id", "place_before", "upload") if given.get(name)), "")
+    queries = ("place", "synapse_id", "place_before", "upload")
+    asked = next((name for name in queries if given.get(name, "").strip()), "synapse_id")
     return Question(
-        synapse_id=given[asked] if asked == "synapse_id" else "",
+        synapse_id=given.get(asked, "") if asked == "synapse_id" else "",
         place_nm=read_place(given[asked]) if asked.startswith("place") else None,
         upload=given[asked] if asked == "upload" else "",
         columns=columns,

@@ -165,7 +165,7 @@ class _MapPage:
 
         self._colour.param.watch(lambda _: self._recolour(), "value")
         self._legend.param.watch(lambda _: self._refresh(), "value")
-        self._find.param.watch(lambda _: self._go((self._find.value or "").strip()), "enter_pressed")
+        self._find.param.watch(lambda _: self._go(self._find.value or ""), "enter_pressed")
         self._mode.param.watch(lambda _: self._drag_as_chosen(), "value")
         self._sides.param.watch(lambda _: self._change_sides(), "value")
         for slider in (self._around, self._tilt):
@@ -542,7 +542,7 @@ class _MapPage:
         self._view.mark("picked", [row])
 
     def _go(self, synapse_id: str) -> None:
-        if not synapse_id:
+        if not synapse_id.strip():
             return
         try:
             row = self._points.row(synapse_id)

@@ -93,11 +93,8 @@ def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads
         return shown
     found = answered(warehouse, question, uploads)
     if question.synapse_id:
-        row = warehouse.points.row(question.synapse_id)
-        query = {
-            "facts": facts(warehouse.points, row),
-            "picture": tile_address(name, warehouse.release_id, question.synapse_id),
-        }
+        known = facts(warehouse.points, warehouse.points.row(question.synapse_id))
+        query = {"facts": known, "picture": tile_address(name, warehouse.release_id, known["synapse_id"])}
     elif question.upload:
         query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
     else:
@@ -128,6 +125,7 @@ def synapse(
     """The card of one synapse. Raises BadInput for an unknown id."""
     points = warehouse.points
     row = points.row(synapse_id)
+    synapse_id = points.ids[row].as_py()
     place = tuple(points.places_nm[row].tolist())
     shown: dict[str, Any] = {
         "release": warehouse.release_id,

@@ -20,6 +20,8 @@ from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
 # What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.
 NONE = "(none)"
+# What nobody sees around an id, zero-width characters among them.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"
 
 # Columns that synapses are filtered, coloured and compared by, with what people read. A dataset has those it has values for.
 CATEGORIES = {
@@ -118,13 +120,15 @@ class Points:
         return len(self.ids)
 
     def row(self, synapse_id: str) -> int:
-        """Where a synapse stands. Raises BadInput for an id that is not in the release."""
-        at = bisect_left(range(len(self)), synapse_id, key=lambda row: str(self.ids[row].as_py()))
-        if at == len(self) or self.ids[at].as_py() != synapse_id:
-            raise BadInput(
-                f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}"
-            )
-        return at
+        """Where a synapse stands: the one of exactly that id, else of the id without blanks around it, as it is often pasted.
+
+        Raises BadInput for an id that is not in the release.
+        """
+        for asked in dict.fromkeys((synapse_id, synapse_id.strip(_BLANKS))):
+            at = bisect_left(range(len(self)), asked, key=lambda row: str(self.ids[row].as_py()))
+            if at < len(self) and self.ids[at].as_py() == asked:
+                return at
+        raise BadInput(f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}")
 
     def category(self, name: str) -> Category:
         """A column of classes. Raises BadInput for one that the dataset does not have."""

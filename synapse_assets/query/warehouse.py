@@ -400,11 +400,15 @@ class Warehouse:
         return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
 
     def probabilities(self, synapse_id: str) -> dict[str, float]:
-        """Probability of each class as the classifier gave it, the most probable first; empty without a prediction."""
+        """Probability of each class as the classifier gave it, the most probable first; empty without a prediction.
+
+        Raises BadInput for an unknown id.
+        """
+        known = self.points.ids[self.points.row(synapse_id)].as_py()
         if "synapse_predictions" not in self.release["tables"]:
             return {}
         found = cursor_of(self._connection).execute(
-            "select probabilities from synapse_predictions where synapse_id = ?", [synapse_id]
+            "select probabilities from synapse_predictions where synapse_id = ?", [known]
         )
         rows = found.fetchall()
         given: dict[str, float] = (rows[0][0] if rows else None) or {}

@@ -21,7 +21,7 @@ _LFS_POINTER = b"version https://git-lfs"
 
 def existing_file(path: str) -> Path:
     """`path` as a local file with content. Raises BadInput if it is absent, empty, unreadable, or a git-LFS pointer."""
-    file = Path(path.removeprefix("file://")).expanduser()
+    file = Path(os.path.expanduser(path.removeprefix("file://")))
     if re.match(r"[a-z][a-z0-9+.-]*://", path, re.IGNORECASE) and not path.startswith("file://"):
         raise BadInput(_of_address(path))
     if os.path.isdir(file):

@@ -1,6 +1,7 @@
 """From a dataset's choice of encoder to the encoder: trained here, published, or from a local file."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ def encoder_parameters(choice: EncoderChoice, tile: TileSpec, seed: int) -> dict
 
 def checkpoint_hash(choice: EncoderChoice) -> str:
     """Hash of the weights file's bytes. Raises BadInput if there is no such file."""
-    path = Path(str(choice.checkpoint)).expanduser()
+    path = Path(os.path.expanduser(str(choice.checkpoint)))
     if not path.is_file():
         raise BadInput(f"encoder: there is no weight file {path}")
     with path.open("rb") as stream:
@@ -50,7 +51,7 @@ def build_encoder(
         architecture = str(choice.architecture)
         if choice.origin == "hub":
             return encoder_from_hub(architecture, tile.sections, tile.size_px, choice.crop_px), []
-        path = Path(str(choice.checkpoint)).expanduser()
+        path = Path(os.path.expanduser(str(choice.checkpoint)))
         return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, choice.crop_px), []
     except (ValueError, FileNotFoundError) as error:
         raise BadInput(str(error)) from error

@@ -43,7 +43,7 @@ def local_path(url: str, given: str) -> Path:
         schemes = ", ".join(("file://", *_REMOTE_SCHEMES))
         raise BadInput(f"volume '{given}': its address starts with none of {schemes}")
     text = url.removeprefix("file://")
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if not path.exists() and url.startswith("file://"):
         path = Path(unquote(text))
     if not path.exists():
@@ -88,15 +88,15 @@ def open_files(url: str, where: str, context: ts.Context) -> ts.KvStore:
 def _has_google_credentials() -> bool:
     if any(os.environ.get(name) for name in _GOOGLE_CREDENTIALS):
         return True
-    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or "~/.config/gcloud").expanduser()
+    folder = Path(os.path.expanduser(os.environ.get("CLOUDSDK_CONFIG") or "~/.config/gcloud"))
     return (folder / "application_default_credentials.json").is_file() or _is_machine_of("Google")
 
 
 def _has_aws_credentials() -> bool:
     if any(os.environ.get(name) for name in _AWS_CREDENTIALS):
         return True
-    config = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-    return config.is_file() or Path("~/.aws/credentials").expanduser().is_file() or _is_machine_of("Amazon")
+    config = Path(os.path.expanduser(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"))
+    return config.is_file() or Path(os.path.expanduser("~/.aws/credentials")).is_file() or _is_machine_of("Amazon")
 
 
 def _is_machine_of(vendor: str) -> bool:

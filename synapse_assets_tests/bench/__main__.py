@@ -7,6 +7,9 @@ import os
 import subprocess
 import sys
 
+from synapse_assets.caches import keep_caches
+from synapse_assets.settings import Settings
+
 MODULES = (
     "imports",
     "tiles",
@@ -25,6 +28,7 @@ STUDY_FOLDER = os.environ.get("SYNAPSE_VNC_SSTEM_FOLDER")
 
 
 def main() -> None:
+    keep_caches(Settings().local_root)
     commands = [[name] for name in MODULES]
     if STUDY_FOLDER:
         commands.append(["encoder_study", "--data", STUDY_FOLDER])

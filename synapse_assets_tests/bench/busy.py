@@ -13,7 +13,7 @@ import subprocess
 import sys
 from statistics import median
 
-from synapse_assets.process import cores, share_cores
+from synapse_assets.cores import cores, share_cores
 
 _OTHER = "import numpy as np\na = np.ones((1500, 1500), np.float32)\nprint('busy', flush=True)\nwhile True: a @ a"
 _WORK = """

@@ -1,6 +1,8 @@
 """What a web page of somebody else's, or a crafted request, can do to the explorer. See docs/threat_model.md."""
 
+import csv
 import io
+import json
 import logging
 import re
 import shutil
@@ -12,11 +14,13 @@ from contextlib import suppress
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import dagster as dg
 import httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from bokeh.util.token import generate_jwt_token, get_session_id
 from fastapi import FastAPI
@@ -32,6 +36,7 @@ from synapse_assets.explorer.map import _MapPage, add_maps
 from synapse_assets.explorer.map_points import MOST_CORNERS, MOST_PIXELS, Plane, Window
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import most_bytes, read_picture
+from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets_tests.conftest import TILE_PX, Lab
@@ -77,11 +82,11 @@ def client(explorer: str) -> Iterator[httpx.Client]:
 
 
 def asked(url: str, request: bytes, seconds: float = 10) -> bytes:
-    """What the server answers to bytes."""
+    """What the server answers to bytes, until it ends the connection: a reset where it has left some of them unread."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=seconds) as connection, suppress(ConnectionError):
         connection.sendall(request)
-        answer = b""
         while block := connection.recv(65_536):
             answer += block
     return answer
@@ -679,17 +684,18 @@ def test_half_sent_requests_are_ended(
     monkeypatch.setattr(web, "REQUEST_DEADLINE_S", 0.6)
     host, _, port = explorer.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=8) as connection:
-        connection.sendall(sent)
         connection.settimeout(0.3)
-        ended = False
+        ended, due = False, sent
         for _ in range(20):
             try:
-                # A byte now and then does not make it last.
+                connection.sendall(due)
+                due = b""
                 if not connection.recv(65_536):
                     ended = True
                     break
             except TimeoutError:
-                connection.sendall(b"x")
+                # A byte now and then does not make it last.
+                due = b"x"
             except ConnectionError:
                 ended = True
                 break
@@ -929,19 +935,102 @@ def test_ids_of_every_kind_have_an_address(hostile: str) -> None:
         assert first.matches(scope)[1]["path_params"] == {"dataset": "d", "synapse_id": synapse_id}
 
 
-def test_an_id_with_a_line_break_has_a_card(make_lab: Callable[..., Lab]) -> None:
-    lab = make_lab()
-    points = pd.read_csv(lab.points)
-    points["id"] = [f"{name}\nsecond line" for name in points["id"]]
-    lab.write(points)
-    lab.whole_chain()
+# Ids as labs made them and older versions kept them, with the blanks around them; some are others without them.
+KEPT = (
+    "s0 ", " s1", "\ts2", "\u00a0s3\u00a0", "s4\u3000", "s5\x1f", "\u200bs6", "s7\n", "s010\nsecond line", "same", "same ", " same",
+    "caf\u00e9", "cafe\u0301", "007", "7", "1e5", "100000", "a+b", "a b", "a%20b", "True", "12.0", " ",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kept_ids(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Warehouse]]:
+    """Address of an explorer, and the release, of a lab whose ids were read as they stood in the file."""
+    with pytest.MonkeyPatch.context() as patched, dg.DagsterInstance.ephemeral() as instance:
+        patched.setattr("synapse_assets.sources.points.synapse_ids", lambda values, place: values.cast(pa.string()))
+        lab = Lab(tiny_inputs, tmp_path_factory.mktemp("kept"), instance)
+        points = pd.read_csv(lab.points)
+        points["id"] = [*KEPT, *points["id"][len(KEPT) :]]
+        points.to_csv(lab.points, index=False, quoting=csv.QUOTE_NONNUMERIC)
+        lab.whole_chain()
     served = Served(create_app([lab.dataset], lab.root))
-    try:
-        address = quote("s010\nsecond line", safe="")
-        for path in (f"/tiny/synapse/{address}", f"/tiny/tiles/{address}.png", f"/api/tiny/synapses/{address}"):
-            assert httpx.get(served.url + path, timeout=60).status_code == 200, path
-    finally:
-        served.stop()
+    with open_warehouse(lab.dataset, lab.root) as warehouse:
+        yield served.url, warehouse
+    served.stop()
+
+
+def found_everywhere(kept_ids: tuple[str, Warehouse], asked: str) -> set[str]:
+    """The ids that an explorer and the interface of Python find for a text, wherever an id may be given."""
+    url, warehouse = kept_ids
+    path, query = quote(asked, safe=""), urlencode({"synapse_id": asked})
+    found = []
+    with httpx.Client(base_url=url, timeout=60) as asking:
+        for page in (f"/tiny/synapse/{path}", f"/tiny/search?{query}"):
+            html = asking.get(page).raise_for_status().text
+            cards = re.findall(r'<h1>Synapse (.*?)</h1>|<h2><a href="[^"]*">(.*?)</a></h2>', html, re.DOTALL)
+            found.append(unescape("".join(cards[0])))
+        found.append(asking.get(f"/api/tiny/synapses/{path}").raise_for_status().json()["synapse_id"])
+        picture = asking.get(f"/tiny/tiles/{path}.png").raise_for_status().content
+        similar = asking.get(f"/api/tiny/similar?{query}&columns=&k=5").raise_for_status().json()
+    near = warehouse.similar(asked, k=5, leave_out_within_nm=TILE_PX * 4 / 2)
+    assert [one["synapse_id"] for one in similar] == near["synapse_id"].tolist()
+    known = found[0]
+    assert picture == pages.section_png(warehouse.tile(known), None) == pages.section_png(warehouse.tile(asked), None)
+    assert warehouse.probabilities(asked) == warehouse.probabilities(known) != {}
+    return {*found, warehouse.points.frame([warehouse.points.row(asked)])["synapse_id"][0]}
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=repr)
+def test_an_id_is_found_as_it_is_kept(kept_ids: tuple[str, Warehouse], kept: str) -> None:
+    assert found_everywhere(kept_ids, kept) == {kept}
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        (" s030", "s030"), ("s030 ", "s030"), ("\ts030\r\n", "s030"), ("\ufeffs030\u200b", "s030"), ("s030\u2003", "s030"),
+        ("\u00a0s030", "s030"), ("same\t", "same"), ("  007", "007"), (" a+b ", "a+b"), ("a b ", "a b"), ("1e5\x1c", "1e5"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_blanks_around_a_pasted_id_are_none_of_it(kept_ids: tuple[str, Warehouse], asked: str, meant: str) -> None:
+    assert found_everywhere(kept_ids, asked) == {meant}
+
+
+@pytest.mark.parametrize(
+    "asked", ["s0", "07", "1E5", "12", "true", "a  b", "a\u00a0b", "cafe", "second line"], ids=repr
+)
+def test_another_id_is_not_taken_for_it(kept_ids: tuple[str, Warehouse], asked: str) -> None:
+    url, warehouse = kept_ids
+    with pytest.raises(BadInput, match="no synapse '"):
+        warehouse.similar(asked)
+    answer = httpx.get(f"{url}/tiny/search", params={"synapse_id": asked}, timeout=60)
+    assert answer.status_code == 400
+    assert f"no synapse '{asked}' in this release" in unescape(answer.text)
+
+
+@pytest.mark.parametrize("asked", ["s0 ", " same", "\u00a0s3\u00a0", " s030"], ids=repr)
+def test_the_map_finds_it_too(kept_ids: tuple[str, Warehouse], asked: str) -> None:
+    url, warehouse = kept_ids
+    known = warehouse.points.frame([warehouse.points.row(asked)])["synapse_id"][0]
+    card = json.dumps(f"<h2>Synapse {known}</h2>")[1:-1]
+
+    def wait_for(text: str) -> None:
+        deadline = time.monotonic() + 60
+        while text not in unescape(unescape(client.document())):
+            assert time.monotonic() < deadline, f"nothing shows {text}"
+            time.sleep(0.05)
+
+    client = Client(f"{url}/tiny/map?{urlencode({'synapse_id': asked})}")
+    client.ready()
+    wait_for(card)
+    client = Client(f"{url}/tiny/map")
+    client.ready()
+    wait_for("Rest on a point to see it")
+    (find,) = client.models("panel.models.widgets.TextInput")
+    values = {"type": "map", "entries": [["model", {"id": find}], ["value_input", asked]]}
+    event = {"type": "event", "name": "enter-pressed", "values": values}
+    client.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event})
+    wait_for(card)
 
 
 # Tables for spreadsheets

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from synapse_assets.caches import keep_caches
+from synapse_assets.settings import Settings
 from synapse_assets_tests.soak.report import FILE
 
 PARTS = ("ticks", "kills", "outages", "queue", "hostile", "closed")
@@ -18,6 +20,7 @@ PARTS = ("ticks", "kills", "outages", "queue", "hostile", "closed")
 
 def main() -> None:
     """Runs the parts and prints one table."""
+    keep_caches(Settings().local_root)
     broken, seconds = [], {}
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "figures.jsonl"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synapse_assets.process import RUNS_SIDE_BY_SIDE, cores
+from synapse_assets.cores import RUNS_SIDE_BY_SIDE, cores
 
 SET = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 AFFINITY = cores(Path("/nowhere"))
@@ -62,7 +62,7 @@ def test_what_dagster_loads_and_every_command_share_the_cores() -> None:
 
 def test_torch_and_numba_take_it() -> None:
     program = (
-        "from synapse_assets.process import share_cores\nshare_cores()\n"
+        "from synapse_assets.cores import share_cores\nshare_cores()\n"
         "import numba, torch\nprint(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)"
     )
     assert printed(program) == f"{SHARE} {SHARE}"

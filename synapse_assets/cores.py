@@ -1,4 +1,4 @@
-"""How a process of the project shares its machine: how many threads it computes with, and how idle ones wait.
+"""The share of the cores that a process of the project takes: how many threads it computes with, and how idle ones wait.
 
 Said once, by whatever begins a process (the command line, what Dagster loads, measurements); processes that it starts inherit
 it. Importing the package changes nothing: a script that queries the results keeps its own threads.
