@@ -404,6 +404,11 @@ class _Look:
                 self.problems.append(
                     f"{format_} has {' in '.join(said)}; these look like {by_numbers.units} in {by_numbers.axis_order}: {by_numbers.reason}"
                 )
+            # Voxels where the format has nm: a table of the same columns, fetched otherwise.
+            if by_numbers.certain and (said[0], by_numbers.units) == ("nm", "voxel") and mapping:
+                self.asked["units"] = (
+                    f"nm, as {format_} has, or voxel (and a line voxel_size_nm: [4, 4, 40] or what they are): {by_numbers.reason}"
+                )
             space = f", space {mapping['space']}" if mapping else ""
             return Coordinates(tuple(columns), lowest, highest, said[0], said[1], f"as the format says{space}")
         order = by_numbers.axis_order
@@ -568,6 +573,8 @@ class _Look:
     ) -> dict[str, Any]:
         fields = {**self._common(format_ or "points"), "volume": "em"}
         if format_ is not None:
+            if "units" in self.asked:
+                fields["units"] = FILL_IN
             own = {} if mapping is None else {use: name for use, name in uses.items() if use not in mapping["columns"]}
             return {**fields, "columns": own} if own else fields
         if coordinates is None or self.sample.keyed:

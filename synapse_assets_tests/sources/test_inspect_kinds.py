@@ -142,6 +142,15 @@ def test_postsynaptic_sites_alone_are_no_source(tmp_path: Path) -> None:
     assert any("these are postsynaptic sites" in problem for problem in found.problems)
 
 
+@pytest.mark.parametrize(("first", "later"), [("pre", "post"), ("post", "pre")])
+def test_sites_that_come_later_than_the_sample(tmp_path: Path, first: str, later: str) -> None:
+    count = 200_000
+    which = pa.array([first] * count + [later] * 10)
+    found = inspected(tmp_path, {"type": which, **{axis: 40 * np.arange(count + 10) for axis in "xyz"}})
+    rows = read_as_printed(found, tmp_path, {} if first == "pre" else {"only": "pre"})
+    assert rows.num_rows == (count if first == "pre" else 10)
+
+
 def test_presynaptic_sites_alone_are_all_read(tmp_path: Path) -> None:
     found = inspected(tmp_path, {**sites(), "type": ["pre"] * COUNT})
     assert not any("type has" in problem for problem in found.problems)
@@ -334,6 +343,23 @@ def test_the_resolution_that_caveclient_gives_is_taken(
     table.to_parquet(tmp_path / "cave.parquet")
     fields = source_of(inspect_file(str(tmp_path / "cave.parquet")))
     assert (fields["units"], fields.get("voxel_size_nm")) == (units, size)
+
+
+def test_voxels_in_the_columns_of_a_format_in_nm_are_asked_for(tmp_path: Path) -> None:
+    table: dict[str, Any] = {"id": np.arange(COUNT), "pre_pt_root_id": np.arange(COUNT) + 1, "neuropil": ["EB"] * COUNT}
+    table |= {"post_pt_root_id": np.arange(COUNT) + 900, "cleft_score": [90] * COUNT}
+    table |= {f"pre_pt_position_{axis}": values for axis, values in CAVE["FlyWire"].items()}
+    found = inspected(tmp_path, table)
+    assert found.format == "flywire_v783"
+    (entry,) = yaml.safe_load(found.source)["sources"]
+    assert entry["units"] == FILL_IN
+    local = {**entry, "units": "voxel", "voxel_size_nm": [4, 4, 40], "space": "local"}
+    path = tmp_path / "filled.yaml"
+    path.write_text(HEAD + yaml.safe_dump({"sources": [local]}) + REST)
+    dataset = load_dataset(str(path), "/nowhere")
+    assert isinstance(dataset, EmDataset)
+    rows = pa.concat_tables(read_source(dataset.sources[0], dataset.volumes["em"], RegionNames("U")))
+    assert column(rows, "z_nm") == ((CAVE["FlyWire"]["z"] + 0.5) * 40).tolist()
 
 
 def test_nanometres_of_cave_that_say_so_are_read(tmp_path: Path) -> None:
