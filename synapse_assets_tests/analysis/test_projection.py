@@ -80,6 +80,13 @@ def test_nearest_is_exact_even_where_rows_lie_too_close_for_a_matrix_product() -
     assert np.array_equal(nearest(queries[3:4], sample, 4)[1], squares[3:4])
 
 
+def test_of_neighbours_at_one_distance_the_first_come_first() -> None:
+    sample = np.eye(60, dtype=np.float32)[np.random.default_rng(0).permutation(60)]
+    indices, squares = nearest(sample[[50, 7]], sample, 4)
+    assert indices.tolist() == [[50, 0, 1, 2], [7, 0, 1, 2]]
+    assert squares.tolist() == [[0.0, 2.0, 2.0, 2.0]] * 2
+
+
 def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     import umap
 
