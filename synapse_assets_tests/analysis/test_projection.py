@@ -93,8 +93,8 @@ def test_of_neighbours_at_one_distance_the_first_come_first() -> None:
 def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     import umap
 
-    made, seeds = umap.UMAP, []
-    monkeypatch.setattr(umap, "UMAP", lambda **settings: seeds.append(settings["random_state"]) or made(**settings))
+    made, settings = umap.UMAP, []
+    monkeypatch.setattr(umap, "UMAP", lambda **given: settings.append(given) or made(**given))
     vectors = blobs(300, 5)[0]
     again = fit_projection(vectors[::-1], seed=3)
     assert isinstance(again, Projection)
@@ -102,7 +102,8 @@ def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeyp
     assert np.array_equal(again.reduced, projection.reduced)
     other = fit_projection(vectors, seed=4)
     assert isinstance(other, Projection)
-    assert seeds == [3, 3, 4, 4]
+    assert [one["random_state"] for one in settings] == [3, 3, 4, 4]
+    assert not np.array_equal(settings[0]["init"], settings[2]["init"])
     assert not np.allclose(other.xy, projection.xy, atol=0.1)
     assert not np.allclose(other.reduced, projection.reduced, atol=0.1)
 

@@ -84,7 +84,7 @@ def test_a_group_smaller_than_a_cluster_is_noise() -> None:
     labels, faint = agreed(runs, 5)
     assert (labels[16:] == -1).all()
     assert not faint.any()
-    assert len(np.unique(agreed(runs, 3)[0])) == 3, "three are enough for a cluster of three"
+    assert (agreed(runs, 3)[0] >= 0).all(), "three are enough for a cluster of three"
     nothing, _ = agreed(np.full((6, 19), -1, np.int32), 5)
     assert (nothing == -1).all()
 
