@@ -500,6 +500,26 @@ def test_rejection_is_near_nu_for_synapses_like_those_trained_on() -> None:
     assert min(far) == 1.0
 
 
+def test_the_kernel_is_chosen_by_what_it_rejects_of_synapses_held_out() -> None:
+    from sklearn.svm import OneClassSVM
+
+    rows, fold = np.random.default_rng(0).normal(size=(400, 4)), np.arange(400) % 3
+
+    def rejected(share: float, held_out: bool) -> int:
+        count = 0
+        for k in range(3):
+            train = rows[fold != k] if held_out else rows
+            fitted = OneClassSVM(nu=c.NU, gamma=share / (4 * train.var())).fit(train)
+            count += int((fitted.predict(rows[fold == k]) < 0).sum())
+        return count
+
+    most = 2 * c.NU * 400
+    by_share = {share: (rejected(share, True), rejected(share, False)) for share in c.KERNELS}
+    assert by_share[1.0][1] <= most < by_share[1.0][0], "those trained on are rejected less"
+    chosen = next(share for share, (held_out, _) in by_share.items() if held_out <= most)
+    assert c._search_kernel(rows, fold) == {"nu": c.NU, "gamma": chosen / (4 * rows.var())}
+
+
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [([], "no clustered synapses"), ([-1] * 6, "no clustered synapses"), ([4] * 6, "one cluster only")],
