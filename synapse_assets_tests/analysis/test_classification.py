@@ -383,6 +383,23 @@ def test_the_penalty_is_the_stronger_of_equals_and_the_middle_one_where_nothing_
     assert two_groups.strength == c.STRENGTHS[2]
 
 
+def test_rows_held_out_have_no_part_in_the_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, fitted = c._fit, []
+
+    def noted(scaled: np.ndarray, *others: Any) -> Any:
+        fitted.append(scaled)
+        return fit(scaled, *others)
+
+    monkeypatch.setattr(c, "_fit", noted)
+    vectors, kind = blobs(60, 2, features=4)
+    vectors[:20] *= 100  # the rows of one neuron
+    c.fit_probe(vectors, [f"k{k}" for k in kind], 0, [f"n{i // 20}" for i in range(60)])
+    assert [len(rows) for rows in fitted] == [40, 40, 40, 60]
+    for rows in fitted:
+        assert np.allclose(rows.mean(axis=0), 0)
+        assert np.allclose(rows.std(axis=0), 1)
+
+
 def test_synapses_without_a_vector_are_counted_once_and_groups_by_class() -> None:
     synapses, vectors = styled(neurons=13, each=5, features=4)
     splits, _ = make_splits(synapses, ["neuron_id"], 0)

@@ -14,7 +14,7 @@ from synapse_assets.analysis.comparison import (
     trustworthiness,
 )
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.projection import Projection
+from synapse_assets.analysis.projection import Projection, unit_rows
 from synapse_assets_tests.analysis.planted import blobs, styled
 
 
@@ -22,7 +22,9 @@ from synapse_assets_tests.analysis.planted import blobs, styled
     ("in_use", "candidate", "promote", "words"),
     [
         (0.8, 0.9, True, "better than"),
+        (0.8, 0.8 + WORSE_BY / 2, True, "as good as"),
         (0.8, 0.8 - WORSE_BY / 2, True, "as good as"),
+        (0.5, 0.5 - WORSE_BY, True, "as good as"),
         (0.8, 0.8 - 2 * WORSE_BY, False, "worse than"),
         (None, 0.1, True, "only the candidate"),
         (0.1, None, False, "candidate could not be measured"),
@@ -69,6 +71,37 @@ def test_neighbours_of_equal_votes_and_of_no_other_group() -> None:
     assert neighbour_accuracy(near, ["b"] * 5 + ["a"] * 5 + ["b"] * 10, ["x"] * 10 + ["y"] * 10) == pytest.approx(0.5)
 
 
+def test_twenty_labels_are_enough_and_classes_count_alike() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(20, 6))
+    targets, groups = ["a"] * 10 + ["b"] * 10, [str(i % 4) for i in range(20)]
+    assert neighbour_accuracy(vectors, targets, groups) is not None
+    assert neighbour_accuracy(vectors[:19], targets[:19], groups[:19]) is None
+    rare = np.repeat([[1.0, 0.0], [1.0, 0.01]], [18, 2], axis=0)
+    assert neighbour_accuracy(rare, ["a"] * 18 + ["b"] * 2, groups) == 0.5, "all are named a"
+
+
+def test_only_directions_count_and_only_other_groups_vote() -> None:
+    vectors, kind = blobs(60, 3, features=8, spread=1.5)
+    targets, groups = [f"k{k}" for k in kind], [str(i % 6) for i in range(60)]
+    stretched = vectors * np.random.default_rng(0).uniform(0.01, 100, size=(60, 1))
+    assert neighbour_accuracy(stretched, targets, groups) == neighbour_accuracy(vectors, targets, groups)
+    # three synapses of y name the nineteen of x, as no others may: two of three say b
+    alike = np.ones((22, 3))
+    found = neighbour_accuracy(alike, ["a"] * 19 + ["b", "b", "a"], ["x"] * 19 + ["y"] * 3)
+    assert found == pytest.approx((1 / 20 + 0) / 2)
+
+
+def test_ten_neighbours_vote() -> None:
+    """The nearest three of every b in x are of a, the seven behind them of b."""
+    angles = np.concatenate([np.zeros(10), np.full(3, 0.1), np.full(7, 0.2), np.full(10, 3.0)])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    targets = ["b"] * 10 + ["a"] * 3 + ["b"] * 7 + ["a"] * 10
+    found = neighbour_accuracy(vectors, targets, ["x"] * 10 + ["y"] * 20)
+    # named b: all in x; in y, whose ten neighbours are those of x, all
+    assert found == pytest.approx((17 / 17 + 0 / 13) / 2)
+
+
 def test_without_labels_a_person_decides_on_encoders() -> None:
     found = compare_encoders(np.ones((0, 4)), np.ones((0, 4)), [], [], "neuron_id")
     assert not found.promote
@@ -76,6 +109,8 @@ def test_without_labels_a_person_decides_on_encoders() -> None:
 
 
 def test_maps_are_compared_on_the_same_synapses(projection: Projection) -> None:
+    from sklearn.manifold import trustworthiness as measured
+
     vectors = blobs(200, 5, seed=4)[0].astype(np.float32)
     random = np.random.default_rng(0)
     torn = Projection(
@@ -85,6 +120,7 @@ def test_maps_are_compared_on_the_same_synapses(projection: Projection) -> None:
     assert good is not None
     assert bad is not None
     assert good > 0.75 > 0.65 > bad
+    assert good == measured(unit_rows(vectors), projection.apply(vectors)[1], n_neighbors=15)
     assert not compare_maps(projection, torn, vectors).promote
     assert compare_maps(torn, projection, vectors).promote
     assert compare_maps(projection, projection, vectors).reason.endswith("both on 200 present synapses")

@@ -156,6 +156,15 @@ def test_pictures_unlike_any_fitted_one(fit: Fit) -> None:
     assert found.table.to_pylist()[1]["new_synapses"] == 0
 
 
+@pytest.mark.parametrize(("spread", "strange"), [(0.4, False), (0.75, True)])
+def test_strange_is_a_quarter_farther(fit: Fit, spread: float, strange: bool) -> None:
+    names = [f"n{i}" for i in range(300)]
+    found = measure_drift(fit, [region(fit, "AL", blobs(300, 5, spread=spread, seed=5)[0], names)])
+    row = found.table.to_pylist()[0]
+    assert 1 < row["distance_ratio"] < 1.9
+    assert (row["distance_ratio"] > 1.25) == ("look strange" in row["reason"]) == strange
+
+
 def test_more_noise_among_new_synapses_than_among_fitted_ones_placed_alike(fit: Fit) -> None:
     vectors, ids = blobs(60, 5, seed=8)[0], [f"n{i}" for i in range(60)]
     found = measure_drift(fit, [region(fit, "AL", vectors, ids, noise=0.6)])

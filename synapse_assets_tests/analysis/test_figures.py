@@ -53,6 +53,14 @@ def test_clusters_of_the_map_are_those_from_zero_on_and_many_are_named_in_place(
     assert of_colour(many, f.INK).sum() > 3 * of_colour(few, f.INK).sum(), "names instead"
 
 
+def test_a_picture_too_large_for_a_log_gets_fewer_colours() -> None:
+    figure, axes = f.new_figure(4.2, 4.2)
+    axes.imshow(np.random.default_rng(0).random((420, 420, 3)))
+    pixels = opened(f.as_png(figure))
+    assert pixels.shape == (462, 462, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) <= 256
+
+
 @pytest.mark.parametrize("rows", [0, 1, 20_000])
 def test_maps_of_any_size(rows: int) -> None:
     xy = np.random.default_rng(0).normal(size=(rows, 2))

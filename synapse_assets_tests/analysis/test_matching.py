@@ -76,6 +76,12 @@ def test_most_of_a_cluster_that_was_noise_is_no_match() -> None:
     assert match_numbers(clusters(10), old, 0) == {0: 1}
 
 
+def test_most_of_an_old_cluster_that_is_noise_now_is_no_match() -> None:
+    now = {one: (0 if int(one[1:]) < 5 else -1) for one in clusters(10)}
+    assert match_numbers(now, clusters(10), 0) == {0: 1}
+    assert match_numbers(now | {"s5": 0}, clusters(10), 0) == {0: 0}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_numbers_are_never_given_twice(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ import pytest
 from synapse_assets.analysis.projection import (
     NoModel,
     Projection,
+    _principal,
     blend,
     fit_projection,
     nearest,
@@ -80,11 +81,20 @@ def test_nearest_is_exact_even_where_rows_lie_too_close_for_a_matrix_product() -
     assert np.array_equal(nearest(queries[3:4], sample, 4)[1], squares[3:4])
 
 
+def test_of_neighbours_at_one_distance_the_first_come_first() -> None:
+    random = np.random.default_rng(0)
+    sample, queries = (random.integers(-1, 2, size=(rows, 6)).astype(np.float32) for rows in (300, 40))
+    indices, squares = nearest(queries, sample, 4)
+    every = np.square(queries[:, None] - sample[None]).sum(axis=2)
+    assert np.array_equal(indices, np.argsort(every, axis=1, kind="stable")[:, :4])
+    assert np.array_equal(squares, np.sort(every, axis=1)[:, :4])
+
+
 def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
     import umap
 
-    made, seeds = umap.UMAP, []
-    monkeypatch.setattr(umap, "UMAP", lambda **settings: seeds.append(settings["random_state"]) or made(**settings))
+    made, settings = umap.UMAP, []
+    monkeypatch.setattr(umap, "UMAP", lambda **given: settings.append(given) or made(**given))
     vectors = blobs(300, 5)[0]
     again = fit_projection(vectors[::-1], seed=3)
     assert isinstance(again, Projection)
@@ -92,7 +102,8 @@ def test_a_fit_depends_on_content_and_seed_alone(projection: Projection, monkeyp
     assert np.array_equal(again.reduced, projection.reduced)
     other = fit_projection(vectors, seed=4)
     assert isinstance(other, Projection)
-    assert seeds == [3, 3, 4, 4]
+    assert [one["random_state"] for one in settings] == [3, 3, 4, 4]
+    assert not np.array_equal(settings[0]["init"], settings[2]["init"])
     assert not np.allclose(other.xy, projection.xy, atol=0.1)
     assert not np.allclose(other.reduced, projection.reduced, atol=0.1)
 
@@ -135,11 +146,27 @@ def test_few_rows_are_mapped_by_principal_components(rows: int) -> None:
     assert np.isfinite(reduced).all()
 
 
+@pytest.mark.parametrize(("rows", "features"), [(30, 5), (6, 20)])
+@pytest.mark.parametrize("seed", range(4))
+def test_principal_components_point_along_their_largest_loading(rows: int, features: int, seed: int) -> None:
+    sample = np.random.default_rng(seed).normal(size=(rows, features)).astype(np.float32)
+    wide = sample.astype(np.float64) - sample.astype(np.float64).mean(axis=0)
+    _, size, axes = np.linalg.svd(wide, full_matrices=False)
+    found = _principal(sample, 3)
+    expected = wide @ axes[:3].T
+    turned = np.sign(axes[np.arange(3), np.abs(axes[:3]).argmax(axis=1)])
+    assert np.allclose(found, expected * turned, atol=1e-5 * size[0])
+
+
 @pytest.mark.parametrize("rows", [10, 12, 16])
 def test_fewer_rows_than_neighbours_still_make_a_map(rows: int) -> None:
     model = fit_projection(blobs(rows, 2, features=4)[0], seed=0)
     assert isinstance(model, Projection)
     assert (model.method, model.neighbours) == ("umap", min(15, rows - 1))
+    fewer = fit_projection(blobs(rows, 2, features=4)[0], seed=0, neighbours=5)
+    assert isinstance(fewer, Projection)
+    assert fewer.neighbours == 5
+    assert not np.array_equal(fewer.xy, model.xy)
     assert np.isfinite(model.xy).all()
     assert np.isfinite(model.reduced).all()
 

@@ -407,9 +407,83 @@ def test_each_fold_searches_its_settings_with_neurons_held_together() -> None:
         assert honest(found, name).confusion.tolist() == expected[name].tolist()
         last = {**model.settings[name], c.OUTLIERS: model.settings[c.OUTLIERS]}
         assert json.loads(honest(found, name).settings) == last
+    assert honest(found).guessing == max(np.bincount(labels)) / len(labels) > 0.5
     single = c.fit_classifiers(features[~out], labels[~out], 0, trees=2)
     assert isinstance(single, c.ClusterClassifiers)
     assert single.settings[c.NEIGHBOURS] != model.settings[c.NEIGHBOURS], "else nothing here depends on neurons"
+
+
+def test_of_equal_settings_the_smoothest_is_taken_and_the_forest_has_all_its_trees(
+    fitted: c.ClusterClassifiers,
+) -> None:
+    for name in c.CLASSIFIERS:
+        assert fitted.settings[name] == c.GRID[name][0]
+    assert fitted.models[c.NEIGHBOURS].n_neighbors == 15
+    assert len(fitted.models[c.FOREST].estimators_) == TREES
+    assert fitted.settings[c.OUTLIERS]["nu"] == c.NU
+
+
+def test_clusters_count_alike_however_large_and_another_seed_grows_another_forest() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [270, 30])
+    rows = rng.normal(size=(300, 3)) + 1.2 * labels[:, None] * np.array([1, 0, 0])
+    new = rng.normal(size=(400, 3)) + 1.2 * np.array([1, 0, 0])
+    model = c.fit_classifiers(rows, labels, 0, trees=30)
+    assert isinstance(model, c.ClusterClassifiers)
+    found = model.predict(new)
+    recall = {name: float((found.labels[name] == 1).mean()) for name in c.CLASSIFIERS}
+    assert recall[c.NEIGHBOURS] < 0.2, "unweighted"
+    assert recall[c.FOREST] > 0.35
+    assert recall[c.BOOSTING] > 0.35
+    one, same, other = (
+        c._fit_one(c.FOREST, {"min_samples_leaf": 1}, rows, labels, 2, seed, 5).predict_proba(new) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_the_best_is_by_balanced_accuracy_of_the_honest_split_and_of_equals_the_simpler() -> None:
+    def score(classifier: str, split: str, balanced: float, inputs: str = c.FEATURES) -> c.Score:
+        none = np.zeros((2, 3), dtype=np.int64)
+        return c.Score(
+            classifier,
+            inputs,
+            split,
+            8,
+            4,
+            2,
+            1 - balanced,
+            None,
+            None,
+            None,
+            balanced,
+            0.5,
+            0,
+            None,
+            0.5,
+            "{}",
+            none,
+            0,
+            0,
+        )
+
+    names = c.CLASSIFIERS
+    left_out = [score(name, c.LEAVE_ONE_NEURON_OUT, value) for name, value in zip(names, (0.6, 0.7, 0.7), strict=True)]
+    at_random = [score(name, c.RANDOM_80_20, value) for name, value in zip(names, (0.8, 0.7, 0.9), strict=True)]
+    on_map = [score(name, c.RANDOM_80_20, value, c.MAP) for name, value in zip(names, (0.99, 0.5, 0.5), strict=True)]
+    assert c._best([*on_map, *at_random, *left_out]) == (c.FOREST, c.LEAVE_ONE_NEURON_OUT)
+    assert c._best([*on_map, *at_random]) == (c.BOOSTING, c.RANDOM_80_20)
+    assert c._best(on_map) == (None, None)
+
+
+def test_the_interval_of_the_honest_split_is_over_neurons() -> None:
+    """Ten neurons of 50, five all right and five all wrong: as ten tosses of a coin, not as 500."""
+    by_neuron = np.zeros((10, 2, 2))
+    by_neuron[:5, 0, 0] = by_neuron[5:, 0, 1] = 50
+    over, low, high = c._accuracy_interval(c.LEAVE_ONE_NEURON_OUT, 250, by_neuron, 0)
+    assert over == "neurons"
+    assert (low, high) == pytest.approx((0.2, 0.8))
+    assert c._accuracy_interval(c.LEAVE_ONE_NEURON_OUT, 200, by_neuron[:7], 0) == (None, None, None)
 
 
 def test_rejection_is_near_nu_for_synapses_like_those_trained_on() -> None:
@@ -424,6 +498,26 @@ def test_rejection_is_near_nu_for_synapses_like_those_trained_on() -> None:
     assert np.mean(rejected) < 0.12  # scikit-learn's default kernel rejects 20 %
     assert np.mean(rejected) > 0.02
     assert min(far) == 1.0
+
+
+def test_the_kernel_is_chosen_by_what_it_rejects_of_synapses_held_out() -> None:
+    from sklearn.svm import OneClassSVM
+
+    rows, fold = np.random.default_rng(0).normal(size=(400, 4)), np.arange(400) % 3
+
+    def rejected(share: float, held_out: bool) -> int:
+        count = 0
+        for k in range(3):
+            train = rows[fold != k] if held_out else rows
+            fitted = OneClassSVM(nu=c.NU, gamma=share / (4 * train.var())).fit(train)
+            count += int((fitted.predict(rows[fold == k]) < 0).sum())
+        return count
+
+    most = 2 * c.NU * 400
+    by_share = {share: (rejected(share, True), rejected(share, False)) for share in c.KERNELS}
+    assert by_share[1.0][1] <= most < by_share[1.0][0], "those trained on are rejected less"
+    chosen = next(share for share, (held_out, _) in by_share.items() if held_out <= most)
+    assert c._search_kernel(rows, fold) == {"nu": c.NU, "gamma": chosen / (4 * rows.var())}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Maps of a group: resampled as asked, the same whatever the order of rows, and exact for what was fitted."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, GroupMaps, fit_maps
+from synapse_assets.analysis.morphology import maps as maps_module
+from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, NEAR, GroupMaps, fit_maps
 from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.analysis.projection import nearest
 from synapse_assets.datasets.morphology import Resampling
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of, names
@@ -77,6 +80,40 @@ def test_another_seed_shares_no_subsample_and_the_same_seed_is_the_same() -> Non
     assert all(np.array_equal(value, vars(same)[name]) for name, value in arrays(one).items())
     assert not {tuple(row) for row in one.rows.tolist()} & {tuple(row) for row in other.rows.tolist()}
     assert not np.array_equal(one.map, other.map)
+
+
+def test_each_draw_is_another_its_maps_are_of_it_and_no_two_maps_share_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    resampled, layout = maps_module._resampled, maps_module.umap_layout
+    taken: list[tuple[np.ndarray, np.ndarray]] = []
+    laid: list[tuple[np.ndarray, int]] = []
+
+    def noted(points: Any, near: Any, *others: Any) -> Any:
+        taken.append((points, near))
+        return resampled(points, near, *others)
+
+    def drawn(sample: Any, knn: Any, dimensions: int, min_dist: float, seed: int, epochs: int | None = None) -> Any:
+        if epochs is not None:
+            laid.append((sample, seed))
+        return layout(sample, knn, dimensions, min_dist, seed, epochs)
+
+    monkeypatch.setattr(maps_module, "_resampled", noted)
+    monkeypatch.setattr(maps_module, "umap_layout", drawn)
+    maps = maps_of(grouped((20, 15))[0], 3, Resampling(runs=4, share=0.8, nulls=2))
+    assert len(taken) == len(laid) == 4 + 2 * MAPS_A_NULL
+    assert len({seed for _, seed in laid}) == len(laid)
+    runs, first, second = (taken[part] for part in (slice(4), slice(4, 9), slice(9, 14)))
+    assert all(points is maps.points for points, _ in runs)
+    assert all(points is first[0][0] for points, _ in first)
+    assert all(points is second[0][0] for points, _ in second)
+    assert len({points.tobytes() for points, _ in taken}) == 3
+    for points, near in taken:
+        assert np.array_equal(near, nearest(points, points, NEAR + 1)[0])
+    # a run moves each point by half the difference of two near ones
+    for (points, near), (sample, _), kept in zip(runs, laid[:4], maps.rows, strict=True):
+        moved = np.linalg.norm(sample - points[kept], axis=1)
+        apart = np.linalg.norm(points[near[kept]][:, :, None] - points[near[kept]][:, None], axis=3).max(axis=(1, 2))
+        assert (moved <= 0.5 * apart + 1e-5).all()
+        assert np.median(moved / apart) > 0.15
 
 
 @pytest.mark.parametrize("rows", [10, 12, 19])
