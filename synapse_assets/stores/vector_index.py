@@ -294,7 +294,7 @@ def _distance_of_tenth(table: RegionTable, region: str | None, units: Float32) -
             alike = units[start : start + _QUERIES_AT_ONCE] @ others.T
             better = np.flatnonzero(alike.max(axis=1) > top.min(axis=1))
             both = np.hstack([top[better], alike[better]])
-            top[better] = np.partition(both, len(both[0]) - top.shape[1], axis=1)[:, -top.shape[1] :]
+            top[better] = np.partition(both, both.shape[1] - top.shape[1], axis=1)[:, -top.shape[1] :]
     return (1.0 - np.where(np.isfinite(best), best, np.inf).min(axis=1)).astype(np.float32)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synapse_assets.explorer.uploads import read_picture
+from synapse_assets.explorer import uploads
+from synapse_assets.explorer.uploads import Uploads, read_picture
 from synapse_assets.schema import BadInput
 from synapse_assets_tests.conftest import TILE_PX
 
@@ -122,3 +123,31 @@ def test_pictures_that_unfold_are_refused_at_once(name: str) -> None:
 def test_pictures_of_the_right_size_are_read_as_they_are(data: bytes) -> None:
     sections = np.split(np.asarray(noise()), 3, axis=1)
     np.testing.assert_array_equal(read_picture(data, SHAPE), np.stack(sections))
+
+
+def test_pictures_are_known_by_their_content_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_KEPT", 2)
+    kept, tiles = Uploads(), [np.full((3, 4, 4), grey, np.uint8) for grey in range(3)]
+    first, second = kept.keep(tiles[0]), kept.keep(tiles[1])
+    assert first != second
+    assert kept.keep(tiles[0].copy()) == first, "the same picture again is the newest"
+    third = kept.keep(tiles[2])
+    for name, tile in ((first, tiles[0]), (third, tiles[2])):
+        np.testing.assert_array_equal(kept.picture(name), tile)
+    with pytest.raises(BadInput, match="not kept any more"):
+        kept.picture(second)
+    assert kept.keep(tiles[0].reshape(4, 3, 4)) != first, "the same bytes in another shape are another picture"
+
+
+def test_so_many_bytes_of_pictures_are_kept_and_one_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "_KEPT_BYTES", 100)
+    kept = Uploads()
+    small = [kept.keep(np.full((2, 5, 5), grey, np.uint8)) for grey in range(2)]
+    for _ in range(5):
+        assert kept.keep(np.full((2, 5, 5), 1, np.uint8)) == small[1]
+    assert kept.picture(small[0]) is not None, "50 bytes and 50 are 100, however often one of them comes"
+    large = kept.keep(np.zeros((3, 10, 10), np.uint8))
+    assert kept.picture(large).nbytes == 300
+    for name in small:
+        with pytest.raises(BadInput, match="not kept any more"):
+            kept.picture(name)

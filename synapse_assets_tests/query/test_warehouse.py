@@ -130,6 +130,15 @@ def test_columns_hold_the_best_of_each_class(warehouse: Warehouse) -> None:
     assert found["column"].nunique() == 3
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+def test_of_many_classes_those_with_the_nearest_synapses_are_answered(warehouse: Warehouse, most: int) -> None:
+    whole = warehouse.similar("s010", k=2, columns="target")
+    nearest = whole.groupby("column")["distance"].min().nsmallest(most).index
+    found = warehouse.similar("s010", k=2, columns="target", most_columns=most)
+    assert found.equals(whole[whole["column"].isin(nearest)].reset_index(drop=True))
+    assert found["column"].nunique() == min(most, 3)
+
+
 def test_neighbours_in_space_can_be_left_out(warehouse: Warehouse) -> None:
     places = warehouse.points.places_nm
     row = warehouse.points.row("s010")

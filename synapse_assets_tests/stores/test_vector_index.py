@@ -170,6 +170,10 @@ def test_recall_is_what_a_search_by_hand_gives(table: RegionTable, monkeypatch: 
     in_all = recall_at_10(table, ["D"], queries=200)["D"]
     assert in_all == pytest.approx(recall_by_hand(table, "D", None), abs=1e-3)
     assert in_all < 0.95
+    # Of few rows the seed decides which.
+    some = [recall_at_10(table, ["D"], queries=5, seed=seed)["D"] for seed in range(4)]
+    assert len(set(some)) > 1
+    assert recall_at_10(table, ["D"], queries=5, seed=3)["D"] == some[3]
     # In the region alone too, where it is large enough for the index.
     monkeypatch.setattr(vector_index, "EXACT_SELECTED", 1)
     both = recall_at_10(table, ["D", "it's small"], queries=200)
@@ -188,6 +192,20 @@ def recall_by_hand(table: RegionTable, region: str, searched: str | None) -> flo
         found = [one for one in nearest(table, query, 11, where).column("synapse_id").to_pylist() if one != name]
         shares.append(len(wanted & set(found[:10])) / 10)
     return float(np.mean(shares))
+
+
+@pytest.mark.parametrize("near", [3, 12, 40])
+def test_rows_that_are_all_farther_change_no_recall(tmp_path: Path, near: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read later than the nearest, a whole batch of them has nothing to add for any of a few rows asked for."""
+    monkeypatch.setattr(vector_index, "_READ_ROWS", 16)
+    table = DatasetStore(str(tmp_path), "sample").vectors("m1", WIDTH)
+    towards = np.eye(1, WIDTH, dtype=np.float32) * 20
+    for region, count, side in (("near", near, 1), ("far", 64, -1)):
+        matrix = clustered(count, 1) + side * towards
+        ids = names(region, count)
+        table.replace_region(region, vector_rows(embedding_table(WIDTH), ids, region, ["h"] * count, "m1", matrix), [])
+    assert recall_at_10(table, ["near"], queries=2) == {"near": 1.0}
+    assert recall_at_10(table, ["far", "near"], queries=2, seed=1) == {"far": 1.0, "near": 1.0}
 
 
 def test_equal_pictures_are_as_good_as_each_other(tmp_path: Path) -> None:
