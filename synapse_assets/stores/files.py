@@ -242,12 +242,16 @@ class Files:
         What killed processes left in the folder is swept first, unless the folder is one of very many files.
         """
         if not self.is_local:
-            if sweep:
-                self.sweep()
-            with storage_explained(tempfile.gettempdir()), tempfile.NamedTemporaryFile() as local:
-                yield local  # type: ignore[misc]
-                local.flush()
-                self._upload(Path(local.name), name)
+            # As large as a region: beside the copies, since the place for small files may have no room for it.
+            folder = self.local_folder
+            with storage_explained(str(folder)):
+                folder.mkdir(parents=True, exist_ok=True)
+                if sweep:
+                    self.sweep()
+                with tempfile.NamedTemporaryFile(prefix=_temporary_name("new"), dir=folder) as local:
+                    yield local  # type: ignore[misc]
+                    local.flush()
+                    self._upload(Path(local.name), name)
             return
         folder = self.path
         temporary = folder / _temporary_name(name)

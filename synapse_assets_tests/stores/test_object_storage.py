@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ def test_only_caches_and_raw_inputs_lie_on_the_local_disk(
         "models", "release.json", "staging", "tables", "vectors", "warehouse.duckdb",
     }  # fmt: skip
     assert not [name for name in found if ".tmp-" in name]
+
+
+def test_what_goes_there_needs_no_room_beside_the_local_root(
+    store: DatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    store.results(UMAP_COORDINATES).write_partition("A", coordinates("A", ["a", "b"]))
+    assert store.results(UMAP_COORDINATES).read("A").num_rows == 2
+    assert not [file for file in store.folder.local_folder.rglob("*") if file.is_file()]
 
 
 def test_regions_of_any_name_stay_apart(store: DatasetStore) -> None:
