@@ -34,6 +34,8 @@ _SIDES = {
 _NO_SIDE = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown"})
 # The files of a whole export are a few MiB.
 _LARGEST_JSON = 512 << 20
+# A table may have one row a synapse: of so many at a time, one a neuron is kept.
+_JOINED_ROWS = 1_000_000
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
 
@@ -47,14 +49,22 @@ def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Tab
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
     filters = {f"known_class_from {column}": column for column in source.known_class_from}
     file.require({**uses, **filters})
-    batches = []
+    found = NEURONS.empty()
+    batches: list[pa.Table] = []
     first_row = 1
     for batch in file.batches([*uses.values(), *filters.values()]):
         batches.append(_convert(batch, first_row, uses, source, classes))
         first_row += batch.num_rows
-    if not batches or first_row == 1:
+        if sum(one.num_rows for one in batches) > _JOINED_ROWS:
+            found = _with(found, batches, source.path, tally)
+            batches = []
+    if first_row == 1:
         raise NoRows(f"{source.path} holds no neurons")
-    return one_row_each(_neurons(pa.concat_tables(batches), source.path), tally)
+    return _with(found, batches, source.path, tally) if batches else found
+
+
+def _with(found: pa.Table, batches: list[pa.Table], path: str, tally: Tally) -> pa.Table:
+    return one_row_each(pa.concat_tables([found, _neurons(pa.concat_tables(batches), path)]).combine_chunks(), tally)
 
 
 def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) -> pa.Table:
