@@ -5,8 +5,7 @@ Looking only observes: it records which content there is. What is made of it is 
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,61 +14,18 @@ import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
 from synapse_assets.defs.em import region_content
+from synapse_assets.defs.inputs import UNWATCHED, Input, content_of, inputs_of, told_gone, watched_inputs
 from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, observed_version
 from synapse_assets.defs.morphology import group_content
 from synapse_assets.defs.resources import Installation
 from synapse_assets.schema import INPUT_FILES, BadInput
 from synapse_assets.settings import Settings
-from synapse_assets.stores.models import fingerprint
 from synapse_assets.stores.rows import content_key
 
-# The volumes are not looked into. That they are other ones shows in the code version of what is made from them.
-UNWATCHED = "em_volume"
 # Files named in a message of the sensor.
 _NAMED = 5
 # Between the two looks of a night.
 QUIET_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Input:
-    """An external asset and the sources whose files it stands for; `fixed` is its content version where no file is watched."""
-
-    asset: str
-    description: str
-    kinds: set[str]
-    shown: dict[str, str]
-    sources: Sequence[Any] = ()
-    fixed: str | None = None
-
-
-def inputs_of(dataset: EmDataset | MorphologyDataset) -> list[Input]:
-    """What the pipeline reads of a dataset and does not make."""
-    from synapse_assets.sources.workbooks import shown_address
-
-    drawn = {"drawn": dataset.generate, "seed": dataset.seed}
-    fixed = None if dataset.generate is None else fingerprint(drawn, {})
-    if not isinstance(dataset, EmDataset):
-        text = f"Workbooks of {dataset.title}, as the lab holds them. Read by `synapses`.\n\n{dataset.description}"
-        shown = {book.name: shown_address(book.path) for book in dataset.workbooks}
-        return [Input("synapse_workbooks", text, {"excel"}, shown, dataset.workbooks, fixed)]
-    text = (
-        f"Synapse tables of {dataset.title}, as the lab holds them. Read by `synapse_table`.\n\n{dataset.description}"
-    )
-    found = [Input("synapse_source", text, {"file"}, _addresses(dataset.sources), dataset.sources, fixed)]
-    text = f"Electron-microscopy volume of {dataset.title}: 8-bit grey values. Tiles are cut from it."
-    shown = {name: spec.url for name, spec in dataset.volumes.items()}
-    shown["voxel_size_nm"] = str(next(iter(dataset.volumes.values())).voxel_size_nm)
-    found.append(Input(UNWATCHED, text, {"file"}, shown))
-    if dataset.neurons:
-        text = f"Tables of the neurons of {dataset.title}: known classes, hemilineages, cell types. Read by `neurons`."
-        found.append(Input("neuron_source", text, {"file"}, _addresses(dataset.neurons), dataset.neurons, fixed))
-    return found
-
-
-def watched_inputs(dataset: EmDataset | MorphologyDataset) -> list[Input]:
-    """Those of the inputs whose content can be told."""
-    return [one for one in inputs_of(dataset) if one.asset != UNWATCHED]
 
 
 def input_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -97,18 +53,6 @@ def input_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefini
     return [observe_inputs, *input_file_assets(dataset), *(spec for name, spec in specs.items() if name == UNWATCHED)]
 
 
-def content_of(one: Input, known: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-    """Content version of an input now, and what is known of its files by source, to be given back the next time."""
-    from synapse_assets.sources.listing import content_version
-
-    if one.fixed is not None:
-        return one.fixed, {}
-    found = {source.name: content_version(source, (known or {}).get(source.name)) for source in one.sources}
-    return fingerprint({}, {name: version for name, (version, _) in found.items()}), {
-        name: files for name, (_, files) in found.items()
-    }
-
-
 def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) -> dg.SensorDefinition:
     """Watches the files of a dataset. What is new, changed or gone is observed once two looks in a row found the same."""
 
@@ -124,10 +68,11 @@ def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) 
         observed, notes = [], []
         for one in watched_inputs(dataset):
             key = dg.AssetKey([dataset.name, one.asset])
-            seen[one.asset], version, note = _attempt(one, seen.get(one.asset, {}))
+            observed_before = observed_version(context.instance, key)
+            seen[one.asset], version, note = _attempt(dataset, one, seen.get(one.asset, {}), observed_before)
             if note:
                 notes.append(f"{one.asset}: {note}")
-            if version is not None and version != observed_version(context.instance, key):
+            if version is not None and version != observed_before:
                 observed.append(dg.AssetObservation(key, tags={"dagster/data_version": version}))
         for note in notes:
             context.log.info(note)
@@ -140,17 +85,21 @@ def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) 
     return arrivals
 
 
-def look(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str]:
+def look(
+    dataset: EmDataset | MorphologyDataset, one: Input, seen: Mapping[str, Any], observed: str | None = None
+) -> tuple[dict[str, Any], str | None, str]:
     """One look at the files of an input: what is seen now, its content version if it is new and still, and a note for a reader.
 
-    `seen`: what the look before gave; empty the first time. Nothing is taken while a file changes between two looks, and
-    nothing where no file is left. Raises BadInput for a source that cannot be listed.
+    `seen`: what the look before gave; empty the first time. `observed`: the version that is on record. Nothing is taken while a
+    file changes between two looks, and nothing where all files of a source are gone, unless that is on record. Raises BadInput
+    for a source that cannot be listed.
     """
     from synapse_assets.sources.listing import signatures
 
     if one.fixed is not None:
         return {}, one.fixed, ""
-    now = {f"{source.name}: {file}": said for source in one.sources for file, said in signatures(source).items()}
+    by_source = {source.name: signatures(source) for source in one.sources}
+    now = {f"{source}: {file}": said for source, files in by_source.items() for file, said in files.items()}
     known: dict[str, dict[str, Any]] = seen.get("known", {})
     taken = {f"{source}: {file}": said for source, files in known.items() for file, (said, _) in files.items()}
     if now == taken and "known" in seen:
@@ -159,17 +108,19 @@ def look(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str | Non
         differ = sorted(name for name in {*now, *taken} if now.get(name) != taken.get(name))
         more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
         return {**seen, "now": now}, None, f"waits until these files are still: {', '.join(differ[:_NAMED])}{more}"
-    if not now:
-        told = "there is no file; is a drive not mounted? If that is meant, materialise what reads them by hand"
-        return dict(seen), None, told
-    version, known = content_of(one, known)
-    return {"known": known}, version, ""
+    version, found = content_of(one, known)
+    gone = [source for source in one.sources if not by_source[source.name] and known.get(source.name)]
+    if (gone or not now) and version != observed:
+        return dict(seen), None, told_gone(dataset, one, gone or one.sources)
+    return {"known": found}, version, ""
 
 
-def _attempt(one: Input, seen: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str]:
+def _attempt(
+    dataset: EmDataset | MorphologyDataset, one: Input, seen: Mapping[str, Any], observed: str | None = None
+) -> tuple[dict[str, Any], str | None, str]:
     """A look; an input that cannot be listed is as it was, with the reason as note."""
     try:
-        return look(one, seen)
+        return look(dataset, one, seen, observed)
     except BadInput as error:
         return dict(seen), None, str(error)
 
@@ -218,11 +169,12 @@ def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsD
     def _look_anew(context: dg.AssetExecutionContext) -> tuple[pa.Table, list[str]]:
         """Observes every input whose files are still; gives the files, and notes on what could not be looked at."""
         inputs = watched_inputs(dataset)
-        first = {one.asset: _attempt(one, {})[0] for one in inputs}
+        first = {one.asset: _attempt(dataset, one, {})[0] for one in inputs}
         time.sleep(QUIET_SECONDS if any(one.fixed is None for one in inputs) else 0)
         rows, notes = [], []
         for one in inputs:
-            seen, version, note = _attempt(one, first[one.asset])
+            observed = observed_version(context.instance, dg.AssetKey([dataset.name, one.asset]))
+            seen, version, note = _attempt(dataset, one, first[one.asset], observed)
             if version is not None:
                 tags = {"dagster/data_version": version}
                 context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
@@ -245,9 +197,3 @@ def reconcile_job(dataset: EmDataset | MorphologyDataset) -> Any:
         selection=[dg.AssetKey([dataset.name, "input_files"])],
         description=f"Looks at all inputs of {dataset.title} anew, in case that something was missed: a lost cursor, a day without power.",
     )
-
-
-def _addresses(sources: Sequence[Any]) -> dict[str, str]:
-    from synapse_assets.sources import source_files
-
-    return {source.name: ", ".join(source_files(source)) for source in sources}

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster import AutomationCondition as When
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
-from synapse_assets.defs.arrivals import UNWATCHED
+from synapse_assets.defs.inputs import UNWATCHED
 from synapse_assets.settings import Settings
 
 

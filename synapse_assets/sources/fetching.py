@@ -191,7 +191,8 @@ def _explained(address: str) -> Iterator[None]:
         if isinstance(error, urllib.error.HTTPError):
             passing = error.code >= 500 or error.code == 429
             reason = f"the server answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
+        gone = isinstance(error, urllib.error.HTTPError) and error.code in (404, 410)
         raise (Unreachable if passing else BadInput)(
             f"{shown} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
-            "path"
+            f"path{'; if it is gone for good, take it out of the YAML or manifest' if gone else ''}"
         ) from error

@@ -9,10 +9,13 @@ import gzip
 import io
 import re
 import sqlite3
+import time
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from sys import getsizeof
 from typing import IO, Any
 from urllib.parse import quote, unquote
 
@@ -28,13 +31,16 @@ from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
 from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
+from synapse_assets.sources.unfolding import UnfoldedText, Unfolding, dictionary_columns, is_gzip
 from synapse_assets.sources.values import NO_VALUE, Place, numbers
 
 BATCH_ROWS = 65_536
 # Larger batches of JSON are slower: Python's collector then walks over all of their objects.
 _JSON_ROWS = 16_384
 _BLOCK_BYTES = 2 << 20
-_GZIP = b"\x1f\x8b"
+# Fewer rows are a batch where their texts are long.
+_BATCH_BYTES = 64 << 20
+_SQLITE_ROWS = 64
 # No table nests deeper, or holds a longer text.
 JSON_DEPTH = 100
 _LONGEST_TEXT = 4 << 20
@@ -43,9 +49,11 @@ _REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TEXT_OR_NAME = re.compile(rb'"(?:[^"\\]|\\.)*"?|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 _NAMES_OF_JSON = {b"NaN": b"null", b"-NaN": b"null", b"Infinity": b'"Infinity"', b"-Infinity": b'"-Infinity"'}
 _WORD_AT_END = re.compile(rb"(?:-?[A-Za-z]{1,9}|-)\Z")
+_LONGEST_WORD = 10
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 # How long to wait for another program that holds a database.
 _BUSY_SECONDS = 2.0
+_COUNTING_SECONDS = 5.0
 KINDS = {
     ".csv": "CSV",
     ".tsv": "TSV",
@@ -174,7 +182,7 @@ class TableFile:
         """The rows of these columns, in file order, at most about 100,000 at a time.
 
         Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
-        the file is broken or a column of `as_numbers` is none.
+        the file is broken, unfolds to more than a table can hold, or a column of `as_numbers` is none.
         """
         asked = set(columns)
         wanted = {self._named(column) for column in asked}
@@ -182,17 +190,19 @@ class TableFile:
         added = {name: value for name, value in self._same_everywhere.items() if name in wanted}
         # Something of the file has to be read, to know how many rows it has.
         own = sorted(wanted - set(added)) or self.own_names[:1]
+        unfolding = Unfolding(self.file)
         with reading(self.file):
             for batch in self._read(own, frozenset(as_numbers - set(added))):
-                for name, value in added.items():
-                    batch = batch.append_column(name, pa.repeat(pa.scalar(value, pa.string()), batch.num_rows))
-                for column in asked - wanted:
-                    batch = batch.append_column(column, batch.column(self._named(column)))
                 for start in range(0, batch.num_rows, 2 * BATCH_ROWS):
-                    yield batch.slice(start, 2 * BATCH_ROWS)
+                    part = unfolding.plain(batch.slice(start, 2 * BATCH_ROWS))
+                    for name, value in added.items():
+                        part = part.append_column(name, pa.repeat(pa.scalar(value, pa.string()), part.num_rows))
+                    for column in asked - wanted:
+                        part = part.append_column(column, part.column(self._named(column)))
+                    yield part
 
     def rows(self) -> int | None:
-        """How many rows there are, where the file says so without being read (SQLite counts them); otherwise None."""
+        """How many rows there are, where the file says so without being read (SQLite counts them, for seconds); otherwise None."""
         return None
 
     @property
@@ -212,20 +222,21 @@ class TableFile:
 
 
 class JsonText:
-    """A stream of JSON text for ijson, which needs memory by the square of the nesting and by the longest text: one that no
-    table has is refused, before it is parsed."""
+    """A stream of JSON text for ijson, which needs memory by the square of the nesting, by the longest text and by the
+    largest entry: one that no table has is refused, before it is parsed. position: bytes that were read."""
 
     def __init__(self, stream: IO[bytes], file: Path) -> None:
-        self._stream, self._file = stream, file
+        self._stream, self.file = stream, file
         self._held = b""
         self._begun = False
-        self._depth = self._length = 0
+        self._depth = self._length = self._entry = 0
+        self.position = 0
         self._inside = self._escaped = False
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, about `size`, with null for NaN, as Python writes it for nothing, and Infinity in quotes.
 
-        Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text or number does not end.
+        Raises BadInput where they nest deeper than `JSON_DEPTH`, or a text, number or entry does not end.
         """
         if size == 0:  # ijson asks so whether it gets bytes
             return b""
@@ -233,6 +244,7 @@ class JsonText:
         names = b"NaN" in block or b"Infinity" in block
         block = self._with_names_of_json(block) if names else block
         self._look_at(block)
+        self.position += len(block)
         return block
 
     def _next(self, size: int) -> bytes:
@@ -243,7 +255,7 @@ class JsonText:
             if not self._begun:
                 block = block.removeprefix(b"\xef\xbb\xbf")
                 self._begun = True
-            word = _WORD_AT_END.search(block) if more else None
+            word = _WORD_AT_END.search(block, max(0, len(block) - _LONGEST_WORD)) if more else None
             self._held = word[0] if word else b""
             block = block[: len(block) - len(self._held)]
             if block or not more:
@@ -266,18 +278,25 @@ class JsonText:
         brackets = np.frombuffer(b"".join(parts[::2]), np.uint8)
         # Of the two pairs, { [ are 123 and 91, } ] are 125 and 93.
         depths = self._depth + np.cumsum(np.where((brackets == 123) | (brackets == 91), 1, -1))
+        # At depth 1 are the entries of the outermost list or object.
+        self._entry = 0 if min(self._depth, depths.min(initial=self._depth)) <= 1 else self._entry + len(block)
         if depths.size:
             self._depth = int(depths[-1])
             if depths.max() > JSON_DEPTH:
                 raise BadInput(
-                    f"{self._file} nests deeper than {JSON_DEPTH} brackets: it is no table of synapses or neurons"
+                    f"{self.file} nests deeper than {JSON_DEPTH} brackets: it is no table of synapses or neurons"
                 )
         goes_on = b'"' not in found and (self._inside or not found)
         self._length = self._length + len(block) if goes_on else 0
         self._inside = len(parts) % 2 == 0
         if self._length > _LONGEST_TEXT:
             raise BadInput(
-                f"{self._file} has a text or number longer than {_LONGEST_TEXT >> 20} MiB: it is broken, or no table of synapses or neurons"
+                f"{self.file} has a text or number longer than {_LONGEST_TEXT >> 20} MiB: it is broken, or no table of synapses or neurons"
+            )
+        if self._entry > _LONGEST_TEXT:
+            raise BadInput(
+                f"{self.file} has one object or list longer than {_LONGEST_TEXT >> 20} MiB where one synapse or neuron is wanted: write "
+                "a list of objects, one for each, [{...}, ...]"
             )
 
 
@@ -293,14 +312,13 @@ class _Object(dict[str, Any]):
 
 
 def json_items(
-    stream: IO[bytes], file: Path, keyed: bool = False, read: Collection[str] | None = None
+    text: JsonText, keyed: bool = False, read: Collection[str] | None = None
 ) -> Iterator[tuple[str | None, Any]]:
     """What a JSON list holds, without a key; or, `keyed`, the fields of a JSON object with their names. Streamed; whole numbers stay
     whole, to the last digit.
 
     Raises BadInput where an object among them names a field twice that is `read` (default: any): which value is meant cannot be known.
     """
-    text = JsonText(stream, file)
     options = {"use_float": True, "map_type": _Object}
     pairs = (
         ijson.kvitems(text, "", **options) if keyed else ((None, item) for item in ijson.items(text, "item", **options))
@@ -309,7 +327,7 @@ def json_items(
         twice = item.twice if isinstance(item, _Object) else frozenset()
         if unclear := sorted(twice if read is None else twice.intersection(read)):
             where = f"'{key}'" if keyed else f"row {number}"
-            raise BadInput(f"{file}, {where}: the field '{unclear[0]}' comes more than once; keep one")
+            raise BadInput(f"{text.file}, {where}: the field '{unclear[0]}' comes more than once; keep one")
         yield key, item
 
 
@@ -346,10 +364,10 @@ def _remedy(error: Exception, said: str) -> str:
 
 
 class _Delimited(TableFile):
-    """CSV and TSV, plain or compressed with gzip (known by its first bytes: browsers unpack files and leave the suffix)."""
+    """CSV and TSV, plain or compressed with gzip (known by its first bytes)."""
 
     def __init__(self, file: Path, kind: str, header: Sequence[str] | None) -> None:
-        self._gzip = _is_gzip(file)
+        self._gzip = is_gzip(file)
         with _text_start(file, self._gzip) as stream:
             head = stream.read(HEAD_BYTES)
         dialect = dialect_of(head, "\t" if kind == "TSV" else ",", str(file))
@@ -418,8 +436,11 @@ class _Delimited(TableFile):
             place: pa.float64() if column in as_numbers else pa.string()
             for place, column in zip(places, columns, strict=True)
         }
-        compression = "gzip" if self._gzip else None
-        with pa.input_stream(str(self.file), compression=compression) as stream:
+        with (
+            _unfolded(pa.input_stream(str(self.file), compression="gzip"), self.file)
+            if self._gzip
+            else pa.input_stream(str(self.file), compression=None)
+        ) as stream:
             stream.read(self._rows_at)
             try:
                 reader = pyarrow.csv.open_csv(
@@ -461,6 +482,9 @@ class _Parquet(TableFile):
 
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(self.file) as parquet:
+            Unfolding(self.file).add_parquet(parquet.metadata, columns)
+            repeated = dictionary_columns(parquet.metadata, columns)
+        with pq.ParquetFile(self.file, read_dictionary=repeated) as parquet:
             yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
 
 
@@ -468,6 +492,8 @@ class _Feather(TableFile):
     """Arrow IPC files, mapped into memory and taken batch by batch; only the columns asked for are unpacked."""
 
     def __init__(self, file: Path) -> None:
+        with pa.memory_map(str(file)) as mapped:
+            Unfolding(file).add_feather(mapped)
         with self._mapped(file) as reader:
             super().__init__(file, "Feather", reader.schema.names)
 
@@ -498,7 +524,7 @@ class _Json(TableFile):
     """A list of objects, streamed; its columns are the fields of the first object."""
 
     def __init__(self, file: Path) -> None:
-        self._gzip = _is_gzip(file)
+        self._gzip = is_gzip(file)
         content = _start_of(file, "JSON")
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise BadInput(f"{file} is UTF-16 text: save it as UTF-8")
@@ -510,25 +536,28 @@ class _Json(TableFile):
                 "to_json with orient='records'); exports of Synister are formats of their own (synister_v3, synister_v4)"
             )
         self.file = file
-        first = next(self._objects([]), None)
+        _, first = next(self._objects([]), (0, None))
         if first is None:
             raise BadInput(f"{file} holds an empty list")
         super().__init__(file, "JSON", list(first))
 
-    def _objects(self, columns: list[str]) -> Iterator[dict[str, Any]]:
+    def _objects(self, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The objects, each with how many bytes had been read by then."""
         with _text_start(self.file, self._gzip) as stream:
-            for row, (_, item) in enumerate(json_items(stream, self.file, read=columns), start=1):
+            content = JsonText(stream, self.file)
+            for row, (_, item) in enumerate(json_items(content, read=columns), start=1):
                 if not isinstance(item, dict):
                     raise BadInput(f"{self.file}, row {row}: {item!r} is no object; a list of objects is wanted")
-                yield item
+                yield content.position, item
 
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
-        for item in self._objects(columns):
+        began = 0
+        for position, item in self._objects(columns):
             rows.append(item)
-            if len(rows) == _JSON_ROWS:
+            if len(rows) == _JSON_ROWS or position - began > _BATCH_BYTES:
                 yield self._batch(rows, columns)
-                rows = []
+                rows, began = [], position
         if rows:
             yield self._batch(rows, columns)
 
@@ -554,15 +583,37 @@ class _Sqlite(TableFile):
 
     def rows(self) -> int | None:
         with reading(self.file), _connected(self.file) as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {_quoted(self.table)}").fetchone()[0])  # noqa: S608
+            began = time.monotonic()
+            # A view may have rows without end.
+            connection.set_progress_handler(lambda: time.monotonic() - began > _COUNTING_SECONDS, 1_000_000)
+            try:
+                return self._count(connection)
+            except sqlite3.OperationalError:
+                if time.monotonic() - began > _COUNTING_SECONDS:
+                    return None
+                raise
+
+    def _count(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute(f"SELECT count(*) FROM {_quoted(self.table)}").fetchone()[0])  # noqa: S608
 
     def _read(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         names = ", ".join(map(_quoted, columns))
         with _connected(self.file) as connection:
             cursor = connection.execute(f"SELECT {names} FROM {_quoted(self.table)}")  # noqa: S608
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                by_column = zip(columns, zip(*rows, strict=True), strict=True)
-                yield pa.record_batch({name: arrow_column(list(values)) for name, values in by_column})
+            rows: list[tuple[Any, ...]] = []
+            size = 0
+            while some := cursor.fetchmany(_SQLITE_ROWS):
+                rows += some
+                size += sum(map(getsizeof, chain.from_iterable(some)))
+                if len(rows) >= BATCH_ROWS or size > _BATCH_BYTES:
+                    yield self._batch(rows, columns)
+                    rows, size = [], 0
+            if rows:
+                yield self._batch(rows, columns)
+
+    def _batch(self, rows: list[tuple[Any, ...]], columns: list[str]) -> pa.RecordBatch:
+        by_column = zip(columns, zip(*rows, strict=True), strict=True)
+        return pa.record_batch({name: arrow_column(list(values)) for name, values in by_column})
 
 
 def arrow_column(values: list[Any]) -> pa.Array:
@@ -575,18 +626,17 @@ def arrow_column(values: list[Any]) -> pa.Array:
 
 def _start_of(file: Path, kind: str) -> bytes:
     """The first bytes of a file, of compressed text unpacked."""
-    packed = kind in ("CSV", "TSV", "JSON") and _is_gzip(file)
+    packed = kind in ("CSV", "TSV", "JSON") and is_gzip(file)
     with _text_start(file, packed) as stream:
         return stream.read(START_BYTES)
 
 
-def _is_gzip(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(2) == _GZIP
-
-
 def _text_start(file: Path, compressed: bool) -> IO[bytes]:
-    return io.BufferedReader(gzip.open(file)) if compressed else file.open("rb")
+    return _unfolded(gzip.open(file), file) if compressed else file.open("rb")
+
+
+def _unfolded(stream: Any, file: Path) -> IO[bytes]:
+    return io.BufferedReader(UnfoldedText(stream, file), 1 << 20)
 
 
 def _short(values: Sequence[str]) -> str:
@@ -600,6 +650,7 @@ def _connected(file: Path) -> Iterator[sqlite3.Connection]:
         f"file:{quote(str(file.resolve()))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
     )
     try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_TEXT)
         yield connection
     finally:
         connection.close()
@@ -617,6 +668,8 @@ def _quoted(name: str) -> str:
 
 def _sqlite_remedy(error: sqlite3.Error) -> str:
     message = str(error)
+    if "too big" in message:
+        return f"A text or blob is longer than {_LONGEST_TEXT >> 20} MiB: name other columns, or another table"
     if "locked" in message:
         return "Another program is writing to it: close that one, or read a copy"
     if "not a database" in message:

@@ -41,6 +41,7 @@ _NOTES = re.compile(
     re.IGNORECASE,
 )
 _NAMED = 5
+_FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 # Folders within folders that are parts of one table.
 _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
@@ -246,7 +247,8 @@ def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[Sourc
     if glob.has_magic(place):
         return _matching(place, knows)
     raise BadInput(
-        f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest)"
+        f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest). "
+        f"{_FOR_GOOD}"
     )
 
 
@@ -374,7 +376,9 @@ def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[st
     first = next((index for index, part in enumerate(parts) if glob.has_magic(part.replace("[[]", ""))), len(parts))
     folder = str(Path(*parts[:first])).replace("[[]", "[")
     if not os.path.isdir(folder):
-        raise BadInput(f"there is no folder {folder} for the files {shown}: check the path (is the disk there?)")
+        raise BadInput(
+            f"there is no folder {folder} for the files {shown}: check the path (is the disk there?). {_FOR_GOOD}"
+        )
     names: list[str] = []
     folders: list[str] = []
     for path in glob.iglob(pattern, recursive=True):

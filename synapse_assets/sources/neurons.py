@@ -34,6 +34,8 @@ _SIDES = {
 _NO_SIDE = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown"})
 # The files of a whole export are a few MiB.
 _LARGEST_JSON = 512 << 20
+# A table may have one row a synapse: of so many at a time, one a neuron is kept.
+_JOINED_ROWS = 1_000_000
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
 
@@ -53,14 +55,22 @@ def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Tab
 def from_batches(batches: Iterable[pa.RecordBatch], source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
     """As `read_table`, of rows that are already read."""
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
-    tables = []
+    found = NEURONS.empty()
+    tables: list[pa.Table] = []
     first_row = 1
     for batch in batches:
         tables.append(_convert(batch, first_row, uses, source, classes))
         first_row += batch.num_rows
+        if sum(table.num_rows for table in tables) > _JOINED_ROWS:
+            found = _with(found, tables, source.path, tally)
+            tables = []
     if first_row == 1:
         raise NoRows(f"{source.path} holds no neurons")
-    return one_row_each(_neurons(pa.concat_tables(tables), source.path), tally)
+    return _with(found, tables, source.path, tally) if tables else found
+
+
+def _with(found: pa.Table, tables: list[pa.Table], path: str, tally: Tally) -> pa.Table:
+    return one_row_each(pa.concat_tables([found, _neurons(pa.concat_tables(tables), path)]).combine_chunks(), tally)
 
 
 def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) -> pa.Table:

@@ -18,6 +18,7 @@ from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.dialects import has_decimal_commas
 from synapse_assets.sources.files import (
+    JsonText,
     NotUtf8,
     TableFile,
     arrow_column,
@@ -139,7 +140,7 @@ def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:
 def _keyed_sample(file: Path) -> Sample:
     def objects() -> Iterator[dict[str, Any]]:
         with file.open("rb") as stream:
-            for key, fields in json_items(stream, file, keyed=True):
+            for key, fields in json_items(JsonText(stream, file), keyed=True):
                 if not isinstance(fields, dict):
                     raise BadInput(
                         f"{file}, '{key}': {fields!r} is no object; exports of Synister are objects of objects"

@@ -18,7 +18,7 @@ from synapse_assets.datasets import SynisterSource
 from synapse_assets.schema import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines
-from synapse_assets.sources.files import json_items
+from synapse_assets.sources.files import JsonText, json_items
 from synapse_assets.sources.neurons import hemilineages
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally
@@ -48,7 +48,7 @@ def read(source: SynisterSource, regions: RegionNames, classes: ClassNames, tall
     first_row = 1
     with file.open("rb") as stream:
         try:
-            items = json_items(stream, file, keyed=source.format == "synister_v3")
+            items = json_items(JsonText(stream, file), keyed=source.format == "synister_v3")
             while rows := list(islice(items, BATCH_ROWS)):
                 yield _Batch(rows, first_row, source).table(regions, classes, made_ids)
                 first_row += len(rows)

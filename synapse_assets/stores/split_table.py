@@ -89,6 +89,10 @@ class SplitTable:
         """Number of distinct positions, over all regions; fewer than rows where partners share a presynaptic site."""
         return int(self._pointer()["places"])
 
+    def sources(self) -> list[str]:
+        """Names of the sources that it has rows of; none before the first split."""
+        return sorted((self.folder.read_json(_POINTER) or {}).get("sources", {}))
+
     def source_hash(self, source: str) -> str:
         """Hash of the places of a source's rows, whatever their order; empty for a source without rows.
 

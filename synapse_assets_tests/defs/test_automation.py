@@ -40,7 +40,7 @@ class Automation:
 
     def observe(self) -> None:
         """What the arrivals sensor does at the first still look."""
-        from synapse_assets.defs.arrivals import content_of, watched_inputs
+        from synapse_assets.defs.inputs import content_of, watched_inputs
 
         for one in watched_inputs(self.lab.dataset):
             key = dg.AssetKey([self.lab.dataset.name, one.asset])

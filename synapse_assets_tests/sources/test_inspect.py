@@ -94,7 +94,7 @@ def test_types_of_text_and_of_typed_columns(tmp_path: Path) -> None:
     assert types == {"whole": "whole numbers", "number": "numbers", "text": "text", "nothing": "empty"}
     typed = pa.table({"a": pa.array([1], pa.uint64()), "b": [1.5], "c": pa.array(["x"]).dictionary_encode()})
     found = inspect_file(str(write(tmp_path, ".parquet", typed)))
-    assert [column.type for column in found.columns] == ["uint64", "double", "string"]
+    assert [column.type for column in found.columns] == ["uint64", "double", "text"]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".json"])

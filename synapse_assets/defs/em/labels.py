@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.synapses import REGION_LABELS, class_settings, renamed_classes
+from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -97,22 +98,29 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         {**dataset.model_dump(mode="json", include={"neurons"}), **class_settings(dataset)},
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )
-    def neurons(installation: Installation) -> dg.MaterializeResult:
+    def neurons(context: dg.AssetExecutionContext, installation: Installation, config: Reading) -> dg.MaterializeResult:
         """The neurons of the dataset: known classes, hemilineage, cell type and side. A row is one neuron.
 
         Joined by id from the tables of neurons; where two tables tell the same of a neuron, the first counts.
+        Where all files of a table are gone, its neurons go only if `gone` names it.
         """
         from synapse_assets.sources import ClassNames, Tally, join_neurons, provenance, read_neurons
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
         classes = ClassNames(dataset.names_transmitters)
-        tables, origins = [], []
+        tables, origins, without_files = [], [], []
         for source in dataset.neurons:
             tally = Tally()
             tables.append(read_neurons(source, tally, store.raw, classes))
             origins.append(provenance(source, tally))
+            if not tally.files:
+                without_files.append(source.name)
         table = NEURONS.conform(join_neurons(tables))
+        had_rows = sources_with_rows(store.results(NEURON_SOURCES).read())
+        gone = believed_gone(dataset, "neurons", without_files, had_rows, config)
+        if gone:
+            observe_gone(context, dataset, "neurons")
         store.results(NEURONS).write(table)
         store.results(NEURON_SOURCES).write(pa.concat_tables(origins))
         return dg.MaterializeResult(
@@ -122,6 +130,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 "labelled_neurons": table.num_rows - table.column("target").null_count,
                 "with_hemilineage": table.num_rows - table.column("hemilineage").null_count,
                 **renamed_classes(dataset, classes.renamed()),
+                **gone,
             },
             data_version=dg.DataVersion(content_key(table.drop_columns(["source_file"]))),
         )

@@ -7,7 +7,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import CaveSource, EmDataset
+from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.parts import PartContent
@@ -70,11 +71,14 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ),
         ],
     )
-    def synapse_table(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
+    def synapse_table(
+        context: dg.AssetExecutionContext, installation: Installation, config: Reading
+    ) -> dg.MaterializeResult:
         """All synapses of the dataset, read once from their sources and split by brain region.
 
         Start here: materialise this asset and the brain regions appear as partitions of the assets downstream. A row is one
         synapse; positions are nanometres. Nothing is stored unless every source could be read and every id is unique.
+        Where all files of a source are gone, its rows go only if `gone` names it.
         """
         from synapse_assets.sources import ClassNames, RegionLimit, RegionNames, Tally, provenance, read_source
 
@@ -89,6 +93,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
         classes = ClassNames(dataset.names_transmitters)
         origins = []
+        without_files = []
         with store.synapse_table.replace(dataset.merge_partners) as split:
             for source in dataset.sources:
                 tally = Tally()
@@ -99,7 +104,13 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                     written += within.num_rows
                     progress(tally.rows)
                 read += tally.rows
+                if not tally.files and not isinstance(source, CaveSource):
+                    without_files.append(source.name)
                 origins.append(provenance(source, tally, dataset.volumes[source.volume]))
+            had_rows = {*store.synapse_table.sources(), *sources_with_rows(store.results(SYNAPSE_SOURCES).read())}
+            gone = believed_gone(dataset, "synapse_table", without_files, had_rows, config)
+        if gone:
+            observe_gone(context, dataset, "synapse_table")
         rows = store.synapse_table.regions()
         kept, places = sum(rows.values()), store.synapse_table.places()
         regions_table = names.table(rows)
@@ -120,6 +131,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 "synapses_by_region": dg.MetadataValue.md(_regions_shown(regions_table)),
                 "files": dg.MetadataValue.md(_files_shown(origins)),
                 **renamed_classes(dataset, classes.renamed()),
+                **gone,
             },
             data_version=dg.DataVersion(store.synapse_table.version or "none"),
             check_results=[

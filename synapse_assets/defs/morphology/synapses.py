@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
+from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.figures import kept_page, kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
@@ -79,12 +80,16 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             ),
         ],
     )
-    def synapses(installation: Installation) -> dg.MaterializeResult:
+    def synapses(
+        context: dg.AssetExecutionContext, installation: Installation, config: Reading
+    ) -> dg.MaterializeResult:
         """All synapses of the workbooks, the fitted and the newly observed ones. A row is one synapse.
 
         Start here. Positions in micrometres lie in a frame of the neuron's own, so neurons are compared relative to their
-        soma only. Nothing is stored unless every workbook could be read and every id is unique.
+        soma only. Nothing is stored unless every workbook could be read and every id is unique. Where all files of a workbook
+        are gone, its rows go only if `gone` names it.
         """
+        from synapse_assets.sources.listing import listed
         from synapse_assets.sources.workbook_checks import (
             far_from_soma,
             neurons_below,
@@ -100,6 +105,11 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
             draw_sample_workbook(store.raw, seed=dataset.seed)
         rows, books = read_workbooks(dataset, store.raw)
+        without_files = [book.name for book in dataset.workbooks if not listed(book)]
+        had_rows = store.results(morphology.WORKBOOKS).read().column("workbook").to_pylist()
+        gone = believed_gone(dataset, "synapses", without_files, had_rows, config)
+        if gone:
+            observe_gone(context, dataset, "synapses")
         store.results(morphology.WORKBOOKS).write(books)
         store.results(morphology.SYNAPSES).write(rows)
         far, somas, uneven = far_from_soma(rows), several_somas(rows), uneven_micrometres(rows)
@@ -112,6 +122,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 "newly_observed": pc.sum(pc.equal(rows.column("used_for"), "prediction")).as_py() or 0,
                 "synapses_by_neuron": dg.MetadataValue.md(_by_neuron(rows)),
                 "workbooks": dg.MetadataValue.md(_books_shown(books)),
+                **gone,
             },
             data_version=dg.DataVersion(content_key(rows)),
             check_results=[
