@@ -410,6 +410,17 @@ def test_synapses_without_a_vector_are_counted_once_and_groups_by_class() -> Non
     assert [(one.groups, one.rows) for one in found.headline.classes] == [(5, 22), (4, 20), (4, 20)]
 
 
+def test_a_split_of_which_one_fold_has_vectors_is_not_scored() -> None:
+    synapses, vectors = styled(neurons=9, each=6, features=4)
+    splits, _ = make_splits(synapses, ["neuron_id", "brain_region"], 0)
+    ids, regions = (synapses.column(name).to_pylist() for name in ("synapse_id", "brain_region"))
+    of_one = [row for row, name in enumerate(regions) if name == "AL"]
+    found = c.evaluate([ids[row] for row in of_one], vectors[of_one], splits, "neuron_id", 0)
+    assert isinstance(found, c.Evaluation)
+    assert set(found.splits) == {"neuron_id", RANDOM}
+    assert "brain_region: fewer than two folds with vectors, not scored" in found.warnings
+
+
 def test_wrong_input_is_named() -> None:
     vectors, kind = blobs(40, 2)
     probe = c.fit_probe(vectors, [str(k) for k in kind], 0)

@@ -195,6 +195,16 @@ def test_what_is_tested_changes_nothing_that_is_fitted(by_hand: tuple[Plant, Cal
             assert a.confusion.sum() == b.confusion.sum() == 29
 
 
+def test_each_way_of_testing_names_from_its_own_inputs() -> None:
+    features, labels, owner, ids = blobs(3, 24)
+    blind = np.random.default_rng(0).normal(size=(72, 2))
+    nothing = NoModel("not of interest here")
+    found = c.evaluate(features, blind, labels, owner, ids, lambda _: nothing, seed=0, trees=TREES)
+    for name in c.CLASSIFIERS:
+        assert random_split(found, name, c.MAP).accuracy < 0.6
+        assert random_split(found, name, c.FEATURES).accuracy > 0.7
+
+
 def test_wilson_interval_of_the_random_split(evaluation: c.Evaluation) -> None:
     score = random_split(evaluation)
     n, p, z = score.tested, score.accuracy, 1.959963984540054
