@@ -12,6 +12,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
 from synapse_assets_tests.conftest import REGIONS, Lab
 
@@ -222,10 +223,17 @@ def test_a_lost_cursor_makes_no_difference(automation: Automation) -> None:
 
 
 def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automation) -> None:
-    right = pd.read_csv(automation.lab.points)
-    change(automation, lambda points: points.assign(x=points["x"].where(points["region"] != "EB", 20_000)))
+    right = moved("LH_L")(pd.read_csv(automation.lab.points))
+    change(automation, lambda _: right.assign(x=right["x"].where(right["region"] != "EB", 20_000)))
     looks = automation.settle()
     assert times(looks, "synapses", "EB") == 1, "it is not tried again and again"
+    # What changed elsewhere is not held up: it is published beside what the failed region had before.
+    assert all(times(looks, name, "LH_L") == 1 for name in OF_A_REGION)
+    assert times(looks, "warehouse") == 1
+    with open_warehouse("tiny", automation.lab.root) as warehouse:
+        found = warehouse.sql("select synapse_id, x_nm from synapses").set_index("synapse_id")["x_nm"]
+    # A whole number names a voxel of 4 nm, and means the middle of it.
+    assert found.to_dict() == ((right.set_index("id")["x"] + 0.5) * 4).to_dict()
     assert all(automation.tick() == {} for _ in range(3))
     automation.now = automation.now.replace(hour=2, minute=59, second=45) + dt.timedelta(days=1)
     assert automation.tick()["synapses"] == {"EB"}, "the nightly look tries it once more"

@@ -58,8 +58,7 @@ def test_of_neurons_that_nobody_knows_none_is_the_own(tmp_path: Path) -> None:
     )
     store.vectors("m1", 4).replace_region("EB", vectors("EB", list("abcdef")), [])
     models = {"models": {"encoder": "m1"}, "scores": {"encoder": {"dimensions": 4}}}
-    tables = [store.synapses, store.results(SYNAPSE_LABELS), store.vectors("m1", 4)]
-    build_warehouse(store, tables, models)
+    build_warehouse(store, [store.synapses, store.results(SYNAPSE_LABELS), store.vectors("m1", 4)], models)
     with Warehouse(store) as warehouse:
 
         def found(query: str, **asked: Any) -> str:

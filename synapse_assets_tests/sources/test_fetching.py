@@ -497,7 +497,7 @@ def test_a_signature_changes_with_each_thing_that_tells_of_content_and_with_noth
         {"Last_Modified": told["Last_Modified"]},
     ]
     same = {**told, "Date": "Tue, 03 Mar 2026 10:00:00 GMT", "Server": "another", "Age": "7"}
-    servers = [start(answer(**headers)) for headers in (told, same, *others)]
+    servers = [start(answer(TABLE, **headers)) for headers in (told, same, *others)]
     longer = start(answer(TABLE + b"5,6,7,8\n", **told))
     found = remote_signatures([f"{server.url}/a.csv" for server in (*servers, longer)])
     assert found[0] == found[1]

@@ -1,6 +1,5 @@
 """Training without labels: views keep what must stay, training finds planted kinds, and repeats itself."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -90,16 +89,18 @@ class Watched:
         self._calls.append((tiles, augment(tiles, crop_px, generator)))
         return self._calls[-1][1]
 
-    def run(self, tiles: np.ndarray, seed: int, **changes: float) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
+    def run(
+        self, tiles: np.ndarray, seed: int, learning_rate: float = 1e-3
+    ) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
         """The encoder, the tiles (4, 8, ...) of the four calls, and their views."""
         self._calls.clear()
-        settings = PretrainingSettings(architecture="em_resnet10", crop_px=24, batch_size=8, max_steps=2, seed=seed)
-        encoder, _ = pretrain(tiles, dataclasses.replace(settings, **changes))
+        settings = PretrainingSettings("em_resnet10", 24, 8, max_steps=2, seed=seed, learning_rate=learning_rate)
+        encoder, _ = pretrain(tiles, settings)
         given, views = zip(*self._calls, strict=True)
         return encoder, torch.stack(given), torch.stack(views)
 
 
-def test_the_seed_decides_on_starting_weights(tiles, monkeypatch):
+def test_the_seed_decides_on_starting_weights(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(monkeypatch)
     # Without a learning rate the weights stay as they begin.
     first, again, other = (
@@ -111,7 +112,7 @@ def test_the_seed_decides_on_starting_weights(tiles, monkeypatch):
     assert not any(torch.equal(first[name], other[name]) for name in convolutions)
 
 
-def test_the_seed_decides_on_views(tiles, monkeypatch):
+def test_the_seed_decides_on_views(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one and the same tile, so that its place in the order tells nothing."""
     watched = Watched(monkeypatch)
     same = np.repeat(tiles[:1], 8, axis=0)
@@ -123,7 +124,9 @@ def test_the_seed_decides_on_views(tiles, monkeypatch):
     )
 
 
-def test_the_seed_decides_on_the_order_of_tiles_and_so_on_the_encoder(tiles, monkeypatch):
+def test_the_seed_decides_on_the_order_of_tiles_and_so_on_the_encoder(
+    tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watched = Watched(monkeypatch)
     state = torch.get_rng_state()
     first, again, other = (watched.run(tiles[:16], seed) for seed in (0, 0, 1))
