@@ -1023,6 +1023,7 @@ def test_the_map_finds_it_too(kept_ids: tuple[str, Warehouse], asked: str) -> No
     client = Client(f"{url}/tiny/map?{urlencode({'synapse_id': asked})}")
     client.ready()
     wait_for(card)
+    client.socket.close()
     client = Client(f"{url}/tiny/map")
     client.ready()
     wait_for("Rest on a point to see it")
@@ -1031,6 +1032,7 @@ def test_the_map_finds_it_too(kept_ids: tuple[str, Warehouse], asked: str) -> No
     event = {"type": "event", "name": "enter-pressed", "values": values}
     client.patch({"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event})
     wait_for(card)
+    client.socket.close()
 
 
 # Tables for spreadsheets
