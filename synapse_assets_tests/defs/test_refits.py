@@ -244,6 +244,69 @@ def test_a_number_once_given_out_is_not_used_again_though_its_clustering_was_rem
     assert made.folder.read_json(NUMBERS_FILE) == {"highest": int(old.scores["highest_number"])}
 
 
+def test_a_refit_that_is_kept_out_is_due_no_more_until_something_newer_comes(lab: Lab) -> None:
+    truth = planted_points()
+    lab.whole_chain()
+    models = lab.store.models("synapse_classifier")
+    good = models.current
+    ingest(lab, shuffled(truth), "synapses", "synapse_labels")
+    due = "a refit is due. "
+    assert str(refit_not_due(lab).description).startswith(due)
+    lab.materialize("splits", "synapse_classifier")
+    worse = models.candidate
+    undecided = refit_not_due(lab)
+    assert (undecided.passed, str(undecided.description)[: len(due)]) == (False, due)
+
+    # `promotions` keeps the model in use: nothing more is to be done.
+    before = lab.store.results(DRIFT).read()
+    lab.materialize("promotions")
+    assert stale(lab, "drift"), "automation looks again"
+    kept = refit_not_due(lab)
+    assert kept.passed
+    assert f"a refit was made and kept out: synapse_classifier {worse} (" in str(kept.description)
+    assert "worse than the one in use" in str(kept.description)
+    assert "synapse-assets promote tiny synapse_classifier" in str(kept.description)
+    assert "labels are new or changed since the classifier was fitted" in str(kept.description)
+    assert lab.store.results(DRIFT).read().equals(before)
+    lab.materialize("synapse_classifier", "promotions")
+    assert refit_not_due(lab).passed
+
+    # Something newer: other labels again.
+    again = truth.assign(
+        nt=truth["nt"].map({"gaba": "acetylcholine", "acetylcholine": "glutamate", "glutamate": "gaba"})
+    )
+    ingest(lab, again, "synapses", "synapse_labels")
+    newer = refit_not_due(lab)
+    assert (newer.passed, str(newer.description)[: len(due)]) == (False, due)
+    # And another kind of change is not covered by what was decided of the classifier.
+    ingest(lab, shuffled(truth), "synapses", "synapse_labels")
+    assert refit_not_due(lab).passed
+    new = pd.concat([shuffled(truth), background(45)])
+    ingest(lab, new, *NEW_DATA)
+    assert "49 of" not in str(refit_not_due(lab).description)
+    assert "EB: 45 of 69 synapses are new" in str(refit_not_due(lab).description)
+    assert not refit_not_due(lab).passed
+
+    # A map that a person took back: the same refit again is kept out, and due no more.
+    lab.materialize("umap_model", "promotions")
+    assert decisions(lab)["umap_model"]["decision"] == "promoted"
+    maps = lab.store.models("umap_model")
+    newest, old = maps.current, decisions(lab)["umap_model"]["in_use_before"]
+    by_hand(lab, "umap_model", old)
+    assert not refit_not_due(lab).passed
+    lab.materialize("umap_model", "promotions")
+    found = refit_not_due(lab)
+    assert found.passed, found.description
+    assert f"umap_model {newest} (it was in use and was replaced by hand" in str(found.description)
+
+    # Whoever wants it all the same follows the advice.
+    by_hand(lab, "synapse_classifier")
+    by_hand(lab, "umap_model")
+    assert (models.current, maps.current) == (worse, newest)
+    assert good != worse
+    assert "kept out" not in str(refit_not_due(lab).description)
+
+
 def test_without_models_nothing_is_advised_or_decided(lab: Lab) -> None:
     lab.write(planted_points().head(1))
     lab.materialize("synapse_table", "alignment")

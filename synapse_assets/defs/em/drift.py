@@ -1,6 +1,6 @@
 """Whether the fitted models still know the synapses they are applied to: `drift`, which advises refits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -10,7 +10,7 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import CLUSTERS, DRIFT, SYNAPSE_LABELS
+from synapse_assets.schema import CLUSTERS, DRIFT, PROMOTIONS, SYNAPSE_LABELS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_use
 
@@ -33,13 +33,17 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
                 dg.AssetDep([dataset.name, name], partition_mapping=every_partition())
                 for name in ("embeddings", "umap_coordinates", "clusters", "synapse_labels")
             ],
-            *[dg.AssetKey([dataset.name, name]) for name in ("umap_model", "cluster_model", "synapse_classifier")],
+            *[
+                dg.AssetKey([dataset.name, name])
+                for name in ("umap_model", "cluster_model", "synapse_classifier", "promotions")
+            ],
         ],
         check_specs=[
             dg.AssetCheckSpec(
                 "refit_not_due",
                 asset=key,
-                description="No brain region, nor all together, differs much from what the models in use were fitted on.",
+                description="No brain region, nor all together, differs much from what the models in use were fitted on, or from "
+                "what a refit that `promotions` decided to keep out was fitted on.",
             )
         ],
     )
@@ -47,17 +51,22 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """How far each brain region has moved away from what the models in use were fitted on. A row is one region.
 
         New synapses, pictures unlike any fitted one, more noise, new or corrected labels: where one of them is large and
-        beyond chance, a refit is advised. A refit is a candidate; `promotions` decides on it.
+        beyond chance, a refit is advised. A refit is a candidate; `promotions` decides on it. Once it has kept one out, no other
+        is due before something newer comes.
         """
         from synapse_assets.analysis.drift import measure_drift
 
         watch = Stopwatch()
         store = installation.store(dataset.name)
         names = context.instance.get_dynamic_partitions(str(brain_regions(dataset).name))
-        found = measure_drift(_fit(store), _regions(store, names))
+        found = measure_drift(_fit(store, {}), _regions(store, names))
         store.results(DRIFT).write(found.table)
         rows, advised = found.table.num_rows, found.advised
         listed = [f"{name}: {reason}" for name, reason in advised.items()]
+        kept = _kept_out(store) if advised else {}
+        settled = bool(kept) and not measure_drift(_fit(store, kept), _regions(store, names)).advised
+        if settled:
+            listed.insert(0, _settled(store, kept))
         return dg.MaterializeResult(
             metadata={
                 **watch.numbers(rows),
@@ -71,8 +80,10 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             check_results=[
                 check(
                     "refit_not_due",
-                    not advised,
-                    f"a refit is due. {'. '.join(listed)}" if listed else "no region advises a refit",
+                    not advised or settled,
+                    ("" if settled else "a refit is due. ") + ". ".join(listed)
+                    if listed
+                    else "no region advises a refit",
                     warn=True,
                     regions=len(advised) - bool(found.advice_of_all),
                 )
@@ -82,9 +93,32 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     return [drift]
 
 
-def _fit(store: DatasetStore) -> "Fit":
-    """What the models in use were fitted on. A map of another encoder, or clusters of another map, are about to be replaced
-    and not measured against."""
+def _kept_out(store: DatasetStore) -> dict[str, str]:
+    """The candidates, by model, of which `promotions` decided that the model in use stays."""
+    rows = store.results(PROMOTIONS).read().to_pylist()
+    return {
+        row["model"]: row["candidate"]
+        for row in rows
+        if row["decision"] == "kept" and row["candidate"] == store.models(row["model"]).candidate
+    }
+
+
+def _settled(store: DatasetStore, kept: dict[str, str]) -> str:
+    """Why no refit is due although one was advised."""
+    told = [
+        f"{row['model']} {row['candidate']} ({row['reason']})"
+        for row in store.results(PROMOTIONS).read().to_pylist()
+        if row["model"] in kept
+    ]
+    return (
+        f"a refit was made and kept out: {', '.join(told)}. None is due before something newer comes; to use it all the same: "
+        f"synapse-assets promote {store.dataset} {next(iter(kept))}. Until then, compared with the models in use"
+    )
+
+
+def _fit(store: DatasetStore, instead: Mapping[str, str]) -> "Fit":
+    """What the models in use were fitted on, or of some models another version `instead`. A map of another encoder, or clusters
+    of another map, are about to be replaced and not measured against."""
     from synapse_assets.analysis.drift import Fit, load_known_labels
     from synapse_assets.analysis.outcome import NoModel
     from synapse_assets.analysis.projection import FittedSample
@@ -93,7 +127,9 @@ def _fit(store: DatasetStore) -> "Fit":
     maps, clusterings, classifiers = (
         store.models(name) for name in ("umap_model", "cluster_model", "synapse_classifier")
     )
-    umap_model, cluster_model, classifier = maps.current, clusterings.current, classifiers.current
+    umap_model = instead.get("umap_model", maps.current)
+    cluster_model = clusterings.current
+    classifier = instead.get("synapse_classifier", classifiers.current)
     if umap_model and maps.provenance(umap_model).inputs["encoder"] != store.models("encoder").current:
         umap_model = None
     if cluster_model and clusterings.provenance(cluster_model).inputs["umap_model"] != umap_model:
