@@ -19,6 +19,9 @@ from synapse_assets.stores.models import fingerprint
 
 # The volumes are not looked into. That they are other ones shows in the code version of what is made from them.
 UNWATCHED = "em_volume"
+# The number of the way in which tables are read (`method` of their assets). 2: None and <NA> are empty, a whole number is the same
+# from every kind of file, ids that a narrow float cannot hold are refused.
+READING_METHOD = 2
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.synapses import REGION_LABELS, class_settings, renamed_classes
-from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone, sources_with_rows
+from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
@@ -96,6 +96,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         NEURONS,
         {"parquet"},
         {**dataset.model_dump(mode="json", include={"neurons"}), **class_settings(dataset)},
+        method=READING_METHOD,
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )
     def neurons(context: dg.AssetExecutionContext, installation: Installation, config: Reading) -> dg.MaterializeResult:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import CaveSource, EmDataset
-from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone, sources_with_rows
+from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.parts import PartContent
@@ -56,6 +56,7 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         SYNAPSE_TABLE,
         {"parquet"},
         _settings(dataset),
+        method=READING_METHOD,
         deps=[[dataset.name, "synapse_source"]],
         check_specs=[
             dg.AssetCheckSpec(

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
-from synapse_assets.defs.inputs import Reading, believed_gone, observe_gone
+from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.morphology.figures import kept_page, kept_picture
 from synapse_assets.defs.morphology.groups import Group, fitted_synapses, measured_key
@@ -57,6 +57,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         morphology.SYNAPSES,
         {"parquet"},
         reading,
+        method=READING_METHOD,
         deps=[[dataset.name, "synapse_workbooks"]],
         check_specs=[
             dg.AssetCheckSpec(
