@@ -180,6 +180,14 @@ def test_class_names_are_translated(tmp_path: Path) -> None:
     assert column(table, "target") == ["gaba", "acetylcholine", None]
 
 
+def test_a_name_counts_for_the_whole_text_and_then_for_each_part(tmp_path: Path) -> None:
+    rows = pa.table({**ROWS, "nt": ["kc_ach;GABA", "a;b", "b/a"]})
+    names = {"kc_ach": "acetylcholine", "a;b": "mixed", "a": "alpha"}
+    table = read(source(write(tmp_path, ".parquet", rows), class_names=names))
+    assert column(table, "known_classes") == [["acetylcholine", "gaba"], ["mixed"], ["alpha", "b"]]
+    assert column(table, "target") == [None, "mixed", None]
+
+
 def test_a_synapse_with_two_known_classes_has_no_single_one(tmp_path: Path) -> None:
     rows = pa.table({**ROWS, "nt": ["gaba;dopamine", "gaba", None]})
     table = read(source(write(tmp_path, ".csv", rows)))
