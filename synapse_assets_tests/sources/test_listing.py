@@ -133,7 +133,10 @@ def test_a_region_whose_file_goes_becomes_empty_and_one_whose_file_comes_is_regi
     assert [lab.store.synapses.read(one, SYNAPSES.names).num_rows for one in ("EB", "LH_L")] == [0, 24]
     assert lab.store.results(SYNAPSE_SOURCES).read().column("file").to_pylist() == ["LH_L.csv"]
     (folder / "LH_L.csv").unlink()
-    lab.materialize("synapse_table")
+    assert not lab.materialize("synapse_table", raises=False).success
+    assert lab.store.synapse_table.regions() == {"LH_L": 24}
+    gone = {"ops": {"tiny__synapse_table": {"config": {"gone": ["table"]}}}}
+    assert lab.materialize("synapse_table", config=gone).success
     lab.everywhere("synapses")
     assert lab.store.synapses.read("LH_L", SYNAPSES.names).num_rows == 0
 
