@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -146,15 +147,17 @@ class Lab:
 
         return DatasetStore(str(self.root), self.dataset.name)
 
-    def materialize(self, *names: str, region: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
-        """Run those assets, of one region or unpartitioned, through Dagster."""
+    def materialize(
+        self, *names: str, region: str | None = None, raises: bool = True, config: dict[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Run those assets, of one region or unpartitioned, through Dagster, with what stands in the launchpad."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
             partition_key=region,
             instance=self.instance,
             raise_on_error=raises,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={**(config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 
     def everywhere(self, *names: str) -> None:

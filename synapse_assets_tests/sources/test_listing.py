@@ -17,7 +17,6 @@ from synapse_assets.schema import SYNAPSE_SOURCES, SYNAPSES, BadInput
 from synapse_assets.sources import RegionNames, Tally, listing, provenance, read_neurons, read_source
 from synapse_assets.sources.listing import content_version, signatures
 from synapse_assets_tests.conftest import Lab
-from synapse_assets_tests.defs.test_arrivals import read_by_hand
 from synapse_assets_tests.sources.tables import VOLUME, column, source
 
 HEADER = "id,x,y,z,body,roi,nt\n"
@@ -134,9 +133,10 @@ def test_a_region_whose_file_goes_becomes_empty_and_one_whose_file_comes_is_regi
     assert [lab.store.synapses.read(one, SYNAPSES.names).num_rows for one in ("EB", "LH_L")] == [0, 24]
     assert lab.store.results(SYNAPSE_SOURCES).read().column("file").to_pylist() == ["LH_L.csv"]
     (folder / "LH_L.csv").unlink()
-    assert not read_by_hand(lab).success
+    assert not lab.materialize("synapse_table", raises=False).success
     assert lab.store.synapse_table.regions() == {"LH_L": 24}
-    assert read_by_hand(lab, "ops: {tiny__synapse_table: {config: {gone: [table]}}}").success
+    gone = {"ops": {"tiny__synapse_table": {"config": {"gone": ["table"]}}}}
+    assert lab.materialize("synapse_table", config=gone).success
     lab.everywhere("synapses")
     assert lab.store.synapses.read("LH_L", SYNAPSES.names).num_rows == 0
 
