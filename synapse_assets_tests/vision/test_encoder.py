@@ -118,6 +118,41 @@ def test_wrapped_torch_checkpoint_and_other_number_of_sections(checkpoint, tmp_p
     assert encoder.embed(np.zeros((2, 5, 48, 48), dtype=np.uint8)).shape == (2, encoder.dimensions)
 
 
+WRAPPED = {
+    "one key": lambda weights: {"state_dict": weights},
+    "numbers beside it": lambda weights: {"epoch": 3, "model": weights},
+    "a tensor beside it": lambda weights: {"loss": torch.tensor(0.1), "state_dict": weights},
+    "a running mean beside it": lambda weights: {
+        "model_state_dict": weights,
+        "mean": torch.zeros(3),
+        "std": torch.ones(3),
+    },
+    "an optimiser beside it": lambda weights: {"model": weights, "optimizer": {"state": {0: torch.ones(3)}}},
+    "two keys": lambda weights: {"step": torch.tensor(5), "model": {"state_dict": weights}},
+    "the model's name": lambda weights: {"model": ARCHITECTURE, "state_dict": weights},
+    "the model's settings": lambda weights: {"model": {"depth": 4}, "model_state_dict": weights},
+    "no key": lambda weights: weights,
+    "numbers among the weights": lambda weights: {**weights, "epoch": 3, "model": ARCHITECTURE},
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+def test_weights_are_found_in_what_a_training_script_stores(checkpoint, tmp_path, wrapped):
+    path = tmp_path / "training.pt"
+    torch.save(wrapped(load_file(checkpoint)), path)
+    tiles = planted_tiles(2, seed=5)[0]
+    wanted = encoder_from_checkpoint(ARCHITECTURE, checkpoint, 3, 48).embed(tiles)
+    np.testing.assert_array_equal(encoder_from_checkpoint(ARCHITECTURE, path, 3, 48).embed(tiles), wanted)
+
+
+@pytest.mark.parametrize("stored", [{}, {"epoch": 3}, {"state_dict": {}}, {"model": {"depth": 4}}, [torch.ones(3)]])
+def test_a_checkpoint_without_named_tensors(tmp_path, stored):
+    path = tmp_path / "training.pt"
+    torch.save(stored, path)
+    with pytest.raises(ValueError, match=r"training\.pt holds no named tensors"):
+        encoder_from_checkpoint(ARCHITECTURE, path, 3, 48)
+
+
 def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
     with pytest.raises(ValueError, match=r"small\.safetensors does not hold weights") as error:
         encoder_from_checkpoint("em_resnet10", checkpoint, 3, 48)
