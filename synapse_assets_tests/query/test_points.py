@@ -87,7 +87,12 @@ def test_near_is_in_nanometres_and_within_one_volume(points: Points) -> None:
 
 
 def test_known_and_predicted_classes_share_their_colours() -> None:
-    rows = {"synapse_id": ["a", "b"], "neuron_id": pa.nulls(2, pa.int64()), "target": ["x", "z"], "predicted": ["y", "z"]}
+    rows = {
+        "synapse_id": ["a", "b"],
+        "neuron_id": pa.nulls(2, pa.int64()),
+        "target": ["x", "z"],
+        "predicted": ["y", "z"],
+    }
     points = points_from_table(pa.table({**rows, "cell_type": ["w", "z"]}))
     known, predicted, others = (points.colours(name) for name in ("target", "predicted", "cell_type"))
     assert known == predicted

@@ -178,7 +178,7 @@ def test_the_first_group_unless_one_is_asked_for(tmp_path: Path, planted: Wareho
     for asked, given in ((None, "as"), ("as", "as"), ("ss", "ss")):
         with Warehouse(store, group=asked) as warehouse:
             assert warehouse.group == given
-    with Warehouse(store, group="is") as warehouse, pytest.raises(BadInput, match="no map of group 'is' .*as, ss"):
+    with Warehouse(store, group="is") as warehouse, pytest.raises(BadInput, match=r"no map of group 'is' .*as, ss"):
         warehouse.group  # noqa: B018
     assert planted.group is None
 

@@ -192,6 +192,12 @@ def test_a_crop_larger_than_the_tile_is_refused():
         EncoderSpec("em_resnet10", 3, 48, 64, (0.5,) * 3, (0.2,) * 3, "hub")
 
 
+@pytest.mark.parametrize("std", [(0.2, 0.0, 0.2), (0.2, 0.2, -0.1), (0.0, 0.0, 0.0)])
+def test_every_deviation_is_above_zero(std):
+    with pytest.raises(ValueError, match="standard deviations must be above zero"):
+        EncoderSpec("em_resnet10", 3, 48, 32, (0.5,) * 3, std, "hub")
+
+
 def test_transformers_are_built_for_the_crop():
     torch.manual_seed(0)
     spec = EncoderSpec("test_vit", 3, 48, 32, (0.5,) * 3, (0.2,) * 3, "hub")

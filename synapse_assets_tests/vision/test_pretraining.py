@@ -50,6 +50,13 @@ def test_half_of_the_views_keep_their_pixels():
     assert 0.25 < sharp < 0.55  # half, less the blurred ones
 
 
+def test_no_view_is_much_brighter_or_darker():
+    tiles = torch.full((200, SECTIONS, 48, 48), 128, dtype=torch.uint8)
+    grey = augment(tiles, CROP, torch.Generator().manual_seed(3)).mean((2, 3))
+    assert (grey - 0.5).abs().max() < 0.09
+    assert (grey - 0.5).abs().max() > 0.04
+
+
 def test_one_section_is_enough():
     tiles = torch.from_numpy(planted_tiles(4, seed=2)[0][:, :1])
     assert augment(tiles, CROP, torch.Generator()).shape == (4, 1, CROP, CROP)
