@@ -18,6 +18,7 @@ from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, BadInput
 from synapse_assets.schema.morphology import PROJECTION
 from synapse_assets.stores import DatasetStore, build_warehouse
+from synapse_assets.stores.releases import freeze_release
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
@@ -153,6 +154,15 @@ def test_at_the_place_of_the_query_others_are_found_unless_neighbours_are_left_o
     assert len(planted.similar("q")) == 5
     with pytest.raises(BadInput, match="no synapse is left"):
         planted.similar("q", leave_out_within_nm=1)
+
+
+def test_a_frozen_release_is_never_outdated(planted: Warehouse) -> None:
+    store = planted._store
+    freeze_release(store, "kept")
+    with Warehouse(store, "kept") as kept:
+        build_warehouse(store, [store.synapses], {})
+        assert planted.is_outdated()
+        assert not kept.is_outdated()
 
 
 def test_probabilities_come_the_most_probable_first(planted: Warehouse) -> None:

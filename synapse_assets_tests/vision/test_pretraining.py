@@ -172,6 +172,11 @@ def test_one_tile_or_wrong_tiles_are_refused(tiles):
         pretrain(tiles[:, 0], PretrainingSettings())
     with pytest.raises(ValueError, match="max_steps or max_seconds"):
         PretrainingSettings(max_steps=None)
+    for nothing in ({"max_steps": 0}, {"max_steps": 5, "max_seconds": 0.0}, {"max_steps": None, "max_seconds": -1.0}):
+        with pytest.raises(ValueError, match="the budget must be above zero"):
+            PretrainingSettings(**nothing)
+    with pytest.raises(ValueError, match="batch_size must be at least 2, not 1"):
+        PretrainingSettings(batch_size=1)
 
 
 def test_equal_tiles_do_not_break_it():
