@@ -43,6 +43,11 @@ def test_columns_become_classes_in_their_order(points: Points) -> None:
     assert np.isnan(points.map[1]).all()
 
 
+def test_the_class_of_one_synapse(points: Points) -> None:
+    assert [points.categories["target"].value(row) for row in range(4)] == ["gaba", None, "gaba", "glutamate"]
+    assert [points.categories["cluster"].value(row) for row in range(4)] == ["10", None, "2", "10"]
+
+
 def test_frames_keep_ids_and_numbers_whole(points: Points) -> None:
     frame = points.frame([2, 0])
     assert frame["synapse_id"].tolist() == ["c", "a"]

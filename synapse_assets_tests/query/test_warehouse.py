@@ -15,14 +15,14 @@ import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.query import Filters, Warehouse, open_warehouse
-from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, BadInput
+from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES, BadInput
 from synapse_assets.schema.morphology import PROJECTION
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.releases import freeze_release
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
-from synapse_assets_tests.stores.samples import synapses, vectors
+from synapse_assets_tests.stores.samples import coordinates, synapses, vectors
 
 
 @pytest.fixture
@@ -132,7 +132,13 @@ def planted(tmp_path: Path) -> Iterator[Warehouse]:
     ]  # fmt: skip
     store.results(CLUSTER_CARDS).write(pa.Table.from_pylist(cards, schema=CLUSTER_CARDS.arrow))
     tables = [store.synapses, store.vectors("m1", 4)]
-    results = [store.results(table) for table in (SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, CLUSTER_CARDS)]
+    map_ = coordinates("EB", ids)
+    for name, first in (("umap_1", 0.0), ("umap_2", 100.0)):
+        values = pa.array([first + number for number in range(len(ids))], pa.float32())
+        map_ = map_.set_column(map_.schema.get_field_index(name), map_.schema.field(name), values)
+    store.results(UMAP_COORDINATES).write_partition("EB", map_)
+    kinds = (SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES, CLUSTER_CARDS)
+    results = [store.results(table) for table in kinds]
     build_warehouse(store, [*tables, *results], {"models": {"encoder": "m1"}, "scores": {"encoder": {"dimensions": 4}}})
     with Warehouse(store) as warehouse:
         yield warehouse
@@ -154,6 +160,15 @@ def test_at_the_place_of_the_query_others_are_found_unless_neighbours_are_left_o
     assert len(planted.similar("q")) == 5
     with pytest.raises(BadInput, match="no synapse is left"):
         planted.similar("q", leave_out_within_nm=1)
+
+
+def test_points_have_what_each_table_knows_of_them(planted: Warehouse) -> None:
+    points = planted.points
+    assert points.ids.to_pylist() == ["a40", "b10", "c50", "d20", "e20", "q"]
+    assert points.map.tolist() == [[1, 101], [2, 102], [3, 103], [4, 104], [5, 105], [0, 100]]
+    assert [points.categories["predicted"].value(row) for row in range(6)] == [None, "beta", None, None, None, "gaba"]
+    assert [points.categories["out_of_fold"].value(row) for row in (0, 1)] == [None, "yes"]
+    np.testing.assert_array_equal(points.numbers["probability"], np.float32([np.nan, 1, np.nan, np.nan, np.nan, 0.625]))
 
 
 def test_a_frozen_release_is_never_outdated(planted: Warehouse) -> None:

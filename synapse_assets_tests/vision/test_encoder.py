@@ -163,6 +163,26 @@ def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
     assert len(message) < 700
 
 
+@pytest.mark.parametrize("architecture", ["em_resnet10", "em_resnet18"])
+def test_our_networks_give_256_channels_at_a_sixteenth_of_the_side(architecture):
+    """Weights that are stored fit no other network."""
+    backbone = build_backbone(architecture, 3, 48, "centre").eval()
+    with torch.inference_mode():
+        assert backbone(torch.zeros(2, 3, 48, 48)).shape == (2, 256, 3, 3)
+
+
+def test_sections_are_normalised_as_the_weights_were_trained(tmp_path):
+    path = tmp_path / "colour.safetensors"
+    colour = timm.create_model("resnet10t", num_classes=0)
+    save_file(dict(colour.state_dict().items()), path)
+    mean, std = (colour.pretrained_cfg[name] for name in ("mean", "std"))
+    assert len({*mean, *std}) == 6
+    found = {sections: encoder_from_checkpoint("resnet10t", path, sections, 48).spec for sections in (3, 5)}
+    assert (found[3].mean, found[3].std) == (mean, std)
+    assert found[5].mean == pytest.approx([sum(mean) / 3] * 5)
+    assert found[5].std == pytest.approx([sum(std) / 3] * 5)
+
+
 def test_checkpoint_of_another_width_names_the_shapes(tmp_path):
     path = tmp_path / "narrow.safetensors"
     save_file(dict(timm.create_model("resnet10t", num_classes=0).state_dict().items()), path)

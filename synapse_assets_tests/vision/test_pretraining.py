@@ -57,6 +57,16 @@ def test_no_view_is_much_brighter_or_darker():
     assert (grey - 0.5).abs().max() > 0.04
 
 
+def test_any_section_may_be_lost_and_the_middle_one_stands_there():
+    tiles = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (600, 5, 48, 48), dtype=np.uint8))
+    views = augment(tiles, CROP, torch.Generator().manual_seed(4))
+    lost = (views == views[:, 2:3]).all(3).all(2)
+    assert lost[:, 2].all()
+    assert lost.sum(1).max() == 2
+    share = lost.float().mean(0)[[0, 1, 3, 4]]
+    assert ((share > 0.005) & (share < 0.045)).all(), "a tenth of the views, shared by five sections"
+
+
 def test_one_section_is_enough():
     tiles = torch.from_numpy(planted_tiles(4, seed=2)[0][:, :1])
     assert augment(tiles, CROP, torch.Generator()).shape == (4, 1, CROP, CROP)
