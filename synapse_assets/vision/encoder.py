@@ -220,14 +220,18 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is not a weight file: {error}") from error
     except Exception as error:  # pickle.UnpicklingError: the file holds objects other than tensors
         raise ValueError(f"{path} holds more than tensors, so it is not read: {error}") from error
-    while isinstance(stored, dict) and not any(isinstance(v, Tensor) for v in stored.values()):
-        inner = next((stored[key] for key in ("state_dict", "model", "model_state_dict") if key in stored), None)
-        if inner is None:
-            break
-        stored = inner
-    if not isinstance(stored, dict) or not any(isinstance(v, Tensor) for v in stored.values()):
+    weights = _named_tensors(stored)
+    if not weights:
         raise ValueError(f"{path} holds no named tensors")
-    return {str(k).removeprefix("module."): v for k, v in stored.items() if isinstance(v, Tensor)}
+    return {name.removeprefix("module."): weight for name, weight in weights.items()}
+
+
+def _named_tensors(stored: object) -> dict[str, Tensor]:
+    """The tensors in the first wrapper that has any. Where none has, those that `stored` itself names."""
+    if not isinstance(stored, dict):
+        return {}
+    wrapped = (_named_tensors(stored.get(key)) for key in ("state_dict", "model", "model_state_dict"))
+    return next(filter(None, wrapped), {str(k): v for k, v in stored.items() if isinstance(v, Tensor)})
 
 
 def _load_weights(backbone: nn.Module, weights: dict[str, Tensor], architecture: str, path: Path) -> None:

@@ -12,6 +12,7 @@ from synapse_assets.datasets import Columns, PointsSource
 from synapse_assets.datasets.yaml_text import parse_yaml
 from synapse_assets.schema import BadInput
 from synapse_assets.sources import RegionNames, read_source
+from synapse_assets.sources.dialects import dialect_of
 from synapse_assets.sources.inspect import inspect_file
 from synapse_assets_tests.sources.tables import VOLUME, source
 
@@ -206,6 +207,12 @@ def test_a_hash_may_begin_the_header(tmp_path: Path) -> None:
     path = written(tmp_path, "# mine\n#" + PLAIN, "points.csv")
     assert rows_of(source(path, units="nm", columns=Columns(**USUAL | {"synapse_id": "#id"}))) == WANTED
     assert [column.name for column in inspect_file(str(path)).columns][:2] == ["#id", "x"]
+
+
+def test_a_comment_of_one_word_is_no_header_of_one_number() -> None:
+    # pandas calls the only column of an unnamed series 0.
+    assert dialect_of(b"# ids\n0\n7\n8\n", ",", "ids.csv").first == ("0",)
+    assert dialect_of(b"# x,y\n7,8\n", ",", "ids.csv").first == ("# x", "y")
 
 
 def test_a_yaml_that_names_a_column_with_its_blanks_still_reads_it(tmp_path: Path) -> None:

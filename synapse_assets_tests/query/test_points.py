@@ -43,6 +43,11 @@ def test_columns_become_classes_in_their_order(points: Points) -> None:
     assert np.isnan(points.map[1]).all()
 
 
+def test_the_class_of_one_synapse(points: Points) -> None:
+    assert [points.categories["target"].value(row) for row in range(4)] == ["gaba", None, "gaba", "glutamate"]
+    assert [points.categories["cluster"].value(row) for row in range(4)] == ["10", None, "2", "10"]
+
+
 def test_frames_keep_ids_and_numbers_whole(points: Points) -> None:
     frame = points.frame([2, 0])
     assert frame["synapse_id"].tolist() == ["c", "a"]
@@ -84,3 +89,18 @@ def test_near_is_in_nanometres_and_within_one_volume(points: Points) -> None:
     assert points.near(points.places_nm[0], 100, "v").tolist() == [True, True, False, False]
     assert points.near(points.places_nm[0], 99, "v").tolist() == [True, False, False, False]
     assert points.near(points.places_nm[0], 0, None).tolist() == [True, False, False, True]
+
+
+def test_known_and_predicted_classes_share_their_colours() -> None:
+    rows = {
+        "synapse_id": ["a", "b"],
+        "neuron_id": pa.nulls(2, pa.int64()),
+        "target": ["x", "z"],
+        "predicted": ["y", "z"],
+    }
+    points = points_from_table(pa.table({**rows, "cell_type": ["w", "z"]}))
+    known, predicted, others = (points.colours(name) for name in ("target", "predicted", "cell_type"))
+    assert known == predicted
+    assert len({known[name] for name in ("x", "y", "z", NONE)}) == 4
+    assert set(others) == {"w", "z", NONE}
+    assert others["w"] == known["x"], "a column of its own"

@@ -15,12 +15,14 @@ import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.query import Filters, Warehouse, open_warehouse
-from synapse_assets.schema import SYNAPSE_LABELS, BadInput
+from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES, BadInput
+from synapse_assets.schema.morphology import PROJECTION
 from synapse_assets.stores import DatasetStore, build_warehouse
+from synapse_assets.stores.releases import freeze_release
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 from synapse_assets.volumes import decode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
-from synapse_assets_tests.stores.samples import synapses, vectors
+from synapse_assets_tests.stores.samples import coordinates, synapses, vectors
 
 
 @pytest.fixture
@@ -70,6 +72,139 @@ def test_of_neurons_that_nobody_knows_none_is_the_own(tmp_path: Path) -> None:
         assert found("c", leave_out_own_neuron=False) == "abdef"
         with pytest.raises(BadInput, match="synapse 'dark' has no vector"):
             found("dark")
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Iterator[Warehouse]:
+    """Synapses at one place, of no neuron. Their vectors turn away from that of `q` by the angle in their id."""
+    store = DatasetStore(str(tmp_path), "sample")
+    known = {"q": "gaba", "a40": "alpha", "b10": "beta", "c50": "gaba", "d20": "delta", "e20": "epsilon"}
+    ids = list(known)
+    rows = synapses("EB", ids)
+    for name, value in {"x_nm": 0.0, "y_nm": 0.0, "z_nm": 0.0, "neuron_id": None}.items():
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, rows.schema.field(at), pa.array([value] * len(ids), rows.schema.field(at).type))
+    store.synapses.replace_region("EB", rows, [])
+    angle = np.radians([0, 40, 10, 50, 20, 20])
+    turned = pa.array(np.stack([np.cos(angle), np.sin(angle), 0 * angle, 0 * angle], axis=1).tolist())
+    table = vectors("EB", ids)
+    column = table.schema.get_field_index("vector")
+    table = table.set_column(column, table.schema.field(column), turned.cast(table.schema.field(column).type))
+    store.vectors("m1", 4).replace_region("EB", table, [])
+    store.results(SYNAPSE_LABELS).write_partition(
+        "EB",
+        pa.table(
+            {
+                "synapse_id": ids,
+                "brain_region": ["EB"] * len(ids),
+                "neuron_id": pa.nulls(len(ids), pa.int64()),
+                "target": list(known.values()),
+                "known_classes": [[name] for name in known.values()],
+                "hemilineage": pa.nulls(len(ids), pa.string()),
+                "cell_type": pa.nulls(len(ids), pa.string()),
+            },
+            schema=SYNAPSE_LABELS.arrow,
+        ),
+    )
+    predicted = {"q": {"alpha": 0.125, "gaba": 0.625, "beta": 0.25}, "b10": {"beta": 1.0}}
+    store.results(SYNAPSE_PREDICTIONS).write_partition(
+        "EB",
+        pa.table(
+            {
+                "synapse_id": list(predicted),
+                "brain_region": ["EB"] * 2,
+                "predicted": ["gaba", "beta"],
+                "probability": [0.625, 1.0],
+                "probabilities": [list(one.items()) for one in predicted.values()],
+                "out_of_fold": [True, True],
+                "classifier": ["c1", "c1"],
+            },
+            schema=SYNAPSE_PREDICTIONS.arrow,
+        ),
+    )
+    cards = [
+        {
+            "cluster": cluster, "synapses": 2, "share": 0.5, "medoids": ["q"], "targets": "{}", "regions": "{}", "neurons": 0,
+            "top_neuron_share": None, "one_neuron": False,
+        }
+        for cluster in (10, -1, 3)
+    ]  # fmt: skip
+    store.results(CLUSTER_CARDS).write(pa.Table.from_pylist(cards, schema=CLUSTER_CARDS.arrow))
+    tables = [store.synapses, store.vectors("m1", 4)]
+    map_ = coordinates("EB", ids)
+    for name, first in (("umap_1", 0.0), ("umap_2", 100.0)):
+        values = pa.array([first + number for number in range(len(ids))], pa.float32())
+        map_ = map_.set_column(map_.schema.get_field_index(name), map_.schema.field(name), values)
+    store.results(UMAP_COORDINATES).write_partition("EB", map_)
+    kinds = (SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES, CLUSTER_CARDS)
+    results = [store.results(table) for table in kinds]
+    build_warehouse(store, [*tables, *results], {"models": {"encoder": "m1"}, "scores": {"encoder": {"dimensions": 4}}})
+    with Warehouse(store) as warehouse:
+        yield warehouse
+
+
+def test_of_many_classes_those_with_the_nearest_synapses_are_shown(planted: Warehouse) -> None:
+    def shown(most: int | None) -> list[tuple[str, str]]:
+        found = planted.similar("q", k=1, columns="target", most_columns=most)
+        return list(zip(found["column"], found["synapse_id"], strict=True))
+
+    every = [("alpha", "a40"), ("beta", "b10"), ("delta", "d20"), ("epsilon", "e20"), ("gaba", "c50")]
+    assert shown(None) == shown(5) == shown(9) == every
+    assert shown(1) == [("beta", "b10")]
+    assert shown(2) == [("beta", "b10"), ("delta", "d20")]
+    assert shown(4) == every[:4]
+
+
+def test_at_the_place_of_the_query_others_are_found_unless_neighbours_are_left_out(planted: Warehouse) -> None:
+    assert len(planted.similar("q")) == 5
+    with pytest.raises(BadInput, match="no synapse is left"):
+        planted.similar("q", leave_out_within_nm=1)
+
+
+def test_points_have_what_each_table_knows_of_them(planted: Warehouse) -> None:
+    points = planted.points
+    assert points.ids.to_pylist() == ["a40", "b10", "c50", "d20", "e20", "q"]
+    assert points.map.tolist() == [[1, 101], [2, 102], [3, 103], [4, 104], [5, 105], [0, 100]]
+    assert [points.categories["predicted"].value(row) for row in range(6)] == [None, "beta", None, None, None, "gaba"]
+    assert [points.categories["out_of_fold"].value(row) for row in (0, 1)] == [None, "yes"]
+    np.testing.assert_array_equal(points.numbers["probability"], np.float32([np.nan, 1, np.nan, np.nan, np.nan, 0.625]))
+
+
+def test_a_frozen_release_is_never_outdated(planted: Warehouse) -> None:
+    store = planted._store
+    freeze_release(store, "kept")
+    with Warehouse(store, "kept") as kept:
+        build_warehouse(store, [store.synapses], {})
+        assert planted.is_outdated()
+        assert not kept.is_outdated()
+
+
+def test_probabilities_come_the_most_probable_first(planted: Warehouse) -> None:
+    assert list(planted.probabilities("q").items()) == [("gaba", 0.625), ("beta", 0.25), ("alpha", 0.125)]
+    assert planted.probabilities("b10") == {"beta": 1.0}
+    assert planted.probabilities("a40") == {}
+
+
+def test_cards_of_clusters_come_in_their_order(planted: Warehouse, closed: "Closed") -> None:
+    assert [card["cluster"] for card in planted.cluster_cards()] == [-1, 3, 10]
+    assert closed.warehouse.cluster_cards() == []
+
+
+def test_the_first_group_unless_one_is_asked_for(tmp_path: Path, planted: Warehouse) -> None:
+    store = DatasetStore(str(tmp_path / "groups"), "sample")
+    places = dict.fromkeys(("map_1", "map_2", "space_1", "space_2", "space_3"), 0.0)
+    for group in ("ss", "as"):
+        row = {"investigation_group": group, "synapse_id": "a", **places, "projection_model": "p1"}
+        store.results(PROJECTION).of(["as", "ss"]).write_partition(
+            group, pa.Table.from_pylist([row], schema=PROJECTION.arrow)
+        )
+    build_warehouse(store, [store.results(PROJECTION)], {})
+    for asked, given in ((None, "as"), ("as", "as"), ("ss", "ss")):
+        with Warehouse(store, group=asked) as warehouse:
+            assert warehouse.group == given
+    with Warehouse(store, group="is") as warehouse, pytest.raises(BadInput, match=r"no map of group 'is' .*as, ss"):
+        warehouse.group  # noqa: B018
+    assert planted.group is None
 
 
 def test_filters_come_before_the_search(warehouse: Warehouse) -> None:
@@ -408,6 +543,8 @@ def test_what_is_not_run_says_what_to_do(closed: Closed) -> None:
         ("select unnest([9])", 9),
         ("select count(*) from duckdb_columns() where table_name = 'none'", 0),
         ("create temp table kept as select 6 as n; select n from kept", 6),
+        ("begin; select 5", 5),
+        ("prepare a as select 3; execute a", 3),
         ("set variable n = 4; select getvariable('n')", 4),
     ],
 )

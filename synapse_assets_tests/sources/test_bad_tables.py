@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,10 +13,12 @@ import pytest
 
 from synapse_assets.datasets import Columns
 from synapse_assets.schema import BadInput
+from synapse_assets.sources import RegionNames, read_source
 from synapse_assets_tests.sources.tables import (
     BIG_ID,
     KINDS,
     ROWS,
+    VOLUME,
     column,
     read,
     shipped,
@@ -304,6 +307,14 @@ def test_a_locked_database_says_so_soon(tmp_path: Path) -> None:
         assert time.perf_counter() - began < 10
     finally:
         holder.close()
+
+
+def test_another_thread_may_read_on_in_a_database(tmp_path: Path) -> None:
+    path = write(tmp_path, ".db", pa.table(ROWS))
+    batches = read_source(source(path), VOLUME, RegionNames("UNASSIGNED"))
+    assert column(next(batches), "synapse_id") == ["11", "12", "13"]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(list, batches).result() == []
 
 
 def test_a_database_of_several_tables_wants_a_name(tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_the_source_is_split_by_region_whatever_the_order_of_its_rows(store: Dat
     assert table.read("none").num_rows == 0
     assert table.site_hash("none") == ""
     version, hashes = table.version, (table.site_hash("A"), table.site_hash("B"))
+    assert [len(one) for one in (version, *hashes)] == [12, 16, 16]
     split(store, mixed.take([2, 1, 0]))
     assert (table.version, (table.site_hash("A"), table.site_hash("B"))) == (version, hashes)
     split(store, mixed.take([0, 1]))

@@ -258,6 +258,13 @@ def test_rows_of_chosen_synapses_come_in_their_order(table: RegionTable) -> None
     rows = table.read_ids(ids, ["tile_hash", "synapse_id"])
     assert rows.column("synapse_id").to_pylist() == ["a7", "b3", "a1", "a24", "a7"]
     assert rows.column("tile_hash").to_pylist() == ["ca7", "ab3", "ca1", "ca24", "ca7"]
+    numbers = table.numbers_of(pa.array(["b3", "none", "a7"])).tolist()
+    assert numbers[1] == -1
+    assert table.take([numbers[2], numbers[0]], ["tile_hash", "synapse_id"]).to_pylist() == [
+        {"tile_hash": "ca7", "synapse_id": "a7"},
+        {"tile_hash": "ab3", "synapse_id": "b3"},
+    ]
+    assert table.take([], ["tile_hash"]).to_pydict() == {"tile_hash": []}
     batches = list(table.batches_of("A", ids, ["synapse_id", "image"], 2))
     assert [batch.column(0).to_pylist() for batch in batches] == [["a7", "a1"], ["a24", "a7"]]
     assert list(table.batches_of("A", ["none"], ["synapse_id"], 2)) == []

@@ -47,6 +47,8 @@ CHANGES = [
     ("neuron_id", 0, 2**60 + 1),
     ("neuron_id", 2, 0),
     ("target", 1, ""),
+    ("target", 1, "nan"),
+    ("target", 1, "None"),
     ("target", 2, None),
     ("classes", 3, ["gaba", "dopamine"]),
     ("good", 2, False),
@@ -117,6 +119,11 @@ def test_vectors_without_a_number_are_not_usable() -> None:
     assert usable_vectors(rows.slice(0, 0)) == 0
     holes = pa.array([[1, np.nan, 1], [np.inf, 1, 1], [0, 0, 0], [0, 0, 1]], pa.list_(pa.float16(), 3))
     assert usable_vectors(rows.set_column(4, rows.schema.field("vector"), holes)) == 1
+
+
+def test_keys_of_what_is_stored_stay() -> None:
+    """A key that changes has everything made from such rows made again."""
+    assert content_key(ROWS) == "08969cc81b03b550"
 
 
 def test_names_numbers_of_rows_and_further_texts_count() -> None:

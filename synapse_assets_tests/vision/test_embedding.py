@@ -117,7 +117,12 @@ def test_device_that_is_not_there():
 
 
 def test_bf16_follows_the_processor(monkeypatch):
-    for abilities, native in (({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({}, False)):
+    for abilities, native in (
+        ({"avx2": True, "avx512_f": True}, False),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({}, False),
+    ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=abilities: found)
         assert has_native_bf16(torch.device("cpu")) is native
 

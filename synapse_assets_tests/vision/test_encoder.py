@@ -118,6 +118,41 @@ def test_wrapped_torch_checkpoint_and_other_number_of_sections(checkpoint, tmp_p
     assert encoder.embed(np.zeros((2, 5, 48, 48), dtype=np.uint8)).shape == (2, encoder.dimensions)
 
 
+WRAPPED = {
+    "one key": lambda weights: {"state_dict": weights},
+    "numbers beside it": lambda weights: {"epoch": 3, "model": weights},
+    "a tensor beside it": lambda weights: {"loss": torch.tensor(0.1), "state_dict": weights},
+    "a running mean beside it": lambda weights: {
+        "model_state_dict": weights,
+        "mean": torch.zeros(3),
+        "std": torch.ones(3),
+    },
+    "an optimiser beside it": lambda weights: {"model": weights, "optimizer": {"state": {0: torch.ones(3)}}},
+    "two keys": lambda weights: {"step": torch.tensor(5), "model": {"state_dict": weights}},
+    "the model's name": lambda weights: {"model": ARCHITECTURE, "state_dict": weights},
+    "the model's settings": lambda weights: {"model": {"depth": 4}, "model_state_dict": weights},
+    "no key": lambda weights: weights,
+    "numbers among the weights": lambda weights: {**weights, "epoch": 3, "model": ARCHITECTURE},
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+def test_weights_are_found_in_what_a_training_script_stores(checkpoint, tmp_path, wrapped):
+    path = tmp_path / "training.pt"
+    torch.save(wrapped(load_file(checkpoint)), path)
+    tiles = planted_tiles(2, seed=5)[0]
+    wanted = encoder_from_checkpoint(ARCHITECTURE, checkpoint, 3, 48).embed(tiles)
+    np.testing.assert_array_equal(encoder_from_checkpoint(ARCHITECTURE, path, 3, 48).embed(tiles), wanted)
+
+
+@pytest.mark.parametrize("stored", [{}, {"epoch": 3}, {"state_dict": {}}, {"model": {"depth": 4}}, [torch.ones(3)]])
+def test_a_checkpoint_without_named_tensors(tmp_path, stored):
+    path = tmp_path / "training.pt"
+    torch.save(stored, path)
+    with pytest.raises(ValueError, match=r"training\.pt holds no named tensors"):
+        encoder_from_checkpoint(ARCHITECTURE, path, 3, 48)
+
+
 def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
     with pytest.raises(ValueError, match=r"small\.safetensors does not hold weights") as error:
         encoder_from_checkpoint("em_resnet10", checkpoint, 3, 48)
@@ -126,6 +161,26 @@ def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
     assert "missing: " in message
     assert "more" in message
     assert len(message) < 700
+
+
+@pytest.mark.parametrize("architecture", ["em_resnet10", "em_resnet18"])
+def test_our_networks_give_256_channels_at_a_sixteenth_of_the_side(architecture):
+    """Weights that are stored fit no other network."""
+    backbone = build_backbone(architecture, 3, 48, "centre").eval()
+    with torch.inference_mode():
+        assert backbone(torch.zeros(2, 3, 48, 48)).shape == (2, 256, 3, 3)
+
+
+def test_sections_are_normalised_as_the_weights_were_trained(tmp_path):
+    path = tmp_path / "colour.safetensors"
+    colour = timm.create_model("resnet10t", num_classes=0)
+    save_file(dict(colour.state_dict().items()), path)
+    mean, std = (colour.pretrained_cfg[name] for name in ("mean", "std"))
+    assert len({*mean, *std}) == 6
+    found = {sections: encoder_from_checkpoint("resnet10t", path, sections, 48).spec for sections in (3, 5)}
+    assert (found[3].mean, found[3].std) == (mean, std)
+    assert found[5].mean == pytest.approx([sum(mean) / 3] * 5)
+    assert found[5].std == pytest.approx([sum(std) / 3] * 5)
 
 
 def test_checkpoint_of_another_width_names_the_shapes(tmp_path):
@@ -155,6 +210,12 @@ def test_unknown_architecture():
 def test_a_crop_larger_than_the_tile_is_refused():
     with pytest.raises(ValueError, match="crop of 64 px does not fit a tile of 48 px"):
         EncoderSpec("em_resnet10", 3, 48, 64, (0.5,) * 3, (0.2,) * 3, "hub")
+
+
+@pytest.mark.parametrize("std", [(0.2, 0.0, 0.2), (0.2, 0.2, -0.1), (0.0, 0.0, 0.0)])
+def test_every_deviation_is_above_zero(std):
+    with pytest.raises(ValueError, match="standard deviations must be above zero"):
+        EncoderSpec("em_resnet10", 3, 48, 32, (0.5,) * 3, std, "hub")
 
 
 def test_transformers_are_built_for_the_crop():

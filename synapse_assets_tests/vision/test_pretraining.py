@@ -49,6 +49,23 @@ def test_half_of_the_views_keep_their_pixels():
     assert 0.25 < sharp < 0.55  # half, less the blurred ones
 
 
+def test_no_view_is_much_brighter_or_darker():
+    tiles = torch.full((200, SECTIONS, 48, 48), 128, dtype=torch.uint8)
+    grey = augment(tiles, CROP, torch.Generator().manual_seed(3)).mean((2, 3))
+    assert (grey - 0.5).abs().max() < 0.09
+    assert (grey - 0.5).abs().max() > 0.04
+
+
+def test_any_section_may_be_lost_and_the_middle_one_stands_there():
+    tiles = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (600, 5, 48, 48), dtype=np.uint8))
+    views = augment(tiles, CROP, torch.Generator().manual_seed(4))
+    lost = (views == views[:, 2:3]).all(3).all(2)
+    assert lost[:, 2].all()
+    assert lost.sum(1).max() == 2
+    share = lost.float().mean(0)[[0, 1, 3, 4]]
+    assert ((share > 0.005) & (share < 0.045)).all(), "a tenth of the views, shared by five sections"
+
+
 def test_one_section_is_enough():
     tiles = torch.from_numpy(planted_tiles(4, seed=2)[0][:, :1])
     assert augment(tiles, CROP, torch.Generator()).shape == (4, 1, CROP, CROP)
@@ -168,6 +185,11 @@ def test_one_tile_or_wrong_tiles_are_refused(tiles):
         pretrain(tiles[:, 0], PretrainingSettings())
     with pytest.raises(ValueError, match="max_steps or max_seconds"):
         PretrainingSettings(max_steps=None)
+    for nothing in ({"max_steps": 0}, {"max_steps": 5, "max_seconds": 0.0}, {"max_steps": None, "max_seconds": -1.0}):
+        with pytest.raises(ValueError, match="the budget must be above zero"):
+            PretrainingSettings(**nothing)
+    with pytest.raises(ValueError, match="batch_size must be at least 2, not 1"):
+        PretrainingSettings(batch_size=1)
 
 
 def test_equal_tiles_do_not_break_it():

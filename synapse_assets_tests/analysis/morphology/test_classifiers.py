@@ -385,6 +385,20 @@ def test_the_search_finds_what_the_clusters_need() -> None:
     assert found["neurons"] > 3
 
 
+@pytest.mark.parametrize("share", c.KERNELS)
+def test_the_tightest_kernel_that_spares_most_of_what_is_held_out(share: float) -> None:
+    """Of these with three folds of single synapses, the kernels in turn reject 14; 24 and 8; 41, 18 and 16."""
+    rng = np.random.default_rng(0)
+    rows = {
+        1.0: lambda: np.repeat(rng.normal(size=(6, 2)), 40, axis=0) + 0.01 * rng.normal(size=(240, 2)),
+        0.3: lambda: rng.normal(size=(120, 2)),
+        0.1: lambda: rng.normal(size=(90, 10)),
+    }[share]()
+    model = c.fit_classifiers(rows, np.arange(len(rows)) % 2, 0, trees=2)
+    assert isinstance(model, c.ClusterClassifiers)
+    assert model.settings[c.OUTLIERS]["gamma"] == pytest.approx(share / (rows.shape[1] * rows.var()))
+
+
 def clumps() -> Plant:
     """Four neurons of 12 clumps of 4 synapses. A clump shares a label, right in two of three: neighbours on the same
     neuron tell it, those on others only what is usual on that side."""
