@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,8 @@ class Installed:
         shutil.copy(inputs / "points.csv", self.points / "first.csv")
         dataset = root / "tiny.yaml"
         dataset.write_text(yaml.safe_dump(tiny_dataset(inputs, self.points).model_dump(mode="json", exclude_none=True)))
+        # What the clock starts does not begin in the middle of a test.
+        later = f"{datetime.now(UTC) + timedelta(hours=12):%M %H * * *}"
         self.environment = {
             **(os.environ if command == COMMAND else without_source(os.environ)),
             "SYNAPSE_DATA_ROOT": str(root / "data"),
@@ -90,6 +93,7 @@ class Installed:
             "SYNAPSE_DATASETS": str(dataset),
             "SYNAPSE_DEVICE": "cpu",
             "SYNAPSE_TICK_SECONDS": "3",
+            **dict.fromkeys(("SYNAPSE_NIGHTLY_CRON", "SYNAPSE_WEEKLY_CRON", "SYNAPSE_UPKEEP_CRON"), later),
             **environment,
         }
         self.environment["DAGSTER_HOME"] = self.home = f"{self.environment['SYNAPSE_LOCAL_ROOT']}/.dagster"

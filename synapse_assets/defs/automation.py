@@ -94,6 +94,7 @@ def automate(
     `promotions` the one that decides on refits. All others follow their inputs.
     """
     made = [spec for one in assets if one.is_materializable for spec in one.specs]
+    contents = {spec.key for one in assets if not one.is_materializable for spec in one.specs}
     fitted = {spec.key for spec in made if spec.key.path[-1] in models}
     whole = {spec.key for spec in made if spec.partitions_def is None} - fitted
     advice = next((spec.key for spec in made if spec.key.path[-1] == drift), None)
@@ -104,7 +105,7 @@ def automate(
         elif spec.key.path[-1] == promotions:
             condition = decided()
         elif spec.partitions_def is not None:
-            condition = followed_by_part(settings, fitted, whole)
+            condition = followed_by_part(settings, fitted, whole, contents)
         else:
             condition = followed(settings, fitted)
         return spec.replace_attributes(automation_condition=condition)
@@ -127,12 +128,16 @@ def automation_sensor(settings: Settings) -> dg.AutomationConditionSensorDefinit
 
 
 def followed_by_part(
-    settings: Settings, models: Collection[dg.AssetKey], whole: Collection[dg.AssetKey]
+    settings: Settings,
+    models: Collection[dg.AssetKey],
+    whole: Collection[dg.AssetKey],
+    contents: Collection[dg.AssetKey],
 ) -> dg.AutomationCondition:
     """For what is made region by region or group by group: a part is made again when its own inputs changed, and only then.
 
     A step and those that follow from it are requested together and run as one. `whole`: assets for the whole dataset, which
-    are waited for; `models` are waited for only while they are to be fitted to another model.
+    are waited for; `models` are waited for only while they are to be fitted to another model. `contents` are observed part by part
+    by a table that is still being made: until it is whole, what else follows from it, such as `alignment`, does not look out of date.
     """
     # What lies outside cannot be missing: nothing is told of a volume.
     absent = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
@@ -141,6 +146,7 @@ def followed_by_part(
         & (_needed() | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run"))
         & ~When.in_progress().with_label("it is being made")
         & ~When.any_deps_match(When.in_progress()).with_label("an input is being made")
+        & ~_any_of(contents, When.any_deps_match(When.in_progress()), "the table that holds it is being made")
         & ~absent.with_label("an input was never made")
         & ~_any_of(whole, OutOfDate("out of date"), "an input for the whole dataset is out of date")
         & ~_any_of(

@@ -436,11 +436,9 @@ class _Delimited(TableFile):
             place: pa.float64() if column in as_numbers else pa.string()
             for place, column in zip(places, columns, strict=True)
         }
-        with (
-            _unfolded(pa.input_stream(str(self.file), compression="gzip"), self.file)
-            if self._gzip
-            else pa.input_stream(str(self.file), compression=None)
-        ) as stream:
+        unfolding = Unfolding(self.file)
+        # Not a stream of Python's: Arrow reads ahead in threads, which could not end without Python.
+        with pa.input_stream(str(self.file), compression="gzip" if self._gzip else None) as stream:
             stream.read(self._rows_at)
             try:
                 reader = pyarrow.csv.open_csv(
@@ -459,6 +457,8 @@ class _Delimited(TableFile):
                 raise
             with reader:
                 for batch in reader:
+                    if self._gzip:
+                        unfolding.add(_BLOCK_BYTES)  # a batch is what a block holds, be it blank lines
                     yield batch.rename_columns(columns)
 
     def _name_the_wrong_number(self, as_numbers: frozenset[str]) -> None:
@@ -632,11 +632,7 @@ def _start_of(file: Path, kind: str) -> bytes:
 
 
 def _text_start(file: Path, compressed: bool) -> IO[bytes]:
-    return _unfolded(gzip.open(file), file) if compressed else file.open("rb")
-
-
-def _unfolded(stream: Any, file: Path) -> IO[bytes]:
-    return io.BufferedReader(UnfoldedText(stream, file), 1 << 20)
+    return io.BufferedReader(UnfoldedText(gzip.open(file), file), 1 << 20) if compressed else file.open("rb")
 
 
 def _short(values: Sequence[str]) -> str:

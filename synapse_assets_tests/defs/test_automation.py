@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pandas as pd
@@ -243,6 +244,29 @@ def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automat
     requested = made(automation.settle())
     assert requested["synapses"] == {"AL_L", "EB"}, "mended input is taken up"
     assert "EB" not in automation.tick().get("synapses", set())
+
+
+def test_regions_wait_until_the_table_is_whole(automation: Automation) -> None:
+    """A look that falls between the observation of a region and the end of the table's run: alignment is not out of date yet."""
+    lab, seen = automation.lab, []
+    change(automation, moved("EB"))
+    assert automation.tick() == {"synapse_table": {WHOLE}}
+
+    def look(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type_value == "ASSET_OBSERVATION" and event.partition == "EB":
+            seen.append(automation.tick())
+
+    run_id = str(uuid4())
+    lab.instance.add_event_listener(run_id, look)
+    lab.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=[dg.AssetKey(["tiny", "synapse_table"])], instance=lab.instance, run_id=run_id
+    )
+    assert seen == [{}]
+    looks = automation.settle()
+    assert not [asset for asset, parts in made(looks).items() if parts - {"EB", WHOLE}]
+    assert {times(looks, asset, "EB") for asset in OF_A_REGION} == {1}
+    assert lab.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == []
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:

@@ -266,7 +266,7 @@ def test_where_it_listens_is_a_name_of_it() -> None:
 @pytest.mark.parametrize(
     "url",
     ["http://*", "http://*.lab.org", "*", "lab.org", "ftp://lab.org", "http://", "http://a b", "http://u:p@lab.org", "http://lab.org:99999",
-     "http://lab,org", "javascript:alert(1)", ""],
+     "http://lab,org", "javascript:alert(1)"],
 )  # fmt: skip
 def test_an_address_that_would_open_the_server_to_all_is_refused(
     url: str, monkeypatch: pytest.MonkeyPatch, finished_lab: Lab
