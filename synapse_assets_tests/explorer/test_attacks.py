@@ -1008,7 +1008,7 @@ def test_another_id_is_not_taken_for_it(kept_ids: tuple[str, Warehouse], asked: 
     assert f"no synapse '{asked}' in this release" in unescape(answer.text)
 
 
-@pytest.mark.parametrize("asked", ["s0 ", " same", "\u00a0s3\u00a0", " s030"], ids=repr)
+@pytest.mark.parametrize("asked", ["\u00a0s3\u00a0"], ids=repr)
 def test_the_map_finds_it_too(kept_ids: tuple[str, Warehouse], asked: str) -> None:
     url, warehouse = kept_ids
     known = warehouse.points.frame([warehouse.points.row(asked)])["synapse_id"][0]
