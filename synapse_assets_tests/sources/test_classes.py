@@ -43,6 +43,16 @@ def test_names_of_other_things_stay(tmp_path: Path) -> None:
     assert column(everywhere, "target") == ["SER"]
 
 
+def test_every_short_name_is_its_transmitter(tmp_path: Path) -> None:
+    of = {
+        "SER": "serotonin", "DA": "dopamine", "OA": "octopamine", "HIS": "histamine", "TYR": "tyramine", "OCT": "octopamine",
+        "GLU": "glutamate", "GLUT": "glutamate", "Ach": "acetylcholine", "5HT": "serotonin", "5-HT": "serotonin", "GABA": "gaba",
+        "gaba": "gaba", "Dopamine": "dopamine",
+    }  # fmt: skip
+    table = read(written(tmp_path, LOOK_ALIKES), ClassNames())
+    assert column(table, "target") == [of[name] for name in LOOK_ALIKES]
+
+
 def test_names_of_transmitters_become_one_and_are_counted(tmp_path: Path) -> None:
     names = ClassNames()
     labels = ["SER", "ser", "SER", "gaba", "GABA", "gaba; oa", "unknown", "", "kc", "none"]

@@ -32,6 +32,10 @@ def test_distances_beyond_a_brain_are_named_with_the_likely_cause(rows: pd.DataF
     told = far_from_soma(table(rows))
     assert len(told) == 1
     assert told[0].startswith(f"{rows.loc[0, 'synapse_id']} lies 6,")
+    rows.loc[1:4, "x_um"] += 6000
+    assert [one.split()[0] for one in far_from_soma(table(rows))] == rows.loc[:4, "synapse_id"].tolist()
+    rows.loc[5, "x_um"] += 6000
+    assert far_from_soma(table(rows))[5:] == ["and 1 more; are the micron columns in another unit?"]
     rows["y_um"] += 9000
     assert "355 more; are the micron columns in another unit" in far_from_soma(table(rows))[-1]
 

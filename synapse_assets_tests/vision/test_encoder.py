@@ -40,6 +40,8 @@ def test_stored_and_read_again_gives_the_same_embeddings(trained, tiles, tmp_pat
     assert again.dimensions == encoder.dimensions == encoder.embed(tiles[:2]).shape[1]
     np.testing.assert_array_equal(again.embed(tiles[:20]), encoder.embed(tiles[:20]))
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["encoder.json", "weights.safetensors"]
+    # Mean and standard deviation stand in encoder.json alone: weights of either kind are read by the same names.
+    assert set(load_file(tmp_path / "model" / "weights.safetensors")) == set(encoder.network.backbone.state_dict())
 
 
 def test_normalisation_of_training_is_stored_and_used(trained, tiles, tmp_path):
