@@ -40,6 +40,7 @@ def test_neighbours_are_the_exact_ones(warehouse: Warehouse, finished_lab: Lab) 
     expected = sorted((value, name) for name, value in distance.items() if name != "s010")[:5]
     np.testing.assert_allclose(found["distance"], [value for value, _ in expected], atol=1e-6)
     assert found["distance"].is_monotonic_increasing
+    assert len(warehouse.similar("s010")) == 10
 
 
 def test_the_own_neuron_is_left_out(warehouse: Warehouse) -> None:

@@ -27,6 +27,8 @@ def test_a_model_is_stored_with_where_it_comes_from(models: ModelStore) -> None:
     origin = models.provenance("v1")
     assert (origin.inputs, origin.parameters, origin.seed) == ({"embeddings": "e1"}, {"neighbours": 15}, 7)
     assert origin.libraries["numpy"] == np.__version__
+    fitting = {"hdbscan", "scikit-learn", "scipy", "skops", "timm", "torch", "umap-learn", "xgboost"}
+    assert set(origin.libraries) == {*fitting, "numpy", "pyarrow", "pylance"}
     save(models, "v1", 2.0)
     assert load_arrays(models.path("v1"))["weights"].tolist() == [1.0] * 3
 

@@ -31,7 +31,10 @@ def test_regions_are_replaced_one_by_one(store: DatasetStore) -> None:
     first = table.version
     table.write_partition("A", coordinates("A", ["a0"], 2.0))
     assert table.version != first
-    table.write_partition("empty", coordinates("empty", []))
+    table.write_partition("empty", coordinates("empty", []), made_from={"umap_model": "v1"})
+    assert (table.made_from("empty"), table.made_from("A"), table.made_from("gone")) == ({"umap_model": "v1"}, {}, None)
+    # In this order: the version hashes the files one after the other.
+    assert [path.split("/")[-2] for path in table.files()] == sorted(path.split("/")[-2] for path in table.files())
     assert table.partitions() == {"A": 1, "B(L)/2": 1, "empty": 0}
     assert table.read("A", ["umap_1"]).column(0).to_pylist() == [2.0]
     assert sorted(table.read(columns=["synapse_id"]).column(0).to_pylist()) == ["a0", "b"]
