@@ -206,15 +206,22 @@ def test_other_bad_input_is_one_sentence_too(root: Path, monkeypatch: pytest.Mon
 
 
 def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = StringIO()
+
+    def wait_for(line: str) -> None:
+        for _ in range(600):
+            if line in file.getvalue():
+                return
+            sleep(0.05)
+
     @dg.asset(key_prefix="brain")
     def tiles(context: dg.AssetExecutionContext) -> None:
-        sleep(0.3)
+        wait_for("brain EB: tiles\n")
         context.log.debug("what nobody reads")
         context.log.info("EB [left]: 5 of 9")
-        sleep(0.3)
+        wait_for("5 of 9\n")
 
     monkeypatch.setattr(cli, "_LINE_EVERY_S", 0.05)
-    file = StringIO()
     console = Console(file=file, width=40)
     with dg.DagsterInstance.ephemeral() as instance, cli._told(console, "[1/7]", "brain EB") as event:
         run_id = str(uuid4())
