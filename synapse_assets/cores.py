@@ -19,7 +19,8 @@ def share_cores() -> None:
 
     Each library takes all cores for itself by default, and lets threads that wait for each other spin. Where two runs, or
     anything else, share the cores, the threads of one wait for those of the other and most of the time is lost. What a person
-    has set in the environment stays. Has to come before torch, numba, scikit-learn and numpy are loaded: they read it then.
+    has set in the environment stays. Each library reads it when it is loaded: torch, numba and scikit-learn, which are
+    loaded where they are used, take it in this process too; numpy, which is there by then, in those that it starts.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     threads = str(max(1, cores() // RUNS_SIDE_BY_SIDE))
