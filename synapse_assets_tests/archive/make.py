@@ -48,7 +48,7 @@ PER_NEURON = 24
 GREY_STEP, WEIGHT_STEP = 64, 1 / 4
 
 
-def main(name: str) -> None:
+def main(name: str = "installation") -> None:
     """Makes everything in a folder that is removed in the end."""
     archive = FOLDER / f"{name}.tar.xz"
     if archive.exists():
