@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 from synapse_assets import __version__, serving
 from synapse_assets.caches import keep_caches
 from synapse_assets.cores import share_cores
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.settings import Settings
 from synapse_assets.web import EVERYWHERE, Place
 from synapse_assets.web import serve as serve_web
@@ -41,7 +41,7 @@ class _Commands(TyperGroup):
             if "--help" not in ctx.args:
                 _check_settings()
             return super().invoke(ctx)
-        except BadInput as error:
+        except SynapseAssetsError as error:
             Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(2) from error
 
@@ -247,7 +247,7 @@ def inspect(
     console = Console(highlight=False)
     try:
         found = inspect_file(file, header.split(",") if header else None, table)
-    except BadInput as error:
+    except SynapseAssetsError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     facts = Table.grid(padding=(0, 2))
@@ -294,7 +294,7 @@ def materialize() -> None:
 
     try:
         definitions = build_definitions(settings)
-    except BadInput as error:
+    except SynapseAssetsError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     failures: dict[str, str] = {}
@@ -401,7 +401,7 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
 
     try:
         warehouse = open_warehouse(dataset, settings.data_root)
-    except BadInput as error:
+    except SynapseAssetsError as error:
         console.print(f"\n{dataset}: {error}", markup=False)
         return
     with warehouse:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 import yaml
 from starlette.responses import PlainTextResponse
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.web import Guard, Place, end_on_signals, serve
 
 LOCATION = "synapse_assets"

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from synapse_assets.datasets import variables_named
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 _PREFIX, _FILE = "SYNAPSE_", ".env"
 # Read by compose.yaml, which hands it to its processes as well.

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from synapse_assets import cli
 from synapse_assets.cli import app, prepare_home
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
 NOBODY = 65_534

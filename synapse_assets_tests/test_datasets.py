@@ -21,7 +21,7 @@ from synapse_assets.datasets import (
     load_dataset,
 )
 from synapse_assets.datasets.spaces import TRANSFORMS, mismatch
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 FOURTH = """
 name: mine

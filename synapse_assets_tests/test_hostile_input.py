@@ -23,7 +23,8 @@ import pytest
 import torch
 
 from synapse_assets.datasets import EncoderChoice, TileSpec, load_dataset
-from synapse_assets.schema import SYNAPSES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSES
 from synapse_assets_tests.conftest import Lab, failure_reason
 from synapse_assets_tests.sources.test_workbooks import excel, rows
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
 

@@ -28,7 +28,7 @@ from synapse_assets.datasets import (
     load_dataset,
 )
 from synapse_assets.datasets.yaml_text import as_yaml, parse_yaml
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, read_source
 from synapse_assets.sources.inspect import inspect_file
 from synapse_assets_tests.sources.tables import column

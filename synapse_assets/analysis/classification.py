@@ -27,7 +27,8 @@ from synapse_assets.analysis.scoring import (
     percentile_interval,
 )
 from synapse_assets.analysis.splits import RANDOM, inner_folds
-from synapse_assets.schema import NEURON_PREDICTIONS, SYNAPSE_PREDICTIONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import NEURON_PREDICTIONS, SYNAPSE_PREDICTIONS
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

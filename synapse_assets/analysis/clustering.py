@@ -27,7 +27,8 @@ from synapse_assets.analysis.projection import (
     neighbour_graph,
     umap_layout,
 )
-from synapse_assets.schema import CLUSTER_CARDS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import CLUSTER_CARDS
 
 NOISE = -1
 MEDOIDS = 5

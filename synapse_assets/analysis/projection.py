@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.analysis.sampling import content_keys
-from synapse_assets.schema import SPLITS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SPLITS
 
 RANDOM = "random"
 LEAVE_ONE_OUT_GROUPS = 8

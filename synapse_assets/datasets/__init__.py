@@ -41,7 +41,7 @@ from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location, filled_in, names_in
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 __all__ = [
     "CaveSource",

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from synapse_assets.datasets.base import Frozen
 from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import Xyz
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 FORMATS = Path(__file__).parent / "formats"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 
 class _Use(Enum):

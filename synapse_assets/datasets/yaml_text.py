@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # Stands in printed YAML where only a person knows what to write.
 FILL_IN = "FILL_IN"

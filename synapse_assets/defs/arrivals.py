@@ -18,7 +18,8 @@ from synapse_assets.defs.inputs import UNWATCHED, Input, content_of, inputs_of, 
 from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, observed_version
 from synapse_assets.defs.morphology import group_content
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import INPUT_FILES, BadInput
+from synapse_assets.errors import SynapseAssetsError
+from synapse_assets.schema import INPUT_FILES
 from synapse_assets.settings import Settings
 from synapse_assets.stores.rows import content_key
 
@@ -121,7 +122,7 @@ def _attempt(
     """A look; an input that cannot be listed is as it was, with the reason as note."""
     try:
         return look(dataset, one, seen, observed)
-    except BadInput as error:
+    except SynapseAssetsError as error:
         return dict(seen), None, str(error)
 
 
@@ -154,7 +155,7 @@ def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsD
         try:
             for observation in content.observations(store, context.instance):
                 context.log_event(observation)
-        except BadInput as error:
+        except SynapseAssetsError as error:
             context.log.info(f"nothing to observe by part: {error}")
         store.results(INPUT_FILES).write(table)
         return dg.MaterializeResult(

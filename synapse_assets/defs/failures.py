@@ -12,20 +12,24 @@ from urllib.error import HTTPError
 
 import dagster as dg
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput, StorageError, Unreachable, UnreachableStorageError
 from synapse_assets.settings import Settings
 from synapse_assets.sources.web import Patience, host_and_port, opened
 
 # For everything together: it may hold up the sensor no longer.
 WEBHOOK_DEADLINE_S = 10.0
 # Errors whose message is written for a person.
-_OURS = ("BadInput", "Unreachable", "StorageError", "UnreachableStorageError")
+_OURS = {kind.__name__ for kind in (BadInput, Unreachable, StorageError, UnreachableStorageError)}
 
 
 def failure_reason(events: Iterable[dg.DagsterEvent]) -> str:
     """Why a run failed, by its events: `<asset>: <what our own code says is wrong, or else the first cause>`."""
     for event in events:
         if event.is_step_failure:
+            # What an asset body refused, whatever kind of bad input it is.
+            refused = event.step_failure_data.user_failure_data
+            if refused is not None and refused.description:
+                return f"{event.step_key}: {refused.description.strip()}"
             chain = [event.step_failure_data.error]
             while chain[-1] is not None and chain[-1].cause is not None:
                 chain.append(chain[-1].cause)

@@ -11,7 +11,7 @@ import dagster as dg
 
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.defs.metadata import Stopwatch
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores.models import fingerprint
 
 # The volumes are not looked into. That they are other ones shows in the code version of what is made from them.

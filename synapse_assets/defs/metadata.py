@@ -11,7 +11,8 @@ import dagster as dg
 
 from synapse_assets.datasets import Dataset, MorphologyDataset
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import Table
 from synapse_assets.stores.models import fingerprint
 
 # An unreachable server is tried again after about 30, 60 and 120 seconds.

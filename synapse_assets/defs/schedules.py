@@ -9,7 +9,7 @@ from dagster._time import get_timezone
 from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
 RUNNING = dg.DefaultScheduleStatus.RUNNING

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters
 from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
-from synapse_assets.schema import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import map_html as html
 from synapse_assets.explorer.addresses import search_address
 from synapse_assets.explorer.asking import Question, answered, filter_options, read_question
@@ -30,7 +31,6 @@ from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters
-from synapse_assets.schema import BadInput
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query.points import NONE, NUMBERS, Points
-from synapse_assets.schema import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR
 
 # Classes that a legend names; the rarer ones share one line, because nobody reads hundreds.

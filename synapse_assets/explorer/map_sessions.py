@@ -24,7 +24,7 @@ from panel.io.document import extra_socket_handlers
 from starlette.websockets import WebSocketDisconnect
 from tornado.ioloop import IOLoop
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 if TYPE_CHECKING:
     from bokeh.protocol.message import Message

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.addresses import tile_address
 from synapse_assets.explorer.asking import Question, answered, filter_options, read_place
@@ -21,7 +22,6 @@ from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
-from synapse_assets.schema import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets.volumes.volume import voxel_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
-from synapse_assets.schema import BadInput
 
 # So often it is looked whether another release was published.
 LOOK_SECONDS = 2.0

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
 from synapse_assets.explorer.addresses import card_address, tile_address
 from synapse_assets.explorer.asking import Question, read_filters, read_question
@@ -27,7 +28,6 @@ from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.releases import Releases, Shown, shown_of
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
-from synapse_assets.schema import BadInput
 from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 

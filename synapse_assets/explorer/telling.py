@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 _LOG = logging.getLogger(__name__)
 # What may be an absolute path: it begins with a slash that nothing of a name or an address stands before.

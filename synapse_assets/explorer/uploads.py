@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # Sections, height and width in pixels.
 Shape = tuple[int, int, int]

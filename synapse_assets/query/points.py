@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
 # What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.

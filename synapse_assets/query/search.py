@@ -10,8 +10,8 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query.points import Category
-from synapse_assets.schema import BadInput
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vector_matrix
 from synapse_assets.stores.vector_index import roughly_nearest, row_ids

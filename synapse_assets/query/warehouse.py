@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.errors import BadInput, StorageError
 from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS, Filters, Points, points_from_table
 from synapse_assets.query.search import Metric, StoredVectors, Vectors, VectorsInMemory
-from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
-from synapse_assets.stores.files import StorageError, storage_explained
+from synapse_assets.stores.files import storage_explained
 from synapse_assets.stores.region_table import RegionTable, sql_text
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.rows import vector_matrix

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
+from synapse_assets.errors import BadInput
 from synapse_assets.sample.drawing import Cells, Site, Style, draw_block, draw_style
-from synapse_assets.schema import BadInput
 
 VERSION = 1
 VOXEL_SIZE_NM = (4, 4, 40)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 VERSION = 1
 STUDY_FILE, NEW_FILE, TRUTH_FILE = "neuron_synapse_raw_data.xlsx", "new_synapses.xlsx", "sample_workbook.json"

@@ -5,7 +5,9 @@ electron-microscopy chain in `em`, those of the chain without images in `morphol
 writing or computing anything.
 """
 
-from synapse_assets.schema.base import INPUT_FILES, BadInput, Column, Table, Unreachable
+# Scripts of a lab have these two from here.
+from synapse_assets.errors import BadInput, Unreachable
+from synapse_assets.schema.base import INPUT_FILES, Column, Table
 from synapse_assets.schema.em import (
     ALIGNMENT,
     BRAIN_REGION,

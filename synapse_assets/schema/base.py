@@ -1,17 +1,11 @@
-"""What a table is: its columns, their Arrow types and what they mean; and the error for input that a person has to mend."""
+"""What a table is: its columns, their Arrow types and what they mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-
-class BadInput(ValueError):  # noqa: N818 -- it is the input that is bad
-    """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
-
-
-class Unreachable(BadInput, ConnectionError):  # noqa: N818 -- as BadInput
-    """A server that does not answer, or not now: may pass by itself, so it is worth another attempt."""
+from synapse_assets.errors import BadInput
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from synapse_assets.datasets import (
     VolumeSpec,
 )
 from synapse_assets.datasets.spaces import TRANSFORMS
-from synapse_assets.schema import NEURONS, SYNAPSE_SOURCES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import NEURONS, SYNAPSE_SOURCES
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.fetching import shown_address
 from synapse_assets.sources.listing import SourceFile, local_files, unchanged

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from synapse_assets.datasets import CaveSource, Columns, PointsSource, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.points import Conversion
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.tally import Tally

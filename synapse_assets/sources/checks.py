@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import SYNAPSE_TABLE, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_TABLE
 from synapse_assets.sources.web import is_address, shown_address
 
 

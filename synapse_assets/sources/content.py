@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 START_BYTES = 1 << 16
 _TEXT_KINDS = ("CSV", "TSV", "JSON")

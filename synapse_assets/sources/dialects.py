@@ -13,7 +13,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # How much of a file is looked at.
 HEAD_BYTES = 1 << 20

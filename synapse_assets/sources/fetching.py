@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from synapse_assets.schema import BadInput, Unreachable
+from synapse_assets.errors import BadInput, Unreachable
 from synapse_assets.sources.web import Patience, TooSlowError, is_address, opened, shown_address
 
 __all__ = ["Fetched", "fetch_text", "is_address", "last_part", "remote_signatures", "shown_address"]

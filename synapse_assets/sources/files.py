@@ -27,7 +27,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
 from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets.sources import NeuronTable, PointsSource, fill_in_format, format_names, read_format
 from synapse_assets.datasets.volumes import VolumeSpec
 from synapse_assets.datasets.yaml_text import FILL_IN, as_yaml
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.guesses import (
     columns_by_name,
     common_part,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synapse_assets.datasets import CaveSource, NeuronSource, Source, SynisterNeurons, SynisterSource, Workbook
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.fetching import Fetched, fetch_text, is_address, last_part, remote_signatures, shown_address
 from synapse_assets.sources.files import HIVE_FOLDER, KINDS, is_table
 

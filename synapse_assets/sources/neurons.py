@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import NeuronTable, SynisterNeurons
-from synapse_assets.schema import NEURONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import NEURONS
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.files import open_table
 from synapse_assets.sources.tally import Tally

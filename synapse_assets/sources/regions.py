@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets.yaml_text import as_yaml
-from synapse_assets.schema import BRAIN_REGIONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import BRAIN_REGIONS
 from synapse_assets.sources.neuropils import UNASSIGNED, neuropil, neuropils
 from synapse_assets.sources.values import plain_text
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from synapse_assets.datasets.sources import format_names, read_format
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.dialects import has_decimal_commas

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.guesses import side_and_stem
 from synapse_assets.sources.values import Place, figures
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import SynisterSource
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.checks import NoRows, checked_synapses, existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines
 from synapse_assets.sources.files import JsonText, json_items

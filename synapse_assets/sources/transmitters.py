@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources.values import plain_text
 
 # Short names of CAVE, Codex (SER, OCT, DA, GLUT, ACH) and of the literature; the long ones are those of the annotations of

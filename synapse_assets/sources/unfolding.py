@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 _GZIP = b"\x1f\x8b"
 MOST_TIMES = 100

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # Below it every integer is exact in a float64; and of each width in bits, the power of two.
 EXACT_IN_FLOAT64 = 2**53

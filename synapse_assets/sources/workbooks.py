@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.datasets import MorphologyDataset, Workbook, WorkbookColumns
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import morphology
 from synapse_assets.sources.checks import NoRows, existing_file
 from synapse_assets.sources.fetching import shown_address
 from synapse_assets.sources.files import open_table

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from pyarrow import fs
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput, StorageError, SynapseAssetsError, UnreachableStorageError
 from synapse_assets.settings import local_root_of
 
 _TEMPORARY = ".tmp-"
@@ -74,14 +74,6 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-class StorageError(OSError):
-    """Storage that failed, with the remedy: what `storage_explained` raises; such a block around it leaves it as it is."""
-
-
-class UnreachableStorageError(StorageError, ConnectionError):
-    """Object storage that does not answer: may pass by itself, so it is worth another attempt."""
-
-
 @contextmanager
 def storage_explained(where: str) -> Iterator[None]:
     """Around work on files in `where`: turns the many ways of failing there into one OSError with the remedy.
@@ -90,7 +82,7 @@ def storage_explained(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (BadInput, FileNotFoundError, StorageError):
+    except (SynapseAssetsError, FileNotFoundError):
         raise
     except Exception as error:
         told = _explanation(where, error)

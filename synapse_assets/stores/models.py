@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores.files import Files, segment
 
 _PROVENANCE = "provenance.json"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from synapse_assets.schema import BadInput, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import Table
 
 
 def stored_columns(table: Table, stored: pa.Schema, columns: Sequence[str], where: str, step: str) -> list[str]:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from synapse_assets.schema import BadInput, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import Table
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.older import as_now, stored_columns
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import BadInput, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import Table
 from synapse_assets.stores.files import storage_explained
 from synapse_assets.stores.older import as_now, stored_columns
 

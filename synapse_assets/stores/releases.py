@@ -8,7 +8,7 @@ import re
 import shutil
 from typing import Any
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores.dataset_store import RELEASE_FILE, WAREHOUSE_FILE, DatasetStore
 from synapse_assets.stores.files import Files
 from synapse_assets.stores.region_table import RegionTable

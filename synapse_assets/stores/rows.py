@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, BadInput, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Table
 from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.region_table import RegionTable
 

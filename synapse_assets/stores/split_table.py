@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES
 from synapse_assets.stores.files import Files, storage_explained
 from synapse_assets.stores.older import as_now, stored_columns
 from synapse_assets.stores.parquet_table import partition_folder

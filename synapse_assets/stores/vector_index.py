@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores.files import storage_explained
 from synapse_assets.stores.region_table import RegionTable, retried, sql_text
 from synapse_assets.stores.rows import vector_matrix

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, BadInput, Column, Table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column, Table
 from synapse_assets.stores.dataset_store import RELEASE_FILE, WAREHOUSE_FILE, DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable

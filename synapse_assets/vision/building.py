@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.datasets import EncoderChoice, TileSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
 from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
 

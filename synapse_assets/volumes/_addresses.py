@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import tensorstore as ts
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 _REMOTE_SCHEMES = ("http://", "https://", "gs://", "s3://", "graphene://", "middleauth+https://")
 _FORMAT_PREFIX = re.compile(r"^(precomputed|zarr3|zarr2|zarr|n5)://(?=[a-z0-9+]+://|/)")

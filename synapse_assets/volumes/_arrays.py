@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._addresses import is_remote, local_path, open_files, plain_address, store_spec
 from synapse_assets.volumes._cloud_volume import open_cloud_volume
 from synapse_assets.volumes._context import Retries, reading_context

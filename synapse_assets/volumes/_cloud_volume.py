@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
 from synapse_assets.volumes._errors import missing_chunk, unreachable
 from synapse_assets.volumes._precomputed import chosen_scale

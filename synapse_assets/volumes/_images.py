@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
 from synapse_assets.volumes._section_names import examine_order, natural_key
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorstore as ts
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._stored import open_store
 
 # Suffixes that cloud-volume gives to compressed objects on file://; tensorstore looks for the bare name.

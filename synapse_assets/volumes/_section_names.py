@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # 20210304, 2021-03-04, 04.03.2021, and a time of day written on to one.
 _DATE = re.compile(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # Nanometres in a unit; names that are no unit of length (pixel, none) leave it open.
 _UNITS_NM = {

@@ -9,7 +9,7 @@ from typing import Any
 import tensorstore as ts
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._addresses import open_files, store_spec
 from synapse_assets.volumes._errors import is_network_error, is_refusal
 from synapse_assets.volumes._stated import (

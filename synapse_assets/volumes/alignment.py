@@ -26,7 +26,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from synapse_assets.datasets import TileSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float64]

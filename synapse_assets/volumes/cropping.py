@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.schema import TILE_PLAN, TILES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import TILE_PLAN, TILES
 from synapse_assets.volumes import open_volume
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash

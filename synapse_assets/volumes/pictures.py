@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 _GAP_PX = 4
 _LABEL_PX = 14

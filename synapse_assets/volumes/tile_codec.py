@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 # Names the stored form; it changes whenever the same tile would be stored otherwise.
 CODEC = "png-1"

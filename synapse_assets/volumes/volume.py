@@ -18,7 +18,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes._arrays import Array, is_missing_chunk, is_network_error, open_array
 from synapse_assets.volumes._context import Retries
 from synapse_assets.volumes._errors import is_refusal

@@ -11,7 +11,8 @@ import pytest
 from synapse_assets.analysis import classification as c
 from synapse_assets.analysis.scoring import bootstrap_groups, confusion_scores, percentile_interval
 from synapse_assets.analysis.splits import RANDOM, make_splits
-from synapse_assets.schema import SPLITS, SYNAPSE_PREDICTIONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SPLITS, SYNAPSE_PREDICTIONS
 from synapse_assets_tests.analysis.planted import blobs, styled
 
 

@@ -11,7 +11,7 @@ import pytest
 from synapse_assets.analysis import clustering
 from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
 from synapse_assets.analysis.projection import FittedSample, Float32, Projection, fit_projection, umap_layout
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
 

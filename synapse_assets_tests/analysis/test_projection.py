@@ -15,7 +15,8 @@ from synapse_assets.analysis.projection import (
     reduced_matrix,
     unit_rows,
 )
-from synapse_assets.schema import UMAP_COORDINATES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import UMAP_COORDINATES
 from synapse_assets_tests.analysis.planted import blobs
 
 

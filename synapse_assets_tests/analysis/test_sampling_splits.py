@@ -6,7 +6,7 @@ import pytest
 
 from synapse_assets.analysis.sampling import stratified_sample
 from synapse_assets.analysis.splits import RANDOM, inner_folds, make_splits
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.planted import styled
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_assets.datasets import Columns, PointsSource
 from synapse_assets.datasets.yaml_text import parse_yaml
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, read_source
 from synapse_assets.sources.dialects import dialect_of
 from synapse_assets.sources.inspect import inspect_file

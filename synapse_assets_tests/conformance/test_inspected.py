@@ -14,7 +14,7 @@ from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset, load_dataset
 from synapse_assets.datasets.yaml_text import FILL_IN
 from synapse_assets.definitions import build_definitions
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.sources.inspect import Inspection, inspect_file
 from synapse_assets.stores import DatasetStore

@@ -26,7 +26,7 @@ from openpyxl.styles import PatternFill
 
 from synapse_assets.datasets import Columns, NeuronTable, SynisterNeurons
 from synapse_assets.datasets.sources import SynisterSource
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, read_neurons, read_source
 from synapse_assets.sources.files import JsonText
 from synapse_assets.sources.inspect import inspect_file

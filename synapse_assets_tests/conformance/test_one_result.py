@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synapse_assets.datasets import Columns, NeuronTable
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, Tally, read_neurons, read_source
 from synapse_assets.sources.files import KINDS
 from synapse_assets.sources.inspect import inspect_file

@@ -14,7 +14,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 
 from synapse_assets.defs import failures
 from synapse_assets.defs.failures import failure_sensor, tell
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
 # In path, query, fragment, user and password.

@@ -9,7 +9,7 @@ import pytest
 
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.defs.fitting import Fitted, fit_once, require_same
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores import DatasetStore, ModelStore
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from synapse_assets.definitions import build_definitions
 from synapse_assets.defs.schedules import check_clock
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
 VARIABLES = ("SYNAPSE_NIGHTLY_CRON", "SYNAPSE_WEEKLY_CRON", "SYNAPSE_UPKEEP_CRON")

@@ -12,9 +12,8 @@ import pytest
 from synapse_assets.defs import metadata
 from synapse_assets.defs.failures import failure_message, tell
 from synapse_assets.defs.upkeep import prune_runs
+from synapse_assets.errors import BadInput, Unreachable, UnreachableStorageError
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import BadInput, Unreachable
-from synapse_assets.stores.files import UnreachableStorageError
 from synapse_assets_tests.conftest import REGIONS, Lab
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer.asking import (
     IN_ONE_LIST,
     MOST_IN_A_COLUMN,
@@ -18,7 +19,7 @@ from synapse_assets.explorer.asking import (
 )
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import Filters, Warehouse
-from synapse_assets.schema import SYNAPSE_LABELS, BadInput, embedding_table
+from synapse_assets.schema import SYNAPSE_LABELS, embedding_table
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.rows import vector_rows
 from synapse_assets_tests.stores.samples import synapses

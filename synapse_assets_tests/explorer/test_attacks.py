@@ -30,6 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from synapse_assets import web
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app, map_sessions, pages
 from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map import _MapPage, add_maps
@@ -37,7 +38,6 @@ from synapse_assets.explorer.map_points import MOST_CORNERS, MOST_PIXELS, Plane,
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import most_bytes, read_picture
 from synapse_assets.query import Warehouse, open_warehouse
-from synapse_assets.schema import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets_tests.conftest import TILE_PX, Lab
 from synapse_assets_tests.explorer.bokeh_client import Client, changed, joined, token_of

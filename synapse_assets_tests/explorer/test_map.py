@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from matplotlib.path import Path as Polygon
 
 import synapse_assets.explorer.map
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import map_html, map_points
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query.points import NONE, Filters, Points, points_from_table
-from synapse_assets.schema import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 from synapse_assets_tests.explorer.conftest import Served
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import uploads
 from synapse_assets.explorer.uploads import Uploads, read_picture
-from synapse_assets.schema import BadInput
 from synapse_assets_tests.conftest import TILE_PX
 
 SHAPE = (3, TILE_PX, TILE_PX)

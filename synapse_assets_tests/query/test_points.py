@@ -5,8 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query.points import NONE, Filters, Points, points_from_table
-from synapse_assets.schema import BadInput
 
 BIG = 720575940600000001
 

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query import search
 from synapse_assets.query.points import Category, points_from_table
 from synapse_assets.query.search import METRICS, Metric, StoredVectors, Vectors, VectorsInMemory, distances
-from synapse_assets.schema import BadInput, embedding_table
+from synapse_assets.schema import embedding_table
 from synapse_assets.stores import vector_index
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.vector_index import build_or_refresh

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.errors import BadInput
 from synapse_assets.query import Filters, Warehouse, open_warehouse
-from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES, BadInput
+from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets.schema.morphology import PROJECTION
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.releases import freeze_release

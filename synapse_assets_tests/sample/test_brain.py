@@ -10,10 +10,10 @@ import pytest
 from scipy import ndimage
 
 from synapse_assets.datasets import SynisterNeurons, SynisterSource, TileSpec, VolumeSpec
+from synapse_assets.errors import BadInput
 from synapse_assets.sample import SampleTruth, draw_sample_brain
 from synapse_assets.sample import brain as drawn
 from synapse_assets.sample.drawing import LOOKS, Cells, Site, draw_block, draw_style
-from synapse_assets.schema import BadInput
 from synapse_assets.sources import RegionNames, read_neurons, read_source
 from synapse_assets.volumes import open_volume
 

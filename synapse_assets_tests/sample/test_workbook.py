@@ -16,9 +16,9 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from synapse_assets.datasets import MorphologyDataset, load_dataset
+from synapse_assets.errors import BadInput
 from synapse_assets.sample import WorkbookTruth, draw_sample_workbook
 from synapse_assets.sample import workbook as drawn
-from synapse_assets.schema import BadInput
 from synapse_assets.sources.workbooks import read_workbooks
 
 STUDY, NEW = "neuron_synapse_raw_data.xlsx", "new_synapses.xlsx"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import Columns
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, read_source
 from synapse_assets_tests.sources.tables import (
     BIG_ID,

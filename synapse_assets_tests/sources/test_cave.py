@@ -17,7 +17,8 @@ import pytest
 from pydantic import ValidationError
 
 from synapse_assets.datasets import CaveSource, VolumeSpec
-from synapse_assets.schema import SYNAPSE_TABLE, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_TABLE
 from synapse_assets.sources import RegionNames, Tally, cave, read_source
 
 pytest.importorskip("caveclient", reason="the extra 'cave' is not installed")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_assets.schema import BadInput, Unreachable
+from synapse_assets.errors import BadInput, SynapseAssetsError, Unreachable
 from synapse_assets.sources import fetching
 from synapse_assets.sources.fetching import Fetched, fetch_text, remote_signatures
 
@@ -145,7 +145,7 @@ WAYS = {"question": ask, "text": read_text, "file": fetch_file}
 
 def refused(way: str, address: str, folder: Path) -> str:
     """The sentence with which an address is refused; nothing is left behind."""
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(SynapseAssetsError) as error:
         WAYS[way](address, folder)
     assert [file for file in folder.rglob("*") if file.is_file()] == []
     assert "\n" not in str(error.value)

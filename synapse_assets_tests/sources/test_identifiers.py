@@ -11,7 +11,7 @@ import pytest
 
 from synapse_assets.datasets import Columns
 from synapse_assets.datasets.sources import NeuronTable
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import read_neurons
 from synapse_assets.sources.inspect import inspect_file
 from synapse_assets_tests.sources.tables import column, read, source

@@ -18,7 +18,7 @@ from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset, load_dataset
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.datasets.yaml_text import FILL_IN
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, Tally, read_neurons, read_source
 from synapse_assets.sources.guesses import scale_of
 from synapse_assets.sources.inspect import Inspection, inspect_file

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
 from synapse_assets.datasets.yaml_text import FILL_IN
+from synapse_assets.errors import BadInput
 from synapse_assets.sample.workbook import draw_sample_workbook
-from synapse_assets.schema import BadInput
 from synapse_assets.sources import RegionNames, Tally, read_neurons, read_source
 from synapse_assets.sources.inspect import Inspection, inspect_file
 from synapse_assets.sources.workbooks import read_workbooks

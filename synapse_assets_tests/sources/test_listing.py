@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import NeuronTable, Workbook
-from synapse_assets.schema import SYNAPSE_SOURCES, SYNAPSES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_SOURCES, SYNAPSES
 from synapse_assets.sources import RegionNames, Tally, listing, provenance, read_neurons, read_source
 from synapse_assets.sources.listing import content_version, signatures
 from synapse_assets_tests.conftest import Lab

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synapse_assets.datasets import Columns, NeuronTable, Workbook
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import RegionNames, Tally, provenance, read_neurons, read_source
 from synapse_assets.sources.inspect import inspect_file
 from synapse_assets.sources.listing import listed, signatures

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from synapse_assets.datasets.sources import NeuronTable, SynisterNeurons, fill_in_format
-from synapse_assets.schema import NEURONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import NEURONS
 from synapse_assets.sources import Tally, join_neurons, read_neurons
 
 ROOT = 720575940612345679  # above 2^53: a float would make it ...680

@@ -5,7 +5,8 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import BRAIN_REGIONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import BRAIN_REGIONS
 from synapse_assets.sources.neuropils import neuropil, neuropils
 from synapse_assets.sources.regions import LONGEST_REGION_NAME, RegionNames, safe_region_name
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import SynisterSource, VolumeSpec
-from synapse_assets.schema import SYNAPSE_TABLE, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_TABLE
 from synapse_assets.sources import RegionNames, Tally, read_source, synister
 
 VOLUME = VolumeSpec(kind="images", url="unused", voxel_size_nm=(4, 4, 40))

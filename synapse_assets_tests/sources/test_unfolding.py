@@ -13,7 +13,7 @@ import pytest
 
 from synapse_assets.datasets import Columns
 from synapse_assets.datasets.sources import NeuronColumns, NeuronTable
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.sources import Tally, read_neurons, unfolding
 from synapse_assets.sources.files import open_table
 from synapse_assets_tests.sources.tables import read, source

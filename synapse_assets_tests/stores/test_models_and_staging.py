@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.stores import DatasetStore, ModelStore, Provenance, fingerprint, load_arrays, save_arrays
 from synapse_assets_tests.stores.samples import names, tiles
 

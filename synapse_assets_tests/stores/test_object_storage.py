@@ -15,7 +15,8 @@ from urllib.parse import unquote
 import duckdb
 import pytest
 
-from synapse_assets.schema import TILES, UMAP_COORDINATES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import TILES, UMAP_COORDINATES
 from synapse_assets.settings import Settings, local_root_of
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.files import Files, segment

@@ -8,8 +8,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse
-from synapse_assets.schema import CLUSTERS, SYNAPSE_TABLE, TILES, UMAP_COORDINATES, BadInput, Column, Table
+from synapse_assets.schema import CLUSTERS, SYNAPSE_TABLE, TILES, UMAP_COORDINATES, Column, Table
 from synapse_assets.stores import DatasetStore, ParquetTable, build_warehouse
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.warehouse import read_released

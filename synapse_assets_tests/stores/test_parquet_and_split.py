@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_TABLE, UMAP_COORDINATES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_TABLE, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files, segment
 from synapse_assets_tests.stores.samples import coordinates, names, source_rows

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import TILES, BadInput, Column
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import TILES, Column
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets_tests.stores.samples import names, synapses, tiles, vectors, wanted
 

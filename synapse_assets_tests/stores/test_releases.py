@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.schema import (
     CLUSTERS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
     UMAP_COORDINATES,
-    BadInput,
     Table,
     embedding_table,
 )

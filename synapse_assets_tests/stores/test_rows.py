@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import SYNAPSE_LABELS, BadInput, embedding_table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SYNAPSE_LABELS, embedding_table
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores import rows as stored_rows
 from synapse_assets.stores.rows import changed_rows, content_key, labelled_synapses, usable_vectors, vector_rows

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import BadInput, embedding_table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import embedding_table
 from synapse_assets.stores import DatasetStore, Provenance, maintain, vector_index
 from synapse_assets.stores.region_table import RegionTable, retried
 from synapse_assets.stores.rows import vector_matrix, vector_rows

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from synapse_assets.datasets import EncoderChoice, TileSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
 from synapse_assets_tests.vision.conftest import planted_tiles
 

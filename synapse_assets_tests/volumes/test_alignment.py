@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import Volume, alignment, open_volume
 from synapse_assets.volumes.alignment import Alignment, examine_alignment
 

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.schema import TILE_PLAN, TILES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import TILE_PLAN, TILES
 from synapse_assets.volumes import tile_hash
 from synapse_assets.volumes.cropping import (
     crop_hashes,

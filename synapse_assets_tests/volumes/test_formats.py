@@ -26,7 +26,7 @@ import tifffile
 from pydantic import ValidationError
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import Volume, open_volume
 from synapse_assets_tests.volumes.conftest import (
     OFFSET,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import _context, _grouping, open_volume, plan, volume
 from synapse_assets.volumes._grouping import ReadMode, cost_of, grouped
 from synapse_assets.volumes.plan import plan_tiles

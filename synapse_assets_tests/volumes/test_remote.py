@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from synapse_assets.datasets import TileSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import open_volume
 from synapse_assets.volumes._context import Retries
 from synapse_assets_tests.volumes.conftest import OFFSET, SHAPE

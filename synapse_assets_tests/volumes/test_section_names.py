@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import Volume, open_volume
 from synapse_assets.volumes._section_names import examine_order
 

@@ -10,7 +10,7 @@ import pytest
 import tensorstore as ts
 
 from synapse_assets.datasets import VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import open_volume
 from synapse_assets_tests.volumes.conftest import OFFSET, VOXEL_SIZE_NM, write_array, zyx_values
 from synapse_assets_tests.volumes.test_volume import TILE, check

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import decode_tile, encode_tile, tile_hash, tile_sheet
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.volumes import Volume, open_volume
 from synapse_assets.volumes._grouping import ReadMode
 from synapse_assets_tests.volumes.conftest import (

@@ -28,7 +28,7 @@ from synapse_assets.analysis.scoring import (
     percentile_interval,
 )
 from synapse_assets.analysis.splits import inner_folds
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

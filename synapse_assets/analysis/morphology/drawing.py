@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
 SPACE_AXES = ("UMAP 1", "UMAP 2", "UMAP 3")

@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.datasets.morphology import FeatureChoice
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import morphology
 
 PLACE = ("pca_1_um", "pca_2_um", "pca_3_um")
 OPTIONAL = "bouton_volume"

@@ -38,7 +38,7 @@ from synapse_assets.analysis.morphology.drawing import (
     neurons_around_their_soma,
     require_same_length,
 )
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
 # Hennig (2007, Computational Statistics & Data Analysis 52), of the mean Jaccard index of a cluster

@@ -24,7 +24,7 @@ from synapse_assets.analysis.projection import (
     umap_layout,
 )
 from synapse_assets.datasets.morphology import Resampling
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]

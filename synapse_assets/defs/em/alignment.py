@@ -11,7 +11,8 @@ from synapse_assets.datasets import EmDataset, PointsSource, Source
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import ALIGNMENT, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import ALIGNMENT
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import fingerprint
 from synapse_assets.stores.rows import content_key

@@ -10,7 +10,8 @@ from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BadInput, embedding_table
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import embedding_table
 from synapse_assets.stores.rows import content_key, usable_vectors, vector_rows
 
 # Tiles decoded at a time; what is computed of them is staged together, well under a minute of work on two CPU cores.

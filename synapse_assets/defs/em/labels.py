@@ -15,7 +15,8 @@ from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, o
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS
 from synapse_assets.stores.rows import content_key
 
 

@@ -11,7 +11,8 @@ from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.partitions import brain_regions, every_partition
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES
 from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 

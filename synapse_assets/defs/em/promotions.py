@@ -20,7 +20,8 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.metadata import Stopwatch, asset
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import PROMOTIONS, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import PROMOTIONS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 

@@ -8,6 +8,7 @@ from synapse_assets.defs.fitting import require_same
 from synapse_assets.defs.metadata import Stopwatch, asset, check
 from synapse_assets.defs.partitions import every_partition
 from synapse_assets.defs.resources import Installation
+from synapse_assets.errors import BadInput
 from synapse_assets.schema import (
     ALIGNMENT,
     BRAIN_REGIONS,
@@ -23,7 +24,6 @@ from synapse_assets.schema import (
     SYNAPSE_PREDICTIONS,
     SYNAPSE_SOURCES,
     UMAP_COORDINATES,
-    BadInput,
 )
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable

@@ -13,7 +13,8 @@ from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logge
 from synapse_assets.defs.partitions import brain_regions
 from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
-from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES, BadInput
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSE_TABLE, SYNAPSES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import changed_rows, content_key
 

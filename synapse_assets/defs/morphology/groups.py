@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.schema import BadInput, Table, morphology
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import Table, morphology
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 

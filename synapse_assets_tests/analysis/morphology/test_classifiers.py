@@ -12,7 +12,7 @@ import pytest
 from synapse_assets.analysis.morphology import classifiers as c
 from synapse_assets.analysis.morphology.features import HeldOut
 from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets.schema.morphology import CLASSIFIER_SCORES
 
 TREES = 5

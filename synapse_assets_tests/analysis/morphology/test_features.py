@@ -13,7 +13,8 @@ import pytest
 from synapse_assets.analysis.morphology.features import FeatureModel, HeldOut, fit_features, held_out_features
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.datasets.morphology import FeatureChoice
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import morphology
 
 Array = npt.NDArray[np.float64]
 CHOICE = FeatureChoice()

@@ -13,7 +13,8 @@ from synapse_assets.analysis.figures import INK
 from synapse_assets.analysis.morphology import figures as f
 from synapse_assets.analysis.morphology import pages
 from synapse_assets.analysis.morphology.drawing import cluster_colour
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import morphology
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets_tests.analysis.pixels import Pixels, of_colour, spots
 from synapse_assets_tests.analysis.pixels import opened as pixels_of

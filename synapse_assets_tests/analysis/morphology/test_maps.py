@@ -11,7 +11,7 @@ from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, NEAR, GroupMaps
 from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import nearest
 from synapse_assets.datasets.morphology import Resampling
-from synapse_assets.schema import BadInput
+from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of, names
 
 FEWEST = Resampling(runs=4, share=0.8, nulls=1)

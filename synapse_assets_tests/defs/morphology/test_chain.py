@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import BadInput, morphology
+from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
 from synapse_assets_tests.explorer.conftest import Served
