@@ -6,7 +6,7 @@ Nothing here knows what a model is; nothing is pickled.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +60,12 @@ class Provenance:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+# What a stored provenance must have. Two defaults are of the moment, and so untrue of a model that was stored before.
+_REQUIRED = {"libraries", "created"} | {
+    one.name for one in fields(Provenance) if one.default is MISSING and one.default_factory is MISSING
+}
+
+
 @dataclass(frozen=True)
 class ModelStore:
     """All fitted versions of one model. One of them is current (regions apply it); a newer one may be a candidate."""
@@ -85,7 +91,7 @@ class ModelStore:
         return self.folder.local_copy(segment(version), last=_PROVENANCE)
 
     def provenance(self, version: str) -> Provenance:
-        """Where that version comes from. Raises BadInput if there is none, or another version of this program stored it."""
+        """Where that version comes from. Raises BadInput if there is none, or if what is stored lacks what it must name."""
         self._require(version)
         return self._read(segment(version))
 
@@ -131,16 +137,12 @@ class ModelStore:
 
     def _read(self, name: str) -> Provenance:
         content = self.folder.child(name).read_json(_PROVENANCE)
-        known = {one.name for one in fields(Provenance)}
-        found = set(content) if isinstance(content, dict) else set()
-        if found != known:
-            wrong = [
-                f"{kind} {sorted(which)}"
-                for kind, which in (("no", known - found), ("unknown", found - known))
-                if which
-            ]
-            raise self._strange(f"{name}/{_PROVENANCE}", f"fields: {', '.join(wrong)}")
-        return Provenance(**content)
+        found = content if isinstance(content, dict) else {}
+        absent = sorted(_REQUIRED - set(found))
+        if absent:
+            raise self._strange(f"{name}/{_PROVENANCE}", f"fields: no {absent}")
+        # A later version of this program may store more.
+        return Provenance(**{one.name: found[one.name] for one in fields(Provenance) if one.name in found})
 
     def _strange(self, name: str, what: str) -> BadInput:
         return BadInput(
