@@ -3,13 +3,14 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.datasets import EncoderChoice, TileSpec
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
 from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
@@ -18,8 +19,8 @@ from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
 def encoder_parameters(choice: EncoderChoice, tile: TileSpec, seed: int) -> dict[str, object]:
     """Everything that decides the encoder but the tiles it is trained on, as plain values, defaults spelled out."""
     if choice.origin == "self_supervised":
-        return {"origin": choice.origin, "training": asdict(_settings(choice, tile, seed))}
-    return choice.model_dump(include={"origin", "architecture", "crop_px"})
+        return {"origin": choice.origin, "training": hashed_fields(_settings(choice, tile, seed))}
+    return hashed_fields(choice, include={"origin", "architecture", "crop_px"})
 
 
 def checkpoint_hash(choice: EncoderChoice) -> str:

@@ -1,6 +1,7 @@
 """From synapses to rows of the tile table: what is asked for, cut and encoded. Reading voxels belongs to the volume itself."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import TILE_PLAN, TILES
@@ -46,7 +48,8 @@ def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
         spec = dataset.volumes[name]
         # A field that is left at its default is not written, so that a new one cuts no tile again.
         asked = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
-        about = f"{asked}|{dataset.tile.model_dump_json()}|{CODEC}"
+        cut = json.dumps(hashed_fields(dataset.tile), separators=(",", ":"))
+        about = f"{asked}|{cut}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset, PointsSource, Source
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture
 from synapse_assets.defs.resources import Installation
@@ -172,16 +173,16 @@ def require_alignment(dataset: EmDataset, store: DatasetStore) -> None:
 def _examined(dataset: EmDataset, store: DatasetStore, source: Source) -> str:
     """What a verdict on a source is about: its places as they are stored, how they are read, and the volume."""
     about = {
-        "source": source.model_dump(mode="json"),
-        "volume": dataset.volumes[source.volume].model_dump(mode="json", exclude=set(PATIENCE)),
+        "source": hashed_fields(source),
+        "volume": hashed_fields(dataset.volumes[source.volume], exclude=PATIENCE),
         "seed": dataset.seed,
     }
     return fingerprint(about, {"places": store.synapse_table.source_hash(source.name)})
 
 
 def _settings(dataset: EmDataset) -> dict[str, Any]:
-    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
-    return {**dataset.model_dump(mode="json", include={"sources", "seed", "accept_alignment"}), "volumes": volumes}
+    volumes = {name: hashed_fields(spec, exclude=PATIENCE) for name, spec in dataset.volumes.items()}
+    return {**hashed_fields(dataset, include={"sources", "seed", "accept_alignment"}), "volumes": volumes}
 
 
 def _require_below_ceiling(source: str, volume: "Volume", points_nm: npt.NDArray[np.float64]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
 from synapse_assets.defs.partitions import brain_regions, every_partition
@@ -81,11 +82,11 @@ def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             inputs=inputs,
             parameters={
                 **encoder_parameters(dataset.encoder, dataset.tile, dataset.seed),
-                "tile": dataset.tile.model_dump(),
+                "tile": hashed_fields(dataset.tile),
             },
             seed=dataset.seed,
             fit=fit,
-            fits_current_inputs=lambda provenance: provenance.parameters["tile"] == dataset.tile.model_dump(),
+            fits_current_inputs=lambda provenance: provenance.parameters["tile"] == hashed_fields(dataset.tile),
         )
 
     @asset(

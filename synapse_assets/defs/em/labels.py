@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.em.synapses import REGION_LABELS, class_settings, renamed_classes
 from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check
@@ -96,7 +97,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "neurons",
         NEURONS,
         {"parquet"},
-        {**dataset.model_dump(mode="json", include={"neurons"}), **class_settings(dataset)},
+        {**hashed_fields(dataset, include={"neurons"}), **class_settings(dataset)},
         method=READING_METHOD,
         deps=[[dataset.name, "neuron_source"], *([table_key] if dataset.generate else [])],
     )

@@ -17,6 +17,7 @@ from dagster._core.definitions.data_version import (
 )
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.em.publish import MODELS
 from synapse_assets.defs.metadata import Stopwatch, asset
 from synapse_assets.defs.resources import Installation
@@ -182,7 +183,7 @@ def _unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: str) -
     if not models.exists(candidate):
         return f"{candidate} was removed"
     made = models.provenance(candidate)
-    if name == "encoder" and made.parameters["tile"] != dataset.tile.model_dump():
+    if name == "encoder" and made.parameters["tile"] != hashed_fields(dataset.tile):
         return "it was trained on tiles of another size or depth than the dataset has now"
     below = FITTED_ON.get(name)
     if below is not None and made.inputs.get(below) != store.models(below).current:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import CaveSource, EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone, sources_with_rows
 from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.partitions import brain_regions
@@ -277,7 +278,7 @@ def _settings(dataset: EmDataset) -> dict[str, Any]:
         "seed",
     }
     volumes = {name: (spec.voxel_size_nm, spec.space) for name, spec in dataset.volumes.items()}
-    return {**dataset.model_dump(mode="json", include=decides), "volumes": volumes, **class_settings(dataset)}
+    return {**hashed_fields(dataset, include=decides), "volumes": volumes, **class_settings(dataset)}
 
 
 def _regions_shown(regions: pa.Table) -> str:

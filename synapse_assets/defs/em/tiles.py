@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.em.alignment import remarks_shown, require_alignment
 from synapse_assets.defs.metadata import Stopwatch, asset, check, picture, progress_logger
@@ -198,8 +199,8 @@ def _to_cut(
 
 def _settings(dataset: EmDataset) -> dict[str, Any]:
     """What decides the pixels of a tile."""
-    volumes = {name: spec.model_dump(mode="json", exclude=set(PATIENCE)) for name, spec in dataset.volumes.items()}
-    return {**dataset.model_dump(mode="json", include={"tile"}), "volumes": volumes}
+    volumes = {name: hashed_fields(spec, exclude=PATIENCE) for name, spec in dataset.volumes.items()}
+    return {**hashed_fields(dataset, include={"tile"}), "volumes": volumes}
 
 
 def _in_words(dataset: EmDataset, chosen: list[dict[str, Any]]) -> str:

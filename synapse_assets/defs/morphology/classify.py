@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.fitting import Fitted, fit_once
 from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.morphology.figures import kept_picture
@@ -34,7 +35,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "cluster_classifier",
         morphology.CLASSIFIER_SCORES,
         {"scikitlearn", "xgboost"},
-        dataset.model_dump(mode="json", include={"groups", "features"}),
+        hashed_fields(dataset, include={"groups", "features"}),
         deps=[fitted_key, projection_key, clusters_key, stability_key],
         partitions_def=groups,
         pool="fit",
@@ -115,8 +116,8 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
                 "stability": sentence,
             },
             parameters={
-                "published": published.model_dump(mode="json") if published else None,
-                "features": dataset.features.model_dump(mode="json"),
+                "published": hashed_fields(published) if published else None,
+                "features": hashed_fields(dataset.features),
             },
             seed=dataset.seed,
             fit=fit,

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.fitting import Fitted, fit_once
 from synapse_assets.defs.metadata import Stopwatch, asset, check, progress_logger
 from synapse_assets.defs.morphology.figures import kept_maps, kept_picture
@@ -26,7 +27,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         dg.AssetKey([dataset.name, name])
         for name in (FITTED_FEATURES, "projection", "parameter_sweep", "clusters", "cluster_stability")
     )
-    resampling = dataset.resampling.model_dump(mode="json")
+    resampling = hashed_fields(dataset.resampling)
     conditions = {name: group.conditions for name, group in dataset.groups.items()}
     published = {
         name: (group.published.min_cluster_size, group.published.min_samples)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.fitting import Fitted, fit_once, model_in_use, require_same
 from synapse_assets.defs.inputs import READING_METHOD, Reading, believed_gone, observe_gone
 from synapse_assets.defs.metadata import Stopwatch, asset, check
@@ -46,9 +47,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
     synapses_key, features_key = (dg.AssetKey([dataset.name, name]) for name in ("synapses", "features"))
     model_key = dg.AssetKey([dataset.name, "feature_model"])
-    reading = dataset.model_dump(
-        mode="json", include={"workbooks", "neuron_types", "synapse_types", "brain_region", "seed"}
-    )
+    reading = hashed_fields(dataset, include={"workbooks", "neuron_types", "synapse_types", "brain_region", "seed"})
 
     @asset(
         dataset,
@@ -158,7 +157,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "feature_model",
         None,
         {"numpy"},
-        dataset.features.model_dump(mode="json"),
+        hashed_fields(dataset.features),
         deps=[synapses_key],
         pool="fit",
     )
@@ -188,7 +187,7 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
             context,
             store.models("feature_model"),
             inputs={"synapses": measured_key(rows)},
-            parameters=dataset.features.model_dump(mode="json"),
+            parameters=hashed_fields(dataset.features),
             seed=dataset.seed,
             fit=fit,
             # A refit is in use at once: the groups below take seconds, and cluster numbers are matched to the release.
