@@ -10,13 +10,12 @@ import dagster as dg
 
 from synapse_assets.caches import keep_caches
 from synapse_assets.cores import share_cores
-from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.datasets import Dataset, chain_of, load_dataset
 from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.automation import automate, automation_sensor
-from synapse_assets.defs.em import em_assets, em_jobs
-from synapse_assets.defs.em.publish import MODELS
+from synapse_assets.defs.chain import lineage_of
 from synapse_assets.defs.failures import failure_sensor
-from synapse_assets.defs.morphology import morphology_assets, morphology_jobs
+from synapse_assets.defs.jobs import chain_jobs
 from synapse_assets.defs.resources import Installation
 from synapse_assets.defs.schedules import check_clock, nightly_schedule, refit_schedule, upkeep_schedule
 from synapse_assets.defs.upkeep import release_job, upkeep_job
@@ -30,7 +29,7 @@ EXECUTOR = dg.in_process_executor
 def build_definitions(
     settings: Settings | None = None,
     *,
-    datasets: Sequence[EmDataset | MorphologyDataset] | None = None,
+    datasets: Sequence[Dataset] | None = None,
 ) -> dg.Definitions:
     """The definitions of an installation. Tests and scripts pass other settings or datasets."""
     settings = settings or Settings()
@@ -45,16 +44,12 @@ def build_definitions(
     for dataset in enabled:
         assets += input_assets(dataset)
         sensors.append(arrivals_sensor(dataset, settings))
-        if isinstance(dataset, EmDataset):
-            assets += automate(em_assets(dataset), settings, models=MODELS, drift="drift", promotions="promotions")
-            jobs += em_jobs(dataset)
+        assets += automate(lineage_of(dataset).assets(dataset), chain_of(dataset), settings)
+        jobs += [*chain_jobs(dataset), reconcile_job(dataset), release_job(dataset)]
+        if chain_of(dataset).models:
             schedules.append(refit_schedule(dataset, settings))
-        else:
-            assets += automate(morphology_assets(dataset), settings)
-            jobs += morphology_jobs(dataset)
-        jobs += [reconcile_job(dataset), release_job(dataset)]
         schedules.append(nightly_schedule(dataset, settings))
-    checks = [key for one in assets if isinstance(one, dg.AssetsDefinition) for key in one.check_keys]
+    checks = [key for asset in assets if isinstance(asset, dg.AssetsDefinition) for key in asset.check_keys]
     jobs.append(upkeep_job(enabled, checks))
     return dg.Definitions(
         assets=assets,

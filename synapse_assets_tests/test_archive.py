@@ -12,15 +12,15 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.analysis.classification import Evaluation, load_classifier
+from synapse_assets.analysis.classification import Classifier, Evaluation
+from synapse_assets.analysis.clustering import ClusterModel
 from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
 from synapse_assets.analysis.morphology.classifiers import Evaluation as ClusterEvaluation
 from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.features import FeatureModel
 from synapse_assets.analysis.morphology.maps import GroupMaps
-from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.analysis.projection import FittedSample
-from synapse_assets.analysis.tables import load_clusters, load_projection
+from synapse_assets.analysis.projection import FittedSample, Projection
+from synapse_assets.artifacts import NoModel
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_PREDICTIONS
 from synapse_assets.vision.encoder import Encoder
@@ -56,9 +56,9 @@ OBSERVED = [
 # How what is stored of each model is loaded; of groups, by the name before the group's.
 LOADERS: dict[tuple[str, str], list[Callable[[Path], Any]]] = {
     (TINY, "encoder"): [Encoder.load],
-    (TINY, "umap_model"): [load_projection, FittedSample.load],
-    (TINY, "cluster_model"): [load_clusters, FittedSample.load],
-    (TINY, "synapse_classifier"): [load_classifier, Evaluation.load],
+    (TINY, "umap_model"): [Projection.load, FittedSample.load],
+    (TINY, "cluster_model"): [ClusterModel.load, FittedSample.load],
+    (TINY, "synapse_classifier"): [Classifier.load, Evaluation.load],
     (PLANTED, "feature_model"): [FeatureModel.load],
     (PLANTED, f"projection_{GROUP}"): [GroupMaps.load],
     (PLANTED, f"clusters_{GROUP}"): [Consensus.load],

@@ -200,7 +200,7 @@ def test_later_fields_put_no_asset_out_of_date() -> None:
 
 def test_what_is_fitted_is_named_by_hashed_fields_alone() -> None:
     """Parameters of fitted models and settings of assets are made in these rooms; `model_dump` would hash later fields too."""
-    rooms = [Path(synapse_assets.__file__).parent / room for room in ("defs", "vision")]
+    rooms = [Path(synapse_assets.__file__).parent / room for room in ("defs", "pipeline", "vision")]
     assert not [path.name for room in rooms for path in room.rglob("*.py") if "model_dump" in path.read_text()]
 
 
@@ -223,7 +223,7 @@ def test_later_fields_cut_no_tile_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synapse_assets.defs.em.promotions import _unfit
+    from synapse_assets.pipeline.em.promotions import _unfit
     from synapse_assets.vision import building
 
     store, bigger = DatasetStore(str(tmp_path), "tiny"), grown(EM)
@@ -246,12 +246,12 @@ def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeyp
 
 
 def test_what_was_examined_before_a_field_need_not_be_again(tmp_path: Path) -> None:
-    from synapse_assets.defs.em.alignment import _examined
+    from synapse_assets.pipeline.em.alignment import _examined
 
     store, bigger = DatasetStore(str(tmp_path), "tiny"), grown(EM)
     with store.synapse_table.replace() as writer:
         writer.write(source_rows("A", names("a", 3), source="points"))
-    before = _examined(EM, store, EM.sources[0])
-    assert _examined(bigger, store, bigger.sources[0]) == before
+    before = _examined(store, EM, EM.sources[0])
+    assert _examined(store, bigger, bigger.sources[0]) == before
     with_later(bigger.sources[0].columns, 4)
-    assert _examined(bigger, store, bigger.sources[0]) != before
+    assert _examined(store, bigger, bigger.sources[0]) != before

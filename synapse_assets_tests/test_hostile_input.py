@@ -191,11 +191,12 @@ def test_weights_that_run_code_are_refused(tiny_inputs: Path, tmp_path: Path, ki
 
 
 def test_a_pickle_among_the_arrays_of_a_model_is_not_run(tmp_path: Path) -> None:
-    from synapse_assets.stores.models import load_arrays
+    from synapse_assets.artifacts import read_artifact, write_artifact
 
-    np.savez(tmp_path / "arrays.npz", a=np.array([Harm(tmp_path / "harm")], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        load_arrays(tmp_path)
+    write_artifact(tmp_path, "model", 1, facts={}, arrays={})
+    np.savez(tmp_path / "model.npz", a=np.array([Harm(tmp_path / "harm")], dtype=object), allow_pickle=True)
+    with pytest.raises(BadInput, match="allow_pickle=False"):
+        read_artifact(tmp_path, "model", 1)
     assert not (tmp_path / "harm").exists()
 
 

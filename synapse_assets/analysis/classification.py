@@ -7,9 +7,8 @@ A linear probe (Alain & Bengio, arXiv:1610.01644) asks what an embedding holds, 
 it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.scoring import (
     Interval,
     balanced_accuracy,
@@ -27,6 +25,7 @@ from synapse_assets.analysis.scoring import (
     percentile_interval,
 )
 from synapse_assets.analysis.splits import RANDOM, inner_folds
+from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import NEURON_PREDICTIONS, SYNAPSE_PREDICTIONS
 
@@ -37,6 +36,10 @@ STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 """Inverse strengths of the penalty (scikit-learn's C) that inner cross-validation chooses from, strongest penalty
 first."""
 _BLOCK_BYTES = 32 * 2**20
+_PROBE = ("linear_probe", 1)
+_PROBE_ARRAYS = ("mean", "scale", "weights", "intercept")
+_EVALUATION = ("probe_evaluation", 1)
+_EVALUATION_ARRAYS = ("synapse_ids", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -83,24 +86,15 @@ class LinearProbe:
         return probabilities.argmax(axis=1).astype(np.int64), probabilities
 
     def save(self, folder: Path) -> None:
-        """Writes probe.npz and probe.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "probe.npz", mean=self.mean, scale=self.scale, weights=self.weights, intercept=self.intercept)
-        (folder / "probe.json").write_text(json.dumps({"classes": self.classes, "strength": self.strength}))
+        """Writes the artifact linear_probe into `folder` (made if absent)."""
+        arrays = {name: getattr(self, name) for name in _PROBE_ARRAYS}
+        write_artifact(folder, *_PROBE, facts={"classes": self.classes, "strength": self.strength}, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "LinearProbe":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "probe.json").read_text())
-        with np.load(folder / "probe.npz", allow_pickle=False) as arrays:
-            return cls(
-                tuple(facts["classes"]),
-                arrays["mean"],
-                arrays["scale"],
-                arrays["weights"],
-                arrays["intercept"],
-                facts["strength"],
-            )
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        found = read_artifact(folder, *_PROBE)
+        return cls(classes=tuple(found.facts["classes"]), **found.values("strength", *_PROBE_ARRAYS))
 
 
 def fit_probe(
@@ -261,10 +255,8 @@ class Evaluation:
         return {name: float(value) for name, value in out.items() if not np.isnan(value)}
 
     def save(self, folder: Path) -> None:
-        """Writes evaluation.json (all scores, for a reader too) and out_of_fold.npz into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "out_of_fold.npz", synapse_ids=self.synapse_ids, probabilities=self.probabilities)
-        facts = {
+        """Writes the artifact probe_evaluation (the json holds all scores, for a reader too) into `folder` (made if absent)."""
+        facts: dict[str, Any] = {
             "classes": self.classes,
             "headline_split": self.headline_split,
             "gap": self.gap,
@@ -272,21 +264,21 @@ class Evaluation:
             "warnings": self.warnings,
             "splits": {n: _plain(s) for n, s in self.splits.items()},
         }
-        (folder / "evaluation.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False))
+        arrays = {name: getattr(self, name) for name in _EVALUATION_ARRAYS}
+        write_artifact(folder, *_EVALUATION, facts=facts, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "Evaluation":
-        """What `save` wrote."""
-        facts = json.loads((folder / "evaluation.json").read_text())
+        """What `save` wrote; BadInput as `read_artifact`."""
+        found = read_artifact(folder, *_EVALUATION)
         splits = {}
-        for name, score in facts["splits"].items():
-            score = _typed(score)
+        for name, score in found.facts["splits"].items():
+            score = _typed(SplitScore, score)
             score["confusion"] = np.array(score["confusion"], dtype=np.int64)
-            score["classes"] = tuple(ClassScore(**_typed(c)) for c in score["classes"])
+            score["classes"] = tuple(ClassScore(**_typed(ClassScore, row)) for row in score["classes"])
             splits[name] = SplitScore(**score)
-        facts = _typed(facts) | {"splits": splits, "classes": tuple(facts["classes"])}
-        with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
-            return cls(synapse_ids=arrays["synapse_ids"], probabilities=arrays["probabilities"], **facts)
+        facts = _typed(cls, found.facts) | {"splits": splits, "classes": tuple(found.facts["classes"])}
+        return cls(**facts, **found.values(*_EVALUATION_ARRAYS))
 
 
 def _plain(score: SplitScore) -> dict[str, Any]:
@@ -301,10 +293,11 @@ def _plain(score: SplitScore) -> dict[str, Any]:
     return out
 
 
-def _typed(facts: dict[str, Any]) -> dict[str, Any]:
-    """The reverse: intervals become tuples, a null that stands for a number becomes NaN."""
+def _typed(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse, of the fields of `kind`: intervals become tuples, a null that stands for a number becomes NaN."""
     numbers = {"balanced_accuracy", "macro_f1", "recall", "precision", "f1"}
-    out = {k: tuple(v) if k.endswith("_interval") and v is not None else v for k, v in facts.items()}
+    known = {f.name: facts[f.name] for f in fields(kind) if f.name in facts}
+    out = {k: tuple(v) if k.endswith("_interval") and v is not None else v for k, v in known.items()}
     return out | {k: float("nan") for k in numbers & out.keys() if out[k] is None}
 
 
@@ -472,14 +465,11 @@ class Classifier:
     synapse_ids: npt.NDArray[np.str_]
     probabilities: Float64
 
-
-def load_classifier(folder: Path) -> Classifier | NoModel:
-    """The classifier whose probe and evaluation were saved into `folder`, or the saved reason why there is none."""
-    missing = NoModel.found(folder)
-    if missing is not None:
-        return missing
-    with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
-        return Classifier(LinearProbe.load(folder), arrays["synapse_ids"], arrays["probabilities"])
+    @classmethod
+    def load(cls, folder: Path) -> "Classifier":
+        """The classifier whose probe and evaluation were saved into `folder`; BadInput as `read_artifact`."""
+        arrays = read_artifact(folder, *_EVALUATION).arrays
+        return cls(LinearProbe.load(folder), arrays["synapse_ids"], arrays["probabilities"])
 
 
 def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.ArrayLike, version: str) -> pa.Table:

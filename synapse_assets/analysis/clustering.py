@@ -27,6 +27,7 @@ from synapse_assets.analysis.projection import (
     neighbour_graph,
     umap_layout,
 )
+from synapse_assets.artifacts import read_artifact, write_artifact
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import CLUSTER_CARDS
 
@@ -35,6 +36,9 @@ MEDOIDS = 5
 ONE_NEURON_SHARE = 0.5
 ONE_NEURON_SYNAPSES = 5
 Labels = npt.NDArray[np.int32]
+_KIND = ("cluster_model", 1)
+_ARRAYS = ("points", "labels", "core", "numbers", "reach")
+_FACTS = ("min_cluster_size", "min_samples", "reason")
 
 
 @dataclass(frozen=True)
@@ -119,27 +123,14 @@ class ClusterModel:
         return replace(self, labels=labels, numbers=named[order], reach=self.reach[order])
 
     def save(self, folder: Path) -> None:
-        """Writes clusters.npz and clusters.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            folder / "clusters.npz",
-            points=self.points,
-            labels=self.labels,
-            core=self.core,
-            numbers=self.numbers,
-            reach=self.reach,
-        )
-        facts = {"min_cluster_size": self.min_cluster_size, "min_samples": self.min_samples, "reason": self.reason}
-        (folder / "clusters.json").write_text(json.dumps(facts, indent=1))
+        """Writes the artifact cluster_model into `folder` (made if absent)."""
+        facts, arrays = ({name: getattr(self, name) for name in names} for names in (_FACTS, _ARRAYS))
+        write_artifact(folder, *_KIND, facts=facts, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "ClusterModel":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "clusters.json").read_text())
-        with np.load(folder / "clusters.npz", allow_pickle=False) as arrays:
-            reach = arrays["reach"]
-            numbers = arrays["numbers"] if "numbers" in arrays else np.arange(len(reach), dtype=np.int32)
-            return cls(arrays["points"], arrays["labels"], arrays["core"], numbers, reach, **facts)
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        return cls(**read_artifact(folder, *_KIND).values(*_ARRAYS, *_FACTS))
 
 
 def fit_clusters(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import Float32, Projection, unit_rows
 from synapse_assets.analysis.scoring import balanced_accuracy
+from synapse_assets.artifacts import NoModel
 
 WORSE_BY = 0.01
 """Scores (all between 0 and 1) that differ by less count as equal: the candidate knows the newer data, so it wins a tie."""

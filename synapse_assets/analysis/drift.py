@@ -7,7 +7,6 @@ A refit is advised when a difference is both large (the constants below) and bey
 together raise a false alarm once in a hundred times where the difference is just as large as it may be (Bonferroni).
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import (
     LANDMARKS,
     FittedSample,
@@ -31,6 +29,7 @@ from synapse_assets.analysis.projection import (
     unit_rows,
 )
 from synapse_assets.analysis.sampling import content_keys, stratified_sample
+from synapse_assets.artifacts import NoModel, find_artifact, write_artifact
 from synapse_assets.schema import DRIFT
 
 MEASURED = 500
@@ -50,22 +49,19 @@ SMALLEST_SHARE = 0.01
 places in the sample a map is fitted on, too few to be a cluster by themselves or to move the others."""
 FALSE_ALARMS = 0.01
 NOTHING_NEW = "as when it was fitted"
-_LABELS_FILE = "labels.json"
+_LABELS = ("known_labels", 1)
 
 
 def save_known_labels(folder: Path, targets: Mapping[str, str]) -> None:
-    """Writes the labels (synapse -> class) that a classifier is fitted on into `folder` (made if absent)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _LABELS_FILE).write_text(json.dumps(dict(sorted(targets.items())), ensure_ascii=False))
+    """Writes the labels (synapse -> class) that a classifier is fitted on as the artifact known_labels into `folder` (made if
+    absent)."""
+    write_artifact(folder, *_LABELS, facts={"labels": dict(sorted(targets.items()))}, arrays={})
 
 
 def load_known_labels(folder: Path) -> dict[str, str] | None:
-    """What `save_known_labels` wrote; None if nothing was written there."""
-    file = folder / _LABELS_FILE
-    if not file.exists():
-        return None
-    found: dict[str, str] = json.loads(file.read_text())
-    return found
+    """What `save_known_labels` wrote; None if nothing was written there; BadInput as `find_artifact`."""
+    found = find_artifact(folder, *_LABELS)
+    return None if found is None else dict(found.facts["labels"])
 
 
 @dataclass(frozen=True)

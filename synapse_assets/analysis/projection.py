@@ -8,8 +8,7 @@ companions change (umap issue 158), which a pipeline that works region by region
 its nearest fitted rows instead (see `Projection.apply`).
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel, find_artifact, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
 
 Float32 = npt.NDArray[np.float32]
@@ -29,6 +28,8 @@ LANDMARKS = 5
 """Fitted rows that place a new row (chosen by figures, see `Projection.apply`)."""
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_COLUMNS = ("synapse_id", "brain_region", "tile_hash")
+_PROJECTION = ("fitted_projection", 1)
+_SAMPLE = ("fitted_sample", 1)
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,18 @@ class Projection:
         return blend(indices, squares, self.xy), blend(indices, squares, self.reduced)
 
     def save(self, folder: Path) -> None:
-        """Writes projection.npz and projection.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "projection.npz", sample=self.sample, xy=self.xy, reduced=self.reduced)
-        facts = {"method": self.method, "neighbours": self.neighbours, "seed": self.seed}
-        (folder / "projection.json").write_text(json.dumps(facts, indent=1))
+        """Writes the artifact fitted_projection into `folder` (made if absent)."""
+        write_artifact(
+            folder,
+            *_PROJECTION,
+            facts={"method": self.method, "neighbours": self.neighbours, "seed": self.seed},
+            arrays={"sample": self.sample, "xy": self.xy, "reduced": self.reduced},
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Projection":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "projection.json").read_text())
-        with np.load(folder / "projection.npz", allow_pickle=False) as arrays:
-            return cls(arrays["sample"], arrays["xy"], arrays["reduced"], **facts)
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        return cls(**read_artifact(folder, *_PROJECTION).values(*(field.name for field in fields(cls))))
 
 
 @dataclass(frozen=True)
@@ -124,26 +125,19 @@ class FittedSample:
         return cls(texts, texts, texts, np.zeros(0, dtype=np.int64), {})
 
     def save(self, folder: Path) -> None:
-        """Writes sample.npz and sample.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            folder / "sample.npz",
-            synapse_id=self.synapse_ids,
-            brain_region=self.brain_regions,
-            tile_hash=self.tile_hashes,
-            rows=self.rows,
-        )
-        (folder / "sample.json").write_text(json.dumps({"known": self.known}, indent=1, sort_keys=True))
+        """Writes the artifact fitted_sample into `folder` (made if absent)."""
+        texts = (self.synapse_ids, self.brain_regions, self.tile_hashes)
+        arrays = {**dict(zip(_SAMPLE_COLUMNS, texts, strict=True)), "rows": self.rows}
+        write_artifact(folder, *_SAMPLE, facts={"known": dict(sorted(self.known.items()))}, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedSample":
-        """What `save` wrote; an empty sample if nothing was written there."""
-        if not (folder / "sample.npz").exists():
+        """What `save` wrote; an empty sample if nothing was written there; BadInput as `find_artifact`."""
+        found = find_artifact(folder, *_SAMPLE)
+        if found is None:
             return cls.nothing()
-        with np.load(folder / "sample.npz", allow_pickle=False) as arrays:
-            ids, regions, hashes = (arrays[name] for name in _SAMPLE_COLUMNS)
-            known = json.loads((folder / "sample.json").read_text())["known"]
-            return cls(ids, regions, hashes, arrays["rows"], known)
+        ids, regions, hashes = (found.arrays[name] for name in _SAMPLE_COLUMNS)
+        return cls(ids, regions, hashes, found.arrays["rows"], found.facts["known"])
 
 
 def fit_projection(

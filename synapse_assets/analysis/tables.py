@@ -1,7 +1,6 @@
 """Between stored tables and the methods of this room: rows in, rows of `schema` out. No method of its own."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering import ClusterModel, cluster_cards
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import Projection, reduced_matrix
 from synapse_assets.analysis.sampling import stratified_sample
+from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, UMAP_COORDINATES
 
 
@@ -65,16 +64,6 @@ def targets_and_groups(splits: pa.Table, split: str) -> tuple[dict[str, str], di
     chosen = pc.equal(splits.column("split"), split).to_pylist()
     group_of = {synapse: group for synapse, group, use in zip(ids, groups, chosen, strict=True) if use}
     return dict(zip(ids, targets, strict=True)), group_of
-
-
-def load_projection(folder: Path) -> Projection | NoModel:
-    """The fitted map that was saved there, or why there is none."""
-    return NoModel.found(folder) or Projection.load(folder)
-
-
-def load_clusters(folder: Path) -> ClusterModel | NoModel:
-    """The fitted clustering that was saved there, or why there is none."""
-    return NoModel.found(folder) or ClusterModel.load(folder)
 
 
 def place_rows(

@@ -1,8 +1,15 @@
 """What every dataset description shares: its name, that it is immutable, and that a misspelt field is an error."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from synapse_assets.datasets.variables import FreeText
+from synapse_assets.errors import BadInput
+
+if TYPE_CHECKING:
+    from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 
 
 class Frozen(BaseModel):
@@ -19,4 +26,26 @@ class Dataset(Frozen):
     )
     title: FreeText
     description: FreeText
+    chain: str = Field(description="The kind of dataset, which decides what is made of it.")
     seed: int = 0
+
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """What the dataset is worked on by, where its file lists it; None where the data name it, as with brain regions."""
+        return None
+
+    @property
+    def tile_volumes(self) -> "Mapping[str, VolumeSpec]":
+        """The volumes that tiles are cut from, by name; empty for a dataset without images."""
+        return {}
+
+    @property
+    def tile_spec(self) -> "TileSpec":
+        """How tiles are cut. Raises BadInput for a dataset without images."""
+        raise BadInput(f"{self.name} has no images to cut tiles from")
+
+    @property
+    def tile_width_nm(self) -> float:
+        """The longer side of a tile in its plane, in nanometres; 0 without images."""
+        sizes = [spec.voxel_size_nm for spec in self.tile_volumes.values()]
+        return self.tile_spec.size_px * max(max(x, y) for x, y, _ in sizes) if sizes else 0.0

@@ -140,6 +140,11 @@ class MorphologyDataset(Dataset):
     features: FeatureChoice = FeatureChoice()
     resampling: Resampling = Resampling()
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The investigation groups."""
+        return tuple(self.groups)
+
     @model_validator(mode="before")
     @classmethod
     def _without_absent_workbooks(cls, values: Any) -> Any:

@@ -1,60 +1,62 @@
 """New inputs arrive: the external assets of a dataset, the sensor that watches their files, and the nightly look at all of them.
 
-Looking only observes: it records which content there is. What is made of it is the affair of `automation`.
+Looking (`pipeline.inputs`) only tells which content there is; here that is recorded. What is made of it belongs to `automation`.
 """
 
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
-from synapse_assets.defs.em import region_content
-from synapse_assets.defs.inputs import UNWATCHED, Input, content_of, inputs_of, told_gone, watched_inputs
-from synapse_assets.defs.metadata import OWNERS, Stopwatch, asset, observed_version
-from synapse_assets.defs.morphology import group_content
+from synapse_assets.datasets import Dataset
+from synapse_assets.datasets.chain import RAW
+from synapse_assets.defs.asset import OWNERS, asset, asset_key, materialized, observed_version
+from synapse_assets.defs.chain import lineage_of
+from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import SynapseAssetsError
+from synapse_assets.pipeline.inputs import UNWATCHED, attempt, content_of, look_anew, watched_inputs
+from synapse_assets.pipeline.report import Detail, Report, Stopwatch
 from synapse_assets.schema import INPUT_FILES
 from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 
-# Files named in a message of the sensor.
-_NAMED = 5
-# Between the two looks of a night.
-QUIET_SECONDS = 5
 
-
-def input_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def input_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The external assets of a dataset. Observing them by hand looks at the files at once."""
+    inputs = lineage_of(dataset).inputs(dataset)
+    watched = watched_inputs(inputs)
     specs = {
-        one.asset: dg.AssetSpec(
-            [dataset.name, one.asset],
-            description=one.description,
-            metadata=one.shown,
-            kinds=one.kinds,
-            group_name=f"{dataset.name}_1_raw",
+        source_input.asset: dg.AssetSpec(
+            asset_key(dataset, source_input.asset),
+            description=source_input.description,
+            metadata=source_input.shown,
+            kinds=source_input.kinds,
+            group_name=f"{dataset.name}_{RAW}",
             owners=OWNERS,
         )
-        for one in inputs_of(dataset)
+        for source_input in inputs
     }
-    watched = [specs[one.asset] for one in watched_inputs(dataset)]
 
-    @dg.multi_observable_source_asset(name=f"{dataset.name}_inputs", specs=watched)
+    @dg.multi_observable_source_asset(
+        name=f"{dataset.name}_inputs", specs=[specs[source_input.asset] for source_input in watched]
+    )
     def observe_inputs() -> Iterator[dg.ObserveResult]:
-        for one in watched_inputs(dataset):
-            version, known = content_of(one)
-            files = sum(map(len, known.values()))
-            yield dg.ObserveResult([dataset.name, one.asset], {"files": files}, data_version=dg.DataVersion(version))
+        for source_input in watched:
+            version, known = content_of(source_input)
+            yield dg.ObserveResult(
+                asset_key(dataset, source_input.asset),
+                {"files": sum(map(len, known.values()))},
+                data_version=dg.DataVersion(version),
+            )
 
     return [observe_inputs, *input_file_assets(dataset), *(spec for name, spec in specs.items() if name == UNWATCHED)]
 
 
-def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) -> dg.SensorDefinition:
+def arrivals_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition:
     """Watches the files of a dataset. What is new, changed or gone is observed once two looks in a row found the same."""
 
     @dg.sensor(
@@ -67,14 +69,14 @@ def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) 
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen = json.loads(context.cursor or "{}")
         observed, notes = [], []
-        for one in watched_inputs(dataset):
-            key = dg.AssetKey([dataset.name, one.asset])
-            observed_before = observed_version(context.instance, key)
-            seen[one.asset], version, note = _attempt(dataset, one, seen.get(one.asset, {}), observed_before)
+        for source_input in watched_inputs(lineage_of(dataset).inputs(dataset)):
+            name = source_input.asset
+            observed_before = observed_version(context.instance, asset_key(dataset, name))
+            seen[name], version, note = attempt(dataset.name, source_input, seen.get(name, {}), observed_before)
             if note:
-                notes.append(f"{one.asset}: {note}")
+                notes.append(f"{name}: {note}")
             if version is not None and version != observed_before:
-                observed.append(dg.AssetObservation(key, tags={"dagster/data_version": version}))
+                observed.append(_observation(dataset, name, version))
         for note in notes:
             context.log.info(note)
         return dg.SensorResult(
@@ -86,56 +88,15 @@ def arrivals_sensor(dataset: EmDataset | MorphologyDataset, settings: Settings) 
     return arrivals
 
 
-def look(
-    dataset: EmDataset | MorphologyDataset, one: Input, seen: Mapping[str, Any], observed: str | None = None
-) -> tuple[dict[str, Any], str | None, str]:
-    """One look at the files of an input: what is seen now, its content version if it is new and still, and a note for a reader.
-
-    `seen`: what the look before gave; empty the first time. `observed`: the version that is on record. Nothing is taken while a
-    file changes between two looks, and nothing where all files of a source are gone, unless that is on record. Raises BadInput
-    for a source that cannot be listed.
-    """
-    from synapse_assets.sources.listing import signatures
-
-    if one.fixed is not None:
-        return {}, one.fixed, ""
-    by_source = {source.name: signatures(source) for source in one.sources}
-    now = {f"{source}: {file}": said for source, files in by_source.items() for file, said in files.items()}
-    known: dict[str, dict[str, Any]] = seen.get("known", {})
-    taken = {f"{source}: {file}": said for source, files in known.items() for file, (said, _) in files.items()}
-    if now == taken and "known" in seen:
-        return {"known": known}, None, ""
-    if now != seen.get("now"):
-        differ = sorted(name for name in {*now, *taken} if now.get(name) != taken.get(name))
-        more = f" and {len(differ) - _NAMED} more" if len(differ) > _NAMED else ""
-        return {**seen, "now": now}, None, f"waits until these files are still: {', '.join(differ[:_NAMED])}{more}"
-    version, found = content_of(one, known)
-    gone = [source for source in one.sources if not by_source[source.name] and known.get(source.name)]
-    if (gone or not now) and version != observed:
-        return dict(seen), None, told_gone(dataset, one, gone or one.sources)
-    return {"known": found}, version, ""
-
-
-def _attempt(
-    dataset: EmDataset | MorphologyDataset, one: Input, seen: Mapping[str, Any], observed: str | None = None
-) -> tuple[dict[str, Any], str | None, str]:
-    """A look; an input that cannot be listed is as it was, with the reason as note."""
-    try:
-        return look(dataset, one, seen, observed)
-    except SynapseAssetsError as error:
-        return dict(seen), None, str(error)
-
-
-def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsDefinition]:
+def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The nightly look at everything, as an asset of its own: when it is old, nobody has looked."""
+    lineage = lineage_of(dataset)
+    watched = watched_inputs(lineage.inputs(dataset))
 
     @asset(
         dataset,
-        "1_raw",
         "input_files",
-        INPUT_FILES,
-        {"parquet"},
-        deps=[[dataset.name, one.asset] for one in watched_inputs(dataset)],
+        deps=[source_input.asset for source_input in watched],
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=timedelta(hours=74), warn_window=timedelta(hours=50)
         ),
@@ -148,53 +109,48 @@ def input_file_assets(dataset: EmDataset | MorphologyDataset) -> list[dg.AssetsD
         """
         watch = Stopwatch()
         store = installation.store(dataset.name)
-        table, notes = _look_anew(context)
+
+        def observed(name: str) -> str | None:
+            return observed_version(context.instance, asset_key(dataset, name))
+
+        table, versions, notes = look_anew(dataset.name, watched, observed)
+        for name, version in versions.items():
+            context.log_event(_observation(dataset, name, version))
         for note in notes:
             context.log.warning(note)
-        content = region_content(dataset) if isinstance(dataset, EmDataset) else group_content(dataset)
-        try:
-            for observation in content.observations(store, context.instance):
-                context.log_event(observation)
-        except SynapseAssetsError as error:
-            context.log.info(f"nothing to observe by part: {error}")
+        _observe_parts(context, lineage.content, dataset, store)
         store.results(INPUT_FILES).write(table)
-        return dg.MaterializeResult(
-            metadata={
-                **watch.numbers(table.num_rows),
-                "dagster/row_count": table.num_rows,
-                "notes": "; ".join(notes) or "none",
-            },
-            data_version=dg.DataVersion(content_key(table.select(["input", "source", "file", "content"]))),
-        )
-
-    def _look_anew(context: dg.AssetExecutionContext) -> tuple[pa.Table, list[str]]:
-        """Observes every input whose files are still; gives the files, and notes on what could not be looked at."""
-        inputs = watched_inputs(dataset)
-        first = {one.asset: _attempt(dataset, one, {})[0] for one in inputs}
-        time.sleep(QUIET_SECONDS if any(one.fixed is None for one in inputs) else 0)
-        rows, notes = [], []
-        for one in inputs:
-            observed = observed_version(context.instance, dg.AssetKey([dataset.name, one.asset]))
-            seen, version, note = _attempt(dataset, one, first[one.asset], observed)
-            if version is not None:
-                tags = {"dagster/data_version": version}
-                context.log_event(dg.AssetObservation([dataset.name, one.asset], tags=tags))
-            if note:
-                notes.append(f"{one.asset}: {note}")
-            rows += [
-                {"input": one.asset, "source": source, "file": file, "signature": signature, "content": content}
-                for source, files in seen.get("known", {}).items()
-                for file, (signature, content) in files.items()
-            ]
-        return pa.Table.from_pylist(rows, schema=INPUT_FILES.arrow), notes
+        content = content_key(table.select(["input", "source", "file", "content"]))
+        details: dict[str, Detail] = {"notes": "; ".join(notes) or "none"}
+        return materialized(context, Report(details, watch.seconds, table.num_rows, content_version=content))
 
     return [input_files]
 
 
-def reconcile_job(dataset: EmDataset | MorphologyDataset) -> Any:
+def _observe_parts(
+    context: dg.AssetExecutionContext,
+    content: Callable[[Any], PartContent] | None,
+    dataset: Dataset,
+    store: DatasetStore,
+) -> None:
+    """Observes the content of every part of which Dagster has no record, or another one."""
+    if content is None:
+        return
+    try:
+        for observation in content(dataset).observations(store, context.instance):
+            context.log_event(observation)
+    except SynapseAssetsError as error:
+        context.log.info(f"nothing to observe by part: {error}")
+
+
+def _observation(dataset: Dataset, name: str, version: str) -> dg.AssetObservation:
+    return dg.AssetObservation(asset_key(dataset, name), tags={"dagster/data_version": version})
+
+
+def reconcile_job(dataset: Dataset) -> Any:
     """The nightly look, to be run by a schedule."""
     return dg.define_asset_job(
         f"{dataset.name}_reconcile",
-        selection=[dg.AssetKey([dataset.name, "input_files"])],
+        selection=[asset_key(dataset, "input_files")],
         description=f"Looks at all inputs of {dataset.title} anew, in case that something was missed: a lost cursor, a day without power.",
     )

@@ -11,7 +11,8 @@ import dagster as dg
 from dagster import AutomationCondition as When
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
-from synapse_assets.defs.inputs import UNWATCHED
+from synapse_assets.datasets import Chain, Role
+from synapse_assets.pipeline.inputs import UNWATCHED
 from synapse_assets.settings import Settings
 
 
@@ -80,29 +81,22 @@ class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, context.candidate_subset.compute_intersection(requested))
 
 
-def automate(
-    assets: Sequence[dg.AssetsDefinition],
-    settings: Settings,
-    *,
-    models: Collection[str] = (),
-    drift: str | None = None,
-    promotions: str | None = None,
-) -> list[dg.AssetsDefinition]:
+def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one dataset, each that is made here with the condition under which automation materialises it.
 
-    `models` names those that are fitted and kept until something advises a refit; `drift` the asset whose checks advise it;
-    `promotions` the one that decides on refits. All others follow their inputs.
+    By the roles in the chain's facts: models are kept until something advises a refit, what decides on refits looks after every
+    fit. All others follow their inputs.
     """
     made = [spec for one in assets if one.is_materializable for spec in one.specs]
     contents = {spec.key for one in assets if not one.is_materializable for spec in one.specs}
-    fitted = {spec.key for spec in made if spec.key.path[-1] in models}
+    fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
     whole = {spec.key for spec in made if spec.partitions_def is None} - fitted
-    advice = next((spec.key for spec in made if spec.key.path[-1] == drift), None)
+    advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key in fitted:
             condition = refitted(settings, fitted, advice)
-        elif spec.key.path[-1] == promotions:
+        elif _role(chain, spec.key) is Role.DECIDE:
             condition = decided()
         elif spec.partitions_def is not None:
             condition = followed_by_part(settings, fitted, whole, contents)
@@ -111,6 +105,10 @@ def automate(
         return spec.replace_attributes(automation_condition=condition)
 
     return [one.map_asset_specs(with_condition) if one.is_materializable else one for one in assets]
+
+
+def _role(chain: Chain, key: dg.AssetKey) -> Role:
+    return chain.facts[key.path[-1]].role
 
 
 def automation_sensor(settings: Settings) -> dg.AutomationConditionSensorDefinition:

@@ -1,20 +1,12 @@
-"""What is worked on piece by piece: brain regions, a set that `synapse_table` fills, and investigation groups, which a YAML lists."""
+"""What is worked on piece by piece: the parts of a dataset that its YAML lists, or a set that the data fill."""
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets import Dataset, chain_of
 
 
-def brain_regions(dataset: EmDataset) -> dg.DynamicPartitionsDefinition:
-    """The brain regions of a dataset as a dynamic partition set, `<dataset>_brain_region`."""
-    return dg.DynamicPartitionsDefinition(name=f"{dataset.name}_brain_region")
-
-
-def investigation_groups(dataset: MorphologyDataset) -> dg.StaticPartitionsDefinition:
-    """The investigation groups of a dataset, as its YAML lists them."""
-    return dg.StaticPartitionsDefinition(list(dataset.groups))
-
-
-def every_partition() -> dg.PartitionMapping:
-    """An asset for the whole dataset looks at all regions or groups that exist."""
-    return dg.AllPartitionMapping()
+def partitions_of(dataset: Dataset) -> dg.PartitionsDefinition:
+    """The parts of a dataset: investigation groups as its YAML lists them, or the dynamic set `<dataset>_brain_region`."""
+    if dataset.parts is not None:
+        return dg.StaticPartitionsDefinition(list(dataset.parts))
+    return dg.DynamicPartitionsDefinition(name=f"{dataset.name}_{chain_of(dataset).part}")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from synapse_assets.defs.metadata import OWNERS, observed_version
+from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.defs.asset import OWNERS, asset_key, group_of, observed_version
+from synapse_assets.defs.partitions import partitions_of
 from synapse_assets.defs.resources import Installation
 from synapse_assets.stores import DatasetStore
 
@@ -23,10 +25,9 @@ class PartContent:
     content_of: of one part, content version and number of synapses by asset.
     """
 
-    dataset: str
+    dataset: Dataset
     table: str
     described: dict[str, str]
-    partitions: dg.PartitionsDefinition
     find_parts: Callable[[DatasetStore, dg.DagsterInstance], Iterable[str]]
     content_of: Callable[[DatasetStore, str], dict[str, tuple[str, int]]]
 
@@ -34,10 +35,10 @@ class PartContent:
         """The assets. Observing them by hand looks at one part."""
         specs = [
             dg.AssetSpec(
-                [self.dataset, name],
-                deps=[[self.dataset, self.table]],
+                asset_key(self.dataset, name),
+                deps=[asset_key(self.dataset, self.table)],
                 description=f"{text}. Not a table of its own: `{self.table}` observes here which parts its rows changed, by content.",
-                group_name=f"{self.dataset}_2_synapses",
+                group_name=group_of(self.dataset, chain_of(self.dataset).facts[self.table]),
                 owners=OWNERS,
                 kinds={"parquet"},
             )
@@ -45,13 +46,15 @@ class PartContent:
         ]
 
         @dg.multi_observable_source_asset(
-            name=f"{self.dataset}_{self.table}_by_part", specs=specs, partitions_def=self.partitions
+            name=f"{self.dataset.name}_{self.table}_by_part",
+            specs=specs,
+            partitions_def=partitions_of(self.dataset),
         )
         def observe_part(context: dg.AssetExecutionContext, installation: Installation) -> Iterator[dg.ObserveResult]:
-            found = self.content_of(installation.store(self.dataset), context.partition_key)
-            for name, (version, synapses) in found.items():
+            content = self.content_of(installation.store(self.dataset.name), context.partition_key)
+            for name, (version, synapses) in content.items():
                 yield dg.ObserveResult(
-                    [self.dataset, name], {"synapses": synapses}, data_version=dg.DataVersion(version)
+                    asset_key(self.dataset, name), {"synapses": synapses}, data_version=dg.DataVersion(version)
                 )
 
         return observe_part
@@ -60,7 +63,7 @@ class PartContent:
         """An observation for each part whose content is not the one that Dagster has on record."""
         for part in self.find_parts(store, instance):
             for name, (version, synapses) in self.content_of(store, part).items():
-                key = dg.AssetKey([self.dataset, name])
+                key = asset_key(self.dataset, name)
                 if version != observed_version(instance, key, part):
                     yield dg.AssetObservation(
                         key,

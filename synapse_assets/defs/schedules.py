@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._time import get_timezone
 from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -49,7 +49,7 @@ def _similar(time_zone: str) -> str:
     return f": did you mean {names[close[0]]}?" if close else ": give one such as Europe/Berlin, or UTC"
 
 
-def nightly_schedule(dataset: EmDataset | MorphologyDataset, settings: Settings) -> dg.ScheduleDefinition:
+def nightly_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
     """Looks at all inputs anew; what was missed is then made by automation."""
     return dg.ScheduleDefinition(
         name=f"{dataset.name}_nightly_look",
@@ -61,8 +61,12 @@ def nightly_schedule(dataset: EmDataset | MorphologyDataset, settings: Settings)
     )
 
 
-def refit_schedule(dataset: EmDataset, settings: Settings) -> dg.ScheduleDefinition:
+def refit_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
     """Fits the models anew; on unchanged content nothing happens, a better candidate is promoted by `promotions`."""
+
+    chain = chain_of(dataset)
+    # Where this one was fitted, the models below it were too.
+    first = next(model for model in chain.models if chain.facts[model].fitted_on)
 
     @dg.schedule(
         name=f"{dataset.name}_weekly_refit",
@@ -74,7 +78,7 @@ def refit_schedule(dataset: EmDataset, settings: Settings) -> dg.ScheduleDefinit
         "stays a candidate.",
     )
     def weekly_refit(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if context.instance.get_latest_materialization_event(dg.AssetKey([dataset.name, "umap_model"])) is None:
+        if context.instance.get_latest_materialization_event(dg.AssetKey([dataset.name, first])) is None:
             return dg.SkipReason("nothing has been fitted for the first time yet")
         return dg.RunRequest()
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.addresses import tile_address
@@ -43,14 +43,10 @@ def summary(releases: Releases, one: Shown, tell: Telling) -> dict[str, Any]:
         return {**shown, "reason": tell(error, one.name)}
 
 
-def default_question(dataset: EmDataset | MorphologyDataset, warehouse: Warehouse) -> Question:
+def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
     """What is asked unless the address says otherwise: by known class, without tiles that show the query's place."""
     columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
-    near_nm = 0.0
-    if isinstance(dataset, EmDataset):
-        sizes = [spec.voxel_size_nm for spec in dataset.volumes.values()]
-        near_nm = round(dataset.tile.size_px * max(max(x, y) for x, y, _ in sizes) / 2)
-    return Question(columns=columns, near_nm=near_nm)
+    return Question(columns=columns, near_nm=round(dataset.tile_width_nm / 2))
 
 
 def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
@@ -119,9 +115,7 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{**one, "neuron_id": None if one["neuron_id"] is None else str(one["neuron_id"])} for one in whole]
 
 
-def synapse(
-    warehouse: Warehouse, dataset: EmDataset | MorphologyDataset, synapse_id: str, tell: Telling
-) -> dict[str, Any]:
+def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, tell: Telling) -> dict[str, Any]:
     """The card of one synapse. Raises BadInput for an unknown id."""
     points = warehouse.points
     row = points.row(synapse_id)
@@ -135,10 +129,10 @@ def synapse(
         "probabilities": warehouse.probabilities(synapse_id),
         "colours": points.colours("predicted") if "predicted" in points.categories else {},
     }
-    if isinstance(dataset, EmDataset):
+    if dataset.tile_volumes:
         name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
-        if name in dataset.volumes:
-            spec = dataset.volumes[name]
+        if name in dataset.tile_volumes:
+            spec = dataset.tile_volumes[name]
             shown["volume"] = name
             shown["voxel"] = voxel_of(np.array([place]), spec.voxel_size_nm)[0].tolist()
             shown["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)

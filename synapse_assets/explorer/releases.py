@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
 
@@ -19,28 +19,26 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Shown:
-    """What has pages of its own, under its name: a dataset, or one investigation group of a dataset without images."""
+    """What has pages of its own, under its name: a dataset, or one part of it, such as an investigation group."""
 
     name: str
     title: str
-    dataset: EmDataset | MorphologyDataset
+    dataset: Dataset
     group: str | None = None
 
 
-def shown_of(datasets: Iterable[EmDataset | MorphologyDataset]) -> list[Shown]:
+def shown_of(datasets: Iterable[Dataset]) -> list[Shown]:
     """Everything that the explorer of these datasets shows."""
-    return [
-        one
-        for dataset in datasets
-        for one in (
-            [Shown(dataset.name, dataset.title, dataset)]
-            if isinstance(dataset, EmDataset)
-            else [
-                Shown(f"{dataset.name}.{group}", f"{dataset.title}: {group}", dataset, group)
-                for group in dataset.groups
+    entries: list[Shown] = []
+    for dataset in datasets:
+        if chain_of(dataset).page_by_part:
+            entries += [
+                Shown(f"{dataset.name}.{part}", f"{dataset.title}: {part}", dataset, part)
+                for part in dataset.parts or ()
             ]
-        )
-    ]
+        else:
+            entries.append(Shown(dataset.name, dataset.title, dataset))
+    return entries
 
 
 class Releases:
@@ -107,7 +105,7 @@ class Releases:
         """The release that is out, with all that searches need already read."""
         one = self.shown[name]
         opened = open_warehouse(one.dataset, self._data_root, group=one.group)
-        if len(opened.points) and opened.has_pictures:
+        if opened.has_pictures and len(opened.points):
             try:
                 _ = opened.vectors
             except BadInput:

@@ -4,9 +4,11 @@ What stands on a page is put together in `pages`; the map is in `map`; who is an
 ever asked for anything.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path as FilePath
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -19,15 +21,16 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
 from synapse_assets.explorer.addresses import card_address, tile_address
 from synapse_assets.explorer.asking import Question, read_filters, read_question
 from synapse_assets.explorer.map import add_maps
-from synapse_assets.explorer.releases import Releases, Shown, shown_of
+from synapse_assets.explorer.releases import Releases, shown_of
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
+from synapse_assets.query import Warehouse
 from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 
@@ -66,8 +69,37 @@ class _AnyText(Convertor[str]):
 register_url_convertor("anytext", _AnyText())
 
 
+@dataclass(frozen=True)
+class Site:
+    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and how a failure is told."""
+
+    releases: Releases
+    uploads: Uploads
+    templates: Jinja2Templates
+    tell: Telling
+
+    def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+        """A page of ours."""
+        return self.templates.TemplateResponse(request, template, shown, status_code=status)
+
+    def refusal(self, request: Request, reason: str, status: int) -> Response:
+        """Why there is no answer: a page, or a record for a program."""
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": reason}, status_code=status)
+        name = request.path_params.get("dataset", "")
+        return self.page(request, "sorry.html", status, dataset=name, active="", reason=reason)
+
+    def header(self, dataset: str, active: str) -> str:
+        """What stands at the top of every page, as HTML."""
+        return self.templates.get_template("header.html").render(dataset=dataset, active=active)
+
+    def default_question(self, dataset: str, warehouse: Warehouse) -> Question:
+        """What is searched for unless the address says otherwise."""
+        return pages.default_question(self.releases.shown[dataset].dataset, warehouse)
+
+
 def create_app(
-    datasets: Sequence[EmDataset | MorphologyDataset],
+    datasets: Sequence[Dataset],
     data_root: str | FilePath,
     url: str = "http://127.0.0.1:8050",
     host: str = "127.0.0.1",
@@ -79,9 +111,12 @@ def create_app(
     Raises ValueError for a `url` that is no http(s) address.
     """
     every = shown_of(datasets)
-    releases, uploads = Releases(every, data_root), Uploads()
-    tell = Telling([str(data_root), local_root_of(str(data_root))])
-    maps = {f"/{one.name}/map" for one in every}
+    releases = Releases(every, data_root)
+    templates = Jinja2Templates(_HERE / "templates")
+    templates.env.globals.update(tile_address=tile_address, card_address=card_address)
+    templates.env.globals["datasets"] = {one.name: one.title for one in every}
+    templates.env.globals["pages_of"] = {one.name: dict(chain_of(one.dataset).pages) for one in every}
+    site = Site(releases, Uploads(), templates, Telling([str(data_root), local_root_of(str(data_root))]))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -89,16 +124,26 @@ def create_app(
         releases.close()
 
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(tile_address=tile_address, card_address=card_address)
-    templates.env.globals["datasets"] = {one.name: one.title for one in every}
-    templates.env.globals["pages_of"] = {one.name: _pages_of(one) for one in every}
     # Bokeh has its own files at /static.
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
+    mapped = [one.name for one in every if "map" in chain_of(one.dataset).pages]
+    _add_policy(app, site, {f"/{name}/map" for name in mapped})
+    # The layer that a request meets first.
+    app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
+    _add_refusals(app, site)
+    # Before the others, whose addresses hold any text.
+    for path in dict.fromkeys(chain_of(dataset).own_pages for dataset in datasets):
+        if path:
+            resolve_name(path)(app, site)
+    _add_pages(app, site)
+    _add_search(app, site)
+    _add_pictures(app, site)
+    _add_records(app, site)
+    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.tell)
+    return app
 
-    def page(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-        return templates.TemplateResponse(request, template, shown, status_code=status)
 
+def _add_policy(app: FastAPI, site: Site, maps: Collection[str]) -> None:
     @app.middleware("http")
     async def whole_answers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """What the page may load; and a page of ours for what went wrong, whatever that was."""
@@ -107,30 +152,24 @@ def create_app(
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:
-            response = told(request, tell(error, request.url.path), 500)
+            response = site.refusal(request, site.tell(error, request.url.path), 500)
         response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
         return response
 
-    # The layer that a request meets first.
-    app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
 
-    def told(request: Request, reason: str, status: int) -> Response:
-        if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": reason}, status_code=status)
-        name = request.path_params.get("dataset", "")
-        return page(request, "sorry.html", status, dataset=name, active="", reason=reason)
-
+def _add_refusals(app: FastAPI, site: Site) -> None:
     def missing(request: Request) -> str:
         path = request.url.path
         return f"There is no such page: {path if len(path) <= _LONGEST_PATH else f'{path[:_LONGEST_PATH]}...'}"
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        return told(request, tell(error, request.url.path), 400)
+        return site.refusal(request, site.tell(error, request.url.path), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return told(request, missing(request) if error.status_code == 404 else str(error.detail), error.status_code)
+        reason = missing(request) if error.status_code == 404 else str(error.detail)
+        return site.refusal(request, reason, error.status_code)
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(request: Request, error: RequestValidationError) -> Response:
@@ -139,15 +178,19 @@ def create_app(
             name = str(names[0])
             value = request.query_params.get(name)
             if value is None:
-                return told(request, f"The address lacks {name}=", 400)
-            return told(request, f"{name}: '{value[:40]}' is no whole number that means something here", 400)
-        return told(request, missing(request), 404)
+                return site.refusal(request, f"The address lacks {name}=", 400)
+            reason = f"{name}: '{value[:40]}' is no whole number that means something here"
+            return site.refusal(request, reason, 400)
+        return site.refusal(request, missing(request), 404)
+
+
+def _add_pages(app: FastAPI, site: Site) -> None:
+    releases = site.releases
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
-        return page(
-            request, "start.html", dataset="", active="", shown=[pages.summary(releases, one, tell) for one in every]
-        )
+        summaries = [pages.summary(releases, one, site.tell) for one in releases.shown.values()]
+        return site.page(request, "start.html", dataset="", active="", shown=summaries)
 
     @app.get("/favicon.ico", response_class=RedirectResponse)
     def icon() -> str:
@@ -156,20 +199,50 @@ def create_app(
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:
         releases(dataset)
-        return f"/{dataset}/map"
+        return f"/{dataset}/{next(iter(chain_of(releases.shown[dataset].dataset).pages))}"
+
+    @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
+    def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
+        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id, site.tell)
+        return site.page(request, "synapse.html", dataset=dataset, active="", **shown)
+
+    @app.get("/{dataset}/gallery", response_class=HTMLResponse)
+    def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
+        filters = read_filters(request.query_params.multi_items())
+        shown = pages.gallery(releases(dataset), filters, seed, site.tell)
+        return site.page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
+
+    @app.get("/{dataset}/clusters", response_class=HTMLResponse)
+    def clusters(request: Request, dataset: str) -> HTMLResponse:
+        shown = pages.clusters(releases(dataset))
+        return site.page(request, "clusters.html", dataset=dataset, active="clusters", **shown)
+
+    @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
+    def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
+        shown = pages.cluster(releases(dataset), number, seed, site.tell)
+        return site.page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
+
+    @app.get("/{dataset}/classes", response_class=HTMLResponse)
+    def classes(request: Request, dataset: str) -> HTMLResponse:
+        shown = pages.classes(releases(dataset))
+        return site.page(request, "classes.html", dataset=dataset, active="classes", **shown)
+
+
+def _add_search(app: FastAPI, site: Site) -> None:
+    releases, uploads = site.releases, site.uploads
 
     @app.get("/{dataset}/search", response_class=HTMLResponse)
     def search(request: Request, dataset: str) -> HTMLResponse:
         warehouse = releases(dataset)
-        default = pages.default_question(releases.shown[dataset].dataset, warehouse)
+        default = site.default_question(dataset, warehouse)
         try:
             question = read_question(request.query_params.multi_items(), default)
             found = pages.search(warehouse, dataset, question, uploads)
         except BadInput as error:
             shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
-            reason = tell(error, request.url.path)
-            return page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **shown)
-        return page(request, "search.html", dataset=dataset, active="search", **found)
+            reason = site.tell(error, request.url.path)
+            return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **shown)
+        return site.page(request, "search.html", dataset=dataset, active="search", **found)
 
     @app.post("/{dataset}/search", response_class=RedirectResponse)
     async def upload(request: Request, dataset: str) -> Response:
@@ -188,35 +261,14 @@ def create_app(
         def kept() -> str:
             if not data:
                 raise BadInput("no file was chosen")
-            default = pages.default_question(releases.shown[dataset].dataset, warehouse)
             changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(read_picture(data, shape))}
-            return read_question(options, default).address(**changes)
+            return read_question(options, site.default_question(dataset, warehouse)).address(**changes)
 
         return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
 
-    @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
-    def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id, tell)
-        return page(request, "synapse.html", dataset=dataset, active="", **shown)
 
-    @app.get("/{dataset}/gallery", response_class=HTMLResponse)
-    def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
-        filters = read_filters(request.query_params.multi_items())
-        shown = pages.gallery(releases(dataset), filters, seed, tell)
-        return page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
-
-    @app.get("/{dataset}/clusters", response_class=HTMLResponse)
-    def clusters(request: Request, dataset: str) -> HTMLResponse:
-        return page(request, "clusters.html", dataset=dataset, active="clusters", **pages.clusters(releases(dataset)))
-
-    @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
-    def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
-        shown = pages.cluster(releases(dataset), number, seed, tell)
-        return page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
-
-    @app.get("/{dataset}/classes", response_class=HTMLResponse)
-    def classes(request: Request, dataset: str) -> HTMLResponse:
-        return page(request, "classes.html", dataset=dataset, active="classes", **pages.classes(releases(dataset)))
+def _add_pictures(app: FastAPI, site: Site) -> None:
+    releases = site.releases
 
     @app.get("/{dataset}/tiles/{synapse_id:anytext}.png")
     def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
@@ -228,36 +280,24 @@ def create_app(
     @app.get("/{dataset}/uploads/{name}.png")
     def uploaded(dataset: str, name: str) -> Response:
         releases(dataset)
-        return Response(pages.section_png(uploads.picture(name), None), media_type="image/png")
+        return Response(pages.section_png(site.uploads.picture(name), None), media_type="image/png")
 
     @app.get("/{dataset}/place.png")
     def place(dataset: str, at: Annotated[str, "x,y,z in nanometres"]) -> Response:
         return Response(pages.place_png(releases(dataset), at), media_type="image/png")
 
+
+def _add_records(app: FastAPI, site: Site) -> None:
     @app.get("/api/{dataset}/similar")
     def api_similar(request: Request, dataset: str) -> JSONResponse:
-        warehouse = releases(dataset)
-        default = pages.default_question(releases.shown[dataset].dataset, warehouse)
-        question = read_question(request.query_params.multi_items(), default)
+        warehouse = site.releases(dataset)
+        question = read_question(request.query_params.multi_items(), site.default_question(dataset, warehouse))
         return JSONResponse(pages.similar_records(warehouse, question))
 
     @app.get("/api/{dataset}/synapses/{synapse_id:anytext}")
     def api_synapse(dataset: str, synapse_id: str) -> JSONResponse:
-        warehouse = releases(dataset)
+        warehouse = site.releases(dataset)
         return JSONResponse(pages.records(warehouse.points.frame([warehouse.points.row(synapse_id)]))[0])
-
-    def header(dataset: str, active: str) -> str:
-        return templates.get_template("header.html").render(dataset=dataset, active=active)
-
-    add_maps(app, releases, [one.name for one in every], header, uploads, "/look", tell)
-    return app
-
-
-def _pages_of(shown: Shown) -> dict[str, str]:
-    """The pages that there are, by the last part of their addresses: without pictures there is nothing to search with."""
-    if isinstance(shown.dataset, EmDataset):
-        return {"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"}
-    return {"map": "Map", "gallery": "Gallery", "clusters": "Clusters"}
 
 
 def _as_far_as_clear(request: Request, default: Question) -> Question:

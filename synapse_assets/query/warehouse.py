@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.datasets import CHAINS, Dataset, load_dataset
 from synapse_assets.errors import BadInput, StorageError
 from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS, Filters, Points, points_from_table
 from synapse_assets.query.search import Metric, StoredVectors, Vectors, VectorsInMemory
@@ -32,19 +33,12 @@ from synapse_assets.stores.warehouse import check_question, cursor_of, open_file
 if TYPE_CHECKING:
     from PIL import Image
 
-    from synapse_assets.datasets import EmDataset, MorphologyDataset
     from synapse_assets.vision.encoder import Encoder
 
 # What `points` cannot do without, by table and column.
 _NEEDED = {("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")}
-# What it takes of that view, as far as there are such columns; and from other tables, under which name.
+# What it takes of that view, as far as there are such columns.
 _TAKEN = {"synapse_id", "neuron_id", "x_nm", "y_nm", "z_nm", "volume", *CATEGORIES, *NUMBERS}
-_BESIDE = {
-    "umap_coordinates": ("umap_1 as map_1", "umap_2 as map_2"),
-    "clusters": ("cluster",),
-    "synapse_predictions": ("predicted", "probability", "out_of_fold"),
-    "tiles": ("valid_fraction",),
-}
 _ROWS_AT_ONCE = 16_384
 _TYPICAL_OF = 20_000
 _GROUPS = "select investigation_group from projection group by all order by all"
@@ -63,7 +57,7 @@ _POINTS_OF_GROUP = """
 
 
 def open_warehouse(
-    dataset: "str | EmDataset | MorphologyDataset" = "sample",
+    dataset: str | Dataset = "sample",
     data_root: str | Path | None = None,
     release: str | None = None,
     group: str | None = None,
@@ -75,8 +69,6 @@ def open_warehouse(
     now. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the first.
     Raises BadInput if none has been published, or none of that name.
     """
-    from synapse_assets.datasets import load_dataset
-
     settings = Settings() if data_root is None else Settings(data_root=str(data_root))
     if isinstance(dataset, str) and Path(dataset).suffix in (".yaml", ".yml"):
         dataset = load_dataset(dataset, settings.local_root)
@@ -92,7 +84,7 @@ class Warehouse:
         self,
         store: DatasetStore,
         release: str | None = None,
-        dataset: "EmDataset | MorphologyDataset | None" = None,
+        dataset: Dataset | None = None,
         group: str | None = None,
     ) -> None:
         folder = store.folder if release is None else frozen_release(store, release)
@@ -356,16 +348,14 @@ class Warehouse:
 
     def _cut(self, place_nm: npt.ArrayLike) -> tuple[str, npt.NDArray[np.uint8]]:
         """See `tile_at`: the name of the volume, and the tile."""
-        from synapse_assets.datasets import EmDataset, load_dataset
         from synapse_assets.volumes import open_volume
 
         dataset = self._dataset or load_dataset(self._store.dataset, self._store.local_root or Settings().local_root)
         place = np.asarray(place_nm, dtype=np.float64).reshape(1, 3)
-        if isinstance(dataset, EmDataset):
-            for name, spec in dataset.volumes.items():
-                volume = open_volume(spec)
-                if volume.contains(place)[0]:
-                    return name, next(volume.read_tiles(place, dataset.tile)).tiles[0]
+        for name, spec in dataset.tile_volumes.items():
+            volume = open_volume(spec)
+            if volume.contains(place)[0]:
+                return name, next(volume.read_tiles(place, dataset.tile_spec)).tiles[0]
         x, y, z = place[0]
         raise BadInput(f"the place ({x:g}, {y:g}, {z:g}) nm lies in no volume of {self._store.dataset}")
 
@@ -467,7 +457,7 @@ class Warehouse:
         tables = {table for table, _ in found}
         taken = [column for table, column in found if table == "labelled_synapses" and column in _TAKEN]
         selected, joined = [f"s.{column}" for column in taken], []
-        for table, columns in _BESIDE.items():
+        for table, columns in _columns_beside().items():
             if table in tables:
                 selected += [f"{table}.{column}" for column in columns]
                 joined.append(f"left join {table} using (synapse_id)")
@@ -495,6 +485,12 @@ class Warehouse:
 
     def _older(self, what: str) -> BadInput:
         return BadInput(f"{self._where} is of another version of this program ({what}); {self._step}")
+
+
+def _columns_beside() -> dict[str, tuple[str, ...]]:
+    """What `points` takes of other tables than the view, by table, as the chains say."""
+    every = [facts for chain in CHAINS.values() for facts in chain.assets]
+    return {facts.table.name: facts.points for facts in every if facts.table is not None and facts.points}
 
 
 def _identity(path: Path) -> tuple[str, int, int]:

@@ -4,7 +4,7 @@ Everything is written so that a kill at any moment loses, doubles or tears nothi
 """
 
 from synapse_assets.stores.dataset_store import DatasetStore
-from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, load_arrays, save_arrays
+from synapse_assets.stores.models import ModelStore, Provenance, fingerprint
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import Commit, RegionTable
 from synapse_assets.stores.releases import freeze_release, released_names
@@ -25,8 +25,6 @@ __all__ = [
     "build_warehouse",
     "fingerprint",
     "freeze_release",
-    "load_arrays",
     "maintain",
     "released_names",
-    "save_arrays",
 ]

@@ -12,8 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from synapse_assets.errors import BadInput
 from synapse_assets.stores.files import Files, segment
 
@@ -155,15 +153,17 @@ class ModelStore:
             raise BadInput(f"model {self.name} has no version '{version}'; there are {self.versions()}")
 
 
-def save_arrays(folder: Path, **arrays: np.ndarray) -> None:
-    """Writes arrays by name into `arrays.npz` in the folder. Raises BadInput for arrays of Python objects."""
-    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
-    if objects:
-        raise BadInput(f"arrays {objects} hold Python objects; make them numbers or texts of fixed width (dtype 'U')")
-    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+def model_in_use(models: ModelStore, remedy: str) -> str:
+    """Version of the model in use. Raises BadInput with the remedy if none is fitted."""
+    if models.current is None:
+        raise BadInput(f"no {models.name} has been fitted: {remedy}")
+    return models.current
 
 
-def load_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays that `save_arrays` wrote there, by name."""
-    with np.load(folder / "arrays.npz", allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+def require_same(models: ModelStore, version: str, name: str, wanted: str) -> None:
+    """Refuse to apply a model to inputs of another version than it was fitted on. Raises BadInput naming both."""
+    fitted_on = models.provenance(version).inputs.get(name)
+    if fitted_on != wanted:
+        raise BadInput(
+            f"{models.name} {version} was fitted on {name} {fitted_on}, but {name} {wanted} is in use: materialise {models.name} again"
+        )

@@ -1,6 +1,8 @@
 """The encoder: a network together with everything needed to use it as it was trained.
 
-An `Encoder` is a timm network plus its `EncoderSpec` (see `encoder_spec`). It is stored as two files without pickle.
+An `Encoder` is a timm network plus its `EncoderSpec` (see `encoder_spec`). It is stored as two files without pickle:
+its weights as safetensors, and beside them no artifact (`artifacts`) but the plain json of its specification, which has
+no arrays and is read without torch.
 What does not belong here: running over many tiles (see `embedding`) and training (see `pretraining`).
 """
 

@@ -11,6 +11,7 @@ import pytest
 from synapse_assets.analysis import classification as c
 from synapse_assets.analysis.scoring import bootstrap_groups, confusion_scores, percentile_interval
 from synapse_assets.analysis.splits import RANDOM, make_splits
+from synapse_assets.artifacts import load_or_no_model
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import SPLITS, SYNAPSE_PREDICTIONS
 from synapse_assets_tests.analysis.planted import blobs, styled
@@ -167,7 +168,7 @@ def test_no_labels_one_class_and_one_group_make_no_model(tmp_path: Path) -> None
     lone = c.evaluate(same.column("synapse_id").to_pylist(), vectors, splits, "neuron_id", 0)
     assert isinstance(lone, c.NoModel)
     lone.save(tmp_path)
-    loaded = c.load_classifier(tmp_path)
+    loaded = load_or_no_model(tmp_path, c.Classifier.load)
     assert loaded == lone
     assert c.predict_rows(loaded, synapses, vectors, "v1").num_rows == 0
 
@@ -204,7 +205,7 @@ def test_training_synapses_get_their_out_of_fold_prediction_and_neurons_vote_wit
     everyone = pa.concat_tables([synapses.drop_columns(["hemilineage"]), extra])
     everyone_vectors = np.concatenate([vectors, vectors[:3]])
     order = np.random.default_rng(3).permutation(everyone.num_rows)
-    table = c.predict_rows(c.load_classifier(tmp_path), everyone.take(order), everyone_vectors[order], "v1").sort_by(
+    table = c.predict_rows(c.Classifier.load(tmp_path), everyone.take(order), everyone_vectors[order], "v1").sort_by(
         "synapse_id"
     )
     rows = table.to_pylist()

@@ -13,8 +13,8 @@ from synapse_assets.analysis.comparison import (
     neighbour_accuracy,
     trustworthiness,
 )
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import Projection, unit_rows
+from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.planted import blobs, styled
 
 

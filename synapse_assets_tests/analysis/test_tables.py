@@ -5,8 +5,8 @@ import pyarrow as pa
 
 from synapse_assets.analysis import tables as t
 from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import Projection
+from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, SPLITS, UMAP_COORDINATES
 from synapse_assets_tests.analysis.planted import blobs
 

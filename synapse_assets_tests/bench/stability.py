@@ -24,7 +24,7 @@ from synapse_assets.analysis.morphology.consensus import Consensus, consensus
 from synapse_assets.analysis.morphology.maps import GroupMaps, fit_maps
 from synapse_assets.analysis.morphology.stability import STABLE, Stability, assess
 from synapse_assets.analysis.morphology.sweep import adjusted_rand, sweep
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import Resampling
 
 Float64 = npt.NDArray[np.float64]

@@ -12,8 +12,8 @@ import yaml
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from synapse_assets.defs import arrivals
-from synapse_assets.defs.metadata import observed_version
+from synapse_assets.defs.asset import observed_version
+from synapse_assets.pipeline import inputs
 from synapse_assets.schema import NEURONS
 from synapse_assets_tests.conftest import FIRST_NEURON, Lab, failure_reason, tiny_dataset
 
@@ -300,14 +300,14 @@ def test_a_lost_cursor_observes_nothing_twice(watcher: Watcher) -> None:
 
 
 def test_the_nightly_look_finds_what_was_missed(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(inputs, "QUIET_SECONDS", 0)
     lab = watcher.lab
     lab.materialize("synapse_table")
     lab.write(pd.read_csv(lab.points).iloc[1:])
     before = observed_version(lab.instance, SOURCE)
     lab.materialize("input_files")
     assert observed_version(lab.instance, SOURCE) != before
-    rows = lab.store.results(arrivals.INPUT_FILES).read().to_pylist()
+    rows = lab.store.results(inputs.INPUT_FILES).read().to_pylist()
     assert [Path(row["file"]).name for row in rows] == ["first.csv"]
 
 
@@ -315,7 +315,7 @@ def test_regions_unknown_to_dagster_are_registered_by_the_nightly_look(
     folder_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The data is there, Dagster's history is not: a new database, for instance."""
-    monkeypatch.setattr(arrivals, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(inputs, "QUIET_SECONDS", 0)
     folder_lab.materialize("synapse_table")
     with dg.DagsterInstance.ephemeral() as fresh:
         folder_lab.instance = fresh

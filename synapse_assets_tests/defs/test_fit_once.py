@@ -1,23 +1,23 @@
 """What `fit_once` does with each thing that it is given: when it fits, what is in use, and what waits."""
 
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
-from synapse_assets.analysis.outcome import NoModel
-from synapse_assets.defs.fitting import Fitted, fit_once, require_same
+from synapse_assets.artifacts import NoModel
 from synapse_assets.errors import BadInput
-from synapse_assets.stores import DatasetStore, ModelStore
+from synapse_assets.pipeline.fitting import Fitted, fit_once
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import require_same
 
 
 class Fits:
-    """An asset that fits `map_model`, materialised by Dagster."""
+    """Fits of `map_model`, and what was fitted."""
 
-    def __init__(self, root: Path, instance: dg.DagsterInstance) -> None:
-        self.store, self._instance = DatasetStore(str(root), "sample"), instance
+    def __init__(self, root: Path) -> None:
+        self.store = DatasetStore(str(root), "sample")
         self.models = self.store.models("map_model")
         self.fitted: list[str] = []
 
@@ -28,43 +28,35 @@ class Fits:
         seed: int = 0,
         usable: bool = True,
         reason: str = "",
-        models: ModelStore | None = None,
+        model: str = "map_model",
+        waits: bool = True,
     ) -> dict[str, Any]:
-        """What the asset shows after fitting on these tiles. `usable`: whether what is in use can be applied to what there is.
-        With a `reason` nothing can be fitted."""
+        """What is reported after fitting on these tiles. `usable`: whether what is in use can be applied to what there is.
+        With a `reason` nothing can be fitted. `waits`: whether a refit is a candidate first."""
 
         def fit(folder: Path) -> Fitted:
             self.fitted.append(tiles)
             if reason:
                 NoModel(reason).save(folder)
             (folder / "weights").write_text(tiles)
-            return Fitted(scores={"trust": 0.5}, notes=["few"], shown={"steps": 3})
+            return Fitted(scores={"trust": 0.5}, notes=["few"], details={"steps": 3})
 
-        @dg.asset(key_prefix="sample")
-        def map_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-            return fit_once(
-                context,
-                models or self.models,
-                inputs={"tiles": tiles},
-                parameters={"neighbours": neighbours},
-                seed=seed,
-                fit=fit,
-                fits_current_inputs=lambda provenance: usable or provenance.inputs["tiles"] == tiles,
-            )
-
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = dg.materialize([map_model], instance=self._instance, run_config=quiet)
-        (event,) = result.get_asset_materialization_events()
-        made = event.step_materialization_data.materialization
-        return {name: one.value for name, one in made.metadata.items()} | {
-            "data version": (made.tags or {})["dagster/data_version"]
-        }
+        report = fit_once(
+            self.store,
+            model,
+            logging.getLogger(__name__),
+            inputs={"tiles": tiles},
+            parameters={"neighbours": neighbours},
+            seed=seed,
+            fit=fit,
+            fits_current_inputs=(lambda made: usable or made.inputs["tiles"] == tiles) if waits else None,
+        )
+        return {**report.details, "content version": report.content_version}
 
 
 @pytest.fixture
-def fits(tmp_path: Path) -> Iterator[Fits]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Fits(tmp_path, instance)
+def fits(tmp_path: Path) -> Fits:
+    return Fits(tmp_path)
 
 
 def test_each_thing_that_decides_a_model_makes_another_version(fits: Fits) -> None:
@@ -76,8 +68,9 @@ def test_each_thing_that_decides_a_model_makes_another_version(fits: Fits) -> No
     again = fits.run()
     assert (again["version"], again["fitted_now"], len(fits.fitted)) == (first["version"], False, 4)
     assert (again["trust"], again["notes"]) == (0.5, "few"), "scores are shown, fitted now or before"
-    other = fits.store.models("other_model")
-    assert fits.run(models=other)["version"] not in {first["version"], *versions}, "two models of one content differ"
+    assert fits.run(model="other_model")["version"] not in {first["version"], *versions}, (
+        "two models of one content differ"
+    )
     made = fits.models.provenance(first["version"])
     assert (made.inputs, made.parameters, made.seed) == ({"tiles": "t1"}, {"neighbours": 15}, 0)
     assert (fits.models.path(first["version"]) / "weights").read_text() == "t1"
@@ -90,12 +83,19 @@ def test_a_refit_waits_and_going_back_forgets_it(fits: Fits) -> None:
     assert (fits.models.current, fits.models.candidate) == (first["version"], second["version"])
     assert second["status"].startswith(f"candidate; {first['version']} stays in use until")
     # What follows is out of date only by the model in use.
-    assert second["data version"] == second["in_use"] == first["version"]
+    assert second["content version"] == second["in_use"] == first["version"]
     third = fits.run("t3")
     assert (fits.models.current, fits.models.candidate) == (first["version"], third["version"])
     assert fits.run()["status"] == "in use"
     assert (fits.models.current, fits.models.candidate) == (first["version"], None)
     assert fits.models.exists(second["version"])
+
+
+def test_what_has_no_candidates_is_in_use_at_once(fits: Fits) -> None:
+    fits.run(waits=False)
+    second = fits.run("t2", waits=False)
+    assert (fits.models.current, fits.models.candidate) == (second["version"], None)
+    assert second["content version"] == second["version"]
 
 
 @pytest.mark.parametrize("in_the_way", ["cannot be applied", "is no model"])
@@ -104,7 +104,7 @@ def test_a_model_that_is_of_no_use_is_replaced_at_once(fits: Fits, in_the_way: s
     fits.models.set_candidate(str(fits.models.current))
     second = fits.run("t2", usable=in_the_way == "is no model")
     assert (fits.models.current, fits.models.candidate) == (second["version"], None)
-    assert second["data version"] == second["version"]
+    assert second["content version"] == second["version"]
     # Nothing that was fitted is no reason to take a model out of use.
     third = fits.run("t3", reason="too few")
     assert (fits.models.current, fits.models.candidate) == (second["version"], third["version"])

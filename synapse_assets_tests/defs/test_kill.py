@@ -25,7 +25,7 @@ def _run_until_killed(inputs: Path, root: Path, asset: str, parts: int) -> None:
 
 def _in_small_batches(patch: pytest.MonkeyPatch) -> None:
     """The same in all runs: in the last bit a vector depends on how many tiles share its batch."""
-    from synapse_assets.defs.em import embeddings
+    from synapse_assets.pipeline.em import embeddings
     from synapse_assets.volumes import volume
 
     patch.setattr(volume, "_BATCH_TILES", 4)

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from synapse_assets.defs import arrivals
-from synapse_assets.defs.metadata import observed_version
+from synapse_assets.defs.asset import observed_version
+from synapse_assets.pipeline import inputs
 from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES
 from synapse_assets_tests.conftest import Lab, planted_points
 
@@ -137,7 +137,7 @@ def begun(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_split_is_mended(
     begun: Path, tiny_inputs: Path, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrivals, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(inputs, "QUIET_SECONDS", 0)
     shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
     child = SERVER.Process(target=_run, args=(tiny_inputs, tmp_path, step))
     child.start()

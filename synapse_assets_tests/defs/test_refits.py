@@ -11,7 +11,7 @@ import pandas as pd
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from synapse_assets.defs.em.maps import NUMBERS_FILE, highest_number
+from synapse_assets.pipeline.em.clusters import NUMBERS_FILE, highest_number
 from synapse_assets.schema import CLUSTERS, DRIFT, PROMOTIONS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores.files import Files
 from synapse_assets_tests.conftest import REGIONS, SIDE_PX, Lab, planted_points, tiny_dataset

@@ -52,7 +52,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 def _in_small_batches() -> None:
     """Several pieces are staged for a region of 24 synapses."""
-    from synapse_assets.defs.em import embeddings
+    from synapse_assets.pipeline.em import embeddings
     from synapse_assets.volumes import volume
 
     volume._BATCH_TILES = 4

@@ -14,13 +14,21 @@ import pandas as pd
 import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.em_chain import EM
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests import conftest
 from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.stores import object_store as storage
 from synapse_assets_tests.stores.object_store import ObjectStore
 
-MODELS = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
+MODELS = EM.models
+# Released tables that lie in Parquet files, by name.
+RESULTS = {
+    name: EM.tables[name]
+    for facts in EM.assets
+    for name in facts.released
+    if name not in ("synapses", "tiles", "embeddings")
+}
 PARTITIONS = "tiny_brain_region"
 # Everything that follows from new points, in order; None: one run for all regions.
 CHAIN: tuple[tuple[str, bool], ...] = (
@@ -105,7 +113,6 @@ def contents(store: DatasetStore, asset: str | None = None) -> dict[str, pa.Tabl
 
     Raises if one cannot be read.
     """
-    from synapse_assets.defs.em.publish import RESULTS
     from synapse_assets.query import open_warehouse
     from synapse_assets.schema import SYNAPSES
     from synapse_assets.stores.rows import vectors_in_use

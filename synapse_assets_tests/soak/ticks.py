@@ -140,19 +140,19 @@ def through_look(folder: Path, ticks: int, report: Report) -> None:
     """The ticks through `look`, with memory and time."""
     import psutil
 
-    from synapse_assets.defs.arrivals import look
-    from synapse_assets.defs.inputs import watched_inputs
+    from synapse_assets.pipeline.em.inputs import em_inputs
+    from synapse_assets.pipeline.inputs import look, watched_inputs
     from synapse_assets_tests.conftest import tiny_dataset
 
     churn = Churn(folder, SEED)
     judge = Judge(churn)
     dataset = tiny_dataset(folder.parent, folder)
-    (watched,) = watched_inputs(dataset)
+    (watched,) = watched_inputs(em_inputs(dataset))
     process, seconds, last, cursor, early = psutil.Process(), 0.0, None, "{}", 0.0
     for number in range(1, ticks + 1):
         churn.tick()
         began = time.perf_counter()
-        seen, version, _ = look(dataset, watched, json.loads(cursor), last)
+        seen, version, _ = look(dataset.name, watched, json.loads(cursor), last)
         cursor = json.dumps(seen, sort_keys=True)
         seconds += time.perf_counter() - began
         # As the sensor does: what was observed already is not observed again.

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synapse_assets.artifacts import read_artifact, write_artifact
 from synapse_assets.errors import BadInput
-from synapse_assets.stores import DatasetStore, ModelStore, Provenance, fingerprint, load_arrays, save_arrays
+from synapse_assets.stores import DatasetStore, ModelStore, Provenance, fingerprint
 from synapse_assets_tests.stores.samples import names, tiles
 
 
@@ -15,22 +16,26 @@ def models(tmp_path: Path) -> ModelStore:
     return DatasetStore(str(tmp_path), "sample").models("umap_model")
 
 
+def write(folder: Path, weights: np.ndarray) -> None:
+    write_artifact(folder, "numbers", 1, facts={}, arrays={"weights": weights})
+
+
 def save(models: ModelStore, version: str, value: float = 1.0) -> Path:
     origin = Provenance("umap_model", version, {"embeddings": "e1"}, {"neighbours": 15}, 7, {"trust": 0.9})
-    return models.save(version, lambda folder: save_arrays(folder, weights=np.full(3, value)), origin)
+    return models.save(version, lambda folder: write(folder, np.full(3, value)), origin)
 
 
 def test_a_model_is_stored_with_where_it_comes_from(models: ModelStore) -> None:
     assert (models.current, models.candidate, models.versions()) == (None, None, [])
     path = save(models, "v1")
-    assert load_arrays(path)["weights"].tolist() == [1.0] * 3
+    assert read_artifact(path, "numbers", 1).arrays["weights"].tolist() == [1.0] * 3
     origin = models.provenance("v1")
     assert (origin.inputs, origin.parameters, origin.seed) == ({"embeddings": "e1"}, {"neighbours": 15}, 7)
     assert origin.libraries["numpy"] == np.__version__
     fitting = {"hdbscan", "scikit-learn", "scipy", "skops", "timm", "torch", "umap-learn", "xgboost"}
     assert set(origin.libraries) == {*fitting, "numpy", "pyarrow", "pylance"}
     save(models, "v1", 2.0)
-    assert load_arrays(models.path("v1"))["weights"].tolist() == [1.0] * 3
+    assert read_artifact(models.path("v1"), "numbers", 1).arrays["weights"].tolist() == [1.0] * 3
 
 
 def test_a_refit_waits_as_a_candidate_until_it_is_promoted(models: ModelStore) -> None:
@@ -47,7 +52,7 @@ def test_a_refit_waits_as_a_candidate_until_it_is_promoted(models: ModelStore) -
 def test_versions_come_by_age_and_not_by_name(models: ModelStore) -> None:
     for version, day in (("v2", 1), ("v9", 3), ("v1", 2), ("v0", 3)):
         origin = Provenance("umap_model", version, {}, {}, 0, created=f"2026-01-0{day}T00:00:00+00:00")
-        models.save(version, lambda folder: save_arrays(folder, weights=np.zeros(1)), origin)
+        models.save(version, lambda folder: write(folder, np.zeros(1)), origin)
     assert models.versions() == ["v2", "v1", "v0", "v9"]
 
 
@@ -79,13 +84,6 @@ def test_a_failed_fit_leaves_nothing(models: ModelStore) -> None:
         models.save("v1", fail, Provenance("umap_model", "v1", {}, {}, 0))
     assert not models.exists("v1")
     assert list(models.folder.path.iterdir()) == []
-
-
-def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="Python objects"):
-        save_arrays(tmp_path, names=np.array(["a", None], dtype=object))
-    save_arrays(tmp_path, names=np.array(["gaba", "acetylcholine"]))
-    assert load_arrays(tmp_path)["names"].tolist() == ["gaba", "acetylcholine"]
 
 
 def test_the_fingerprint_follows_content_not_order() -> None:

@@ -143,7 +143,7 @@ OUTAGES = [
     ("region", ""), ("region", "/data/"), ("region", "/_versions/"),
     ("parquet", ""), ("parquet", "data.parquet"),
     ("split", "region=B/"), ("split", "current.json"),
-    ("model", "arrays.npz"), ("model", "notes.txt"), ("model", "provenance.json"), ("model", "current.json"),
+    ("model", "numbers.npz"), ("model", "notes.txt"), ("model", "provenance.json"), ("model", "current.json"),
     ("staging", ".arrow"),
     ("warehouse", "warehouse.duckdb"),
 ]  # fmt: skip
@@ -202,7 +202,7 @@ def test_a_half_fetched_or_half_stored_model_is_none(store: DatasetStore, tmp_pa
         models.path("v000001")
     workers.write(store, "model", 1)
     path = models.path("v000001")
-    assert sorted(one.name for one in path.iterdir()) == ["arrays.npz", "notes.txt", "provenance.json"]
+    assert sorted(one.name for one in path.iterdir()) == ["notes.txt", "numbers.json", "numbers.npz", "provenance.json"]
     assert path.is_relative_to(tmp_path / "local" / "cache")
     assert models.path("v000001") == path
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.artifacts import write_artifact
 from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.schema import (
@@ -29,7 +30,6 @@ from synapse_assets.stores import (
     freeze_release,
     maintain,
     released_names,
-    save_arrays,
 )
 from synapse_assets.stores.rows import vector_rows
 from synapse_assets_tests.stores import workers
@@ -74,7 +74,11 @@ def fit(store: DatasetStore, name: str, version: str, **inputs: str) -> None:
     """A model of some bytes."""
     scores = {"dimensions": float(DIMENSIONS)}
     provenance = Provenance(name, version, dict(inputs), {}, 0, scores)
-    store.models(name).save(version, lambda folder: save_arrays(folder, weights=np.ones(1000)), provenance)
+
+    def write(folder: Path) -> None:
+        write_artifact(folder, "numbers", 1, facts={}, arrays={"weights": np.ones(1000)})
+
+    store.models(name).save(version, write, provenance)
 
 
 def publish(store: DatasetStore, encoder: str, ids: Sequence[str], seed: int) -> None:

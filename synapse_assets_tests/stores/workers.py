@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from synapse_assets.artifacts import read_artifact, write_artifact
 from synapse_assets.schema import TILES, UMAP_COORDINATES
-from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, maintain, save_arrays
+from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, maintain
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets_tests.stores.samples import coordinates, names, source_rows, synapses, tiles, wanted
 
@@ -138,7 +139,7 @@ def write(store: DatasetStore, kind: str, generation: int) -> None:
     elif kind == "model":
 
         def fit(folder: Path) -> None:
-            save_arrays(folder, weights=np.full(20_000, generation))
+            write_artifact(folder, "numbers", 1, facts={}, arrays={"weights": np.full(20_000, generation)})
             (folder / "notes.txt").write_text(f"{generation}")
 
         version = f"v{generation:06d}"
@@ -179,11 +180,9 @@ def stored_generations(store: DatasetStore, kind: str) -> set[int]:
         assert [part.num_rows for part in parts] == [ROWS, ROWS]
         return {int(name.removeprefix("g")) for name in set(pa.concat_tables(parts).column("source_file").to_pylist())}
     if kind == "model":
-        from synapse_assets.stores import load_arrays
-
         models = store.models("m")
         for version in models.versions():
-            weights = load_arrays(models.path(version))["weights"]
+            weights = read_artifact(models.path(version), "numbers", 1).arrays["weights"]
             assert set(weights.tolist()) == {int(version[1:])}
             assert (models.path(version) / "notes.txt").read_text() == f"{int(version[1:])}"
         assert models.current in models.versions()

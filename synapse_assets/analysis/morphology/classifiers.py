@@ -10,7 +10,7 @@ a neuron, that had no part in it; it does not say that the grouping is biology.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.analysis.morphology.features import HeldOut
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.scoring import (
     FEWEST_GROUPS,
     balanced_accuracy,
@@ -28,6 +27,7 @@ from synapse_assets.analysis.scoring import (
     percentile_interval,
 )
 from synapse_assets.analysis.splits import inner_folds
+from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
 
 Float64 = npt.NDArray[np.float64]
@@ -59,6 +59,8 @@ KERNELS = (1.0, 0.3, 0.1)
 At 1.0 it rejects far more than nu of what it has not seen: 18 % to 22 % of 90 to 120 normally distributed synapses with
 5 features, where 0.1 rejects 6 % to 8 % (measured; all of them reject what lies far outside). So the tightest is taken
 that rejects at most twice nu of the training synapses held out."""
+_MODEL = ("cluster_classifiers", 1)
+_EVALUATION = ("classifier_evaluation", 1)
 _SEARCH_TREES = 25
 _ROUNDS = 60
 _LEARNING_RATE = 0.2
@@ -134,29 +136,23 @@ class ClusterClassifiers:
         return Predicted(labels, probability, score < 0, np.asarray(score, dtype=np.float64))
 
     def save(self, folder: Path) -> None:
-        """Writes classifiers.json, xgboost.json and three .skops files into `folder` (made if absent); no pickle."""
+        """Writes the artifact cluster_classifiers, xgboost.json and three .skops files into `folder` (made if absent)."""
         import skops.io
 
         folder.mkdir(parents=True, exist_ok=True)
         for name, estimator in self._estimators().items():
             skops.io.dump(estimator, folder / f"{name}.skops")
         self.models[BOOSTING].save_model(folder / f"{BOOSTING}.json")
-        facts = {
-            "clusters": self.clusters,
-            "sizes": self.sizes,
-            "width": self.width,
-            "settings": self.settings,
-            "warnings": self.warnings,
-        }
-        (folder / "classifiers.json").write_text(json.dumps(facts, indent=1))
+        facts = {name: getattr(self, name) for name in ("clusters", "sizes", "width", "settings", "warnings")}
+        write_artifact(folder, *_MODEL, facts=facts, arrays={})
 
     @classmethod
     def load(cls, folder: Path) -> "ClusterClassifiers":
-        """What `save` wrote: predictions equal to the bit. BadInput where a file asks for types that such a model does
-        not need."""
+        """What `save` wrote: predictions equal to the bit. BadInput as `read_artifact`, and where a file asks for types that
+        such a model does not need."""
         import xgboost
 
-        facts = json.loads((folder / "classifiers.json").read_text())
+        facts = read_artifact(folder, *_MODEL).facts
         booster = xgboost.Booster()
         booster.load_model(folder / f"{BOOSTING}.json")
         models = {name: _load_estimator(folder / f"{name}.skops") for name in (NEIGHBOURS, FOREST)}
@@ -432,20 +428,21 @@ class Evaluation:
         return found[0] if found else None
 
     def save(self, folder: Path) -> None:
-        """Writes evaluation.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Writes the artifact classifier_evaluation into `folder` (made if absent)."""
         scores = [{**score.__dict__, "confusion": score.confusion.tolist()} for score in self.scores]
-        (folder / "evaluation.json").write_text(json.dumps({**self.__dict__, "scores": scores}, indent=1))
+        write_artifact(folder, *_EVALUATION, facts={**self.__dict__, "scores": scores}, arrays={})
 
     @classmethod
     def load(cls, folder: Path) -> "Evaluation":
-        """What `save` wrote."""
-        facts = json.loads((folder / "evaluation.json").read_text())
-        scores = tuple(
-            Score(**{**s, "confusion": np.array(s["confusion"], dtype=np.int64)}) for s in facts.pop("scores")
+        """What `save` wrote; BadInput as `read_artifact`."""
+        found = read_artifact(folder, *_EVALUATION)
+        scores = [{field.name: score[field.name] for field in fields(Score)} for score in found.facts["scores"]]
+        lists: dict[str, Any] = {name: tuple(found.facts[name]) for name in ("clusters", "sizes", "warnings", "notes")}
+        return cls(
+            scores=tuple(Score(**{**s, "confusion": np.array(s["confusion"], dtype=np.int64)}) for s in scores),
+            **lists,
+            **found.values("neurons", "noise", "best", "best_by"),
         )
-        lists = {k: tuple(facts[k]) for k in ("clusters", "sizes", "warnings", "notes")}
-        return cls(**{**facts, **lists, "scores": scores})
 
 
 @dataclass

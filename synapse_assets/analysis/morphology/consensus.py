@@ -7,7 +7,6 @@ Evidence accumulation: Fred & Jain, IEEE TPAMI 27:835, 2005; consensus clusterin
 stability of a cluster: Hennig, Comput Stat Data Anal 52:258, 2007.
 """
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from synapse_assets.analysis.morphology.sweep import (
     cluster_runs,
     grid,
 )
+from synapse_assets.artifacts import read_artifact, write_artifact
 
 Float32 = npt.NDArray[np.float32]
 
@@ -87,25 +87,23 @@ class Consensus:
         return scores
 
     def save(self, folder: Path) -> None:
-        """Writes consensus.npz and consensus.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / "consensus.npz", **{name: getattr(self, name) for name in _ARRAYS})
-        facts = {"setting": list(self.setting), "independent_ari": self.independent_ari}
-        (folder / "consensus.json").write_text(json.dumps(facts, indent=1))
+        """Writes the artifact cluster_consensus into `folder` (made if absent)."""
+        write_artifact(
+            folder,
+            *_KIND,
+            facts={"setting": self.setting, "independent_ari": self.independent_ari},
+            arrays={name: getattr(self, name) for name in _ARRAYS},
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "Consensus":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "consensus.json").read_text())
-        with np.load(folder / "consensus.npz", allow_pickle=False) as arrays:
-            return cls(
-                **{name: arrays[name] for name in _ARRAYS},
-                setting=Setting(*facts["setting"]),
-                independent_ari=facts["independent_ari"],
-            )
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        found = read_artifact(folder, *_KIND)
+        return cls(setting=Setting(*found.facts["setting"]), **found.values(*_ARRAYS, "independent_ari"))
 
 
-_ARRAYS = tuple(one.name for one in fields(Consensus))[:7]
+_KIND = ("cluster_consensus", 1)
+_ARRAYS = tuple(field.name for field in fields(Consensus))[:7]
 
 
 def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:

@@ -9,9 +9,8 @@ synapses on their own mean and kept no signs. Here what is fitted is what is app
 scaling and weights are stored, and `FeatureModel.apply` is the only way to them.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.datasets.morphology import FeatureChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import morphology
@@ -29,7 +28,10 @@ PLACE = ("pca_1_um", "pca_2_um", "pca_3_um")
 OPTIONAL = "bouton_volume"
 _FLAT = 1e-12  # variance along an axis, relative to the first one's, below which the points do not spread along it
 _TIE = 1e-9  # distance of the centre from the soma, relative to the neuron's extent, that is none
+_KIND = ("feature_model", 1)
 _ARRAYS = ("centre", "scale", "weights", "fitted_scaled")
+_FACTS = ("extreme_iqr", "fewest_for_alignment", "extremes", "extreme_synapses", "unaligned")
+_FRAME_ARRAYS = ("centre_um", "axes", "explained")
 Float64 = npt.NDArray[np.float64]
 
 
@@ -159,33 +161,30 @@ class FeatureModel:
         }
 
     def save(self, folder: Path) -> None:
-        """Writes features.npz and features.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Writes the artifact feature_model into `folder` (made if absent)."""
         frames = list(self.alignments.values())
-        arrays = {
-            name: np.stack([getattr(frame, name) for frame in frames]) for name in ("centre_um", "axes", "explained")
-        }
+        arrays = {name: np.stack([getattr(frame, name) for frame in frames]) for name in _FRAME_ARRAYS}
         arrays |= {name: getattr(self, name) for name in _ARRAYS}
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in (*_ARRAYS, "alignments")}
+        facts = {name: getattr(self, name) for name in ("names", "limits", "fitted_ids", *_FACTS)}
         facts["aligned"] = {neuron: frame.synapses for neuron, frame in self.alignments.items()}
-        np.savez(folder / "features.npz", allow_pickle=False, **arrays)
-        (folder / "features.json").write_text(json.dumps(facts, indent=1))
+        write_artifact(folder, *_KIND, facts=facts, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "FeatureModel":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "features.json").read_text())
-        with np.load(folder / "features.npz", allow_pickle=False) as arrays:
-            frames = zip(
-                facts.pop("aligned").items(), arrays["centre_um"], arrays["axes"], arrays["explained"], strict=True
-            )
-            facts["alignments"] = {
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        found = read_artifact(folder, *_KIND)
+        facts, arrays = found.facts, found.arrays
+        frames = zip(facts["aligned"].items(), *(arrays[name] for name in _FRAME_ARRAYS), strict=True)
+        return cls(
+            names=tuple(facts["names"]),
+            limits={name: (low, high) for name, (low, high) in facts["limits"].items()},
+            alignments={
                 neuron: Alignment(centre, axes, synapses, explained)
                 for (neuron, synapses), centre, axes, explained in frames
-            }
-            facts |= {name: arrays[name] for name in _ARRAYS}
-        facts["limits"] = {name: (low, high) for name, (low, high) in facts["limits"].items()}
-        return cls(**(facts | {name: tuple(facts[name]) for name in ("names", "fitted_ids")}))
+            },
+            fitted_ids=tuple(facts["fitted_ids"]),
+            **found.values(*_FACTS, *_ARRAYS),
+        )
 
     def _unusual(self, measures: Float64) -> list[list[str]]:
         """For each row what is extreme or missing, in words."""

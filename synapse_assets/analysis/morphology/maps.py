@@ -4,7 +4,6 @@ Belongs here: fitting maps, placing new synapses on them. Does not belong here: 
 means (`redrawing`), drawing (`figures`).
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.analysis.morphology.redrawing import redrawn
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import (
     FEWEST_FOR_UMAP,
     LANDMARKS,
@@ -23,6 +21,7 @@ from synapse_assets.analysis.projection import (
     neighbour_graph,
     umap_layout,
 )
+from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.datasets.morphology import Resampling
 from synapse_assets.errors import BadInput
 
@@ -97,21 +96,19 @@ class GroupMaps:
         return blend(indices, squares, self.point_map), blend(indices, squares, self.point_space)
 
     def save(self, folder: Path) -> None:
-        """Writes maps.npz and maps.json into `folder` (made if absent)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(folder / "maps.npz", **{name: getattr(self, name) for name in _ARRAYS})
-        facts = {name: getattr(self, name) for name in ("method", "reason", "seed", "share")}
-        (folder / "maps.json").write_text(json.dumps(facts, indent=1))
+        """Writes the artifact group_maps into `folder` (made if absent)."""
+        facts, arrays = ({name: getattr(self, name) for name in names} for names in (_FACTS, _ARRAYS))
+        write_artifact(folder, *_KIND, facts=facts, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "GroupMaps":
-        """What `save` wrote, to the bit."""
-        facts = json.loads((folder / "maps.json").read_text())
-        with np.load(folder / "maps.npz", allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in _ARRAYS}, **facts)
+        """What `save` wrote, to the bit; BadInput as `read_artifact`."""
+        return cls(**read_artifact(folder, *_KIND).values(*_ARRAYS, *_FACTS))
 
 
-_ARRAYS = tuple(one.name for one in fields(GroupMaps))[:11]
+_KIND = ("group_maps", 1)
+_ARRAYS = tuple(field.name for field in fields(GroupMaps))[:11]
+_FACTS = ("method", "reason", "seed", "share")
 
 
 def fit_maps(

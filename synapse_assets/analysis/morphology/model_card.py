@@ -17,7 +17,7 @@ from synapse_assets.analysis.morphology.classifiers import (
     Evaluation,
     Score,
 )
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 
 _NAMES = {"k_nearest_neighbours": "k nearest neighbours", "random_forest": "random forest", "xgboost": "XGBoost"}
 _SETTINGS = {

@@ -11,7 +11,7 @@ import numpy as np
 from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.analysis.morphology.sweep import Float64, cluster_runs, grid
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 
 STABLE, FRAGILE, NOISE = "stable", "fragile", "not distinguishable from noise"
 RESAMPLES = 2_000

@@ -25,7 +25,7 @@ from synapse_assets.analysis.morphology.features import PLACE, FeatureModel
 from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.analysis.morphology.stability import Stability
 from synapse_assets.analysis.morphology.sweep import Sweep
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import morphology
 
 Float64 = npt.NDArray[np.float64]

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.em.alignment import alignment_assets
 from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
-from synapse_assets.defs.em.jobs import em_jobs
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.maps import map_assets
 from synapse_assets.defs.em.promotions import promotion_assets
@@ -15,8 +15,9 @@ from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 from synapse_assets.defs.em.vector_index import vector_index_assets
+from synapse_assets.pipeline.em.inputs import em_inputs
 
-__all__ = ["em_assets", "em_jobs", "region_content"]
+__all__ = ["LINEAGE"]
 
 
 def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
@@ -35,3 +36,6 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *promotion_assets(dataset),
         *publish_assets(dataset),
     ]
+
+
+LINEAGE = Lineage(assets=em_assets, inputs=em_inputs, content=region_content)

@@ -3,13 +3,15 @@
 import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.morphology.classify import classifier_assets
 from synapse_assets.defs.morphology.clusters import cluster_assets
-from synapse_assets.defs.morphology.jobs import morphology_jobs
+from synapse_assets.defs.morphology.content import group_content
 from synapse_assets.defs.morphology.publish import publish_assets
-from synapse_assets.defs.morphology.synapses import group_content, synapse_assets
+from synapse_assets.defs.morphology.synapses import synapse_assets
+from synapse_assets.pipeline.morphology.inputs import morphology_inputs
 
-__all__ = ["group_content", "morphology_assets", "morphology_jobs"]
+__all__ = ["LINEAGE"]
 
 
 def morphology_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
@@ -21,3 +23,6 @@ def morphology_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         *classifier_assets(dataset),
         *publish_assets(dataset),
     ]
+
+
+LINEAGE = Lineage(assets=morphology_assets, inputs=morphology_inputs, content=group_content)

@@ -11,7 +11,7 @@ import pytest
 
 from synapse_assets.analysis.morphology import classifiers as c
 from synapse_assets.analysis.morphology.features import HeldOut
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets.errors import BadInput
 from synapse_assets.schema.morphology import CLASSIFIER_SCORES
 
@@ -317,7 +317,8 @@ def test_saved_and_loaded_without_pickle(fitted: c.ClusterClassifiers, tmp_path:
     assert (again.settings, again.warnings) == (fitted.settings, fitted.warnings)
     files = sorted(f.name for f in (tmp_path / "model").iterdir())
     assert files == [
-        "classifiers.json",
+        "cluster_classifiers.json",
+        "cluster_classifiers.npz",
         "k_nearest_neighbours.skops",
         "one_class_svm.skops",
         "random_forest.skops",
@@ -351,7 +352,8 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
     again = evaluated((features[mixed], labels[mixed], owner[mixed], ids[mixed]))
     evaluation.save(tmp_path / "a")
     again.save(tmp_path / "b")
-    assert (tmp_path / "a/evaluation.json").read_text() == (tmp_path / "b/evaluation.json").read_text()
+    name = "classifier_evaluation.json"
+    assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
     read = c.Evaluation.load(tmp_path / "a")
     assert read.rows() == evaluation.rows()
     assert all((a.confusion == b.confusion).all() for a, b in zip(read.scores, evaluation.scores, strict=True))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.analysis.morphology.features import FeatureModel, HeldOut, fit_features, held_out_features
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets.morphology import FeatureChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import morphology

@@ -8,8 +8,8 @@ import pytest
 
 from synapse_assets.analysis.morphology import maps as maps_module
 from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, NEAR, GroupMaps, fit_maps
-from synapse_assets.analysis.outcome import NoModel
 from synapse_assets.analysis.projection import nearest
+from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets.morphology import Resampling
 from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of, names

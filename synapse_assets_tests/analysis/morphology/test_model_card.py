@@ -6,7 +6,7 @@ import pytest
 from synapse_assets.analysis.morphology import classifiers as c
 from synapse_assets.analysis.morphology.features import HeldOut
 from synapse_assets.analysis.morphology.model_card import model_card
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 
 VERDICT = "fragile: two runs agree at an adjusted Rand index of 0.61."
 

@@ -10,7 +10,7 @@ from synapse_assets.analysis.morphology.consensus import consensus
 from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.analysis.morphology.stability import assess, interval, null_aris
 from synapse_assets.analysis.morphology.sweep import Setting, adjusted_rand, cluster_runs, grid, sweep
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.morphology.grouped import found, grouped, in_one_measure, maps_of, noise
 
 

@@ -12,7 +12,7 @@ from synapse_assets.analysis.morphology import classifiers as c
 from synapse_assets.analysis.morphology import tables as t
 from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.sweep import Setting
-from synapse_assets.analysis.outcome import NoModel
+from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import morphology
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from synapse_assets.analysis.morphology.classifiers import evaluate
 from synapse_assets.analysis.morphology.features import held_out_features
 from synapse_assets.analysis.morphology.tables import in_group, labels_of, scaled_matrix
-from synapse_assets.defs.morphology.groups import Group, fitted_synapses
+from synapse_assets.pipeline.morphology.group import Group, fitted_synapses
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP, Bench, checks, metadata
@@ -227,7 +227,7 @@ def test_a_chain_that_no_longer_gives_what_was_fitted_is_stopped(make_bench: Cal
     bench = make_bench(**FEW)
     bench.materialize(*INGESTED)
     models = bench.store.models("feature_model")
-    file = models.path(str(models.current)) / "features.npz"
+    file = models.path(str(models.current)) / "feature_model.npz"
     with np.load(file) as stored:
         arrays = {name: stored[name] for name in stored.files}
     np.savez(file, **{**arrays, "scale": arrays["scale"] * 1.001})

@@ -1,27 +1,28 @@
-"""Figures in the UI and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too."""
+"""Figures in reports and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too.
+
+Drawing them belongs to `analysis.morphology`.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from synapse_assets.defs.metadata import picture
-from synapse_assets.defs.morphology.groups import Group
+from synapse_assets.pipeline.morphology.group import Group
+from synapse_assets.pipeline.report import Detail, Picture, StoredAt
 from synapse_assets.stores import DatasetStore
 
 if TYPE_CHECKING:
     from synapse_assets.analysis.morphology.maps import GroupMaps
 
 
-def kept_picture(store: DatasetStore, name: str, png: bytes) -> dg.MetadataValue:
-    """Keeps a PNG as `figures/<name>.png`; the picture for the UI."""
+def kept_picture(store: DatasetStore, name: str, png: bytes) -> Picture:
+    """Keeps a PNG as `figures/<name>.png`; the picture for a report."""
     with store.figures.replace(f"{name}.png") as stream:
         stream.write(png)
-    return picture(png, name.replace("_", " "))
+    return Picture(png, name.replace("_", " "))
 
 
-def kept_page(store: DatasetStore, name: str, html: str) -> dg.MetadataValue:
-    """Keeps a turnable page as `figures/<name>.html`, with the script it needs beside it; its path for the UI."""
+def kept_page(store: DatasetStore, name: str, html: str) -> StoredAt:
+    """Keeps a turnable page as `figures/<name>.html`, with the script it needs beside it; its path for a report."""
     from synapse_assets.analysis.morphology.pages import plotly_javascript
 
     if not store.figures.exists("plotly.min.js"):
@@ -29,12 +30,10 @@ def kept_page(store: DatasetStore, name: str, html: str) -> dg.MetadataValue:
             stream.write(plotly_javascript().encode())
     with store.figures.replace(f"{name}.html") as stream:
         stream.write(html.encode())
-    return dg.MetadataValue.path(store.figures.address(f"{name}.html"))
+    return StoredAt(store.figures.address(f"{name}.html"))
 
 
-def kept_maps(
-    group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]
-) -> dict[str, dg.MetadataValue]:
+def kept_maps(group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]) -> dict[str, Detail]:
     """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable."""
     from synapse_assets.analysis.morphology.figures import maps_sheet, space_figure
     from synapse_assets.analysis.morphology.pages import space_page

@@ -1,7 +1,7 @@
 """One investigation group as it is stored now, step by step; what was made from other inputs than there are is refused.
 
-Every asset of a group reads what lies before it here, and the warehouse asks for the last step of every group, so that no
-order of runs mixes rows of different features, maps, clusters or classifiers.
+Every step of a group reads what lies before it here, and the warehouse asks for the last step of every group, so that no
+order of runs mixes rows of different features, maps, clusters or classifiers. Making them belongs to the modules beside it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.artifacts import NoModel, load_or_no_model
+from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table, morphology
 from synapse_assets.stores import DatasetStore
@@ -20,7 +21,6 @@ from synapse_assets.stores.rows import content_key
 if TYPE_CHECKING:
     from synapse_assets.analysis.morphology.consensus import Consensus
     from synapse_assets.analysis.morphology.maps import GroupMaps
-    from synapse_assets.analysis.outcome import NoModel
 
 # What features are made of; the other columns of the workbooks are kept for the reader.
 MEASURED = [
@@ -34,19 +34,14 @@ MEASURED = [
     "bouton_volume",
 ]
 
-
-# The assets of a group in their order, and the tables that they write.
-_STEPS = (
-    ("projection", morphology.PROJECTION),
-    ("parameter_sweep", morphology.PARAMETER_SWEEP),
-    ("clusters", morphology.CLUSTERS),
-    ("cluster_stability", morphology.CLUSTER_PROFILES),
-    ("cluster_stability", morphology.CLUSTER_STABILITY),
-    ("cluster_classifier", morphology.CLASSIFIER_SCORES),
-    ("predictions", morphology.PREDICTIONS),
-)
-ASSETS_OF_GROUP = list(dict.fromkeys(asset for asset, _ in _STEPS))
-TABLES_OF_GROUP = [table for _, table in _STEPS]
+# The assets that are made group by group in their order, and the tables that they write.
+_STEPS = [
+    (facts.name, table)
+    for facts in MORPHOLOGY.assets
+    if facts.by_part
+    for table in (*facts.beside, facts.table)
+    if table is not None
+]
 
 
 def fitted_synapses(synapses: pa.Table) -> pa.Table:
@@ -131,10 +126,9 @@ class Group:
     def maps(self) -> "GroupMaps | NoModel":
         """The fitted maps."""
         from synapse_assets.analysis.morphology.maps import GroupMaps
-        from synapse_assets.analysis.outcome import NoModel
 
         folder = self.store.models(f"projection_{self.name}").path(self.maps_version)
-        return NoModel.found(folder) or GroupMaps.load(folder)
+        return load_or_no_model(folder, GroupMaps.load)
 
     @cached_property
     def setting(self) -> tuple[int, int] | None:
@@ -156,10 +150,9 @@ class Group:
     def consensus(self) -> "Consensus | NoModel":
         """The fitted clusters."""
         from synapse_assets.analysis.morphology.consensus import Consensus
-        from synapse_assets.analysis.outcome import NoModel
 
         folder = self.store.models(f"clusters_{self.name}").path(self.clusters_version)
-        return NoModel.found(folder) or Consensus.load(folder)
+        return load_or_no_model(folder, Consensus.load)
 
     @cached_property
     def clusters(self) -> pa.Table:
@@ -232,11 +225,11 @@ class Group:
 
     def _require(self, table: Table, group: str | None, wanted: dict[str, str]) -> None:
         asset = next((asset for asset, written in _STEPS if written is table), table.name)
-        found = self.store.results(table).made_from(group)
-        if found is None:
+        made_from = self.store.results(table).made_from(group)
+        if made_from is None:
             raise BadInput(f"there is no {self._called(asset, group)} yet: materialise it first")
         for name, version in wanted.items():
-            if found.get(name) != version:
+            if made_from.get(name) != version:
                 raise BadInput(self._older(asset, group, name))
 
     def _older(self, asset: str, group: str | None, made_from: str) -> str:

@@ -1,0 +1,151 @@
+"""A dataset on the electron-microscopy chain: volumes, tables of synapses and neurons, tiles and their encoder.
+
+A file without `chain:` is of this kind. Reading the tables and volumes belongs to `sources` and `volumes`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from synapse_assets.datasets.base import Dataset, Frozen
+from synapse_assets.datasets.sources import NeuronSource, Source, SynisterSource
+from synapse_assets.datasets.spaces import mismatch
+from synapse_assets.datasets.variables import Location
+from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
+
+# Targets that say nothing of what the classes are.
+_SAYS_NOTHING = frozenset({"", "class", "classes", "label", "labels", "target"})
+
+
+class EncoderChoice(Frozen):
+    """How tiles become vectors."""
+
+    origin: Literal["self_supervised", "hub", "checkpoint"] = Field(
+        "self_supervised",
+        description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint.",
+    )
+    architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
+    checkpoint: Location | None = Field(
+        None, description="Weights file (.safetensors, or .pt without pickled objects)."
+    )
+    crop_px: Annotated[int, Field(ge=8)] | None = Field(
+        None, description="Central part of the tile that the network sees, in voxels."
+    )
+    training_steps: Annotated[int, Field(ge=1)] = Field(
+        600, description="Steps of self-supervised training; fixed beforehand, no label is looked at."
+    )
+    training_tiles: Annotated[int, Field(ge=2)] = Field(
+        20_000, description="At most this many tiles are trained on (a stratified sample)."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "EncoderChoice":
+        if self.origin != "self_supervised" and not self.architecture:
+            raise ValueError(f"encoder origin '{self.origin}' needs the name of a timm architecture")
+        if (self.origin == "checkpoint") != (self.checkpoint is not None):
+            raise ValueError("a checkpoint file is given exactly when the encoder's origin is 'checkpoint'")
+        return self
+
+
+class EmDataset(Dataset):
+    """One dataset on the electron-microscopy chain."""
+
+    chain: Literal["em"] = "em"
+    generate: Literal["sample_brain"] | None = Field(
+        None, description="Inputs that the pipeline draws itself where they are absent."
+    )
+    volumes: dict[str, VolumeSpec] = Field(min_length=1)
+    sources: list[Source] = Field(min_length=1, description="Tables of synapses.")
+    neurons: list[NeuronSource] = Field(
+        [], description="Tables of neurons, joined by id; where two tell the same of a neuron, the first counts."
+    )
+    missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
+    region_vocabulary: Literal["flywire"] | None = Field(
+        None, description="Known regions: other names of the 78 FlyWire neuropils become theirs; unknown names stay."
+    )
+    region_names: dict[str, str] = Field(
+        {},
+        description="Other keys for regions, by their name in the source; needed where two names would become one key.",
+    )
+    merge_partners: bool = Field(
+        False, description="Keep one row of those that share neuron and presynaptic position (one row a partner)."
+    )
+    leave_out_outside: bool = Field(
+        False,
+        description="Leave out synapses that lie outside their volume, counted, in place of refusing their region.",
+    )
+    accept_alignment: bool = Field(
+        False, description="Cut tiles although the alignment check reads the coordinates differently."
+    )
+    target: str = Field(
+        "class",
+        description="What the target column means in this dataset, for instance 'neurotransmitter'. Short names of transmitters "
+        "(ACH, SER) become the long ones unless it says something else.",
+    )
+    grouping: list[
+        Literal["neuron_id", "hemilineage", "cell_type", "section", "object_id", "brain_region", "volume"]
+    ] = Field(description="Columns that are held out together when a classifier is tested; the first is the headline.")
+    has_neurons: bool = Field(True, description="Whether the sources name the neuron of a synapse.")
+    tile: TileSpec
+    encoder: EncoderChoice = EncoderChoice()
+    trial_limit: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Only the first n synapses of each region."
+    )
+
+    @property
+    def tile_volumes(self) -> Mapping[str, VolumeSpec]:
+        """The volumes that tiles are cut from, by name."""
+        return self.volumes
+
+    @property
+    def tile_spec(self) -> TileSpec:
+        """How tiles are cut."""
+        return self.tile
+
+    @property
+    def target_is_said(self) -> bool:
+        """Whether the dataset file says what its classes are."""
+        return self.target.strip().casefold() not in _SAYS_NOTHING
+
+    @property
+    def names_transmitters(self) -> bool:
+        """Whether the classes are neurotransmitters, as far as is known: the dataset file says so, or does not say what they are."""
+        return (
+            not self.target_is_said
+            or re.search(r"transmitter|(?<![a-z])nts?(?![a-z])", self.target.casefold()) is not None
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EmDataset":
+        names = [source.name for source in (*self.sources, *self.neurons)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two sources have the same name: {names}")
+        for source in self.sources:
+            if source.volume not in self.volumes:
+                raise ValueError(
+                    f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}"
+                )
+            wanted = self.volumes[source.volume].space
+            why_not = mismatch(source.space or wanted, wanted, source.transform)
+            if why_not is not None:
+                raise ValueError(
+                    f"source '{source.name}' is in space {source.space or wanted}, volume '{source.volume}' in {wanted}: {why_not}"
+                )
+        sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"the volumes have different voxel sizes {sorted(sizes)}: their tiles could not be compared"
+            )
+        if "neuron_id" in self.grouping and not self.has_neurons:
+            raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
+        named = [one.columns.neuron_id for one in self.sources if not isinstance(one, SynisterSource)]
+        if "neuron_id" in self.grouping and len(named) == len(self.sources) and not any(named):
+            raise ValueError(
+                "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "
+                "column and say has_neurons: false"
+            )
+        if self.neurons and not self.has_neurons:
+            raise ValueError("tables of neurons are given, but has_neurons is false")
+        return self

@@ -1,0 +1,187 @@
+"""The chain of synapse points and electron-microscopy volumes: the facts of its assets, and nothing else."""
+
+from enum import StrEnum
+
+from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
+from synapse_assets.datasets.em import EmDataset
+from synapse_assets.schema import (
+    ALIGNMENT,
+    BRAIN_REGIONS,
+    CLUSTER_CARDS,
+    CLUSTERS,
+    DRIFT,
+    NEURON_PREDICTIONS,
+    NEURON_SOURCES,
+    NEURONS,
+    PROMOTIONS,
+    SPLITS,
+    SYNAPSE_LABELS,
+    SYNAPSE_PREDICTIONS,
+    SYNAPSE_SOURCES,
+    SYNAPSE_TABLE,
+    SYNAPSES,
+    TILE_PLAN,
+    TILES,
+    UMAP_COORDINATES,
+    embedding_table,
+)
+
+
+class Stage(StrEnum):
+    """The groups of the lineage, in their order."""
+
+    SYNAPSES = "2_synapses"
+    TILES = "3_tiles"
+    EMBEDDINGS = "4_embeddings"
+    MAPS = "5_maps"
+    CLASSIFY = "6_classify"
+    MODELS = "7_models"
+    PUBLISH = "8_publish"
+
+
+def _has_neurons(dataset: EmDataset) -> bool:
+    return dataset.has_neurons
+
+
+def _has_neuron_tables(dataset: EmDataset) -> bool:
+    return bool(dataset.neurons)
+
+
+ASSETS = (
+    AssetFacts(
+        "synapse_table",
+        Stage.SYNAPSES,
+        Role.READ,
+        SYNAPSE_TABLE,
+        beside=(BRAIN_REGIONS, SYNAPSE_SOURCES),
+        job="ingest",
+        released=("brain_regions", "synapse_sources"),
+        awaited=False,
+    ),
+    AssetFacts(
+        "neurons",
+        Stage.SYNAPSES,
+        Role.READ,
+        NEURONS,
+        beside=(NEURON_SOURCES,),
+        job="ingest",
+        released=("neurons", "neuron_sources"),
+        exists=_has_neuron_tables,
+    ),
+    AssetFacts(
+        "synapses",
+        Stage.SYNAPSES,
+        Role.APPLY,
+        SYNAPSES,
+        kinds=("lancedb",),
+        by_part=True,
+        job="apply",
+        released=("synapses",),
+    ),
+    AssetFacts(
+        "synapse_labels",
+        Stage.SYNAPSES,
+        Role.APPLY,
+        SYNAPSE_LABELS,
+        by_part=True,
+        job="apply",
+        released=("synapse_labels",),
+    ),
+    AssetFacts("alignment", Stage.TILES, Role.APPLY, ALIGNMENT, job="ingest", released=("alignment",), awaited=False),
+    AssetFacts("tile_plan", Stage.TILES, Role.APPLY, TILE_PLAN, by_part=True, job="apply"),
+    AssetFacts(
+        "tiles",
+        Stage.TILES,
+        Role.APPLY,
+        TILES,
+        kinds=("lancedb",),
+        by_part=True,
+        job="apply",
+        released=("tiles",),
+        points=("valid_fraction",),
+        page="gallery",
+    ),
+    AssetFacts("encoder", Stage.EMBEDDINGS, Role.MODEL, kinds=("pytorch",), job="fit"),
+    AssetFacts(
+        "embeddings",
+        Stage.EMBEDDINGS,
+        Role.APPLY,
+        embedding_table(None),
+        kinds=("pytorch", "lancedb"),
+        by_part=True,
+        job="apply",
+        released=("embeddings",),
+    ),
+    AssetFacts("vector_index", Stage.EMBEDDINGS, Role.APPLY, kinds=("lancedb",), page="search"),
+    AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
+    AssetFacts(
+        "umap_coordinates",
+        Stage.MAPS,
+        Role.APPLY,
+        UMAP_COORDINATES,
+        by_part=True,
+        job="apply",
+        applied=("umap_model", "umap_model"),
+        released=("umap_coordinates",),
+        points=("umap_1 as map_1", "umap_2 as map_2"),
+        page="map",
+    ),
+    AssetFacts("cluster_model", Stage.MAPS, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="umap_model"),
+    AssetFacts(
+        "clusters",
+        Stage.MAPS,
+        Role.APPLY,
+        CLUSTERS,
+        by_part=True,
+        job="apply",
+        applied=("cluster_model", "cluster_model"),
+        released=("clusters",),
+        points=("cluster",),
+        page="clusters",
+    ),
+    AssetFacts("cluster_cards", Stage.MAPS, Role.APPLY, CLUSTER_CARDS, released=("cluster_cards",), page="clusters"),
+    AssetFacts("splits", Stage.CLASSIFY, Role.FIT, SPLITS, job="fit", released=("splits",)),
+    AssetFacts(
+        "synapse_classifier", Stage.CLASSIFY, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="encoder"
+    ),
+    AssetFacts(
+        "synapse_predictions",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        SYNAPSE_PREDICTIONS,
+        by_part=True,
+        job="apply",
+        applied=("synapse_classifier", "classifier"),
+        released=("synapse_predictions",),
+        points=("predicted", "probability", "out_of_fold"),
+        page="classes",
+    ),
+    AssetFacts(
+        "neuron_predictions",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NEURON_PREDICTIONS,
+        released=("neuron_predictions",),
+        exists=_has_neurons,
+    ),
+    AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
+    AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
+    AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+)
+
+EM = register(
+    Chain(
+        name="em",
+        dataset_type=EmDataset,
+        part="brain_region",
+        assets=ASSETS,
+        jobs={
+            "ingest": "Read the tables of {title}, register its regions, and examine the coordinates. Run this first.",
+            "apply": "Everything that is applied to one brain region of {title}, with the models in use.",
+            "fit": "Fit the models of {title} again. On unchanged content nothing happens; otherwise there are candidates, which "
+            "'promotions' decides on.",
+        },
+        lineage="synapse_assets.defs.em:LINEAGE",
+        pages={"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"},
+    )
+)

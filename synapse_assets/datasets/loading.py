@@ -1,0 +1,118 @@
+"""From a YAML file to a typed dataset, and what is said of a file that is none."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from synapse_assets.datasets.base import Dataset
+from synapse_assets.datasets.chain import CHAINS, Chain
+from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets.sources import fill_in_format, format_names
+from synapse_assets.datasets.variables import filled_in, names_in
+from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
+from synapse_assets.errors import BadInput
+
+
+def _told(item: Any, content: dict[str, Any]) -> str:
+    """One mistake in words: where, what, and the name that was probably meant."""
+    place = [part for part in item["loc"] if part not in ("points", "neurons") or part == item["loc"][0]]
+    for kind in ("sources", "neurons", "workbooks"):
+        if place[:1] == [kind] and len(place) > 1 and isinstance(place[1], int):
+            entry = content[kind][place[1]]
+            place[:2] = [f"{kind} '{entry.get('name', place[1]) if isinstance(entry, dict) else place[1]}'"]
+    where = ".".join(str(part) for part in place)
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), _field_names(), 1)
+        message = "there is no such field" + (f"; did you mean '{near[0]}'?" if near else "")
+    elif item["type"] == "missing":
+        message = "this field is missing"
+    elif item["type"] == "union_tag_invalid":
+        given = str(item["ctx"]["tag"])
+        names = ["points", "neurons", "synister_v3", "synister_v4", "synister_v3_skeletons", "cave", *format_names()]
+        near = difflib.get_close_matches(given, names, 1)
+        message = f"no format '{given}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {names}")
+    return f"{where}: {message}" if where else message
+
+
+def _field_names() -> set[str]:
+    """Every field that any dataset file may have, at any depth."""
+    names: set[str] = set()
+    waiting: list[Any] = [chain.dataset_type for chain in CHAINS.values()]
+    seen: set[type[BaseModel]] = set()
+    while waiting:
+        kind = waiting.pop()
+        waiting += get_args(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
+            seen.add(kind)
+            names |= kind.model_fields.keys()
+            waiting += [field.annotation for field in kind.model_fields.values()]
+    return names
+
+
+def variables_named(names_or_paths: Iterable[str]) -> set[str]:
+    """The environment variables that these datasets name, and those of the package; a file that cannot be read names none."""
+    named: set[str] = set()
+    for path in {*Path(__file__).parent.glob("*.yaml"), *map(_file_of, names_or_paths)}:
+        with suppress(OSError):
+            named |= names_in(path.read_text(encoding="utf-8", errors="replace"))
+    return named
+
+
+def _file_of(name_or_path: str) -> Path:
+    path = Path(os.path.expanduser(name_or_path))
+    return path if path.suffix in (".yaml", ".yml") else Path(__file__).parent / f"{name_or_path}.yaml"
+
+
+def _chain(named: Any) -> Chain:
+    """The chain that a file names. Raises BadInput for one that nobody registered."""
+    if isinstance(named, str) and named in CHAINS:
+        return CHAINS[named]
+    near = difflib.get_close_matches(str(named), CHAINS, 1)
+    meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(CHAINS)}"
+    raise BadInput(f"chain: there is no chain '{named}'; {meant}")
+
+
+def load_dataset(name_or_path: str, local_root: str) -> Dataset:
+    """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
+
+    `chain:` in the file names its kind (`morphology`: a `MorphologyDataset`); without one it is an `EmDataset`. In paths and addresses, and
+    only there, `${NAME}` is replaced by the environment variable NAME, `${NAME:-text}` by the text where that is not set;
+    `${SYNAPSE_LOCAL_ROOT}` is always `local_root`, under which the pipeline keeps inputs that it drew or fetched.
+    Raises BadInput naming the file and the field.
+    """
+    path = _file_of(name_or_path)
+    if not path.is_file():
+        packaged = sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
+        raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")
+    try:
+        content = parse_yaml(path.read_bytes())
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: a dataset file is a mapping of fields, see the packaged ones")
+    unfilled = list(dict.fromkeys(left_to_fill_in(content)))
+    if unfilled:
+        raise BadInput(
+            f"{path}: {' and '.join(unfilled)} still {'says' if len(unfilled) == 1 else 'say'} {FILL_IN}: write in its place "
+            "what the comment beside it asks for"
+        )
+    try:
+        for field in ("sources", "neurons"):
+            if isinstance(content.get(field), list):
+                content[field] = [fill_in_format(source) for source in content[field]]
+        named = content.get("chain", EM.name)
+        # A variable is refused before its value could be told.
+        kind = (CHAINS[named] if isinstance(named, str) and named in CHAINS else EM).dataset_type
+        content = filled_in(content, kind, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root})
+        return _chain(named).dataset_type.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {_told(item, content)}" for item in error.errors()]
+        raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error

@@ -1,0 +1,207 @@
+"""How every asset is declared, from the facts of its chain, and what the Dagster UI shows of the report of its step."""
+
+import base64
+import functools
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from synapse_assets.datasets import AssetFacts, Dataset, chain_of
+from synapse_assets.defs.partitions import partitions_of
+from synapse_assets.defs.resources import Installation
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.report import Check, Detail, Json, Link, Markdown, Picture, Report, StoredAt
+from synapse_assets.schema import Table
+from synapse_assets.stores.models import fingerprint
+
+# An unreachable server is tried again after about 30, 60 and 120 seconds.
+RETRIES = 3
+RETRY_SECONDS = 30.0
+OWNERS = ["team:synapse-assets"]
+# The UI keeps metadata in its database: a picture above this size is refused.
+LARGEST_PICTURE_BYTES = 750_000
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check of an asset: its name, what it says, and whether a failure holds back what follows."""
+
+    name: str
+    description: str
+    blocking: bool = False
+
+
+def asset(
+    dataset: Dataset,
+    name: str,
+    settings: object = None,
+    *,
+    deps: Iterable[str],
+    method: int = 1,
+    checks: Sequence[Checked] = (),
+    **more: Any,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`@dg.asset` for every asset alike: key, group, kinds, columns, partitions, code version, and what happens on failure.
+
+    What the chain's facts say of the asset is not said again. settings: the part of the dataset's YAML that decides the content
+    (anything that has a JSON form). deps: the assets it is made from, by name; one for the whole dataset looks at all parts of
+    another. method: the number of the way in which the asset is made; whoever changes that way adds one. When settings or method
+    change, the asset shows as out of date.
+    Input that a person has to mend is told in its own words and not tried again; an unreachable server is, after a while.
+    """
+    facts = chain_of(dataset).facts[name]
+    key = asset_key(dataset, name)
+    partitions = partitions_of(dataset) if facts.by_part else None
+    metadata: dict[str, Any] = {"dataset": dataset.title}
+    if facts.table is not None:
+        metadata["dagster/column_schema"] = column_schema(facts.table)
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(
+            key=key,
+            group_name=group_of(dataset, facts),
+            owners=OWNERS,
+            kinds=set(facts.kinds),
+            metadata=metadata,
+            code_version=fingerprint({"settings": settings, "method": method}, {}),
+            partitions_def=partitions,
+            deps=[_dep(dataset, facts, upstream) for upstream in deps],
+            check_specs=[
+                dg.AssetCheckSpec(
+                    check.name,
+                    asset=key,
+                    description=check.description,
+                    blocking=check.blocking,
+                    partitions_def=partitions,
+                )
+                for check in checks
+            ],
+            **more,
+        )(failing_plainly(function if facts.page is None else _linked(function, dataset, facts.page)))
+
+    return declare
+
+
+def asset_key(dataset: Dataset, name: str) -> dg.AssetKey:
+    """The key of an asset of a dataset."""
+    return dg.AssetKey([dataset.name, name])
+
+
+def group_of(dataset: Dataset, facts: AssetFacts) -> str:
+    """The group of an asset in the lineage."""
+    return f"{dataset.name}_{facts.stage}"
+
+
+def _dep(dataset: Dataset, facts: AssetFacts, upstream: str) -> dg.AssetDep:
+    """What an asset is made from; for the whole dataset it looks at every part that exists."""
+    above = chain_of(dataset).facts.get(upstream)
+    every = not facts.by_part and above is not None and above.by_part
+    return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if every else None)
+
+
+def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callable[..., Any]:
+    """The body of an asset, whose materialisations link to a page of the explorer: of its dataset, or of its part."""
+
+    @functools.wraps(function)
+    def body(*args: Any, installation: Installation, **kwargs: Any) -> Any:
+        context = dg.AssetExecutionContext.get()
+        # As `explorer.releases.shown_of` calls what has pages of its own.
+        name = f"{dataset.name}.{context.partition_key}" if chain_of(dataset).page_by_part else dataset.name
+        link = dg.MetadataValue.url(f"{installation.explorer_url}/{name}/{page}")
+        context.add_asset_metadata({"in the explorer, as last released": link})
+        return function(*args, installation=installation, **kwargs)
+
+    return body
+
+
+def materialized(context: dg.AssetExecutionContext, report: Report) -> dg.MaterializeResult:
+    """What Dagster records of a report."""
+    metadata = {name: shown(detail) for name, detail in report.details.items()}
+    if report.rows is not None:
+        computed = report.rows if report.computed_rows is None else report.computed_rows
+        metadata |= {
+            "dagster/partition_row_count": report.rows,
+            "rows": report.rows,
+            "computed_rows": computed,
+            "seconds": round(report.seconds, 3),
+            "rows_per_second": round(computed / report.seconds, 1) if report.seconds > 0 else 0.0,
+        }
+        if not context.has_partition_key:
+            metadata["dagster/row_count"] = report.rows
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=None if report.content_version is None else dg.DataVersion(report.content_version),
+        check_results=[_check_result(check) for check in report.checks],
+    )
+
+
+def shown(detail: Detail) -> Any:
+    """A detail as the UI shows it. Raises ValueError for a picture above `LARGEST_PICTURE_BYTES`."""
+    match detail:
+        case Markdown(text):
+            return dg.MetadataValue.md(text)
+        case Picture(png, caption, text):
+            if len(png) > LARGEST_PICTURE_BYTES:
+                raise ValueError(f"{caption}: {len(png):,} bytes are too many for the event log; draw it smaller")
+            image = f"![{caption}](data:image/png;base64,{base64.b64encode(png).decode()})"
+            return dg.MetadataValue.md(f"{text}\n\n{image}" if text else image)
+        case Json(value):
+            return dg.MetadataValue.json(value)
+        case Link(url):
+            return dg.MetadataValue.url(url)
+        case StoredAt(path):
+            return dg.MetadataValue.path(path)
+    return detail
+
+
+def _check_result(check: Check) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
+        description=check.description,
+        metadata=dict(check.numbers),
+    )
+
+
+def failing_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The body of an asset, so that the UI shows first what is wrong, and only what may pass by itself is tried again."""
+
+    @functools.wraps(function)
+    def body(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ConnectionError as error:
+            attempt = dg.AssetExecutionContext.get().retry_number
+            wait = RETRY_SECONDS * 2**attempt * random.uniform(0.75, 1.25)  # noqa: S311 -- a pause, not a secret
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
+        except BadInput as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+    return body
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The UI's column list of a table."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def observed_version(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None = None) -> str | None:
+    """The content version in the last observation of an external asset; None if it was never observed."""
+    filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None)
+    for record in instance.fetch_observations(filters, limit=1).records:
+        return (record.event_log_entry.tags or {}).get("dagster/data_version")
+    return None

@@ -1,0 +1,29 @@
+"""What a chain brings into the lineage: the part of `datasets.Chain` that needs Dagster."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any
+
+import dagster as dg
+
+from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.defs.parts import PartContent
+from synapse_assets.pipeline.inputs import Input
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """assets: declares those of a dataset, in the order of the chain. inputs: what a dataset is read from and does not make.
+    content: what a table for the whole dataset holds of each part; None where nothing is made part by part from one."""
+
+    assets: Callable[[Any], Sequence[dg.AssetsDefinition]]
+    inputs: Callable[[Any], list[Input]]
+    content: Callable[[Any], PartContent] | None = None
+
+
+def lineage_of(dataset: Dataset) -> Lineage:
+    """The lineage of the chain of a dataset."""
+    lineage = resolve_name(chain_of(dataset).lineage)
+    assert isinstance(lineage, Lineage)  # noqa: S101 -- a chain that names something else is a fault of the program
+    return lineage

@@ -1,0 +1,72 @@
+"""Putting a fitted model in use so that Dagster hears of it. Whether a candidate is better belongs to `pipeline`."""
+
+from typing import TypeAlias
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    INPUT_DATA_VERSION_TAG_PREFIX,
+    INPUT_EVENT_POINTER_TAG_PREFIX,
+)
+
+from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.defs.resources import Installation
+from synapse_assets.errors import BadInput
+from synapse_assets.stores import DatasetStore
+
+# What says which inputs a materialisation was made from; see dagster._core.definitions.data_version.
+_PROVENANCE_TAGS = (CODE_VERSION_TAG, INPUT_DATA_VERSION_TAG_PREFIX, INPUT_EVENT_POINTER_TAG_PREFIX)
+
+Context: TypeAlias = dg.OpExecutionContext | dg.AssetExecutionContext
+
+
+def promote(
+    context: Context, installation: Installation, dataset: Dataset, model: str, version: str | None = None
+) -> str:
+    """Put `version` of a model in use, or its candidate. Gives the version; raises BadInput naming what there is."""
+    known = chain_of(dataset).models
+    if model not in known:
+        raise BadInput(f"no model '{model}': one of {known}")
+    store = installation.store(dataset.name)
+    models = store.models(model)
+    chosen = version or models.candidate
+    if chosen is None:
+        raise BadInput(
+            f"{dataset.name}/{model} has no candidate; in use is {models.current}, fitted are {models.versions()}"
+        )
+    put_in_use(context, store, model, chosen)
+    return chosen
+
+
+def put_in_use(context: Context, store: DatasetStore, model: str, version: str) -> None:
+    """Make `version` the one that regions apply, and tell Dagster: the asset has a new data version, and what it is applied
+    to is out of date. What it was fitted on stays as its last materialisation says, so it is not out of date itself.
+
+    Raises BadInput if there is no such version.
+    """
+    store.models(model).promote(version)
+    _tell(context, dg.AssetKey([store.dataset, model]), version)
+
+
+def tell_unheard(context: Context, store: DatasetStore, model: str) -> None:
+    """Tell Dagster of a model that a killed run put in use without telling."""
+    key, current = dg.AssetKey([store.dataset, model]), store.models(model).current
+    last = context.instance.get_latest_materialization_event(key)
+    if current is not None and last is not None and (last.tags or {}).get(DATA_VERSION_TAG) != current:
+        _tell(context, key, current)
+
+
+def _tell(context: Context, key: dg.AssetKey, version: str) -> None:
+    last = context.instance.get_latest_materialization_event(key)
+    made_from = {
+        name: value for name, value in ((last and last.tags) or {}).items() if name.startswith(_PROVENANCE_TAGS)
+    }
+    context.log_event(
+        dg.AssetMaterialization(
+            key,
+            metadata={"version": version, "in_use": version, "status": "promoted"},
+            tags={**made_from, DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"},
+        )
+    )

@@ -1,0 +1,1 @@
+"""The steps of the chain of synapse points and electron-microscopy volumes, a module a stage."""

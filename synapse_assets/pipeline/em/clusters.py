@@ -1,0 +1,169 @@
+"""Groups of synapses that look alike: fitting the clustering and its numbers, the clusters of a region, a card for each."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from logging import Logger
+from pathlib import Path
+
+from synapse_assets.artifacts import NoModel, load_or_no_model
+from synapse_assets.datasets import EmDataset
+from synapse_assets.pipeline.em.maps import rows_match
+from synapse_assets.pipeline.fitting import Fitted, fit_once
+from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import ModelStore, model_in_use, require_same
+from synapse_assets.stores.rows import content_key, labelled_synapses
+
+PARAMETERS: Mapping[str, object] = {
+    "method": "HDBSCAN on the reduction",
+    "min_cluster_size": "max(5, sqrt(n) / 2)",
+    "min_samples": 10,
+}
+# Beside the fitted clusterings: the highest cluster number ever given out, which outlives every one of them.
+NUMBERS_FILE = "numbers.json"
+NOT_NUMBERED_AFTER = "none"
+
+
+def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
+    """Clusters the sample that the map in use was fitted on. Raises BadInput if there is no map."""
+    models, maps = store.models("cluster_model"), store.models("umap_model")
+    umap_version = model_in_use(maps, "materialise the asset 'umap_model' first")
+    reference = _numbered_after(models, umap_version, PARAMETERS, dataset.seed)
+    report = fit_once(
+        store,
+        "cluster_model",
+        log,
+        inputs={"umap_model": umap_version, "numbered_after": reference},
+        parameters=PARAMETERS,
+        seed=dataset.seed,
+        fit=lambda folder: _fit_sample(folder, models, maps.path(umap_version), reference, dataset.seed),
+        fits_current_inputs=lambda provenance: provenance.inputs["umap_model"] == umap_version,
+    )
+    scores = models.provenance(str(models.current)).scores
+    clusters = scores.get("clusters", 0)
+    check = Check(
+        "found_clusters",
+        clusters > 0,
+        f"{clusters:.0f} clusters, {scores.get('noise_fraction', 1):.0%} noise",
+        warn=True,
+        numbers={"clusters": int(clusters)},
+    )
+    return replace(report, checks=[check])
+
+
+def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: str, seed: int) -> Fitted:
+    """Fits and saves the clustering of a map's sample; its numbers continue those of the version `reference`."""
+    from synapse_assets.analysis.clustering import fit_clusters, stability
+    from synapse_assets.analysis.figures import map_figure
+    from synapse_assets.analysis.projection import FittedSample, Projection
+
+    projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
+    sample.save(folder)
+    if isinstance(projection, NoModel):
+        projection.save(folder)
+        return Fitted(notes=[f"no clusters: {projection.reason}"])
+    highest = highest_number(models)
+    model = fit_clusters(projection, seed=seed).numbered_after(sample, _numbers_of(models, reference), highest)
+    model.save(folder)
+    highest = max([highest, *model.numbers.tolist()])
+    models.folder.write_json(NUMBERS_FILE, {"highest": highest})
+    agreement = stability(projection, model)
+    scores = {
+        "clusters": float(model.clusters),
+        "noise_fraction": model.noise_fraction,
+        "highest_number": float(highest),
+        **agreement.scores(),
+    }
+    labels = [None if label < 0 else f"{label:02d}" for label in model.labels.tolist()]
+    png = map_figure(projection.xy, labels, "Clusters of the fitted sample (grey: noise)")
+    notes = [reason for reason in (model.reason, agreement.reason) if reason]
+    return Fitted(scores=scores, notes=notes, details={"map": Picture(png, "clusters")})
+
+
+def assign_region(store: DatasetStore, region: str) -> Report:
+    """Gives each synapse of a region that is on the map its cluster.
+
+    Raises BadInput if there is no clustering, or the region was placed on another map than it was fitted on.
+    """
+    from synapse_assets.analysis.clustering import ClusterModel
+    from synapse_assets.analysis.tables import assign_rows
+
+    watch = Stopwatch()
+    models = store.models("cluster_model")
+    version = model_in_use(models, "materialise the asset 'cluster_model' first")
+    places = store.results(UMAP_COORDINATES).read(region)
+    for umap_version in set(places.column("umap_model").to_pylist()):
+        require_same(models, version, "umap_model", umap_version)
+    table = assign_rows(load_or_no_model(models.path(version), ClusterModel.load), places, version)
+    labels = table.column("cluster").to_numpy()
+    results = store.results(CLUSTERS)
+    results.write_partition(region, table)
+    return Report(
+        details={
+            "cluster_model": version,
+            "clusters": len(set(labels.tolist()) - {-1}),
+            "noise_fraction": float((labels < 0).mean()) if len(labels) else 0.0,
+        },
+        seconds=watch.seconds,
+        rows=places.num_rows,
+        content_version=f"{version}-{content_key(table.select(['synapse_id', 'cluster']))}",
+        checks=[rows_match(results.read(region, ["synapse_id"]).num_rows, places.num_rows, "coordinates")],
+    )
+
+
+def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
+    """Makes the card of every cluster, and a sheet with the pictures of its typical members."""
+    from synapse_assets.analysis.figures import cluster_sheet
+    from synapse_assets.analysis.tables import card_rows
+    from synapse_assets.volumes import decode_tile
+
+    watch = Stopwatch()
+    synapses = labelled_synapses(store, ["target", "neuron_id"])
+    cards = card_rows(synapses, store.results(CLUSTERS).read(), store.results(UMAP_COORDINATES).read())
+    store.results(CLUSTER_CARDS).write(cards)
+    details: dict[str, Detail] = {}
+    if cards.num_rows:
+        medoids = sorted({medoid for row in cards.column("medoids").to_pylist() for medoid in row})
+        stored = store.tiles.read_ids(medoids, ["synapse_id", "image"])
+        tiles = {row["synapse_id"]: decode_tile(row["image"])[dataset.tile.sections // 2] for row in stored.to_pylist()}
+        details["cluster_cards"] = Picture(cluster_sheet(cards, tiles), "cluster cards")
+    return Report(
+        details={**details, "one_neuron_clusters": sum(cards.column("one_neuron").to_pylist())},
+        seconds=watch.seconds,
+        rows=cards.num_rows,
+        computed_rows=synapses.num_rows,
+    )
+
+
+def highest_number(models: ModelStore) -> int:
+    """The highest cluster number ever given out in this dataset, by any clustering, removed ones among them; -1: none yet."""
+    stored = (models.folder.read_json(NUMBERS_FILE) or {}).get("highest", -1)
+    every = [models.provenance(version).scores for version in models.versions()]
+    return max([int(stored), *(int(scores.get("highest_number", scores.get("clusters", 0) - 1)) for scores in every)])
+
+
+def _numbered_after(models: ModelStore, umap_model: str, parameters: Mapping[str, object], seed: int) -> str:
+    """The clustering whose numbers a fit continues: the one in use, or, where that is of the same content, what it continued.
+
+    So fitting the same content again comes to the same version. A fit that found no model passes on what it continued.
+    """
+    current = models.current
+    if current is None:
+        return NOT_NUMBERED_AFTER
+    made = models.provenance(current)
+    same = (made.inputs.get("umap_model"), made.parameters, made.seed) == (umap_model, parameters, seed)
+    if (same and "numbered_after" in made.inputs) or NoModel.found(models.path(current)) is not None:
+        return made.inputs.get("numbered_after", NOT_NUMBERED_AFTER)
+    return current
+
+
+def _numbers_of(models: ModelStore, version: str) -> dict[str, int]:
+    """The cluster number of every synapse that this version was fitted on; empty for none and for one that is gone."""
+    from synapse_assets.analysis.clustering import ClusterModel
+    from synapse_assets.analysis.projection import FittedSample
+
+    if not models.exists(version):
+        return {}
+    model = load_or_no_model(models.path(version), ClusterModel.load)
+    return {} if isinstance(model, NoModel) else model.labels_of(FittedSample.load(models.path(version)))

@@ -1,0 +1,135 @@
+"""From pictures to vectors: fitting the encoder, and the vectors of a region."""
+
+from logging import Logger
+from pathlib import Path
+
+from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.fingerprints import hashed_fields
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.fitting import Fitted, fit_once
+from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch, StoredAt, progress_logger
+from synapse_assets.schema import embedding_table
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import model_in_use
+from synapse_assets.stores.rows import content_key, usable_vectors, vector_rows
+
+# Tiles decoded at a time; what is computed of them is staged together, well under a minute of work on two CPU cores.
+READ_ROWS = 256
+
+
+def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logger) -> Report:
+    """Fits the encoder that the dataset's YAML names, on a sample of the tiles of all regions.
+
+    Raises BadInput where there are too few tiles to train on.
+    """
+    from synapse_assets.analysis.tables import stratified_rows
+    from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
+
+    known = store.tiles.read(None, ["synapse_id", "brain_region", "tile_hash"])
+    sample = stratified_rows(known, dataset.encoder.training_tiles, dataset.seed).select(["synapse_id", "tile_hash"])
+    if dataset.encoder.origin == "self_supervised" and sample.num_rows < 2:
+        raise BadInput(
+            f"{dataset.name}: there are {sample.num_rows} tiles to train an encoder on; materialise tiles of at least one region"
+        )
+
+    inputs: dict[str, str] = {}
+    if dataset.encoder.origin == "self_supervised":
+        inputs["tiles"] = content_key(sample)
+    elif dataset.encoder.origin == "checkpoint":
+        inputs["checkpoint"] = checkpoint_hash(dataset.encoder)
+
+    def fit(folder: Path) -> Fitted:
+        from synapse_assets.analysis.figures import training_curve
+        from synapse_assets.volumes.cropping import decode_tiles
+
+        ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []
+        pictures = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
+        built, history = build_encoder(dataset.encoder, dataset.tile, pictures, dataset.seed, device, log.info)
+        built.save(folder)
+        scores = {"dimensions": float(built.dimensions), "training_tiles": float(len(pictures))}
+        details: dict[str, Detail] = {}
+        if history:
+            scores |= {"final_loss": float(history[-1]["loss"]), "training_steps": float(history[-1]["step"])}
+            details["training_curve"] = Picture(training_curve(history), "loss by training step")
+        return Fitted(scores=scores, details=details)
+
+    return fit_once(
+        store,
+        "encoder",
+        log,
+        inputs=inputs,
+        parameters={
+            **encoder_parameters(dataset.encoder, dataset.tile, dataset.seed),
+            "tile": hashed_fields(dataset.tile),
+        },
+        seed=dataset.seed,
+        fit=fit,
+        fits_current_inputs=lambda provenance: provenance.parameters["tile"] == hashed_fields(dataset.tile),
+    )
+
+
+def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> Report:
+    """Computes the vectors of those tiles of a region that the encoder in use has not seen as they are now.
+
+    What is computed is staged, so a call that was killed is gone on with. Raises BadInput if no encoder is fitted.
+    """
+    from synapse_assets.vision.embedding import embed_batches
+    from synapse_assets.vision.encoder import Encoder
+    from synapse_assets.volumes.cropping import decode_tiles
+
+    watch = Stopwatch()
+    models = store.models("encoder")
+    model_id = model_in_use(models, "materialise the asset 'encoder' first")
+    network = Encoder.load(models.path(model_id))
+    table = embedding_table(network.dimensions)
+    vectors = store.vectors(model_id, network.dimensions)
+    wanted = store.tiles.read(region, ["synapse_id", "tile_hash"])
+    changed, gone = vectors.changes(region, wanted, "tile_hash")
+    staging = store.staging("embeddings", region, content_key(wanted, model_id))
+    staged = staging.done_ids()
+    todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
+    progress = progress_logger(log.info, f"{region}: embeddings", len(todo))
+    hash_of = dict(zip(*(wanted.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
+    pictures = (
+        (batch.column("synapse_id").to_pylist(), decode_tiles(batch.column("image")))
+        for batch in store.tiles.batches_of(region, todo, ["synapse_id", "image"], READ_ROWS)
+    )
+    done = 0
+    for ids, values in embed_batches(network, pictures, device):
+        staging.append(vector_rows(table, ids, region, [hash_of[i] for i in ids], model_id, values))
+        done += len(ids)
+        progress(done)
+    vectors.replace_region(region, staging.reader() or table.empty(), gone)
+    staging.clear()
+    stored = vectors.read(region, table.names)
+    count, finite = stored.num_rows, usable_vectors(stored)
+    models_seen = set(stored.column("model_id").to_pylist())
+    current = stored.select(["synapse_id", "tile_hash"])
+    pairs = current.join(wanted, ["synapse_id", "tile_hash"], join_type="inner").num_rows
+    return Report(
+        details={
+            "resumed_rows": len(changed) - len(todo),
+            "removed_rows": len(gone),
+            "dimensions": network.dimensions,
+            "encoder": model_id,
+            "lance_table": StoredAt(vectors.uri),
+        },
+        seconds=watch.seconds,
+        rows=count,
+        computed_rows=len(todo),
+        content_version=content_key(current, model_id),
+        checks=[
+            Check(
+                "one_vector_per_tile",
+                pairs == count == wanted.num_rows,
+                f"{count:,} vectors for {wanted.num_rows:,} tiles, {pairs:,} of the picture stored now",
+                numbers={"vectors": count, "tiles": wanted.num_rows},
+            ),
+            Check(
+                "finite_and_of_one_model",
+                finite == count and models_seen <= {model_id},
+                f"{finite:,} of {count:,} vectors are finite and not zero; encoders {sorted(models_seen)}",
+                numbers={"not_finite": count - finite},
+            ),
+        ],
+    )

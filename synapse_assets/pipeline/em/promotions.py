@@ -1,0 +1,191 @@
+"""What becomes of refitted models: each candidate compared with the model in use, the better one put in use, a row for each.
+
+Putting a model in use is handed in, because Dagster has to hear of it. How two models are compared belongs to
+`analysis.comparison`.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from logging import Logger
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synapse_assets.artifacts import load_or_no_model
+from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets.fingerprints import hashed_fields
+from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
+from synapse_assets.schema import PROMOTIONS
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
+
+if TYPE_CHECKING:
+    from synapse_assets.analysis.comparison import Comparison
+
+# Labelled tiles that two encoders are run on, and synapses that two maps are compared on: the time for both is in minutes.
+COMPARED_TILES = 1_000
+COMPARED_SYNAPSES = 2_000
+TILES_AT_A_TIME = 256
+REPLACED_BY_HAND = "it was in use and was replaced by hand: promote it by hand, or refit on other data"
+
+# A row of `schema.PROMOTIONS`.
+Row: TypeAlias = dict[str, Any]
+
+
+def decide_on_candidates(
+    store: DatasetStore, dataset: EmDataset, device: str, log: Logger, put_in_use: Callable[[str, str], None]
+) -> Report:
+    """Decides on the candidate of every model; a better one is given to `put_in_use` (model, version).
+
+    What a model is fitted on is decided first: a candidate that was fitted on what is no longer in use is dropped.
+    """
+    watch = Stopwatch()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    before = {row["model"]: row for row in store.results(PROMOTIONS).read().to_pylist()}
+    rows = []
+    for name in EM.models:
+        row = _decide(store, dataset, device, name, before.get(name))
+        if row["decision"] == "promoted":
+            put_in_use(name, str(row["candidate"]))
+        else:
+            row = _unchanged(store, row, before.get(name)) or row
+        log.info(f"{name}: {row['decision']}: {row['reason']}")
+        rows.append({"decided_at": now, **row})
+    table = PROMOTIONS.conform(pa.Table.from_pylist(rows, schema=PROMOTIONS.arrow))
+    store.results(PROMOTIONS).write(table)
+    lines = "\n".join(f"| {row['model']} | {row['decision']} | {row['reason']} |" for row in rows)
+    return Report(
+        details={
+            "in_use": Json({name: store.models(name).current for name in EM.models}),
+            "candidates_kept": sum(row["decision"] == "kept" for row in rows),
+            "decisions": Markdown(f"| model | decision | reason |\n|---|---|---|\n{lines}"),
+        },
+        seconds=watch.seconds,
+        rows=len(rows),
+        content_version=content_key(table.drop_columns(["decided_at"])),
+    )
+
+
+def _decide(store: DatasetStore, dataset: EmDataset, device: str, name: str, before: Row | None) -> Row:
+    """The row of one model, without its time. A candidate that cannot be used is dropped; nothing is promoted here.
+
+    `before` is the row of the last time.
+    """
+    models = store.models(name)
+    current, candidate = models.current, models.candidate
+    row: Row = {"model": name, "in_use_before": current, "candidate": candidate}
+    row |= dict.fromkeys(("measure", "score_in_use", "score_candidate"))
+    if candidate is None:
+        reason = "the model in use is the last one that was fitted" if current else "no model was fitted yet"
+        return row | {"decision": "no candidate", "reason": reason}
+    unfit = _unfit(store, dataset, name, candidate)
+    if unfit:
+        models.clear_candidate()
+        return row | {"decision": "dropped", "reason": unfit}
+    was_in_use = before is not None and (before["decision"] == "promoted" or before["reason"] == REPLACED_BY_HAND)
+    if before is not None and was_in_use and before["candidate"] == candidate:
+        return row | {"decision": "kept", "reason": REPLACED_BY_HAND}
+    comparison = COMPARISONS[name](store, dataset, device, str(current), candidate)
+    return row | {
+        "measure": comparison.measure,
+        "score_in_use": comparison.in_use,
+        "score_candidate": comparison.candidate,
+        "decision": "promoted" if comparison.promote else "kept",
+        "reason": comparison.reason,
+    }
+
+
+def _unchanged(store: DatasetStore, row: Row, before: Row | None) -> Row | None:
+    """The row of the last time, if it still says how things stand; else None."""
+    if before is None:
+        return None
+    if row["decision"] == "no candidate" and before["decision"] in ("promoted", "dropped"):
+        used = before["candidate"] if before["decision"] == "promoted" else before["in_use_before"]
+        return before if used == store.models(str(row["model"])).current else None
+    return before if {**row, "decided_at": before["decided_at"]} == before else None
+
+
+def _unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: str) -> str:
+    """Why a candidate cannot be put in use at all; empty if it can."""
+    models = store.models(name)
+    if not models.exists(candidate):
+        return f"{candidate} was removed"
+    made = models.provenance(candidate)
+    if name == "encoder" and made.parameters["tile"] != hashed_fields(dataset.tile):
+        return "it was trained on tiles of another size or depth than the dataset has now"
+    below = EM.facts[name].fitted_on
+    if below is not None and made.inputs.get(below) != store.models(below).current:
+        return f"it was fitted on {below} {made.inputs.get(below)}, but {store.models(below).current} is in use"
+    return ""
+
+
+def _compare_encoders(
+    store: DatasetStore, dataset: EmDataset, device: str, in_use: str, candidate: str
+) -> "Comparison":
+    """Both encoders run on the same sample of labelled tiles, chosen by content."""
+    from synapse_assets.analysis.comparison import compare_encoders
+    from synapse_assets.analysis.tables import labelled_sample
+
+    grouping = dataset.grouping[0]
+    ids, targets, groups = labelled_sample(
+        labelled_synapses(store, sorted({"target", grouping})),
+        store.tiles.read(None, ["synapse_id"]),
+        grouping,
+        COMPARED_TILES,
+        dataset.seed,
+    )
+    ours, theirs = (_vectors_of(store, version, ids, device) for version in (in_use, candidate))
+    return compare_encoders(ours, theirs, targets, groups, grouping)
+
+
+def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) -> npt.NDArray[np.float32]:
+    """The vectors (N, D) that an encoder gives the tiles of `ids`, in their order."""
+    from synapse_assets.vision.embedding import embed_batches
+    from synapse_assets.vision.encoder import Encoder
+    from synapse_assets.volumes.cropping import decode_tiles
+
+    parts = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))
+    tiles = ((part, decode_tiles(store.tiles.read_ids(part, ["image"]).column("image"))) for part in parts)
+    network = Encoder.load(store.models("encoder").path(encoder))
+    return np.concatenate(
+        [np.zeros((0, network.dimensions), np.float32), *(v for _, v in embed_batches(network, tiles, device))]
+    )
+
+
+def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, candidate: str) -> "Comparison":
+    """Both maps place the same present synapses: another sample than either was fitted on, where there are enough."""
+    from synapse_assets.analysis.comparison import compare_maps
+    from synapse_assets.analysis.projection import Projection
+    from synapse_assets.analysis.tables import stratified_rows
+
+    vectors, maps = vectors_in_use(store), store.models("umap_model")
+    known = vectors.read(None, ["synapse_id", "brain_region"])
+    ids = stratified_rows(known, COMPARED_SYNAPSES, dataset.seed + 1).column("synapse_id").to_pylist()
+    matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
+    ours, theirs = (load_or_no_model(maps.path(version), Projection.load) for version in (in_use, candidate))
+    return compare_maps(ours, theirs, matrix)
+
+
+def _compare_clusterings(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+    from synapse_assets.analysis.comparison import compare_clusterings
+
+    models = store.models("cluster_model")
+    return compare_clusterings(models.provenance(in_use).scores, models.provenance(candidate).scores)
+
+
+def _compare_classifiers(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+    from synapse_assets.analysis.comparison import compare_classifiers
+
+    models = store.models("synapse_classifier")
+    return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores)
+
+
+COMPARISONS: dict[str, Callable[[DatasetStore, EmDataset, str, str, str], "Comparison"]] = {
+    "encoder": _compare_encoders,
+    "umap_model": _compare_maps,
+    "cluster_model": _compare_clusterings,
+    "synapse_classifier": _compare_classifiers,
+}

@@ -1,0 +1,127 @@
+"""Building the release: which tables and models belong together, whether they do, and what is missing.
+
+How a DuckDB file is written belongs to `stores.warehouse`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow.compute as pc
+
+from synapse_assets.artifacts import NoModel
+from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.em_chain import EM
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.report import Check, Json, Link, Markdown, Report, Stopwatch, StoredAt
+from synapse_assets.schema import Table
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import require_same
+from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.rows import vectors_in_use
+
+
+def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -> Report:
+    """Puts all tables of the dataset into a new warehouse and release. `explorer_page`: the address that shows it.
+
+    Raises BadInput naming the regions whose rows were not made with the models in use; the release before stays.
+    """
+    from synapse_assets.stores.warehouse import build_warehouse
+
+    watch = Stopwatch()
+    in_use = {name: store.models(name).current for name in EM.models}
+    _require_in_use(store, in_use)
+    scores = {name: store.models(name).provenance(version).scores for name, version in in_use.items() if version}
+    build_warehouse(store, _published(store, dataset), {"models": in_use, "scores": scores})
+    release = store.release() or {}
+    rows = {name: entry["rows"] for name, entry in release["tables"].items()}
+    lines = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
+    return Report(
+        details={
+            "file": StoredAt(store.warehouse_address),
+            "explorer": Link(explorer_page),
+            "tables": Markdown(f"| table | rows |\n|---|---|\n{lines}"),
+            "release": Json(release),
+        },
+        seconds=watch.seconds,
+        rows=rows["synapses"],
+        computed_rows=sum(rows.values()),
+        checks=[_every_synapse_everywhere(store, dataset, rows)],
+    )
+
+
+def released_tables(dataset: EmDataset) -> list[str]:
+    """Names of the tables that a release holds: first those made region by region, then the others, in the order of the chain."""
+    assets = sorted(EM.assets_of(dataset), key=lambda facts: not facts.by_part)
+    return [name for facts in assets for name in facts.released]
+
+
+def _published(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | ParquetTable]:
+    """The stored tables that a release holds; vectors only where an encoder is in use."""
+    tables: list[RegionTable | ParquetTable] = []
+    for name in released_tables(dataset):
+        if name == "synapses":
+            tables.append(store.synapses)
+        elif name == "tiles":
+            tables.append(store.tiles)
+        elif name == "embeddings":
+            if store.models("encoder").current is not None:
+                tables.append(vectors_in_use(store))
+        else:
+            tables.append(store.results(EM.tables[name]))
+    return tables
+
+
+def _applied() -> Iterator[tuple[Table, str, str]]:
+    """Tables of applied rows: the table, the model that it is made with, and the column that names its version."""
+    for facts in EM.assets:
+        if facts.applied is not None and facts.table is not None:
+            yield facts.table, *facts.applied
+
+
+def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> None:
+    """Refuse a mixture: every row to publish is made with the model in use. Raises BadInput naming the regions that are not."""
+    from synapse_assets.analysis.tables import current_rows
+
+    for name, version in in_use.items():
+        below = EM.facts[name].fitted_on
+        wanted = in_use[below] if below else None
+        if below is not None and version is not None and wanted is not None:
+            require_same(store.models(name), version, below, wanted)
+    synapses = store.synapses.read(None, ["synapse_id", "brain_region"])
+    for table, model, column in _applied():
+        rows = current_rows(store.results(table).read(columns=["synapse_id", "brain_region", column]), synapses)
+        made_with_others = rows.filter(pc.not_equal(rows.column(column), in_use[model] or ""))
+        if made_with_others.num_rows:
+            regions = sorted(set(made_with_others.column("brain_region").to_pylist()))
+            raise BadInput(
+                f"{table.name} of {regions} was made with {model} {made_with_others.column(column)[0].as_py()}, but {in_use[model]} is "
+                f"in use: materialise {table.name} of these regions again. The release before stays as it is"
+            )
+
+
+def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Mapping[str, int]) -> Check:
+    """Whether all tables made region by region have as many rows as there are synapses; `rows` are counted by table."""
+    by_region = [name for facts in EM.assets_of(dataset) if facts.by_part for name in facts.released]
+    incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
+    # What no model could be fitted for has no rows: nothing is missing that could be materialised.
+    without = {name: why for name, why in _without_model(store).items() if incomplete.get(name) == 0}
+    incomplete = {name: count for name, count in incomplete.items() if name not in without}
+    if not rows.get("splits", 0):
+        # A dataset without labels has no predictions, and that is well.
+        without.pop("synapse_predictions", None)
+    sentences = [f"{table} is empty and nothing is missing: {why}" for table, why in without.items()]
+    if incomplete:
+        sentences.insert(0, f"{rows['synapses']:,} synapses, but {incomplete}: materialise what is missing")
+    return Check(
+        "every_synapse_everywhere", not incomplete and not without, "; ".join(sentences) or "complete", warn=True
+    )
+
+
+def _without_model(store: DatasetStore) -> dict[str, str]:
+    """Why a table of applied rows is empty, where no model could be fitted for it."""
+    reasons = {}
+    for table, name, _ in _applied():
+        models = store.models(name)
+        if models.current is not None and NoModel.found(models.path(models.current)) is not None:
+            reasons[table.name] = models.provenance(models.current).notes
+    return reasons

@@ -1,0 +1,243 @@
+"""Cutting the picture around each synapse of a region out of the volume: what it takes, and the tiles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from logging import Logger
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from synapse_assets.datasets import EmDataset
+from synapse_assets.pipeline.em.alignment import remarks_in_words, require_alignment
+from synapse_assets.pipeline.report import (
+    Check,
+    Detail,
+    Markdown,
+    Picture,
+    Report,
+    Stopwatch,
+    markdown_table,
+    progress_logger,
+)
+from synapse_assets.schema import TILE_PLAN, TILES
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.rows import content_key
+
+SHEET_TILES = 24
+PLACES = ["synapse_id", "volume", "x_nm", "y_nm", "z_nm"]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The tiles of a region: its synapses (columns `PLACES`), their crop hashes and the content version of these, the ids whose
+    tiles are to be cut, staged ones among them, and the ids that are gone."""
+
+    synapses: pa.Table
+    crops: pa.Table
+    content: str
+    changed: list[str]
+    gone: list[str]
+
+
+def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
+    """Writes what cutting the tiles of a region takes, of those that are still to be cut. No voxel is read.
+
+    Raises BadInput for a synapse outside its volume, ConnectionError for an unreachable volume.
+    """
+    from synapse_assets.volumes.cropping import plan_in_use, plan_region, volume_remarks
+
+    watch = Stopwatch()
+    wanted = _wanted_tiles(store, dataset, region)
+    staged = store.staged_ids("tiles", region, wanted.content)
+    todo = [synapse_id for synapse_id in wanted.changed if synapse_id not in staged]
+    plan = plan_region(dataset, region, wanted.synapses, todo)
+    store.results(TILE_PLAN).write_partition(region, plan)
+    chosen = plan_in_use(plan)
+    return Report(
+        details={
+            "plan": Markdown(_in_words(dataset, chosen) + "\n\n" + _plan_table(plan)),
+            **remarks_in_words(volume_remarks(dataset)),
+            "tiles_to_cut": len(todo),
+            "chunks": sum(row["chunks"] for row in chosen),
+            "gigabytes": sum(row["gigabytes"] for row in chosen),
+            "hours": sum(row["hours"] for row in chosen),
+        },
+        seconds=watch.seconds,
+        rows=plan.num_rows,
+        # What is wanted, not what is still to be done: cutting the tiles makes no plan out of date.
+        content_version=wanted.content,
+        checks=[_below_ceiling(dataset, chosen)],
+    )
+
+
+def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger) -> Report:
+    """Cuts the tiles of those synapses of a region that are new or have moved.
+
+    What is cut is staged, so a call that was killed is gone on with. Raises BadInput if the coordinates were not examined or
+    another reading of them fits better, and if more would be fetched than a volume's download ceiling; ConnectionError for an
+    unreachable volume.
+    """
+    from synapse_assets.volumes.cropping import crop_region
+
+    watch = Stopwatch()
+    require_alignment(store, dataset)
+    wanted = _wanted_tiles(store, dataset, region)
+    staging = store.staging("tiles", region, wanted.content)
+    staged = staging.done_ids()
+    todo = [synapse_id for synapse_id in wanted.changed if synapse_id not in staged]
+    progress = progress_logger(log.info, f"{region}: tiles", len(todo))
+    done = missing = 0
+    for batch in crop_region(dataset, region, wanted.synapses, wanted.crops, todo):
+        staging.append(batch.rows)
+        done += batch.rows.num_rows
+        missing += batch.missing_chunks
+        progress(done)
+    store.tiles.replace_region(region, staging.reader() or TILES.empty(), wanted.gone)
+    staging.clear()
+    count = store.tiles.count(region)
+    facts = store.tiles.read(region, ["synapse_id", "tile_hash", "valid_fraction", "section_contrast"])
+    valid = facts.column("valid_fraction").to_numpy()
+    return Report(
+        details={
+            **_sheet(store, dataset, region),
+            "resumed_rows": len(wanted.changed) - len(todo),
+            "removed_rows": len(wanted.gone),
+            "mean_valid_fraction": float(valid.mean()) if count else 1.0,
+            "missing_chunks": missing,
+            "incomplete_tiles": int((valid < 1).sum()),
+            "mean_contrast": _mean_contrast(facts),
+        },
+        seconds=watch.seconds,
+        rows=count,
+        computed_rows=len(todo),
+        content_version=content_key(facts.select(["synapse_id", "tile_hash"])),
+        checks=_tile_checks(store, region, wanted, count, incomplete=int((valid < 1).sum())),
+    )
+
+
+def _wanted_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> _Wanted:
+    from synapse_assets.volumes.cropping import crop_hashes, tiles_with_gaps
+
+    synapses = store.synapses.read(region, PLACES)
+    crops = crop_hashes(dataset, synapses)
+    changed, gone = store.tiles.changes(region, crops, "crop_hash")
+    # A chunk that was absent may have come since.
+    stored = store.tiles.read(region, ["synapse_id", "valid_fraction"])
+    again = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
+    return _Wanted(synapses, crops, content_key(crops), changed + sorted(again), gone)
+
+
+def _below_ceiling(dataset: EmDataset, chosen: Sequence[dict[str, Any]]) -> Check:
+    too_much = [
+        f"{row['volume']}: {row['gigabytes']:.2f} GB, ceiling {dataset.volumes[row['volume']].download_ceiling_gb:g} GB"
+        for row in chosen
+        if row["gigabytes"] > dataset.volumes[row["volume"]].download_ceiling_gb
+    ]
+    return Check(
+        "below_download_ceiling",
+        not too_much,
+        "; ".join(too_much) + ". Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
+        if too_much
+        else "below",
+        numbers={"gigabytes": sum(row["gigabytes"] for row in chosen)},
+    )
+
+
+def _tile_checks(store: DatasetStore, region: str, wanted: _Wanted, count: int, incomplete: int) -> list[Check]:
+    wrong = sum(map(len, store.tiles.changes(region, wanted.crops, "crop_hash")))
+    synapses = wanted.synapses.num_rows
+    return [
+        Check(
+            "one_tile_per_synapse",
+            count == synapses and not wrong,
+            f"{count:,} tiles for {synapses:,} synapses, {wrong:,} of another place or volume",
+            numbers={"tiles": count, "synapses": synapses},
+        ),
+        Check(
+            "tiles_whole",
+            count == 0 or incomplete / count <= 0.1,
+            f"{incomplete:,} of {count:,} tiles are incomplete",
+            warn=True,
+            numbers={"incomplete": incomplete},
+        ),
+    ]
+
+
+def _in_words(dataset: EmDataset, chosen: Sequence[dict[str, Any]]) -> str:
+    sentences = []
+    for row in chosen:
+        ceiling = dataset.volumes[row["volume"]].download_ceiling_gb
+        fetched = (
+            f"{row['gigabytes']:.2g} GB over the network (ceiling {ceiling:g} GB)"
+            if row["gigabytes"]
+            else "nothing over the network"
+        )
+        sentences.append(
+            f"**{row['tiles']:,} tiles** from {row['volume']}: {fetched}, about {_duration(row['hours'] * 3600)}."
+        )
+    sentences = sentences or ["Nothing is to be cut: every synapse has its tile."]
+    return " ".join([*sentences, _extent(dataset)])
+
+
+def _extent(dataset: EmDataset) -> str:
+    """What a tile spans in nanometres, which is the same in all volumes of a dataset."""
+    size_px, sections = dataset.tile.size_px, dataset.tile.sections
+    x, y, z = next(iter(dataset.volumes.values())).voxel_size_nm
+    deep = f"{sections} section{'s' if sections > 1 else ''} = {sections * z:,.0f} nm deep"
+    return f"A tile is {size_px * x:,.0f} x {size_px * y:,.0f} nm wide and {deep}."
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds" if seconds >= 1 else "less than a second"
+
+
+def _plan_table(plan: pa.Table) -> str:
+    head = [
+        "volume",
+        "voxel nm",
+        "tile px",
+        "reader",
+        "tiles",
+        "chunks",
+        "by block / cached / single",
+        "GB",
+        "10^9 voxels decoded",
+        "time",
+    ]
+    rows = [
+        (
+            row["volume"],
+            row["voxel_size_nm"],
+            row["size_px"],
+            row["reader"],
+            f"{row['tiles']:,}",
+            f"{row['chunks']:,}",
+            f"{row['block_tiles']:,} / {row['cached_tiles']:,} / {row['single_tiles']:,}",
+            f"{row['gigabytes']:.3g}",
+            f"{row['decoded_gigavoxels']:.3g}",
+            _duration(row["hours"] * 3600),
+        )
+        for row in plan.to_pylist()
+    ]
+    return markdown_table(head, rows) if rows else ""
+
+
+def _mean_contrast(facts: pa.Table) -> float:
+    values = facts.column("section_contrast").combine_chunks().flatten().to_numpy()
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _sheet(store: DatasetStore, dataset: EmDataset, region: str) -> dict[str, Detail]:
+    from synapse_assets.volumes import tile_sheet
+    from synapse_assets.volumes.cropping import decode_tiles
+
+    first = next(store.tiles.batches(region, ["image"], SHEET_TILES), None)
+    if first is None or first.num_rows == 0:
+        return {}
+    sheet = tile_sheet(decode_tiles(first.column("image")), columns=8)
+    text = f"{_extent(dataset)} Shown is the middle section."
+    return {"tile_sheet": Picture(sheet, "the first tiles of the region", text)}

@@ -1,0 +1,1 @@
+"""The steps of the chain without images, a module a stage."""

@@ -1,0 +1,118 @@
+"""What a step reports: rows, seconds, what a person is shown, checks and the content version. How it is shown is up to `defs`."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+_SECONDS_BETWEEN_LOG_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """A text with tables and lists."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG image, below a text where there is one."""
+
+    png: bytes
+    caption: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Json:
+    """Nested plain values."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address that a browser opens."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class StoredAt:
+    """A path or address of something stored."""
+
+    path: str
+
+
+Detail: TypeAlias = Markdown | Picture | Json | Link | StoredAt | str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of one check; with `warn` a failure holds nothing back."""
+
+    name: str
+    passed: bool
+    description: str
+    warn: bool = False
+    numbers: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step did.
+
+    details: what a person is shown, by name. rows: those of the table that was made, and how many of them were computed now; None
+    for a model. content_version: changes exactly when what was made has other content; None where nothing follows it.
+    """
+
+    details: Mapping[str, Detail]
+    seconds: float
+    rows: int | None = None
+    computed_rows: int | None = None
+    content_version: str | None = None
+    checks: Sequence[Check] = ()
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was made."""
+        return time.perf_counter() - self._start
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown; None is an empty cell."""
+    titles, *lines = (f"| {' | '.join('' if cell is None else str(cell) for cell in line)} |" for line in (head, *rows))
+    return "\n".join([titles, "|" + "---|" * len(head), *lines])
+
+
+def progress_logger(log: Callable[[str], None], what: str, total: int | None = None) -> Callable[[int], None]:
+    """A function to call with the rows done so far; it logs the rate, at most every ten seconds.
+
+    With a `total` it logs the remaining time too, and the end.
+    """
+    start = time.perf_counter()
+    last = start
+
+    def report(done: int) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        finished = total is not None and done >= total
+        if done <= 0 or (now - last < _SECONDS_BETWEEN_LOG_LINES and not finished):
+            return
+        last = now
+        rate = done / max(now - start, 1e-9)
+        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        if total is None:
+            log(f"{what}: {done:,} ({shown} per second)")
+        else:
+            log(f"{what}: {done:,} of {total:,} ({shown} per second, {(total - done) / rate:,.0f} s to go)")
+
+    return report

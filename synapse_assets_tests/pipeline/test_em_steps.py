@@ -1,0 +1,131 @@
+"""The first steps of the electron-microscopy chain as plain functions: from a table of points to tiles, and what is refused."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synapse_assets.datasets import EmDataset
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.em.alignment import examine_sources
+from synapse_assets.pipeline.em.inputs import em_inputs, synapse_source
+from synapse_assets.pipeline.em.labels import label_region
+from synapse_assets.pipeline.em.synapses import read_synapse_tables, region_versions, store_region_synapses
+from synapse_assets.pipeline.em.tiles import cut_tiles, plan_tiles
+from synapse_assets.pipeline.em.vector_index import index_vectors
+from synapse_assets.pipeline.inputs import believed_gone, watched_inputs
+from synapse_assets.pipeline.report import Json, Picture, Report
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests.conftest import REGIONS, tiny_dataset
+
+LOG = logging.getLogger(__name__)
+REGION = REGIONS[1]
+
+
+@pytest.fixture
+def dataset(tiny_inputs: Path) -> EmDataset:
+    return tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+
+
+@pytest.fixture
+def store(tmp_path: Path, dataset: EmDataset) -> DatasetStore:
+    """The tiny points, read and split."""
+    store = DatasetStore(str(tmp_path), dataset.name)
+    read_synapse_tables(store, dataset, [], LOG)
+    return store
+
+
+def outcomes(report: Report) -> dict[str, bool]:
+    return {check.name: check.passed for check in report.checks}
+
+
+def test_a_table_is_read_and_split_by_region(store: DatasetStore, dataset: EmDataset) -> None:
+    before = region_versions(store, REGION)
+    report = read_synapse_tables(store, dataset, [], LOG)
+    assert (report.rows, report.computed_rows, report.details["regions"]) == (72, 72, 3)
+    assert outcomes(report) == {"one_row_per_site": True, "regions_known": True}
+    assert str(report.details["synapses_by_region"]).count("| 24 |") == 3
+    assert region_versions(store, REGION) == before
+    assert {rows for _, rows in before.values()} == {24}
+    assert {version for version, _ in region_versions(store, "nowhere").values()} == {"no synapses"}
+
+
+def test_tiles_are_cut_once_the_coordinates_were_examined(store: DatasetStore, dataset: EmDataset) -> None:
+    report = store_region_synapses(store, dataset, REGION)
+    assert (report.rows, report.details["changed_rows"], report.details["neurons"]) == (24, 24, 12)
+    with pytest.raises(BadInput, match="have not been examined: materialise the asset 'alignment' first"):
+        cut_tiles(store, dataset, REGION, LOG)
+    assert outcomes(examine_sources(store, dataset, LOG))["coordinates_fit"]
+
+    plan = plan_tiles(store, dataset, REGION)
+    first = cut_tiles(store, dataset, REGION, LOG)
+    assert plan.details["tiles_to_cut"] == first.rows == first.computed_rows == 24
+    assert isinstance(first.details["tile_sheet"], Picture)
+    assert outcomes(first) == {"one_tile_per_synapse": True, "tiles_whole": True}
+
+    again, replanned = cut_tiles(store, dataset, REGION, LOG), plan_tiles(store, dataset, REGION)
+    assert (again.rows, again.computed_rows, replanned.details["tiles_to_cut"]) == (24, 0, 0)
+    assert (again.content_version, replanned.content_version) == (first.content_version, plan.content_version)
+
+
+def test_classes_of_a_region_come_from_the_table_of_synapses(store: DatasetStore, dataset: EmDataset) -> None:
+    report = label_region(store, dataset, REGION)
+    assert (report.rows, report.details["labelled_rows"]) == (24, 24)
+    assert report.details["classes"] == Json({"acetylcholine": 8, "gaba": 8, "glutamate": 8})
+    assert outcomes(report) == {"labels_agree": True}
+
+
+def test_without_an_encoder_there_is_nothing_to_search(store: DatasetStore, dataset: EmDataset) -> None:
+    report = index_vectors(store, dataset, LOG)
+    assert (report.rows, report.details["rows"], report.content_version) == (None, 0, "nothing")
+    assert outcomes(report) == {"recall_at_10_per_region": True}
+
+
+@pytest.fixture
+def two_sources(tiny_inputs: Path) -> EmDataset:
+    values: dict[str, Any] = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv").model_dump()
+    [source] = values["sources"]
+    values["sources"] = [{**source, "name": name, "path": f"/lab/{name}", "id_prefix": name} for name in ("a", "b")]
+    return EmDataset.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("without_files", "had_rows", "gone", "named"),
+    [
+        ([], {"a", "b"}, ["a"], None),
+        (["a"], {"b"}, [], None),
+        (["a"], {"a", "b"}, ["a"], "a"),
+        # One of two under another name: its rows are replaced by those of the name it has now.
+        (["b"], {"a", "older"}, [], None),
+        (["a", "b"], {"older"}, ["a", "b"], "a, b"),
+        (["a", "b"], set(), [], None),
+    ],
+)
+def test_rows_go_with_their_files_where_a_person_says_so(
+    two_sources: EmDataset, without_files: list[str], had_rows: set[str], gone: list[str], named: str | None
+) -> None:
+    details = believed_gone(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
+    assert details == ({} if named is None else {"sources_gone": named})
+
+
+@pytest.mark.parametrize(
+    ("without_files", "had_rows", "gone", "text"),
+    [
+        (["a"], {"a", "b"}, [], r"no file any more for the source a \(/lab/a\).*tiny__synapse_table: .*gone: \[a\]"),
+        (["a", "b"], {"a", "b"}, ["b"], r"for the sources a, b \(/lab/a, /lab/b\)"),
+        # Where nothing at all is left, the rows are of these sources, whatever their names are now.
+        (["a", "b"], {"older"}, ["a"], "for the sources a, b"),
+        ([], {"a"}, ["c"], r"gone names \['c'\], but the sources of tiny are \['a', 'b'\]"),
+    ],
+)
+def test_rows_stay_where_nobody_said_that_their_files_are_gone(
+    two_sources: EmDataset, without_files: list[str], had_rows: set[str], gone: list[str], text: str
+) -> None:
+    with pytest.raises(BadInput, match=text):
+        believed_gone(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
+
+
+def test_volumes_are_read_but_not_watched(dataset: EmDataset) -> None:
+    assert [source_input.asset for source_input in em_inputs(dataset)] == ["synapse_source", "em_volume"]
+    assert [source_input.asset for source_input in watched_inputs(em_inputs(dataset))] == ["synapse_source"]

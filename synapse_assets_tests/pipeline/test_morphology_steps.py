@@ -1,0 +1,94 @@
+"""The steps of the morphology chain as plain functions: from workbooks to predictions, and what is refused."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.inputs import SOURCES_GONE
+from synapse_assets.pipeline.morphology.classify import fit_cluster_classifiers, predict_clusters
+from synapse_assets.pipeline.morphology.clusters import assess_clusters, cluster_group, map_group, sweep_settings
+from synapse_assets.pipeline.morphology.features import compute_features, fit_feature_model
+from synapse_assets.pipeline.morphology.group import Group
+from synapse_assets.pipeline.morphology.release import build_release
+from synapse_assets.pipeline.morphology.synapses import read_synapses
+from synapse_assets.pipeline.report import Picture, Report
+from synapse_assets.schema import morphology
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests.defs.morphology.planted import planted_dataset, planted_workbook
+
+LOG = logging.getLogger(__name__)
+# A group whose synapses no workbook has: every step has an outcome, and none takes time.
+GROUP = "nobody"
+STEPS_OF_GROUP = ["projection", "parameter_sweep", "clusters", "cluster_stability", "cluster_classifier", "predictions"]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> MorphologyDataset:
+    """A study and, in a folder that may become empty, new synapses."""
+    (tmp_path / "new").mkdir()
+    for path, new in ((tmp_path / "study.xlsx", False), (tmp_path / "new" / "new.xlsx", True)):
+        planted_workbook(new=new).drop(columns="planted").to_excel(path, index=False)
+    return planted_dataset(tmp_path / "study.xlsx", tmp_path / "new", groups={GROUP: {"neuron_id": "cb77"}})
+
+
+@pytest.fixture
+def store(tmp_path: Path, dataset: MorphologyDataset) -> DatasetStore:
+    return DatasetStore(str(tmp_path / "data"), dataset.name)
+
+
+def outcomes(report: Report) -> dict[str, bool]:
+    return {check.name: check.passed for check in report.checks}
+
+
+def test_rows_of_a_workbook_go_only_if_its_files_are_meant_to_be_gone(
+    store: DatasetStore, dataset: MorphologyDataset, tmp_path: Path
+) -> None:
+    first = read_synapses(store, dataset, [])
+    assert (first.rows, first.details["newly_observed"]) == (375, 15)
+    assert all(outcomes(first)[name] for name in ("distances_plausible", "one_soma_per_neuron"))
+    assert SOURCES_GONE not in first.details
+    (tmp_path / "new" / "new.xlsx").unlink()
+    with pytest.raises(BadInput, match="there is no file any more for the source new"):
+        read_synapses(store, dataset, [])
+    assert store.results(morphology.SYNAPSES).read().num_rows == 375
+    last = read_synapses(store, dataset, ["new"])
+    assert (last.rows, last.details[SOURCES_GONE]) == (360, "new")
+    assert last.content_version != first.content_version
+
+
+def test_a_group_without_synapses_goes_from_step_to_step(store: DatasetStore, dataset: MorphologyDataset) -> None:
+    read_synapses(store, dataset, [])
+    with pytest.raises(BadInput, match="no feature_model has been fitted"):
+        compute_features(store, dataset)
+    assert fit_feature_model(store, dataset, LOG).details["status"] == "in use"
+    features = compute_features(store, dataset)
+    assert features.rows == 375
+    assert isinstance(features.details["positions"], Picture)
+    assert outcomes(features) == {"prediction_path_equals_fit": True, "extreme_values": True}
+    assert Group(store, dataset, GROUP).missing() == STEPS_OF_GROUP
+
+    assert outcomes(map_group(store, dataset, GROUP, LOG)) == {"enough_synapses": False}
+    assert Group(store, dataset, GROUP).missing() == STEPS_OF_GROUP[1:]
+    assert sweep_settings(store, dataset, GROUP).rows == 0
+    clusters = cluster_group(store, dataset, GROUP, LOG)
+    assert outcomes(clusters) == {"found_clusters": False, "every_synapse_has_a_row": True}
+    assert outcomes(assess_clusters(store, dataset, GROUP)) == {"clusters_are_stable": False}
+    classifiers = fit_cluster_classifiers(store, dataset, GROUP, LOG)
+    assert outcomes(classifiers) == {"trained_on_stable_clusters": True, "carries_over_to_other_neurons": False}
+    assert Group(store, dataset, GROUP).missing() == ["predictions"]
+    assert outcomes(build_release(store, dataset, "http://explorer")) == {"every_group_complete": False}
+
+    assert outcomes(predict_clusters(store, dataset, GROUP)) == {"every_new_synapse_has_a_row": True}
+    release = build_release(store, dataset, "http://explorer")
+    assert outcomes(release) == {"every_group_complete": True}
+    assert release.rows == 375
+    published = store.release() or {}
+    tables = "synapses workbooks features projection parameter_sweep clusters cluster_profiles cluster_stability"
+    assert set(published["tables"]) == {*tables.split(), "classifier_scores", "predictions"}
+    assert set(published["models"]) == {
+        "feature_model",
+        *(f"{model}_{GROUP}" for model in ("projection", "clusters", "cluster_classifier")),
+    }
