@@ -73,8 +73,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
 
     What is computed is staged, so a call that was killed is gone on with. Raises BadInput if no encoder is fitted.
     """
-    from synapse_assets.vision.embedding import embed_batches
-    from synapse_assets.vision.encoder import Encoder
+    from synapse_assets.vision.encoder import Encoder, embed_batches
     from synapse_assets.volumes.cropping import decode_tiles
 
     watch = Stopwatch()
