@@ -61,8 +61,11 @@ class BatchRunner:
         return np.concatenate(parts)
 
     def _forward(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        cudnn = torch.backends.cudnn
         with (
             torch.inference_mode(),
+            # By default convolutions on a GPU round float32 to 10 bits (TF32), about as coarse as bfloat16.
+            cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False),
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
         ):
             outputs: Tensor = self._network(self._to_device(inputs))

@@ -180,6 +180,22 @@ def test_precision_is_that_of_the_device_unless_it_is_said(trained, tiles, monke
     assert not np.array_equal(found["float32"], found["bfloat16"])
 
 
+def test_float32_is_not_rounded_by_convolutions():
+    """On a GPU they would be in TF32; whatever a program set is as it was afterwards."""
+
+    class Watching(torch.nn.Identity):
+        seen: ClassVar[list[bool]] = []
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            self.seen.append(torch.backends.cudnn.allow_tf32)
+            return inputs
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
+    BatchRunner(Watching(), "cpu").run(np.zeros((1, 1), np.float32))
+    assert Watching.seen == [False]
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled) == before == (True, True)
+
+
 def test_only_what_is_needed_is_imported():
     code = "import sys, synapse_assets.vision; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
