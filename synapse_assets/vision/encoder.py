@@ -22,8 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from synapse_assets.errors import BadInput
-from synapse_assets.vision.devices import Precision
+from synapse_assets.vision.devices import Precision, native_precision, pick_device
 from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, read_spec
+from synapse_assets.vision.first_use import FIRST_USE_FOLDER, FirstUse
 from synapse_assets.vision.inference import DEFAULT_BATCH, BatchRunner
 from synapse_assets.vision.networks.backbone import build_backbone
 from synapse_assets.vision.weights import load_weights, read_weights
@@ -80,8 +81,9 @@ class Encoder:
     """A network with its specification. Make one by `load`, by one of the functions below or by
     `training.simclr.pretrain`."""
 
-    def __init__(self, spec: EncoderSpec, network: TileNetwork) -> None:
+    def __init__(self, spec: EncoderSpec, network: TileNetwork, first_use: FirstUse | None = None) -> None:
         self._spec = spec
+        self.first_use = first_use
         self.network = network.eval()
         probe = torch.zeros(1, spec.sections, spec.tile_px, spec.tile_px, dtype=torch.uint8)
         with torch.inference_mode():
@@ -102,11 +104,11 @@ class Encoder:
     ) -> npt.NDArray[np.float32]:
         """Embeddings, float32 (N, D), of uint8 tiles (N, sections, tile_px, tile_px); N may be 0.
 
-        `device` is "auto" (the best one here), "cuda", "mps" or "cpu"; `precision` is by default that of the device, see
-        `devices.native_precision`. Raises BadInput for tiles of another type, size or number of sections. For many tiles
-        use `embed_batches`.
+        `device` is "auto" (the best one here), "cuda", "mps" or "cpu"; `precision` is by default that of the first use,
+        where the device has it (see `devices.native_precision`). Raises BadInput for tiles of another type, size or number
+        of sections. For many tiles use `embed_batches`.
         """
-        return _embed(self, BatchRunner(self.network, device, precision), tiles)
+        return _embed(self, _runner(self, device, precision, DEFAULT_BATCH), tiles)
 
     def save(self, folder: Path) -> None:
         """Writes encoder.json and weights.safetensors into `folder`, which is made if need be."""
@@ -119,12 +121,14 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The encoder that `save` wrote into `folder`. Raises FileNotFoundError where there is none, or BadInput naming the
-        file at fault."""
+        """The encoder that `save` wrote into `folder`, and its first use if that is recorded there.
+
+        Raises FileNotFoundError where there is no encoder, or BadInput naming the file at fault.
+        """
         spec = read_spec(folder)
         backbone = build_backbone(spec.architecture, spec.sections, spec.crop_px, spec.pooling)
         load_weights(backbone, read_weights(folder / WEIGHTS_FILE), spec.architecture, folder / WEIGHTS_FILE)
-        return cls(spec, TileNetwork(spec, backbone))
+        return cls(spec, TileNetwork(spec, backbone), FirstUse.found(folder / FIRST_USE_FOLDER))
 
 
 def embed_batches(
@@ -141,7 +145,7 @@ def embed_batches(
     at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput for tiles that the encoder does not take, and
     ValueError where ids and tiles differ in number.
     """
-    runner = BatchRunner(encoder.network, device, precision, batch_size)
+    runner = _runner(encoder, device, precision, batch_size)
     for ids, tiles in batches:
         if len(ids) != len(tiles):
             raise ValueError(f"embedding: {len(ids)} ids came with {len(tiles)} tiles")
@@ -194,6 +198,12 @@ def encoder_from_checkpoint(
     used_std = std or _per_section(cast(tuple[float, ...], card.get("std", (0.25,))), sections)
     spec = EncoderSpec(architecture, sections, tile_px, crop, used_mean, used_std, "checkpoint", path.name)
     return Encoder(spec, TileNetwork(spec, backbone))
+
+
+def _runner(encoder: Encoder, device: str, precision: Precision | None, batch_size: int) -> BatchRunner:
+    first = encoder.first_use
+    used = precision or native_precision(pick_device(device), first.precision if first else None)
+    return BatchRunner(encoder.network, device, used, batch_size)
 
 
 def _embed(encoder: Encoder, runner: BatchRunner, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
