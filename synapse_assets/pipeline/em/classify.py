@@ -84,8 +84,8 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     """Tests and saves the classifier of the labelled synapses `used` (synapse_id); `folds` is `schema.SPLITS` of them."""
     from synapse_assets.analysis.classification import evaluate, fit_probe
     from synapse_assets.analysis.drift import save_known_labels
-    from synapse_assets.analysis.figures import confusion_figure, score_figure
     from synapse_assets.analysis.tables import targets_and_groups
+    from synapse_assets.figures.scores import confusion_figure, score_figure
 
     ids = sorted(used.column("synapse_id").to_pylist())
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
