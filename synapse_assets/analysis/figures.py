@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.classification import Evaluation
-from synapse_assets.analysis.splits import RANDOM
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.splits import RANDOM
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE, class_colours
 
 Tile = npt.NDArray[np.uint8]

@@ -4,6 +4,7 @@ Frozen releases point at such files. To make it again, run this file with that c
 
     git archive 1ffb231 | tar x -C OLD; PYTHONPATH=OLD python make_artifacts.py artifacts.tar.xz
 """
+# ruff: noqa: I001 (modules are where that commit has them)
 
 import sys
 import tarfile

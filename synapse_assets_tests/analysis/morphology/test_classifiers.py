@@ -9,7 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.scores import Score
+from synapse_assets.analysis.evaluation.stored import (
+    classifier_score_row,
+    load_classifier_evaluation,
+    save_classifier_evaluation,
+)
 from synapse_assets.analysis.morphology import classifiers as c
+from synapse_assets.analysis.morphology import evaluation as e
 from synapse_assets.analysis.morphology.features import HeldOut
 from synapse_assets.artifacts import NoModel
 from synapse_assets.errors import BadInput
@@ -39,20 +47,20 @@ def leave(features: np.ndarray, owner: np.ndarray, ids: np.ndarray) -> Callable[
     return held_out
 
 
-def evaluated(plant: Plant, held_out: Callable[[str], HeldOut | NoModel] | None = None) -> c.Evaluation:
+def evaluated(plant: Plant, held_out: Callable[[str], HeldOut | NoModel] | None = None) -> Evaluation:
     features, labels, owner, ids = plant
     held_out = held_out or leave(features, owner, ids)
-    return c.evaluate(features, features[:, :2], labels, owner, ids, held_out, seed=0, trees=TREES)
+    return e.evaluate_classifiers(features, features[:, :2], labels, owner, ids, held_out, seed=0, trees=TREES)
 
 
-def honest(evaluation: c.Evaluation, name: str = c.NEIGHBOURS) -> c.Score:
-    score = evaluation.score(name, c.FEATURES, c.LEAVE_ONE_NEURON_OUT)
+def honest(evaluation: Evaluation, name: str = c.NEIGHBOURS) -> Score:
+    score = evaluation.score(name, e.FEATURES, e.LEAVE_ONE_NEURON_OUT)
     assert score is not None
     return score
 
 
-def random_split(evaluation: c.Evaluation, name: str = c.NEIGHBOURS, inputs: str = c.FEATURES) -> c.Score:
-    score = evaluation.score(name, inputs, c.RANDOM_80_20)
+def random_split(evaluation: Evaluation, name: str = c.NEIGHBOURS, inputs: str = e.FEATURES) -> Score:
+    score = evaluation.score(name, inputs, e.RANDOM_80_20)
     assert score is not None
     return score
 
@@ -71,7 +79,7 @@ def separable() -> Plant:
 
 
 @pytest.fixture(scope="module")
-def evaluation(separable: Plant) -> c.Evaluation:
+def evaluation(separable: Plant) -> Evaluation:
     return evaluated(separable)
 
 
@@ -83,30 +91,35 @@ def fitted(separable: Plant) -> c.ClusterClassifiers:
     return model
 
 
-def test_separable_clusters_are_named_on_neurons_never_seen(evaluation: c.Evaluation) -> None:
+def test_separable_clusters_are_named_on_neurons_never_seen(evaluation: Evaluation) -> None:
     assert len(evaluation.scores) == 9
     for name in c.CLASSIFIERS:
         score = honest(evaluation, name)
         assert score.accuracy_of_accepted is not None
         assert score.accuracy_of_accepted > 0.97
         assert score.accuracy > 0.85  # those that the one-class SVM rejects are wrong
-        assert (score.tested, score.neurons, score.trained) == (144, 8, 126)
+        assert (score.rows, score.groups, score.trained) == (144, 8, 126)
         assert score.interval_over == "neurons"
-        assert score.accuracy_low is not None
-        assert score.accuracy_high is not None
-        assert score.accuracy_low < score.accuracy < score.accuracy_high
+        assert score.accuracy_interval is not None
+        assert score.accuracy_interval[0] < score.accuracy < score.accuracy_interval[1]
         assert score.guessing == pytest.approx(1 / 3)
         assert score.confusion.sum(axis=1).tolist() == [48, 48, 48]
-        assert score.confusion[:, -1].sum() == score.outliers > 0
+        assert score.confusion[:, -1].sum() == score.rejected > 0
         # two of the three clusters differ on the map's two coordinates, and the third lies between them
-        assert random_split(evaluation, name, c.MAP).accuracy > 0.8
-    assert evaluation.columns == ("0", "1", "2", "outlier")
-    assert (evaluation.best, evaluation.best_by) == (c.NEIGHBOURS, c.LEAVE_ONE_NEURON_OUT)
+        assert random_split(evaluation, name, e.MAP).accuracy > 0.8
+    assert evaluation.classes == ("0", "1", "2")
+    assert evaluation.headline is honest(evaluation, c.NEIGHBOURS)
+    assert evaluation.splits == {
+        e.RANDOM_80_20: random_split(evaluation, c.NEIGHBOURS),
+        e.LEAVE_ONE_NEURON_OUT: honest(evaluation, c.NEIGHBOURS),
+    }
 
 
-def test_rows_are_those_of_the_table(evaluation: c.Evaluation) -> None:
+def test_rows_are_those_of_the_table(evaluation: Evaluation) -> None:
     more = {"investigation_group": "as", "published_accuracy": None, "classifier_model": "v1"}
-    table = CLASSIFIER_SCORES.conform(pa.Table.from_pylist([row | more for row in evaluation.rows()]))
+    table = CLASSIFIER_SCORES.conform(
+        pa.Table.from_pylist([classifier_score_row(score) | more for score in evaluation.scores])
+    )
     assert table.num_rows == 9
     assert set(table.column("inputs").to_pylist()) == {"map", "features"}
 
@@ -157,23 +170,24 @@ def test_scores_are_what_one_counts_by_hand(by_hand: tuple[Plant, Callable]) -> 
     for name in c.CLASSIFIERS:
         score = honest(found, name)
         assert score.confusion.tolist() == [[28, 2, 0], [0, 25, 5]]
-        assert (score.outliers, score.left_out, score.unnameable) == (3, 2, 0)
+        assert (score.rejected, score.left_out, score.unnameable) == (3, 2, 0)
         assert score.accuracy == pytest.approx(53 / 60)
         assert score.accuracy_of_accepted == pytest.approx(53 / 55)
         assert score.balanced_accuracy == pytest.approx((28 / 30 + 25 / 30) / 2)
         assert score.macro_f1 == pytest.approx((2 * 28 / (30 + 28) + 2 * 25 / (30 + 27)) / 2)
         assert score.guessing == 0.5
-        assert (score.interval_over, score.accuracy_low, score.accuracy_high) == (None, None, None)
+        assert (score.interval_over, score.accuracy_interval) == (None, None)
     said = " ".join(found.warnings)
     assert "2 synapses of the neuron held out have no features and count as wrong: its neuron has too few" in said
     assert "3 neurons, no interval below 8 neurons" in said
-    assert (found.best, found.neurons) == (c.NEIGHBOURS, {"n0": 20, "n1": 20, "n2": 20})
+    assert found.headline is honest(found, c.NEIGHBOURS)
+    assert found.neurons == {"n0": 20, "n1": 20, "n2": 20}
 
 
 def test_what_is_tested_changes_nothing_that_is_fitted(by_hand: tuple[Plant, Callable]) -> None:
     plant, folds = by_hand
     left_out, far = (honest(evaluated(plant, folds(instead))) for instead in (None, 1e6))
-    assert (far.outliers, far.left_out) == (5, 0)
+    assert (far.rejected, far.left_out) == (5, 0)
     assert far.confusion.tolist() == left_out.confusion.tolist()
     assert far.settings == left_out.settings
 
@@ -181,11 +195,11 @@ def test_what_is_tested_changes_nothing_that_is_fitted(by_hand: tuple[Plant, Cal
     moved = features.copy()
     rows = rows_of_the_split(labels, ids)
     before = evaluated((features, labels, owner, ids), lambda _: NoModel("not of interest here"))
-    assert random_split(before).tested == len(rows) == 29
+    assert random_split(before).rows == len(rows) == 29
     moved[rows[:10]] = 1e6
     after = evaluated((moved, labels, owner, ids), lambda _: NoModel("not of interest here"))
     for name in c.CLASSIFIERS:
-        for inputs in (c.MAP, c.FEATURES):
+        for inputs in (e.MAP, e.FEATURES):
             a, b = random_split(before, name, inputs), random_split(after, name, inputs)
             assert a.settings == b.settings
             assert ((b.confusion - a.confusion)[:, :-1] <= 0).all()
@@ -199,19 +213,20 @@ def test_each_way_of_testing_names_from_its_own_inputs() -> None:
     features, labels, owner, ids = blobs(3, 24)
     blind = np.random.default_rng(0).normal(size=(72, 2))
     nothing = NoModel("not of interest here")
-    found = c.evaluate(features, blind, labels, owner, ids, lambda _: nothing, seed=0, trees=TREES)
+    found = e.evaluate_classifiers(features, blind, labels, owner, ids, lambda _: nothing, seed=0, trees=TREES)
     for name in c.CLASSIFIERS:
-        assert random_split(found, name, c.MAP).accuracy < 0.6
-        assert random_split(found, name, c.FEATURES).accuracy > 0.7
+        assert random_split(found, name, e.MAP).accuracy < 0.6
+        assert random_split(found, name, e.FEATURES).accuracy > 0.7
 
 
-def test_wilson_interval_of_the_random_split(evaluation: c.Evaluation) -> None:
+def test_wilson_interval_of_the_random_split(evaluation: Evaluation) -> None:
     score = random_split(evaluation)
-    n, p, z = score.tested, score.accuracy, 1.959963984540054
+    n, p, z = score.rows, score.accuracy, 1.959963984540054
     middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     assert score.interval_over == "synapses"
-    assert score.accuracy_low == pytest.approx((middle - half) / (1 + z * z / n))
-    assert score.accuracy_high == pytest.approx((middle + half) / (1 + z * z / n))
+    assert score.accuracy_interval == pytest.approx(
+        ((middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n))
+    )
     assert any("synapses of one neuron are not independent" in note for note in evaluation.notes)
 
 
@@ -258,14 +273,14 @@ def test_folds_without_a_model_and_foreign_rows() -> None:
 
     whole, gaps = evaluated((features, labels, owner, ids)), evaluated((features, labels, owner, ids), with_gaps)
     assert honest(gaps).left_out == 18
-    assert honest(gaps).tested == 72
+    assert honest(gaps).rows == 72
     assert (honest(gaps).confusion[:, :-1] <= honest(whole).confusion[:, :-1]).all()
-    assert honest(gaps).confusion[:, -1].sum() == honest(gaps).outliers + 18
+    assert honest(gaps).confusion[:, -1].sum() == honest(gaps).rejected + 18
     assert any(
         "no classifier without n3, its 18 synapses count as wrong: the others give no axes" in w for w in gaps.warnings
     )
     none = evaluated((features, labels, owner, ids), lambda _: NoModel("nothing"))
-    assert none.best_by == c.RANDOM_80_20
+    assert none.headline_split == e.RANDOM_80_20
     assert any("no classifier could be fitted" in w for w in none.warnings)
 
 
@@ -350,16 +365,16 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
     mixed = np.random.default_rng(3).permutation(len(ids))
     evaluation = evaluated((features, labels, owner, ids))
     again = evaluated((features[mixed], labels[mixed], owner[mixed], ids[mixed]))
-    evaluation.save(tmp_path / "a")
-    again.save(tmp_path / "b")
+    save_classifier_evaluation(evaluation, tmp_path / "a")
+    save_classifier_evaluation(again, tmp_path / "b")
     name = "classifier_evaluation.json"
     assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
-    read = c.Evaluation.load(tmp_path / "a")
-    assert read.rows() == evaluation.rows()
+    read = load_classifier_evaluation(tmp_path / "a")
+    assert [classifier_score_row(s) for s in read.scores] == [classifier_score_row(s) for s in evaluation.scores]
     assert all((a.confusion == b.confusion).all() for a, b in zip(read.scores, evaluation.scores, strict=True))
-    assert {k: v for k, v in read.__dict__.items() if k != "scores"} == {
-        k: v for k, v in evaluation.__dict__.items() if k != "scores"
-    }
+    assert read.headline in read.scores
+    for name in ("classes", "headline_split", "warnings", "notes", "sizes", "neurons", "noise"):
+        assert getattr(read, name) == getattr(evaluation, name)
     models = [c.fit_classifiers(features[o], labels[o], 0, owner[o], TREES) for o in (np.arange(len(ids)), mixed)]
     assert_equal(*(m.predict(features * 1.3) for m in models))  # type: ignore[union-attr]
 
@@ -420,7 +435,9 @@ def clumps() -> Plant:
 
 def test_each_fold_searches_its_settings_with_neurons_held_together() -> None:
     features, labels, owner, ids = clumps()
-    found = c.evaluate(features, features[:, :2], labels, owner, ids, leave(features, owner, ids), seed=0, trees=2)
+    found = e.evaluate_classifiers(
+        features, features[:, :2], labels, owner, ids, leave(features, owner, ids), seed=0, trees=2
+    )
     expected = {name: np.zeros((2, 3), dtype=np.int64) for name in c.CLASSIFIERS}
     for neuron in np.unique(owner):
         out = owner == neuron
@@ -469,47 +486,20 @@ def test_clusters_count_alike_however_large_and_another_seed_grows_another_fores
 
 
 def test_the_best_is_by_balanced_accuracy_of_the_honest_split_and_of_equals_the_simpler() -> None:
-    def score(classifier: str, split: str, balanced: float, inputs: str = c.FEATURES) -> c.Score:
-        none = np.zeros((2, 3), dtype=np.int64)
-        return c.Score(
-            classifier,
-            inputs,
-            split,
-            8,
-            4,
-            2,
-            1 - balanced,
-            None,
-            None,
-            None,
-            balanced,
-            0.5,
-            0,
-            None,
-            0.5,
-            "{}",
-            none,
-            0,
-            0,
-        )
+    def score(classifier: str, split: str, balanced: float, inputs: str = e.FEATURES) -> Score:
+        return Score(classifier, inputs, split, 2, np.zeros((2, 3), dtype=np.int64), balanced, 0.5)
+
+    def best(scores: list[Score]) -> tuple[str, str] | None:
+        found = e._best(scores)
+        return None if found is None else (found.classifier, found.split)
 
     names = c.CLASSIFIERS
-    left_out = [score(name, c.LEAVE_ONE_NEURON_OUT, value) for name, value in zip(names, (0.6, 0.7, 0.7), strict=True)]
-    at_random = [score(name, c.RANDOM_80_20, value) for name, value in zip(names, (0.8, 0.7, 0.9), strict=True)]
-    on_map = [score(name, c.RANDOM_80_20, value, c.MAP) for name, value in zip(names, (0.99, 0.5, 0.5), strict=True)]
-    assert c._best([*on_map, *at_random, *left_out]) == (c.FOREST, c.LEAVE_ONE_NEURON_OUT)
-    assert c._best([*on_map, *at_random]) == (c.BOOSTING, c.RANDOM_80_20)
-    assert c._best(on_map) == (None, None)
-
-
-def test_the_interval_of_the_honest_split_is_over_neurons() -> None:
-    """Ten neurons of 50, five all right and five all wrong: as ten tosses of a coin, not as 500."""
-    by_neuron = np.zeros((10, 2, 2))
-    by_neuron[:5, 0, 0] = by_neuron[5:, 0, 1] = 50
-    over, low, high = c._accuracy_interval(c.LEAVE_ONE_NEURON_OUT, 250, by_neuron, 0)
-    assert over == "neurons"
-    assert (low, high) == pytest.approx((0.2, 0.8))
-    assert c._accuracy_interval(c.LEAVE_ONE_NEURON_OUT, 200, by_neuron[:7], 0) == (None, None, None)
+    left_out = [score(name, e.LEAVE_ONE_NEURON_OUT, value) for name, value in zip(names, (0.6, 0.7, 0.7), strict=True)]
+    at_random = [score(name, e.RANDOM_80_20, value) for name, value in zip(names, (0.8, 0.7, 0.9), strict=True)]
+    on_map = [score(name, e.RANDOM_80_20, value, e.MAP) for name, value in zip(names, (0.99, 0.5, 0.5), strict=True)]
+    assert best([*on_map, *at_random, *left_out]) == (c.FOREST, e.LEAVE_ONE_NEURON_OUT)
+    assert best([*on_map, *at_random]) == (c.BOOSTING, e.RANDOM_80_20)
+    assert best(on_map) is None
 
 
 def test_rejection_is_near_nu_for_synapses_like_those_trained_on() -> None:
@@ -556,8 +546,8 @@ def test_fewer_than_two_clusters(labels: list[int], reason: str) -> None:
     assert isinstance(model, NoModel)
     assert reason in model.reason
     owner, ids = np.array([f"n{i % 2}" for i in range(count)]), np.array([str(i) for i in range(count)])
-    found = c.evaluate(rows, rows[:, :2], labels, owner, ids, leave(rows, owner, ids), 0)
-    assert (found.scores, found.best) == ((), None)
+    found = e.evaluate_classifiers(rows, rows[:, :2], labels, owner, ids, leave(rows, owner, ids), 0)
+    assert (found.scores, found.headline, found.splits, found.metrics()) == ((), None, {}, {})
     assert any("nothing to tell apart" in w for w in found.warnings)
 
 
@@ -572,11 +562,11 @@ def test_tiny_groups(count: int) -> None:
     assert (model.predict(plant[0]).labels[c.NEIGHBOURS] >= 0).all()
     found = evaluated(plant)  # type: ignore[arg-type]
     assert any(w.startswith("random_80_20: not") for w in found.warnings) == (count < 7)
-    assert all(s.tested > 0 for s in found.scores)
+    assert all(s.rows > 0 for s in found.scores)
     if count == 2:
         assert any("settings are not searched: 2 clustered" in w for w in model.warnings)
         assert not found.scores
-        assert found.best is None
+        assert found.headline is None
     if count == 3:
         assert any("cluster 1 has 1 synapses, fewer than the 3 folds" in w for w in model.warnings)
 
@@ -584,8 +574,8 @@ def test_tiny_groups(count: int) -> None:
 def test_one_neuron_has_no_honest_score() -> None:
     features, labels, owner, ids = blobs(1, 30, 2)
     found = evaluated((features, labels, owner, ids))
-    assert {s.split for s in found.scores} == {c.RANDOM_80_20}
-    assert (found.best, found.best_by) == (c.NEIGHBOURS, c.RANDOM_80_20)
+    assert {s.split for s in found.scores} == {e.RANDOM_80_20}
+    assert found.headline is random_split(found, c.NEIGHBOURS)
     assert any("all clustered synapses are on one neuron" in w for w in found.warnings)
 
 
@@ -607,6 +597,6 @@ def test_bad_input(fitted: c.ClusterClassifiers, separable: Plant) -> None:
     with pytest.raises(BadInput, match="whole numbers"):
         c.fit_classifiers(features, labels + 0.5, 0)
     with pytest.raises(BadInput, match="different lengths"):
-        c.evaluate(features, features[:, :2], labels, owner[1:], ids, leave(features, owner, ids), 0)
+        e.evaluate_classifiers(features, features[:, :2], labels, owner[1:], ids, leave(features, owner, ids), 0)
     with pytest.raises(BadInput, match="1 synapse ids occur twice"):
         evaluated((features, labels, owner, np.where(np.arange(144) == 1, ids[0], ids)))
