@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.evaluation.cross_validation import Predictions, cross_validate, folds_of
+from synapse_assets.analysis.evaluation.cross_validation import OutOfFold, Predictions, cross_validate, folds_of
 from synapse_assets.analysis.evaluation.scores import (
     Interval,
     Score,
@@ -95,6 +95,37 @@ class Evaluation:
         return {name: float(value) for name, value in metrics.items() if not np.isnan(value)}
 
 
+@dataclass(frozen=True)
+class _Split:
+    """The synapses of one split, by row.
+
+    row, target, fold  (M,), row of the synapse (ascending), name of its class, fold that tests it
+    group              (M,) its group, numbered from 0 within the split
+    """
+
+    row: Int64
+    target: npt.NDArray[np.str_]
+    group: Int64
+    fold: Int64
+
+    @classmethod
+    def of(cls, splits: pa.Table, name: str, row: Int64) -> "_Split":
+        """That split of `schema.SPLITS`, of which `row` (N,) gives the rows."""
+        at = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
+        at = at[np.argsort(row[at], kind="stable")]
+        part = splits.take(pa.array(at))
+        group = np.unique(np.array(part.column("group").to_pylist(), dtype=str), return_inverse=True)[1]
+        return cls(
+            row[at], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
+        )
+
+    def over(self, other: "_Split") -> "_Split":
+        """The synapses that `other` has too, in its groups."""
+        both = np.isin(self.row, other.row)
+        group = other.group[np.searchsorted(other.row, self.row[both])]
+        return _Split(self.row[both], self.target[both], group, self.fold[both])
+
+
 def evaluate_splits(
     synapse_ids: Sequence[str],
     splits: pa.Table,
@@ -122,79 +153,65 @@ def evaluate_splits(
     ids = np.asarray(synapse_ids, dtype=str)
     if not splits.num_rows:
         return NoModel("no labelled synapses")
-    where = {i: n for n, i in enumerate(ids.tolist())}
-    row = np.array([where.get(i, -1) for i in splits.column("synapse_id").to_pylist()], dtype=np.int64)
+    row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
+    row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
     warnings: list[str] = []
     lost = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
     if lost:
         warnings.append(f"{lost} labelled synapses have no vector and are not scored")
-    table = splits.filter(pa.array(row >= 0)).append_column("row", pa.array(row[row >= 0]))
-    table = table.sort_by([("split", "ascending"), ("synapse_id", "ascending")])
-    split_of = np.array(table.column("split").to_pylist(), dtype=str)
-    target_of = np.array(table.column("target").to_pylist(), dtype=str)
-    classes = tuple(np.unique(target_of).tolist())
+    table, row = splits.filter(pa.array(row >= 0)), row[row >= 0]
+    classes = tuple(np.unique(np.array(table.column("target").to_pylist(), dtype=str)).tolist())
     if len(classes) < 2:
         return NoModel(f"all labelled synapses are '{classes[0]}'" if classes else "no labelled synapses with vectors")
-    code_all = np.searchsorted(classes, target_of)
-    group_all = np.array(table.column("group").to_pylist(), dtype=str)
-    fold_all = table.column("fold").to_numpy()
-    row_all = table.column("row").to_numpy()
-    if len(np.unique(fold_all[split_of == headline])) < 2:
+    parts = {name: _Split.of(table, name, row) for name in set(table.column("split").to_pylist())}
+    if headline not in parts or len(np.unique(parts[headline].fold)) < 2:
         return NoModel(f"nothing can be held out by '{headline}': fewer than two groups of labelled synapses")
 
-    # the headline first: the random split is scored over its rows and groups
-    order = sorted(np.unique(split_of).tolist(), key=lambda s: (s != headline, s == RANDOM, s))
-    probabilities_of: dict[str, tuple[Int64, Float64]] = {}
-    scores: dict[str, Score] = {}
-    resampled: dict[str, Float64 | None] = {}
-    head_group: dict[int, int] = {}
-    for split in order:
-        at = np.flatnonzero(split_of == split)
-        at = at[np.argsort(row_all[at], kind="stable")]
-        if len(np.unique(fold_all[at])) < 2:
-            warnings.append(f"{split}: fewer than two folds with vectors, not scored")
-            continue
-        group = np.unique(group_all[at], return_inverse=True)[1]
-        # groups go by their number in this split, as text
-        names = group.astype(str)
+    def probabilities_of(part: _Split) -> OutOfFold:
+        def fit_fold(train: Int64) -> Model | NoModel:
+            # groups by their number, whose order as text decides which inner fold each is in
+            return fit(part.row[train], part.target[train].tolist(), part.group[train].astype(str).tolist())
 
-        def fit_fold(train: Int64, at: Int64 = at, names: npt.NDArray[np.str_] = names) -> Model | NoModel:
-            return fit(row_all[at[train]], target_of[at[train]].tolist(), names[train].tolist())
-
-        def predict_fold(model: Model, test: Int64, at: Int64 = at) -> dict[str, Predictions]:
-            probabilities = predict(model, row_all[at[test]], classes)
+        def predict_fold(model: Model, test: Int64) -> Mapping[str, Predictions]:
+            probabilities = predict(model, part.row[test], classes)
             return {classifier: Predictions(probabilities.argmax(axis=1), probabilities)}
 
-        tested = cross_validate(folds_of(fold_all[at]), fit_fold, predict_fold)
+        return cross_validate(folds_of(part.fold), fit_fold, predict_fold)
+
+    kept: dict[str, tuple[Int64, Float64]] = {}
+    scores: dict[str, Score] = {}
+    resampled: dict[str, Float64 | None] = {}
+    # the headline first: the random split is scored over its rows and groups
+    for name in sorted(parts, key=lambda split: (split != headline, split == RANDOM, split)):
+        part = parts[name]
+        if len(np.unique(part.fold)) < 2:
+            warnings.append(f"{name}: fewer than two folds with vectors, not scored")
+            continue
+        tested = probabilities_of(part)
         for reason in dict.fromkeys(tested.failures.values()):
-            warnings.append(f"{split}: no model of some folds, their synapses count as wrong: {reason}")
+            warnings.append(f"{name}: no model of some folds, their synapses count as wrong: {reason}")
         predictions = tested.predictions.get(classifier)
         if predictions is None or predictions.probabilities is None:
             continue
-        named = predictions.labels >= 0
-        probabilities_of[split] = (row_all[at[named]], predictions.probabilities[named])
-        if split == headline:
-            head_group = dict(zip(row_all[at].tolist(), group.tolist(), strict=True))
-        labels = predictions.labels
-        if split == RANDOM and split != headline:
-            keep = np.array([r in head_group for r in row_all[at].tolist()], dtype=bool)
-            at, labels = at[keep], labels[keep]
-            group = np.array([head_group[r] for r in row_all[at].tolist()], dtype=np.int64)
-        scores[split], resampled[split] = score_predictions(
+        labels, named = predictions.labels, predictions.labels >= 0
+        kept[name] = (part.row[named], predictions.probabilities[named])
+        if name == RANDOM != headline:
+            labels = labels[np.isin(part.row, parts[headline].row)]
+            part = part.over(parts[headline])
+        scores[name], resampled[name] = score_predictions(
             Predictions(labels),
-            code_all[at],
-            group,
+            np.searchsorted(classes, part.target),
+            part.group,
             classes,
             seed,
             classifier=classifier,
             inputs=inputs,
-            split=split,
-            interval_over=headline if split == RANDOM else split,
+            split=name,
+            interval_over=headline if name == RANDOM else name,
         )
-        if split != RANDOM:
-            for name in scores[split].classes:
-                if name.groups == 1:
-                    warnings.append(f"{split}: class '{name.name}' has 1 group and cannot be tested on another")
+        if name != RANDOM:
+            alone = [c.name for c in scores[name].classes if c.groups == 1]
+            warnings.extend(f"{name}: class '{one}' has 1 group and cannot be tested on another" for one in alone)
     if headline not in scores:
         return NoModel("; ".join(warnings))
     head = scores[headline]
@@ -208,13 +225,12 @@ def evaluate_splits(
             )
     if head.balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
-    kept, probabilities = probabilities_of[headline]
-    if RANDOM in probabilities_of and headline != RANDOM:
-        extra_rows, extra = probabilities_of[RANDOM]
-        new = ~np.isin(extra_rows, kept)
-        kept = np.concatenate([kept, extra_rows[new]])
-        probabilities = np.concatenate([probabilities, extra[new]])
-    by_id = np.argsort(ids[kept], kind="stable")
+    row, probabilities = kept[headline]
+    if RANDOM in kept:
+        more = ~np.isin(kept[RANDOM][0], row)
+        row = np.concatenate([row, kept[RANDOM][0][more]])
+        probabilities = np.concatenate([probabilities, kept[RANDOM][1][more]])
+    by_id = np.argsort(ids[row], kind="stable")
     return Evaluation(
         classes=classes,
         scores=tuple(scores.values()),
@@ -222,6 +238,6 @@ def evaluate_splits(
         warnings=tuple(warnings),
         gap=gap,
         gap_interval=gap_interval,
-        synapse_ids=ids[kept][by_id],
+        synapse_ids=ids[row][by_id],
         probabilities=probabilities[by_id],
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from synapse_assets.analysis.evaluation.cross_validation import Predictions, cross_validate, folds_of
 from synapse_assets.analysis.evaluation.evaluation import Evaluation, evaluate_splits
-from synapse_assets.analysis.evaluation.scores import balanced_accuracy, confusion_by_group
+from synapse_assets.analysis.evaluation.scores import balanced_accuracy
 from synapse_assets.analysis.evaluation.splits import inner_folds
 from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
@@ -180,11 +180,7 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
         return {str(strength): Predictions(labels) for strength, labels in zip(STRENGTHS, named, strict=True)}
 
     tested = cross_validate(folds_of(fold), fit, predict)
-    together = np.zeros(len(code), dtype=np.int64)
-    reached = [
-        balanced_accuracy(confusion_by_group(code, tested.predictions[str(strength)].labels, together, classes)[0])
-        for strength in STRENGTHS
-    ]
+    reached = [balanced_accuracy(code, tested.predictions[str(s)].labels, classes) for s in STRENGTHS]
     return STRENGTHS[int(np.argmax(reached))]
 
 

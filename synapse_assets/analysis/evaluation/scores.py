@@ -177,9 +177,10 @@ def wilson_interval(right: int, rows: int) -> Interval:
     return float(interval.low), float(interval.high)
 
 
-def balanced_accuracy(confusion: Float64) -> float:
-    """Mean recall over the classes that occur (Brodersen et al., ICPR 2010); NaN without rows."""
-    return float(confusion_scores(confusion[None])["balanced_accuracy"][0])
+def balanced_accuracy(true: Int64, named: Int64, classes: int) -> float:
+    """Mean recall over the classes that occur in the rows (M,), at least one (Brodersen et al., ICPR 2010)."""
+    confusion = confusion_by_group(true, named, np.zeros(len(true), dtype=np.int64), classes)
+    return float(confusion_scores(confusion)["balanced_accuracy"][0])
 
 
 def confusion_scores(confusion: Float64) -> dict[str, Float64]:

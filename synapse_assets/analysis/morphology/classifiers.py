@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.analysis.evaluation.cross_validation import Predictions, cross_validate, folds_of
-from synapse_assets.analysis.evaluation.scores import balanced_accuracy, confusion_by_group
+from synapse_assets.analysis.evaluation.scores import balanced_accuracy
 from synapse_assets.analysis.evaluation.splits import inner_folds
 from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
@@ -260,7 +260,6 @@ def _search(
     if fold is None or len(grid) == 1:
         return dict(grid[0])
     classes = int(code.max()) + 1
-    together = np.zeros(len(code), dtype=np.int64)
     reached = []
     for setting in grid:
 
@@ -271,7 +270,7 @@ def _search(
             return {name: Predictions(_probabilities(name, model, rows[test], classes).argmax(axis=1))}
 
         named = cross_validate(folds_of(fold), fit, predict).predictions[name].labels
-        reached.append(balanced_accuracy(confusion_by_group(code, named, together, classes)[0]))
+        reached.append(balanced_accuracy(code, named, classes))
     return dict(grid[int(np.argmax(reached))])
 
 
