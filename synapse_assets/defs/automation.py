@@ -232,7 +232,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
     unfitted = When.missing() | OutOfDate("fitted to another model than the one in use", models)
     return (
         ~being_made.with_label("an input is being made")
-        & ~behind.ignore(dg.AssetSelection.assets(*models) | _volumes()).with_label(
+        & ~behind.ignore(dg.AssetSelection.assets(*sorted(models)) | _volumes()).with_label(
             "an input is missing or behind, and has not failed"
         )
         & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
@@ -253,4 +253,4 @@ def _volumes() -> dg.AssetSelection:
 
 
 def _any_of(keys: Collection[dg.AssetKey], condition: dg.AutomationCondition, label: str) -> dg.AutomationCondition:
-    return When.any_deps_match(condition).allow(dg.AssetSelection.assets(*keys)).with_label(label)
+    return When.any_deps_match(condition).allow(dg.AssetSelection.assets(*sorted(keys))).with_label(label)
