@@ -1,6 +1,6 @@
 """Scores of classifiers and of training: confusion matrices, accuracy by split, the curve of the loss.
 
-Does not belong here: computing any of them (`analysis.classification`, `analysis.morphology.classifiers`).
+Does not belong here: computing any of them (`analysis.evaluation`).
 """
 
 import textwrap
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.classification import Evaluation
-from synapse_assets.analysis.splits import RANDOM
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.splits import RANDOM
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.style import (
     FAINT,

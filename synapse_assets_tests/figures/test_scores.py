@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.classification import ClassScore, Evaluation, SplitScore
-from synapse_assets.analysis.splits import RANDOM
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.scores import Score
+from synapse_assets.analysis.evaluation.splits import RANDOM
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.scores import confusion_figure, confusions_sheet, score_figure, training_curve
 from synapse_assets.schema.colours import PALETTE
@@ -86,12 +87,12 @@ def test_training_curves_of_any_length(length: int) -> None:
 def evaluation(scores: dict[str, tuple[float, tuple[float, float] | None]], classes: int = 4) -> Evaluation:
     """An evaluation with that balanced accuracy by split, the first the headline."""
     names = tuple("abcdefgh"[:classes])
-    none = tuple(ClassScore(n, 1, 1, 1.0, 1.0, 1.0, None, None, None) for n in names)
-    splits = {
-        name: SplitScore(name, 9, 9, np.eye(classes, dtype=np.int64), value, interval, value, None, none)
+    confusion = np.eye(classes, dtype=np.int64)
+    made = tuple(
+        Score("probe", "vectors", name, 9, confusion, value, value, balanced_accuracy_interval=interval)
         for name, (value, interval) in scores.items()
-    }
-    return Evaluation(names, next(iter(scores)), splits, None, None, [], np.zeros(0, dtype=str), np.zeros((0, classes)))
+    )
+    return Evaluation(names, made, made[0])
 
 
 def test_scores_lie_where_they_are_the_headline_first_and_the_random_split_last() -> None:
