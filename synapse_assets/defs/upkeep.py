@@ -10,13 +10,12 @@ from typing import TypeAlias
 import dagster as dg
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.defs.dagster_private import events_made_from
 from synapse_assets.defs.resources import Installation
 
 # Finished runs are kept so long, and longer where they hold the last word on an asset.
 KEEP_RUNS = timedelta(days=90)
 _RUNS_AT_ONCE = 500
-# Tags of a materialisation that name the events it was made from, by asset: see dagster._core.definitions.data_version.
-_MADE_FROM = "dagster/input_event_pointer/"
 _Fetch: TypeAlias = Callable[..., dg.EventRecordsResult]
 
 
@@ -70,10 +69,8 @@ def prune_runs(instance: dg.DagsterInstance, keep: timedelta, checks: Collection
             by_partition = instance.get_latest_storage_id_by_partition(key, kind).values()
             for record in (*last, *_records(fetch, key, by_partition)):
                 needed.add(record.run_id)
-                for tag, event in (record.event_log_entry.tags or {}).items():
-                    if tag.startswith(_MADE_FROM) and event.isdigit():
-                        upstream = dg.AssetKey.from_user_string(tag.removeprefix(_MADE_FROM))
-                        made_from.setdefault(upstream, set()).add(int(event))
+                for upstream, event in events_made_from(record.event_log_entry.tags or {}):
+                    made_from.setdefault(upstream, set()).add(event)
     for key, events in made_from.items():
         for _, fetch in _kinds_of_events(instance):
             needed |= {record.run_id for record in _records(fetch, key, events)}

@@ -23,7 +23,7 @@ from synapse_assets.analysis.morphology.features import HeldOut, fit_features
 from synapse_assets.analysis.morphology.maps import GroupMaps
 from synapse_assets.analysis.morphology.sweep import Setting
 from synapse_assets.analysis.projection import FittedSample, Projection, fit_projection, unit_rows
-from synapse_assets.analysis.splits import make_splits
+from synapse_assets.analysis.evaluation.splits import make_splits
 from synapse_assets.datasets.morphology import FeatureChoice
 from synapse_assets.schema import morphology
 

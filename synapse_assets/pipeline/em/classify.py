@@ -85,8 +85,8 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     from synapse_assets.analysis.drift import save_known_labels
     from synapse_assets.analysis.evaluation.linear_probe import evaluate_probe, fit_probe
     from synapse_assets.analysis.evaluation.stored import save_probe_evaluation
-    from synapse_assets.analysis.figures import confusion_figure, score_figure
     from synapse_assets.analysis.tables import targets_and_groups
+    from synapse_assets.figures.scores import confusion_figure, score_figure
 
     ids = sorted(used.column("synapse_id").to_pylist())
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))

@@ -122,9 +122,9 @@ def _published_accuracy(group: Group) -> dict[str, float]:
 def _scores(group: Group, folder: Path) -> tuple[pa.Table, dict[str, Detail]]:
     """Rows of `schema.morphology.CLASSIFIER_SCORES` for the classifiers in the folder, and details for the report."""
     from synapse_assets.analysis.evaluation.stored import load_classifier_evaluation
-    from synapse_assets.analysis.morphology.figures import confusions_sheet
     from synapse_assets.analysis.morphology.model_card import name_of_test
     from synapse_assets.analysis.morphology.tables import score_rows
+    from synapse_assets.figures.scores import confusions_sheet
 
     evaluation = load_classifier_evaluation(folder)
     table = score_rows(evaluation, group.name, _published_accuracy(group), group.classifier_version)
