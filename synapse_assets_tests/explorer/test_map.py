@@ -19,6 +19,7 @@ from synapse_assets.explorer.map import add_maps, html, rendering
 from synapse_assets.explorer.map import page as map_page
 from synapse_assets.explorer.map.rendering import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
 from synapse_assets.explorer.uploads import Uploads
+from synapse_assets.query import SearchRequest
 from synapse_assets.query.points import NONE, Filters, Points, points_from_table
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 from synapse_assets_tests.explorer.conftest import Served
@@ -279,11 +280,12 @@ class Planted:
     def __init__(self, points: Points) -> None:
         self.points, self.release_id, self.has_pictures = points, "planted", True
 
-    def similar(self, synapse_id: str | None, *, k: int, image: Any, filters: Filters, **_: Any) -> pd.DataFrame:
+    def similar(self, request: SearchRequest) -> pd.DataFrame:
         """The next ones that fulfil the filters; of a picture, those from the number on that its first value is."""
-        row = self.points.row(synapse_id) if synapse_id else int(image.flat[0])
+        image = request.image
+        row = self.points.row(str(request.synapse_id)) if image is None else int(image.flat[0])
         every = (row + np.arange(1, len(self.points))) % len(self.points)
-        return self.points.frame(every[self.points.select(filters)[every]][:k]).assign(distance=0.1)
+        return self.points.frame(every[self.points.select(request.filters)[every]][: request.k]).assign(distance=0.1)
 
 
 @pytest.fixture(scope="module")

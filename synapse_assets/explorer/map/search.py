@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.asking import Question, answered
+from synapse_assets.explorer.asking import Question
 from synapse_assets.explorer.map.model import MapModel
 from synapse_assets.explorer.map.selection import Selection
 from synapse_assets.explorer.map.viewport import Viewport
@@ -85,7 +85,7 @@ class MapSearch:
 
     async def _search(self, question: Question) -> None:
         try:
-            answer = await asyncio.to_thread(answered, self._warehouse, question, self._uploads)
+            answer = await asyncio.to_thread(lambda: self._warehouse.similar(question.request(self._uploads)))
             rows = [self._model.points.row(synapse_id) for synapse_id in answer["synapse_id"]]
             then = partial(self._mark_similar, question, rows)
         except Exception as error:
