@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering import ClusterModel
+from synapse_assets.analysis.evaluation.sampling import content_keys, stratified_sample
 from synapse_assets.analysis.projection import (
     LANDMARKS,
     FittedSample,
@@ -28,7 +29,6 @@ from synapse_assets.analysis.projection import (
     nearest,
     unit_rows,
 )
-from synapse_assets.analysis.sampling import content_keys, stratified_sample
 from synapse_assets.artifacts import NoModel, find_artifact, write_artifact
 from synapse_assets.schema import DRIFT
 

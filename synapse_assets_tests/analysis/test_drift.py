@@ -21,8 +21,8 @@ from synapse_assets.analysis.drift import (
     measure_drift,
     save_known_labels,
 )
+from synapse_assets.analysis.evaluation.sampling import stratified_sample
 from synapse_assets.analysis.projection import FittedSample, Projection, unit_rows
-from synapse_assets.analysis.sampling import stratified_sample
 from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.planted import Array, blobs
 

@@ -55,8 +55,8 @@ def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: str, seed: int) -> Fitted:
     """Fits and saves the clustering of a map's sample; its numbers continue those of the version `reference`."""
     from synapse_assets.analysis.clustering import fit_clusters, stability
-    from synapse_assets.analysis.figures import map_figure
     from synapse_assets.analysis.projection import FittedSample, Projection
+    from synapse_assets.figures.maps import map_figure
 
     projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
     sample.save(folder)
@@ -114,8 +114,8 @@ def assign_region(store: DatasetStore, region: str) -> Report:
 
 def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
     """Makes the card of every cluster, and a sheet with the pictures of its typical members."""
-    from synapse_assets.analysis.figures import cluster_sheet
     from synapse_assets.analysis.tables import card_rows
+    from synapse_assets.figures.clusters import cluster_sheet
     from synapse_assets.volumes import decode_tile
 
     watch = Stopwatch()

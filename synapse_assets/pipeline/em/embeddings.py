@@ -39,7 +39,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
         inputs["checkpoint"] = checkpoint_hash(dataset.encoder)
 
     def fit(folder: Path) -> Fitted:
-        from synapse_assets.analysis.figures import training_curve
+        from synapse_assets.figures.scores import training_curve
         from synapse_assets.volumes.cropping import decode_tiles
 
         ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []

@@ -87,9 +87,9 @@ def sweep_settings(store: DatasetStore, dataset: MorphologyDataset, group_name: 
 
     Raises BadInput if the maps are missing or of other features than there are.
     """
-    from synapse_assets.analysis.morphology.figures import sweep_figure
     from synapse_assets.analysis.morphology.sweep import sweep
     from synapse_assets.analysis.morphology.tables import sweep_rows
+    from synapse_assets.figures.stability import sweep_figure
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)
@@ -211,7 +211,6 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
 
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
-    from synapse_assets.analysis.morphology.figures import stability_figure
     from synapse_assets.analysis.morphology.stability import assess
     from synapse_assets.analysis.morphology.tables import (
         profile_rows,
@@ -219,6 +218,7 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
         stability_by_number,
         stability_row,
     )
+    from synapse_assets.figures.stability import stability_figure
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis.sampling import stratified_sample
-from synapse_assets.analysis.splits import RANDOM, inner_folds, make_splits
+from synapse_assets.analysis.evaluation.sampling import stratified_sample
+from synapse_assets.analysis.evaluation.splits import RANDOM, inner_folds, make_splits
 from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.planted import styled
 

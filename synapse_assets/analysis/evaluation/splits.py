@@ -1,6 +1,6 @@
 """Which synapses are held out together when a classifier is scored.
 
-Belongs here: folds. Does not belong here: fitting or scoring (`classification`).
+Belongs here: folds. Does not belong here: fitting or scoring (`cross_validation`).
 
 Synapses of one neuron resemble each other, so a random split scores memory of neurons as well as knowledge of classes
 (Eckstein et al., Cell 187:2574, 2024 hold out whole neurons, hemilineages and brain regions for that reason). Every
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.sampling import content_keys
+from synapse_assets.analysis.evaluation.sampling import content_keys
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import SPLITS
 

@@ -19,6 +19,20 @@ def opened(png: bytes) -> Pixels:
     return np.asarray(picture.convert("RGB"))
 
 
+def opened_sheet(png: bytes) -> Pixels:
+    """The pixels, if it is a small PNG as wide as the UI."""
+    pixels = opened(png)
+    assert 500 <= pixels.shape[1] <= 1330
+    return pixels
+
+
+def middle(where: Mask) -> tuple[float, float]:
+    """The middle of the pixels: row, column."""
+    assert where.any()
+    row, column = np.argwhere(where).mean(axis=0)
+    return float(row), float(column)
+
+
 def of_colour(pixels: Pixels, colour: str, alpha: float = 1.0) -> Mask:
     """Where the pixels have exactly that colour, or what is left of it on white when it is transparent."""
     pure = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])

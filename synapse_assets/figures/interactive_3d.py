@@ -1,7 +1,7 @@
 """Pages with a turnable picture, as HTML text: the three-dimensional map, and synapses around the soma of each neuron.
 
 The pages draw with `plotly.min.js`, which has to lie beside them (`plotly_javascript` gives it); they ask nothing of any other
-machine. Colours are those of `figures`. Does not belong here: computing what is drawn, or writing files.
+machine. Does not belong here: pictures of the same (`maps`, `neurons`), computing what is drawn, writing files.
 """
 
 import html
@@ -12,17 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.figures import FAINT, INK
-from synapse_assets.analysis.morphology.drawing import (
-    MICROMETRE_AXES,
-    SPACE_AXES,
-    cluster_colour,
-    cluster_numbers,
-    darker,
-    limits_around,
-    neurons_around_their_soma,
-    require_same_length,
-)
+from synapse_assets.figures.axes_3d import MICROMETRE_AXES, SPACE_AXES, limits_around
+from synapse_assets.figures.neurons import neurons_around_their_soma
+from synapse_assets.figures.style import FAINT, INK, cluster_colour, cluster_numbers, darker, require_same_length
 from synapse_assets.schema.colours import PALETTE
 
 _PAGE_MARKERS = ("circle", "square", "diamond", "cross")
@@ -61,7 +53,7 @@ def plotly_javascript() -> str:
 
 
 def neuron_positions_page(features: pa.Table, clusters: Mapping[str, int] | None, title: str) -> str:
-    """`neuron_positions_figure` as an HTML page that can be turned: a menu chooses the neuron, the legend its clusters, and
+    """`neurons.neuron_positions_figure` as an HTML page that can be turned: a menu chooses the neuron, the legend its clusters, and
     the pointer shows the synapse, its cluster, distance to the soma and area. All neurons are in it.
 
     `plotly_javascript()` has to lie beside it as plotly.min.js.
