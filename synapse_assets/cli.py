@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """The commands. Each takes its share of the cores; input that a person has to mend, settings first, ends it with a sentence."""
+    """The commands. Each takes its share of the cores; input that a person has to fix, settings first, ends it with a sentence."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()

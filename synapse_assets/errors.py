@@ -9,7 +9,7 @@ class SynapseAssetsError(Exception):
 
 
 class BadInput(SynapseAssetsError, ValueError):  # noqa: N818 -- it is the input that is bad
-    """Input that a person has to mend: the message says what is wrong, where, and how to mend it."""
+    """Input that a person has to fix: the message says what is wrong, where, and how to fix it."""
 
 
 class Unreachable(SynapseAssetsError, ConnectionError):  # noqa: N818 -- as BadInput

@@ -656,14 +656,12 @@ TOGETHER: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "mended", "message"), TOGETHER)
-def test_fields_of_a_source_that_do_not_go_together(
-    wrong: dict[str, Any], mended: dict[str, Any], message: str
-) -> None:
+@pytest.mark.parametrize(("wrong", "fixed", "message"), TOGETHER)
+def test_fields_of_a_source_that_do_not_go_together(wrong: dict[str, Any], fixed: dict[str, Any], message: str) -> None:
     fields = {"format": "points", "name": "a", "volume": "em", "path": "/t.csv", "units": "nm", **wrong}
     with pytest.raises(ValidationError, match=message):
         PointsSource.model_validate(fields)
-    PointsSource.model_validate({**fields, **mended})
+    PointsSource.model_validate({**fields, **fixed})
 
 
 VOLUME = {"kind": "zarr", "url": "/v", "voxel_size_nm": [8, 8, 8]}
@@ -672,7 +670,7 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "mended", "message"),
+    ("wrong", "fixed", "message"),
     [
         (
             {"sources": [TABLE, TABLE]},
@@ -714,12 +712,12 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
     ],
 )
 def test_parts_of_a_dataset_that_do_not_go_together(
-    wrong: dict[str, Any], mended: dict[str, Any], message: str, tmp_path: Path
+    wrong: dict[str, Any], fixed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     whole = {**yaml.safe_load(HERE), "sources": [TABLE], "volumes": {"em": VOLUME}}
     with pytest.raises(BadInput, match=message):
         load_dataset(written(tmp_path, yaml.safe_dump({**whole, **wrong})), "/nowhere")
-    load_dataset(written(tmp_path, yaml.safe_dump({**whole, **wrong, **mended})), "/nowhere")
+    load_dataset(written(tmp_path, yaml.safe_dump({**whole, **wrong, **fixed})), "/nowhere")
 
 
 @pytest.mark.parametrize(

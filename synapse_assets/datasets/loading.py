@@ -113,6 +113,6 @@ def load_dataset(name_or_path: str, local_root: str) -> Dataset:
         return _chain(named).dataset_type.model_validate(content)
     except ValidationError as error:
         lines = [f"  {_told(item, content)}" for item in error.errors()]
-        raise BadInput(f"{path}: {len(lines)} field(s) to mend\n" + "\n".join(lines)) from error
+        raise BadInput(f"{path}: {len(lines)} field(s) to fix\n" + "\n".join(lines)) from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error

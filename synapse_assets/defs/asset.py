@@ -48,9 +48,9 @@ def asset(
 
     What the chain's facts say of the asset is not said again. settings: the part of the dataset's YAML that decides the content
     (anything that has a JSON form). deps: the assets it is made from, by name; one for the whole dataset looks at all parts of
-    another. method: the number of the way in which the asset is made; whoever changes that way adds one. When settings or method
+    another. method: the version of the code that makes the asset; whoever changes what it makes adds one. When settings or method
     change, the asset shows as out of date.
-    Input that a person has to mend is told in its own words and not tried again; an unreachable server is, after a while.
+    Input that a person has to fix is told in its own words and not tried again; an unreachable server is, after a while.
     """
     facts = chain_of(dataset).facts[name]
     key = asset_key(dataset, name)

@@ -66,7 +66,7 @@ def failure_message(run: dg.DagsterRun, failed_steps: Iterable[dg.DagsterEvent],
     names = sorted({event.asset_key.to_user_string() for event in failed if event.asset_key} or set(_asset_names(run)))
     what = ", ".join(names) or run.job_name
     where = f", partition {part}" if part else ""
-    reason = failure_reason(failed) if failed else message or "the run ended without a word; see its log"
+    reason = failure_reason(failed) if failed else message or "the run ended without an error message; see its log"
     return f"{what}{where}: {reason} (run {run.run_id[:8]})"
 
 

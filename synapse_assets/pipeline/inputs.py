@@ -19,7 +19,7 @@ from synapse_assets.stores.models import fingerprint
 
 # The volumes are not looked into. That they are other ones shows in the code version of what is made from them.
 UNWATCHED = "em_volume"
-# The number of the way in which tables are read (`method` of their assets). 2: None and <NA> are empty, a whole number is the same
+# The version of the code that reads tables (`method` of their assets). 2: None and <NA> are empty, a whole number is the same
 # from every kind of file, ids that a narrow float cannot hold are refused.
 READING_METHOD = 2
 # The detail of a report that names the sources whose rows went because their files are gone.

@@ -64,7 +64,7 @@ def read_source(
     the files. `raw` is the dataset's local folder, which files at addresses are fetched into. `classes` names the classes and
     counts what became another name; without it they are those of neurotransmitters. A folder, glob or manifest may name no
     files, and files without rows. Uniqueness of ids is not checked here.
-    Raises BadInput for what a person must mend, and where a file was written while it was being read.
+    Raises BadInput for what a person must fix, and where a file was written while it was being read.
     """
     tally = Tally() if tally is None else tally
     for batch in _batches(source, volume, regions, classes or ClassNames(), tally, raw):

@@ -171,7 +171,7 @@ class TableFile:
         if missing:
             wanted = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
             raise BadInput(
-                f"{self.file} has no column {wanted}; its columns are {self.names}. {self._remedy()}Mend 'columns' in the dataset's "
+                f"{self.file} has no column {wanted}; its columns are {self.names}. {self._remedy()}Fix 'columns' in the dataset's "
                 "YAML, or see 'synapse-assets inspect'"
             )
         twice = sorted({column for column in columns.values() if self.names.count(column) > 1})
@@ -576,7 +576,7 @@ class _Sqlite(TableFile):
             if table is None:
                 raise BadInput(f"{file} has the tables {tables}: name one, table: <name>")
             if table not in tables:
-                raise BadInput(f"{file} has no table '{table}'; its tables are {tables}. Mend 'table' in the YAML")
+                raise BadInput(f"{file} has no table '{table}'; its tables are {tables}. Fix 'table' in the YAML")
             self.table = table
             names = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
         super().__init__(file, "SQLite", names)

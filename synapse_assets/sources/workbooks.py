@@ -97,7 +97,7 @@ def read_workbooks(dataset: MorphologyDataset, raw: Path) -> tuple[pa.Table, pa.
         more = f" ({len(repeated):,} synapses in all)" if len(repeated) > 1 else ""
         raise BadInput(
             f"synapse '{ids[first]}' is in workbook {names[first]} (row {rows[first]}) and in workbook {names[second]} "
-            f"(row {rows[second]}){more}: give one of them an id_prefix in the dataset's YAML, or mend the file"
+            f"(row {rows[second]}){more}: give one of them an id_prefix in the dataset's YAML, or fix the file"
         )
     return synapses, _provenance(read)
 
@@ -384,7 +384,7 @@ def _chosen_sheet(sheets: dict[str, _Sheet], origin: str, workbook: Workbook) ->
     if workbook.sheet is not None:
         if workbook.sheet not in sheets:
             raise BadInput(
-                f"{origin} has no sheet '{workbook.sheet}'{_near(workbook.sheet, list(sheets))}; its sheets are {list(sheets)}: mend "
+                f"{origin} has no sheet '{workbook.sheet}'{_near(workbook.sheet, list(sheets))}; its sheets are {list(sheets)}: fix "
                 f"'sheet' of workbook '{workbook.name}' in the dataset's YAML"
             )
         return workbook.sheet
@@ -477,7 +477,7 @@ def _found_columns(names: Sequence[str], columns: WorkbookColumns, where: str) -
         told = [f"'{name}' (for {field}{_near(name, free, '; ')})" for field, name in missing.items()]
         shown = [name for name in present if name]
         raise BadInput(
-            f"{where} has no column {', '.join(told)}; its columns are {shown}: mend the sheet, or 'columns' of the workbook in the "
+            f"{where} has no column {', '.join(told)}; its columns are {shown}: fix the sheet, or 'columns' of the workbook in the "
             "dataset's YAML"
         )
     double = sorted({name for name in wanted.values() if present.count(name) > 1})
@@ -634,7 +634,7 @@ def _is_error(cell: str) -> bool:
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
     ("is empty", "fill it in, or delete the row"),
-    ("is an error", "mend the formula, or clear the cell where it may be empty"),
+    ("is an error", "fix the formula, or clear the cell where it may be empty"),
     ("is a formula", "open the workbook in Excel and save it, which stores the values"),
     (
         "is text",
@@ -646,7 +646,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 
 
 def _refuse(grid: _Grid, field: str, faults: list[str | None], remedy: str | None = None) -> None:
-    """Raises BadInput for the first fault, with the rows of all faults of its kind, and how to mend it."""
+    """Raises BadInput for the first fault, with the rows of all faults of its kind, and how to fix it."""
     first = next((index for index, fault in enumerate(faults) if fault is not None), None)
     if first is None:
         return

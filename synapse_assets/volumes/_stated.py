@@ -246,14 +246,14 @@ def refuse_other_axes(statements: Iterable[Statement], letters: Sequence[str], a
             continue  # no axes: two of one name
         if all(statement.names[i] == letters[i] for i in named):
             continue
-        mend = (
+        remedy = (
             f"write axis_order: {other} in the volume"
             if all(statement.names[i] == turned[i] for i in named)
             else "write the array again with its axes in the order z, y, x"
         )
         said = ", ".join(name or "?" for name in statement.names)
         raise BadInput(
-            f"{where}: {statement.source} says that its axes are {said}, but axis_order is {axis_order}: {mend}, or mend the "
+            f"{where}: {statement.source} says that its axes are {said}, but axis_order is {axis_order}: {remedy}, or fix the "
             "file if it is wrong"
         )
 
@@ -350,14 +350,14 @@ def _compare(
     other = next((scale for scale in scales if fits(scale.statement, letters, spec)), None)
     if turned and _off([v * (statement.unit_nm or 1) for v in turned], wanted) < _OTHER:
         order = "xyz" if spec.axis_order == "zyx" else "zyx"
-        mend = f"the two agree if its axes are {order}: write axis_order: {order} in the volume"
+        remedy = f"the two agree if its axes are {order}: write axis_order: {order} in the volume"
     elif other is not None:
-        mend = f"its array '{other.path}' has such voxels: end the url in it, or set voxel_size_nm"
+        remedy = f"its array '{other.path}' has such voxels: end the url in it, or set voxel_size_nm"
     else:
         nm = [v * (statement.unit_nm or 1) for v in sizes[0]]
-        mend = f"write voxel_size_nm: {_listed(nm)} in the volume, or give the url of the scale that is meant"
+        remedy = f"write voxel_size_nm: {_listed(nm)} in the volume, or give the url of the scale that is meant"
     raise BadInput(
-        f"{where}: {statement.source} says that a voxel is {size} (x, y, z), but {told}: {mend}, or mend the file if it is wrong"
+        f"{where}: {statement.source} says that a voxel is {size} (x, y, z), but {told}: {remedy}, or fix the file if it is wrong"
     )
 
 

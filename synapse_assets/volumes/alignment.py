@@ -575,7 +575,7 @@ def _finer(rival: _Rival, volume: Volume) -> _Rival | None:
 
 def _z_remedy(sections: int, volume: Volume) -> str:
     text = (
-        f"write offset_voxels: [0, 0, {-sections}] in the volume (or add {-sections:+d} to its third number), or mend z in the "
+        f"write offset_voxels: [0, 0, {-sections}] in the volume (or add {-sections:+d} to its third number), or fix z in the "
         f"table ({sections * volume.voxel_size_nm[2]:+g} nm)"
     )
     if sections == -1 and volume.spec.space in ("FAFB14", "local") and volume.voxel_size_nm[2] > _STEP_NM:
@@ -619,7 +619,7 @@ def _judged(
             return _Finding("cannot tell", f"Cannot tell whether the coordinates fit: {seen}.{outside}")
         best = max(firm, key=lambda rival: rival.score)
         text = f"The coordinates do not mean what the dataset says: as given, {seen}.{outside} {_in_words(best)}. "
-        return _Finding("contradicted", f"{text}To mend it: {best.remedy}.", best.name)
+        return _Finding("contradicted", f"{text}Fix: {best.remedy}.", best.name)
     here, facts = _score_here(seen), _facts(seen)
     winners = [rival for rival in rivals if rival.beats(seen)]
     if winners:
@@ -655,7 +655,7 @@ def _sentence_of(best: _Rival, seen: _Look | str, share_inside: float) -> str:
     facts = "" if isinstance(seen, str) else f"; {_facts(seen)}"
     return (
         f"The coordinates do not mean what the dataset says. {_in_words(best)} (score {best.score:.2f}{facts}). "
-        f"To mend it: {best.remedy}.{_outside(share_inside)}"
+        f"Fix: {best.remedy}.{_outside(share_inside)}"
     )
 
 
@@ -679,7 +679,7 @@ def _judged_by_crowding(volume: Volume, places: dict[_Way, Floats], shares: dict
         return None
     text = (
         f"The coordinates do not mean what the dataset says: as given, points of {len(np.unique(depths))} different depths lie in "
-        f"one section. Read as '{as_voxels.name}' they spread over {np.ptp(depths) + 1:.0f} sections of the volume. To mend it: "
+        f"one section. Read as '{as_voxels.name}' they spread over {np.ptp(depths) + 1:.0f} sections of the volume. Fix: "
         f"{as_voxels.remedy}."
     )
     return _Finding("contradicted", text, as_voxels.name)
@@ -708,10 +708,10 @@ def _judged_by_place(
     firm = [rival for rival in rivals if rival.name in fitting and rival.look.stands_out(rival.at)]
     if firm:
         best = max(firm, key=lambda rival: rival.score).name
-        text += f"Read as '{best}' they lie inside, and the tiles show something in their middle. To mend it: {fitting[best]}."
+        text += f"Read as '{best}' they lie inside, and the tiles show something in their middle. Fix: {fitting[best]}."
     elif len(fitting) == 1:
         best = next(iter(fitting))
-        text += f"Of all orders of axes and units only '{best}' puts them inside. To mend it: {fitting[best]}."
+        text += f"Of all orders of axes and units only '{best}' puts them inside. Fix: {fitting[best]}."
     else:
         ways = "; or ".join(f"'{name}' ({remedy})" for name, remedy in fitting.items())
         return _Finding("contradicted", f"{text}They lie inside if read as {ways}.")

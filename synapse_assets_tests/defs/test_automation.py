@@ -243,7 +243,7 @@ def test_a_region_that_fails_waits_for_a_change_or_the_night(automation: Automat
     automation.lab.write(right)
     change(automation, moved("AL_L"))
     requested = made(automation.settle())
-    assert requested["synapses"] == {"AL_L", "EB"}, "mended input is taken up"
+    assert requested["synapses"] == {"AL_L", "EB"}, "fixed input is taken up"
     assert "EB" not in automation.tick().get("synapses", set())
 
 

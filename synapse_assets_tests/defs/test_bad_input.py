@@ -163,8 +163,8 @@ def test_a_tile_with_a_gap_is_cut_again_when_the_chunk_has_come(
     still_gone, _ = cut()
     assert (still_gone["computed_rows"], still_gone["missing_chunks"]) == (gaps, 1)
     (tmp_path / "kept").rename(chunk)
-    mended, valid = cut()
-    assert (mended["computed_rows"], mended["missing_chunks"], set(valid)) == (gaps, 0, {1.0})
+    fixed, valid = cut()
+    assert (fixed["computed_rows"], fixed["missing_chunks"], set(valid)) == (gaps, 0, {1.0})
     assert cut()[0]["computed_rows"] == 0
 
 

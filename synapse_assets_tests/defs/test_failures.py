@@ -204,7 +204,7 @@ def test_what_is_said_after_the_headers_is_not_waited_for(chat: Callable[..., Ch
 def test_the_tick_of_the_sensor_shows_no_secret(chat: Callable[..., Chat], monkeypatch: pytest.MonkeyPatch) -> None:
     @dg.asset
     def tiles() -> None:
-        raise BadInput("row 3: mend it")
+        raise BadInput("row 3: fix it")
 
     server = chat(redirect(f"/{SECRET}"))
     monkeypatch.setenv("SYNAPSE_WEBHOOK_URL", server.url)
@@ -214,7 +214,7 @@ def test_the_tick_of_the_sensor_shows_no_secret(chat: Callable[..., Chat], monke
         cursor = RunStatusSensorCursor(record_id=0).to_json()
         context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=dg.Definitions([tiles]))
         (reaction,) = sensor.evaluate_tick(context).dagster_run_reactions
-    assert "row 3: mend it" in server.requests[0]
+    assert "row 3: fix it" in server.requests[0]
     assert reaction.error is not None
     shown = reaction.error.to_string()
     assert "SYNAPSE_WEBHOOK_URL (127.0.0.1): it answers 302" in shown

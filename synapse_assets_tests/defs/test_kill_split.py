@@ -1,4 +1,4 @@
-"""`synapse_table` killed at each of its steps: what is stored is whole, and the next run, or the nightly look, mends the rest."""
+"""`synapse_table` killed at each of its steps: what is stored is whole, and the next run, or the nightly look, fixes the rest."""
 
 import multiprocessing
 import os
@@ -143,7 +143,7 @@ def test_a_killed_split_is_mended(
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL
-    mended = (NEW, sorted({*OLD, *NEW}), {**NEW, "EB": 0}, True)
+    fixed = (NEW, sorted({*OLD, *NEW}), {**NEW, "EB": 0}, True)
     with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
         lab = Lab(tiny_inputs, tmp_path, instance)
         _moved(lab)
@@ -154,9 +154,9 @@ def test_a_killed_split_is_mended(
         if promoted:
             # The nightly look registers what is stored, though nobody materialises anything.
             lab.materialize("input_files")
-            assert _state(lab) == mended
+            assert _state(lab) == fixed
         lab.materialize("synapse_table")
-        assert _state(lab) == mended
+        assert _state(lab) == fixed
         assert {row["brain_region"] for row in lab.store.results(BRAIN_REGIONS).read().to_pylist()} == set(NEW)
         assert sum(lab.store.results(SYNAPSE_SOURCES).read().column("rows").to_pylist()) == 72
         assert not list((lab.root / "tiny").rglob(".tmp*"))

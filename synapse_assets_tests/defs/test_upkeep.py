@@ -127,13 +127,13 @@ def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPat
     @dg.asset
     @declaring.failing_plainly
     def bad() -> None:
-        """Input that a person has to mend."""
+        """Input that a person has to fix."""
         calls.append("bad")
-        raise BadInput("row 3: mend it")
+        raise BadInput("row 3: fix it")
 
     assert dg.materialize([unreachable]).success
     assert calls == ["network"] * 3
     result = dg.materialize([bad], raise_on_error=False)
     assert calls[3:] == ["bad"]
     (failure,) = [event for event in result.all_events if event.is_step_failure]
-    assert failure.step_failure_data.user_failure_data.description == "row 3: mend it"
+    assert failure.step_failure_data.user_failure_data.description == "row 3: fix it"

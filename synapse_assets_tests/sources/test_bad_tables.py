@@ -1,4 +1,4 @@
-"""Bad tables: each is one clear error that says what is wrong, where, and how to mend it."""
+"""Bad tables: each is one clear error that says what is wrong, where, and how to fix it."""
 
 import gzip
 import json

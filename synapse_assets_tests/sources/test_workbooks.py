@@ -1,4 +1,4 @@
-"""Workbooks as labs save them: read right, or refused with one sentence that says what is wrong, where, and how to mend it."""
+"""Workbooks as labs save them: read right, or refused with one sentence that says what is wrong, where, and how to fix it."""
 
 import contextlib
 import datetime

@@ -214,8 +214,8 @@ def test_a_shift_is_told_to_the_section_where_sections_are_thin(block: Volume, s
     assert f"write offset_voxels: [0, 0, {sections}]" in found.sentence
     assert f"{abs(sections)} sections too" in found.sentence
     assert readings(found)[str(found.better)] is not None
-    mended = open_volume(block.spec.model_copy(update={"offset_voxels": (0, 0, sections)}))
-    assert examine_alignment(mended, nm(off, BLOCK_NM), "voxel", seed=0).verdict == "fits"
+    fixed = open_volume(block.spec.model_copy(update={"offset_voxels": (0, 0, sections)}))
+    assert examine_alignment(fixed, nm(off, BLOCK_NM), "voxel", seed=0).verdict == "fits"
 
 
 @pytest.mark.parametrize("size", [4.0, 8.0, 10.0, 12.0, 20.0])
@@ -225,8 +225,8 @@ def test_numbers_that_count_voxels_of_another_size(block: Volume, size: float) -
     name = f"voxels of {size:g} x {size:g} x {size:g} nm"
     assert (found.verdict, found.better) == ("contradicted", name), found.sentence
     assert f"set voxel_size_nm: [{size:g}, {size:g}, {size:g}] in the source" in found.sentence
-    mended = examine_alignment(block, numbers * size, "voxel", seed=0, voxel_size_nm=(size, size, size))
-    assert mended.verdict == "fits"
+    fixed = examine_alignment(block, numbers * size, "voxel", seed=0, voxel_size_nm=(size, size, size))
+    assert fixed.verdict == "fits"
 
 
 def test_nanometres_made_with_another_voxel_size(block: Volume) -> None:

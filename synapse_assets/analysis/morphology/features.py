@@ -330,7 +330,7 @@ def _numbers(synapses: pa.Table, name: str) -> Float64:
     wrong = ~np.isfinite(values) & ~(np.isnan(values) & (name == OPTIONAL))
     if wrong.any():
         first = synapses.column("synapse_id")[int(np.argmax(wrong))].as_py()
-        raise BadInput(f"{name} of synapse {first} is not a finite number ({wrong.sum()} such rows): mend the workbook")
+        raise BadInput(f"{name} of synapse {first} is not a finite number ({wrong.sum()} such rows): fix the workbook")
     return np.asarray(values, dtype=np.float64)
 
 

@@ -94,7 +94,7 @@ def require_alignment(store: DatasetStore, dataset: EmDataset) -> None:
             raise BadInput(f"the coordinates of source {source.name} {what}: materialise the asset 'alignment' first")
         if row["verdict"] == "contradicted" and not dataset.accept_alignment:
             raise BadInput(
-                f"no tile is cut, because the coordinates of source {source.name} seem to mean something else. {row['sentence']} Mend "
+                f"no tile is cut, because the coordinates of source {source.name} seem to mean something else. {row['sentence']} Fix "
                 "the dataset's YAML and materialise synapse_table and alignment again; if you know the coordinates to be right, "
                 "set accept_alignment: true"
             )

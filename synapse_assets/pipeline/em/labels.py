@@ -21,7 +21,7 @@ def read_neuron_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[s
     """Reads the neurons of a dataset, joined by id. Writes the origins too.
 
     gone: the sources whose files are gone and are meant to be; those whose neurons went are a detail of the report
-    (`inputs.SOURCES_GONE`). Raises BadInput for what a person has to mend in a table or in the dataset's YAML, ConnectionError for
+    (`inputs.SOURCES_GONE`). Raises BadInput for what a person has to fix in a table or in the dataset's YAML, ConnectionError for
     an unreachable server.
     """
     from synapse_assets.sources import ClassNames, Tally, join_neurons, provenance, read_neurons
@@ -93,7 +93,7 @@ def _neurons_known(labels: pa.Table, neurons: pa.Table) -> Check:
     if len(here) and not known:
         told += (
             f", such as {here[0].as_py()} here and {neurons.column('neuron_id')[0].as_py() if neurons.num_rows else 'none'} there: do "
-            "the ids come from the same segmentation? Mend columns.neuron_id or neuron_id_offset in the dataset's YAML"
+            "the ids come from the same segmentation? Fix columns.neuron_id or neuron_id_offset in the dataset's YAML"
         )
     numbers = {"known": known, "neurons": len(here)}
     return Check("neurons_known", bool(known) or not len(here), told, warn=True, numbers=numbers)

@@ -50,7 +50,7 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
     """Reads all synapses of a dataset from its sources, split by region. Writes the regions and the origins too.
 
     gone: the sources whose files are gone and are meant to be; those whose rows went are a detail of the report
-    (`inputs.SOURCES_GONE`). Nothing is stored unless every source could be read. Raises BadInput for what a person has to mend in
+    (`inputs.SOURCES_GONE`). Nothing is stored unless every source could be read. Raises BadInput for what a person has to fix in
     a source or in the dataset's YAML, ConnectionError for an unreachable server.
     """
     from synapse_assets.sources import ClassNames, RegionNames
