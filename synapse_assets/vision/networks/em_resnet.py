@@ -1,6 +1,6 @@
 """Network architectures of our own, registered in timm by name, so that one string names any architecture.
 
-What does not belong here: weights, normalisation, pooling (see `encoder`).
+What does not belong here: weights, normalisation, pooling (see `encoder`), and building by name (see `backbone`).
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ def em_resnet10(pretrained: bool = False, **arguments: Any) -> ResNet:
 def _narrow_resnet(blocks: tuple[int, ...], pretrained: bool, arguments: dict[str, Any]) -> ResNet:
     if pretrained:
         raise RuntimeError(
-            "this architecture has no published weights; train it with synapse_assets.vision.pretraining"
+            "this architecture has no published weights; train it with synapse_assets.vision.training.simclr"
         )
     unused = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
     arguments = {name: value for name, value in arguments.items() if name not in unused}

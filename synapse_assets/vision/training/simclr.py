@@ -1,9 +1,7 @@
 """Training an encoder without labels, on the dataset's own tiles (SimCLR).
 
-Two random views of a tile shall be found in each other among all views of the batch. What a view may change says what
-the embedding shall ignore: orientation in the section, brightness, noise, a damaged neighbouring section. What it must
-not change stays visible: size in nanometres (nothing is ever rescaled) and what lies at the point (the centre moves by
-one pixel at most). What does not belong here: labels, and running a trained encoder (see `embedding`).
+Two random views of a tile shall be found in each other among all views of the batch. What does not belong here: what a view
+may change (see `augmentation`), labels, and running a trained encoder (see `encoder`).
 """
 
 import math
@@ -17,16 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synapse_assets.vision.embedding import has_native_bf16, pick_device
-from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
+from synapse_assets.errors import BadInput
+from synapse_assets.vision.devices import has_native_bf16, pick_device
+from synapse_assets.vision.encoder import Encoder, TileNetwork
 from synapse_assets.vision.encoder_spec import EncoderSpec
+from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.training.augmentation import augment
 
-_SHIFT_PX = 1.0  # a view's centre lies at most this far from the tile's, along each axis
-_CONTRAST = 0.15  # contrast of a view: 1 +- this, and of each of its sections +- half of it
-_BRIGHTNESS = 0.05  # brightness likewise, of grey values scaled to 0..1
-_NOISE = 0.03  # highest standard deviation of added noise, of grey values scaled to 0..1
-_BLUR_SHARE = 0.2  # views blurred with a 3x3 binomial kernel
-_DROP_SHARE = 0.1  # views in which one section is replaced by the middle one
 _WARM_UP_STEPS = 20
 _LOG_EVERY = 10
 
@@ -55,15 +50,15 @@ class PretrainingSettings:
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_seconds is None:
-            raise ValueError("pretraining: give max_steps or max_seconds")
+            raise BadInput("pretraining: give max_steps or max_seconds")
         if (self.max_steps is not None and self.max_steps < 1) or (
             self.max_seconds is not None and self.max_seconds <= 0
         ):
-            raise ValueError(
+            raise BadInput(
                 f"pretraining: the budget must be above zero, not {self.max_steps} steps, {self.max_seconds} s"
             )
         if self.batch_size < 2:
-            raise ValueError(f"pretraining: batch_size must be at least 2, not {self.batch_size}")
+            raise BadInput(f"pretraining: batch_size must be at least 2, not {self.batch_size}")
 
 
 def pretrain(
@@ -78,13 +73,13 @@ def pretrain(
     `matched` (share of views whose nearest view in the batch is of the same tile) and `effective_rank` (RankMe of the
     batch's embeddings: how many directions they use). Tiles larger than the crop by a factor of 1.42 and four pixels
     leave room to rotate; smaller ones are mirrored at their edges. With fewer tiles than a batch, the batch is all
-    tiles. Raises ValueError below two tiles, or for tiles of another type or shape.
+    tiles. Raises BadInput below two tiles, or for tiles of another type or shape.
     SimCLR: Chen et al. 2020 (arXiv 2002.05709); RankMe: Garrido et al. 2023 (arXiv 2210.02885).
     """
     if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
-        raise ValueError(f"pretraining: tiles must be uint8 (N, sections, side, side), not {tiles.dtype} {tiles.shape}")
+        raise BadInput(f"pretraining: tiles must be uint8 (N, sections, side, side), not {tiles.dtype} {tiles.shape}")
     if len(tiles) < 2:
-        raise ValueError(f"pretraining: telling tiles apart needs at least 2 of them, not {len(tiles)}")
+        raise BadInput(f"pretraining: telling tiles apart needs at least 2 of them, not {len(tiles)}")
     where = pick_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -138,59 +133,6 @@ def pretrain(
                 progress(row)
     network.eval()
     return encoder, history
-
-
-def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
-    """A random view of each tile: float32 (N, sections, crop_px, crop_px), grey values scaled to about 0..1.
-
-    `tiles` are uint8 (N, sections, H, H). A view is rotated (half of them by quarter turns, which keep the pixels as
-    they are) and mirrored about the tile's centre, moved by a pixel at most, but never rescaled, its sections perhaps
-    in reverse order; then contrast, brightness, blur, noise, and a section replaced by the middle one. `generator`
-    lives on the tiles' device.
-    """
-    count, sections, side, _ = tiles.shape
-    device = tiles.device
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator, device=device)
-
-    def spread(*shape: int) -> Tensor:
-        return uniform(*shape) * 2 - 1
-
-    start = (side - crop_px) // 2
-    margin = min(start, math.ceil(crop_px * (math.sqrt(2) - 1) / 2 + _SHIFT_PX) + 1)
-    window = crop_px + 2 * margin  # as much as a rotated view can touch
-    near = tiles[..., start - margin : start - margin + window, start - margin : start - margin + window].float() / 255
-
-    angle = uniform(count) * 2 * math.pi
-    exact = uniform(count) < 0.5
-    angle = torch.where(exact, torch.floor(angle / (math.pi / 2)) * (math.pi / 2), angle)
-    shift = spread(count, 2) * _SHIFT_PX
-    shift = torch.where(exact[:, None], shift.round(), shift) * 2 / window
-    mirror = torch.where(uniform(count) < 0.5, -1.0, 1.0)
-    share = crop_px / window  # the output spans this share of the window: a pixel stays a pixel
-    cosine, sine = torch.cos(angle) * share, torch.sin(angle) * share
-    maps = torch.stack(
-        [torch.stack([cosine * mirror, -sine, shift[:, 0]], 1), torch.stack([sine * mirror, cosine, shift[:, 1]], 1)], 1
-    )
-    grid = functional.affine_grid(maps, [count, sections, crop_px, crop_px], align_corners=False)
-    views = functional.grid_sample(near, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-
-    views = torch.where((uniform(count) < 0.5)[:, None, None, None], views.flip(1), views)
-    contrast = 1 + spread(count, 1, 1, 1) * _CONTRAST + spread(count, sections, 1, 1) * _CONTRAST / 2
-    brightness = spread(count, 1, 1, 1) * _BRIGHTNESS + spread(count, sections, 1, 1) * _BRIGHTNESS / 2
-    views = (views - 0.5) * contrast + 0.5 + brightness
-    tap = torch.tensor([0.25, 0.5, 0.25], device=device)
-    kernel = (tap[:, None] * tap[None, :]).expand(sections, 1, 3, 3)
-    blurred = functional.conv2d(functional.pad(views, (1, 1, 1, 1), mode="replicate"), kernel, groups=sections)
-    views = torch.where((uniform(count) < _BLUR_SHARE)[:, None, None, None], blurred, views)
-    views = views + torch.randn(views.shape, generator=generator, device=device) * uniform(count, 1, 1, 1) * _NOISE
-    dropped = torch.floor(uniform(count) * sections).long()
-    lost = (torch.arange(sections, device=device)[None, :] == dropped[:, None]) & (uniform(count) < _DROP_SHARE)[
-        :, None
-    ]
-    middle = sections // 2
-    return torch.where(lost[:, :, None, None], views[:, middle : middle + 1], views)
 
 
 def projection_head(dimensions: int) -> nn.Sequential:

@@ -7,9 +7,12 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from synapse_assets.vision import pretraining
-from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
-from synapse_assets.vision.pretraining import PretrainingSettings, augment, contrastive_loss, effective_rank, pretrain
+from synapse_assets.errors import BadInput
+from synapse_assets.vision.encoder import Encoder, TileNetwork
+from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.training import simclr
+from synapse_assets.vision.training.augmentation import augment
+from synapse_assets.vision.training.simclr import PretrainingSettings, contrastive_loss, effective_rank, pretrain
 from synapse_assets_tests.vision.conftest import CROP, SECTIONS, planted_tiles
 
 
@@ -100,7 +103,7 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._calls: list[tuple[torch.Tensor, torch.Tensor]] = []
-        monkeypatch.setattr(pretraining, "augment", self._augment)
+        monkeypatch.setattr(simclr, "augment", self._augment)
 
     def _augment(self, tiles: torch.Tensor, crop_px: int, generator: torch.Generator) -> torch.Tensor:
         self._calls.append((tiles, augment(tiles, crop_px, generator)))
@@ -179,16 +182,16 @@ def test_fewer_tiles_than_a_batch(tiles, count):
 
 
 def test_one_tile_or_wrong_tiles_are_refused(tiles):
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(BadInput, match="at least 2"):
         pretrain(tiles[:1], PretrainingSettings())
-    with pytest.raises(ValueError, match="uint8"):
+    with pytest.raises(BadInput, match="uint8"):
         pretrain(tiles[:, 0], PretrainingSettings())
-    with pytest.raises(ValueError, match="max_steps or max_seconds"):
+    with pytest.raises(BadInput, match="max_steps or max_seconds"):
         PretrainingSettings(max_steps=None)
     for nothing in ({"max_steps": 0}, {"max_steps": 5, "max_seconds": 0.0}, {"max_steps": None, "max_seconds": -1.0}):
-        with pytest.raises(ValueError, match="the budget must be above zero"):
+        with pytest.raises(BadInput, match="the budget must be above zero"):
             PretrainingSettings(**nothing)
-    with pytest.raises(ValueError, match="batch_size must be at least 2, not 1"):
+    with pytest.raises(BadInput, match="batch_size must be at least 2, not 1"):
         PretrainingSettings(batch_size=1)
 
 

@@ -1,17 +1,19 @@
-"""Running an encoder: order, batches, memory, devices."""
+"""Running a network: order, batches, memory, devices."""
 
 import subprocess
 import sys
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from synapse_assets.vision import embedding
-from synapse_assets.vision.embedding import Embedder, Precision, embed_batches, has_native_bf16, pick_device
-from synapse_assets.vision.encoder import Encoder, TileNetwork
+from synapse_assets.errors import BadInput
+from synapse_assets.vision import devices
+from synapse_assets.vision.devices import Precision, has_native_bf16, native_precision, pick_device
+from synapse_assets.vision.encoder import Encoder, TileNetwork, embed_batches
+from synapse_assets.vision.inference import BatchRunner
 
 
 class SmallMemory(TileNetwork):
@@ -66,35 +68,35 @@ def test_ids_and_tiles_must_match(trained, tiles):
 
 def test_embedding_does_not_depend_on_companions(trained, tiles):
     """Alone, among others, in any order: less apart than one step of float16, in which vectors are stored."""
-    embedder = Embedder(trained[0], "cpu", precision="float32")
-    together = embedder.embed(tiles[:64])
+    runner = BatchRunner(trained[0].network, "cpu", "float32")
+    together = runner.run(tiles[:64])
     order = np.random.default_rng(0).permutation(64)
-    alone = np.concatenate([embedder.embed(tiles[i : i + 1]) for i in range(8)])
+    alone = np.concatenate([runner.run(tiles[i : i + 1]) for i in range(8)])
     step = np.spacing(np.abs(together).astype(np.float16)).astype(np.float32).clip(1e-4)
-    assert (np.abs(embedder.embed(tiles[:64][order])[np.argsort(order)] - together) <= step).all()
+    assert (np.abs(runner.run(tiles[:64][order])[np.argsort(order)] - together) <= step).all()
     assert (np.abs(alone - together[:8]) <= step[:8]).all()
 
 
 def test_batch_is_halved_when_memory_runs_out(trained, tiles):
     encoder, _ = trained
     small, sizes = small_memory(encoder, limit=8)
-    embedder = Embedder(small, "cpu", batch_size=30, precision="float32")
-    vectors = embedder.embed(tiles[:40])
+    runner = BatchRunner(small.network, "cpu", "float32", batch_size=30)
+    vectors = runner.run(tiles[:40])
     assert sizes == [30, 15, 7, 7, 7, 7, 7, 5]
-    assert embedder.batch_size == 7
-    np.testing.assert_allclose(vectors, Embedder(encoder, "cpu", precision="float32").embed(tiles[:40]), atol=1e-4)
+    assert runner.batch_size == 7
+    np.testing.assert_allclose(vectors, encoder.embed(tiles[:40], "cpu", "float32"), atol=1e-4)
 
 
 def test_memory_too_small_for_one_tile_is_the_devices_error(trained, tiles):
     small, _ = small_memory(trained[0], limit=0)
     with pytest.raises(torch.OutOfMemoryError):
-        Embedder(small, "cpu").embed(tiles[:4])
+        small.embed(tiles[:4], "cpu")
 
 
 def test_reduced_precision_stays_close(trained, tiles):
     encoder, _ = trained
-    exact = Embedder(encoder, "cpu", precision="float32").embed(tiles[:16])
-    reduced = Embedder(encoder, "cpu", precision="bfloat16").embed(tiles[:16])
+    exact = encoder.embed(tiles[:16], "cpu", "float32")
+    reduced = encoder.embed(tiles[:16], "cpu", "bfloat16")
     assert not np.allclose(exact, reduced, atol=1e-6), "it is another precision"
     cosine = (exact * reduced).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(reduced, axis=1)
     assert cosine.min() > 0.999
@@ -103,15 +105,15 @@ def test_reduced_precision_stays_close(trained, tiles):
 def test_read_only_and_strided_tiles(trained, tiles):
     locked = tiles[:6].copy()
     locked.flags.writeable = False
-    embedder = Embedder(trained[0], "cpu", precision="float32")
-    np.testing.assert_allclose(embedder.embed(locked), embedder.embed(tiles[:6]), atol=1e-6)
-    np.testing.assert_allclose(embedder.embed(tiles[:12:2]), embedder.embed(tiles[:12])[::2], atol=1e-4)
+    runner = BatchRunner(trained[0].network, "cpu", "float32")
+    np.testing.assert_allclose(runner.run(locked), runner.run(tiles[:6]), atol=1e-6)
+    np.testing.assert_allclose(runner.run(tiles[:12:2]), runner.run(tiles[:12])[::2], atol=1e-4)
 
 
 def test_device_that_is_not_there():
     if torch.cuda.is_available():
         pytest.skip("there is a cuda device")
-    with pytest.raises(ValueError, match="device 'cuda' is not available here"):
+    with pytest.raises(BadInput, match="device 'cuda' is not available here"):
         pick_device("cuda")
     assert pick_device().type in ("mps", "cpu")
 
@@ -127,12 +129,71 @@ def test_bf16_follows_the_processor(monkeypatch):
         assert has_native_bf16(torch.device("cpu")) is native
 
 
+@pytest.mark.parametrize(
+    ("native", "wanted", "precision"),
+    [
+        (False, None, "float32"),
+        (True, None, "bfloat16"),
+        (False, "bfloat16", "float32"),
+        (True, "bfloat16", "bfloat16"),
+        (True, "float32", "float32"),
+    ],
+)
+def test_a_device_computes_in_what_is_wanted_where_it_can(monkeypatch, native, wanted, precision):
+    monkeypatch.setattr(devices, "has_native_bf16", lambda device: native)
+    assert native_precision(torch.device("cpu"), wanted) == precision
+
+
+def test_any_network_is_run_in_halves_and_in_a_precision():
+    """A linear head on vectors: it shares nothing with an encoder but this."""
+
+    class Head(torch.nn.Linear):
+        seen: ClassVar[list[tuple[int, torch.dtype]]] = []
+
+        def forward(self, vectors: Tensor) -> Tensor:
+            if len(vectors) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            scores = super().forward(vectors)
+            self.seen.append((len(vectors), scores.dtype))
+            return scores.softmax(1)
+
+    torch.manual_seed(0)
+    head = Head(6, 4)
+    vectors = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    wanted = np.exp(vectors @ head.weight.detach().numpy().T + head.bias.detach().numpy())
+    wanted /= wanted.sum(1, keepdims=True)
+    for precision, atol in (("float32", 1e-6), ("bfloat16", 1e-2)):
+        runner = BatchRunner(head, "cpu", precision, batch_size=5)
+        found = runner.run(vectors)
+        assert (found.dtype, found.shape) == (np.float32, (7, 4))
+        np.testing.assert_allclose(found, wanted, atol=atol)
+        assert np.allclose(found, wanted, atol=1e-6) == (precision == "float32")
+        assert runner.batch_size == 2
+    assert Head.seen == [(size, dtype) for dtype in (torch.float32, torch.bfloat16) for size in (2, 2, 2, 1)]
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_precision_is_that_of_the_device_unless_it_is_said(trained, tiles, monkeypatch, native):
-    monkeypatch.setattr(embedding, "has_native_bf16", lambda device: native)
-    found = {name: Embedder(trained[0], "cpu", precision=name).embed(tiles[:4]) for name in get_args(Precision)}
-    np.testing.assert_array_equal(found["auto"], found["bfloat16" if native else "float32"])
+    monkeypatch.setattr(devices, "has_native_bf16", lambda device: native)
+    found = {name: trained[0].embed(tiles[:4], "cpu", name) for name in (None, *get_args(Precision))}
+    np.testing.assert_array_equal(found[None], found["bfloat16" if native else "float32"])
     assert not np.array_equal(found["float32"], found["bfloat16"])
+
+
+def test_float32_is_not_rounded_by_convolutions():
+    """On a GPU they would be in TF32; whatever a program set is as it was afterwards."""
+
+    class Watching(torch.nn.Identity):
+        seen: ClassVar[list[bool]] = []
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            self.seen.append(torch.backends.cudnn.allow_tf32)
+            return inputs
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
+    BatchRunner(Watching(), "cpu").run(np.zeros((1, 1), np.float32))
+    assert Watching.seen == [False]
+    assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled) == before == (True, True)
 
 
 def test_only_what_is_needed_is_imported():
