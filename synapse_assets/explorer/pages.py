@@ -15,11 +15,11 @@ from PIL import Image
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
-from synapse_assets.explorer.addresses import tile_address
-from synapse_assets.explorer.asking import Question, filter_options, read_place
+from synapse_assets.explorer.question import Question, filter_options, read_place
 from synapse_assets.explorer.releases import Releases, Shown
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
+from synapse_assets.explorer.urls import tile_url
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
@@ -90,7 +90,7 @@ def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads
     found = warehouse.similar(question.request(uploads))
     if question.synapse_id:
         known = facts(warehouse.points, warehouse.points.row(question.synapse_id))
-        query = {"facts": known, "picture": tile_address(name, warehouse.release_id, known["synapse_id"])}
+        query = {"facts": known, "picture": tile_url(name, warehouse.release_id, known["synapse_id"])}
     elif question.upload:
         query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
     else:

@@ -24,12 +24,12 @@ from starlette.requests import ClientDisconnect
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
-from synapse_assets.explorer.addresses import card_address, tile_address
-from synapse_assets.explorer.asking import Question, read_filters, read_question
 from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.question import Question, read_filters, read_question
 from synapse_assets.explorer.releases import Releases, shown_of
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
+from synapse_assets.explorer.urls import card_url, tile_url
 from synapse_assets.query import Warehouse
 from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
@@ -113,7 +113,7 @@ def create_app(
     every = shown_of(datasets)
     releases = Releases(every, data_root)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(tile_address=tile_address, card_address=card_address)
+    templates.env.globals.update(tile_url=tile_url, card_url=card_url)
     templates.env.globals["datasets"] = {one.name: one.title for one in every}
     templates.env.globals["pages_of"] = {one.name: dict(chain_of(one.dataset).pages) for one in every}
     site = Site(releases, Uploads(), templates, Telling([str(data_root), local_root_of(str(data_root))]))
@@ -262,7 +262,7 @@ def _add_search(app: FastAPI, site: Site) -> None:
             if not data:
                 raise BadInput("no file was chosen")
             changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(read_picture(data, shape))}
-            return read_question(options, site.default_question(dataset, warehouse)).address(**changes)
+            return read_question(options, site.default_question(dataset, warehouse)).query_string(**changes)
 
         return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
 

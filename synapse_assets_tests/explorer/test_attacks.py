@@ -924,11 +924,11 @@ def test_a_damaged_table_takes_down_only_what_it_holds(make_lab: Callable[..., L
 )
 def test_ids_of_every_kind_have_an_address(hostile: str) -> None:
     """Read from an address as they are: the routes of cards, tiles and the interface for programs."""
-    from synapse_assets.explorer.addresses import card_address, tile_address
+    from synapse_assets.explorer.urls import card_url, tile_url
 
     app = create_app([], "nowhere")
     synapse_id = f"s010{hostile}x{hostile}"
-    for address, name in ((card_address("d", synapse_id), "synapse"), (tile_address("d", "r", synapse_id), "tile")):
+    for address, name in ((card_url("d", synapse_id), "synapse"), (tile_url("d", "r", synapse_id), "tile")):
         request = httpx.Request("GET", f"http://127.0.0.1{address}")
         path = request.url.path
         scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}

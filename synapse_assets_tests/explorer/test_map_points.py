@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
-from synapse_assets.explorer.map_points import inside_polygon
+
+from synapse_assets.explorer.map.rendering import inside_polygon
 
 
 @pytest.mark.parametrize("corners", [1, 2, 3, 4, 7, 60, 500])

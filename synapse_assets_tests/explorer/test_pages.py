@@ -22,7 +22,7 @@ from PIL import Image
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.explorer import create_app, pages
-from synapse_assets.explorer.asking import read_place
+from synapse_assets.explorer.question import read_place
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import read_picture
 from synapse_assets.query import Filters, Warehouse, open_warehouse

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from synapse_assets.explorer.addresses import card_address, search_address, tile_address
 from synapse_assets.explorer.map.rendering import Colouring
+from synapse_assets.explorer.urls import card_url, search_url, tile_url
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
 
 # Not by navigator.clipboard, which browsers have for this machine and https only.
@@ -40,7 +40,7 @@ def card(dataset: str, release: str | None, points: Points, row: int) -> str:
     """What is seen of a synapse that was picked; release as for `tip`."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
-    search = "" if release is None else f'<a href="{escape(search_address(dataset, synapse_id))}">Search similar</a>'
+    search = "" if release is None else f'<a href="{escape(search_url(dataset, synapse_id))}">Search similar</a>'
     place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
     titles = {"neuron_id": "neuron", **_titles(points)}
     titles.pop("probability", None)
@@ -48,7 +48,7 @@ def card(dataset: str, release: str | None, points: Points, row: int) -> str:
         f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, release, synapse_id)}</div>'
         f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
         f'<div class="actions">{search}'
-        f'<a href="{escape(card_address(dataset, synapse_id))}">Open card</a></div></div></div>'
+        f'<a href="{escape(card_url(dataset, synapse_id))}">Open card</a></div></div></div>'
     )
 
 
@@ -66,7 +66,7 @@ def tiles(
     """
     colours = [colouring.colours[code] for code in colouring.codes[places]]
     links = "".join(
-        f'<a href="{escape(card_address(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
+        f'<a href="{escape(card_url(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
         f"{_tile(dataset, release, synapse_id) or escape(synapse_id)}</a>"
         for synapse_id, colour in zip(ids, colours, strict=True)
     )
@@ -131,7 +131,7 @@ def _titles(points: Points) -> dict[str, str]:
 def _tile(dataset: str, release: str | None, synapse_id: str) -> str:
     if release is None:
         return ""
-    address = escape(tile_address(dataset, release, synapse_id))
+    address = escape(tile_url(dataset, release, synapse_id))
     return f'<img class="tile" loading="lazy" alt="no picture" src="{address}">'
 
 

@@ -12,7 +12,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.asking import Question
 from synapse_assets.explorer.map import html
 from synapse_assets.explorer.map.controls import Controls
 from synapse_assets.explorer.map.model import MapModel, PlaneCache
@@ -20,6 +19,7 @@ from synapse_assets.explorer.map.search import MapSearch, PageCallbacks
 from synapse_assets.explorer.map.selection import Selection
 from synapse_assets.explorer.map.state import MapState, StateReader
 from synapse_assets.explorer.map.viewport import Viewport
+from synapse_assets.explorer.question import Question
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 

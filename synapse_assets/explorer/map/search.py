@@ -11,10 +11,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.asking import Question
 from synapse_assets.explorer.map.model import MapModel
 from synapse_assets.explorer.map.selection import Selection
 from synapse_assets.explorer.map.viewport import Viewport
+from synapse_assets.explorer.question import Question
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.query import METRICS
 from synapse_assets.query.points import CATEGORIES, Filters

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.addresses import search_address
 from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map import html
 from synapse_assets.explorer.map.controls import WIDE, Controls
@@ -20,6 +19,7 @@ from synapse_assets.explorer.map.model import MapModel
 from synapse_assets.explorer.map.rendering import is_outline
 from synapse_assets.explorer.map.style import PANES
 from synapse_assets.explorer.map.viewport import Viewport
+from synapse_assets.explorer.urls import search_url
 
 _TIP_PX = 300
 _TILES = 60
@@ -69,7 +69,7 @@ class Selection:
         """Searches with what was clicked twice. Two quick clicks are a double one to Bokeh wherever they are: then it picks."""
         row = self._viewport.at(event)
         if row is not None and row == self._picked and self._model.picture_release is not None:
-            self._viewport.leave_for(search_address(self._dataset, self._model.points.ids[row].as_py()))
+            self._viewport.leave_for(search_url(self._dataset, self._model.points.ids[row].as_py()))
         else:
             self.on_tap(event)
 

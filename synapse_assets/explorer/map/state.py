@@ -1,6 +1,6 @@
 """What a map keeps in its URL: colours, filters, the view and the search, so that a link shows the same again.
 
-Parameters of the search itself are read and written by `explorer.asking`; widgets belong to `controls`.
+Parameters of the search itself are read and written by `explorer.question`; widgets belong to `controls`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.asking import Question, filter_options, read_question
+from synapse_assets.explorer.question import Question, filter_options, read_question
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters, Points
 
 # Maps reach from about -20 to 20 (UMAP); what is asked for beyond this is a slip, or would leave the range of numbers.
@@ -42,7 +42,7 @@ class MapState:
         if self.viewport is not None:
             options.append(("look", ",".join(f"{number:.6g}" for number in self.viewport)))
         if self.question.is_asked:
-            return f"{replace(self.question, filters=self.filters).address()}&{urlencode(options)}"
+            return f"{replace(self.question, filters=self.filters).query_string()}&{urlencode(options)}"
         return urlencode([*filter_options(self.filters), *options])
 
 

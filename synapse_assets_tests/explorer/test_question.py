@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.asking import (
+from synapse_assets.explorer.question import (
     IN_ONE_LIST,
     MOST_IN_A_COLUMN,
     Question,
@@ -55,11 +55,11 @@ def asked(address: str, default: Question = DEFAULT) -> Question:
     ],
 )
 def test_a_question_comes_back_from_its_address(changes: dict[str, Any]) -> None:
-    address = WHOLE.address(**changes)
+    address = WHOLE.query_string(**changes)
     for default in (DEFAULT, Question(own_neuron=True, k=2, metric="l2")):
         question = asked(address, default)
         assert question == Question(**{**vars(WHOLE), **changes})
-        assert question.address() == address
+        assert question.query_string() == address
 
 
 def test_what_an_address_does_not_name_is_as_before() -> None:

@@ -59,7 +59,7 @@ class Question:
             leave_out_within_nm=self.near_nm,
         )
 
-    def address(self, **changes: object) -> str:
+    def query_string(self, **changes: object) -> str:
         """The part of an address after the `?` that asks this question, or one that differs from it."""
         asked = replace(self, **changes)  # type: ignore[arg-type]
         return urlencode(

@@ -3,17 +3,17 @@
 from urllib.parse import quote, urlencode
 
 
-def tile_address(dataset: str, release: str, synapse_id: str, section: int | None = None) -> str:
+def tile_url(dataset: str, release: str, synapse_id: str, section: int | None = None) -> str:
     """Where the picture of a synapse is, as it was in that release: its middle section, or another."""
     chosen = {"release": release} | ({} if section is None else {"section": str(section)})
     return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(chosen)}"
 
 
-def card_address(dataset: str, synapse_id: str) -> str:
+def card_url(dataset: str, synapse_id: str) -> str:
     """Where the page of a synapse is."""
     return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
 
 
-def search_address(dataset: str, synapse_id: str) -> str:
+def search_url(dataset: str, synapse_id: str) -> str:
     """Where what is similar to a synapse is."""
     return f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"
