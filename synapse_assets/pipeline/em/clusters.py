@@ -54,9 +54,10 @@ def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: str, seed: int) -> Fitted:
     """Fits and saves the clustering of a map's sample; its numbers continue those of the version `reference`."""
-    from synapse_assets.analysis.clustering import fit_clusters, stability
+    from synapse_assets.analysis.clustering.hdbscan_model import fit_clusters
+    from synapse_assets.analysis.clustering.projection import FittedSample, Projection
+    from synapse_assets.analysis.clustering.stability_verdict import refit_agreement
     from synapse_assets.analysis.figures import map_figure
-    from synapse_assets.analysis.projection import FittedSample, Projection
 
     projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
     sample.save(folder)
@@ -68,7 +69,7 @@ def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: s
     model.save(folder)
     highest = max([highest, *model.numbers.tolist()])
     models.folder.write_json(NUMBERS_FILE, {"highest": highest})
-    agreement = stability(projection, model)
+    agreement = refit_agreement(projection, model)
     scores = {
         "clusters": float(model.clusters),
         "noise_fraction": model.noise_fraction,
@@ -86,7 +87,7 @@ def assign_region(store: DatasetStore, region: str) -> Report:
 
     Raises BadInput if there is no clustering, or the region was placed on another map than it was fitted on.
     """
-    from synapse_assets.analysis.clustering import ClusterModel
+    from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
     from synapse_assets.analysis.tables import assign_rows
 
     watch = Stopwatch()
@@ -160,8 +161,8 @@ def _numbered_after(models: ModelStore, umap_model: str, parameters: Mapping[str
 
 def _numbers_of(models: ModelStore, version: str) -> dict[str, int]:
     """The cluster number of every synapse that this version was fitted on; empty for none and for one that is gone."""
-    from synapse_assets.analysis.clustering import ClusterModel
-    from synapse_assets.analysis.projection import FittedSample
+    from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+    from synapse_assets.analysis.clustering.projection import FittedSample
 
     if not models.exists(version):
         return {}

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology.consensus import (
+from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement
+from synapse_assets.analysis.clustering.consensus import (
     Consensus,
     _by_size,
     _independent,
@@ -14,15 +15,7 @@ from synapse_assets.analysis.morphology.consensus import (
     agreed,
     consensus,
 )
-from synapse_assets.analysis.morphology.sweep import (
-    ABSENT,
-    Runs,
-    Setting,
-    adjusted_rand,
-    agreement,
-    cluster_runs,
-    sweep,
-)
+from synapse_assets.analysis.clustering.parameter_sweep import Runs, Setting, cluster_runs, sweep
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of
 
 

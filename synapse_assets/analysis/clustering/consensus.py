@@ -1,7 +1,8 @@
 """Clusters that the resampled maps of a group agree on.
 
 Belongs here: from the runs' clusters to one clustering, and how well runs support it. Does not belong here: which setting
-(`sweep`), the comparison with redrawn features and the verdict (`stability`), numbers over releases (`matching`).
+(`parameter_sweep`), the comparison with redrawn features and the verdict (`stability_verdict`), numbers over releases
+(`cluster_numbers`).
 
 Evidence accumulation: Fred & Jain, IEEE TPAMI 27:835, 2005; consensus clustering: Monti et al., Machine Learning 52:91, 2003;
 stability of a cluster: Hennig, Comput Stat Data Anal 52:258, 2007.
@@ -13,18 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.maps import GroupMaps, Int32, Names
-from synapse_assets.analysis.morphology.sweep import (
-    ABSENT,
-    NOISE,
-    Float64,
-    Runs,
-    Setting,
-    adjusted_rand,
-    choose,
-    cluster_runs,
-    grid,
-)
+from synapse_assets.analysis.clustering.agreement import ABSENT, Float64, adjusted_rand
+from synapse_assets.analysis.clustering.hdbscan_model import NOISE
+from synapse_assets.analysis.clustering.parameter_sweep import Runs, Setting, choose, cluster_runs, grid
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps, Int32, Names
 from synapse_assets.artifacts import read_artifact, write_artifact
 
 Float32 = npt.NDArray[np.float32]
