@@ -24,7 +24,7 @@ import numpy.typing as npt
 from synapse_assets.analysis.clustering import hdbscan_model as c
 from synapse_assets.analysis.clustering import projection as p
 from synapse_assets.analysis.clustering.projection import Float32
-from synapse_assets.analysis.clustering.stability_verdict import refit_agreement
+from synapse_assets.analysis.clustering.refits import refit_agreement
 
 Place = Callable[[Float32], Float32]
 

@@ -1,6 +1,6 @@
 """How far clusterings of the same points agree.
 
-Belongs here: the index, and the conventions about noise and points that a run did not take. Does not belong here: what follows
+Belongs here: indices of agreement, and the conventions about noise and points that a run did not take. Does not belong here: what follows
 from it (`parameter_sweep`, `stability_verdict`).
 
 Adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985; 1 is the same grouping, 0 chance.
@@ -39,3 +39,17 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
     if not len(a) or a.max() < 0 or b.max() < 0:
         return 0.0
     return float(adjusted_rand_score(a, b))
+
+
+def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
+    """How far each of so many clusters (K,) of `labels` (u,) comes back in `runs` (R, u): its Jaccard index with the most similar cluster
+    of a run among the points that this took, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
+    out = np.zeros((len(runs), clusters))
+    for run, found in enumerate(runs):
+        for one in range(out.shape[1]):
+            members = (labels == one) & (found != ABSENT)
+            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
+            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
+            union = members.sum() + size - shared
+            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
+    return out.mean(axis=0)

@@ -17,13 +17,14 @@ ONE_NEURON_SHARE = 0.5
 ONE_NEURON_SYNAPSES = 5
 
 
-def cluster_cards(assignments: pa.Table) -> pa.Table:
+def cluster_cards(assignments: pa.Table, verdict: str | None = None) -> pa.Table:
     """One row per cluster (`schema.CLUSTER_CARDS`), by cluster number, noise first.
 
     `assignments` has synapse_id, cluster, brain_region, target, neuron_id and reduced (a list of numbers). Shares are
     of all rows, noise included. Medoids are the five synapses nearest the cluster's mean in the reduced space, nearest
     first, ties by id; noise has no middle and none. A cluster is of one neuron if that has more than half of its
-    synapses and at least five. Unknown classes are not listed.
+    synapses and at least five. Unknown classes are not listed. Every cluster carries the `verdict` on the clustering; noise has
+    none.
     """
     if not assignments.num_rows:
         return CLUSTER_CARDS.empty()
@@ -56,6 +57,7 @@ def cluster_cards(assignments: pa.Table) -> pa.Table:
                 "neurons": len(owners),
                 "top_neuron_share": top / len(members) if len(owners) else None,
                 "one_neuron": number != NOISE and top >= ONE_NEURON_SYNAPSES and top > ONE_NEURON_SHARE * len(members),
+                "verdict": None if number == NOISE else verdict,
             }
         )
     return CLUSTER_CARDS.conform(pa.Table.from_pylist(cards, schema=CLUSTER_CARDS.arrow))

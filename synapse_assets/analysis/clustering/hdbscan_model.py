@@ -136,8 +136,8 @@ def fit_clusters(
     """
     del seed
     points = projection.reduced
-    size = min_cluster_size or max(5, round(len(points) ** 0.5 / 2))
-    samples = min_samples or min(10, size)
+    size, samples = cluster_sizes(len(points))
+    size, samples = min_cluster_size or size, min_samples or samples
     nothing = np.full(len(points), NOISE, dtype=np.int32)
     none = np.zeros(0, dtype=np.int32)
     fitted = fit_hdbscan(points, size, samples)
@@ -150,6 +150,12 @@ def fit_clusters(
         return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
     numbers = np.arange(len(reach), dtype=np.int32)
     return ClusterModel(points, labels, _core_distances(points, samples), numbers, reach, size, samples, "")
+
+
+def cluster_sizes(points: int) -> tuple[int, int]:
+    """Fewest members of a cluster among so many points, and how many nearest ones tell how dense a place is."""
+    size = max(5, round(points**0.5 / 2))
+    return size, min(10, size)
 
 
 def fit_hdbscan(points: Float32, min_cluster_size: int, min_samples: int) -> Any | None:

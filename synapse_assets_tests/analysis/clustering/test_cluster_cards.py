@@ -19,7 +19,9 @@ def test_cards_say_who_a_cluster_belongs_to() -> None:
             "reduced": [[float(i), 0.0] for i in range(20)],
         }
     )
-    noise, first, second = cluster_cards(rows).to_pylist()
+    noise, first, second = cluster_cards(rows, "fragile").to_pylist()
+    assert [card["verdict"] for card in (noise, first, second)] == [None, "fragile", "fragile"]
+    assert set(cluster_cards(rows).column("verdict").to_pylist()) == {None}
     assert (noise["cluster"], noise["medoids"], noise["one_neuron"]) == (-1, [], False)
     assert first["medoids"] == ["s4", "s3", "s5", "s2", "s6"]
     assert (first["synapses"], first["share"], first["neurons"]) == (9, 0.45, 2)

@@ -8,7 +8,7 @@ import pytest
 
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel, fit_clusters
 from synapse_assets.analysis.clustering.projection import FittedSample, Projection
-from synapse_assets.analysis.clustering.stability_verdict import refit_agreement
+from synapse_assets.analysis.clustering.refits import refit_agreement
 from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.clustering import stability_verdict
+from synapse_assets.analysis.clustering import refits
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel, fit_clusters
 from synapse_assets.analysis.clustering.projection import Float32, Projection, fit_projection, umap_layout
-from synapse_assets.analysis.clustering.stability_verdict import RefitAgreement, refit_agreement
+from synapse_assets.analysis.clustering.refits import RefitAgreement, refit_agreement
 
 
 def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel) -> None:
@@ -32,7 +32,7 @@ def test_clusters_of_no_structure_are_not_stable_and_each_refit_is_another(monke
         refitted.append((seed, {row.tobytes() for row in sample}))
         return umap_layout(sample, knn, dimensions, min_dist, seed)
 
-    monkeypatch.setattr(stability_verdict, "umap_layout", noted)
+    monkeypatch.setattr(refits, "umap_layout", noted)
     found = refit_agreement(projection, model)
     assert max(found.pairs) < 0.7, "no two runs agree, the refits with each other neither"
     assert min(found.pairs) == found.scores()["stability_ari_lowest"]
@@ -54,7 +54,7 @@ def test_refits_cluster_their_own_maps_and_noise_of_either_is_left_out_of_the_se
         places[stray] *= 1e3 * 1.4 ** np.arange(30)[:, None]
         return places.astype(np.float32)
 
-    monkeypatch.setattr(stability_verdict, "umap_layout", made_up)
+    monkeypatch.setattr(refits, "umap_layout", made_up)
     found = refit_agreement(projection, clusters)
     assert found.clusters == (5, 2, 2)
     assert found.clustered[2] == 1.0
