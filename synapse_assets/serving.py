@@ -72,15 +72,14 @@ def changes_something(query: str) -> bool:
 def serve_dagster_ui(workspace: Path, place: Place, port: int) -> None:
     """The Dagster UI of the instance in DAGSTER_HOME and of a workspace file, until Ctrl-C or SIGTERM."""
     import dagster as dg
-    from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.version import __version__
 
+    from synapse_assets.defs.dagster_private import served_workspace
+
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
-        target = WorkspaceFileTarget([str(workspace)])
-        with WorkspaceProcessContext(instance, workspace_load_target=target, version=__version__) as context:
+        with served_workspace(instance, workspace, __version__) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=_LIVE_DATA_POLL_MS)
             serve(Guard(NoMutationsByGet(app), place), place.host, port)
 
@@ -126,7 +125,9 @@ def code_server(*options: str) -> list[str]:
 
 def daemon(workspace: Path) -> list[str]:
     """The command of schedules, sensors, automation and the queue."""
-    return [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
+    from synapse_assets.defs.dagster_private import DAEMON_MODULE
+
+    return [sys.executable, "-m", DAEMON_MODULE, "run", "--workspace", str(workspace)]
 
 
 def write_workspace(file: Path, server: Mapping[str, Any]) -> Path:

@@ -93,8 +93,28 @@ def without_dagster() -> list[str]:
     ]
 
 
+def names_of_private_dagster() -> dict[str, set[str]]:
+    """What each module names of `dagster._*`, by import or as the name of a module in a text; modules without any are left out."""
+    found: dict[str, set[str]] = {}
+    for module, tree in modules():
+        for node in ast.walk(tree):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [f"{node.module}.{name.name}" for name in node.names]
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.replace(".", "").isidentifier()
+            ):
+                names = [node.value]
+            if private := {name for name in names if name.startswith("dagster._")}:
+                found.setdefault(module, set()).update(private)
+    return found
+
+
 if __name__ == "__main__":
     print("longest asset bodies (lines after the docstring)", *asset_bodies()[:5], sep="\n")
     print("longest factories", *factories()[:5], sep="\n")
     print("places that ask for the type of a dataset:", ", ".join(dataset_ladders()) or "none")
+    print("modules that name dagster._*:", ", ".join(names_of_private_dagster()) or "none")
     print("modules of defs without Dagster:", ", ".join(without_dagster()) or "none")

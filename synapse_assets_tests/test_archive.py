@@ -12,13 +12,13 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.analysis.classification import Classifier, Evaluation
 from synapse_assets.analysis.clustering.consensus import Consensus
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import FittedSample, Projection
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
+from synapse_assets.analysis.evaluation.predictions import Classifier
+from synapse_assets.analysis.evaluation.stored import load_classifier_evaluation, load_probe_evaluation
 from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
-from synapse_assets.analysis.morphology.classifiers import Evaluation as ClusterEvaluation
 from synapse_assets.analysis.morphology.features import FeatureModel
 from synapse_assets.artifacts import NoModel
 from synapse_assets.query import open_warehouse
@@ -58,11 +58,11 @@ LOADERS: dict[tuple[str, str], list[Callable[[Path], Any]]] = {
     (TINY, "encoder"): [Encoder.load],
     (TINY, "umap_model"): [Projection.load, FittedSample.load],
     (TINY, "cluster_model"): [ClusterModel.load, FittedSample.load],
-    (TINY, "synapse_classifier"): [Classifier.load, Evaluation.load],
+    (TINY, "synapse_classifier"): [Classifier.load, load_probe_evaluation],
     (PLANTED, "feature_model"): [FeatureModel.load],
     (PLANTED, f"projection_{GROUP}"): [GroupMaps.load],
     (PLANTED, f"clusters_{GROUP}"): [Consensus.load],
-    (PLANTED, f"cluster_classifier_{GROUP}"): [ClusterClassifiers.load, ClusterEvaluation.load],
+    (PLANTED, f"cluster_classifier_{GROUP}"): [ClusterClassifiers.load, load_classifier_evaluation],
 }
 
 

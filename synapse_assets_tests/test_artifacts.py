@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis import classification
 from synapse_assets.analysis.clustering.consensus import Consensus
 from synapse_assets.analysis.clustering.drift import load_known_labels, save_known_labels
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import FittedSample, Projection
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
-from synapse_assets.analysis.morphology import classifiers
+from synapse_assets.analysis.evaluation import stored
+from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
+from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
 from synapse_assets.analysis.morphology.features import FeatureModel
 from synapse_assets.artifacts import find_artifact, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
@@ -56,8 +57,14 @@ KINDS = [
     Kind("map", "cluster_model", ClusterModel.load, lambda model: model.apply(VECTORS[:, :4])),
     Kind("first_clusters", "cluster_model", ClusterModel.load, lambda model: model.apply(VECTORS[:, :3])),
     Kind("flat_map", "cluster_model", ClusterModel.load, lambda model: model.apply(model.points)),
-    Kind("classifier", "linear_probe", classification.LinearProbe.load, lambda model: model.predict(VECTORS)),
-    Kind("classifier", "probe_evaluation", classification.Evaluation.load, lambda found: found.scores()),
+    Kind("classifier", "linear_probe", LinearProbe.load, lambda model: model.predict(VECTORS)),
+    Kind(
+        "classifier",
+        "probe_evaluation",
+        stored.load_probe_evaluation,
+        lambda evaluation: evaluation.metrics(),
+        stored.save_probe_evaluation,
+    ),
     Kind(
         "classifier",
         "known_labels",
@@ -70,10 +77,16 @@ KINDS = [
     Kind(
         "group_classifiers",
         "cluster_classifiers",
-        classifiers.ClusterClassifiers.load,
+        ClusterClassifiers.load,
         lambda model: model.predict(VECTORS),
     ),
-    Kind("group_classifiers", "classifier_evaluation", classifiers.Evaluation.load, lambda found: found.rows()),
+    Kind(
+        "group_classifiers",
+        "classifier_evaluation",
+        stored.load_classifier_evaluation,
+        lambda evaluation: [stored.classifier_score_row(score) for score in evaluation.scores],
+        stored.save_classifier_evaluation,
+    ),
 ]
 every_kind = pytest.mark.parametrize("case", KINDS, ids=lambda case: f"{case.folder}/{case.kind}")
 

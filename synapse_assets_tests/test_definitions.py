@@ -137,7 +137,7 @@ def test_importing_the_definitions_imports_nothing_heavy() -> None:
     program = (
         "import sys, synapse_assets.definitions as d; d.build_definitions();"
         "heavy = {'torch', 'timm', 'umap', 'numba', 'hdbscan', 'sklearn', 'scipy', 'lancedb', 'lance', 'duckdb', 'tensorstore',"
-        " 'matplotlib', 'pandas'} & set(sys.modules); sys.exit(str(sorted(heavy)) if heavy else 0)"
+        " 'matplotlib', 'plotly', 'pandas'} & set(sys.modules); sys.exit(str(sorted(heavy)) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT, check=False)
     assert done.returncode == 0, done.stderr

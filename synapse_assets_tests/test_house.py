@@ -1,6 +1,12 @@
 """How the house is built: work stands outside of what declares it, and no room asks which kind of dataset it has."""
 
-from synapse_assets_tests.house import asset_bodies, dataset_ladders, factories, without_dagster
+from synapse_assets_tests.house import (
+    asset_bodies,
+    dataset_ladders,
+    factories,
+    names_of_private_dagster,
+    without_dagster,
+)
 
 
 def test_no_asset_body_does_the_work_itself() -> None:
@@ -19,3 +25,9 @@ def test_nothing_asks_for_the_type_of_a_dataset() -> None:
 
 def test_what_needs_no_dagster_is_elsewhere() -> None:
     assert without_dagster() == []
+
+
+def test_one_module_knows_what_dagster_keeps_private() -> None:
+    found = names_of_private_dagster()
+    assert list(found) == ["defs/dagster_private.py"]
+    assert len(found["defs/dagster_private.py"]) > 10

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.analysis.clustering.projection import Float32, Projection, unit_rows
-from synapse_assets.analysis.scoring import balanced_accuracy
+from synapse_assets.analysis.evaluation.scores import balanced_accuracy
 from synapse_assets.artifacts import NoModel
 
 WORSE_BY = 0.01
@@ -91,9 +91,7 @@ def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: S
     # A vote counts 1 and a little for its similarity, which decides among equal votes only.
     weight = np.where(np.isfinite(like), 1 + like / (2 * NEIGHBOURS + 1), 0.0)
     votes = np.stack([(weight * (code[near] == c)).sum(axis=1) for c in range(len(names))], axis=1)
-    confusion = np.zeros((len(names), len(names)))
-    np.add.at(confusion, (code, votes.argmax(axis=1)), 1)
-    return balanced_accuracy(confusion)
+    return balanced_accuracy(code, votes.argmax(axis=1), len(names))
 
 
 def compare_maps(in_use: Projection | NoModel, candidate: Projection | NoModel, vectors: Float32) -> Comparison:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from synapse_assets.analysis.clustering.cluster_cards import cluster_cards
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import Projection, reduced_matrix
-from synapse_assets.analysis.sampling import stratified_sample
+from synapse_assets.analysis.evaluation.sampling import stratified_sample
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, UMAP_COORDINATES
 

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 
 import dagster as dg
 from dagster import AutomationCondition as When
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
 from synapse_assets.datasets import Chain, Role
+from synapse_assets.defs.dagster_private import Staleness
 from synapse_assets.pipeline.inputs import UNWATCHED
 from synapse_assets.settings import Settings
 
@@ -43,23 +43,22 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
         """The candidates that are out of date."""
-        candidates, view = context.candidate_subset, context.asset_graph_view
-        resolver = CachingStaleStatusResolver(view.instance, context.asset_graph, view)
+        candidates, staleness = context.candidate_subset, Staleness(context)
         if candidates.is_empty:
             held = candidates
         elif context.partitions_def is None:
-            held = candidates if self._holds(resolver, context.key, None) else context.get_empty_subset()
+            held = candidates if self._holds(staleness, context.key, None) else context.get_empty_subset()
         else:
             keys = candidates.expensively_compute_partition_keys()
             held = candidates.compute_intersection_with_partition_keys(
-                {key for key in keys if self._holds(resolver, context.key, key)}
+                {key for key in keys if self._holds(staleness, context.key, key)}
             )
         return dg.AutomationResult(context, held)
 
-    def _holds(self, resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition: str | None) -> bool:
+    def _holds(self, staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
         if self._of is None:
-            return resolver.get_status(key, partition) != StaleStatus.FRESH
-        return any(cause.dependency_asset_key in self._of for cause in resolver.get_stale_causes(key, partition))
+            return staleness.is_stale(key, partition)
+        return not self._of.isdisjoint(staleness.causes(key, partition))
 
 
 class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
@@ -232,7 +231,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
     unfitted = When.missing() | OutOfDate("fitted to another model than the one in use", models)
     return (
         ~being_made.with_label("an input is being made")
-        & ~behind.ignore(dg.AssetSelection.assets(*models) | _volumes()).with_label(
+        & ~behind.ignore(dg.AssetSelection.assets(*sorted(models)) | _volumes()).with_label(
             "an input is missing or behind, and has not failed"
         )
         & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
@@ -253,4 +252,4 @@ def _volumes() -> dg.AssetSelection:
 
 
 def _any_of(keys: Collection[dg.AssetKey], condition: dg.AutomationCondition, label: str) -> dg.AutomationCondition:
-    return When.any_deps_match(condition).allow(dg.AssetSelection.assets(*keys)).with_label(label)
+    return When.any_deps_match(condition).allow(dg.AssetSelection.assets(*sorted(keys))).with_label(label)

@@ -3,21 +3,12 @@
 from typing import TypeAlias
 
 import dagster as dg
-from dagster._core.definitions.data_version import (
-    CODE_VERSION_TAG,
-    DATA_VERSION_IS_USER_PROVIDED_TAG,
-    DATA_VERSION_TAG,
-    INPUT_DATA_VERSION_TAG_PREFIX,
-    INPUT_EVENT_POINTER_TAG_PREFIX,
-)
 
 from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.defs.dagster_private import data_version, data_version_tags, provenance_tags
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import BadInput
 from synapse_assets.stores import DatasetStore
-
-# What says which inputs a materialisation was made from; see dagster._core.definitions.data_version.
-_PROVENANCE_TAGS = (CODE_VERSION_TAG, INPUT_DATA_VERSION_TAG_PREFIX, INPUT_EVENT_POINTER_TAG_PREFIX)
 
 Context: TypeAlias = dg.OpExecutionContext | dg.AssetExecutionContext
 
@@ -54,19 +45,17 @@ def tell_unheard(context: Context, store: DatasetStore, model: str) -> None:
     """Tell Dagster of a model that a killed run put in use without telling."""
     key, current = dg.AssetKey([store.dataset, model]), store.models(model).current
     last = context.instance.get_latest_materialization_event(key)
-    if current is not None and last is not None and (last.tags or {}).get(DATA_VERSION_TAG) != current:
+    if current is not None and last is not None and data_version(last.tags or {}) != current:
         _tell(context, key, current)
 
 
 def _tell(context: Context, key: dg.AssetKey, version: str) -> None:
     last = context.instance.get_latest_materialization_event(key)
-    made_from = {
-        name: value for name, value in ((last and last.tags) or {}).items() if name.startswith(_PROVENANCE_TAGS)
-    }
+    made_from = provenance_tags((last and last.tags) or {})
     context.log_event(
         dg.AssetMaterialization(
             key,
             metadata={"version": version, "in_use": version, "status": "promoted"},
-            tags={**made_from, DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"},
+            tags={**made_from, **data_version_tags(version)},
         )
     )

@@ -5,10 +5,9 @@ from difflib import get_close_matches
 from zoneinfo import available_timezones
 
 import dagster as dg
-from dagster._time import get_timezone
-from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
 
 from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.defs.dagster_private import is_cron, require_time_zone, ticks
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -18,7 +17,7 @@ RUNNING = dg.DefaultScheduleStatus.RUNNING
 def check_clock(settings: Settings) -> None:
     """Raises BadInput, naming the variable, for a time zone that there is not, and for a cron that never or not so comes."""
     try:
-        get_timezone(settings.time_zone)
+        require_time_zone(settings.time_zone)
     except (ValueError, LookupError, OSError):
         raise BadInput(
             f"SYNAPSE_TIME_ZONE: there is no time zone {settings.time_zone!r}{_similar(settings.time_zone)}"
@@ -33,10 +32,10 @@ def check_clock(settings: Settings) -> None:
 
 
 def _comes(cron: str, time_zone: str) -> bool:
-    if not is_valid_cron_string(cron) or has_out_of_range_cron_interval(cron):
+    if not is_cron(cron):
         return False
     try:
-        next(cron_string_iterator(time.time(), cron, time_zone))
+        next(ticks(cron, time_zone, time.time()))
     except Exception:  # its library has an error of its own for a day that no month has
         return False
     return True

@@ -3,17 +3,20 @@
 What is done to stored tables belongs to `stores`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 import dagster as dg
 
 from synapse_assets.datasets import Dataset
+from synapse_assets.defs.dagster_private import events_made_from
 from synapse_assets.defs.resources import Installation
 
 # Finished runs are kept so long, and longer where they hold the last word on an asset.
 KEEP_RUNS = timedelta(days=90)
 _RUNS_AT_ONCE = 500
+_Fetch: TypeAlias = Callable[..., dg.EventRecordsResult]
 
 
 def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]) -> dg.JobDefinition:
@@ -47,8 +50,9 @@ def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]
 def prune_runs(instance: dg.DagsterInstance, keep: timedelta, checks: Collection[dg.AssetCheckKey] = ()) -> int:
     """Deletes finished runs that ended longer ago than `keep`; gives how many.
 
-    A run stays where an asset or a partition of it was last materialised or observed in it, or one of the `checks` was last
-    made: Dagster reads from its events what there is. (Checks of a partition are made in the run that materialises it.)
+    A run stays where an asset or a partition of it was last materialised or observed in it, or what such a materialisation was
+    made from, or where one of the `checks` was last made: Dagster reads from its events what there is, and whether it is out of
+    date. (Checks of a partition are made in the run that materialises it.)
     """
     before = datetime.now(UTC) - keep
     finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -58,21 +62,34 @@ def prune_runs(instance: dg.DagsterInstance, keep: timedelta, checks: Collection
         return 0
     last_checks = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     needed = {record.run_id for record in last_checks.values()}
+    made_from: dict[dg.AssetKey, set[int]] = {}
     for key in instance.all_asset_keys():
-        for kind, fetch in (
-            (dg.DagsterEventType.ASSET_MATERIALIZATION, instance.fetch_materializations),
-            (dg.DagsterEventType.ASSET_OBSERVATION, instance.fetch_observations),
-        ):
+        for kind, fetch in _kinds_of_events(instance):
             last = fetch(dg.AssetRecordsFilter(asset_key=key), limit=1).records
-            needed |= {record.run_id for record in last}
-            by_partition = list(instance.get_latest_storage_id_by_partition(key, kind).values())
-            for start in range(0, len(by_partition), _RUNS_AT_ONCE):
-                ids = by_partition[start : start + _RUNS_AT_ONCE]
-                found = fetch(dg.AssetRecordsFilter(asset_key=key, storage_ids=ids), limit=len(ids)).records
-                needed |= {record.run_id for record in found}
+            by_partition = instance.get_latest_storage_id_by_partition(key, kind).values()
+            for record in (*last, *_records(fetch, key, by_partition)):
+                needed.add(record.run_id)
+                for upstream, event in events_made_from(record.event_log_entry.tags or {}):
+                    made_from.setdefault(upstream, set()).add(event)
+    for key, events in made_from.items():
+        for _, fetch in _kinds_of_events(instance):
+            needed |= {record.run_id for record in _records(fetch, key, events)}
     for run_id in old - needed:
         instance.delete_run(run_id)
     return len(old - needed)
+
+
+def _kinds_of_events(instance: dg.DagsterInstance) -> "Iterable[tuple[dg.DagsterEventType, _Fetch]]":
+    yield dg.DagsterEventType.ASSET_MATERIALIZATION, instance.fetch_materializations
+    yield dg.DagsterEventType.ASSET_OBSERVATION, instance.fetch_observations
+
+
+def _records(fetch: "_Fetch", key: dg.AssetKey, storage_ids: Iterable[int]) -> Iterable[dg.EventLogRecord]:
+    """The events of an asset with those numbers."""
+    ids = sorted(storage_ids)
+    for start in range(0, len(ids), _RUNS_AT_ONCE):
+        some = ids[start : start + _RUNS_AT_ONCE]
+        yield from fetch(dg.AssetRecordsFilter(asset_key=key, storage_ids=some), limit=len(some)).records
 
 
 def _all_records(instance: dg.DagsterInstance, filters: dg.RunsFilter) -> Iterable[dg.RunRecord]:

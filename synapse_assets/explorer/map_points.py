@@ -159,8 +159,6 @@ class Plane:
 
         Of a polygon with more than `MOST_CORNERS` corners some are left out, evenly.
         """
-        from matplotlib.path import Path
-
         rectangle = shape["type"] == "rect"
         step = 1 if rectangle else -(-len(shape["x"]) // MOST_CORNERS) or 1
         xs, ys = (
@@ -174,8 +172,7 @@ class Plane:
         places = part.start + np.flatnonzero(shown[part] & within)
         if rectangle or not len(places):
             return places
-        corners = np.column_stack([xs, ys])
-        return places[Path(corners).contains_points(np.column_stack([self.x[places], self.y[places]]))]
+        return places[inside_polygon(self.x[places], self.y[places], np.column_stack([xs, ys]))]
 
     def draw(self, colouring: Colouring, shown: npt.NDArray[np.bool_], window: Window) -> Drawing:
         """The shown points in a window. Where few are shown, discs of those beyond it too, so that nothing is missing on a pan."""
@@ -249,6 +246,28 @@ def is_outline(shape: Any) -> bool:
     except (KeyError, TypeError, ValueError):
         return False
     return corners.ndim == 2 and corners.shape[1] > 0 and bool(np.isfinite(corners).all())
+
+
+def inside_polygon(x: npt.NDArray[Any], y: npt.NDArray[Any], corners: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Which of the points x, y (N,) a polygon with corners (K, 2) holds, bool (N,). It is closed by itself; where it crosses itself,
+    what it runs around twice is outside (even-odd rule). A point on an edge may be either."""
+    ends = np.asarray(corners, dtype=np.float64)
+    inside = np.zeros(len(x), dtype=np.bool_)
+    if len(ends) < 3:
+        return inside
+    # Upwards, so that an edge is crossed by the ray of one stretch of points only.
+    upwards = np.argsort(y, kind="stable")
+    x, y = np.asarray(x, dtype=np.float64)[upwards], np.asarray(y, dtype=np.float64)[upwards]
+    beyond = np.searchsorted(y, ends[:, 1], side="right")
+    crossings = np.zeros(len(x), dtype=np.bool_)
+    for at in range(len(ends)):
+        (x0, y0), (x1, y1) = ends[at - 1], ends[at]
+        first, last = sorted((beyond[at - 1], beyond[at]))
+        part = slice(first, last)
+        rising = y1 > y0
+        crossings[part] ^= ((y1 - y[part]) * (x0 - x1) >= (x1 - x[part]) * (y0 - y1)) == rising
+    inside[upwards] = crossings
+    return inside
 
 
 def number_steps(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -1,5 +1,5 @@
-"""Pictures in, vectors out: encoders, embedding and self-supervised pre-training.
+"""Pictures in, vectors out: networks, their weights and training, and running them over many pictures.
 
 torch and timm are imported in this package and nowhere else. Importing `synapse_assets.vision` itself
-imports none of them: callers import the submodule they need (`encoder`, `embedding`, `pretraining`).
+imports none of them: callers import the submodule they need (`encoder`, `inference`, `training.simclr`).
 """

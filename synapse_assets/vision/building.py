@@ -13,7 +13,7 @@ from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
-from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
 
 
 def encoder_parameters(choice: EncoderChoice, tile: TileSpec, seed: int) -> dict[str, object]:
@@ -45,17 +45,14 @@ def build_encoder(
     `tiles` are uint8 (N, sections, size_px, size_px), needed for self-supervised training only. Raises BadInput for an
     unknown architecture or a checkpoint that does not fit it.
     """
-    try:
-        if choice.origin == "self_supervised":
-            settings = _settings(choice, tile, seed)
-            return pretrain(tiles, settings, progress=_reporter(log, choice.training_steps), device=device)
-        architecture = str(choice.architecture)
-        if choice.origin == "hub":
-            return encoder_from_hub(architecture, tile.sections, tile.size_px, choice.crop_px), []
-        path = Path(os.path.expanduser(str(choice.checkpoint)))
-        return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, choice.crop_px), []
-    except (ValueError, FileNotFoundError) as error:
-        raise BadInput(str(error)) from error
+    if choice.origin == "self_supervised":
+        settings = _settings(choice, tile, seed)
+        return pretrain(tiles, settings, progress=_reporter(log, choice.training_steps), device=device)
+    architecture = str(choice.architecture)
+    if choice.origin == "hub":
+        return encoder_from_hub(architecture, tile.sections, tile.size_px, choice.crop_px), []
+    path = Path(os.path.expanduser(str(choice.checkpoint)))
+    return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, choice.crop_px), []
 
 
 def _settings(choice: EncoderChoice, tile: TileSpec, seed: int) -> PretrainingSettings:

@@ -3,12 +3,13 @@
 An `Encoder` is a timm network plus its `EncoderSpec` (see `encoder_spec`). It is stored as two files without pickle:
 its weights as safetensors, and beside them no artifact (`artifacts`) but the plain json of its specification, which has
 no arrays and is read without torch.
-What does not belong here: running over many tiles (see `embedding`) and training (see `pretraining`).
+What does not belong here: devices, precision and memory (see `inference`), reading a checkpoint (see `weights`), and training
+(see `training`).
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self, cast
@@ -17,14 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from timm.models import adapt_input_conv
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from synapse_assets.vision import networks  # noqa: F401  (registers our architectures in timm)
-from synapse_assets.vision.embedding import Embedder
-from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, Pooling, read_spec
+from synapse_assets.errors import BadInput
+from synapse_assets.vision.devices import Precision, native_precision, pick_device
+from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, read_spec
+from synapse_assets.vision.first_use import FIRST_USE_FOLDER, FirstUse
+from synapse_assets.vision.inference import DEFAULT_BATCH, BatchRunner
+from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.weights import load_weights, read_weights
 
 WEIGHTS_FILE = "weights.safetensors"
 _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of the feature map's side
@@ -67,7 +70,7 @@ class TileNetwork(nn.Module):
             return cast(Tensor, self.backbone(pixels)).float()
         maps = cast(Tensor, self.backbone(pixels)).float()
         if maps.ndim != 4:
-            raise ValueError(
+            raise BadInput(
                 f"encoder: pooling 'centre' needs a feature map, which {self.spec.architecture} does not give"
             )
         window = _centre_window(maps.shape[-2], maps.shape[-1], maps.device)
@@ -76,10 +79,11 @@ class TileNetwork(nn.Module):
 
 class Encoder:
     """A network with its specification. Make one by `load`, by one of the functions below or by
-    `pretraining.pretrain`."""
+    `training.simclr.pretrain`."""
 
-    def __init__(self, spec: EncoderSpec, network: TileNetwork) -> None:
+    def __init__(self, spec: EncoderSpec, network: TileNetwork, first_use: FirstUse | None = None) -> None:
         self._spec = spec
+        self.first_use = first_use
         self.network = network.eval()
         probe = torch.zeros(1, spec.sections, spec.tile_px, spec.tile_px, dtype=torch.uint8)
         with torch.inference_mode():
@@ -95,13 +99,16 @@ class Encoder:
         """Numbers in an embedding."""
         return self._dimensions
 
-    def embed(self, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeddings, float32 (N, D), of uint8 tiles (N, sections, tile_px, tile_px), on the best device here.
+    def embed(
+        self, tiles: npt.NDArray[np.uint8], device: str = "auto", precision: Precision | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Embeddings, float32 (N, D), of uint8 tiles (N, sections, tile_px, tile_px); N may be 0.
 
-        Raises ValueError for tiles of another type, size or number of sections. For many tiles use
-        `embedding.embed_batches`.
+        `device` is "auto" (the best one here), "cuda", "mps" or "cpu"; `precision` is by default that of the first use,
+        where the device has it (see `devices.native_precision`). Raises BadInput for tiles of another type, size or number
+        of sections. For many tiles use `embed_batches`.
         """
-        return Embedder(self).embed(tiles)
+        return _embed(self, _runner(self, device, precision, DEFAULT_BATCH), tiles)
 
     def save(self, folder: Path) -> None:
         """Writes encoder.json and weights.safetensors into `folder`, which is made if need be."""
@@ -114,12 +121,35 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The encoder that `save` wrote into `folder`. Raises FileNotFoundError or ValueError naming the file at
-        fault."""
+        """The encoder that `save` wrote into `folder`, and its first use if that is recorded there.
+
+        Raises FileNotFoundError where there is no encoder, or BadInput naming the file at fault.
+        """
         spec = read_spec(folder)
         backbone = build_backbone(spec.architecture, spec.sections, spec.crop_px, spec.pooling)
-        _load_weights(backbone, _read_weights(folder / WEIGHTS_FILE), spec.architecture, folder / WEIGHTS_FILE)
-        return cls(spec, TileNetwork(spec, backbone))
+        load_weights(backbone, read_weights(folder / WEIGHTS_FILE), spec.architecture, folder / WEIGHTS_FILE)
+        return cls(spec, TileNetwork(spec, backbone), FirstUse.found(folder / FIRST_USE_FOLDER))
+
+
+def embed_batches(
+    encoder: Encoder,
+    batches: Iterator[tuple[list[str], npt.NDArray[np.uint8]]],
+    device: str = "auto",
+    batch_size: int = DEFAULT_BATCH,
+    precision: Precision | None = None,
+) -> Iterator[tuple[list[str], npt.NDArray[np.float32]]]:
+    """For each (ids, uint8 tiles (N, sections, H, W)) of `batches`, in order: the same ids and their embeddings,
+    float32 (N, D).
+
+    Works through `batches` one at a time, so a stream of any length fits; `batch_size` is the most tiles on the device
+    at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput for tiles that the encoder does not take, and
+    ValueError where ids and tiles differ in number.
+    """
+    runner = _runner(encoder, device, precision, batch_size)
+    for ids, tiles in batches:
+        if len(ids) != len(tiles):
+            raise ValueError(f"embedding: {len(ids)} ids came with {len(tiles)} tiles")
+        yield ids, _embed(encoder, runner, tiles)
 
 
 def encoder_from_hub(architecture: str, sections: int, tile_px: int, crop_px: int | None = None) -> Encoder:
@@ -127,14 +157,14 @@ def encoder_from_hub(architecture: str, sections: int, tile_px: int, crop_px: in
     network.
 
     `architecture` is timm's name, with a tag if wanted ("resnet18.a1_in1k"); `crop_px` is the whole tile if not given.
-    Weights for colour pictures are adapted to the number of sections by timm. Raises ValueError where timm knows no
-    such weights.
+    Weights for colour pictures are adapted to the number of sections by timm. Raises BadInput where timm knows no such
+    weights or cannot fetch them.
     """
     crop = crop_px or tile_px
     try:
         backbone = build_backbone(architecture, sections, crop, "native", pretrained=True)
     except RuntimeError as error:
-        raise ValueError(f"encoder: timm has no published weights for '{architecture}': {error}") from error
+        raise BadInput(f"encoder: timm has no published weights for '{architecture}': {error}") from error
     card = cast(Mapping[str, object], backbone.pretrained_cfg)
     mean = _per_section(cast(tuple[float, ...], card["mean"]), sections)
     std = _per_section(cast(tuple[float, ...], card["std"]), sections)
@@ -157,12 +187,12 @@ def encoder_from_checkpoint(
 
     `mean` and `std` of grey values scaled to 0..1, one a section, are those the weights were trained with; timm's for
     the architecture if not given. A classifier head in the file is left out; a stem for another number of channels is
-    adapted. Raises ValueError, naming the file, the architecture and the first keys that differ, for weights of
-    another architecture.
+    adapted. Raises BadInput, naming the file, where it cannot be read, and also the architecture and the first keys that
+    differ, for weights of another architecture.
     """
     crop = crop_px or tile_px
     backbone = build_backbone(architecture, sections, crop, "native")
-    _load_weights(backbone, _read_weights(path), architecture, path)
+    load_weights(backbone, read_weights(path), architecture, path)
     card = cast(Mapping[str, object], getattr(backbone, "pretrained_cfg", None) or {})
     used_mean = mean or _per_section(cast(tuple[float, ...], card.get("mean", (0.5,))), sections)
     used_std = std or _per_section(cast(tuple[float, ...], card.get("std", (0.25,))), sections)
@@ -170,25 +200,25 @@ def encoder_from_checkpoint(
     return Encoder(spec, TileNetwork(spec, backbone))
 
 
-def build_backbone(
-    architecture: str, sections: int, crop_px: int, pooling: Pooling, pretrained: bool = False
-) -> nn.Module:
-    """The timm network without classifier, in channels-last layout; with pooling "centre" it gives its feature map,
-    unpooled.
+def _runner(encoder: Encoder, device: str, precision: Precision | None, batch_size: int) -> BatchRunner:
+    first = encoder.first_use
+    used = precision or native_precision(pick_device(device), first.precision if first else None)
+    return BatchRunner(encoder.network, device, used, batch_size)
 
-    Raises ValueError where timm does not know the name.
-    """
-    if not timm.is_model(architecture):
-        raise ValueError(f"encoder: timm {timm.__version__} knows no architecture '{architecture}'")
-    options: dict[str, object] = {} if pooling == "native" else {"global_pool": ""}
-    arguments = {"pretrained": pretrained, "in_chans": sections, "num_classes": 0, **options}
-    try:  # transformers are built for one picture size, convolutional networks do not take the argument
-        backbone = timm.create_model(architecture, img_size=crop_px, **arguments)
-    except TypeError as error:
-        if "img_size" not in str(error):
-            raise
-        backbone = timm.create_model(architecture, **arguments)
-    return cast(nn.Module, backbone.to(memory_format=torch.channels_last))
+
+def _embed(encoder: Encoder, runner: BatchRunner, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    spec = encoder.spec
+    if tiles.dtype != np.uint8 or tiles.ndim != 4:
+        raise BadInput(f"embedding: tiles must be uint8 (N, sections, height, width), not {tiles.dtype} {tiles.shape}")
+    if tiles.shape[1:] != spec.tile_shape:
+        raise BadInput(
+            f"embedding: the encoder ({spec.architecture}, {spec.origin}) takes tiles of {spec.sections} sections, "
+            f"{spec.tile_px}x{spec.tile_px} px; these have {tiles.shape[1]} sections, "
+            f"{tiles.shape[2]}x{tiles.shape[3]} px"
+        )
+    if not len(tiles):
+        return np.empty((0, encoder.dimensions), dtype=np.float32)
+    return runner.run(tiles)
 
 
 def _centre_window(rows: int, columns: int, device: torch.device) -> Tensor:
@@ -206,65 +236,3 @@ def _per_section(channels: tuple[float, ...], sections: int) -> tuple[float, ...
     if len(channels) == sections:
         return tuple(float(value) for value in channels)
     return (math.fsum(channels) / len(channels),) * sections
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a weight file by name, without the wrappers that training scripts add."""
-    if not path.is_file():
-        raise FileNotFoundError(f"encoder: there is no weight file {path}")
-    try:
-        stored = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise ValueError(f"{path} is not a weight file: {error}") from error
-    except Exception as error:  # pickle.UnpicklingError: the file holds objects other than tensors
-        raise ValueError(f"{path} holds more than tensors, so it is not read: {error}") from error
-    weights = _named_tensors(stored)
-    if not weights:
-        raise ValueError(f"{path} holds no named tensors")
-    return {name.removeprefix("module."): weight for name, weight in weights.items()}
-
-
-def _named_tensors(stored: object) -> dict[str, Tensor]:
-    """The tensors in the first wrapper that has any. Where none has, those that `stored` itself names."""
-    if not isinstance(stored, dict):
-        return {}
-    wrapped = (_named_tensors(stored.get(key)) for key in ("state_dict", "model", "model_state_dict"))
-    return next(filter(None, wrapped), {str(k): v for k, v in stored.items() if isinstance(v, Tensor)})
-
-
-def _load_weights(backbone: nn.Module, weights: dict[str, Tensor], architecture: str, path: Path) -> None:
-    """Puts `weights` into `backbone`, all of them; ValueError with the first differences where they do not fit."""
-    card = cast(Mapping[str, object], getattr(backbone, "pretrained_cfg", None) or {})
-    expected = backbone.state_dict()
-    heads = _names(card.get("classifier"))
-    weights = {k: v for k, v in weights.items() if k in expected or k.rpartition(".")[0] not in heads}
-    for stem in _names(card.get("first_conv")):
-        name = f"{stem}.weight"
-        if name in weights and name in expected and weights[name].shape[1] != expected[name].shape[1]:
-            weights[name] = adapt_input_conv(expected[name].shape[1], weights[name])
-    missing = [k for k in expected if k not in weights]
-    foreign = [k for k in weights if k not in expected]
-    shapes = [
-        f"{k} {tuple(weights[k].shape)} instead of {tuple(expected[k].shape)}"
-        for k in expected
-        if k in weights and weights[k].shape != expected[k].shape
-    ]
-    if missing or foreign or shapes:
-        found = "; ".join(
-            f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-            for what, names in (("missing", missing), ("not in it", foreign), ("of another shape", shapes))
-            if names
-        )
-        raise ValueError(f"{path} does not hold weights of the architecture '{architecture}' ({found})")
-    backbone.load_state_dict(weights)
-
-
-def _names(value: object) -> tuple[str, ...]:
-    """Module names as timm's cards give them: none, one or several."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(str(v) for v in value) if isinstance(value, (tuple, list)) else ()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from synapse_assets.errors import BadInput
+
 Origin = Literal["hub", "checkpoint", "self_supervised"]
 Pooling = Literal["native", "centre"]
 
@@ -15,7 +17,7 @@ SPEC_FILE = "encoder.json"
 class EncoderSpec:
     """Everything about an encoder but its weights.
 
-    architecture: name in timm (ours, registered by `networks`, included).
+    architecture: name in timm (ours, see `networks.em_resnet`, included).
     sections: EM sections of a tile, used as the network's input channels.
     tile_px: side of the tiles that it takes, in pixels.
     crop_px: side of the centre crop that the network sees, in pixels. Tiles are never rescaled, so a pixel keeps its
@@ -41,16 +43,16 @@ class EncoderSpec:
 
     def __post_init__(self) -> None:
         if not 0 < self.crop_px <= self.tile_px:
-            raise ValueError(f"encoder: crop of {self.crop_px} px does not fit a tile of {self.tile_px} px")
+            raise BadInput(f"encoder: crop of {self.crop_px} px does not fit a tile of {self.tile_px} px")
         if len(self.mean) != self.sections or len(self.std) != self.sections:
-            raise ValueError(
+            raise BadInput(
                 f"encoder: {self.sections} sections need as many means and deviations, "
                 f"not {len(self.mean)} and {len(self.std)}"
             )
         if min(self.std) <= 0:
-            raise ValueError(f"encoder: standard deviations must be above zero, not {self.std}")
+            raise BadInput(f"encoder: standard deviations must be above zero, not {self.std}")
         if self.views not in (1, 8):
-            raise ValueError(f"encoder: views must be 1 or 8, not {self.views}")
+            raise BadInput(f"encoder: views must be 1 or 8, not {self.views}")
 
     @property
     def tile_shape(self) -> tuple[int, int, int]:
@@ -59,11 +61,11 @@ class EncoderSpec:
 
 
 def read_spec(folder: Path) -> EncoderSpec:
-    """The specification of the encoder that was saved in `folder`. Raises FileNotFoundError, or ValueError naming the file."""
+    """The specification of the encoder that was saved in `folder`. Raises FileNotFoundError, or BadInput naming the file."""
     stored = json.loads((folder / SPEC_FILE).read_text())
     try:
         return EncoderSpec(
             **cast(dict[str, Any], {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
         )
     except TypeError as error:
-        raise ValueError(f"{folder / SPEC_FILE} is not an encoder of this version: {error}") from error
+        raise BadInput(f"{folder / SPEC_FILE} is not an encoder of this version: {error}") from error

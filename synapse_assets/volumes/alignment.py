@@ -11,15 +11,13 @@ of the axes and other units have boxes of their own, read only where the given r
 beats another is resampled over neighbourhoods, because points near each other show the same object. All of it is this
 project's own method.
 
-What does not belong here: transforming between spaces (`datasets/spaces.py`), blocking a run (`defs/`).
+What does not belong here: transforming between spaces (`datasets/spaces.py`), blocking a run (`pipeline/`), drawing what was
+seen (`figures/`).
 """
 
-import io
 import itertools
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +73,8 @@ _WINDOWS = 3
 # Voxel sizes of isotropic volumes, and of coarser and finer scales, whose numbers a table may count.
 _ISOTROPIC_NM = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)
 _SCALE_FACTORS = (0.25, 0.5, 2.0, 4.0)
-_LARGEST_BYTES = 500_000
+# Readings whose tiles are kept to be seen, and how many single tiles of each.
+_SHOWN_READINGS, EXAMPLES = 7, 5
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,16 @@ class Reading:
     why_not: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class ReadingTiles:
+    """What is in the middle of the boxes of one reading: the mean over all points, (side, side), and tiles of a few points,
+    (EXAMPLES, side, side), float64, each less its mean and over its standard deviation. Sections show the same points."""
+
+    name: str
+    mean: Floats
+    examples: Floats
+
+
 @dataclass(frozen=True)
 class Alignment:
     """What the doctor found.
@@ -100,8 +109,8 @@ class Alignment:
     `verdict`: 'fits', 'cannot tell' (the given places look like random ones: warn) or 'contradicted' (block).
     `better`: name of the reading that beats the given one, or None. `readings`: the given one first.
     `random_shifts`: scores of shifts of the whole sample to where the same objects cannot be seen. `offset_nm`: where
-    the picture has its middle, x, y from the points, where that differs from 0 by more than chance. `picture`: PNG
-    below 500 kB.
+    the picture has its middle, x, y from the points, where that differs from 0 by more than chance. `tiles`: of the given
+    reading, the sections around it and the best others.
     """
 
     verdict: Verdict
@@ -111,7 +120,7 @@ class Alignment:
     random_shifts: tuple[float, ...]
     sampled: int
     offset_nm: tuple[float, float] | None
-    picture: bytes
+    tiles: tuple[ReadingTiles, ...] = field(compare=False)
 
     @property
     def blocks(self) -> bool:
@@ -209,7 +218,7 @@ def _examined(
         random_shifts=tuple(elsewhere),
         sampled=0 if shown is None else len(shown.boxes),
         offset_nm=found.offset_nm,
-        picture=_picture(found, readings, seen, rivals, elsewhere),
+        tiles=_shown_tiles(seen, rivals),
     )
 
 
@@ -740,128 +749,30 @@ def _direction(offset_nm: tuple[float, float], voxel_nm: float) -> str:
     return " and ".join(words)
 
 
-_TITLES = {
-    "fits": "The coordinates fit",
-    "cannot tell": "Cannot tell whether the coordinates fit",
-    "contradicted": "The coordinates do not fit",
-}
-_ROWS, _EXAMPLES = 7, 5
-_BLUE, _RED, _GREY, _INK = "#0072B2", "#D55E00", "#888888", "#333333"
-
-
-def _picture(
-    found: _Finding, readings: list[Reading], seen: _Look | str, rivals: list[_Rival], elsewhere: Sequence[float]
-) -> bytes:
-    """Mean and example tiles of the given reading, the sections around it and the best others; beside them all scores,
-    or the shares of points inside where nothing was scored."""
-    from matplotlib.figure import Figure
-
+def _shown_tiles(seen: _Look | str, rivals: list[_Rival]) -> tuple[ReadingTiles, ...]:
+    """The tiles of the given reading, the sections around it in their order, then the best others."""
     given = [] if isinstance(seen, str) else [_Rival("as given", "", seen, seen.here)]
     steps = [rival for rival in rivals if rival.in_sections]
     others = sorted((rival for rival in rivals if rival not in steps), key=lambda rival: -rival.score)
-    rows = (sorted(given + steps, key=_section) + others)[:_ROWS]
-    text = textwrap.fill(found.sentence, 138)
-    head = 0.5 + 0.17 * (text.count("\n") + 1)  # inches
-    foot = 0.8
-    height = head + foot + max(1.18 * len(rows), 2.4)
-    figure = Figure(figsize=(10.6, height), dpi=96, facecolor="white")
-    colour = {"fits": _BLUE, "cannot tell": _INK, "contradicted": _RED}[found.verdict]
-    title = _TITLES[found.verdict] + (f" - '{found.better}' is better" if found.better else "")
-    figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=13, color=colour, fontweight="bold")
-    figure.text(0.01, 1 - 0.4 / height, text, va="top", fontsize=9, color=_INK)
-    place = {"top": 1 - (head + 0.2) / height, "bottom": foot / height}
-    if rows:
-        tiles = figure.add_gridspec(1, 1, left=0.1, right=0.66, **place)
-        _draw_tiles(figure.add_subplot(tiles[0, 0]), rows, found.better)
-    chart = figure.add_gridspec(1, 1, left=0.79 if rows else 0.2, right=0.985, **place)
-    order = [row.name for row in rows]
-    readings = sorted(readings, key=lambda r: order.index(r.name) if r.name in order else len(order))
-    _draw_scores(figure.add_subplot(chart[0, 0]), readings, found.better, max(elsewhere, default=0.0))
-    return _png(figure)
+    return tuple(_tiles_of(rival) for rival in (sorted(given + steps, key=_section) + others)[:_SHOWN_READINGS])
 
 
 def _section(rival: _Rival) -> int:
     return int(rival.name[1:]) if rival.in_sections else 0
 
 
-def _draw_tiles(axes: Any, rows: list[_Rival], better: str | None) -> None:
-    """One row of tiles a reading: their mean first, then the same examples wherever the boxes are the same."""
-    side = rows[0].look.boxes.shape[-1] // 2
-    step = side + max(2, side // 16)
-    sheet = np.ones((len(rows) * step, (_EXAMPLES + 1) * step))
-    for r, row in enumerate(rows):
-        contrast = _tiles(row)
-        contrast -= contrast.mean(axis=(1, 2), keepdims=True)
-        contrast /= np.maximum(contrast.std(axis=(1, 2), keepdims=True), 1.0)
-        pick = np.linspace(0, len(contrast) - 1, _EXAMPLES).round().astype(int)
-        # An average over many tiles has less contrast than any of them.
-        for c, tile in enumerate([contrast.mean(axis=0) / 0.6, *contrast[pick] / 2.5]):
-            sheet[r * step : r * step + side, c * step : c * step + side] = np.clip(tile / 2 + 0.5, 0, 1)
-            middle = np.array([c * step, r * step]) + side / 2
-            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                ends = middle[:, None] + np.outer([dx, dy], [0.42 * side, 0.5 * side])
-                axes.plot(*ends, color=_RED, linewidth=1)
-    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
-    axes.set_anchor("NW")
-    axes.set_xlim(-0.5, (_EXAMPLES + 1) * step - 0.5)
-    axes.set_ylim(len(rows) * step - 0.5, -0.5)
-    axes.set_yticks([r * step + side / 2 for r in range(len(rows))], [_wrapped(row.name) for row in rows])
-    for label in axes.get_yticklabels():
-        label.set_fontweight("bold" if label.get_text().replace("\n", " ") in ("as given", better) else "normal")
-    names = ["mean of all", *(f"example {c + 1}" for c in range(_EXAMPLES))]
-    axes.set_xticks([c * step + side / 2 for c in range(_EXAMPLES + 1)], names)
-    axes.tick_params(length=0, labelsize=9, top=False, labeltop=True, labelbottom=False)
-    axes.spines[:].set_visible(False)
+def _tiles_of(rival: _Rival) -> ReadingTiles:
+    contrast = _tiles(rival)
+    contrast -= contrast.mean(axis=(1, 2), keepdims=True)
+    contrast /= np.maximum(contrast.std(axis=(1, 2), keepdims=True), 1.0)
+    examples = np.linspace(0, len(contrast) - 1, EXAMPLES).round().astype(int)
+    return ReadingTiles(rival.name, contrast.mean(axis=0), contrast[examples])
 
 
-def _wrapped(name: str) -> str:
-    return textwrap.fill(name, 13)
-
-
-def _tiles(row: _Rival) -> Floats:
+def _tiles(rival: _Rival) -> Floats:
     """The middle half of each box at that shift, float64 (n, side, side); no shift leads over a box's edge."""
-    section, *at = row.at
-    boxes, scale = row.look.boxes, row.look.scale
+    section, *at = rival.at
+    boxes, scale = rival.look.boxes, rival.look.scale
     side = boxes.shape[-1]
-    x, y = (side // 4 + round(float(row.look.shifts_nm[i]) / scale.voxel_nm) for i in reversed(at))
+    x, y = (side // 4 + round(float(rival.look.shifts_nm[i]) / scale.voxel_nm) for i in reversed(at))
     return boxes[:, section, y : y + side // 2, x : x + side // 2].astype(np.float64)
-
-
-def _draw_scores(axes: Any, readings: list[Reading], better: str | None, chance: float) -> None:
-    scored = [reading for reading in readings if reading.score is not None]
-    shown = scored or readings
-    for y, reading in enumerate(shown):
-        colour = _RED if reading.name == better else _BLUE if reading.name == "as given" else _GREY
-        value = reading.share_inside if reading.score is None else reading.score
-        axes.plot([0, value], [y, y], color=colour, linewidth=1.2)
-        axes.plot([value], [y], "o", color=colour, markersize=7)
-    axes.set_yticks(range(len(shown)), [_wrapped(reading.name) for reading in shown], fontsize=9)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlim(left=0)
-    if scored:
-        axes.axvspan(0, chance, color="#dddddd", zorder=0, linewidth=0)
-        label = "distance from the surroundings,\nstandard deviations\n(grey: random shifts)"
-    else:
-        label = "share of the points inside the volume"
-        axes.set_xlim(0, 1.03)
-    axes.set_xlabel(label, fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: Any) -> bytes:
-    """The figure in 256 colours, smaller where that is too large."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    while True:
-        buffer = io.BytesIO()
-        picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            buffer, format="PNG", optimize=True
-        )
-        if buffer.tell() < _LARGEST_BYTES:
-            return buffer.getvalue()
-        picture = picture.resize((int(picture.width * 0.8), int(picture.height * 0.8)))

@@ -29,7 +29,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from synapse_assets.defs import metadata
+from synapse_assets.defs import asset as declaring
 from synapse_assets.defs.inputs import content_of, watched_inputs
 from synapse_assets_tests.archive.archived import DATA_ROOT, FOLDER, PLANTED, RECORD, TINY, Archived, installation, pack
 from synapse_assets_tests.conftest import REGIONS, planted_points, planted_volume, tiny_dataset
@@ -56,7 +56,7 @@ def main(name: str = "installation") -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         # The UI's pictures are most of the run history, and say nothing.
-        metadata.base64 = SimpleNamespace(b64encode=lambda png: b"")  # type: ignore[attr-defined]
+        declaring.base64 = SimpleNamespace(b64encode=lambda png: b"")  # type: ignore[attr-defined]
         write_inputs()
         with installation(Path(folder)) as made:
             make_morphology(made)

@@ -4,6 +4,7 @@ Frozen releases point at such files. To make it again, run this file with that c
 
     git archive 1ffb231 | tar x -C OLD; PYTHONPATH=OLD python make_artifacts.py artifacts.tar.xz
 """
+# ruff: noqa: I001 (modules are where that commit has them)
 
 import sys
 import tarfile
@@ -22,7 +23,7 @@ from synapse_assets.analysis.clustering.projection import FittedSample, Projecti
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 from synapse_assets.analysis.morphology import classifiers
 from synapse_assets.analysis.morphology.features import HeldOut, fit_features
-from synapse_assets.analysis.splits import make_splits
+from synapse_assets.analysis.evaluation.splits import make_splits
 from synapse_assets.datasets.morphology import FeatureChoice
 from synapse_assets.schema import morphology
 

@@ -20,7 +20,7 @@ _WORK = """
 import resource, sys, time
 import numpy as np
 if sys.argv[1] == "encoder":
-    from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+    from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
     tiles = np.random.default_rng(0).integers(0, 256, (256, 3, 72, 72), dtype=np.uint8)
     pretrain(tiles, PretrainingSettings(max_steps=1), device="cpu")
     work = lambda: pretrain(tiles, PretrainingSettings(max_steps=10), device="cpu")

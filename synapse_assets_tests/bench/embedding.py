@@ -17,8 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synapse_assets.vision.embedding import DEFAULT_BATCH, Embedder, has_native_bf16, pick_device
-from synapse_assets.vision.encoder import Encoder, EncoderSpec, TileNetwork, build_backbone
+from synapse_assets.vision.devices import has_native_bf16, pick_device
+from synapse_assets.vision.encoder import Encoder, EncoderSpec, TileNetwork
+from synapse_assets.vision.networks.backbone import build_backbone
 
 
 def plain_loop(encoder: Encoder, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -37,7 +38,7 @@ def plain_loop(encoder: Encoder, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np
 def our_path(encoder: Encoder, tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The pipeline's."""
     encoder.network.backbone.to(memory_format=torch.channels_last)
-    return Embedder(encoder, batch_size=DEFAULT_BATCH).embed(tiles)
+    return encoder.embed(tiles)
 
 
 def rate(path: Callable[[], npt.NDArray[np.float32]], count: int) -> float:

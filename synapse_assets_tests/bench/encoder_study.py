@@ -31,8 +31,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from synapse_assets.vision.encoder import Encoder, TileNetwork, build_backbone
-from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+from synapse_assets.vision.encoder import Encoder, TileNetwork
+from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
 
 TILE_PX = 96
 BASELINES = (  # leave one quadrant out, as given with the data: k-NN, linear

@@ -8,8 +8,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
-from synapse_assets.defs import metadata
+from synapse_assets.defs import asset as declaring
 from synapse_assets.defs.failures import failure_message, tell
 from synapse_assets.defs.upkeep import prune_runs
 from synapse_assets.errors import BadInput, Unreachable, UnreachableStorageError
@@ -28,6 +30,26 @@ def test_old_runs_go_but_the_last_word_on_everything_stays(lab: Lab) -> None:
     assert lab.instance.get_materialized_partitions(key) == {REGIONS[0], REGIONS[1]}
     assert lab.instance.get_latest_materialization_event(dg.AssetKey(["tiny", "synapse_table"])) is not None
     assert prune_runs(lab.instance, timedelta(0)) == 0
+
+
+def test_what_was_made_is_up_to_date_once_old_runs_are_gone(lab: Lab) -> None:
+    """Tiles were cut from what an older run stored; a newer one stored the same once more."""
+    lab.materialize("synapse_table", "alignment")
+    lab.materialize("synapses", region=REGIONS[0])
+    lab.materialize("tile_plan", "tiles", region=REGIONS[0])
+    lab.materialize("synapses", region=REGIONS[0])
+    tiles = dg.AssetKey(["tiny", "tiles"])
+
+    def status() -> tuple[StaleStatus, list[str]]:
+        graph = lab.definitions.resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(lab.instance, graph, LoadingContextForTest(lab.instance))
+        return resolver.get_status(tiles, REGIONS[0]), [c.reason for c in resolver.get_stale_causes(tiles, REGIONS[0])]
+
+    assert status() == (StaleStatus.FRESH, [])
+    lab.materialize("synapses", region=REGIONS[1])
+    lab.materialize("synapses", region=REGIONS[1])
+    assert prune_runs(lab.instance, timedelta(0)) == 1
+    assert status() == (StaleStatus.FRESH, [])
 
 
 def test_the_run_of_the_last_check_stays(finished_lab: Lab) -> None:
@@ -91,11 +113,11 @@ def test_a_failure_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", [ConnectionError, Unreachable, UnreachableStorageError])
 def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
-    monkeypatch.setattr(metadata, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(declaring, "RETRY_SECONDS", 0.01)
     calls: list[str] = []
 
     @dg.asset
-    @metadata.failing_plainly
+    @declaring.failing_plainly
     def unreachable() -> None:
         """A server that comes back at the third attempt."""
         calls.append("network")
@@ -103,7 +125,7 @@ def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPat
             raise kind("no answer")
 
     @dg.asset
-    @metadata.failing_plainly
+    @declaring.failing_plainly
     def bad() -> None:
         """Input that a person has to mend."""
         calls.append("bad")

@@ -75,7 +75,7 @@ _TELLING = re.compile(
     r"(^|\.)(_?LOG\.\w+|log\.\w+|warn|print|sleep|cast|TypeVar|\w*(Error|Input|Unreachable|NoModel))$"
 )
 _HASHING = re.compile(r"sha256|blake2b|digest|content_key|fingerprint")
-_DRAWING = re.compile(r"^\s*(import|from) (matplotlib|plotly)", re.MULTILINE)
+_ROOM_THAT_DRAWS = "figures"
 _TYPES = {"Literal", "Annotated", "Callable", "Union", "Optional", "dict", "list", "tuple", "type"}
 _LARGEST_CONSTANT = 1000
 
@@ -121,7 +121,7 @@ def changes(module: Path, source: str) -> list[Change]:
     tree = ast.parse(source)
     return [
         Change(module, line, kind, statement, place, new, tree)
-        for kind, line, statement, place, new in _Places(tree, looks_only=bool(_DRAWING.search(source))).found
+        for kind, line, statement, place, new in _Places(tree, looks_only=_ROOM_THAT_DRAWS in module.parts).found
     ]
 
 

@@ -26,7 +26,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.defs import metadata
+from synapse_assets.defs import asset as declaring
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import REGIONS, failure_reason
 from synapse_assets_tests.installation import Installed, wait_until
@@ -128,7 +128,7 @@ def object_storage(root: Path, inputs: Path, report: Report) -> None:
     # Copies and caches of what lies at an address go into the home folder.
     os.environ["HOME"] = str(root)
     # A run waits minutes for a server that does not answer; here it is known that it will not.
-    metadata.RETRY_SECONDS = 0.05
+    declaring.RETRY_SECONDS = 0.05
     with running_object_store() as storage, dg.DagsterInstance.ephemeral() as instance:
         pair = Pair(root / "s3", inputs, instance, f"s3://{BUCKET}/soak")
         pair.begin()

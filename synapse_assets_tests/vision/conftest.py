@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from synapse_assets.vision.encoder import Encoder
-from synapse_assets.vision.pretraining import PretrainingSettings, pretrain
+from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
 
 SECTIONS, SIDE, CROP = 3, 48, 24
 

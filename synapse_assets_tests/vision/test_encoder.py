@@ -10,14 +10,14 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from synapse_assets.vision.embedding import Embedder
+from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import (
     Encoder,
     EncoderSpec,
     TileNetwork,
-    build_backbone,
     encoder_from_checkpoint,
 )
+from synapse_assets.vision.networks.backbone import build_backbone
 from synapse_assets_tests.vision.conftest import CROP, SECTIONS, SIDE, planted_tiles
 
 ARCHITECTURE = "test_resnet"  # timm's smallest, made for tests
@@ -67,8 +67,8 @@ def test_only_the_centre_crop_counts(trained, tiles):
 def test_eight_views_make_orientation_irrelevant(trained, tiles):
     encoder, _ = trained
     turned = np.ascontiguousarray(np.rot90(tiles[:6], axes=(2, 3))[..., ::-1])
-    embedder = Embedder(encoder, "cpu", precision="float32")
-    np.testing.assert_allclose(embedder.embed(turned), embedder.embed(tiles[:6]), atol=1e-4)
+    found, plain = (encoder.embed(pictures, "cpu", "float32") for pictures in (turned, tiles[:6]))
+    np.testing.assert_allclose(found, plain, atol=1e-4)
     single = Encoder(dataclasses.replace(encoder.spec, views=1), _with_views(encoder, 1))
     assert not np.allclose(single.embed(turned), single.embed(tiles[:6]), atol=1e-2)
 
@@ -81,13 +81,13 @@ def _with_views(encoder: Encoder, views: int) -> TileNetwork:
     ("shape", "found"), [((2, 3, 40, 40), "3 sections, 40x40 px"), ((2, 5, 48, 48), "5 sections, 48x48 px")]
 )
 def test_tiles_of_another_size_are_refused_naming_both(trained, shape, found):
-    with pytest.raises(ValueError, match="3 sections, 48x48 px") as error:
+    with pytest.raises(BadInput, match="3 sections, 48x48 px") as error:
         trained[0].embed(np.zeros(shape, dtype=np.uint8))
     assert found in str(error.value)
 
 
 def test_float_tiles_are_refused(trained):
-    with pytest.raises(ValueError, match="uint8"):
+    with pytest.raises(BadInput, match="uint8"):
         trained[0].embed(np.zeros((1, 3, 48, 48), dtype=np.float32))  # type: ignore[arg-type]
 
 
@@ -105,7 +105,7 @@ def test_checkpoint_gives_what_the_network_gives(checkpoint):
     tiles = planted_tiles(4, seed=5)[0]
     with torch.inference_mode():
         wanted = plain.eval()((torch.from_numpy(tiles).float() / 255 - 0.4) / 0.2).numpy()
-    found = {name: Embedder(encoder, "cpu", precision=name).embed(tiles) for name in ("float32", "bfloat16")}
+    found = {name: encoder.embed(tiles, "cpu", name) for name in ("float32", "bfloat16")}
     np.testing.assert_allclose(found["float32"], wanted, atol=1e-4)
     lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found["bfloat16"], axis=1)
     assert ((wanted * found["bfloat16"]).sum(1) / lengths).min() > 0.999
@@ -151,12 +151,12 @@ def test_weights_are_found_in_what_a_training_script_stores(checkpoint, tmp_path
 def test_a_checkpoint_without_named_tensors(tmp_path, stored):
     path = tmp_path / "training.pt"
     torch.save(stored, path)
-    with pytest.raises(ValueError, match=r"training\.pt holds no named tensors"):
+    with pytest.raises(BadInput, match=r"training\.pt holds no named tensors"):
         encoder_from_checkpoint(ARCHITECTURE, path, 3, 48)
 
 
 def test_checkpoint_of_another_architecture_is_one_clear_error(checkpoint):
-    with pytest.raises(ValueError, match=r"small\.safetensors does not hold weights") as error:
+    with pytest.raises(BadInput, match=r"small\.safetensors does not hold weights") as error:
         encoder_from_checkpoint("em_resnet10", checkpoint, 3, 48)
     message = str(error.value)
     assert "em_resnet10" in message
@@ -188,35 +188,35 @@ def test_sections_are_normalised_as_the_weights_were_trained(tmp_path):
 def test_checkpoint_of_another_width_names_the_shapes(tmp_path):
     path = tmp_path / "narrow.safetensors"
     save_file(dict(timm.create_model("resnet10t", num_classes=0).state_dict().items()), path)
-    with pytest.raises(ValueError, match=r"of another shape: .* instead of"):
+    with pytest.raises(BadInput, match=r"of another shape: .* instead of"):
         encoder_from_checkpoint("resnet14t", path, 3, 48)
 
 
 def test_checkpoint_with_objects_is_not_read(tmp_path):
     path = tmp_path / "model.pt"
     torch.save({"spec": EncoderSpec("x", 1, 8, 8, (0.0,), (1.0,), "hub")}, path)
-    with pytest.raises(ValueError, match="more than tensors"):
+    with pytest.raises(BadInput, match="more than tensors"):
         encoder_from_checkpoint(ARCHITECTURE, path, 3, 48)
 
 
 def test_missing_checkpoint(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"absent\.pt"):
+    with pytest.raises(BadInput, match=r"absent\.pt"):
         encoder_from_checkpoint(ARCHITECTURE, tmp_path / "absent.pt", 3, 48)
 
 
 def test_unknown_architecture():
-    with pytest.raises(ValueError, match="no architecture 'resnet_of_mine'"):
+    with pytest.raises(BadInput, match="no architecture 'resnet_of_mine'"):
         build_backbone("resnet_of_mine", 3, 48, "native")
 
 
 def test_a_crop_larger_than_the_tile_is_refused():
-    with pytest.raises(ValueError, match="crop of 64 px does not fit a tile of 48 px"):
+    with pytest.raises(BadInput, match="crop of 64 px does not fit a tile of 48 px"):
         EncoderSpec("em_resnet10", 3, 48, 64, (0.5,) * 3, (0.2,) * 3, "hub")
 
 
 @pytest.mark.parametrize("std", [(0.2, 0.0, 0.2), (0.2, 0.2, -0.1), (0.0, 0.0, 0.0)])
 def test_every_deviation_is_above_zero(std):
-    with pytest.raises(ValueError, match="standard deviations must be above zero"):
+    with pytest.raises(BadInput, match="standard deviations must be above zero"):
         EncoderSpec("em_resnet10", 3, 48, 32, (0.5,) * 3, std, "hub")
 
 

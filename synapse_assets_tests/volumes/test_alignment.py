@@ -1,6 +1,5 @@
 """The alignment doctor on planted truth: dark T-bars in grey noise, and points that mean them or do not."""
 
-import io
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,8 @@ from scipy import ndimage
 
 from synapse_assets.datasets import VolumeSpec
 from synapse_assets.errors import BadInput
-from synapse_assets.volumes import Volume, alignment, open_volume
-from synapse_assets.volumes.alignment import Alignment, examine_alignment
+from synapse_assets.volumes import Volume, open_volume
+from synapse_assets.volumes.alignment import EXAMPLES, Alignment, examine_alignment
 
 Points = npt.NDArray[np.float64]
 SIZE_NM = np.array([4.0, 4.0, 40.0])
@@ -112,17 +111,10 @@ def block(tmp_path_factory: pytest.TempPathFactory) -> Volume:
     return write_zarr(tmp_path_factory.mktemp("deep") / "em", values)
 
 
-@pytest.fixture
-def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that ask many times: the picture is a third of the work."""
-    monkeypatch.setattr(alignment, "_picture", lambda *_: b"")
-
-
 def readings(found: Alignment) -> dict[str, float | None]:
     return {reading.name: reading.score for reading in found.readings}
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_right_coordinates_fit(stack: Volume) -> None:
     for seed in range(2):
         found = examine_alignment(stack, nm(T_BARS), "voxel", seed=seed)
@@ -136,7 +128,6 @@ def test_right_coordinates_fit(stack: Volume) -> None:
         assert scores["as given"] > 2 * max(found.random_shifts)  # type: ignore[operator]
 
 
-@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize(
     ("sections", "better", "words"),
     [
@@ -154,7 +145,6 @@ def test_points_in_another_section(stack: Volume, sections: int, better: str, wo
     assert ("catmaid_to_n5" in found.sentence) == (sections == 1)
 
 
-@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("shift", [(0, -36), (0, 36), (36, 0)])
 def test_points_beside_what_they_mark(stack: Volume, shift: tuple[int, int]) -> None:
     found = examine_alignment(stack, nm(moved(T_BARS, *shift, 0)), "nm", seed=0)
@@ -164,7 +154,6 @@ def test_points_beside_what_they_mark(stack: Volume, shift: tuple[int, int]) -> 
     assert (x, y) == pytest.approx((-shift[0], -shift[1]), abs=4)
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_points_a_little_beside_what_they_mark(stack: Volume) -> None:
     near = examine_alignment(stack, nm(moved(T_BARS, 12, 0, 0)), "nm", seed=0)
     assert near.verdict == "fits"
@@ -179,7 +168,6 @@ def test_x_and_y_exchanged(stack: Volume) -> None:
     assert "exchange x and y" in found.sentence
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_places_outside_tell_the_unit_and_the_axes(stack: Volume) -> None:
     numbers = T_BARS + 0.5
     mistakes: list[tuple[Points, Literal["nm", "voxel"], str, str]] = [
@@ -199,7 +187,6 @@ def test_places_outside_tell_the_unit_and_the_axes(stack: Volume) -> None:
     assert found.verdict != "fits"
 
 
-@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("order", [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 def test_every_order_of_the_axes_is_told_by_the_pictures(block: Volume, order: tuple[int, int, int]) -> None:
     true = BLOBS + 0.5
@@ -210,7 +197,6 @@ def test_every_order_of_the_axes_is_told_by_the_pictures(block: Volume, order: t
     assert (found.verdict, found.better) == ("contradicted", "axes " + "".join("xyz"[i] for i in order))
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_axes_are_exchanged_in_the_tables_own_numbers(block: Volume) -> None:
     wrong = BLOBS[:, ::-1] + 0.5
     assert examine_alignment(block, wrong * BLOCK_NM, "voxel", seed=0, sample=60).better == "axes zyx"
@@ -219,7 +205,6 @@ def test_axes_are_exchanged_in_the_tables_own_numbers(block: Volume) -> None:
     assert examine_alignment(block, nm(BLOBS, BLOCK_NM)[:, ::-1], "nm", seed=0, sample=60).better == "axes zyx"
 
 
-@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("sections", [3, -3, 5, -5, 6])
 def test_a_shift_is_told_to_the_section_where_sections_are_thin(block: Volume, sections: int) -> None:
     """Sections of 20 nm are looked at two at a time, up to four above and below."""
@@ -233,7 +218,6 @@ def test_a_shift_is_told_to_the_section_where_sections_are_thin(block: Volume, s
     assert examine_alignment(mended, nm(off, BLOCK_NM), "voxel", seed=0).verdict == "fits"
 
 
-@pytest.mark.usefixtures("no_picture")
 @pytest.mark.parametrize("size", [4.0, 8.0, 10.0, 12.0, 20.0])
 def test_numbers_that_count_voxels_of_another_size(block: Volume, size: float) -> None:
     numbers = nm(BLOBS, BLOCK_NM) / size
@@ -245,7 +229,6 @@ def test_numbers_that_count_voxels_of_another_size(block: Volume, size: float) -
     assert mended.verdict == "fits"
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_nanometres_made_with_another_voxel_size(block: Volume) -> None:
     made_with = BLOCK_NM / 8 * nm(BLOBS, BLOCK_NM)
     found = examine_alignment(block, made_with, "nm", seed=0)
@@ -254,7 +237,6 @@ def test_nanometres_made_with_another_voxel_size(block: Volume) -> None:
     assert examine_alignment(block, made_with * [0.5, 0.5, 0.4], "nm", seed=0).verdict == "fits"
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_numbers_of_a_coarser_scale(tmp_path: Path) -> None:
     spots = places((7, 1000, 1000), 60, (2, 255), seed=4) // [2, 2, 1] * [2, 2, 1]
     values = texture((7, 1000, 1000), 3)
@@ -266,7 +248,6 @@ def test_numbers_of_a_coarser_scale(tmp_path: Path) -> None:
     assert "set voxel_size_nm: [8, 8, 40] in the source" in found.sentence
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_points_of_two_kinds_are_told_by_more_of_them(tmp_path: Path) -> None:
     """Half of what is marked is a little darker than its surroundings, half a little lighter."""
     spots = places(BLOCK, 420, (34, 34), seed=6)
@@ -279,7 +260,6 @@ def test_points_of_two_kinds_are_told_by_more_of_them(tmp_path: Path) -> None:
     assert examine_alignment(volume, nm(spots[:128], BLOCK_NM), "voxel", seed=1).verdict == "cannot tell"
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_many_points_on_few_objects_do_not_contradict(tmp_path: Path) -> None:
     """Eighty points on two T-bars one section off, and four at each of nine places where nothing is."""
     spots = np.array([(x, y, 6) for x in range(180, 600, 130) for y in range(180, 600, 130)])[:11]
@@ -304,7 +284,6 @@ def test_a_deep_volume_fits_and_its_other_orders_are_not_fetched(block: Volume) 
     assert "not read" in swapped.why_not
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_points_at_random_places_never_block(stack: Volume, block: Volume) -> None:
     for seed in range(3):
         anywhere = nm(places(FLAT, 150, (2, 120), seed=100 + seed))
@@ -315,7 +294,6 @@ def test_points_at_random_places_never_block(stack: Volume, block: Volume) -> No
         assert not examine_alignment(block, deep, "nm", seed=seed, sample=60).blocks
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_noise_never_blocks(tmp_path: Path) -> None:
     for blur in (0, 6):
         noise = write_stack(tmp_path / f"blur{blur}", texture((7, 560, 560), blur, seed=blur))
@@ -325,7 +303,6 @@ def test_noise_never_blocks(tmp_path: Path) -> None:
             assert found.verdict == "cannot tell", found.sentence
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_a_thing_of_four_sections_may_be_marked_in_any_of_them(tmp_path: Path) -> None:
     """The clearest section of a synapse is not where everyone clicks, so a section to either side is no error."""
     values = texture(FLAT, 3, seed=5)
@@ -337,7 +314,6 @@ def test_a_thing_of_four_sections_may_be_marked_in_any_of_them(tmp_path: Path) -
         assert examine_alignment(volume, nm(clicked), "voxel", seed=seed).verdict == "fits"
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_few_points_and_points_at_the_edge(stack: Volume) -> None:
     few = examine_alignment(stack, nm(T_BARS[:29]), "voxel", seed=0)
     assert few.verdict == "cannot tell"
@@ -394,7 +370,7 @@ def test_points_that_fit_nowhere_are_named_with_both_extents(stack: Volume) -> N
     assert "[759, 759, 12]" in found.sentence
     assert str(moved(T_BARS, 2_500_000, 2_500_000, 250_000).max(axis=0).tolist()) in found.sentence
     assert found.sampled == 0
-    assert Image.open(io.BytesIO(found.picture)).format == "PNG"
+    assert found.tiles == ()
 
 
 def test_the_same_seed_gives_the_same_answer(stack: Volume) -> None:
@@ -404,12 +380,17 @@ def test_the_same_seed_gives_the_same_answer(stack: Volume) -> None:
     assert first.sampled == 40
 
 
-def test_the_picture_is_a_small_png(stack: Volume) -> None:
-    picture = examine_alignment(stack, nm(T_BARS)[:, [1, 0, 2]], "nm", seed=0).picture
-    assert len(picture) < 500_000
-    image = Image.open(io.BytesIO(picture))
-    assert image.format == "PNG"
-    assert image.width > 1000
+def test_the_tiles_show_what_each_reading_has_in_its_middle(stack: Volume) -> None:
+    found = examine_alignment(stack, nm(moved(T_BARS, 0, 0, 1)), "voxel", seed=0)
+    tiles = {one.name: one for one in found.tiles}
+    assert [one.name for one in found.tiles][:5] == ["z-2", "z-1", "as given", "z+1", "z+2"]
+    side = tiles["z-1"].mean.shape[0]
+    assert tiles["z-1"].examples.shape == (EXAMPLES, side, side)
+    middle = slice(side // 2 - 4, side // 2 + 4)
+    dark = {name: float(one.mean[middle, middle].mean()) for name, one in tiles.items()}
+    assert min(dark, key=lambda name: dark[name]) == "z-1"
+    assert dark["z-1"] < -1
+    assert (tiles["z-1"].examples[:, middle, middle].mean(axis=(1, 2)) < -1).all()
 
 
 def test_what_is_no_points(stack: Volume) -> None:
@@ -434,7 +415,6 @@ def test_real_synapses() -> None:
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the ssTEM data are not here")
-@pytest.mark.usefixtures("no_picture")
 def test_real_points_of_two_kinds() -> None:
     volume = open_volume(VolumeSpec(kind="images", url=str(REAL / "stack1/raw"), voxel_size_nm=(4.6, 4.6, 45)))
     table = pyarrow.csv.read_csv(REAL / "sites_stack1.csv").to_pandas()

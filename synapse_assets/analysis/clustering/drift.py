@@ -28,7 +28,7 @@ from synapse_assets.analysis.clustering.projection import (
     nearest,
     unit_rows,
 )
-from synapse_assets.analysis.sampling import content_keys, stratified_sample
+from synapse_assets.analysis.evaluation.sampling import content_keys, stratified_sample
 from synapse_assets.artifacts import NoModel, find_artifact, write_artifact
 from synapse_assets.schema import DRIFT
 

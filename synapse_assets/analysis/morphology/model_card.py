@@ -1,22 +1,15 @@
 """What a reader has to know of a group's classifiers before using their predictions, on one page.
 
-Belongs here: the words and tables of the card. Does not belong here: computing any of its figures (`classifiers`,
+Belongs here: the words and tables of the card. Does not belong here: computing any of its figures (`evaluation`,
 stability of the clustering).
 """
 
 from collections.abc import Mapping, Sequence
 
-from synapse_assets.analysis.morphology.classifiers import (
-    CLASSIFIERS,
-    FEATURES,
-    LEAVE_ONE_NEURON_OUT,
-    MAP,
-    OUTLIERS,
-    RANDOM_80_20,
-    ClusterClassifiers,
-    Evaluation,
-    Score,
-)
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.scores import Score
+from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, OUTLIERS, ClusterClassifiers
+from synapse_assets.analysis.morphology.evaluation import FEATURES, LEAVE_ONE_NEURON_OUT, MAP, RANDOM_80_20
 from synapse_assets.artifacts import NoModel
 
 _NAMES = {"k_nearest_neighbours": "k nearest neighbours", "random_forest": "random forest", "xgboost": "XGBoost"}
@@ -68,16 +61,16 @@ def name_of_test(score: Score) -> str:
 
 
 def _data(evaluation: Evaluation) -> list[str]:
-    if not evaluation.clusters:
+    if not evaluation.classes:
         return ["## Data", f"No clustered synapses; {evaluation.noise} in no cluster."]
     neurons = ", ".join(f"{name} ({count})" for name, count in evaluation.neurons.items())
-    sizes = list(zip(evaluation.clusters, evaluation.sizes, strict=True))
+    sizes = list(zip(evaluation.classes, evaluation.sizes, strict=True))
     total = sum(evaluation.sizes)
     return [
         "## Data",
         f"{total} clustered synapses on {len(evaluation.neurons)} neurons: {neurons}. {evaluation.noise} more are in no "
         "cluster and are neither trained on nor tested.",
-        _table(("Cluster", "Synapses", "Share"), [(str(number), str(n), f"{n / total:.0%}") for number, n in sizes]),
+        _table(("Cluster", "Synapses", "Share"), [(name, str(n), f"{n / total:.0%}") for name, n in sizes]),
     ]
 
 
@@ -102,10 +95,11 @@ def _performance(evaluation: Evaluation, published: Mapping[str, float], source:
             if score is not None:
                 details.append(_details(name, f"{_SPLITS[split]}, {inputs}", score))
     chosen = ""
-    if evaluation.best is not None and evaluation.best_by is not None:
+    best = evaluation.headline
+    if best is not None:
         chosen = (
-            f"Predictions are taken from **{_NAMES[evaluation.best]}**, the best by balanced accuracy "
-            f"({_SPLITS[evaluation.best_by].lower()}, features)."
+            f"Predictions are taken from **{_NAMES[best.classifier]}**, the best by balanced accuracy "
+            f"({_SPLITS[best.split].lower()}, features)."
         )
     return [
         heading,
@@ -144,9 +138,10 @@ _SPLITS = {RANDOM_80_20: "Random", LEAVE_ONE_NEURON_OUT: "One neuron left out"}
 def _accuracy(score: Score | None) -> str:
     if score is None:
         return "not tested"
-    if score.accuracy_low is None:
+    if score.accuracy_interval is None:
         return f"{score.accuracy:.3f} (no interval)"
-    return f"{score.accuracy:.3f} ({score.accuracy_low:.3f} to {score.accuracy_high:.3f}, over {score.interval_over})"
+    low, high = score.accuracy_interval
+    return f"{score.accuracy:.3f} ({low:.3f} to {high:.3f}, over {score.interval_over})"
 
 
 def _details(name: str, test: str, score: Score) -> tuple[str, ...]:
@@ -154,12 +149,12 @@ def _details(name: str, test: str, score: Score) -> tuple[str, ...]:
     return (
         _NAMES[name],
         test,
-        str(score.tested),
-        str(score.neurons),
+        str(score.rows),
+        str(score.groups),
         f"{score.guessing:.3f}",
         f"{score.balanced_accuracy:.3f}",
         f"{score.macro_f1:.3f}",
-        str(score.outliers),
+        str(score.rejected),
         str(score.left_out),
         accepted,
     )

@@ -16,15 +16,10 @@ from synapse_assets.analysis.clustering.hdbscan_model import NOISE
 from synapse_assets.analysis.clustering.parameter_sweep import Sweep
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 from synapse_assets.analysis.clustering.stability_verdict import Stability
-from synapse_assets.analysis.morphology.classifiers import (
-    CLASSIFIERS,
-    FEATURES,
-    LEAVE_ONE_NEURON_OUT,
-    MAP,
-    RANDOM_80_20,
-    ClusterClassifiers,
-    Evaluation,
-)
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.stored import classifier_score_row
+from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, ClusterClassifiers
+from synapse_assets.analysis.morphology.evaluation import FEATURES, LEAVE_ONE_NEURON_OUT, MAP, RANDOM_80_20
 from synapse_assets.analysis.morphology.features import PLACE, FeatureModel
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import morphology
@@ -232,8 +227,8 @@ def released_agreement(released: pa.Table, clusters: pa.Table) -> float | None:
 def score_rows(evaluation: Evaluation, group: str, published: Mapping[str, float], version: str) -> pa.Table:
     """`schema.morphology.CLASSIFIER_SCORES` of a group; the published figure stands beside the split it was taken with."""
     rows = []
-    for row in evaluation.rows():
-        as_published = row["inputs"] == "map" and row["split"] == "random_80_20"
+    for row in map(classifier_score_row, evaluation.scores):
+        as_published = row["inputs"] == MAP and row["split"] == RANDOM_80_20
         figure = published.get(row["classifier"]) if as_published else None
         rows.append({**row, "investigation_group": group, "published_accuracy": figure, "classifier_model": version})
     return morphology.CLASSIFIER_SCORES.conform(pa.Table.from_pylist(rows, schema=morphology.CLASSIFIER_SCORES.arrow))
@@ -247,8 +242,9 @@ def headline_scores(evaluation: Evaluation) -> dict[str, float]:
         (MAP, RANDOM_80_20): "random_map",
     }
     found: dict[str, float] = {}
+    best = evaluation.headline
     for score in evaluation.scores:
-        if score.classifier == evaluation.best:
+        if best is not None and score.classifier == best.classifier:
             way = names[score.inputs, score.split]
             found |= {f"accuracy_{way}": score.accuracy, f"guessing_{way}": score.guessing}
     return found

@@ -32,11 +32,12 @@ def examine_sources(store: DatasetStore, dataset: EmDataset, log: Logger) -> Rep
 
     Raises BadInput if that would fetch more than a volume's download ceiling, ConnectionError for an unreachable volume.
     """
+    from synapse_assets.figures.alignment import alignment_figure
     from synapse_assets.volumes.cropping import volume_remarks
 
     watch = Stopwatch()
     rows: list[dict[str, Any]] = []
-    examined: list[tuple[str, Alignment]] = []
+    pictures: list[tuple[bool, str, bytes]] = []
     for source in dataset.sources:
         about: dict[str, Any] = {"source": source.name, "examined": _examined(store, dataset, source)}
         alignment = _examine(store, dataset, source)
@@ -47,12 +48,12 @@ def examine_sources(store: DatasetStore, dataset: EmDataset, log: Logger) -> Rep
             continue
         say = log.error if alignment.blocks else log.info
         say(f"source {source.name}: {alignment.verdict}: {alignment.sentence}")
-        examined.append((source.name, alignment))
+        pictures.append((not alignment.blocks, source.name, alignment_figure(alignment)))
         rows += [{**about, **reading} for reading in _readings(alignment)]
     table = pa.Table.from_pylist(rows, schema=ALIGNMENT.arrow)
     store.results(ALIGNMENT).write(table)
     verdicts = {row["source"]: (row["verdict"], row["sentence"]) for row in rows}
-    examined.sort(key=lambda source_and_alignment: not source_and_alignment[1].blocks)
+    pictures.sort(key=lambda picture: picture[0])
     return Report(
         details={
             "verdicts": Markdown(
@@ -60,10 +61,7 @@ def examine_sources(store: DatasetStore, dataset: EmDataset, log: Logger) -> Rep
                 or "no points"
             ),
             **remarks_in_words(volume_remarks(dataset)),
-            **{
-                f"picture_{name}": Picture(alignment.picture, f"alignment of {name}")
-                for name, alignment in examined[:PICTURES]
-            },
+            **{f"picture_{name}": Picture(png, f"alignment of {name}") for _, name, png in pictures[:PICTURES]},
         },
         seconds=watch.seconds,
         rows=table.num_rows,

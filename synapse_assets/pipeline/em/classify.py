@@ -22,7 +22,7 @@ FOLDS = 5
 
 def split_labelled(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
     """Deals the labelled synapses to folds, once by each grouping of the dataset and once at random."""
-    from synapse_assets.analysis.splits import make_splits
+    from synapse_assets.analysis.evaluation.splits import make_splits
 
     watch = Stopwatch()
     labelled = labelled_synapses(store, sorted({"target", *dataset.grouping}))
@@ -55,7 +55,7 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
     Raises BadInput if no encoder is fitted.
     """
-    from synapse_assets.analysis.classification import STRENGTHS
+    from synapse_assets.analysis.evaluation.linear_probe import STRENGTHS
 
     encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
     vectors, headline = vectors_in_use(store), dataset.grouping[0]
@@ -82,30 +82,31 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Table, headline: str, seed: int) -> Fitted:
     """Tests and saves the classifier of the labelled synapses `used` (synapse_id); `folds` is `schema.SPLITS` of them."""
-    from synapse_assets.analysis.classification import evaluate, fit_probe
     from synapse_assets.analysis.clustering.drift import save_known_labels
-    from synapse_assets.analysis.figures import confusion_figure, score_figure
+    from synapse_assets.analysis.evaluation.linear_probe import evaluate_probe, fit_probe
+    from synapse_assets.analysis.evaluation.stored import save_probe_evaluation
     from synapse_assets.analysis.tables import targets_and_groups
+    from synapse_assets.figures.scores import confusion_figure, score_figure
 
     ids = sorted(used.column("synapse_id").to_pylist())
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
     target_of, group_of = targets_and_groups(folds, headline)
     save_known_labels(folder, target_of)
-    evaluation = evaluate(ids, matrix, folds, headline, seed=seed)
+    evaluation = evaluate_probe(ids, matrix, folds, headline, seed=seed)
     if isinstance(evaluation, NoModel):
         evaluation.save(folder)
         return Fitted(scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"])
     probe = fit_probe(matrix, [target_of[i] for i in ids], seed, [group_of.get(i, i) for i in ids])
     probe.save(folder)
-    evaluation.save(folder)
-    confusion = confusion_figure(evaluation.headline.confusion, evaluation.classes)
+    save_probe_evaluation(evaluation, folder)
+    confusion = confusion_figure(evaluation.splits[headline].confusion, evaluation.classes)
     return Fitted(
         scores={
             "labelled_synapses": float(len(ids)),
             "classes": float(len(evaluation.classes)),
-            **evaluation.scores(),
+            **evaluation.metrics(),
         },
-        notes=evaluation.warnings,
+        notes=list(evaluation.warnings),
         details={
             "scores": Picture(score_figure(evaluation), "score by split"),
             "confusion": Picture(confusion, "confusion"),
@@ -134,7 +135,7 @@ def predict_region(store: DatasetStore, region: str) -> Report:
 
     Raises BadInput if there is no classifier or no encoder, or the classifier was fitted on vectors of another encoder.
     """
-    from synapse_assets.analysis.classification import Classifier, predict_rows
+    from synapse_assets.analysis.evaluation.predictions import Classifier, predict_rows
 
     watch = Stopwatch()
     models = store.models("synapse_classifier")
@@ -171,7 +172,7 @@ def predict_region(store: DatasetStore, region: str) -> Report:
 
 def predict_neurons(store: DatasetStore, dataset: EmDataset) -> Report:
     """Counts the votes of the synapses of every neuron, and how often they are right where the class is known."""
-    from synapse_assets.analysis.classification import neuron_accuracy, neuron_votes
+    from synapse_assets.analysis.evaluation.neuron_votes import neuron_accuracy, neuron_votes
     from synapse_assets.analysis.tables import current_rows
 
     watch = Stopwatch()

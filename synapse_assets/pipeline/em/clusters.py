@@ -63,7 +63,7 @@ def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: s
     from synapse_assets.analysis.clustering.projection import FittedSample, Projection
     from synapse_assets.analysis.clustering.refits import refit_agreement
     from synapse_assets.analysis.clustering.stability_verdict import assess_fit
-    from synapse_assets.analysis.figures import map_figure
+    from synapse_assets.figures.maps import map_figure
 
     projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
     sample.save(folder)
@@ -131,8 +131,8 @@ def assign_region(store: DatasetStore, region: str) -> Report:
 
 def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
     """Makes the card of every cluster, and a sheet with the pictures of its typical members."""
-    from synapse_assets.analysis.figures import cluster_sheet
     from synapse_assets.analysis.tables import card_rows
+    from synapse_assets.figures.clusters import cluster_sheet
     from synapse_assets.volumes import decode_tile
 
     watch = Stopwatch()

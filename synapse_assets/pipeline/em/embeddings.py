@@ -2,6 +2,7 @@
 
 from logging import Logger
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
@@ -10,8 +11,12 @@ from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch, StoredAt, progress_logger
 from synapse_assets.schema import embedding_table
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import model_in_use
+from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.models import ModelStore, model_in_use
 from synapse_assets.stores.rows import content_key, usable_vectors, vector_rows
+
+if TYPE_CHECKING:
+    from synapse_assets.vision.first_use import FirstUse
 
 # Tiles decoded at a time; what is computed of them is staged together, well under a minute of work on two CPU cores.
 READ_ROWS = 256
@@ -39,7 +44,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
         inputs["checkpoint"] = checkpoint_hash(dataset.encoder)
 
     def fit(folder: Path) -> Fitted:
-        from synapse_assets.analysis.figures import training_curve
+        from synapse_assets.figures.scores import training_curve
         from synapse_assets.volumes.cropping import decode_tiles
 
         ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []
@@ -73,21 +78,26 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
 
     What is computed is staged, so a call that was killed is gone on with. Raises BadInput if no encoder is fitted.
     """
-    from synapse_assets.vision.embedding import embed_batches
-    from synapse_assets.vision.encoder import Encoder
+    from synapse_assets.vision.encoder import Encoder, embed_batches
     from synapse_assets.volumes.cropping import decode_tiles
 
     watch = Stopwatch()
     models = store.models("encoder")
     model_id = model_in_use(models, "materialise the asset 'encoder' first")
-    network = Encoder.load(models.path(model_id))
-    table = embedding_table(network.dimensions)
-    vectors = store.vectors(model_id, network.dimensions)
+    dimensions = int(models.provenance(model_id).scores["dimensions"])
+    table = embedding_table(dimensions)
+    vectors = store.vectors(model_id, dimensions)
     wanted = store.tiles.read(region, ["synapse_id", "tile_hash"])
     changed, gone = vectors.changes(region, wanted, "tile_hash")
     staging = store.staging("embeddings", region, content_key(wanted, model_id))
     staged = staging.done_ids()
     todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
+    used, remark = None, "nothing computed"
+    if todo:
+        used, remark = _precision(models, model_id, device, applied_before=bool(staged) or vectors.count() > 0)
+    if used and remark:
+        log.warning(f"{region}: vectors are computed in {used}; {remark}, so they may differ by rounding")
+    network = Encoder.load(models.path(model_id))
     progress = progress_logger(log.info, f"{region}: embeddings", len(todo))
     hash_of = dict(zip(*(wanted.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
     pictures = (
@@ -95,7 +105,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
         for batch in store.tiles.batches_of(region, todo, ["synapse_id", "image"], READ_ROWS)
     )
     done = 0
-    for ids, values in embed_batches(network, pictures, device):
+    for ids, values in embed_batches(network, pictures, device, precision=used.precision if used else None):
         staging.append(vector_rows(table, ids, region, [hash_of[i] for i in ids], model_id, values))
         done += len(ids)
         progress(done)
@@ -113,6 +123,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
             "dimensions": network.dimensions,
             "encoder": model_id,
             "lance_table": StoredAt(vectors.uri),
+            "precision": "; ".join(str(part) for part in (used, remark) if part),
         },
         seconds=watch.seconds,
         rows=count,
@@ -133,3 +144,37 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
             ),
         ],
     )
+
+
+def _precision(models: ModelStore, model_id: str, device: str, applied_before: bool) -> tuple["FirstUse", str]:
+    """How to apply that encoder on `device`, and what there is to say of it; nothing where its first vectors were made so.
+
+    The first use is recorded beside the encoder, in one step and once: of two that begin at the same moment the first
+    counts (on object storage the last). An encoder that was applied before there were records has none.
+    """
+    from synapse_assets.vision.devices import native_precision, pick_device
+    from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER, FirstUse
+
+    kind = pick_device(device)
+    here = FirstUse(native_precision(kind), kind.type)
+    folder = models.folder.child(segment(model_id))
+    first = _recorded(folder)
+    if first is None and not applied_before:
+        with folder.new_folder(FIRST_USE_FOLDER, last=FIRST_USE_FILE) as new:
+            here.save(new)
+        first = _recorded(folder)
+    if first is None:
+        return here, "earlier vectors of this encoder were made in a precision that was not recorded"
+    used = FirstUse(native_precision(kind, first.precision), kind.type)
+    if used.precision == first.precision:
+        return used, ""
+    return used, f"its first vectors were made in {first}, which is not to be had here"
+
+
+def _recorded(folder: Files) -> "FirstUse | None":
+    """The first use of the model in `folder`, which may lie on object storage."""
+    from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER, FirstUse
+
+    if not folder.exists(f"{FIRST_USE_FOLDER}/{FIRST_USE_FILE}"):
+        return None
+    return FirstUse.found(folder.local_copy(FIRST_USE_FOLDER, last=FIRST_USE_FILE))

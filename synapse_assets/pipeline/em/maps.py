@@ -62,8 +62,8 @@ def _fit_sample(
 ) -> Fitted:
     """Fits and saves the map of `sample`, which is of the `known` rows (both: synapse_id, brain_region, tile_hash)."""
     from synapse_assets.analysis.clustering.projection import FittedSample, fit_projection
-    from synapse_assets.analysis.figures import map_figure
     from synapse_assets.analysis.tables import region_counts, values_of
+    from synapse_assets.figures.maps import map_figure
 
     ids = sample.column("synapse_id").to_pylist()
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
@@ -111,8 +111,8 @@ def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
 
 def _drawn(store: DatasetStore, dataset: EmDataset, region: str, places: pa.Table) -> dict[str, Detail]:
     """The picture of a region's `places` (`schema.UMAP_COORDINATES`) by known class; nothing for no rows."""
-    from synapse_assets.analysis.figures import map_figure
     from synapse_assets.analysis.tables import values_of
+    from synapse_assets.figures.maps import map_figure
 
     if not places.num_rows:
         return {}

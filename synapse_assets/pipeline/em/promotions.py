@@ -143,8 +143,7 @@ def _compare_encoders(
 
 def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) -> npt.NDArray[np.float32]:
     """The vectors (N, D) that an encoder gives the tiles of `ids`, in their order."""
-    from synapse_assets.vision.embedding import embed_batches
-    from synapse_assets.vision.encoder import Encoder
+    from synapse_assets.vision.encoder import Encoder, embed_batches
     from synapse_assets.volumes.cropping import decode_tiles
 
     parts = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))

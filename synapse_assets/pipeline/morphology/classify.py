@@ -54,7 +54,9 @@ def fit_cluster_classifiers(store: DatasetStore, dataset: MorphologyDataset, gro
 
 def _fit_classifiers(group: Group, log: Logger) -> Report:
     from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
-    from synapse_assets.analysis.morphology.classifiers import evaluate, fit_classifiers
+    from synapse_assets.analysis.evaluation.stored import save_classifier_evaluation
+    from synapse_assets.analysis.morphology.classifiers import fit_classifiers
+    from synapse_assets.analysis.morphology.evaluation import evaluate_classifiers
     from synapse_assets.analysis.morphology.features import held_out_features
     from synapse_assets.analysis.morphology.model_card import model_card
     from synapse_assets.analysis.morphology.tables import headline_scores, labels_of, scaled_matrix
@@ -79,8 +81,8 @@ def _fit_classifiers(group: Group, log: Logger) -> Report:
             progress(next(neurons))
             return held_out_features(synapses, neuron, dataset.features)
 
-        evaluation = evaluate(matrix, maps.map, labels, rows.neurons, rows.ids, held_out, dataset.seed)
-        evaluation.save(folder)
+        evaluation = evaluate_classifiers(matrix, maps.map, labels, rows.neurons, rows.ids, held_out, dataset.seed)
+        save_classifier_evaluation(evaluation, folder)
         card = model_card(
             f"{group.name} ({dataset.title})",
             model,
@@ -119,15 +121,15 @@ def _published_accuracy(group: Group) -> dict[str, float]:
 
 def _scores(group: Group, folder: Path) -> tuple[pa.Table, dict[str, Detail]]:
     """Rows of `schema.morphology.CLASSIFIER_SCORES` for the classifiers in the folder, and details for the report."""
-    from synapse_assets.analysis.morphology.classifiers import Evaluation
-    from synapse_assets.analysis.morphology.figures import confusions_sheet
+    from synapse_assets.analysis.evaluation.stored import load_classifier_evaluation
     from synapse_assets.analysis.morphology.model_card import name_of_test
     from synapse_assets.analysis.morphology.tables import score_rows
+    from synapse_assets.figures.scores import confusions_sheet
 
-    evaluation = Evaluation.load(folder)
+    evaluation = load_classifier_evaluation(folder)
     table = score_rows(evaluation, group.name, _published_accuracy(group), group.classifier_version)
     matrices = {name_of_test(score): score.confusion for score in evaluation.scores}
-    png = confusions_sheet(matrices, [str(number) for number in evaluation.clusters])
+    png = confusions_sheet(matrices, list(evaluation.classes))
     details: dict[str, Detail] = {
         "model_card": Markdown((folder / "model_card.md").read_text(encoding="utf-8")),
         "confusion": kept_picture(group.store, f"{group.name}_confusion", png),
@@ -161,7 +163,8 @@ def predict_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name
 
     Raises BadInput if features, maps, clusters or classifiers are missing or made from other inputs than there are.
     """
-    from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers, Evaluation
+    from synapse_assets.analysis.evaluation.stored import load_classifier_evaluation
+    from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
     from synapse_assets.analysis.morphology.tables import labels_of, prediction_rows, training_agreement
 
     watch = Stopwatch()
@@ -169,7 +172,8 @@ def predict_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name
     rows, version = group.rows, group.classifier_version
     folder = store.models(f"cluster_classifier_{group.name}").path(version)
     model = load_or_no_model(folder, ClusterClassifiers.load)
-    best = None if isinstance(model, NoModel) else Evaluation.load(folder).best
+    headline = None if isinstance(model, NoModel) else load_classifier_evaluation(folder).headline
+    best = None if headline is None else headline.classifier
     predicted = prediction_rows(rows.used_for("prediction"), model, best, group.maps, group.name, version)
     group.write(morphology.PREDICTIONS, predicted)
     table = group.read(morphology.PREDICTIONS)

@@ -88,8 +88,8 @@ def sweep_settings(store: DatasetStore, dataset: MorphologyDataset, group_name: 
     Raises BadInput if the maps are missing or of other features than there are.
     """
     from synapse_assets.analysis.clustering.parameter_sweep import sweep
-    from synapse_assets.analysis.morphology.figures import sweep_figure
     from synapse_assets.analysis.morphology.tables import sweep_rows
+    from synapse_assets.figures.stability import sweep_figure
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)
@@ -212,13 +212,13 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
     from synapse_assets.analysis.clustering.stability_verdict import assess
-    from synapse_assets.analysis.morphology.figures import stability_figure
     from synapse_assets.analysis.morphology.tables import (
         profile_rows,
         released_agreement,
         stability_by_number,
         stability_row,
     )
+    from synapse_assets.figures.stability import stability_figure
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)

@@ -60,9 +60,9 @@ def compute_features(store: DatasetStore, dataset: MorphologyDataset) -> Report:
     Raises BadInput if none is fitted, or if it was fitted on other synapses than there are.
     """
     from synapse_assets.analysis.morphology.features import FeatureModel
-    from synapse_assets.analysis.morphology.figures import neuron_positions_figure
-    from synapse_assets.analysis.morphology.pages import neuron_positions_page
     from synapse_assets.analysis.morphology.tables import largest_difference, unassigned_features
+    from synapse_assets.figures.interactive_3d import neuron_positions_page
+    from synapse_assets.figures.neurons import neuron_positions_figure
 
     watch = Stopwatch()
     models = store.models("feature_model")

@@ -1,6 +1,6 @@
 """Figures in reports and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too.
 
-Drawing them belongs to `analysis.morphology`.
+Drawing them belongs to the room `figures`.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def kept_picture(store: DatasetStore, name: str, png: bytes) -> Picture:
 
 def kept_page(store: DatasetStore, name: str, html: str) -> StoredAt:
     """Keeps a turnable page as `figures/<name>.html`, with the script it needs beside it; its path for a report."""
-    from synapse_assets.analysis.morphology.pages import plotly_javascript
+    from synapse_assets.figures.interactive_3d import plotly_javascript
 
     if not store.figures.exists("plotly.min.js"):
         with store.figures.replace("plotly.min.js") as stream:
@@ -35,8 +35,8 @@ def kept_page(store: DatasetStore, name: str, html: str) -> StoredAt:
 
 def kept_maps(group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]) -> dict[str, Detail]:
     """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable."""
-    from synapse_assets.analysis.morphology.figures import maps_sheet, space_figure
-    from synapse_assets.analysis.morphology.pages import space_page
+    from synapse_assets.figures.interactive_3d import space_page
+    from synapse_assets.figures.maps import maps_sheet, space_figure
 
     rows = group.rows
     areas = rows.fitted.column("synapse_area").to_numpy()

@@ -22,7 +22,7 @@ from synapse_assets.analysis.clustering.drift import (
 )
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import FittedSample, Projection, unit_rows
-from synapse_assets.analysis.sampling import stratified_sample
+from synapse_assets.analysis.evaluation.sampling import stratified_sample
 from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.planted import Array, blobs
 

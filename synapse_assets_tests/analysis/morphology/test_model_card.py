@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from synapse_assets.analysis.evaluation.evaluation import Evaluation
 from synapse_assets.analysis.morphology import classifiers as c
+from synapse_assets.analysis.morphology import evaluation as e
 from synapse_assets.analysis.morphology.features import HeldOut
 from synapse_assets.analysis.morphology.model_card import model_card
 from synapse_assets.artifacts import NoModel
@@ -12,7 +14,7 @@ VERDICT = "fragile: two runs agree at an adjusted Rand index of 0.61."
 
 
 @pytest.fixture(scope="module")
-def parts() -> tuple[c.ClusterClassifiers, c.Evaluation]:
+def parts() -> tuple[c.ClusterClassifiers, Evaluation]:
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     features = rng.normal(size=(60, 5)) + 5.0 * labels[:, None]
@@ -26,11 +28,11 @@ def parts() -> tuple[c.ClusterClassifiers, c.Evaluation]:
 
     model = c.fit_classifiers(features, labels, 0, owner, trees=5)
     assert isinstance(model, c.ClusterClassifiers)
-    return model, c.evaluate(features, features[:, :2], labels, owner, ids, held_out, 0, trees=5)
+    return model, e.evaluate_classifiers(features, features[:, :2], labels, owner, ids, held_out, 0, trees=5)
 
 
 def test_both_evaluations_and_the_published_figures_are_beside_each_other(
-    parts: tuple[c.ClusterClassifiers, c.Evaluation],
+    parts: tuple[c.ClusterClassifiers, Evaluation],
 ) -> None:
     model, evaluation = parts
     card = model_card("pv", model, evaluation, VERDICT, {"xgboost": 0.957}, "a study")
@@ -43,22 +45,23 @@ def test_both_evaluations_and_the_published_figures_are_beside_each_other(
         on_map, on_features, honest = (
             evaluation.score(name, inputs, split)
             for inputs, split in (
-                (c.MAP, c.RANDOM_80_20),
-                (c.FEATURES, c.RANDOM_80_20),
-                (c.FEATURES, c.LEAVE_ONE_NEURON_OUT),
+                (e.MAP, e.RANDOM_80_20),
+                (e.FEATURES, e.RANDOM_80_20),
+                (e.FEATURES, e.LEAVE_ONE_NEURON_OUT),
             )
         )
         assert on_map is not None
+        assert on_map.accuracy_interval is not None
         assert on_features is not None
         assert honest is not None
         assert cells[0] == title
         assert cells[1] == ("0.957" if name == c.BOOSTING else "-")
-        assert cells[2].startswith(f"{on_map.accuracy:.3f} ({on_map.accuracy_low:.3f} to ")
+        assert cells[2].startswith(f"{on_map.accuracy:.3f} ({on_map.accuracy_interval[0]:.3f} to ")
         assert cells[3].startswith(f"{on_features.accuracy:.3f} (")
         assert cells[4] == f"{honest.accuracy:.3f} (no interval)"
         detail = next(line for line in lines if line.startswith(f"| {title} | One neuron left out, features |"))
         assert [cell.strip() for cell in detail.strip("|").split("|")][-3:] == [
-            str(honest.outliers),
+            str(honest.rejected),
             str(honest.left_out),
             f"{honest.accuracy_of_accepted:.3f}",
         ]
@@ -79,7 +82,9 @@ def test_both_evaluations_and_the_published_figures_are_beside_each_other(
 
 def test_a_group_without_classifiers_has_a_card_too() -> None:
     rows = np.zeros((3, 5))
-    evaluation = c.evaluate(rows, rows[:, :2], [0, 0, -1], ["a", "a", "b"], ["1", "2", "3"], lambda _: NoModel("-"), 0)
+    evaluation = e.evaluate_classifiers(
+        rows, rows[:, :2], [0, 0, -1], ["a", "a", "b"], ["1", "2", "3"], lambda _: NoModel("-"), 0
+    )
     card = model_card("cr", NoModel("there is one cluster only (0)"), evaluation, VERDICT)
     assert "No classifier was fitted: there is one cluster only (0)." in card
     assert "2 clustered synapses on 1 neurons: a (2)" in card

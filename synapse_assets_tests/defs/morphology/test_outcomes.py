@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from synapse_assets.analysis.morphology.classifiers import evaluate
+from synapse_assets.analysis.morphology.evaluation import evaluate_classifiers
 from synapse_assets.analysis.morphology.features import held_out_features
 from synapse_assets.analysis.morphology.tables import in_group, labels_of, scaled_matrix
 from synapse_assets.pipeline.morphology.group import Group, fitted_synapses
@@ -248,7 +248,7 @@ def test_leaving_a_neuron_out_fits_the_chain_of_all_groups(finished: Bench) -> N
     group = Group(finished.store, finished.dataset, "as")
     rows = group.rows
     labels = labels_of(group.clusters, rows.ids)
-    again = evaluate(
+    again = evaluate_classifiers(
         scaled_matrix(rows.fitted),
         group.maps.map,
         labels,

@@ -1,0 +1,243 @@
+"""The scores of a classifier, or of several, in every way that they were tested.
+
+Belongs here: what an evaluation holds, and making one from a table of splits. Does not belong here: the scores themselves
+(`scores`), how evaluations are stored (`stored`), drawing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synapse_assets.analysis.evaluation.cross_validation import OutOfFold, Predictions, cross_validate, folds_of
+from synapse_assets.analysis.evaluation.scores import (
+    Interval,
+    Score,
+    confusion_scores,
+    percentile_interval,
+    score_predictions,
+)
+from synapse_assets.analysis.evaluation.splits import RANDOM
+from synapse_assets.artifacts import NoModel
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Model = TypeVar("Model")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well classifiers name rows that they were not fitted on.
+
+    classes        C class names, in the order of the confusion matrices
+    scores         one for each classifier and way of testing that was possible
+    headline       the one of them that counts: of the best classifier, held out as it will be used; None where nothing
+                   could be tested
+    warnings       what went other than it should; notes: what to know when reading any of the figures
+    gap            how much more balanced accuracy a random split would have claimed than the headline; None without one
+    synapse_ids    (M,) the tested synapses with an out-of-fold prediction that is kept, sorted
+    probabilities  (M, C) float64, their out-of-fold probabilities: under the headline split; for synapses without a group
+                   there, under the random one
+    sizes          labelled rows of each class; neurons: labelled rows by neuron; noise: rows without a class. Of clusters
+                   only
+    """
+
+    classes: tuple[str, ...]
+    scores: tuple[Score, ...]
+    headline: Score | None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    gap: float | None = None
+    gap_interval: Interval | None = None
+    synapse_ids: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, dtype=str))
+    probabilities: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    sizes: tuple[int, ...] = ()
+    neurons: Mapping[str, int] = field(default_factory=dict)
+    noise: int = 0
+
+    @property
+    def headline_split(self) -> str:
+        """How the rows of the headline were held out; '' without a headline."""
+        return "" if self.headline is None else self.headline.split
+
+    @property
+    def splits(self) -> dict[str, Score]:
+        """The scores of the headline's classifier, from the headline's inputs, by split; empty without a headline."""
+        head = self.headline
+        if head is None:
+            return {}
+        return {s.split: s for s in self.scores if (s.classifier, s.inputs) == (head.classifier, head.inputs)}
+
+    def score(self, classifier: str, inputs: str, split: str) -> Score | None:
+        """The score of one classifier in one way of testing, if there is one."""
+        return next((s for s in self.scores if (s.classifier, s.inputs, s.split) == (classifier, inputs, split)), None)
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers for a plot over time: the headline's, every split's balanced accuracy, the gap; what is undefined is
+        left out, and there are none without a headline."""
+        head = self.headline
+        if head is None:
+            return {}
+        metrics = {
+            "balanced_accuracy": head.balanced_accuracy,
+            "macro_f1": head.macro_f1,
+            "groups": float(head.groups),
+        }
+        if head.balanced_accuracy_interval:
+            metrics["balanced_accuracy_low"], metrics["balanced_accuracy_high"] = head.balanced_accuracy_interval
+        for name, score in self.splits.items():
+            metrics[f"balanced_accuracy_{name}"] = score.balanced_accuracy
+        if self.gap is not None:
+            metrics["random_split_gap"] = self.gap
+        return {name: float(value) for name, value in metrics.items() if not np.isnan(value)}
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The synapses of one split, by row.
+
+    row, target, fold  (M,), row of the synapse (ascending), name of its class, fold that tests it
+    group              (M,) its group, numbered from 0 within the split
+    """
+
+    row: Int64
+    target: npt.NDArray[np.str_]
+    group: Int64
+    fold: Int64
+
+    @classmethod
+    def of(cls, splits: pa.Table, name: str, row: Int64) -> "_Split":
+        """That split of `schema.SPLITS`, of which `row` (N,) gives the rows."""
+        at = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
+        at = at[np.argsort(row[at], kind="stable")]
+        part = splits.take(pa.array(at))
+        group = np.unique(np.array(part.column("group").to_pylist(), dtype=str), return_inverse=True)[1]
+        return cls(
+            row[at], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
+        )
+
+    def over(self, other: "_Split") -> "_Split":
+        """The synapses that `other` has too, in its groups."""
+        both = np.isin(self.row, other.row)
+        group = other.group[np.searchsorted(other.row, self.row[both])]
+        return _Split(self.row[both], self.target[both], group, self.fold[both])
+
+
+def evaluate_splits(
+    synapse_ids: Sequence[str],
+    splits: pa.Table,
+    headline: str,
+    seed: int,
+    *,
+    classifier: str,
+    inputs: str,
+    fit: Callable[[Int64, Sequence[str], Sequence[str]], Model | NoModel],
+    predict: Callable[[Model, Int64, Sequence[str]], Float64],
+) -> Evaluation | NoModel:
+    """Out-of-fold scores of a classifier under every split of `splits` (`schema.SPLITS`, which also holds the targets).
+
+    fit(rows, targets, groups)    a model of those rows of `synapse_ids`, with the name of each one's class and group;
+                                  settings are to be chosen with groups held together
+    predict(model, rows, classes) probabilities (m, C) of rows; a class that the model does not know has 0
+
+    A class that no other fold has is never named and counts as wrong. Intervals resample whole groups of the split; the
+    random split is scored on the rows of the headline split, over the headline's groups, so that the two can be compared,
+    and their gap has a paired interval.
+
+    Synapses of `splits` that are not among `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
+    a headline without folds.
+    """
+    ids = np.asarray(synapse_ids, dtype=str)
+    if not splits.num_rows:
+        return NoModel("no labelled synapses")
+    row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
+    row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
+    warnings: list[str] = []
+    lost = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
+    if lost:
+        warnings.append(f"{lost} labelled synapses have no vector and are not scored")
+    table, row = splits.filter(pa.array(row >= 0)), row[row >= 0]
+    classes = tuple(np.unique(np.array(table.column("target").to_pylist(), dtype=str)).tolist())
+    if len(classes) < 2:
+        return NoModel(f"all labelled synapses are '{classes[0]}'" if classes else "no labelled synapses with vectors")
+    parts = {name: _Split.of(table, name, row) for name in set(table.column("split").to_pylist())}
+    if headline not in parts or len(np.unique(parts[headline].fold)) < 2:
+        return NoModel(f"nothing can be held out by '{headline}': fewer than two groups of labelled synapses")
+
+    def probabilities_of(part: _Split) -> OutOfFold:
+        def fit_fold(train: Int64) -> Model | NoModel:
+            # groups by their number, whose order as text decides which inner fold each is in
+            return fit(part.row[train], part.target[train].tolist(), part.group[train].astype(str).tolist())
+
+        def predict_fold(model: Model, test: Int64) -> Mapping[str, Predictions]:
+            probabilities = predict(model, part.row[test], classes)
+            return {classifier: Predictions(probabilities.argmax(axis=1), probabilities)}
+
+        return cross_validate(folds_of(part.fold), fit_fold, predict_fold)
+
+    kept: dict[str, tuple[Int64, Float64]] = {}
+    scores: dict[str, Score] = {}
+    resampled: dict[str, Float64 | None] = {}
+    # the headline first: the random split is scored over its rows and groups
+    for name in sorted(parts, key=lambda split: (split != headline, split == RANDOM, split)):
+        part = parts[name]
+        if len(np.unique(part.fold)) < 2:
+            warnings.append(f"{name}: fewer than two folds with vectors, not scored")
+            continue
+        tested = probabilities_of(part)
+        for reason in dict.fromkeys(tested.failures.values()):
+            warnings.append(f"{name}: no model of some folds, their synapses count as wrong: {reason}")
+        predictions = tested.predictions.get(classifier)
+        if predictions is None or predictions.probabilities is None:
+            continue
+        labels, named = predictions.labels, predictions.labels >= 0
+        kept[name] = (part.row[named], predictions.probabilities[named])
+        if name == RANDOM != headline:
+            labels = labels[np.isin(part.row, parts[headline].row)]
+            part = part.over(parts[headline])
+        scores[name], resampled[name] = score_predictions(
+            Predictions(labels),
+            np.searchsorted(classes, part.target),
+            part.group,
+            classes,
+            seed,
+            classifier=classifier,
+            inputs=inputs,
+            split=name,
+            interval_over=headline if name == RANDOM else name,
+        )
+        if name != RANDOM:
+            alone = [c.name for c in scores[name].classes if c.groups == 1]
+            warnings.extend(f"{name}: class '{one}' has 1 group and cannot be tested on another" for one in alone)
+    if headline not in scores:
+        return NoModel("; ".join(warnings))
+    head = scores[headline]
+    gap, gap_interval = None, None
+    if RANDOM in scores and headline != RANDOM:
+        gap = scores[RANDOM].balanced_accuracy - head.balanced_accuracy
+        ours, theirs = resampled[headline], resampled[RANDOM]
+        if ours is not None and theirs is not None:
+            gap_interval = percentile_interval(
+                confusion_scores(theirs)["balanced_accuracy"] - confusion_scores(ours)["balanced_accuracy"]
+            )
+    if head.balanced_accuracy_interval is None:
+        warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
+    row, probabilities = kept[headline]
+    if RANDOM in kept:
+        more = ~np.isin(kept[RANDOM][0], row)
+        row = np.concatenate([row, kept[RANDOM][0][more]])
+        probabilities = np.concatenate([probabilities, kept[RANDOM][1][more]])
+    by_id = np.argsort(ids[row], kind="stable")
+    return Evaluation(
+        classes=classes,
+        scores=tuple(scores.values()),
+        headline=head,
+        warnings=tuple(warnings),
+        gap=gap,
+        gap_interval=gap_interval,
+        synapse_ids=ids[row][by_id],
+        probabilities=probabilities[by_id],
+    )

@@ -1,0 +1,105 @@
+"""The class of a neuron, voted for by its synapses, and how often that is right.
+
+Belongs here: counting votes. Does not belong here: predictions of synapses (`predictions`).
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from synapse_assets.analysis.evaluation.cross_validation import Predictions
+from synapse_assets.analysis.evaluation.scores import score_predictions
+from synapse_assets.schema import NEURON_PREDICTIONS
+
+
+def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
+    """One row per neuron (`schema.NEURON_PREDICTIONS`), by neuron id: its synapses vote, ties go to the more probable
+    class.
+
+    `predictions` are `schema.SYNAPSE_PREDICTIONS`; `synapses` give synapse_id, neuron_id and target. Where a neuron has
+    synapses that trained the classifier, only their out-of-fold predictions vote: its other synapses were named by a
+    model that had seen the neuron. Its target is the most frequent known class of its synapses. Synapses without a
+    neuron do not vote.
+    """
+    known = synapses.select(["synapse_id", "neuron_id", "target"]).to_pylist()
+    of = {k["synapse_id"]: (k["neuron_id"], k["target"]) for k in known if k["neuron_id"] is not None}
+    ids = predictions.column("synapse_id").to_pylist()
+    keep = np.array([i in of for i in ids], dtype=bool)
+    if not keep.any():
+        return NEURON_PREDICTIONS.empty()
+    table = predictions.filter(pa.array(keep))
+    ids = table.column("synapse_id").to_pylist()
+    neuron = np.array([of[i][0] for i in ids], dtype=np.int64)
+    neurons, member = np.unique(neuron, return_inverse=True)
+    held = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
+    trained = np.zeros(len(neurons), dtype=bool)
+    trained[member[held]] = True
+    voting = held | ~trained[member]
+    maps = table.column("probabilities").combine_chunks()
+    names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
+    offsets = maps.offsets.to_numpy()
+    of_row = np.repeat(np.arange(len(ids)), np.diff(offsets))
+    probability = np.zeros((len(ids), len(names)))
+    probability[of_row, key] = maps.items.to_numpy(zero_copy_only=False)
+    named = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
+    votes = np.zeros((len(neurons), len(names)), dtype=np.int64)
+    np.add.at(votes, (member[voting], named[voting]), 1)
+    total = np.zeros((len(neurons), len(names)))
+    np.add.at(total, member[voting], probability[voting])
+    count = votes.sum(axis=1)
+    mean = total / count[:, None]
+    winner = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0).argmax(axis=1)
+    tally: dict[int, dict[str, int]] = {}
+    for neuron_id, target in of.values():
+        if target:
+            tally.setdefault(neuron_id, {})[target] = tally.get(neuron_id, {}).get(target, 0) + 1
+    targets = [min(t, key=lambda n: (-t[n], n)) if (t := tally.get(int(n))) else None for n in neurons]
+    version = table.column("classifier").to_pylist()
+    first = np.unique(member, return_index=True)[1]
+    each = np.arange(len(neurons))
+    return NEURON_PREDICTIONS.conform(
+        pa.table(
+            {
+                "neuron_id": neurons,
+                "synapses": count,
+                "predicted": names[winner],
+                "vote_share": votes[each, winner] / count,
+                "mean_probability": mean[each, winner],
+                "target": pa.array(targets, pa.string()),
+                "in_training": trained,
+                "classifier": [version[i] for i in first],
+            }
+        )
+    )
+
+
+def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:
+    """How often neurons of known class are named rightly: neurons_scored, neuron_accuracy, neuron_balanced_accuracy,
+    each with _low and _high (95 % bootstrap over neurons) from 8 neurons on. Empty but for the count if no neuron has a
+    known class."""
+    pairs = zip(votes.column("target").to_pylist(), votes.column("predicted").to_pylist(), strict=True)
+    known = [(target, predicted) for target, predicted in pairs if target]
+    accuracy: dict[str, float] = {"neurons_scored": len(known)}
+    if not known:
+        return accuracy
+    names, code = np.unique(np.array(known, dtype=str), return_inverse=True)
+    true, named = code.reshape(-1, 2).T
+    score, _ = score_predictions(
+        Predictions(named),
+        true,
+        np.arange(len(known)),
+        names.tolist(),
+        seed,
+        classifier="votes",
+        inputs="predictions of synapses",
+        split="out of fold",
+        interval_over="neurons",
+    )
+    accuracy["neuron_accuracy"] = score.accuracy
+    accuracy["neuron_balanced_accuracy"] = score.balanced_accuracy
+    for name, interval in (
+        ("neuron_accuracy", score.accuracy_interval),
+        ("neuron_balanced_accuracy", score.balanced_accuracy_interval),
+    ):
+        if interval:
+            accuracy[f"{name}_low"], accuracy[f"{name}_high"] = interval
+    return accuracy

@@ -1,0 +1,169 @@
+"""Which synapses are held out together when a classifier is scored.
+
+Belongs here: folds. Does not belong here: fitting or scoring (`cross_validation`).
+
+Synapses of one neuron resemble each other, so a random split scores memory of neurons as well as knowledge of classes
+(Eckstein et al., Cell 187:2574, 2024 hold out whole neurons, hemilineages and brain regions for that reason). Every
+grouping column gets its own folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from synapse_assets.analysis.evaluation.sampling import content_keys
+from synapse_assets.errors import BadInput
+from synapse_assets.schema import SPLITS
+
+RANDOM = "random"
+LEAVE_ONE_OUT_GROUPS = 8
+"""With this many groups or fewer, each group is a fold of its own."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What a reader must know of the folds: folds by split (0 where there is none) and warnings in plain words."""
+
+    folds: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def make_splits(synapses: pa.Table, grouping: Sequence[str], seed: int, folds: int = 5) -> tuple[pa.Table, SplitReport]:
+    """Folds for each grouping column and for a random split, as a long table (`schema.SPLITS`), with a report.
+
+    `synapses` has synapse_id, brain_region, target and the grouping columns. Only rows with a target count, and for a
+    grouping column only rows with a group. Group folds are scikit-learn's StratifiedGroupKFold; with 8 groups or fewer
+    each group is a fold. The random split deals the synapses of each class, ordered by a hash of their id, to the folds
+    in turn. The table depends on content and seed alone, not on row order. No labelled rows, or one group only: no rows
+    for that split and a warning.
+
+    Raises BadInput if a column is missing or a synapse occurs twice.
+    """
+    for name in ("synapse_id", "brain_region", "target", *grouping):
+        if name not in synapses.column_names:
+            raise BadInput(f"splits: column '{name}' is missing; there are {synapses.column_names}")
+    if RANDOM in grouping:
+        raise BadInput(f"splits: a grouping column may not be called '{RANDOM}'")
+    target = np.array(synapses.column("target").to_pylist(), dtype=object)
+    labelled = np.array([t is not None and t != "" for t in target], dtype=bool)
+    rows = synapses.filter(pa.array(labelled)).sort_by("synapse_id")
+    ids = np.array(rows.column("synapse_id").to_pylist(), dtype=str)
+    if len(np.unique(ids)) != len(ids):
+        values, counts = np.unique(ids, return_counts=True)
+        raise BadInput(f"splits: synapse '{values[counts > 1][0]}' occurs more than once; synapse ids must be unique")
+    regions = np.array(rows.column("brain_region").to_pylist(), dtype=str)
+    targets = np.array(rows.column("target").to_pylist(), dtype=str)
+
+    parts: list[pa.Table] = []
+    used: dict[str, int] = {}
+    warnings: list[str] = []
+    for split in (*grouping, RANDOM):
+        if split == RANDOM:
+            chosen = np.arange(len(ids))
+            groups = ids
+            number = min(folds, len(ids))
+            fold = _random_folds(ids, targets, number, seed) if number >= 2 else None
+        else:
+            values = rows.column(split).to_pylist()
+            chosen = np.flatnonzero(np.array([v is not None and v != "" for v in values], dtype=bool))
+            groups = np.array([str(values[i]) for i in chosen], dtype=str)
+            if len(chosen) < len(ids):
+                warnings.append(
+                    f"{split}: {len(ids) - len(chosen)} labelled synapses have no {split} and are not scored"
+                )
+            fold, number = _group_folds(groups, targets[chosen], folds, seed)
+            warnings.extend(_group_warnings(split, groups, targets[chosen], number))
+        if fold is None:
+            used[split] = 0
+            warnings.append(
+                f"{split}: no folds, because there are {len(np.unique(groups))} groups of labelled synapses"
+            )
+            continue
+        used[split] = number
+        parts.append(
+            pa.table(
+                {
+                    "synapse_id": ids[chosen],
+                    "brain_region": regions[chosen],
+                    "split": np.full(len(chosen), split),
+                    "group": groups,
+                    "fold": fold,
+                    "target": targets[chosen],
+                }
+            )
+        )
+    classes = np.unique(targets)
+    if len(classes) == 1:
+        warnings.append(f"all labelled synapses are '{classes[0]}': nothing to tell apart")
+    table = SPLITS.conform(pa.concat_tables(parts)) if parts else SPLITS.empty()
+    return table, SplitReport(used, tuple(warnings))
+
+
+def _random_folds(
+    ids: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], number: int, seed: int
+) -> npt.NDArray[np.int32]:
+    """Fold of each synapse, classes dealt out in turn; each class goes on where the one before stopped."""
+    order = np.lexsort((content_keys(ids, seed), targets))
+    fold = np.empty(len(ids), dtype=np.int32)
+    fold[order] = np.arange(len(ids)) % number
+    return fold
+
+
+def _group_folds(
+    groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], folds: int, seed: int
+) -> tuple[npt.NDArray[np.int32] | None, int]:
+    """Fold of each row (rows sorted by id) and the number of folds; None if there are fewer than two groups."""
+    names, member = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        return None, 0
+    if len(names) <= LEAVE_ONE_OUT_GROUPS:
+        return member.astype(np.int32), len(names)
+    import warnings
+
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    number = min(folds, len(names))
+    fold = np.full(len(groups), -1, dtype=np.int32)
+    # scikit-learn refuses only when every class is smaller than the number of folds; then classes are ignored
+    _, classes, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    if counts.max() < number:
+        classes = np.zeros(len(targets), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)
+        for k, (_, test) in enumerate(splitter.split(np.zeros((len(groups), 1)), classes, member)):
+            fold[test] = k
+    # a fold may stay empty when the classes are very uneven: number the folds without gaps
+    return np.unique(fold, return_inverse=True)[1].astype(np.int32), len(np.unique(fold))
+
+
+def _group_warnings(split: str, groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], number: int) -> list[str]:
+    """Classes with fewer groups than folds."""
+    found = []
+    for name in np.unique(targets):
+        count = len(np.unique(groups[targets == name]))
+        if count == 1:
+            found.append(
+                f"{split}: class '{name}' has 1 group: where it is tested no other trains it, so it counts as wrong"
+            )
+        elif count < number:
+            found.append(f"{split}: class '{name}' has {count} groups for {number} folds and is absent from some")
+    return found
+
+
+def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64] | None:
+    """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
+    groups."""
+    _, member = np.unique(groups, return_inverse=True)
+    number = int(member.max()) + 1
+    if number < 3:
+        return None
+    counts = np.zeros((number, int(code.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (member, code), 1)
+    order = np.lexsort((np.random.default_rng(seed).permutation(number), -counts.sum(axis=1), counts.argmax(axis=1)))
+    fold = np.empty(number, dtype=np.int64)
+    fold[order] = np.arange(number) % 3
+    return fold[member]

@@ -1,0 +1,102 @@
+"""What this project uses of Dagster beyond its public interface: the only module that names `dagster._*`.
+
+Whoever moves to another version of Dagster looks here, and at `test_dagster_private.py`, which holds the behaviour that is relied
+on. What does not belong here: anything that Dagster offers publicly, and any decision of our own.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    INPUT_DATA_VERSION_TAG_PREFIX,
+    INPUT_EVENT_POINTER_TAG_PREFIX,
+    CachingStaleStatusResolver,
+    StaleStatus,
+)
+from dagster._time import get_timezone
+from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
+
+if TYPE_CHECKING:
+    from dagster._core.workspace.context import WorkspaceProcessContext
+
+# `python -m` this: schedules, sensors, automation and the queue in a process of its own. Dagster's command for it, `dagster-daemon`,
+# need not be on the PATH; a module is found by the interpreter that runs this.
+DAEMON_MODULE = "dagster._daemon"
+
+
+class Staleness:
+    """What the UI shows as "out of date", of one moment: a condition of automation asks the same, by data versions and code
+    versions. The public interface has no such question."""
+
+    def __init__(self, context: dg.AutomationContext) -> None:
+        view = context.asset_graph_view
+        self._resolver = CachingStaleStatusResolver(view.instance, context.asset_graph, view)
+
+    def is_stale(self, key: dg.AssetKey, partition: str | None) -> bool:
+        """Whether an asset (or a partition of it) was never made, or was made from other inputs or code than there are now."""
+        return self._resolver.get_status(key, partition) != StaleStatus.FRESH
+
+    def causes(self, key: dg.AssetKey, partition: str | None) -> set[dg.AssetKey | None]:
+        """The inputs on whose account it is out of date; None stands for its own code or absence."""
+        causes = self._resolver.get_stale_causes(key, partition)
+        return {cause.dependency_asset_key for cause in causes}
+
+
+def data_version(tags: Mapping[str, str]) -> str | None:
+    """The data version that an asset's event gives, by its tags. Needed to see whether Dagster has heard of a promotion."""
+    return tags.get(DATA_VERSION_TAG)
+
+
+def data_version_tags(version: str) -> dict[str, str]:
+    """Tags of an event that says by itself what data version an asset has. An asset's own run gives it with its result; a
+    promotion tells it from the run of another asset, for which there is no public way."""
+    return {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+
+
+def provenance_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Those tags of a materialisation that say which inputs and which code it was made from. A promotion repeats them, so that
+    the model is not out of date for having been put in use."""
+    prefixes = (CODE_VERSION_TAG, INPUT_DATA_VERSION_TAG_PREFIX, INPUT_EVENT_POINTER_TAG_PREFIX)
+    return {name: value for name, value in tags.items() if name.startswith(prefixes)}
+
+
+def events_made_from(tags: Mapping[str, str]) -> Iterator[tuple[dg.AssetKey, int]]:
+    """The events that a materialisation was made from, by its tags: asset and storage id. Upkeep keeps them, because Dagster reads
+    them to know what is out of date."""
+    for name, event in tags.items():
+        if name.startswith(f"{INPUT_EVENT_POINTER_TAG_PREFIX}/") and event.isdigit():
+            yield dg.AssetKey.from_user_string(name.removeprefix(f"{INPUT_EVENT_POINTER_TAG_PREFIX}/")), int(event)
+
+
+def require_time_zone(name: str) -> None:
+    """Raises ValueError, LookupError or OSError where the scheduler would not know the time zone."""
+    get_timezone(name)
+
+
+def is_cron(cron: str) -> bool:
+    """Whether a schedule would take the cron. Publicly that is known only from the error of a definition that cannot be loaded."""
+    return is_valid_cron_string(cron) and not has_out_of_range_cron_interval(cron)
+
+
+def ticks(cron: str, time_zone: str, after_seconds: float) -> Iterator[Any]:
+    """The times (datetime) at which the scheduler would start a schedule, after a time in seconds since 1970. Raises an error of its
+    library for a day that no month has."""
+    return cron_string_iterator(after_seconds, cron, time_zone)
+
+
+def served_workspace(
+    instance: dg.DagsterInstance, workspace: Path, version: str
+) -> "AbstractContextManager[WorkspaceProcessContext]":
+    """What Dagster's UI serves: the code locations of a workspace file. Needed because the UI is served behind a layer of our own,
+    and its public face is a command only."""
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    target = WorkspaceFileTarget([str(workspace)])
+    return WorkspaceProcessContext(instance, workspace_load_target=target, version=version)

@@ -1,0 +1,108 @@
+"""Axes in three dimensions: names and limits, for pictures and turnable pages; Matplotlib's own in a cell of a figure.
+
+Belongs here: what maps in space and neurons around their soma share.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.figures.style import INK, MARKERS, cluster_colour, edge_colour
+from synapse_assets.schema.colours import PALETTE
+
+SPACE_AXES = ("UMAP 1", "UMAP 2", "UMAP 3")
+MICROMETRE_AXES = ("x (µm)", "y (µm)", "z (µm)")
+
+
+def box_around(
+    places: npt.NDArray[np.float64], margin: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Corners of the square or cube around the finite places, with a margin as a share of its side."""
+    known = places[np.isfinite(places).all(axis=1)]
+    if not len(known):
+        return np.zeros(places.shape[1]), np.ones(places.shape[1])
+    low, high = known.min(axis=0), known.max(axis=0)
+    half = (0.5 + margin) * (float((high - low).max()) or 1.0)
+    return (low + high) / 2 - half, (low + high) / 2 + half
+
+
+def limits_around(
+    places: npt.NDArray[np.float64], *, cube: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Corners of a cube around the places, or of a box that is no flatter than 0.4."""
+    low, high = box_around(places, 0.04)
+    known = places[np.isfinite(places).all(axis=1)]
+    if cube or not len(known):
+        return low, high
+    sides = np.maximum(np.ptp(known, axis=0) * 1.08, 0.4 * (high - low).max())
+    middle = (known.min(axis=0) + known.max(axis=0)) / 2
+    return middle - sides / 2, middle + sides / 2
+
+
+def space_axes(figure: Any, corner: tuple[float, float], cell: tuple[float, float], title: str) -> Any:
+    """Three-dimensional axes over a cell of the figure (its corner and size in inches), with a title at its upper left."""
+    width, height = figure.get_size_inches()
+    figure.text((corner[0] + 0.15) / width, (corner[1] + cell[1]) / height, title, fontsize=10.5, color=INK, va="top")
+    square = max(cell)
+    box = (corner[0] / width, corner[1] / height, square / width, square / height)
+    axes = figure.add_axes(box, projection="3d")
+    axes.patch.set_visible(False)
+    return axes
+
+
+def scatter_by_cluster(
+    axes: Any,
+    places: npt.NDArray[np.float64],
+    numbers: npt.NDArray[np.int64],
+    size: float,
+    *,
+    filled: npt.NDArray[np.bool_],
+) -> None:
+    """Points by cluster; each 18 clusters, the shape changes with the colours' next round; not filled: hollow."""
+    rounds = np.where(numbers < 0, 0, numbers // len(PALETTE)) % len(MARKERS)
+    for solid in (True, False):
+        for marker in sorted(set(rounds[filled == solid].tolist())):
+            chosen = (rounds == marker) & (filled == solid)
+            colours = [cluster_colour(c) for c in numbers[chosen].tolist()]
+            edges = [edge_colour(c) for c in colours]
+            look = {"c": colours, "edgecolors": edges, "linewidths": 0.35}
+            if not solid:
+                look = {"facecolors": "none", "edgecolors": edges, "linewidths": 1.4}
+            axes.scatter(*places[chosen].T, s=size * (1 if solid else 1.4), marker=MARKERS[marker], depthshade=False, **look)  # fmt: skip
+
+
+def equal_axes(axes: Any, places: npt.NDArray[np.float64], *, cube: bool) -> None:
+    """Limits of three-dimensional axes around the places, with one scale for all three."""
+    low, high = limits_around(places, cube=cube)
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
+    axes.set_zlim(low[2], high[2])
+    axes.set_box_aspect(tuple(high - low))
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((0.97, 0.97, 0.97, 1.0))
+        axis._axinfo["grid"].update(color="#dddddd", linewidth=0.6)
+
+
+def fit_into_cell(
+    axes: Any, corner: tuple[float, float], cell: tuple[float, float], margins: tuple[float, float, float, float]
+) -> None:
+    """Scales and moves the drawn box so that it fills the cell but for the margins (left, right, lower, upper, inches)."""
+    from mpl_toolkits.mplot3d import proj3d
+
+    figure = axes.get_figure()
+    lows, highs = np.array([axes.get_xlim(), axes.get_ylim(), axes.get_zlim()]).T
+    corners = np.array(np.meshgrid(*zip(lows, highs, strict=True))).reshape(3, -1)
+
+    def drawn() -> npt.NDArray[np.float64]:
+        x, y, _ = proj3d.proj_transform(*corners, axes.get_proj())
+        return np.asarray(axes.transData.transform(np.column_stack([x, y]))) / figure.dpi
+
+    left, right, lower, upper = margins
+    room = np.array([cell[0] - left - right, cell[1] - lower - upper])
+    axes.set_box_aspect(tuple(highs - lows), zoom=float((room / np.ptp(drawn(), axis=0)).min()))
+    places = drawn()
+    wanted = np.array([corner[0] + left, corner[1] + lower]) + room / 2
+    move = (wanted - (places.min(axis=0) + places.max(axis=0)) / 2) / figure.get_size_inches()
+    box = axes.get_position(original=True)
+    axes.set_position((box.x0 + move[0], box.y0 + move[1], box.width, box.height))

@@ -1,0 +1,299 @@
+"""Maps of synapses in two and three dimensions, coloured by class, cluster, neuron or area.
+
+Does not belong here: computing the coordinates or the clusters, turnable maps (`interactive_3d`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.figures.axes_3d import (
+    SPACE_AXES,
+    box_around,
+    equal_axes,
+    fit_into_cell,
+    scatter_by_cluster,
+    space_axes,
+)
+from synapse_assets.figures.legends import Entry, cluster_entries, figure_legend, in_rows, legend_below, legend_shape
+from synapse_assets.figures.style import (
+    FAINT,
+    INK,
+    MARKERS,
+    SHEET_WIDTH,
+    as_png,
+    cluster_colour,
+    cluster_numbers,
+    edge_colour,
+    halo,
+    marker_area,
+    mixed,
+    natural_order,
+    new_figure,
+    require_same_length,
+    say,
+    shortened,
+    wrapped,
+)
+from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+
+_MOST_IN_LEGEND = 12
+# one hue a type of neuron, shades of it for the neurons
+_TYPE_HUES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#999933", "#661100")
+
+
+def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str) -> bytes:
+    """Points (N, 2) coloured by label; None, '' and numbers below 0 are grey. Up to 12 labels have a legend, more are
+    named in place."""
+    places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+    names = np.array([_label(label) for label in labels], dtype=str)
+    known = sorted({n for n in names.tolist() if n}, key=_natural)
+    colours = class_colours(known)
+    figure, axes = new_figure(7.2, 5.6)
+    size = float(np.clip(9000 / max(1, len(places)), 2.0, 22))
+    grey = names == ""
+    axes.scatter(*places[grey].T, s=size, c=NOISE_COLOUR, linewidths=0, alpha=0.6, rasterized=True)
+    # one scatter in a mixed order, so that no class lies on top of all the others
+    shown = np.flatnonzero(~grey)
+    shown = shown[np.random.default_rng(0).permutation(len(shown))]
+    axes.scatter(*places[shown].T, s=size, c=[colours[n] for n in names[shown]], linewidths=0, alpha=0.8)
+    if len(known) > 12:
+        for name in known:
+            centre = np.median(places[names == name], axis=0)
+            text = axes.text(*centre, name, fontsize=8, ha="center", va="center", color=INK, fontweight="bold")
+            text.set_path_effects(halo())
+    elif known:
+        entries = [(f"{n}  ({int((names == n).sum()):,})", colours[n]) for n in known]
+        if grey.any():
+            entries.append((f"none  ({int(grey.sum()):,})", NOISE_COLOUR))
+        for text, colour in entries:
+            axes.scatter([], [], s=36, c=colour, label=text)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, handletextpad=0.2)
+    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_xlabel("UMAP 1", fontsize=9, color=FAINT)
+    axes.set_ylabel("UMAP 2", fontsize=9, color=FAINT)
+    if len(places):
+        axes.set_aspect("equal", adjustable="datalim")
+    else:
+        say(axes, "no synapses")
+    return as_png(figure)
+
+
+def maps_sheet(
+    map_xy: npt.ArrayLike,
+    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]],
+    neuron_types: Sequence[str],
+    neuron_ids: Sequence[str],
+    synapse_areas: npt.ArrayLike,
+    title: str,
+) -> bytes:
+    """The two-dimensional map (N, 2) three times as one PNG: by cluster (None or below 0: grey), by neuron (a hue for each
+    type, a shade and a shape for each neuron) and by area of the synapse (colours end at the 2nd and 98th percentile).
+
+    Up to 12 clusters have a legend, more are named in place. Raises BadInput if the inputs differ in length.
+    """
+    places = np.asarray(map_xy, dtype=np.float64).reshape(-1, 2)
+    numbers, areas = cluster_numbers(clusters), np.asarray(synapse_areas, dtype=np.float64).reshape(-1)
+    require_same_length(map_xy=places, clusters=numbers, types=neuron_types, neurons=neuron_ids, areas=areas)
+    found = sorted(set(numbers[numbers >= 0].tolist()))
+    numbered = len(found) > _MOST_IN_LEGEND
+    clusters_named = cluster_entries(numbers)
+    if numbered:
+        clusters_named = [(f"{len(found)} clusters, numbered in the map", "none", "o"), *clusters_named[len(found) :]]
+    styles = _neuron_styles(neuron_types, neuron_ids)
+    named = list(zip(neuron_types, neuron_ids, strict=True))
+    neurons_named, columns, heads = _neuron_entries(styles, Counter(named))
+
+    heading = wrapped(title, 110)
+    head = 0.5 + 0.25 * (1 + heading.count("\n"))
+    side, left, between = 3.62, 0.32, 0.34
+    lines = max(-(-len(clusters_named) // 2), -(-len(neurons_named) // columns), 4)
+    foot = 0.42 + 0.2 * lines
+    height = head + side + foot
+    figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
+    figure.text(0.1 / SHEET_WIDTH, 1 - 0.12 / height, heading, fontsize=13, color=INK, va="top")
+    low, high = box_around(places, 0.06)
+    panels = []
+    for i, name in enumerate(("by cluster", "by neuron", "by area of the synapse")):
+        at = left + i * (side + between)
+        axes = figure.add_axes((at / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
+        axes.set_title(name, loc="left", fontsize=11, color=INK)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlim(low[0], high[0])
+        axes.set_ylim(low[1], high[1])
+        axes.set_xlabel("UMAP 1", fontsize=9, color=FAINT)
+        axes.set_ylabel("UMAP 2", fontsize=9, color=FAINT)
+        for spine in axes.spines.values():
+            spine.set_color("#bbbbbb")
+        if not len(places):
+            say(axes, "no synapses")
+        panels.append(axes)
+    by_cluster, by_neuron, by_area = panels
+    size = marker_area(len(places))
+
+    grey = numbers < 0
+    for part in (grey, ~grey):
+        _scatter(by_cluster, places[part], [cluster_colour(c) for c in numbers[part]], ["o"] * int(part.sum()), size)
+    if numbered:
+        centres = np.array([np.median(places[numbers == cluster], axis=0) for cluster in found])
+        for cluster, place in zip(found, _apart(centres, 0.052 * float(high[0] - low[0])), strict=True):
+            text = by_cluster.text(
+                *place, str(cluster), fontsize=9, fontweight="bold", color=INK, ha="center", va="center"
+            )
+            text.set_path_effects(halo())
+    legend_below(by_cluster, in_rows(clusters_named, 2), 1 if numbered else 2)
+    _scatter(by_neuron, places, [styles[n][0] for n in named], [styles[n][1] for n in named], size)
+    legend_below(by_neuron, neurons_named, columns, bold=heads)
+    _area_panel(figure, by_area, places, areas, size)
+    return as_png(figure)
+
+
+def space_figure(
+    space_xyz: npt.ArrayLike, clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]], title: str
+) -> bytes:
+    """The three-dimensional map (N, 3) by cluster, from two sides that are a quarter turn apart, as PNG.
+
+    Raises BadInput if the inputs differ in length.
+    """
+    places, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
+    require_same_length(space_xyz=places, clusters=numbers)
+    entries = cluster_entries(numbers)
+    columns, legend = legend_shape(len(entries), 8)
+    heading = wrapped(title, 110)
+    head = 0.35 + 0.25 * (1 + heading.count("\n"))
+    cell = (SHEET_WIDTH / 2, 5.2)
+    height = head + cell[1] + legend
+    figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
+    figure.text(0.015, 1 - 0.15 / height, heading, fontsize=13, color=INK, va="top")
+    for i, (turn, name) in enumerate(((-60, "from one side"), (30, "a quarter turn further"))):
+        axes = space_axes(figure, (i * cell[0], legend), cell, name)
+        scatter_by_cluster(
+            axes, places, numbers, 1.8 * marker_area(len(places)), filled=np.ones(len(places), dtype=bool)
+        )
+        axes.view_init(elev=20, azim=turn)
+        equal_axes(axes, places, cube=True)
+        for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), SPACE_AXES, strict=True):
+            axis.set_ticklabels([])
+            axis.set_label_text(label, fontsize=9, color=FAINT)
+            axis.labelpad = -9
+        fit_into_cell(axes, (i * cell[0], legend), cell, (0.35, 0.35, 0.35, 0.35))
+        if not len(places):
+            axes.text2D(0.5, 0.5, "no synapses", transform=axes.transAxes, ha="center", fontsize=10, color=FAINT)
+    figure_legend(figure, entries, columns)
+    return as_png(figure)
+
+
+def _label(label: str | int | None) -> str:
+    """The label as text; '' for unknown and noise."""
+    if label is None or (not isinstance(label, str) and label < 0):
+        return ""
+    return str(label)
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    return (not name.isdigit(), int(name) if name.isdigit() else 0, name)
+
+
+def _scatter(
+    axes: Any, places: npt.NDArray[np.float64], colours: Sequence[str], markers: Sequence[str], size: float
+) -> None:
+    """Points in a mixed order, so that no class lies on top of all the others."""
+    order = np.random.default_rng(0).permutation(len(places))
+    shapes = np.array(markers, dtype=str)
+    for part in np.array_split(order, max(1, min(10, len(order)))):
+        for marker in sorted(set(shapes[part].tolist())):
+            drawn = part[shapes[part] == marker]
+            face = [colours[i] for i in drawn]
+            axes.scatter(*places[drawn].T, s=size, c=face, marker=marker, edgecolors=[edge_colour(c) for c in face],
+                         linewidths=0.35)  # fmt: skip
+
+
+def _apart(places: npt.NDArray[np.float64], distance: float) -> npt.NDArray[np.float64]:
+    """Places of labels, pushed apart until none is nearer to another than `distance`, as far as that is done soon."""
+    moved = places.copy()
+    for _ in range(200):
+        gap = moved[:, None, :] - moved[None, :, :]
+        length = np.linalg.norm(gap, axis=2)
+        np.fill_diagonal(length, np.inf)
+        if length.min() >= distance:
+            break
+        # labels in the very same place part along different directions
+        angle = np.arange(len(moved)) * 2.4
+        push = np.where((length > 0)[..., None], gap / np.maximum(length, 1e-12)[..., None], 0.0)
+        push[length == 0] = np.column_stack([np.cos(angle), np.sin(angle)])[np.nonzero(length == 0)[0]]
+        moved += 0.3 * (push * np.clip(distance - length, 0, None)[..., None]).sum(axis=1)
+    return moved
+
+
+def _neuron_styles(types: Sequence[str], neurons: Sequence[str]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Colour and marker of each (type, neuron): a hue for the type, from dark to light in it."""
+    styles = {}
+    for i, kind in enumerate(sorted(set(types))):
+        names = sorted({n for t, n in zip(types, neurons, strict=True) if t == kind}, key=natural_order)
+        hue = _TYPE_HUES[i % len(_TYPE_HUES)]
+        for j, name in enumerate(names):
+            at = j / (len(names) - 1) if len(names) > 1 else 0.5
+            colour = mixed(hue, "#000000", 0.45 - 0.9 * at) if at <= 0.5 else mixed(hue, "#ffffff", 1.1 * at - 0.55)
+            styles[kind, name] = (colour, MARKERS[j % len(MARKERS)])
+    return styles
+
+
+def _neuron_entries(
+    styles: Mapping[tuple[str, str], tuple[str, str]], counts: Mapping[tuple[str, str], int]
+) -> tuple[list[Entry], int, set[str]]:
+    """Legend entries, in how many columns, and which of them are headings: a column for each type of neuron. With more than
+    three types or ten neurons of one, a plain list of as many as there is room for."""
+    kinds = sorted({kind for kind, _ in styles})
+    of_kind = [[(f"{shortened(n, 12)} ({counts[t, n]:,})", *styles[t, n]) for t, n in styles if t == k] for k in kinds]
+    tallest = max((len(column) for column in of_kind), default=0)
+    if len(kinds) <= 3 and tallest <= 10:
+        heads = [shortened(kind, 14) for kind in kinds]
+        entries = []
+        for name, column in zip(heads, of_kind, strict=True):
+            entries += [(name, "none", "o"), *column, *[("", "none", "o")] * (tallest - len(column))]
+        return entries, max(1, len(kinds)), set(heads)
+    entries = [entry for column in of_kind for entry in column]
+    if len(entries) > 24:
+        entries = [*entries[:23], (f"{len(entries) - 23} more", "none", "o")]
+    return in_rows(entries, 3), 3, set()
+
+
+def _area_panel(
+    figure: Any, axes: Any, places: npt.NDArray[np.float64], areas: npt.NDArray[np.float64], size: float
+) -> None:
+    """Points by area, larger is darker; unknown areas are grey."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize, to_hex
+
+    known = np.isfinite(areas)
+    if not known.any():
+        _scatter(axes, places, [NOISE_COLOUR] * len(places), ["o"] * len(places), size)
+        legend_below(axes, [(f"unknown ({len(places):,})", NOISE_COLOUR, "o")] if len(places) else [], 1)
+        return
+    # without the lightest yellow, which white paper swallows
+    scale = ListedColormap(colormaps["viridis"](np.linspace(0.93, 0.0, 256)))
+    low, high = np.percentile(areas[known], [2, 98])
+    if high <= low:
+        low, high = low - (0.1 * abs(low) or 0.5), low + (0.1 * abs(low) or 0.5)
+    norm = Normalize(low, high)
+    colours = [to_hex(scale(norm(a))) if ok else NOISE_COLOUR for a, ok in zip(areas, known, strict=True)]
+    _scatter(axes, places, colours, ["o"] * len(places), size)
+    beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    ends = (bool((areas[known] < low).any()), bool((areas[known] > high).any()))
+    frame = axes.get_position()
+    height = figure.get_figheight()
+    place = (frame.x0 + 0.05 * frame.width, frame.y0 - 0.45 / height, 0.9 * frame.width, 0.13 / height)
+    bar = figure.colorbar(ScalarMappable(norm, scale), cax=figure.add_axes(place), orientation="horizontal",
+                          extend=beyond[ends])  # fmt: skip
+    bar.set_label("area of the synapse (unit of the workbook)", fontsize=9, color=INK)
+    bar.ax.tick_params(labelsize=8.5)
+    bar.outline.set_visible(False)
+    if not known.all():
+        legend_below(axes, [(f"unknown ({int((~known).sum()):,})", NOISE_COLOUR, "o")], 1, down=0.92 / 3.62)

@@ -1,0 +1,40 @@
+"""Which device computes, and in which precision it does so by itself."""
+
+from typing import Literal
+
+import torch
+
+from synapse_assets.errors import BadInput
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`, "auto" being the first of cuda, mps and cpu that is there; BadInput if it is not."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, available in there.items() if available))
+    device = torch.device(name)
+    if not there.get(device.type, False):
+        raise BadInput(
+            f"embedding: device '{name}' is not available here; there is {[k for k, v in there.items() if v]}"
+        )
+    return device
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether `device` is known to compute in bfloat16 by itself; emulating it made a processor about ten times slower.
+
+    Of processors those of x86 with AVX512-BF16 or AMX, on which it was measured to help.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        abilities = torch.cpu.get_capabilities()
+        return any(bool(abilities.get(name, False)) for name in ("avx512_bf16", "amx_bf16"))
+    return False
+
+
+def native_precision(device: torch.device, wanted: Precision | None = None) -> Precision:
+    """The precision to compute in: `wanted` where `device` has it by itself, by default bfloat16; else float32."""
+    return "bfloat16" if wanted != "float32" and has_native_bf16(device) else "float32"
