@@ -62,7 +62,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
 
 
 class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
-    """True where this very look has requested it already, in whatever run. (`will_be_requested` means the same run only.)"""
+    """True where this very look has requested it already, in whatever run; `will_be_requested` means the same run only."""
 
     @property
     def name(self) -> str:

@@ -62,7 +62,6 @@ def nightly_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinit
 
 def refit_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
     """Fits the models anew; on unchanged content nothing happens, a better candidate is promoted by `promotions`."""
-
     chain = chain_of(dataset)
     # Where this one was fitted, the models below it were too.
     first = next(model for model in chain.models if chain.facts[model].fitted_on)

@@ -5,18 +5,12 @@ An address is all there is to a question, so it can be kept, sent, and gone back
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer.uploads import Uploads
-from synapse_assets.query import METRICS, Filters
+from synapse_assets.query import METRICS, Filters, SearchRequest
 from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from synapse_assets.query import Warehouse
 
 MOST_IN_A_COLUMN = 50
 IN_ONE_LIST = 24
@@ -49,6 +43,21 @@ class Question:
     def is_asked(self) -> bool:
         """Whether there is something to search for."""
         return bool(self.synapse_id or self.upload or self.place_nm)
+
+    def request(self, uploads: Uploads) -> SearchRequest:
+        """What `Warehouse.similar` is asked for. Raises BadInput where nothing is, or for a picture that is not kept any more."""
+        return SearchRequest(
+            self.synapse_id or None,
+            image=uploads.picture(self.upload) if self.upload else None,
+            place_nm=self.place_nm,
+            k=self.k,
+            most_columns=_MOST_COLUMNS,
+            columns=self.columns or None,
+            metric=self.metric,  # type: ignore[arg-type]
+            filters=self.filters,
+            leave_out_own_neuron=not self.own_neuron,
+            leave_out_within_nm=self.near_nm,
+        )
 
     def address(self, **changes: object) -> str:
         """The part of an address after the `?` that asks this question, or one that differs from it."""
@@ -127,22 +136,6 @@ def read_question(parameters: Parameters, default: Question) -> Question:
         own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
         near_nm=near_nm,
         filters=read_filters(listed),
-    )
-
-
-def answered(warehouse: "Warehouse", question: Question, uploads: Uploads) -> "pd.DataFrame":
-    """The answer to a question that is asked, as `Warehouse.similar` gives it. Raises BadInput where there is none."""
-    return warehouse.similar(
-        question.synapse_id or None,
-        image=uploads.picture(question.upload) if question.upload else None,
-        place_nm=question.place_nm,
-        k=question.k,
-        most_columns=_MOST_COLUMNS,
-        columns=question.columns or None,
-        metric=question.metric,  # type: ignore[arg-type]
-        filters=question.filters,
-        leave_out_own_neuron=not question.own_neuron,
-        leave_out_within_nm=question.near_nm,
     )
 
 

@@ -16,7 +16,7 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.addresses import tile_address
-from synapse_assets.explorer.asking import Question, answered, filter_options, read_place
+from synapse_assets.explorer.asking import Question, filter_options, read_place
 from synapse_assets.explorer.releases import Releases, Shown
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
@@ -87,7 +87,7 @@ def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads
     shown = search_form(warehouse, question)
     if not question.is_asked:
         return shown
-    found = answered(warehouse, question, uploads)
+    found = warehouse.similar(question.request(uploads))
     if question.synapse_id:
         known = facts(warehouse.points, warehouse.points.row(question.synapse_id))
         query = {"facts": known, "picture": tile_address(name, warehouse.release_id, known["synapse_id"])}
@@ -103,7 +103,7 @@ def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, 
     """The answer to a search as records. Raises BadInput where there is nothing to search for."""
     if not question.is_asked or question.upload:
         raise BadInput("name a synapse_id, or a place in nanometres")
-    return records(answered(warehouse, question, Uploads()))
+    return records(warehouse.similar(question.request(Uploads())))
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, tell: Telli
         try:
             near_nm = default_question(dataset, warehouse).near_nm
             question = Question(synapse_id, k=NEAREST, near_nm=near_nm)
-            near = answered(warehouse, question, Uploads())
+            near = warehouse.similar(question.request(Uploads()))
             shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
             shown["question"] = question
         except BadInput as error:

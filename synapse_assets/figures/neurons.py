@@ -30,7 +30,7 @@ _MOST_PANELS = 30
 class Neuron:
     """The synapses of one neuron that have a place: where they lie, their clusters, whether they were fitted, and words."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None):
+    def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None) -> None:
         self.places = np.array([[row[f"{a}_from_soma_um"] for a in "xyz"] for row in rows], dtype=np.float64)
         found = clusters or {}
         self.clusters = np.array([max(-1, found.get(row["synapse_id"], -1)) for row in rows], dtype=np.int64)

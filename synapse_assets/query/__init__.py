@@ -5,7 +5,8 @@ and does not need Dagster. Everything here can also be had with plain duckdb and
 """
 
 from synapse_assets.query.points import Filters, Points
+from synapse_assets.query.request import SearchRequest
 from synapse_assets.query.search import METRICS
 from synapse_assets.query.warehouse import Warehouse, open_warehouse
 
-__all__ = ["METRICS", "Filters", "Points", "Warehouse", "open_warehouse"]
+__all__ = ["METRICS", "Filters", "Points", "SearchRequest", "Warehouse", "open_warehouse"]

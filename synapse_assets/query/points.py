@@ -1,6 +1,6 @@
 """Every synapse of a release in memory: its place in the brain and on the map, its classes and scores, and filters over them.
 
-Vectors and pictures do not belong here: they are many times larger (`search`, `pictures`).
+Vectors and pictures do not belong here: they are many times larger (`similarity`, `pictures`).
 """
 
 from bisect import bisect_left

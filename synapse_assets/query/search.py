@@ -1,6 +1,6 @@
 """Which vectors are nearest to a vector: by four measures, the best of each class side by side.
 
-Where vectors and facts come from belongs to `warehouse`; building an index to `stores.vector_index`.
+Where vectors and facts come from belongs to `similarity` and `released_points`; building an index to `stores.vector_index`.
 """
 
 from collections.abc import Mapping

@@ -124,6 +124,7 @@ class Alignment:
 
     @property
     def blocks(self) -> bool:
+        """Whether no tile is to be cut before somebody has looked."""
         return self.verdict == "contradicted"
 
 

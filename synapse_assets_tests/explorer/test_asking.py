@@ -13,7 +13,6 @@ from synapse_assets.explorer.asking import (
     IN_ONE_LIST,
     MOST_IN_A_COLUMN,
     Question,
-    answered,
     read_filters,
     read_question,
 )
@@ -151,4 +150,4 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
 )
 def test_all_of_a_question_reaches_the_search(warehouse: Warehouse, changes: dict[str, Any], found: str) -> None:
     question = Question(**{"synapse_id": "a", "k": 10, **changes})
-    assert "".join(answered(warehouse, question, Uploads())["synapse_id"]) == found
+    assert "".join(warehouse.similar(question.request(Uploads()))["synapse_id"]) == found

@@ -31,10 +31,12 @@ from websockets.sync.client import connect
 
 from synapse_assets import web
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer import create_app, map_sessions, pages
+from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.downloads import csv_text
-from synapse_assets.explorer.map import _MapPage, add_maps
-from synapse_assets.explorer.map_points import MOST_CORNERS, MOST_PIXELS, Plane, Window
+from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.map import sessions as map_sessions
+from synapse_assets.explorer.map.page import MapPage
+from synapse_assets.explorer.map.rendering import MOST_CORNERS, MOST_PIXELS, Plane, Window
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import most_bytes, read_picture
 from synapse_assets.query import Warehouse, open_warehouse
@@ -631,7 +633,7 @@ def test_closed_maps_go_and_leave_no_traceback(
 
     def pages_left() -> int:
         gc.collect()
-        return sum(type(one) is _MapPage and one._dataset == "closed" for one in gc.get_objects())
+        return sum(type(one) is MapPage and one._dataset == "closed" for one in gc.get_objects())
 
     def sessions() -> int:
         """Those of this server; others may have some."""

@@ -14,12 +14,12 @@ import pytest
 from fastapi import FastAPI
 from matplotlib.path import Path as Polygon
 
-import synapse_assets.explorer.map
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer import map_html, map_points
-from synapse_assets.explorer.map import add_maps
-from synapse_assets.explorer.map_points import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
+from synapse_assets.explorer.map import add_maps, html, rendering
+from synapse_assets.explorer.map import page as map_page
+from synapse_assets.explorer.map.rendering import DISCS, LEGEND_CLASSES, OTHERS_COLOUR, Plane, Window, number_steps
 from synapse_assets.explorer.uploads import Uploads
+from synapse_assets.query import SearchRequest
 from synapse_assets.query.points import NONE, Filters, Points, points_from_table
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 from synapse_assets_tests.explorer.conftest import Served
@@ -198,7 +198,7 @@ def test_many_points_are_a_picture_and_few_are_discs(plane: Plane) -> None:
 
 def test_a_picture_has_each_point_where_it_is_in_the_mean_colour_of_its_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: one point at the left end, two of different classes in one pixel, and nothing else."""
-    monkeypatch.setattr(map_points, "DISCS", 0)
+    monkeypatch.setattr(rendering, "DISCS", 0)
     places = {"map_1": pa.array([0.1, 20.5, 20.5], pa.float32()), "map_2": pa.array([5.5, 12.5, 12.5], pa.float32())}
     plane = Plane(planted(3, target=["gaba", "gaba", "glutamate"], **places))
     colouring = plane.colouring("target")
@@ -238,15 +238,15 @@ def test_names_and_ids_cannot_become_markup() -> None:
     colouring = plane.colouring("target")
     ids = points.ids.to_pylist()
     texts = [
-        map_html.tip("a'b", HOSTILE, points, 2),
-        map_html.card("a'b", HOSTILE, points, 2),
-        map_html.tiles("a'b", HOSTILE, ids[:3], np.arange(3), colouring, 20),
-        map_html.composition(colouring, colouring.counts(np.arange(len(plane)))),
-        map_html.id_list(ids, 30),
-        map_html.notice(HOSTILE, ids[0]),
-        map_html.tip("a'b", None, points, 2),
-        map_html.card("a'b", None, points, 2),
-        map_html.tiles("a'b", None, ids[:3], np.arange(3), colouring, 20),
+        html.tip("a'b", HOSTILE, points, 2),
+        html.card("a'b", HOSTILE, points, 2),
+        html.tiles("a'b", HOSTILE, ids[:3], np.arange(3), colouring, 20),
+        html.composition(colouring, colouring.counts(np.arange(len(plane)))),
+        html.id_list(ids, 30),
+        html.notice(HOSTILE, ids[0]),
+        html.tip("a'b", None, points, 2),
+        html.card("a'b", None, points, 2),
+        html.tiles("a'b", None, ids[:3], np.arange(3), colouring, 20),
     ]
     for text in texts:
         tags = set(re.findall(r"<\s*/?\s*([a-zA-Z0-9]+)", text))
@@ -268,7 +268,7 @@ def test_names_and_ids_cannot_become_markup() -> None:
         }, text
         # Whatever stands in quotes stays there: taken away, nothing hostile is left in a tag.
         assert not re.search(r"<[^>]*alert", re.sub(r'"[^"]*"', "", text)), text
-    assert HOSTILE.split("\n")[0] not in map_html.legend_style(colouring, colouring.counts(np.arange(5)))
+    assert HOSTILE.split("\n")[0] not in html.legend_style(colouring, colouring.counts(np.arange(5)))
 
 
 # In a browser
@@ -280,11 +280,12 @@ class Planted:
     def __init__(self, points: Points) -> None:
         self.points, self.release_id, self.has_pictures = points, "planted", True
 
-    def similar(self, synapse_id: str | None, *, k: int, image: Any, filters: Filters, **_: Any) -> pd.DataFrame:
+    def similar(self, request: SearchRequest) -> pd.DataFrame:
         """The next ones that fulfil the filters; of a picture, those from the number on that its first value is."""
-        row = self.points.row(synapse_id) if synapse_id else int(image.flat[0])
+        image = request.image
+        row = self.points.row(str(request.synapse_id)) if image is None else int(image.flat[0])
         every = (row + np.arange(1, len(self.points))) % len(self.points)
-        return self.points.frame(every[self.points.select(filters)[every]][:k]).assign(distance=0.1)
+        return self.points.frame(every[self.points.select(request.filters)[every]][: request.k]).assign(distance=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -564,7 +565,7 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
 def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
     page: "Page", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synapse_assets.explorer.map, "_LOOK_FOR_NEWER_MS", 100)
+    monkeypatch.setattr(map_page, "_LOOK_FOR_NEWER_MS", 100)
     out = {"few": Planted(planted(100))}
     app = FastAPI()
     add_maps(app, lambda name: out[name], ["few"], no_header, UPLOADS)  # type: ignore[arg-type, return-value]

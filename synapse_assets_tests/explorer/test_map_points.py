@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
-
 from synapse_assets.explorer.map_points import inside_polygon
 
 

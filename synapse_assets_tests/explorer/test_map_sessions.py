@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from synapse_assets.explorer.map import add_maps
-from synapse_assets.explorer.map_points import is_outline
+from synapse_assets.explorer.map.rendering import is_outline
 from synapse_assets_tests.explorer.bokeh_client import Client, changed
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.test_map import UPLOADS, Planted, no_header, planted

@@ -1,7 +1,9 @@
 """Questions asked of a release: exact neighbours, filters before the search, the query's own neuron left out."""
 
+import dataclasses
 import functools
 import hashlib
+import inspect
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
-from synapse_assets.query import Filters, Warehouse, open_warehouse
+from synapse_assets.query import Filters, SearchRequest, Warehouse, open_warehouse
 from synapse_assets.schema import CLUSTER_CARDS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets.schema.morphology import PROJECTION
 from synapse_assets.stores import DatasetStore, build_warehouse
@@ -331,6 +333,37 @@ def test_typical_members_are_those_near_the_mean_direction(warehouse: Warehouse)
 def test_what_cannot_be_asked_is_told(warehouse: Warehouse, asked: dict[str, object], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         warehouse.similar("s010", **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"k": 3, "columns": "target", "metric": "l2", "most_columns": 2},
+        {"where": "s.target = 'gaba'", "leave_out_own_neuron": False, "leave_out_within_nm": 150.0},
+        {"filters": Filters({"brain_region": [REGIONS[1]]})},
+    ],
+)
+def test_a_request_is_answered_like_its_parts(warehouse: Warehouse, options: dict[str, Any]) -> None:
+    found = warehouse.similar(SearchRequest("s010", **options))
+    pd.testing.assert_frame_equal(found, warehouse.similar("s010", **options))
+    assert len(found) > 0
+    assert not options or not found.equals(warehouse.similar("s010"))
+
+
+def test_a_request_is_given_alone_and_whole(warehouse: Warehouse) -> None:
+    with pytest.raises(BadInput, match="give it alone, and k, metric inside of it"):
+        warehouse.similar(SearchRequest("s010"), k=5, metric="l2")
+    with pytest.raises(BadInput, match="give one of these"):
+        SearchRequest("s010", place_nm=(1, 2, 3))
+    with pytest.raises(BadInput, match="k has to be 1 or more, not 0"):
+        SearchRequest("s010", k=0)
+
+
+def test_a_request_has_every_argument_of_a_search_with_its_default() -> None:
+    arguments = inspect.signature(Warehouse.similar).parameters
+    fields = {field.name: field.default for field in dataclasses.fields(SearchRequest)}
+    assert {name: argument.default for name, argument in arguments.items() if name != "self"} == fields
 
 
 def test_vectors_of_two_encoders_are_refused(make_lab: Callable[..., Lab]) -> None:

@@ -153,13 +153,7 @@ def evaluate_splits(
     ids = np.asarray(synapse_ids, dtype=str)
     if not splits.num_rows:
         return NoModel("no labelled synapses")
-    row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
-    row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
-    warnings: list[str] = []
-    lost = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
-    if lost:
-        warnings.append(f"{lost} labelled synapses have no vector and are not scored")
-    table, row = splits.filter(pa.array(row >= 0)), row[row >= 0]
+    table, row, warnings = _with_rows(splits, ids)
     classes = tuple(np.unique(np.array(table.column("target").to_pylist(), dtype=str)).tolist())
     if len(classes) < 2:
         return NoModel(f"all labelled synapses are '{classes[0]}'" if classes else "no labelled synapses with vectors")
@@ -215,21 +209,10 @@ def evaluate_splits(
     if headline not in scores:
         return NoModel("; ".join(warnings))
     head = scores[headline]
-    gap, gap_interval = None, None
-    if RANDOM in scores and headline != RANDOM:
-        gap = scores[RANDOM].balanced_accuracy - head.balanced_accuracy
-        ours, theirs = resampled[headline], resampled[RANDOM]
-        if ours is not None and theirs is not None:
-            gap_interval = percentile_interval(
-                confusion_scores(theirs)["balanced_accuracy"] - confusion_scores(ours)["balanced_accuracy"]
-            )
+    gap, gap_interval = _gap(scores, resampled, headline)
     if head.balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
-    row, probabilities = kept[headline]
-    if RANDOM in kept:
-        more = ~np.isin(kept[RANDOM][0], row)
-        row = np.concatenate([row, kept[RANDOM][0][more]])
-        probabilities = np.concatenate([probabilities, kept[RANDOM][1][more]])
+    row, probabilities = _out_of_fold(kept, headline)
     by_id = np.argsort(ids[row], kind="stable")
     return Evaluation(
         classes=classes,
@@ -241,3 +224,35 @@ def evaluate_splits(
         synapse_ids=ids[row][by_id],
         probabilities=probabilities[by_id],
     )
+
+
+def _with_rows(splits: pa.Table, ids: npt.NDArray[np.str_]) -> tuple[pa.Table, Int64, list[str]]:
+    """Those of `splits` that are among `ids`, the row of each in `ids`, and a warning where others are left out."""
+    row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
+    row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
+    lost = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
+    warnings = [f"{lost} labelled synapses have no vector and are not scored"] if lost else []
+    return splits.filter(pa.array(row >= 0)), row[row >= 0], warnings
+
+
+def _gap(
+    scores: Mapping[str, Score], resampled: Mapping[str, Float64 | None], headline: str
+) -> tuple[float | None, Interval | None]:
+    """By how much the random split claims more than the headline, with the paired interval where both have one."""
+    if RANDOM not in scores or headline == RANDOM:
+        return None, None
+    gap = scores[RANDOM].balanced_accuracy - scores[headline].balanced_accuracy
+    ours, theirs = resampled[headline], resampled[RANDOM]
+    if ours is None or theirs is None:
+        return gap, None
+    differences = confusion_scores(theirs)["balanced_accuracy"] - confusion_scores(ours)["balanced_accuracy"]
+    return gap, percentile_interval(differences)
+
+
+def _out_of_fold(kept: Mapping[str, tuple[Int64, Float64]], headline: str) -> tuple[Int64, Float64]:
+    """Rows and their probabilities: of the headline split, and of the random one for rows that the headline leaves out."""
+    row, probabilities = kept[headline]
+    if RANDOM not in kept:
+        return row, probabilities
+    more = ~np.isin(kept[RANDOM][0], row)
+    return np.concatenate([row, kept[RANDOM][0][more]]), np.concatenate([probabilities, kept[RANDOM][1][more]])

@@ -198,6 +198,7 @@ def evaluate_probe(
 
     def fit(train: Int64, targets: Sequence[str], groups: Sequence[str]) -> LinearProbe | NoModel:
         if len(set(targets)) == 1:
+            # nothing to tell apart: the only class has probability 1
             width = rows.shape[1]
             certain = np.zeros((1, width))
             return LinearProbe((targets[0],), np.zeros(width), np.ones(width), certain, np.zeros(1), STRENGTHS[0])

@@ -156,7 +156,9 @@ def _group_warnings(split: str, groups: npt.NDArray[np.str_], targets: npt.NDArr
 
 def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64] | None:
     """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
-    groups."""
+    groups.
+
+    scikit-learn's StratifiedGroupKFold deals otherwise: with it, settings and so fitted models would come out anew."""
     _, member = np.unique(groups, return_inverse=True)
     number = int(member.max()) + 1
     if number < 3:

@@ -1,6 +1,6 @@
 """The synapses of a release as points of a plane: which is at a place, which lie inside a shape, in what colours, as a picture.
 
-Arrays in, arrays out. What does not belong here: widgets and browsers (`map`), texts of pages (`map_html`).
+Arrays in, arrays out. What does not belong here: widgets and browsers (`controls`, `viewport`), texts of pages (`html`).
 """
 
 from collections.abc import Mapping

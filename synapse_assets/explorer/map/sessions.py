@@ -1,7 +1,7 @@
 """Serves the maps: one session for each page that is opened, which only that page joins, and which ends with it.
 
 Panel's own way of adding applications to FastAPI is not used: it adds a route that imports any module that an address names, takes
-the session from the address, opens websockets to any origin, and keeps what was closed. What a map is belongs to `map`.
+the session from the address, opens websockets to any origin, and keeps what was closed. What a map is belongs to `page`.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The figure of an open map: which part of the plane is seen, how it is drawn after each change, and what is marked in it.
 
-Which points there are to draw, and in what colours, is the business of `map`; how they become a picture that of `map_points`.
+Which points there are to draw, and in what colours, belongs to `model`; how they become a picture, to `rendering`.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.explorer.map_look import MARKS, Canvas
-from synapse_assets.explorer.map_points import MOST_PIXELS, Colouring, Plane, Window
+from synapse_assets.explorer.map.rendering import MOST_PIXELS, Colouring, Plane, Window
+from synapse_assets.explorer.map.style import MARKS, Canvas
 
 _REACH_PX = 12
 # Of what is seen: how far one press of an arrow moves it.
@@ -21,16 +21,14 @@ _STEP = 0.3
 _AROUND = 0.15
 
 
-class View:
+class Viewport:
     """What one browser sees of a plane. Everything runs in the event loop of the server, but drawing, in a thread.
 
     document: Bokeh's. The figure is changed by its queue alone, which holds the lock that this needs. drawn: called after each
-    drawing. look: the middle x, y and units per pixel to begin with, instead of the whole.
+    drawing.
     """
 
-    def __init__(
-        self, document: Any, drawn: Callable[[], None], look: tuple[float, float, float] | None = None
-    ) -> None:
+    def __init__(self, document: Any, drawn: Callable[[], None]) -> None:
         self._document, self._drawn = document, drawn
         self.canvas = Canvas()
         self.figure = self.canvas.figure
@@ -46,9 +44,13 @@ class View:
         self._shown: npt.NDArray[np.bool_]
         self._marks: dict[str, list[int]] = {}
         self._drawing_asked = False
-        self._look = look
+        self._look: tuple[float, float, float] | None = None
         self._size_px: tuple[int, int] | None = None
         self._whole: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def begin_at(self, look: tuple[float, float, float] | None) -> None:
+        """Begins with this middle x, y and units per pixel, instead of the whole map."""
+        self._look = look
 
     def show(self, plane: Plane, colouring: Colouring, shown: npt.NDArray[np.bool_]) -> None:
         """Draws these points from now on; the whole of another plane, and what was seen before of the same."""
@@ -149,6 +151,11 @@ class View:
         """Marks these rows, and no others, as `kind`: one of `MARKS`."""
         self._marks[kind] = list(rows)
         self._document.add_next_tick_callback(self._draw_marks)
+
+    def drag_as(self, mode: str) -> None:
+        """Dragging does this from now on: a mode of the canvas, or nothing for any other."""
+        toolbar, drag = self.figure.toolbar, self.canvas.drags.get(mode)
+        self._document.add_next_tick_callback(lambda: toolbar.update(active_drag=drag))
 
     def leave_for(self, address: str) -> None:
         """Opens another page of this server in its place."""

@@ -1,4 +1,4 @@
-"""How the map page looks: its frame, its parts' styles, and the empty figure. Its behaviour is in `map`, its texts in `map_html`."""
+"""How the map page looks: its frame, its parts' styles, and the empty figure. Its behaviour is in `page`, its texts in `html`."""
 
 from typing import Any
 
@@ -68,6 +68,35 @@ class Canvas:
             self.figure.scatter("x", "y", size="size", marker="marker", fill_color=None, source=self.marks, **line)
 
 
+# What the parts of the page look like inside; Panel keeps each in a shadow root, which only variables reach from outside.
+PANES = """
+:host { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); }
+a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }
+h2 { font-size: 14px; font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
+p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
+.tile { display: block; width: 100%; max-width: 272px; aspect-ratio: 1; object-fit: cover; border-radius: 6px; background: var(--line);
+  image-rendering: auto; font-size: 11px; color: var(--quiet); }
+dl { display: grid; grid-template-columns: minmax(0, 1fr) fit-content(60%); gap: 2px 12px; margin: 10px 0; font-size: 13px; }
+dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.tip { width: 204px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
+  box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip .tile { max-width: 140px; margin: auto; } .tip dl { margin: 8px 2px 0; font-size: 12px; }
+.card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
+  display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); align-items: start; }
+.actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
+.actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--paper); }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin: 10px 0; }
+.list { display: flex; flex-wrap: wrap; gap: 4px 10px; } .list a { border-bottom: 3px solid; overflow-wrap: anywhere; }
+.grid a { display: block; border-bottom: 3px solid; border-radius: 6px; overflow: hidden; } .grid .tile { border-radius: 0; }
+table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
+td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
+.ids { margin-top: 14px; display: flex; align-items: center; justify-content: space-between; }
+button { border: 1px solid var(--line); border-radius: 6px; background: var(--paper); color: var(--ink); font: 12px system-ui, sans-serif;
+  padding: 3px 10px; cursor: pointer; } button:hover, button:focus-visible { border-color: var(--accent); }
+textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
+  background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
+.notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
+"""
 WIDGETS = """
 :host { --bokeh-font-size: 13px; }
 .bk-input-group > label { font: 500 13px system-ui, sans-serif; margin-bottom: 4px; white-space: normal; }

@@ -1,0 +1,76 @@
+"""Reads the points of a release, or of one of its investigation groups, from the tables of its file.
+
+What points are and can do belongs to `points`.
+"""
+
+from synapse_assets.datasets import CHAINS
+from synapse_assets.errors import BadInput
+from synapse_assets.query.points import CATEGORIES, NUMBERS, Points, points_from_table
+from synapse_assets.query.release_file import ReleaseFile
+
+# What points cannot do without, by table and column.
+_NEEDED = {("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")}
+# What they take of that view, as far as there are such columns.
+_TAKEN = {"synapse_id", "neuron_id", "x_nm", "y_nm", "z_nm", "volume", *CATEGORIES, *NUMBERS}
+_GROUPS = "select investigation_group from projection group by all order by all"
+# Synapses that the map was fitted on have their clusters; those observed later, their predictions.
+_POINTS_OF_GROUP = """
+    with placed as (
+        select synapse_id, map_1, map_2, space_1, space_2, space_3, cluster, membership_probability, null::double as probability
+        from projection left join clusters using (investigation_group, synapse_id) where investigation_group = $group
+        union all
+        select synapse_id, map_1, map_2, null, null, null, cluster, null, probability
+        from predictions where investigation_group = $group)
+    select synapse_id, neuron_id, neuron_type, synapse_type, brain_region, used_for,
+        1000 * x_um as x_nm, 1000 * y_um as y_nm, 1000 * z_um as z_nm, placed.* exclude (synapse_id)
+    from placed join synapses using (synapse_id) order by synapse_id
+"""
+
+
+def read_points(file: ReleaseFile, group: str | None) -> Points:
+    """The points of an investigation group; of the whole release for None. Raises BadInput for a file without their columns."""
+    import duckdb
+
+    try:
+        if group is not None:
+            return points_from_table(file.table(_POINTS_OF_GROUP, {"group": group}))
+        return points_from_table(file.table(_points_query(file)))
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        raise file.other_version(f"its tables have other columns: {error}") from error
+
+
+def chosen_group(file: ReleaseFile, group: str | None) -> str | None:
+    """The investigation group of that name, or the first; None for a release without such groups.
+
+    Raises BadInput for a group that the release does not have.
+    """
+    if "projection" not in file.release["tables"]:
+        return None
+    groups = file.table(_GROUPS).column(0).to_pylist()
+    name = group or next(iter(groups), "")
+    if name not in groups:
+        raise BadInput(f"there is no map of group '{name}' of {file.dataset}; there are {', '.join(groups)}")
+    return name
+
+
+def _points_query(file: ReleaseFile) -> str:
+    """SQL for the columns of points: of the tables that there are, so that an unfinished dataset can be looked at too."""
+    rows = file.table("select table_name, column_name from duckdb_columns()").to_pylist()
+    columns = [(row["table_name"], row["column_name"]) for row in rows]
+    lacking = sorted(f"{table}.{column}" for table, column in _NEEDED - set(columns))
+    if lacking:
+        raise file.other_version(f"it has no {', '.join(lacking)}")
+    tables = {table for table, _ in columns}
+    selected = [f"s.{column}" for table, column in columns if table == "labelled_synapses" and column in _TAKEN]
+    joined = []
+    for table, names in _columns_beside().items():
+        if table in tables:
+            selected += [f"{table}.{name}" for name in names]
+            joined.append(f"left join {table} using (synapse_id)")
+    return f"select {', '.join(selected)} from labelled_synapses s {' '.join(joined)} order by s.synapse_id"  # noqa: S608
+
+
+def _columns_beside() -> dict[str, tuple[str, ...]]:
+    """What points take of other tables than the view, by table, as the chains say."""
+    every = [facts for chain in CHAINS.values() for facts in chain.assets]
+    return {facts.table.name: facts.points for facts in every if facts.table is not None and facts.points}

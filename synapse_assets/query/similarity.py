@@ -1,0 +1,150 @@
+"""Which synapses of a release resemble a query, and which are typical of a set: a search request becomes rows.
+
+Comparing vectors belongs to `search`, pictures and their encoder to `pictures`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synapse_assets.errors import BadInput
+from synapse_assets.query.pictures import PictureEncoder
+from synapse_assets.query.points import CATEGORIES, Points
+from synapse_assets.query.release_file import ReleaseFile
+from synapse_assets.query.request import SearchRequest
+from synapse_assets.query.search import Found, StoredVectors, Vectors, VectorsInMemory
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.region_table import sql_text
+from synapse_assets.stores.rows import vector_matrix
+from synapse_assets.stores.vector_index import EXACT_BELOW
+
+_ROWS_AT_ONCE = 16_384
+_TYPICAL_OF = 20_000
+
+
+class Similarity:
+    """Similarity among the N synapses of one release.
+
+    cut: the name of the volume that has a place (x, y, z in nanometres), and the tile there.
+    """
+
+    def __init__(
+        self,
+        file: ReleaseFile,
+        points: Points,
+        vectors: Vectors,
+        encoder: PictureEncoder,
+        cut: Callable[[npt.ArrayLike], tuple[str, npt.NDArray[np.uint8]]],
+    ) -> None:
+        self._file, self._points, self._vectors = file, points, vectors
+        self._encoder, self._cut = encoder, cut
+
+    def similar(self, request: SearchRequest) -> pd.DataFrame:
+        """See `Warehouse.similar`."""
+        points = self._points
+        among = self._vectors.present & points.select(request.filters)
+        if request.where != "true":
+            among &= self._file.fulfilling(request.where, points.ids)
+        query, left_out = self._query(request)
+        among &= ~left_out
+        if not among.any():
+            raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
+        columns = None if request.columns is None else points.category(request.columns)
+        lists = self._vectors.nearest(query, request.metric, among, request.k, columns)
+        if not lists:
+            raise BadInput(
+                f"none of the synapses that are left has a {CATEGORIES[str(request.columns)]}: ask for one list"
+            )
+        if request.most_columns is not None:
+            lists = _nearest_lists(lists, request.most_columns)
+        answer = points.frame(np.concatenate([nearest.rows for nearest in lists]))
+        answer = answer.assign(distance=np.concatenate([nearest.distances for nearest in lists]))
+        if columns is not None:
+            answer.insert(0, "column", [nearest.name for nearest in lists for _ in nearest.rows])
+        return answer
+
+    def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
+        """See `Warehouse.typical`."""
+        rows = np.flatnonzero(among & self._vectors.present)
+        if len(rows) > _TYPICAL_OF:
+            rows = np.sort(np.random.default_rng(0).permutation(rows)[:_TYPICAL_OF])
+        matrix = self._vectors.at(rows)
+        unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
+
+    def _query(self, request: SearchRequest) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """The vector that is compared with (dimensions,), and the synapses that are left out because of what it shows (N,)."""
+        points, vectors, within_nm = self._points, self._vectors, request.leave_out_within_nm
+        left_out = np.zeros(len(points), dtype=bool)
+        if request.synapse_id is not None:
+            row = points.row(request.synapse_id)
+            if not vectors.present[row]:
+                raise BadInput(f"synapse '{request.synapse_id}' has no vector in the release of {self._file.dataset}")
+            left_out[row] = True
+            if request.leave_out_own_neuron and points.neurons[row] >= 0:
+                left_out |= points.neurons == points.neurons[row]
+            if within_nm > 0:
+                volume = None if points.volumes is None else points.volumes[row].as_py()
+                left_out |= points.near(points.places_nm[row], within_nm, volume)
+            return vectors.at(np.array([row]))[0], left_out
+        if request.image is not None:
+            return self._encoder.embed(np.asarray(request.image)), left_out
+        place = np.asarray(request.place_nm, dtype=np.float64)
+        volume, tile = self._cut(place)
+        if within_nm > 0:
+            left_out |= points.near(place, within_nm, volume)
+        return self._encoder.embed(tile), left_out
+
+
+def _nearest_lists(lists: list[Found], count: int) -> list[Found]:
+    """Those of the classes with the nearest synapses, in the order of the classes."""
+    if len(lists) <= count:
+        return lists
+    last = sorted(float(nearest.distances[0]) for nearest in lists)[count - 1]
+    return [nearest for nearest in lists if nearest.distances[0] <= last][:count]
+
+
+class ReleasedVectors:
+    """The table of a release's vectors. Raises BadInput for a release that does not name them."""
+
+    def __init__(self, store: DatasetStore, file: ReleaseFile) -> None:
+        self._file = file
+        try:
+            self._encoder = file.release["models"]["encoder"]
+            self._dimensions = int(file.release["scores"]["encoder"]["dimensions"])
+            version = int(file.release["tables"]["embeddings"]["version"])
+        except (KeyError, TypeError, ValueError):
+            what = "its release does not name encoder, dimensions and version of the vectors"
+            raise file.other_version(what) from None
+        self._table = store.vectors(self._encoder, self._dimensions).at_version(version)
+
+    def read(self, points: Points) -> Vectors:
+        """The vectors in the order of the points; in memory up to `EXACT_BELOW` of them.
+
+        Raises BadInput where some were made with another encoder, and where their files are damaged.
+        """
+        table, file = self._table, self._file
+        with file.damage_explained("vectors", table.uri, "embeddings"):
+            stored = table.lance()
+            if stored is not None and stored.count_rows(filter=f"model_id != {sql_text(self._encoder)}"):
+                raise BadInput(
+                    f"{file.where}: not all of its vectors were made with its encoder {self._encoder}; materialise embeddings of "
+                    f"every region of {file.dataset}, then {file.remedy}"
+                )
+            if len(points) > EXACT_BELOW:
+                return StoredVectors(table, table.numbers_of(points.ids))
+            return self._in_memory(points)
+
+    def _in_memory(self, points: Points) -> VectorsInMemory:
+        matrix = np.zeros((len(points), self._dimensions), dtype=np.float32)
+        present = np.zeros(len(points), dtype=bool)
+        for batch in self._table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
+            rows = pc.index_in(batch.column("synapse_id"), value_set=points.ids)
+            known = batch.filter(pc.is_valid(rows))
+            at = rows.drop_null().to_numpy()
+            matrix[at], present[at] = vector_matrix(pa.Table.from_batches([known])), True
+        return VectorsInMemory(matrix, present)
