@@ -43,7 +43,7 @@ def test_planted_groups_are_stable_and_another_seed_agrees(three_groups: tuple[P
     assert adjusted_rand_score(three_groups[1].labels, other[1].labels) > 0.95
 
 
-def test_noise_is_never_stable_and_the_same_input_is_judged_alike() -> None:
+def test_noise_is_never_stable() -> None:
     projection, model = fitted(1, seed=1)
     assert model.clusters >= 2, "HDBSCAN finds clusters here all the same"
     verdict = assess_fit(projection, model)
@@ -51,7 +51,6 @@ def test_noise_is_never_stable_and_the_same_input_is_judged_alike() -> None:
     assert verdict.stability_ari is not None
     assert verdict.stability_ari < 0.5
     assert "comes back least" in verdict.sentence or verdict.verdict == LIKE_NOISE
-    assert assess_fit(projection, model).sentence == verdict.sentence
 
 
 def test_clusters_that_refits_do_not_give_are_fragile_and_the_weakest_is_named(
@@ -88,4 +87,5 @@ def test_every_refit_takes_other_rows_and_too_few_rows_have_no_clusters() -> Non
     assert (runs == -2).sum(axis=1).tolist() == [12, 12, 12]
     assert len({tuple(np.flatnonzero(run == -2)) for run in runs}) == 3
     assert (runs.max(axis=1) >= 1).all()
+    assert np.array_equal(quick_refits(rows, 3, 15, np.random.default_rng(0)), runs), "the same seed, the same refits"
     assert (quick_refits(rows[:10], 2, 15, np.random.default_rng(0)) < 0).all()
