@@ -12,14 +12,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.analysis.clustering import ClusterModel
+from synapse_assets.analysis.clustering.consensus import Consensus
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import FittedSample, Projection
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 from synapse_assets.analysis.evaluation.predictions import Classifier
 from synapse_assets.analysis.evaluation.stored import load_classifier_evaluation, load_probe_evaluation
 from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
-from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.features import FeatureModel
-from synapse_assets.analysis.morphology.maps import GroupMaps
-from synapse_assets.analysis.projection import FittedSample, Projection
 from synapse_assets.artifacts import NoModel
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_PREDICTIONS

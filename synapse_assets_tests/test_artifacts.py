@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.drift import load_known_labels, save_known_labels
+from synapse_assets.analysis.clustering.consensus import Consensus
+from synapse_assets.analysis.clustering.drift import load_known_labels, save_known_labels
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import FittedSample, Projection
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 from synapse_assets.analysis.evaluation import stored
 from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
 from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
-from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.features import FeatureModel
-from synapse_assets.analysis.morphology.maps import GroupMaps
-from synapse_assets.analysis.projection import FittedSample, Projection
 from synapse_assets.artifacts import find_artifact, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
 from synapse_assets.older_artifacts import OLDER_FILES

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.analysis.clustering.projection import Float32, Projection, unit_rows
 from synapse_assets.analysis.evaluation.scores import balanced_accuracy
-from synapse_assets.analysis.projection import Float32, Projection, unit_rows
 from synapse_assets.artifacts import NoModel
 
 WORSE_BY = 0.01

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.clustering import ClusterModel, cluster_cards
+from synapse_assets.analysis.clustering.cluster_cards import cluster_cards
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import Projection, reduced_matrix
 from synapse_assets.analysis.evaluation.sampling import stratified_sample
-from synapse_assets.analysis.projection import Projection, reduced_matrix
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, UMAP_COORDINATES
 
@@ -105,10 +106,11 @@ def assign_rows(model: ClusterModel | NoModel, coordinates: pa.Table, version: s
     )
 
 
-def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table) -> pa.Table:
+def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, verdict: str | None = None) -> pa.Table:
     """`schema.CLUSTER_CARDS` of all synapses that have a cluster and a place on the map now.
 
-    `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema.
+    `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema; `verdict` is that on the
+    clustering.
     """
     clusters, coordinates = current_rows(clusters, synapses), current_rows(coordinates, synapses)
     ids = clusters.column("synapse_id").combine_chunks()
@@ -126,5 +128,6 @@ def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table) -> 
                 "neuron_id": facts.column("neuron_id"),
                 "reduced": coordinates.column("reduced").combine_chunks().take(place),
             }
-        )
+        ),
+        verdict,
     )

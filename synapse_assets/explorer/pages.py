@@ -405,9 +405,13 @@ def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _stability(warehouse: Warehouse) -> dict[str, Any]:
-    """How far the clusters can be trusted: scores over resampled fits, or a sentence."""
+    """How far the clusters can be trusted: the verdict, why, and scores over resampled fits where there are such."""
     if "cluster_stability" in warehouse.release["tables"]:
-        found = warehouse.sql("select sentence from cluster_stability where investigation_group = ?", [warehouse.group])
-        return {"sentence": None if found.empty else found["sentence"].iloc[0]}
+        statement = "select verdict, sentence from cluster_stability where investigation_group = ?"
+        found = warehouse.sql(statement, [warehouse.group])
+        return {} if found.empty else {name: found[name].iloc[0] for name in ("verdict", "sentence")}
     scores = warehouse.release.get("scores", {}).get("cluster_model") or {}
-    return {name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"}
+    measured = {
+        name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"
+    }
+    return {"verdict": scores.get("verdict", "not assessed"), "sentence": scores.get("verdict_reason"), **measured}

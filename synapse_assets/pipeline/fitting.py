@@ -10,16 +10,19 @@ from pathlib import Path
 from synapse_assets.artifacts import NoModel
 from synapse_assets.pipeline.report import Detail, Report, Stopwatch
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import Provenance, fingerprint
+from synapse_assets.stores.models import NOT_ASSESSED, Provenance, fingerprint
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit hands back: its scores (they plot over time), notes for a reader, and what a person is shown."""
+    """What a fit hands back: its scores (they plot over time), notes for a reader, what a person is shown, and the verdict on it
+    with its reason, for a kind of model that has one."""
 
     scores: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     details: dict[str, Detail] = field(default_factory=dict)
+    verdict: str = NOT_ASSESSED
+    verdict_reason: str = ""
 
 
 def fit_once(
@@ -49,7 +52,17 @@ def fit_once(
         with models.folder.scratch() as folder:
             fitted = fit(folder)
             notes = "; ".join(fitted.notes)
-            provenance = Provenance(models.name, version, dict(inputs), dict(parameters), seed, fitted.scores, notes)
+            provenance = Provenance(
+                models.name,
+                version,
+                dict(inputs),
+                dict(parameters),
+                seed,
+                fitted.scores,
+                notes,
+                verdict=fitted.verdict,
+                verdict_reason=fitted.verdict_reason,
+            )
             models.save(version, partial(_copy, folder), provenance)
         details = fitted.details
     provenance = models.provenance(version)
@@ -70,9 +83,11 @@ def fit_once(
     log.info(f"{models.name} {version}: {'fitted' if fitted_now else 'unchanged content, not fitted again'}; {status}")
     if provenance.notes:
         log.warning(f"{models.name} {version}: {provenance.notes}")
+    assessed = provenance.verdict != NOT_ASSESSED
     return Report(
         details={
             **details,
+            **({"verdict": provenance.verdict, "verdict_reason": provenance.verdict_reason} if assessed else {}),
             "version": version,
             "status": status,
             "in_use": models.current,

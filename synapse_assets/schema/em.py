@@ -238,6 +238,12 @@ CLUSTER_CARDS = Table(
             pa.bool_(),
             "True if one neuron makes most of the cluster: likely its style, not a kind of synapse.",
         ),
+        Column(
+            "verdict",
+            pa.string(),
+            "How far the clustering can be trusted: stable, fragile, or not distinguishable from noise; empty where not assessed.",
+            nullable=True,
+        ),
     ),
 )
 

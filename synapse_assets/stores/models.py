@@ -15,6 +15,8 @@ from typing import Any
 from synapse_assets.errors import BadInput
 from synapse_assets.stores.files import Files, segment
 
+NOT_ASSESSED = "not assessed"
+"""The verdict of a model that was fitted before there were verdicts, and of a kind that has none."""
 _PROVENANCE = "provenance.json"
 _LIBRARIES = (
     "hdbscan", "numpy", "pyarrow", "pylance", "scikit-learn", "scipy", "skops", "timm", "torch", "umap-learn", "xgboost",
@@ -45,7 +47,8 @@ def _installed() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a fitted model comes from. `inputs` names the version of everything it was fitted on, by name."""
+    """Where a fitted model comes from. `inputs` names the version of everything it was fitted on, by name; `verdict` says in a
+    word how far the model can be trusted, `verdict_reason` why."""
 
     name: str
     version: str
@@ -56,6 +59,8 @@ class Provenance:
     notes: str = ""
     libraries: dict[str, str] = field(default_factory=_installed)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    verdict: str = NOT_ASSESSED
+    verdict_reason: str = ""
 
 
 # What a stored provenance must have. Two defaults are of the moment, and so untrue of a model that was stored before.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from synapse_assets.analysis.clustering import ClusterModel, fit_clusters
-from synapse_assets.analysis.projection import Projection, fit_projection
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel, fit_clusters
+from synapse_assets.analysis.clustering.projection import Projection, fit_projection
 from synapse_assets_tests.analysis.planted import blobs
 
 

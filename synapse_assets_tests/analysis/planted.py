@@ -17,6 +17,15 @@ def blobs(
     return centre[kind] + spread * random.normal(size=(rows, features)), kind
 
 
+def normal_groups(rows: int, features: int, groups: int, apart: float, seed: int) -> Array:
+    """Normal rows of variance 1 in `groups` groups of uneven size whose centres are `apart` standard deviations from each other;
+    one group is noise."""
+    random = np.random.default_rng([seed, rows, features, groups])
+    axes = np.linalg.qr(random.normal(size=(features, features)))[0][:groups]
+    group = random.choice(groups, rows, p=np.arange(1, groups + 1) / (groups * (groups + 1) / 2))
+    return axes[group] * (apart if groups > 1 else 0.0) / np.sqrt(2) + random.normal(size=(rows, features))
+
+
 def styled(
     neurons: int = 40, each: int = 12, classes: int = 3, features: int = 48, seed: int = 0, style: float = 0.8
 ) -> tuple[pa.Table, Array]:

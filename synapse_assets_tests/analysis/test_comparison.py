@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from synapse_assets.analysis.clustering.projection import Projection, unit_rows
 from synapse_assets.analysis.comparison import (
     WORSE_BY,
     compare,
@@ -13,7 +14,6 @@ from synapse_assets.analysis.comparison import (
     neighbour_accuracy,
     trustworthiness,
 )
-from synapse_assets.analysis.projection import Projection, unit_rows
 from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.planted import blobs, styled
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.analysis import tables as t
-from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.projection import Projection
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import Projection
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, SPLITS, UMAP_COORDINATES
 from synapse_assets_tests.analysis.planted import blobs

@@ -20,6 +20,7 @@ MODULES = (
     "busy",
     "projection",
     "stability",
+    "fit_verdicts",
     "search",
     "explorer",
     "demo",

@@ -25,7 +25,7 @@ if sys.argv[1] == "encoder":
     pretrain(tiles, PretrainingSettings(max_steps=1), device="cpu")
     work = lambda: pretrain(tiles, PretrainingSettings(max_steps=10), device="cpu")
 else:
-    from synapse_assets.analysis.projection import fit_projection
+    from synapse_assets.analysis.clustering.projection import fit_projection
     rows = np.random.default_rng(0).standard_normal((4000, 32)).astype(np.float32)
     fit_projection(rows[:300], 0)
     work = lambda: fit_projection(rows, 0)

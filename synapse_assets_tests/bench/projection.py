@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis import clustering as c
-from synapse_assets.analysis import projection as p
-from synapse_assets.analysis.projection import Float32
+from synapse_assets.analysis.clustering import hdbscan_model as c
+from synapse_assets.analysis.clustering import projection as p
+from synapse_assets.analysis.clustering.projection import Float32
+from synapse_assets.analysis.clustering.refits import refit_agreement
 
 Place = Callable[[Float32], Float32]
 
@@ -107,7 +108,7 @@ def steadiness(name: str, vectors: Float32) -> None:
     found = c.fit_clusters(model, 0)
     for left_out in (0.0, 0.1):
         started = time.perf_counter()
-        result = c.stability(model, found, left_out=left_out)
+        result = refit_agreement(model, found, left_out=left_out)
         seconds = time.perf_counter() - started
         scores = " ".join(f"{k.removeprefix('stability_')} {v:.3f}" for k, v in result.scores().items())
         print(

@@ -20,10 +20,11 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.consensus import Consensus, consensus
-from synapse_assets.analysis.morphology.maps import GroupMaps, fit_maps
-from synapse_assets.analysis.morphology.stability import STABLE, Stability, assess
-from synapse_assets.analysis.morphology.sweep import adjusted_rand, sweep
+from synapse_assets.analysis.clustering.agreement import adjusted_rand
+from synapse_assets.analysis.clustering.consensus import Consensus, consensus
+from synapse_assets.analysis.clustering.parameter_sweep import sweep
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps, fit_maps
+from synapse_assets.analysis.clustering.stability_verdict import STABLE, Stability, assess
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import Resampling
 

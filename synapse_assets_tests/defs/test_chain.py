@@ -7,7 +7,7 @@ import httpx
 import pyarrow.compute as pc
 
 from synapse_assets.explorer import create_app
-from synapse_assets.schema import CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_PREDICTIONS, UMAP_COORDINATES
 from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
 from synapse_assets_tests.explorer.conftest import Served
@@ -24,6 +24,31 @@ def test_every_synapse_comes_out_at_the_end(finished_lab: Lab) -> None:
     release = store.release()
     assert release["tables"]["synapses"]["rows"] == len(ids)
     assert release["models"]["encoder"] == store.models("encoder").current
+
+
+def test_the_verdict_on_the_clusters_stands_wherever_they_are_shown(finished_lab: Lab) -> None:
+    store = finished_lab.store
+    models = store.models("cluster_model")
+    made = models.provenance(str(models.current))
+    assert made.verdict in ("stable", "fragile", "not distinguishable from noise")
+    cards = store.results(CLUSTER_CARDS).read().to_pylist()
+    assert {card["verdict"] for card in cards if card["cluster"] >= 0} == {made.verdict}
+    scores = store.release()["scores"]["cluster_model"]
+    assert (scores["verdict"], scores["verdict_reason"]) == (made.verdict, made.verdict_reason)
+    assert "verdict" not in store.release()["scores"]["umap_model"]
+    key = dg.AssetKey(["tiny", "cluster_model"])
+    event = finished_lab.instance.get_latest_materialization_event(key)
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["verdict"].value == made.verdict
+    check = finished_lab.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(key, "found_clusters")]
+    )
+    (found,) = [record.event.asset_check_evaluation for record in check.values() if record.event is not None]
+    assert found is not None
+    assert found.passed == (made.verdict == "stable")
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert f"{made.verdict}: {made.verdict_reason}" in str(found.description)
 
 
 def test_neuron_ids_above_2_to_the_53_stay_exact(finished_lab: Lab) -> None:

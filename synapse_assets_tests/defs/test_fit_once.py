@@ -10,7 +10,7 @@ from synapse_assets.artifacts import NoModel
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import require_same
+from synapse_assets.stores.models import NOT_ASSESSED, require_same
 
 
 class Fits:
@@ -20,6 +20,7 @@ class Fits:
         self.store = DatasetStore(str(root), "sample")
         self.models = self.store.models("map_model")
         self.fitted: list[str] = []
+        self.verdict = NOT_ASSESSED
 
     def run(
         self,
@@ -39,7 +40,9 @@ class Fits:
             if reason:
                 NoModel(reason).save(folder)
             (folder / "weights").write_text(tiles)
-            return Fitted(scores={"trust": 0.5}, notes=["few"], details={"steps": 3})
+            return Fitted(
+                scores={"trust": 0.5}, notes=["few"], details={"steps": 3}, verdict=self.verdict, verdict_reason="why"
+            )
 
         report = fit_once(
             self.store,
@@ -74,6 +77,17 @@ def test_each_thing_that_decides_a_model_makes_another_version(fits: Fits) -> No
     made = fits.models.provenance(first["version"])
     assert (made.inputs, made.parameters, made.seed) == ({"tiles": "t1"}, {"neighbours": 15}, 0)
     assert (fits.models.path(first["version"]) / "weights").read_text() == "t1"
+
+
+def test_a_verdict_is_kept_with_the_model_and_shown(fits: Fits) -> None:
+    assert "verdict" not in fits.run(), "nothing is said of a kind of model that has none"
+    fits.verdict = "fragile"
+    version = fits.run("t2")["version"]
+    made = fits.models.provenance(version)
+    assert (made.verdict, made.verdict_reason) == ("fragile", "why")
+    fits.verdict = "stable"
+    again = fits.run("t2")
+    assert (again["version"], again["verdict"], again["verdict_reason"]) == (version, "fragile", "why")
 
 
 def test_a_refit_waits_and_going_back_forgets_it(fits: Fits) -> None:

@@ -134,6 +134,21 @@ def test_another_sample_of_a_cluster(web: httpx.Client, warehouse: Warehouse, mo
     assert sample(-1) == samples[1]
 
 
+def test_clusters_are_shown_with_their_verdict(web: httpx.Client, finished_lab: Lab) -> None:
+    models = finished_lab.store.models("cluster_model")
+    made = models.provenance(str(models.current))
+    number = int(made.scores["highest_number"])
+    for path in ("/tiny/clusters", f"/tiny/clusters/{number}"):
+        html = unescape(web.get(path).raise_for_status().text)
+        assert f"<b>Clusters: {made.verdict}.</b> {made.verdict_reason}" in html, path
+    html = web.get("/tiny/clusters").raise_for_status().text
+    assert html.count(f"; clustering {made.verdict}</p>") == made.scores["clusters"]
+
+
+def test_clusters_of_before_verdicts_are_not_assessed(planted_web: httpx.Client) -> None:
+    assert "<b>Clusters: not assessed.</b>" in planted_web.get("/tiny/clusters").raise_for_status().text
+
+
 # Known class, predicted class, whether out of fold, and of how many synapses that is so.
 PLANTED = [
     ("gaba", "gaba", True, 3),

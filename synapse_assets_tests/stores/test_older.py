@@ -10,8 +10,9 @@ import pytest
 
 from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse
-from synapse_assets.schema import CLUSTERS, SYNAPSE_TABLE, TILES, UMAP_COORDINATES, Column, Table
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_TABLE, TILES, UMAP_COORDINATES, Column, Table
 from synapse_assets.stores import DatasetStore, ParquetTable, build_warehouse
+from synapse_assets.stores.models import NOT_ASSESSED
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.warehouse import read_released
 from synapse_assets_tests.stores import workers
@@ -133,6 +134,20 @@ def test_older_parquet_is_read_and_published_with_the_columns_of_now(store: Data
             assert connection.execute(f"SELECT count(*), count(note) FROM {name}").fetchall() == [(5, 0)]  # noqa: S608
 
 
+def test_cluster_cards_of_before_verdicts_are_read(store: DatasetStore) -> None:
+    assessed = store.results(CLUSTER_CARDS)
+    before = replace(assessed, table=without(CLUSTER_CARDS, "verdict"))
+    card = dict.fromkeys(("cluster", "synapses", "share", "neurons"), 1) | {"targets": "{}", "regions": "{}"}
+    rows = [{**card, "medoids": ["a0"], "top_neuron_share": None, "one_neuron": False}]
+    before.write(pa.Table.from_pylist(rows, schema=before.table.arrow))
+    assert assessed.read().column("verdict").to_pylist() == [None]
+    store.synapses.replace_region("A", synapses("A", names("a", 5)), [])
+    build_warehouse(store, [store.synapses, before], {})
+    with Warehouse(store) as warehouse:
+        assert [one["cluster"] for one in warehouse.cluster_cards()] == [1]
+    assert read_released(store, CLUSTER_CARDS).column("verdict").to_pylist() == [None]
+
+
 def test_a_model_of_another_version_is_refused_with_the_step_to_take(store: DatasetStore) -> None:
     workers.write(store, "model", 1)
     models = store.models("m")
@@ -163,6 +178,9 @@ def test_a_model_stored_with_more_or_fewer_facts_is_read(store: DatasetStore) ->
     made = models.provenance("v000001")
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "colour": "red"}))
+    assert models.provenance("v000001") == made
+    assert (made.verdict, made.verdict_reason) == (NOT_ASSESSED, "")
+    path.write_text(json.dumps({name: value for name, value in content.items() if not name.startswith("verdict")}))
     assert models.provenance("v000001") == made
     path.write_text(json.dumps({name: value for name, value in content.items() if name not in ("scores", "notes")}))
     assert models.provenance("v000001") == replace(made, scores={}, notes="")

@@ -10,16 +10,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.clustering import NOISE, ONE_NEURON_SHARE, ONE_NEURON_SYNAPSES
+from synapse_assets.analysis.clustering.cluster_cards import ONE_NEURON_SHARE, ONE_NEURON_SYNAPSES
+from synapse_assets.analysis.clustering.consensus import Consensus
+from synapse_assets.analysis.clustering.hdbscan_model import NOISE
+from synapse_assets.analysis.clustering.parameter_sweep import Sweep
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
+from synapse_assets.analysis.clustering.stability_verdict import Stability
 from synapse_assets.analysis.evaluation.evaluation import Evaluation
 from synapse_assets.analysis.evaluation.stored import classifier_score_row
 from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, ClusterClassifiers
-from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.evaluation import FEATURES, LEAVE_ONE_NEURON_OUT, MAP, RANDOM_80_20
 from synapse_assets.analysis.morphology.features import PLACE, FeatureModel
-from synapse_assets.analysis.morphology.maps import GroupMaps
-from synapse_assets.analysis.morphology.stability import Stability
-from synapse_assets.analysis.morphology.sweep import Sweep
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import morphology
 

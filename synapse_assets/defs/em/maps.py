@@ -37,13 +37,16 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "cluster_model",
         deps=["umap_model"],
         pool="fit",
-        checks=[Checked("found_clusters", "At least one group denser than the noise.")],
+        checks=[
+            Checked("found_clusters", "Groups denser than the noise, on which refits agree: the verdict is stable.")
+        ],
     )
     def cluster_model(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """Groups of synapses that look alike, found by HDBSCAN in the ten-dimensional reduction. Noise stays noise.
 
-        `stability_ari` says how far two runs with other seeds agree (adjusted Rand index: 1 is the same grouping, 0 is
-        chance). Below about 0.8 the groups should not be read as kinds of synapses.
+        `verdict` says how far to trust them: *stable*, *fragile*, or *not distinguishable from noise*, from how refits agree and
+        how refits of vectors redrawn without groups do. `stability_ari` says how far two runs with other seeds agree (adjusted
+        Rand index: 1 is the same grouping, 0 is chance). Only stable groups should be read as kinds of synapses.
 
         A refit keeps the numbers: a cluster that most synapses of an old one stayed together in has its number, and a new
         one gets a number that was never used in this dataset. So the numbers, not the groups, depend on what was in use

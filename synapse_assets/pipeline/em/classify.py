@@ -82,7 +82,7 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Table, headline: str, seed: int) -> Fitted:
     """Tests and saves the classifier of the labelled synapses `used` (synapse_id); `folds` is `schema.SPLITS` of them."""
-    from synapse_assets.analysis.drift import save_known_labels
+    from synapse_assets.analysis.clustering.drift import save_known_labels
     from synapse_assets.analysis.evaluation.linear_probe import evaluate_probe, fit_probe
     from synapse_assets.analysis.evaluation.stored import save_probe_evaluation
     from synapse_assets.analysis.tables import targets_and_groups

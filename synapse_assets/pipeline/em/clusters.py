@@ -5,6 +5,9 @@ from dataclasses import replace
 from logging import Logger
 from pathlib import Path
 
+import pyarrow as pa
+
+from synapse_assets.analysis.clustering.stability_verdict import LIKE_NOISE, STABLE
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.maps import rows_match
@@ -12,7 +15,7 @@ from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch
 from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import ModelStore, model_in_use, require_same
+from synapse_assets.stores.models import NOT_ASSESSED, ModelStore, model_in_use, require_same
 from synapse_assets.stores.rows import content_key, labelled_synapses
 
 PARAMETERS: Mapping[str, object] = {
@@ -40,45 +43,59 @@ def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
         fit=lambda folder: _fit_sample(folder, models, maps.path(umap_version), reference, dataset.seed),
         fits_current_inputs=lambda provenance: provenance.inputs["umap_model"] == umap_version,
     )
-    scores = models.provenance(str(models.current)).scores
-    clusters = scores.get("clusters", 0)
+    in_use = models.provenance(str(models.current))
+    clusters = in_use.scores.get("clusters", 0)
+    found = f"{clusters:.0f} clusters, {in_use.scores.get('noise_fraction', 1):.0%} noise"
+    reason = in_use.verdict_reason or "fitted before verdicts were given"
     check = Check(
         "found_clusters",
-        clusters > 0,
-        f"{clusters:.0f} clusters, {scores.get('noise_fraction', 1):.0%} noise",
+        clusters > 0 and in_use.verdict == STABLE,
+        f"{found}; {in_use.verdict}: {reason}",
         warn=True,
-        numbers={"clusters": int(clusters)},
+        numbers={"clusters": int(clusters), "verdict": in_use.verdict},
     )
     return replace(report, checks=[check])
 
 
 def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: str, seed: int) -> Fitted:
     """Fits and saves the clustering of a map's sample; its numbers continue those of the version `reference`."""
-    from synapse_assets.analysis.clustering import fit_clusters, stability
-    from synapse_assets.analysis.projection import FittedSample, Projection
+    from synapse_assets.analysis.clustering.hdbscan_model import fit_clusters
+    from synapse_assets.analysis.clustering.projection import FittedSample, Projection
+    from synapse_assets.analysis.clustering.refits import refit_agreement
+    from synapse_assets.analysis.clustering.stability_verdict import assess_fit
     from synapse_assets.figures.maps import map_figure
 
     projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
     sample.save(folder)
     if isinstance(projection, NoModel):
         projection.save(folder)
-        return Fitted(notes=[f"no clusters: {projection.reason}"])
+        reason = f"There are no clusters: {projection.reason}."
+        return Fitted(notes=[f"no clusters: {projection.reason}"], verdict=LIKE_NOISE, verdict_reason=reason)
     highest = highest_number(models)
     model = fit_clusters(projection, seed=seed).numbered_after(sample, _numbers_of(models, reference), highest)
     model.save(folder)
     highest = max([highest, *model.numbers.tolist()])
     models.folder.write_json(NUMBERS_FILE, {"highest": highest})
-    agreement = stability(projection, model)
+    agreement = refit_agreement(projection, model)
+    stability = assess_fit(projection, model)
+    against_null = {"refits_ari": stability.stability_ari, "null_ari": stability.null_ari}
     scores = {
         "clusters": float(model.clusters),
         "noise_fraction": model.noise_fraction,
         "highest_number": float(highest),
         **agreement.scores(),
+        **{name: value for name, value in against_null.items() if value is not None},
     }
     labels = [None if label < 0 else f"{label:02d}" for label in model.labels.tolist()]
-    png = map_figure(projection.xy, labels, "Clusters of the fitted sample (grey: noise)")
+    png = map_figure(projection.xy, labels, f"Clusters of the fitted sample (grey: noise)\n{stability.title}")
     notes = [reason for reason in (model.reason, agreement.reason) if reason]
-    return Fitted(scores=scores, notes=notes, details={"map": Picture(png, "clusters")})
+    return Fitted(
+        scores=scores,
+        notes=notes,
+        details={"map": Picture(png, "clusters")},
+        verdict=stability.verdict,
+        verdict_reason=stability.sentence,
+    )
 
 
 def assign_region(store: DatasetStore, region: str) -> Report:
@@ -86,7 +103,7 @@ def assign_region(store: DatasetStore, region: str) -> Report:
 
     Raises BadInput if there is no clustering, or the region was placed on another map than it was fitted on.
     """
-    from synapse_assets.analysis.clustering import ClusterModel
+    from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
     from synapse_assets.analysis.tables import assign_rows
 
     watch = Stopwatch()
@@ -120,7 +137,9 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
 
     watch = Stopwatch()
     synapses = labelled_synapses(store, ["target", "neuron_id"])
-    cards = card_rows(synapses, store.results(CLUSTERS).read(), store.results(UMAP_COORDINATES).read())
+    clusters = store.results(CLUSTERS).read()
+    verdict = _verdict(store.models("cluster_model"), clusters)
+    cards = card_rows(synapses, clusters, store.results(UMAP_COORDINATES).read(), verdict)
     store.results(CLUSTER_CARDS).write(cards)
     details: dict[str, Detail] = {}
     if cards.num_rows:
@@ -134,6 +153,15 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
         rows=cards.num_rows,
         computed_rows=synapses.num_rows,
     )
+
+
+def _verdict(models: ModelStore, clusters: pa.Table) -> str | None:
+    """The verdict on the clustering that these rows of `schema.CLUSTERS` are of; None without, and where regions differ."""
+    versions = set(clusters.column("cluster_model").to_pylist())
+    if len(versions) != 1 or not models.exists(version := versions.pop()):
+        return None
+    verdict = models.provenance(version).verdict
+    return None if verdict == NOT_ASSESSED else verdict
 
 
 def highest_number(models: ModelStore) -> int:
@@ -160,8 +188,8 @@ def _numbered_after(models: ModelStore, umap_model: str, parameters: Mapping[str
 
 def _numbers_of(models: ModelStore, version: str) -> dict[str, int]:
     """The cluster number of every synapse that this version was fitted on; empty for none and for one that is gone."""
-    from synapse_assets.analysis.clustering import ClusterModel
-    from synapse_assets.analysis.projection import FittedSample
+    from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+    from synapse_assets.analysis.clustering.projection import FittedSample
 
     if not models.exists(version):
         return {}

@@ -12,7 +12,7 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_use
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.drift import Fit, RegionNow
+    from synapse_assets.analysis.clustering.drift import Fit, RegionNow
 
 
 def advise_refits(store: DatasetStore, regions: Sequence[str]) -> Report:
@@ -20,7 +20,7 @@ def advise_refits(store: DatasetStore, regions: Sequence[str]) -> Report:
 
     `regions`: names of those that are known; one that has vectors is measured too.
     """
-    from synapse_assets.analysis.drift import measure_drift
+    from synapse_assets.analysis.clustering.drift import measure_drift
 
     watch = Stopwatch()
     drift = measure_drift(_fit(store, {}), _regions(store, regions))
@@ -81,9 +81,9 @@ def _settled(store: DatasetStore, kept: dict[str, str]) -> str:
 def _fit(store: DatasetStore, instead: Mapping[str, str]) -> "Fit":
     """What the models in use were fitted on, or of some models another version `instead`. A map of another encoder, or clusters
     of another map, are about to be replaced and not measured against."""
-    from synapse_assets.analysis.clustering import ClusterModel
-    from synapse_assets.analysis.drift import Fit, load_known_labels
-    from synapse_assets.analysis.projection import FittedSample, Projection
+    from synapse_assets.analysis.clustering.drift import Fit, load_known_labels
+    from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+    from synapse_assets.analysis.clustering.projection import FittedSample, Projection
 
     maps, clusterings, classifiers = (
         store.models(name) for name in ("umap_model", "cluster_model", "synapse_classifier")
@@ -109,7 +109,7 @@ def _fit(store: DatasetStore, instead: Mapping[str, str]) -> "Fit":
 
 def _regions(store: DatasetStore, names: Sequence[str]) -> "Iterator[RegionNow]":
     """Every brain region as it is now, one after the other; none without an encoder."""
-    from synapse_assets.analysis.drift import RegionNow
+    from synapse_assets.analysis.clustering.drift import RegionNow
 
     if store.models("encoder").current is None:
         return

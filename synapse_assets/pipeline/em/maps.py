@@ -29,7 +29,7 @@ def fit_map(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
 
     Raises BadInput if no encoder is fitted, or nothing is embedded with the one in use.
     """
-    from synapse_assets.analysis.projection import LANDMARKS
+    from synapse_assets.analysis.clustering.projection import LANDMARKS
     from synapse_assets.analysis.tables import stratified_rows
 
     encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
@@ -61,7 +61,7 @@ def _fit_sample(
     folder: Path, store: DatasetStore, dataset: EmDataset, vectors: RegionTable, known: pa.Table, sample: pa.Table
 ) -> Fitted:
     """Fits and saves the map of `sample`, which is of the `known` rows (both: synapse_id, brain_region, tile_hash)."""
-    from synapse_assets.analysis.projection import FittedSample, fit_projection
+    from synapse_assets.analysis.clustering.projection import FittedSample, fit_projection
     from synapse_assets.analysis.tables import region_counts, values_of
     from synapse_assets.figures.maps import map_figure
 
@@ -86,7 +86,7 @@ def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
 
     Raises BadInput if there is no map or no encoder, or the map was fitted on vectors of another encoder.
     """
-    from synapse_assets.analysis.projection import Projection
+    from synapse_assets.analysis.clustering.projection import Projection
     from synapse_assets.analysis.tables import place_rows
 
     watch = Stopwatch()

@@ -156,8 +156,8 @@ def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) 
 
 def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, candidate: str) -> "Comparison":
     """Both maps place the same present synapses: another sample than either was fitted on, where there are enough."""
+    from synapse_assets.analysis.clustering.projection import Projection
     from synapse_assets.analysis.comparison import compare_maps
-    from synapse_assets.analysis.projection import Projection
     from synapse_assets.analysis.tables import stratified_rows
 
     vectors, maps = vectors_in_use(store), store.models("umap_model")

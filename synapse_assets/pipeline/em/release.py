@@ -30,8 +30,7 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     watch = Stopwatch()
     in_use = {name: store.models(name).current for name in EM.models}
     _require_in_use(store, in_use)
-    scores = {name: store.models(name).provenance(version).scores for name, version in in_use.items() if version}
-    build_warehouse(store, _published(store, dataset), {"models": in_use, "scores": scores})
+    build_warehouse(store, _published(store, dataset), {"models": in_use, "scores": _scores(store, in_use)})
     release = store.release() or {}
     rows = {name: entry["rows"] for name, entry in release["tables"].items()}
     lines = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
@@ -47,6 +46,19 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
         computed_rows=sum(rows.values()),
         checks=[_every_synapse_everywhere(store, dataset, rows)],
     )
+
+
+def _scores(store: DatasetStore, in_use: Mapping[str, str | None]) -> dict[str, dict[str, float | str]]:
+    """The scores of every model in use; the verdict on the clusters stands first among theirs."""
+    scores: dict[str, dict[str, float | str]] = {}
+    for name, version in in_use.items():
+        if version is not None:
+            made = store.models(name).provenance(version)
+            verdict = (
+                {"verdict": made.verdict, "verdict_reason": made.verdict_reason} if name == "cluster_model" else {}
+            )
+            scores[name] = {**verdict, **made.scores}
+    return scores
 
 
 def released_tables(dataset: EmDataset) -> list[str]:

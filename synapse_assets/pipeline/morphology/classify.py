@@ -53,11 +53,11 @@ def fit_cluster_classifiers(store: DatasetStore, dataset: MorphologyDataset, gro
 
 
 def _fit_classifiers(group: Group, log: Logger) -> Report:
+    from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
     from synapse_assets.analysis.evaluation.stored import save_classifier_evaluation
     from synapse_assets.analysis.morphology.classifiers import fit_classifiers
     from synapse_assets.analysis.morphology.evaluation import evaluate_classifiers
     from synapse_assets.analysis.morphology.features import held_out_features
-    from synapse_assets.analysis.morphology.maps import GroupMaps
     from synapse_assets.analysis.morphology.model_card import model_card
     from synapse_assets.analysis.morphology.tables import headline_scores, labels_of, scaled_matrix
 

@@ -57,7 +57,7 @@ def map_group(store: DatasetStore, dataset: MorphologyDataset, group_name: str, 
 
 
 def _fit_maps(group: Group, log: Logger) -> Report:
-    from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, fit_maps
+    from synapse_assets.analysis.clustering.resampled_maps import MAPS_A_NULL, fit_maps
     from synapse_assets.analysis.morphology.tables import scaled_matrix
 
     rows, dataset = group.rows, group.dataset
@@ -87,7 +87,7 @@ def sweep_settings(store: DatasetStore, dataset: MorphologyDataset, group_name: 
 
     Raises BadInput if the maps are missing or of other features than there are.
     """
-    from synapse_assets.analysis.morphology.sweep import sweep
+    from synapse_assets.analysis.clustering.parameter_sweep import sweep
     from synapse_assets.analysis.morphology.tables import sweep_rows
     from synapse_assets.figures.stability import sweep_figure
 
@@ -169,7 +169,7 @@ def cluster_group(store: DatasetStore, dataset: MorphologyDataset, group_name: s
 
 
 def _fit_clusters(group: Group, log: Logger) -> Report:
-    from synapse_assets.analysis.morphology.consensus import consensus
+    from synapse_assets.analysis.clustering.consensus import consensus
 
     maps, setting = group.maps, group.setting
 
@@ -195,7 +195,7 @@ def _fit_clusters(group: Group, log: Logger) -> Report:
 
 def _matched_numbers(group: Group, released: pa.Table) -> dict[int, int]:
     """The number of each cluster by its label: that of the released cluster which it continues, or a new one."""
-    from synapse_assets.analysis.matching import match_numbers
+    from synapse_assets.analysis.clustering.cluster_numbers import match_numbers
 
     consensus = group.consensus
     if isinstance(consensus, NoModel):
@@ -211,7 +211,7 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
 
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
-    from synapse_assets.analysis.morphology.stability import assess
+    from synapse_assets.analysis.clustering.stability_verdict import assess
     from synapse_assets.analysis.morphology.tables import (
         profile_rows,
         released_agreement,

@@ -11,7 +11,7 @@ from synapse_assets.pipeline.report import Detail, Picture, StoredAt
 from synapse_assets.stores import DatasetStore
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.morphology.maps import GroupMaps
+    from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 
 
 def kept_picture(store: DatasetStore, name: str, png: bytes) -> Picture:

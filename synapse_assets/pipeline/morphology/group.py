@@ -19,8 +19,8 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.morphology.consensus import Consensus
-    from synapse_assets.analysis.morphology.maps import GroupMaps
+    from synapse_assets.analysis.clustering.consensus import Consensus
+    from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 
 # What features are made of; the other columns of the workbooks are kept for the reader.
 MEASURED = [
@@ -125,7 +125,7 @@ class Group:
     @cached_property
     def maps(self) -> "GroupMaps | NoModel":
         """The fitted maps."""
-        from synapse_assets.analysis.morphology.maps import GroupMaps
+        from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 
         folder = self.store.models(f"projection_{self.name}").path(self.maps_version)
         return load_or_no_model(folder, GroupMaps.load)
@@ -149,7 +149,7 @@ class Group:
     @cached_property
     def consensus(self) -> "Consensus | NoModel":
         """The fitted clusters."""
-        from synapse_assets.analysis.morphology.consensus import Consensus
+        from synapse_assets.analysis.clustering.consensus import Consensus
 
         folder = self.store.models(f"clusters_{self.name}").path(self.clusters_version)
         return load_or_no_model(folder, Consensus.load)

@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.consensus import Consensus, consensus
-from synapse_assets.analysis.morphology.maps import GroupMaps, fit_maps
-from synapse_assets.analysis.morphology.sweep import Sweep, sweep
+from synapse_assets.analysis.clustering.consensus import Consensus, consensus
+from synapse_assets.analysis.clustering.parameter_sweep import Sweep, sweep
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps, fit_maps
 from synapse_assets.datasets.morphology import Resampling
 
 Float64 = npt.NDArray[np.float64]

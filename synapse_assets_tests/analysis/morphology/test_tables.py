@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.analysis.clustering.consensus import Consensus
+from synapse_assets.analysis.clustering.parameter_sweep import Setting
 from synapse_assets.analysis.evaluation.evaluation import Evaluation
 from synapse_assets.analysis.evaluation.scores import Score
 from synapse_assets.analysis.morphology import classifiers as c
 from synapse_assets.analysis.morphology import evaluation as e
 from synapse_assets.analysis.morphology import tables as t
-from synapse_assets.analysis.morphology.consensus import Consensus
-from synapse_assets.analysis.morphology.sweep import Setting
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import morphology
 

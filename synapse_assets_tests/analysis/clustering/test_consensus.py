@@ -5,24 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology.consensus import (
+from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement, recovery
+from synapse_assets.analysis.clustering.consensus import (
     Consensus,
     _by_size,
     _independent,
-    _recovered,
     _support,
     agreed,
     consensus,
 )
-from synapse_assets.analysis.morphology.sweep import (
-    ABSENT,
-    Runs,
-    Setting,
-    adjusted_rand,
-    agreement,
-    cluster_runs,
-    sweep,
-)
+from synapse_assets.analysis.clustering.parameter_sweep import Runs, Setting, cluster_runs, sweep
 from synapse_assets_tests.analysis.morphology.grouped import FEW, KINDS, found, grouped, maps_of
 
 
@@ -103,8 +95,8 @@ def test_stability_of_a_cluster_is_its_jaccard_index() -> None:
     larger = np.array([0, 0, 0, 0, 0, 0, 0, 0, -1, -1], dtype=np.int32)
     missing = np.array([0, 0, 0, -1, -1, -1, -2, -2, 1, 1], dtype=np.int32)
     runs = np.stack([same, halved, larger, missing])
-    assert _recovered(runs, labels) == pytest.approx([(1 + 0.5 + 0.75 + 0.5) / 4, (1 + 1 + 0.2 + 1) / 4])
-    assert _recovered(np.full((2, 10), -1, np.int32), labels).tolist() == [0.0, 0.0]
+    assert recovery(runs, labels, 2) == pytest.approx([(1 + 0.5 + 0.75 + 0.5) / 4, (1 + 1 + 0.2 + 1) / 4])
+    assert recovery(np.full((2, 10), -1, np.int32), labels, 2).tolist() == [0.0, 0.0]
 
 
 def test_planted_groups_are_found_again() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.projection import (
+from synapse_assets.analysis.clustering.projection import (
     NoModel,
     Projection,
-    _principal,
     blend,
     fit_projection,
     nearest,
+    principal_components,
     reduced_matrix,
     unit_rows,
 )
@@ -153,7 +153,7 @@ def test_principal_components_point_along_their_largest_loading(rows: int, featu
     sample = np.random.default_rng(seed).normal(size=(rows, features)).astype(np.float32)
     wide = sample.astype(np.float64) - sample.astype(np.float64).mean(axis=0)
     _, size, axes = np.linalg.svd(wide, full_matrices=False)
-    found = _principal(sample, 3)
+    found = principal_components(sample, 3)
     expected = wide @ axes[:3].T
     turned = np.sign(axes[np.arange(3), np.abs(axes[:3]).argmax(axis=1)])
     assert np.allclose(found, expected * turned, atol=1e-5 * size[0])

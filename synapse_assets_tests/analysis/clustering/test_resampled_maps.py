@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology import maps as maps_module
-from synapse_assets.analysis.morphology.maps import MAPS_A_NULL, NEAR, GroupMaps, fit_maps
-from synapse_assets.analysis.projection import nearest
+from synapse_assets.analysis.clustering import resampled_maps as maps_module
+from synapse_assets.analysis.clustering.projection import nearest
+from synapse_assets.analysis.clustering.resampled_maps import MAPS_A_NULL, NEAR, GroupMaps, fit_maps
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets.morphology import Resampling
 from synapse_assets.errors import BadInput

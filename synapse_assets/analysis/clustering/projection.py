@@ -1,7 +1,7 @@
 """Maps: vectors to two coordinates for the eye and about ten for clustering.
 
 Belongs here: fitting a map on a sample, placing any synapse on it, measuring how far the map can be trusted. Does not
-belong here: finding clusters in it (`clustering`), drawing it (`figures`).
+belong here: finding clusters in it (`hdbscan_model`), drawing it (`figures`).
 
 UMAP (McInnes, Healy & Melville, arXiv:1802.03426) is fitted once on a sample. Its own `transform` moves a row when its
 companions change (umap issue 158), which a pipeline that works region by region cannot have; so a row is placed from
@@ -154,7 +154,7 @@ def fit_projection(
     if len(sample) < 2:
         return NoModel(f"{len(sample)} different vectors: a map needs at least 2")
     if len(sample) < FEWEST_FOR_UMAP:
-        plane = _principal(sample, max(2, dimensions)).astype(np.float32)
+        plane = principal_components(sample, max(2, dimensions)).astype(np.float32)
         return Projection(sample, plane[:, :2].copy(), plane[:, :dimensions].copy(), "pca", len(sample) - 1, seed)
     knn = neighbour_graph(sample, min(neighbours, len(sample) - 1))
     xy = umap_layout(sample, knn, 2, 0.1, seed)
@@ -280,7 +280,7 @@ def umap_layout(
 
     import umap
 
-    start = _principal(sample, dimensions)
+    start = principal_components(sample, dimensions)
     start *= 10.0 / max(float(np.abs(start).max()), 1e-12)
     start += np.random.default_rng(seed).normal(scale=1e-4, size=start.shape)
     with warnings.catch_warnings():
@@ -302,7 +302,7 @@ def umap_layout(
         return np.ascontiguousarray(reducer.fit_transform(sample), dtype=np.float32)
 
 
-def _principal(sample: Float32, dimensions: int) -> Float64:
+def principal_components(sample: Float32, dimensions: int) -> Float64:
     """The first principal components (N, dimensions), signs fixed by the largest loading, missing ones zero."""
     wide = sample.astype(np.float64)
     wide = wide - wide.mean(axis=0)

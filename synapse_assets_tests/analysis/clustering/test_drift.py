@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.drift import (
+from synapse_assets.analysis.clustering.drift import (
     NOTHING_NEW,
     Drift,
     Fit,
@@ -21,8 +20,9 @@ from synapse_assets.analysis.drift import (
     measure_drift,
     save_known_labels,
 )
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import FittedSample, Projection, unit_rows
 from synapse_assets.analysis.evaluation.sampling import stratified_sample
-from synapse_assets.analysis.projection import FittedSample, Projection, unit_rows
 from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.planted import Array, blobs
 

@@ -1,7 +1,7 @@
 """Redrawn features: what a group of synapses would look like if it had no kinds.
 
-Belongs here: drawing such features. Does not belong here: mapping and clustering them (`maps`, `sweep`), judging by them
-(`stability`).
+Belongs here: drawing such features. Does not belong here: mapping and clustering them (`resampled_maps`,
+`parameter_sweep`), judging by them (`stability_verdict`).
 """
 
 import numpy as np

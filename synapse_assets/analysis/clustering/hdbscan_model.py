@@ -1,40 +1,31 @@
-"""Clusters: groups of synapses that look alike, and who they belong to.
+"""HDBSCAN: the clustering of a fitted sample, and the cluster of any other synapse.
 
-Belongs here: fitting, applying and doubting a clustering, and the cards that describe its clusters. Does not belong
-here: the reduction that clusters are found in (`projection`), drawing (`figures`).
+Belongs here: the only call of hdbscan, the fitted clustering, applying it. Does not belong here: the reduction that clusters
+are found in (`projection`), how far they can be trusted (`stability_verdict`), their cards (`cluster_cards`).
 
 HDBSCAN (Campello, Moulavi & Sander, PAKDD 2013; McInnes & Healy, ICDMW 2017) on the fitted sample. A synapse like no
 group stays noise.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from synapse_assets.analysis.matching import match_numbers
-from synapse_assets.analysis.projection import (
+from synapse_assets.analysis.clustering.cluster_numbers import match_numbers
+from synapse_assets.analysis.clustering.projection import (
     FittedSample,
     Float32,
     Float64,
     Projection,
-    neighbour_graph,
-    umap_layout,
 )
 from synapse_assets.artifacts import read_artifact, write_artifact
 from synapse_assets.errors import BadInput
-from synapse_assets.schema import CLUSTER_CARDS
 
 NOISE = -1
-MEDOIDS = 5
-ONE_NEURON_SHARE = 0.5
-ONE_NEURON_SYNAPSES = 5
 Labels = npt.NDArray[np.int32]
 _KIND = ("cluster_model", 1)
 _ARRAYS = ("points", "labels", "core", "numbers", "reach")
@@ -111,7 +102,7 @@ class ClusterModel:
 
     def numbered_after(self, sample: FittedSample, previous: Mapping[str, int], highest: int) -> "ClusterModel":
         """The same clusters with the numbers that `previous` (synapse -> number) gives most of their synapses, else new
-        ones above `highest`, the highest number ever used (`matching.match_numbers`)."""
+        ones above `highest`, the highest number ever used (`cluster_numbers.match_numbers`)."""
         # Rows whose synapses are not known have no counterpart, but their clusters need numbers as well.
         now = {f"row {row}": label for row, label in enumerate(self.labels.tolist())} | self.labels_of(sample)
         number_of = match_numbers(now, previous, highest)
@@ -145,14 +136,15 @@ def fit_clusters(
     """
     del seed
     points = projection.reduced
-    size = min_cluster_size or max(5, round(len(points) ** 0.5 / 2))
-    samples = min_samples or min(10, size)
+    size, samples = cluster_sizes(len(points))
+    size, samples = min_cluster_size or size, min_samples or samples
     nothing = np.full(len(points), NOISE, dtype=np.int32)
     none = np.zeros(0, dtype=np.int32)
-    if len(points) < max(2 * size, samples + 1):
+    fitted = fit_hdbscan(points, size, samples)
+    if fitted is None:
         reason = f"{len(points)} points are too few for two clusters of {size}"
         return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
-    labels, reach = _hdbscan(points, size, samples)
+    labels, reach = labels_by_size(fitted, points)
     if not len(reach):
         reason = f"no group of at least {size} points is denser than what lies around it"
         return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
@@ -160,17 +152,31 @@ def fit_clusters(
     return ClusterModel(points, labels, _core_distances(points, samples), numbers, reach, size, samples, "")
 
 
-def _hdbscan(points: Float32, size: int, samples: int) -> tuple[Labels, Float64]:
-    """Labels by falling size, and each cluster's reach."""
+def cluster_sizes(points: int) -> tuple[int, int]:
+    """Fewest members of a cluster among so many points, and how many nearest ones tell how dense a place is."""
+    size = max(5, round(points**0.5 / 2))
+    return size, min(10, size)
+
+
+def fit_hdbscan(points: Float32, min_cluster_size: int, min_samples: int) -> Any | None:
+    """The fitted `hdbscan.HDBSCAN` of `points` (N, R), exact and on one thread; None where they are too few for two
+    clusters."""
     import warnings
 
     import hdbscan
 
+    if len(points) < max(2 * min_cluster_size, min_samples + 1):
+        return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
-        fitted: Any = hdbscan.HDBSCAN(
-            min_cluster_size=size, min_samples=samples, approx_min_span_tree=False, core_dist_n_jobs=1
+        return hdbscan.HDBSCAN(
+            min_cluster_size=min_cluster_size, min_samples=min_samples, approx_min_span_tree=False, core_dist_n_jobs=1
         ).fit(points.astype(np.float64))
+
+
+def labels_by_size(fitted: Any, points: Float32) -> tuple[Labels, Float64]:
+    """Labels (N,) of what `fit_hdbscan` made of `points`, clusters by falling size from 0, and the reach (K,) of each (see
+    `ClusterModel`)."""
     raw = np.asarray(fitted.labels_)
     found, counts = np.unique(raw[raw >= 0], return_counts=True)
     first = np.array([np.flatnonzero(raw == label)[0] for label in found], dtype=np.int64)
@@ -209,118 +215,3 @@ def _core_distances(points: Float32, samples: int) -> Float64:
     wide = points.astype(np.float64)
     distances = np.asarray(cKDTree(wide).query(wide, k=samples + 1)[0])
     return np.ascontiguousarray(distances[:, -1])
-
-
-@dataclass(frozen=True)
-class Stability:
-    """How far clusterings of the same data agree: adjusted Rand index (Hubert & Arabie 1985), 1 the same grouping, 0
-    chance.
-
-    pairs       one index a pair of clusterings, noise counted as one more group
-    clustered   the same over points that are noise in neither; NaN where there are fewer than two
-    clusters    number of clusters of the model and of each refit
-    reason      why nothing was measured; empty otherwise
-    """
-
-    pairs: tuple[float, ...]
-    clustered: tuple[float, ...]
-    clusters: tuple[int, ...]
-    reason: str = ""
-
-    def scores(self) -> dict[str, float]:
-        """Mean and lowest index of both kinds, without those that could not be measured."""
-        clustered = [value for value in self.clustered if not np.isnan(value)]
-        named = {"stability_ari": self.pairs, "stability_ari_clustered": clustered}
-        out = {}
-        for name, values in named.items():
-            if len(values):
-                out[name] = float(np.mean(values))
-                out[f"{name}_lowest"] = float(np.min(values))
-        return out
-
-
-def stability(projection: Projection, model: ClusterModel, refits: int = 2, left_out: float = 0.1) -> Stability:
-    """`model` against `refits` clusterings of its sample, each with another seed and a tenth of the rows left out.
-
-    Reduction and clustering are both refitted, and pairs are compared on the rows that both have. Leaving rows out asks
-    whether another sample would have said the same; by figures (bench/projection.py, 2,400 rows of 512) both other
-    seeds alone and this tell planted sheets (ARI 1.00 and 1.00) from no structure (0.09 and 0.07, though HDBSCAN names
-    12 clusters there): without this number a clustering says nothing.
-    """
-    if projection.method != "umap":
-        return Stability((), (), (model.clusters,), "too few points for a refit")
-    if not model.clusters:
-        return Stability((), (), (0,), f"no clusters to compare: {model.reason}")
-    from sklearn.metrics import adjusted_rand_score
-
-    rows = len(projection.sample)
-    runs = [(np.arange(rows), model.labels)]
-    for step in range(1, refits + 1):
-        seed = projection.seed + step
-        kept = np.sort(np.random.default_rng(seed).permutation(rows)[: max(2, round(rows * (1 - left_out)))])
-        sample = projection.sample[kept]
-        knn = neighbour_graph(sample, min(projection.neighbours, len(kept) - 1))
-        again = umap_layout(sample, knn, projection.reduced.shape[1], 0.0, seed)
-        labels = np.full(len(kept), NOISE, dtype=np.int32)
-        if len(kept) >= max(2 * model.min_cluster_size, model.min_samples + 1):
-            labels, _ = _hdbscan(again, model.min_cluster_size, model.min_samples)
-        runs.append((kept, labels))
-    pairs, clustered = [], []
-    for (rows_a, labels_a), (rows_b, labels_b) in combinations(runs, 2):
-        _, at_a, at_b = np.intersect1d(rows_a, rows_b, assume_unique=True, return_indices=True)
-        a, b = labels_a[at_a], labels_b[at_b]
-        both = (a >= 0) & (b >= 0)
-        pairs.append(float(adjusted_rand_score(a, b)))
-        clustered.append(float(adjusted_rand_score(a[both], b[both])) if both.sum() >= 2 else float("nan"))
-    return Stability(tuple(pairs), tuple(clustered), tuple(len(np.unique(found[found >= 0])) for _, found in runs))
-
-
-def cluster_cards(assignments: pa.Table) -> pa.Table:
-    """One row per cluster (`schema.CLUSTER_CARDS`), by cluster number, noise first.
-
-    `assignments` has synapse_id, cluster, brain_region, target, neuron_id and reduced (a list of numbers). Shares are
-    of all rows, noise included. Medoids are the five synapses nearest the cluster's mean in the reduced space, nearest
-    first, ties by id; noise has no middle and none. A cluster is of one neuron if that has more than half of its
-    synapses and at least five. Unknown classes are not listed.
-    """
-    if not assignments.num_rows:
-        return CLUSTER_CARDS.empty()
-    rows = assignments.sort_by("synapse_id")
-    ids = rows.column("synapse_id").to_numpy(zero_copy_only=False)
-    cluster = rows.column("cluster").to_numpy(zero_copy_only=False)
-    regions = rows.column("brain_region").to_numpy(zero_copy_only=False)
-    targets = rows.column("target").to_pylist()
-    neurons = rows.column("neuron_id").cast(pa.int64()).combine_chunks()
-    neuron_known = neurons.is_valid().to_numpy(zero_copy_only=False)
-    neuron = neurons.fill_null(0).to_numpy(zero_copy_only=False)
-    reduced = np.array(rows.column("reduced").to_pylist(), dtype=np.float64)
-    cards = []
-    for number in np.unique(cluster).tolist():
-        members = np.flatnonzero(cluster == number)
-        medoids: list[str] = []
-        if number != NOISE:
-            away = np.square(reduced[members] - reduced[members].mean(axis=0)).sum(axis=1)
-            medoids = [str(i) for i in ids[members[np.argsort(away, kind="stable")[:MEDOIDS]]]]
-        owners, counts = np.unique(neuron[members[neuron_known[members]]], return_counts=True)
-        top = int(counts.max()) if len(owners) else 0
-        cards.append(
-            {
-                "cluster": number,
-                "synapses": len(members),
-                "share": len(members) / len(ids),
-                "medoids": medoids,
-                "targets": _composition([targets[i] for i in members if targets[i]]),
-                "regions": _composition(regions[members].tolist()),
-                "neurons": len(owners),
-                "top_neuron_share": top / len(members) if len(owners) else None,
-                "one_neuron": number != NOISE and top >= ONE_NEURON_SYNAPSES and top > ONE_NEURON_SHARE * len(members),
-            }
-        )
-    return CLUSTER_CARDS.conform(pa.Table.from_pylist(cards, schema=CLUSTER_CARDS.arrow))
-
-
-def _composition(names: list[str]) -> str:
-    """JSON {name: count}, the most frequent first, ties by name."""
-    values, counts = np.unique(np.array(names, dtype=str), return_counts=True)
-    order = np.lexsort((values, -counts))
-    return json.dumps({str(values[i]): int(counts[i]) for i in order}, ensure_ascii=False)

@@ -1,16 +1,14 @@
 """Clusters: planted groups are found, noise stays noise, and new rows are named without regard to their companions."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis import clustering
-from synapse_assets.analysis.clustering import ClusterModel, Stability, cluster_cards, fit_clusters, stability
-from synapse_assets.analysis.projection import FittedSample, Float32, Projection, fit_projection, umap_layout
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel, fit_clusters
+from synapse_assets.analysis.clustering.projection import FittedSample, Projection
+from synapse_assets.analysis.clustering.refits import refit_agreement
 from synapse_assets.errors import BadInput
 from synapse_assets_tests.analysis.planted import blobs
 
@@ -94,7 +92,7 @@ def test_all_noise_and_too_few_points_are_ordinary_outcomes() -> None:
         assert (model.apply(model.points) == -1).all()
         assert (model.apply(model.points[:1] + 9) == -1).all()
         assert model.apply(np.zeros((0, 0))).shape == (0,)
-        outcome = stability(flat(np.zeros((2, 3))), model)
+        outcome = refit_agreement(flat(np.zeros((2, 3))), model)
         assert outcome.reason
         assert outcome.scores() == {}
 
@@ -109,57 +107,6 @@ def test_a_saved_clustering_comes_back_to_the_bit(clusters: ClusterModel, tmp_pa
 def test_another_width_is_an_error_that_names_both(clusters: ClusterModel) -> None:
     with pytest.raises(BadInput, match="10 dimensions"):
         clusters.apply(np.zeros((3, 4)))
-
-
-def test_planted_kinds_are_stable(projection: Projection, clusters: ClusterModel) -> None:
-    found = stability(projection, clusters)
-    assert len(found.pairs) == len(found.clustered) == 3
-    assert found.clusters == (5, 5, 5)
-    scores = found.scores()
-    assert 1 >= scores["stability_ari"] >= scores["stability_ari_lowest"] == min(found.pairs) > 0.9
-    assert scores["stability_ari_clustered"] >= scores["stability_ari_clustered_lowest"] > 0.95
-
-
-def test_clusters_of_no_structure_are_not_stable_and_each_refit_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = np.random.default_rng(0).normal(size=(240, 12))
-    projection = fit_projection(vectors, seed=3)
-    assert isinstance(projection, Projection)
-    model = fit_clusters(projection, seed=3)
-    assert model.clusters >= 2, "HDBSCAN finds clusters here all the same"
-    refitted: list[tuple[int, set[bytes]]] = []
-
-    def noted(sample: Float32, knn: Any, dimensions: int, min_dist: float, seed: int) -> Float32:
-        refitted.append((seed, {row.tobytes() for row in sample}))
-        return umap_layout(sample, knn, dimensions, min_dist, seed)
-
-    monkeypatch.setattr(clustering, "umap_layout", noted)
-    found = stability(projection, model)
-    assert max(found.pairs) < 0.7, "no two runs agree, the refits with each other neither"
-    assert min(found.pairs) == found.scores()["stability_ari_lowest"]
-    (seed, rows), (other_seed, other_rows) = refitted
-    assert len({seed, other_seed, projection.seed}) == 3
-    assert len(rows) == len(other_rows) == 216
-    assert len(rows & other_rows) < 210
-
-
-def test_refits_cluster_their_own_maps_and_noise_of_either_is_left_out_of_the_second_index(
-    projection: Projection, clusters: ClusterModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Made-up maps of the refits: two groups, and each time other strays."""
-
-    def made_up(sample: Float32, knn: Any, dimensions: int, min_dist: float, seed: int) -> Float32:
-        random = np.random.default_rng(seed)
-        places = random.normal(size=(len(sample), dimensions)) + 50.0 * (sample[:, :1] > 0)
-        stray = random.permutation(len(sample))[:30]
-        places[stray] *= 1e3 * 1.4 ** np.arange(30)[:, None]
-        return places.astype(np.float32)
-
-    monkeypatch.setattr(clustering, "umap_layout", made_up)
-    found = stability(projection, clusters)
-    assert found.clusters == (5, 2, 2)
-    assert found.clustered[2] == 1.0
-    assert 0.4 < found.pairs[2] < 0.9
-    assert max(found.pairs[:2]) < 0.6
 
 
 def test_a_point_joins_by_mutual_reachability_within_the_clusters_reach() -> None:
@@ -252,51 +199,3 @@ def test_without_the_synapses_of_a_map_every_cluster_still_gets_a_number(tmp_pat
     assert model.numbered_after(nothing, model.labels_of(sample), 5).numbers.tolist() == [6, 7]
     sample.save(tmp_path)
     assert model.labels_of(FittedSample.load(tmp_path)) == model.labels_of(sample)
-
-
-def test_what_could_not_be_measured_is_left_out() -> None:
-    assert Stability((0.5,), (float("nan"),), (2, 0)).scores() == {"stability_ari": 0.5, "stability_ari_lowest": 0.5}
-
-
-def test_cards_say_who_a_cluster_belongs_to() -> None:
-    rows = pa.table(
-        {
-            "synapse_id": [f"s{i}" for i in range(20)],
-            "cluster": pa.array([0] * 9 + [1] * 8 + [-1] * 3, pa.int32()),
-            "brain_region": ["AL", "EB"] * 10,
-            "target": ["gaba"] * 5 + [None] * 4 + ["gaba", "glutamate"] * 4 + [None] * 3,
-            "neuron_id": pa.array([2**60 + 1] * 6 + [2**60] * 3 + [None] * 8 + [5, 6, 7], pa.int64()),
-            "reduced": [[float(i), 0.0] for i in range(20)],
-        }
-    )
-    noise, first, second = cluster_cards(rows).to_pylist()
-    assert (noise["cluster"], noise["medoids"], noise["one_neuron"]) == (-1, [], False)
-    assert first["medoids"] == ["s4", "s3", "s5", "s2", "s6"]
-    assert (first["synapses"], first["share"], first["neurons"]) == (9, 0.45, 2)
-    assert first["one_neuron"]
-    assert first["top_neuron_share"] == pytest.approx(6 / 9)
-    assert json.loads(first["targets"]) == {"gaba": 5}
-    assert (second["neurons"], second["top_neuron_share"], second["one_neuron"]) == (0, None, False)
-    assert (noise["share"], noise["neurons"]) == (0.15, 3)
-    assert list(json.loads(second["targets"]).items()) == [("gaba", 4), ("glutamate", 4)]
-    assert cluster_cards(rows.slice(0, 0)).num_rows == 0
-
-
-@pytest.mark.parametrize(
-    ("of_one", "of_others", "one_neuron"), [(5, 4, True), (4, 0, False), (5, 5, False), (6, 5, True)]
-)
-def test_a_cluster_is_of_one_neuron_with_more_than_half_and_five(of_one: int, of_others: int, one_neuron: bool) -> None:
-    rows = of_one + of_others
-    table = pa.table(
-        {
-            "synapse_id": [f"s{i}" for i in range(2 * rows)],
-            "cluster": pa.array([0] * rows + [-1] * rows, pa.int32()),
-            "brain_region": ["AL"] * 2 * rows,
-            "target": pa.nulls(2 * rows, pa.string()),
-            "neuron_id": pa.array(([1] * of_one + [2 + i for i in range(of_others)]) * 2, pa.int64()),
-            "reduced": [[0.0]] * 2 * rows,
-        }
-    )
-    noise, card = cluster_cards(table).to_pylist()
-    assert (card["one_neuron"], noise["one_neuron"]) == (one_neuron, False)
-    assert card["top_neuron_share"] == noise["top_neuron_share"] == of_one / rows

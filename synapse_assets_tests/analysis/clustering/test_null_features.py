@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.morphology.redrawing import redrawn
+from synapse_assets.analysis.clustering.null_features import redrawn
 from synapse_assets_tests.analysis.morphology.grouped import grouped, in_one_measure, noise
 
 

@@ -4,18 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.analysis.morphology.sweep import (
-    ABSENT,
-    Runs,
-    Setting,
-    Sweep,
-    adjusted_rand,
-    agreement,
-    choose,
-    cluster_runs,
-    grid,
-    sweep,
-)
+from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement
+from synapse_assets.analysis.clustering.parameter_sweep import Runs, Setting, Sweep, choose, cluster_runs, grid, sweep
 from synapse_assets.schema import morphology
 from synapse_assets_tests.analysis.morphology.grouped import found, grouped, maps_of
 

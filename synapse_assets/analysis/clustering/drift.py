@@ -17,9 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.clustering import ClusterModel
-from synapse_assets.analysis.evaluation.sampling import content_keys, stratified_sample
-from synapse_assets.analysis.projection import (
+from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
+from synapse_assets.analysis.clustering.projection import (
     LANDMARKS,
     FittedSample,
     Float32,
@@ -29,6 +28,7 @@ from synapse_assets.analysis.projection import (
     nearest,
     unit_rows,
 )
+from synapse_assets.analysis.evaluation.sampling import content_keys, stratified_sample
 from synapse_assets.artifacts import NoModel, find_artifact, write_artifact
 from synapse_assets.schema import DRIFT
 

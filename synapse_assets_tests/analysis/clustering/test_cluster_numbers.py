@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synapse_assets.analysis.matching import match_numbers
+from synapse_assets.analysis.clustering.cluster_numbers import match_numbers
 
 
 def clusters(*sizes: int, first: int = 0) -> dict[str, int]:

@@ -1,9 +1,7 @@
 """The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is taken.
 
-Belongs here: clustering a map at one setting, the agreement of runs, the choice. Does not belong here: the maps (`maps`), the
-clusters themselves (`consensus`), the verdict (`stability`).
-
-HDBSCAN: Campello, Moulavi & Sander, PAKDD 2013; adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985.
+Belongs here: clustering a map at one setting, the agreement of runs, the choice. Does not belong here: the maps
+(`resampled_maps`), HDBSCAN itself (`hdbscan_model`), the clusters (`consensus`), the verdict (`stability_verdict`).
 """
 
 from collections.abc import Sequence
@@ -13,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.maps import Float32, GroupMaps, Int32
+from synapse_assets.analysis.clustering.agreement import ABSENT, agreement
+from synapse_assets.analysis.clustering.hdbscan_model import NOISE, fit_hdbscan
+from synapse_assets.analysis.clustering.resampled_maps import Float32, GroupMaps, Int32
 
 Float64 = npt.NDArray[np.float64]
 
-NOISE = -1
-ABSENT = -2
-"""Label of a point that a run did not take."""
 SIZES = (0.03, 0.06, 0.11, 0.2)
 """min_cluster_size as a share of the points: the published study's lie between 0.06 and 0.10."""
 SAMPLES = (0.5, 1.0)
@@ -212,50 +209,7 @@ def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) ->
     labels = np.full((len(rows), points), ABSENT, dtype=np.int32)
     probabilities = np.zeros((len(rows), points))
     for run, (kept, map_) in enumerate(zip(rows, places, strict=True)):
-        labels[run, kept], probabilities[run, kept] = _hdbscan(map_, setting)
+        fitted = fit_hdbscan(map_, *setting)
+        labels[run, kept] = NOISE if fitted is None else fitted.labels_
+        probabilities[run, kept] = 0.0 if fitted is None else fitted.probabilities_
     return Runs(labels, probabilities, agreement(labels))
-
-
-def _hdbscan(places: Float32, setting: Setting) -> tuple[Int32, Float64]:
-    import warnings
-
-    import hdbscan
-
-    if len(places) < max(2 * setting.min_cluster_size, setting.min_samples + 1):
-        return np.full(len(places), NOISE, dtype=np.int32), np.zeros(len(places))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning)
-        fitted: Any = hdbscan.HDBSCAN(*setting, approx_min_span_tree=False, core_dist_n_jobs=1).fit(
-            places.astype(np.float64)
-        )
-    return fitted.labels_.astype(np.int32), np.asarray(fitted.probabilities_, dtype=np.float64)
-
-
-def agreement(labels: Int32) -> Float64:
-    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that both took.
-
-    Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
-    """
-    out = np.eye(len(labels))
-    for first in range(len(labels)):
-        for second in range(first):
-            out[first, second] = out[second, first] = adjusted_rand(labels[first], labels[second])
-    return out
-
-
-def adjusted_rand(first: Int32, second: Int32) -> float:
-    """Adjusted Rand index of two labellings (u,) over the points labelled in both (not -2), noise as one more group; 0 if
-    either has no cluster there."""
-    both = (first != ABSENT) & (second != ABSENT)
-    a, b = first[both] + 1, second[both] + 1
-    if not len(a) or not a.max() or not b.max():
-        return 0.0
-    table = np.bincount(a * (b.max() + 1) + b, minlength=(a.max() + 1) * (b.max() + 1)).reshape(a.max() + 1, -1)
-    together, of_a, of_b = (_couples(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0)))
-    expected = of_a * of_b / max(_couples(np.array([len(a)])), 1.0)
-    largest = (of_a + of_b) / 2
-    return 1.0 if largest == expected else (together - expected) / (largest - expected)
-
-
-def _couples(counts: npt.NDArray[np.int64]) -> float:
-    return float((counts * (counts - 1) / 2).sum())

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from synapse_assets.analysis.morphology.consensus import consensus
-from synapse_assets.analysis.morphology.maps import GroupMaps
-from synapse_assets.analysis.morphology.stability import assess, interval, null_aris
-from synapse_assets.analysis.morphology.sweep import Setting, adjusted_rand, cluster_runs, grid, sweep
+from synapse_assets.analysis.clustering.agreement import adjusted_rand
+from synapse_assets.analysis.clustering.consensus import consensus
+from synapse_assets.analysis.clustering.parameter_sweep import Setting, cluster_runs, grid, sweep
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
+from synapse_assets.analysis.clustering.stability_verdict import assess, interval, null_aris
 from synapse_assets.artifacts import NoModel
 from synapse_assets_tests.analysis.morphology.grouped import found, grouped, in_one_measure, maps_of, noise
 

@@ -1,7 +1,7 @@
 """Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of redrawn features.
 
-Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`sweep`, `consensus`), what redrawn
-means (`redrawing`), drawing (`figures`).
+Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`parameter_sweep`, `consensus`),
+what redrawn means (`null_features`), drawing (`figures`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.redrawing import redrawn
-from synapse_assets.analysis.projection import (
+from synapse_assets.analysis.clustering.null_features import redrawn
+from synapse_assets.analysis.clustering.projection import (
     FEWEST_FOR_UMAP,
     LANDMARKS,
     Float32,
     blend,
     nearest,
     neighbour_graph,
+    principal_components,
     umap_layout,
 )
 from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
@@ -127,7 +128,7 @@ def fit_maps(
 
     For the eye: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
     a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
-    (`redrawing`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
+    (`null_features`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
     half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
     Anal 52:258, 2007): gaps of the sample close then, gaps between groups do not. `progress` is called with the number of
     these maps made so far (of `runs` + `nulls` * MAPS_A_NULL).
@@ -161,7 +162,7 @@ def fit_maps(
         points = points[np.sort(_random(seed, _SAMPLE).permutation(len(points))[:ceiling])]
         point_of = nearest(rows, points, 1)[0][:, 0]
     few = len(points) < FEWEST_FOR_UMAP
-    point_map, point_space = (_principal(points, 2), _principal(points, 3)) if few else _for_the_eye(points, seed)
+    point_map, point_space = _by_axes(points) if few else _for_the_eye(points, seed)
     indices, squares = nearest(rows, points, min(LANDMARKS, len(points)))
     taken = 0 if few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
     runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
@@ -221,6 +222,11 @@ def _for_the_eye(points: Float32, seed: int) -> tuple[Float32, Float32]:
     return flat, space
 
 
+def _by_axes(points: Float32) -> tuple[Float32, Float32]:
+    flat, space = (principal_components(points, dimensions).astype(np.float32) for dimensions in (2, 3))
+    return flat, space
+
+
 def _resampled(points: Float32, near: Int64, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
     """The points that a run takes, ascending, and their places; `near` (u, k) are each point and its nearest."""
     kept = np.sort(random.permutation(len(points))[:taken]).astype(np.int32)
@@ -228,14 +234,3 @@ def _resampled(points: Float32, near: Int64, taken: int, random: np.random.Gener
     sample = points[kept] + np.float32(JITTER) * (points[one] - points[other])
     knn = neighbour_graph(sample, min(NEIGHBOURS, taken) - 1)
     return kept, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
-
-
-def _principal(points: Float32, dimensions: int) -> Float32:
-    """The first principal components, signs fixed by the largest loading, missing ones zero."""
-    wide = points.astype(np.float64)
-    wide -= wide.mean(axis=0)
-    axes = np.linalg.svd(wide, full_matrices=False)[2][:dimensions].T
-    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    out = np.zeros((len(wide), dimensions), dtype=np.float32)
-    out[:, : axes.shape[1]] = wide @ axes
-    return out

@@ -1,7 +1,8 @@
 """Clusters that the resampled maps of a group agree on.
 
 Belongs here: from the runs' clusters to one clustering, and how well runs support it. Does not belong here: which setting
-(`sweep`), the comparison with redrawn features and the verdict (`stability`), numbers over releases (`matching`).
+(`parameter_sweep`), the comparison with redrawn features and the verdict (`stability_verdict`), numbers over releases
+(`cluster_numbers`).
 
 Evidence accumulation: Fred & Jain, IEEE TPAMI 27:835, 2005; consensus clustering: Monti et al., Machine Learning 52:91, 2003;
 stability of a cluster: Hennig, Comput Stat Data Anal 52:258, 2007.
@@ -13,18 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.morphology.maps import GroupMaps, Int32, Names
-from synapse_assets.analysis.morphology.sweep import (
-    ABSENT,
-    NOISE,
-    Float64,
-    Runs,
-    Setting,
-    adjusted_rand,
-    choose,
-    cluster_runs,
-    grid,
-)
+from synapse_assets.analysis.clustering.agreement import ABSENT, Float64, adjusted_rand, recovery
+from synapse_assets.analysis.clustering.hdbscan_model import NOISE
+from synapse_assets.analysis.clustering.parameter_sweep import Runs, Setting, choose, cluster_runs, grid
+from synapse_assets.analysis.clustering.resampled_maps import GroupMaps, Int32, Names
 from synapse_assets.artifacts import read_artifact, write_artifact
 
 Float32 = npt.NDArray[np.float32]
@@ -132,7 +125,7 @@ def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
         membership_probability=(own.probabilities.sum(axis=0) / took)[maps.point_of],
         consensus=_support(own.labels, labels)[maps.point_of],
         reasons=reasons[maps.point_of],
-        cluster_stability=_recovered(own.labels, labels),
+        cluster_stability=recovery(own.labels, labels, int(labels.max()) + 1),
         agreement=own.agreement,
         setting=taken,
         independent_ari=_independent(settings, runs, maps.seed),
@@ -191,20 +184,6 @@ def _support(runs: Int32, labels: Int32) -> Float64:
         np.fill_diagonal(close, 0.0)
         out[members] = close.sum(axis=1) / max(len(members) - 1, 1)
     return out
-
-
-def _recovered(runs: Int32, labels: Int32) -> Float64:
-    """Of each cluster (K,), the Jaccard index with the most similar cluster of a run among the points it took, mean over
-    runs."""
-    out = np.zeros((len(runs), labels.max() + 1))
-    for run, found in enumerate(runs):
-        for one in range(out.shape[1]):
-            members = (labels == one) & (found != ABSENT)
-            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
-            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
-            union = members.sum() + size - shared
-            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
-    return out.mean(axis=0)
 
 
 def _independent(settings: list[Setting], runs: list[Runs], seed: int) -> float:

@@ -1,0 +1,55 @@
+"""How far clusterings of the same points agree.
+
+Belongs here: indices of agreement, and the conventions about noise and points that a run did not take. Does not belong here: what follows
+from it (`parameter_sweep`, `stability_verdict`).
+
+Adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985; 1 is the same grouping, 0 chance.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from synapse_assets.analysis.clustering.hdbscan_model import Labels
+
+Float64 = npt.NDArray[np.float64]
+
+ABSENT = -2
+"""Label of a point that a run did not take."""
+
+
+def agreement(labels: Labels) -> Float64:
+    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that both took.
+
+    Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
+    """
+    out = np.eye(len(labels))
+    for first in range(len(labels)):
+        for second in range(first):
+            out[first, second] = out[second, first] = adjusted_rand(labels[first], labels[second])
+    return out
+
+
+def adjusted_rand(first: Labels, second: Labels) -> float:
+    """Adjusted Rand index of two labellings (u,) over the points labelled in both (not -2), noise as one more group; 0 if
+    either has no cluster there."""
+    from sklearn.metrics import adjusted_rand_score
+
+    both = (first != ABSENT) & (second != ABSENT)
+    a, b = first[both], second[both]
+    if not len(a) or a.max() < 0 or b.max() < 0:
+        return 0.0
+    return float(adjusted_rand_score(a, b))
+
+
+def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
+    """How far each of so many clusters (K,) of `labels` (u,) comes back in `runs` (R, u): its Jaccard index with the most similar cluster
+    of a run among the points that this took, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
+    out = np.zeros((len(runs), clusters))
+    for run, found in enumerate(runs):
+        for one in range(out.shape[1]):
+            members = (labels == one) & (found != ABSENT)
+            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
+            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
+            union = members.sum() + size - shared
+            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
+    return out.mean(axis=0)
