@@ -152,6 +152,9 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
     noise of equal variance was called noise in 40 of 40 (0.05 at most). Noise that is longer in some directions is cut in the same
     places by many refits: of 20 sets (300 rows, spreads falling with the root of the direction's number) none was called stable
     and 4 were called fragile.
+
+    It judges what 1,000 rows show: clusters that take more rows to come out are called noise. The sample dataset's four (2,400 rows)
+    are: refits of all its rows agree at 0.84, of redrawn ones at 0.35 and 0.39 (two draws), but refits of 1,000 at 0.29.
     """
     if not model.clusters:
         return _nothing(f"There are no clusters: {model.reason}.", model.noise_fraction)
