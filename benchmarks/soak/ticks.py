@@ -175,7 +175,7 @@ def through_sensor(folder: Path, ticks: int, report: Report) -> None:
     """The same through the sensor and an instance that keeps what was observed."""
     import dagster as dg
 
-    from synapse_assets.defs.arrivals import arrivals_sensor
+    from synapse_assets.defs.input_sensors import arrivals_sensor
     from synapse_assets.settings import Settings
     from synapse_assets_tests.conftest import tiny_dataset
 

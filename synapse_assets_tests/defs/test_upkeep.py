@@ -13,7 +13,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from synapse_assets.defs import asset as declaring
 from synapse_assets.defs.failures import failure_message, tell
-from synapse_assets.defs.upkeep import prune_runs
+from synapse_assets.defs.maintenance import prune_runs
 from synapse_assets.errors import BadInput, Unreachable, UnreachableStorageError
 from synapse_assets.query import open_warehouse
 from synapse_assets_tests.conftest import REGIONS, Lab

@@ -8,8 +8,8 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.defs.asset import Checked, asset, materialized
 from synapse_assets.defs.inputs import Reading, observe_gone
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.partitions import partitions_of
-from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import synapses as steps
 from synapse_assets.pipeline.em.inputs import synapse_source
@@ -17,7 +17,7 @@ from synapse_assets.pipeline.inputs import READING_METHOD, SOURCES_GONE, UNWATCH
 from synapse_assets.stores import DatasetStore
 
 
-def region_content(dataset: EmDataset) -> PartContent:
+def region_content(dataset: EmDataset) -> PartitionContent:
     """What `synapse_table` holds of each brain region. A region that the sources no longer name has content too: none."""
     regions = partitions_of(dataset)
     assert isinstance(regions, dg.DynamicPartitionsDefinition)  # noqa: S101 -- the YAML of no such dataset lists regions
@@ -32,7 +32,7 @@ def region_content(dataset: EmDataset) -> PartContent:
         steps.REGION_SITES: "The synapses that the tables name in each brain region: their places and neurons",
         steps.REGION_LABELS: "The classes that the tables name for the synapses of each brain region",
     }
-    return PartContent(dataset, "synapse_table", described, find_regions, steps.region_versions)
+    return PartitionContent(dataset, "synapse_table", described, find_regions, steps.region_versions)
 
 
 def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:

@@ -17,7 +17,7 @@ from synapse_assets.stores import DatasetStore
 
 
 @dataclass(frozen=True)
-class PartContent:
+class PartitionContent:
     """The content of one table by part.
 
     described: what each asset stands for; such an asset is observed and has no table of its own.

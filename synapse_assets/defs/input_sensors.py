@@ -14,7 +14,7 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.datasets.chain import RAW
 from synapse_assets.defs.asset import OWNERS, asset, asset_key, materialized, observed_version
 from synapse_assets.defs.chain import lineage_of
-from synapse_assets.defs.parts import PartContent
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import SynapseAssetsError
 from synapse_assets.pipeline.inputs import UNWATCHED, attempt, content_of, look_anew, watched_inputs
@@ -129,7 +129,7 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
 def _observe_parts(
     context: dg.AssetExecutionContext,
-    content: Callable[[Any], PartContent] | None,
+    content: Callable[[Any], PartitionContent] | None,
     dataset: Dataset,
     store: DatasetStore,
 ) -> None:
