@@ -1,4 +1,4 @@
-"""The one thing Dagster loads: assets, checks, jobs and resources of every enabled dataset.
+"""What Dagster loads: assets, checks, jobs and resources of every enabled dataset.
 
 Importing this module reads the settings and dataset files and nothing else; no torch, umap or lancedb.
 """

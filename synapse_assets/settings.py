@@ -44,10 +44,10 @@ def server_of(address: str) -> tuple[str, str, int]:
     Raises ValueError for an address of another kind, with a user, or with a wildcard for a name.
     """
     parts = urlsplit(address)
-    found = NETLOC.fullmatch(parts.netloc.lower())
-    if parts.scheme not in _DEFAULT_PORTS or found is None or int(found[2] or 0) > _LAST_PORT:
+    match = NETLOC.fullmatch(parts.netloc.lower())
+    if parts.scheme not in _DEFAULT_PORTS or match is None or int(match[2] or 0) > _LAST_PORT:
         raise ValueError("it has to be an http(s) address of one server, such as https://synapses.example.org")
-    return parts.scheme, found[1], int(found[2] or _DEFAULT_PORTS[parts.scheme])
+    return parts.scheme, match[1], int(match[2] or _DEFAULT_PORTS[parts.scheme])
 
 
 class Settings(BaseSettings):
@@ -105,18 +105,18 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             # Without the values, which may be secret.
-            named = [
-                (_PREFIX + ".".join(map(str, one["loc"])).upper() + ": ") if one["loc"] else ""
-                for one in error.errors()
+            names = [
+                (_PREFIX + ".".join(map(str, details["loc"])).upper() + ": ") if details["loc"] else ""
+                for details in error.errors()
             ]
-            reasons = [name + one["msg"] for name, one in zip(named, error.errors(), strict=True)]
+            reasons = [name + details["msg"] for name, details in zip(names, error.errors(), strict=True)]
             raise BadInput("; ".join(reasons).replace("Value error, ", "")) from None
         self._refuse_misspelt()
 
     def unused(self) -> list[str]:
-        """Variables SYNAPSE_... that are no setting and that no dataset file names: what is said with them has no effect."""
-        given = {name.upper() for name in (*os.environ, *dotenv_values(_FILE)) if name.upper().startswith(_PREFIX)}
-        return sorted(given - self._known() - {_OF_COMPOSE} - variables_named(self.datasets))
+        """Variables SYNAPSE_... that are no setting and that no dataset file names: they have no effect."""
+        variables = {name.upper() for name in (*os.environ, *dotenv_values(_FILE)) if name.upper().startswith(_PREFIX)}
+        return sorted(variables - self._known() - {_OF_COMPOSE} - variables_named(self.datasets))
 
     @classmethod
     def _known(cls) -> set[str]:
@@ -124,13 +124,13 @@ class Settings(BaseSettings):
 
     def _refuse_misspelt(self) -> None:
         known = self._known()
-        given = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
-        meant = {name: close[0] for name in given if (close := get_close_matches(name, known, 1, _SIMILAR))}
-        named = variables_named(self.datasets) if meant else set()
+        unknown = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
+        meant = {name: close[0] for name in unknown if (close := get_close_matches(name, known, 1, _SIMILAR))}
+        dataset_variables = variables_named(self.datasets) if meant else set()
         wrong = [
-            f"{name} is no setting, and no dataset names it: did you mean {one}?"
-            for name, one in meant.items()
-            if name not in named
+            f"{name} is no setting, and no dataset names it: did you mean {suggestion}?"
+            for name, suggestion in meant.items()
+            if name not in dataset_variables
         ]
         if wrong:
             raise BadInput(" ".join(wrong))
@@ -182,9 +182,9 @@ class Settings(BaseSettings):
             raise ValueError(f"SYNAPSE_LOCAL_ROOT: {error}") from error
         for name in ("data_root", "local_root"):
             folder = getattr(self, name)
-            if odd := sorted(set(_UNOPENABLE.findall(folder))):
+            if characters := sorted(set(_UNOPENABLE.findall(folder))):
                 raise ValueError(
-                    f"the folder {folder!r} of SYNAPSE_{name.upper()} has {' and '.join(map(repr, odd))} in its path, which DuckDB or "
+                    f"the folder {folder!r} of SYNAPSE_{name.upper()} has {' and '.join(map(repr, characters))} in its path, which DuckDB or "
                     "Lance cannot open: choose another"
                 )
         return self
