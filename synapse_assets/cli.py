@@ -259,7 +259,10 @@ def inspect(
     columns = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("column", "type", "examples", "empty"):
         # Users copy the names: the examples give way first.
-        width = {"column": max((len(column.name) for column in inspected.columns[:_COLUMNS_SHOWN]), default=6), "empty": 5}
+        width = {
+            "column": max((len(column.name) for column in inspected.columns[:_COLUMNS_SHOWN]), default=6),
+            "empty": 5,
+        }
         columns.add_column(
             title,
             no_wrap=True,
@@ -273,9 +276,13 @@ def inspect(
     console.print(columns)
     if len(inspected.columns) > len(first_columns):
         other_names = ", ".join(column.name for column in inspected.columns[len(first_columns) :])
-        console.print(f"and {len(inspected.columns) - len(first_columns)} more: {other_names}", markup=False, soft_wrap=True)
+        console.print(
+            f"and {len(inspected.columns) - len(first_columns)} more: {other_names}", markup=False, soft_wrap=True
+        )
     if inspected.source:
-        destination = "below its name, title and description" if inspected.format == "morphology" else "volume: the name of yours"
+        destination = (
+            "below its name, title and description" if inspected.format == "morphology" else "volume: the name of yours"
+        )
         console.print(f"[bold]for a dataset's YAML[/bold] ({destination})")
         console.print(inspected.source, markup=False, soft_wrap=True, end="")
 

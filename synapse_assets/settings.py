@@ -182,9 +182,9 @@ class Settings(BaseSettings):
             raise ValueError(f"SYNAPSE_LOCAL_ROOT: {error}") from error
         for name in ("data_root", "local_root"):
             folder = getattr(self, name)
-            if characters := sorted(set(_UNOPENABLE.findall(folder))):
+            if odd := sorted(set(_UNOPENABLE.findall(folder))):
                 raise ValueError(
-                    f"the folder {folder!r} of SYNAPSE_{name.upper()} has {' and '.join(map(repr, characters))} in its path, which DuckDB or "
+                    f"the folder {folder!r} of SYNAPSE_{name.upper()} has {' and '.join(map(repr, odd))} in its path, which DuckDB or "
                     "Lance cannot open: choose another"
                 )
         return self

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from synapse_assets.datasets import AssetFacts, Chain, Dataset, Role, Workbook
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
@@ -147,7 +147,7 @@ def _assets(dataset: SpineDataset) -> list[dg.AssetsDefinition]:
             context.log_event(observation)
         return materialized(context, report)
 
-    @asset(dataset, "spine_counts", deps=["side_spines"], checks=[Checked("has_spines", "The side has spines.")])
+    @asset(dataset, "spine_counts", deps=["side_spines"], checks=[CheckSpec("has_spines", "The side has spines.")])
     def spine_counts(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """How many spines there are on one side of the brain, and how wide their heads are on average. A row is one side."""
         return materialized(context, count_spines(installation.store(dataset.name), context.partition_key))

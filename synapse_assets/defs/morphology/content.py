@@ -18,8 +18,8 @@ def group_content(dataset: MorphologyDataset) -> PartitionContent:
         rows = Group(store, dataset, group).rows
         return {name: (rows.key_of(purpose), rows.used_for(purpose).num_rows) for name, purpose in PURPOSES.items()}
 
-    described = {
+    descriptions = {
         FITTED_FEATURES: "The features that maps, clusters and classifiers of each investigation group are made from",
         NEW_FEATURES: "The features of newly observed synapses in each investigation group, which are predicted",
     }
-    return PartitionContent(dataset, "features", described, lambda *_: dataset.groups, content_of)
+    return PartitionContent(dataset, "features", descriptions, lambda *_: dataset.groups, content_of)
