@@ -4,7 +4,7 @@ Belongs here: writing and reading those two files, and the outcome that nothing 
 model is (its own class knows), which versions of it are stored and why (`stores.models`), formats of other programs
 (safetensors, skops, xgboost), how earlier releases named the files (`older_artifacts`).
 
-A fact that is added needs no new version: whoever reads gives its default by `facts.get`. The version is raised when what
+A fact that is added needs no new version: readers give its default by `facts.get`. The version is raised when what
 is there already changes its meaning, so that a program which does not know that refuses to read it.
 """
 
@@ -93,7 +93,7 @@ def find_artifact(folder: Path, kind: str, newest_version: int) -> Artifact | No
 
 
 def read_artifact(folder: Path, kind: str, newest_version: int) -> Artifact:
-    """As `find_artifact`; raises BadInput also if `folder` holds none."""
+    """Like `find_artifact`; raises BadInput also if `folder` holds none."""
     artifact = find_artifact(folder, kind, newest_version)
     if artifact is None:
         raise BadInput(f"{folder / kind}.json is missing: fit this model again, or take the folder from a backup")
@@ -144,7 +144,7 @@ def _damaged(file: Path, what: str) -> BadInput:
 
 @dataclass(frozen=True)
 class NoModel:
-    """Nothing was fitted, which is an ordinary outcome; `reason` says why in plain words. Every fit hands back its model or
+    """Nothing was fitted, which is an ordinary outcome; `reason` says why in plain words. Every fit returns its model or
     this."""
 
     reason: str

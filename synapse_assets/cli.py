@@ -54,8 +54,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"synapse-assets {__version__}")
         raise typer.Exit
 
@@ -67,7 +67,7 @@ def _every_command(
     pass
 
 
-# Columns that `inspect` shows one by one, so that everything fits one screen.
+# Columns that `inspect` shows a line each, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _LINE_EVERY_S = 30.0
 # In a wheel it lies in the package, in a checkout beside it.
@@ -78,7 +78,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def _check_settings() -> None:
-    """What every command does first. Raises BadInput, naming the variable, for a setting that cannot be meant."""
+    """What every command does first. Raises BadInput, naming the variable, for an invalid setting."""
     settings = Settings()
     fields = Settings.model_fields
     if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):

@@ -42,7 +42,7 @@ class NoMutationsByGet:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See the class."""
-        # At every address: which of them lead to GraphQL is for Dagster's router to say.
+        # At every URL: which of them lead to GraphQL belongs to Dagster's router.
         if scope["type"] == "http" and scope["method"] != "POST":
             queries = parse_qs(scope["query_string"].decode("latin-1")).get("query", [])
             if any(changes_something(query) for query in queries):
@@ -53,7 +53,7 @@ class NoMutationsByGet:
 
 
 def changes_something(query: str) -> bool:
-    """Whether a GraphQL document has, or may have, an operation other than a query; Dagster says itself what is wrong with others."""
+    """Whether a GraphQL document has, or may have, an operation other than a query; Dagster itself reports invalid documents."""
     from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 
     try:
@@ -61,7 +61,7 @@ def changes_something(query: str) -> bool:
     except GraphQLError:
         return False
     except RecursionError:
-        # Dagster's thread may have room for what is too deep here.
+        # Dagster's thread may have stack for a document that is too deep here.
         return True
     return any(
         isinstance(definition, OperationDefinitionNode) and definition.operation is not OperationType.QUERY

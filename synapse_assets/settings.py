@@ -18,7 +18,7 @@ from synapse_assets.datasets import variables_named
 from synapse_assets.errors import BadInput
 
 _PREFIX, _FILE = "SYNAPSE_", ".env"
-# Read by compose.yaml, which hands it to its processes as well.
+# Read by compose.yaml, which passes it to its processes as well.
 _OF_COMPOSE = "SYNAPSE_LOCAL_FOLDER"
 # A letter or two of difference; SYNAPSE_DATA_FOLDER is none of SYNAPSE_DATA_ROOT.
 _SIMILAR = 0.92
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Settings of one installation. Environment variables: SYNAPSE_DATA_ROOT, SYNAPSE_LOCAL_ROOT, SYNAPSE_DATASETS,
     SYNAPSE_DEVICE; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
 
-    Raises BadInput naming the variable for a value that cannot be meant, and for a variable that is one of these misspelt.
+    Raises BadInput naming the variable for an invalid value, and for a variable that misspells one of these.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=_FILE, extra="ignore")
@@ -125,11 +125,11 @@ class Settings(BaseSettings):
     def _refuse_misspelt(self) -> None:
         known = self._known()
         unknown = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
-        meant = {name: close[0] for name in unknown if (close := get_close_matches(name, known, 1, _SIMILAR))}
-        dataset_variables = variables_named(self.datasets) if meant else set()
+        suggestions = {name: close[0] for name in unknown if (close := get_close_matches(name, known, 1, _SIMILAR))}
+        dataset_variables = variables_named(self.datasets) if suggestions else set()
         wrong = [
             f"{name} is no setting, and no dataset names it: did you mean {suggestion}?"
-            for name, suggestion in meant.items()
+            for name, suggestion in suggestions.items()
             if name not in dataset_variables
         ]
         if wrong:

@@ -28,13 +28,13 @@ REQUEST_DEADLINE_S = 60.0
 _LONGEST_LINE = 8_000
 # Browsers send us clicks and outlines.
 _LONGEST_FRAME = 2**20
-# Open maps are told to go, and then left, when a server is ended.
+# When a server ends, open maps are asked to close, and then dropped.
 _GRACE_S = 5
 _THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 -- nothing is bound here
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LOG = logging.getLogger(__name__)
-# Set unless the page says otherwise: not to be embedded, framed, guessed at or held by a page of somebody else's.
+# Defaults of every page: no embedding, framing, type guessing or opener for pages of other sites.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -73,7 +73,7 @@ class Place:
         return match is not None and match[1] in (*_THIS_MACHINE, *bound, self._public[0])
 
     def is_own_origin(self, origin: str, host: str) -> bool:
-        """Whether the value of an Origin header is the origin of our own pages: the one that was asked, or that of `url`."""
+        """Whether the value of an Origin header is the origin of our own pages: this server's, or that of `url`."""
         try:
             scheme, *origin_server = server_of(origin)
             _, *own_server = server_of(f"{scheme}://{host}")
@@ -94,7 +94,7 @@ class Guard:
       link. Images, frames, scripts, forms and fetches of other sites are refused.
     - A websocket has to say its Origin, and has to be opened by one of our pages: no rule of the browser protects those.
 
-    Programs say nothing of all this, and are answered: whoever can run programs on this machine needs no trick. Every answer has
+    Programs send none of these headers, and are answered: whoever can run programs on this machine needs no trick. Every answer has
     `HEADERS`. Refusals are 400 (Host) and 403, with a sentence.
     """
 
@@ -220,7 +220,7 @@ def server_config(app: ASGIApp, host: str, port: int, **options: Any) -> uvicorn
 
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once what was asked is answered."""
+    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once open requests are answered."""
     end_on_signals()
     uvicorn.Server(server_config(app, host, port)).run()
 

@@ -110,7 +110,7 @@ class Group(Frozen):
 
 
 class Resampling(Frozen):
-    """How often a map is made again to see what stays: the price of an honest stability, in time."""
+    """How often a map is made again to measure stability: a trade against time."""
 
     runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         36, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."

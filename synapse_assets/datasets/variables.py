@@ -16,12 +16,12 @@ from synapse_assets.errors import BadInput
 
 class _Use(Enum):
     LOCATION = "a path or address"
-    TEXT = "words for people"
+    TEXT = "text for readers"
 
 
 # A path of files or the address of a server: what differs between machines, so ${NAME} is the environment variable NAME.
 Location = Annotated[str, _Use.LOCATION]
-# Words for people, shown as they are written.
+# Text for readers, shown as it is written.
 FreeText = Annotated[str, _Use.TEXT]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")

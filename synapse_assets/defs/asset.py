@@ -48,7 +48,7 @@ def asset(
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
     (anything that has a JSON form). deps: the assets it is made from, by name; an asset of the whole dataset depends on all parts of
-    another. method: the version of the code that makes the asset; whoever changes what it makes adds one. When settings or method
+    another. method: the version of the code that makes the asset; add one when what it makes changes. When settings or method
     change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """

@@ -134,7 +134,7 @@ def followed_by_part(
 
     A step and those that follow from it are requested together and run as one. `whole`: assets for the whole dataset, which
     are waited for; `models` are waited for only while they are to be fitted to another model. `contents` are observed part by part
-    by a table that is still being made: until it is whole, what else follows from it, such as `alignment`, does not look out of date.
+    by a table that is still being made: until it is complete, what else follows from it, such as `alignment`, does not show as out of date.
     """
     # External data cannot be missing: nothing is recorded of a volume.
     missing_input = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
@@ -239,7 +239,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
 
 
 def _needed() -> dg.AutomationCondition:
-    # What failed on input that was taken back is up to date, and yet red: it is made once more.
+    # An asset that failed on input that was since reverted is up to date, and yet red: it is made once more.
     return _out_of_date() | When.execution_failed().with_label("it failed")
 
 

@@ -16,7 +16,7 @@ from synapse_assets.errors import BadInput, StorageError, Unreachable, Unreachab
 from synapse_assets.settings import Settings
 from synapse_assets.sources.web import Patience, host_and_port, opened
 
-# For everything together: it may hold up the sensor no longer.
+# For the whole request: it may hold up the sensor no longer.
 WEBHOOK_DEADLINE_S = 10.0
 # Errors whose message is written for the user.
 _OURS = {kind.__name__ for kind in (BadInput, Unreachable, StorageError, UnreachableStorageError)}
@@ -80,7 +80,7 @@ def post_failure(url: str, text: str) -> None:
         host, _ = host_and_port(url)
     except ValueError:
         host = ""
-    # Outside of `except`, in which an error would carry the first one along.
+    # Outside of `except`, where the raised error would carry the first as its context.
     if not host:
         raise BadInput(
             "SYNAPSE_WEBHOOK_URL is no http(s) address of the kind https://host/path, without user or password"

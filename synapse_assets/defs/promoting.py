@@ -33,7 +33,7 @@ def promote(
 
 def put_in_use(context: Context, store: DatasetStore, model: str, version: str) -> None:
     """Make `version` the one that regions apply, and record it in Dagster: the asset has a new data version, and what it is applied
-    to is out of date. What it was fitted on stays as its last materialisation says, so it is not out of date itself.
+    to is out of date. What it was fitted on stays as in its last materialisation, so it is not out of date itself.
 
     Raises BadInput if there is no such version.
     """

@@ -1,4 +1,4 @@
-"""Before anything is cut: do the coordinates mean in the volume what the dataset says? The verdicts, and that cutting obeys them."""
+"""Before anything is cut: do the coordinates mean in the volume what the dataset says? The verdicts, and the check before cutting."""
 
 from logging import Logger
 from typing import TYPE_CHECKING, Any

@@ -252,7 +252,7 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
         details={**details, "cluster_model": version},
         seconds=watch.seconds,
         rows=profiles.num_rows,
-        # The agreement with the release before says nothing of the clusters themselves.
+        # The agreement with the release before is no property of the clusters themselves.
         content_version=content_key(verdict.drop_columns(["previous_release_ari"]), content_key(profiles)),
         checks=[
             Check(

@@ -1,6 +1,6 @@
 """One investigation group as it is stored now, step by step; what was made from other inputs than there are is refused.
 
-Every step of a group reads what lies before it here, and the warehouse asks for the last step of every group, so that no
+Every step of a group reads what lies before it here, and the warehouse reads the last step of every group, so that no
 order of runs mixes rows of different features, maps, clusters or classifiers. Making them belongs to the modules beside it.
 """
 
