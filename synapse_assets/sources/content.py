@@ -85,8 +85,8 @@ def refuse_json_lines(start: bytes, file: Path) -> None:
     if len(lines) < 2 or not lines[1].lstrip().startswith(b"{"):
         return
     try:
-        one = json.loads(lines[0])
+        first_row = json.loads(lines[0])
     except ValueError:
         return
-    if isinstance(one, dict):
+    if isinstance(first_row, dict):
         raise BadInput(f"{file} has one JSON object a line (JSON lines): {JSON_LINES}")

@@ -48,8 +48,8 @@ def dialect_of(head: bytes, usual: str, where: str) -> Dialect:
         raise BadInput(f"{where} is UTF-16 text: save it as UTF-8 (Excel: 'CSV UTF-8')")
     whole = len(head) < HEAD_BYTES
     text = head.decode("utf-8", errors="surrogateescape")
-    start, given = _before_first(text, usual)
-    delimiter = given or _separator(text[start:], usual, whole)
+    start, stated_delimiter = _before_first(text, usual)
+    delimiter = stated_delimiter or _separator(text[start:], usual, whole)
     records, ends = _records(text[start:], delimiter, 1)
     first = records[0] if records else []
     end = start + (ends[0] if ends else len(text) - start)
@@ -98,20 +98,20 @@ def has_decimal_commas(values: pa.Array) -> bool:
 def _before_first(text: str, usual: str) -> tuple[int, str | None]:
     """Where the first record begins, and the separator that a sep= line gives."""
     start = 1 if text.startswith("\ufeff") else 0
-    given = None
+    delimiter = None
     while start < len(text):
-        found = _LINE.match(text, start)
-        line = found[0] if found else ""
+        match = _LINE.match(text, start)
+        line = match[0] if match else ""
         sep = _SEP.fullmatch(line.strip("\r\n"))
         comment = line.lstrip().startswith("#") and not _is_header(
             line, text[start + len(line) : start + len(line) + _LONG_LINE], usual
         )
-        if sep and given is None:
-            given = sep[1]
+        if sep and delimiter is None:
+            delimiter = sep[1]
         elif line.strip() and not comment:
             break
         start += len(line)
-    return start, given
+    return start, delimiter
 
 
 def _is_header(line: str, after: str, usual: str) -> bool:
@@ -172,9 +172,9 @@ def _refuse_other_text(cells: list[str], where: str) -> None:
             cell.encode()
         except UnicodeEncodeError as error:
             byte = ord(cell[error.start]) - 0xDC00
-            shown = cell.encode("utf-8", "surrogateescape").decode("latin-1")
+            decoded = cell.encode("utf-8", "surrogateescape").decode("latin-1")
             raise BadInput(
-                f"{where} is no UTF-8 text (byte 0x{byte:02X} in its first line, {shown!r} if it is Latin-1 or Windows text): save it "
+                f"{where} is no UTF-8 text (byte 0x{byte:02X} in its first line, {decoded!r} if it is Latin-1 or Windows text): save it "
                 "as UTF-8 (Excel: 'CSV UTF-8')"
             ) from error
 

@@ -92,8 +92,8 @@ class Fetched:
     """A folder of fetched files, each of them as it was at one signature; `knows` says of a name whether it is of a kind
     that can be read, `wanted` names those kinds."""
 
-    def __init__(self, folder: Path, knows: Callable[[str], bool], wanted: str) -> None:
-        self._folder, self._knows, self._wanted = folder, knows, wanted
+    def __init__(self, folder: Path, knows: Callable[[str], bool], kinds: str) -> None:
+        self._folder, self._knows, self._kinds = folder, knows, kinds
 
     def file(self, address: str, signature: str, largest: int) -> Path:
         """The local copy of the file; fetched only if there is none of that signature, as complete file or not at all.
@@ -113,13 +113,15 @@ class Fetched:
                     patience.keep_up(SLOWEST_BYTES_PER_S, FIRST_S)
                     _copy(answer, target, largest)
                     names = [
-                        *(urllib.parse.unquote(last_part(one)) for one in (address, answer.url)),
+                        *(urllib.parse.unquote(last_part(url)) for url in (address, answer.url)),
                         answer.headers.get_filename() or "",
                     ]
-                    told = _signature(answer)
-                name = self._name(unfinished, [re.sub(r"[^A-Za-z0-9._-]+", "_", Path(one).name) for one in names])
+                    served_signature = _signature(answer)
+                name = self._name(
+                    unfinished, [re.sub(r"[^A-Za-z0-9._-]+", "_", Path(candidate).name) for candidate in names]
+                )
                 unfinished.chmod(0o644)
-                file = self._folder / f"{_digest(address, told)}-{name}"
+                file = self._folder / f"{_digest(address, served_signature)}-{name}"
                 os.replace(unfinished, file)
             finally:
                 unfinished.unlink(missing_ok=True)
@@ -127,13 +129,13 @@ class Fetched:
 
     def keep_only(self, files: Sequence[Path]) -> None:
         """Removes copies that are no longer asked for, and what killed processes have left."""
-        kept = {file.name for file in files}
+        kept_names = {file.name for file in files}
         now = time.time()
         for file in self._folder.iterdir() if self._folder.is_dir() else ():
             unfinished = file.name.startswith(_UNFINISHED)
             if unfinished and now - file.stat().st_mtime > _ABANDONED_S:
                 file.unlink(missing_ok=True)
-            if not unfinished and file.name not in kept and re.match(r"[0-9a-f]{16}-", file.name):
+            if not unfinished and file.name not in kept_names and re.match(r"[0-9a-f]{16}-", file.name):
                 file.unlink(missing_ok=True)
 
     def _name(self, file: Path, names: Sequence[str]) -> str:
@@ -147,7 +149,7 @@ class Fetched:
                 return name[-80:]
         if start.startswith(b"PK\x03\x04") and self._knows("table.xlsx"):
             return "table.xlsx"
-        raise ValueError(f"neither its name nor what it sends is a table: one ends in {self._wanted}")
+        raise ValueError(f"neither its name nor what it sends is a table: one ends in {self._kinds}")
 
 
 def _digest(address: str, signature: str) -> str:
@@ -155,8 +157,8 @@ def _digest(address: str, signature: str) -> str:
 
 
 def _signature(answer: Any) -> str:
-    told = [answer.headers.get(name) or "" for name in ("ETag", "Last-Modified", "Content-Length")]
-    return " ".join(told).strip()
+    headers = [answer.headers.get(name) or "" for name in ("ETag", "Last-Modified", "Content-Length")]
+    return " ".join(headers).strip()
 
 
 def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
@@ -178,9 +180,9 @@ def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Turns what can go wrong with an address into BadInput that names it, without its secrets; Unreachable, if it may pass."""
-    shown = shown_address(address)
+    redacted = shown_address(address)
     if re.match(r"[^/]*//[^/?#]*@", address):
-        raise BadInput(f"{shown} is given with a user or password: download it, and give its path")
+        raise BadInput(f"{redacted} is given with a user or password: download it, and give its path")
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -193,6 +195,6 @@ def _explained(address: str) -> Iterator[None]:
             reason = f"the server answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
         gone = isinstance(error, urllib.error.HTTPError) and error.code in (404, 410)
         raise (Unreachable if passing else BadInput)(
-            f"{shown} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
+            f"{redacted} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
             f"path{'; if it is gone for good, take it out of the YAML or manifest' if gone else ''}"
         ) from error

@@ -40,7 +40,7 @@ _NOTES = re.compile(
     r"(readme|licen[cs]e|changelog|notes|makefile|_success|_metadata|_common_metadata)|.*\.(md|rst|pdf|html?|log|manifest|md5|sha256|ya?ml|crc)",
     re.IGNORECASE,
 )
-_NAMED = 5
+_MOST_NAMED = 5
 _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 # Folders within folders that are parts of one table.
 _DEEPEST = 8
@@ -69,10 +69,10 @@ class SourceFile:
 
     def signature(self) -> str:
         """Size and time of change of a local file, from which a change can be told. Raises OSError where there is none."""
-        found = os.stat(self.place)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.stat(self.place)
+        if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(self.place)
-        return f"{found.st_size} {found.st_mtime_ns}"
+        return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def signatures(source: Watched) -> dict[str, str]:
@@ -96,20 +96,20 @@ def content_version(
     """
     known = known or {}
     left = MOST_HASHED
-    found: dict[str, tuple[str, str]] = {}
+    versions: dict[str, tuple[str, str]] = {}
     lines = []
     for file, signature in _signed(source):
-        seen = known.get(file.shown, ("", ""))
-        counts_by = seen[1] if seen[0] == signature else ""
+        previous = known.get(file.shown, ("", ""))
+        counts_by = previous[1] if previous[0] == signature else ""
         if not counts_by:
             counts_by = f"signature {signature}"
             size = 0 if file.remote or isinstance(source, CaveSource) else int(signature.split()[0])
             if 0 < size <= min(LARGEST_HASHED, left):
                 left -= size
                 counts_by = _hash(file) or counts_by
-        found[file.shown] = (signature, counts_by)
+        versions[file.shown] = (signature, counts_by)
         lines.append(f"{file.name}\x00{counts_by}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32], found
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32], versions
 
 
 def _hash(file: SourceFile) -> str | None:
@@ -150,7 +150,7 @@ def listed(source: Watched) -> list[SourceFile]:
     if isinstance(source, CaveSource):
         return []
     if isinstance(source, SynisterNeurons):
-        return [_alone(source.path), _alone(source.hemi_lineages)]
+        return [_single_file(source.path), _single_file(source.hemi_lineages)]
     return _expanded(source.path, _knows(source), _kinds(source))
 
 
@@ -192,10 +192,10 @@ def local_files(source: Watched, raw: Path | None) -> list[SourceFile]:
             f"source '{source.name}': {remote[0].shown} is an address, and there is no folder to fetch it into"
         )
     fetched = Fetched(raw / source.name, _knows(source), _kinds(source))
-    said = remote_signatures([file.place for file in remote])
+    new_signatures = remote_signatures([file.place for file in remote])
     copies: dict[str, Path] = {}
     left = MOST_FETCHED_BYTES
-    for file, signature in zip(remote, said, strict=True):
+    for file, signature in zip(remote, new_signatures, strict=True):
         largest = min(left, LARGEST_WORKBOOK) if isinstance(source, Workbook) else left
         copies[file.place] = fetched.file(file.place, signature, largest)
         left -= copies[file.place].stat().st_size
@@ -241,7 +241,7 @@ def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[Sourc
         if place.lower().endswith(MANIFEST):
             with open(place, "rb") as stream:
                 return _of_manifest(stream.read(_LARGEST_MANIFEST + 1), path)
-        return [_alone(path)]
+        return [_single_file(path)]
     if os.path.isdir(place):
         return _in_folder(place, knows, kinds)
     if glob.has_magic(place):
@@ -260,12 +260,12 @@ def _plain(path: str) -> str:
     return os.path.expanduser(path.removeprefix("file://"))
 
 
-def _alone(path: str) -> SourceFile:
+def _single_file(path: str) -> SourceFile:
     _refuse_no_text(path)
     return SourceFile(_printable(Path(path).name), _printable(path), _plain(path), True)
 
 
-def _passed_over(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     """Hidden files, locks of office programs, what file managers leave, and what is still being written."""
     return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY) or name.lower() in _OF_FILE_MANAGERS
 
@@ -273,7 +273,7 @@ def _passed_over(name: str) -> bool:
 def _in_folder(folder: str, knows: Callable[[str], bool], kinds: str) -> list[SourceFile]:
     names = _tables_in(folder, "", knows)
     if not names:
-        _refuse_what_lies_there(folder, knows, kinds)
+        _refuse_other_files(folder, knows, kinds)
     return _several(folder, names)
 
 
@@ -291,7 +291,7 @@ def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[s
                         f"{place} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
                         "and name that"
                     )
-                if _passed_over(entry.name):
+                if _is_ignored(entry.name):
                     continue
                 if entry.is_dir():
                     if _is_part(entry.name, knows) and name.count(os.sep) < _DEEPEST:
@@ -312,20 +312,20 @@ def _is_part(name: str, knows: Callable[[str], bool]) -> bool:
     return HIVE_FOLDER.fullmatch(name) is not None or knows(name)
 
 
-def _refuse_what_lies_there(folder: str, knows: Callable[[str], bool], kinds: str) -> None:
+def _refuse_other_files(folder: str, knows: Callable[[str], bool], kinds: str) -> None:
     """Raises BadInput where a folder without tables holds something that its tables might be. One may well be empty, or hold
     notes: then no file has come yet."""
-    found: list[str] = []
+    other_files: list[str] = []
     looked_at = 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _passed_over(name))
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_ignored(name))
         for name in sorted(files):
             looked_at += 1
-            if not _passed_over(name) and not _NOTES.fullmatch(name):
-                found.append(os.path.relpath(os.path.join(place, name), folder))
+            if not _is_ignored(name) and not _NOTES.fullmatch(name):
+                other_files.append(os.path.relpath(os.path.join(directory, name), folder))
         if looked_at > MOST_FILES:
             break
-    deeper = next((name for name in found if os.sep in name and knows(name)), None)
+    deeper = next((name for name in other_files if os.sep in name and knows(name)), None)
     if deeper is not None:
         suffix = re.search(r"\.\w+(\.gz)?$", deeper)
         by_glob = os.path.join(folder, "**", f"*{suffix[0] if suffix else ''}")
@@ -333,11 +333,11 @@ def _refuse_what_lies_there(folder: str, knows: Callable[[str], bool], kinds: st
             f"the folder {_printable(folder)} holds no table itself, but its sub-folders do, such as {_printable(deeper)}: name them "
             f"by a glob, {_printable(by_glob)}"
         )
-    if found:
-        more = ", ..." if len(found) > _NAMED else ""
+    if other_files:
+        ellipsis = ", ..." if len(other_files) > _MOST_NAMED else ""
         raise BadInput(
-            f"nothing in the folder {_printable(folder)} is a table: there are {_printable(', '.join(found[:_NAMED]))}{more}; a table "
-            f"is a file that ends in {kinds}"
+            f"nothing in the folder {_printable(folder)} is a table: there are "
+            f"{_printable(', '.join(other_files[:_MOST_NAMED]))}{ellipsis}; a table is a file that ends in {kinds}"
         )
 
 
@@ -365,24 +365,24 @@ def _matching(pattern: str, knows: Callable[[str], bool]) -> list[SourceFile]:
 def _names_in(folder: str) -> list[str]:
     """What lies in a folder, without what is passed over; nothing where it cannot be listed."""
     try:
-        return sorted(name for name in os.listdir(folder) if not _passed_over(name))
+        return sorted(name for name in os.listdir(folder) if not _is_ignored(name))
     except OSError:
         return []
 
 
-def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
+def _matched(path_text: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
     """The folder that a glob begins in, the files that it matches by their way to it, and the sub-folders that it matches."""
     parts = Path(pattern).parts
     first = next((index for index, part in enumerate(parts) if glob.has_magic(part.replace("[[]", ""))), len(parts))
     folder = str(Path(*parts[:first])).replace("[[]", "[")
     if not os.path.isdir(folder):
         raise BadInput(
-            f"there is no folder {folder} for the files {shown}: check the path (is the disk there?). {_FOR_GOOD}"
+            f"there is no folder {folder} for the files {path_text}: check the path (is the disk there?). {_FOR_GOOD}"
         )
     names: list[str] = []
     folders: list[str] = []
     for path in glob.iglob(pattern, recursive=True):
-        if _passed_over(os.path.basename(path)):
+        if _is_ignored(os.path.basename(path)):
             continue
         inside = os.path.relpath(path, folder)
         if os.path.isfile(path):
@@ -393,7 +393,7 @@ def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[st
             folders.append(path)
         elif os.path.islink(path):
             raise BadInput(f"{path} is a link to nothing: is the disk there that it leads to?")
-        _refuse_many(len(names), shown, MOST_FILES)
+        _refuse_many(len(names), path_text, MOST_FILES)
     return folder, names, sorted(folders)
 
 
@@ -413,21 +413,21 @@ def _refuse_many(count: int, where: str, most: int, what: str = "files") -> None
 
 def _of_manifest(content: bytes, manifest: str) -> list[SourceFile]:
     """The files of a manifest: one path or address a line, relative to it; empty lines and those that begin with # are passed over."""
-    shown = shown_address(manifest)
+    redacted = shown_address(manifest)
     if len(content) > _LARGEST_MANIFEST:
-        raise BadInput(f"{shown} is larger than {_LARGEST_MANIFEST >> 20} MiB: a manifest names files, one a line")
+        raise BadInput(f"{redacted} is larger than {_LARGEST_MANIFEST >> 20} MiB: a manifest names files, one a line")
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise BadInput(f"{shown} is no UTF-8 text: a manifest names files, one a line") from error
+        raise BadInput(f"{redacted} is no UTF-8 text: a manifest names files, one a line") from error
     files = []
     for number, line in enumerate((line.strip() for line in lines), start=1):
         if line and not line.startswith("#"):
-            files.append(_entry(line, manifest, f"{shown}, line {number}"))
+            files.append(_entry(line, manifest, f"{redacted}, line {number}"))
             _refuse_many(len(files), manifest, MOST_FILES)
             if files[-1].remote:
                 _refuse_many(sum(file.remote for file in files), manifest, MOST_ADDRESSES, "addresses")
-    return _named_apart(files, shown)
+    return _with_distinct_names(files, redacted)
 
 
 def _entry(line: str, manifest: str, where: str) -> SourceFile:
@@ -451,21 +451,21 @@ def _entry(line: str, manifest: str, where: str) -> SourceFile:
     return SourceFile(os.path.basename(place), place, place)
 
 
-def _named_apart(files: list[SourceFile], where: str) -> list[SourceFile]:
+def _with_distinct_names(files: list[SourceFile], where: str) -> list[SourceFile]:
     """In order of their names; where two have one, by their paths; where two are shown alike, numbered."""
     places = [file.place for file in files]
     if len(set(places)) < len(places):
         twice = next(file for file in files if places.count(file.place) > 1)
         raise BadInput(f"{where} names {twice.shown} twice: its rows would come twice")
     names = [file.name for file in files]
-    found: list[SourceFile] = []
+    renamed: list[SourceFile] = []
     times: dict[str, int] = {}
     for file in sorted(files, key=lambda file: (file.name, file.shown)):
         times[file.shown] = times.get(file.shown, 0) + 1
         mark = f" ({times[file.shown]})" if times[file.shown] > 1 else ""
         name = file.name if names.count(file.name) == 1 else file.shown
-        found.append(SourceFile(name + mark, file.shown + mark, file.place))
-    return found
+        renamed.append(SourceFile(name + mark, file.shown + mark, file.place))
+    return renamed
 
 
 def _address_name(address: str) -> str:

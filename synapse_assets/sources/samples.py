@@ -98,18 +98,20 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
         count = rows.num_rows
     elif kind in ("CSV", "TSV", "JSON"):
         count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
-    named = None if header is None else tuple(header)
+    column_names = None if header is None else tuple(header)
     attributes = _attributes(file) if kind == "Parquet" else {}
-    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table, attributes)
+    return Sample(
+        file, kind, rows, count, estimated, False, column_names, header_of, tables, tuple(unread), table, attributes
+    )
 
 
 def _attributes(file: Path) -> dict[str, Any]:
     """What pandas wrote of the table as a whole into a Parquet file (DataFrame.attrs)."""
     try:
-        found = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+        attributes = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:

@@ -49,14 +49,14 @@ def shown_address(address: str) -> str:
 
 def is_public(ip: str) -> bool:
     """Whether an IP address is one of the internet: not of this machine, of its network, or of a private one."""
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(ip.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        nat64 = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
-        inner = found.ipv4_mapped or found.sixtofour or nat64
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        nat64 = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        inner = address.ipv4_mapped or address.sixtofour or nat64
         if inner is None:
-            return found in _PUBLIC_IPV6 and found.is_global
-        found = inner
-    return found.is_global and not found.is_multicast and found not in _NO_PUBLIC_IPV4
+            return address in _PUBLIC_IPV6 and address.is_global
+        address = inner
+    return address.is_global and not address.is_multicast and address not in _NO_PUBLIC_IPV4
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -192,7 +192,7 @@ class _Way:
 
     def connect(self, server: _Server, *_: object) -> socket.socket:
         """A connection to that host and port, which are those of the address where the way is now."""
-        places = [place for place in _looked_up(server, self._patience) if self._may_reach(place[-1])]
+        places = [place for place in _resolved(server, self._patience) if self._may_reach(place[-1])]
         if not places:
             self._refuse()
         connection = _connected(places, self._patience)
@@ -204,12 +204,12 @@ class _Way:
         """A connection to a proxy, to ask it for the address where the way is now."""
         if self._leads_to and self._server != self._given:
             try:
-                places = _looked_up(self._server, self._patience)
+                places = _resolved(self._server, self._patience)
             except socket.gaierror:
                 self._refuse()
             if not all(is_public(place[-1][0]) for place in places):
                 self._refuse()
-        return _connected(_looked_up(proxy, self._patience), self._patience)
+        return _connected(_resolved(proxy, self._patience), self._patience)
 
     def _may_reach(self, place: _Place) -> bool:
         if not self._leads_to or is_public(place[0]):
@@ -220,26 +220,26 @@ class _Way:
         raise ValueError(f"it leads to {self._leads_to}, no public address: give that address itself if it is meant")
 
 
-def _looked_up(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
+def _resolved(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
     """What `socket.getaddrinfo` says of a host and port. Raises TooSlowError where that takes too long: it cannot be broken off."""
-    found: list[Any] = []
+    results: list[Any] = []
 
-    def look_up() -> None:
+    def resolve() -> None:
         try:
-            found.append(socket.getaddrinfo(*server, type=socket.SOCK_STREAM))
+            results.append(socket.getaddrinfo(*server, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            found.append(error)
+            results.append(error)
 
     left_s = patience.left_s()
-    thread = threading.Thread(target=look_up, name="look up", daemon=True)
+    thread = threading.Thread(target=resolve, name="look up", daemon=True)
     thread.start()
     thread.join(left_s)
-    if not found:
+    if not results:
         raise TooSlowError("its name is not found in time")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    places: list[tuple[Any, ...]] = found[0]
-    return places
+    if isinstance(results[0], Exception):
+        raise results[0]
+    addresses: list[tuple[Any, ...]] = results[0]
+    return addresses
 
 
 def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.socket:

@@ -20,7 +20,7 @@ from synapse_assets.volumes._errors import missing_chunk
 # Read at once from a dataset without chunks: a few sections of a piece that holds a tile.
 _PIECE = (4, 512, 512)
 _SOFT_LINKS = 32
-_NAMES_SHOWN = 12
+_MOST_NAMED = 12
 
 
 def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> ts.TensorStore:
@@ -70,8 +70,8 @@ def _contents(file: h5py.File) -> str:
     file.visititems(note)  # follows no links out of the file
     if not names:
         return "no datasets"
-    further = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + further
+    further = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + further
 
 
 def _find(file: h5py.File, name: str, where: str) -> h5py.Dataset:

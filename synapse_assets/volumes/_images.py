@@ -192,10 +192,10 @@ def _refuse_large(shape: tuple[int, ...], what: str) -> None:
 
 
 def _read_section(path: Path, shape: tuple[int, int], where: str) -> _Bytes:
-    found = _section_shape(path, where)
-    if found != shape:
+    actual_shape = _section_shape(path, where)
+    if actual_shape != shape:
         raise BadInput(
-            f"{where}: section '{path.name}' is {found} (rows, columns), but the first one is {shape}: make them "
+            f"{where}: section '{path.name}' is {actual_shape} (rows, columns), but the first one is {shape}: make them "
             "one size"
         )
     return _decoded(path, 0, f"{where}: section '{path.name}'")
@@ -242,17 +242,17 @@ def _inflated(page: tifffile.TiffPage) -> _Bytes:
         y, x = i // across * height, i % across * width
         if y >= rows:
             break
-        there = height if page.is_tiled else min(height, rows - y)
+        strip_height = height if page.is_tiled else min(height, rows - y)
         if not count:  # a sparse file leaves out what is black
             continue
         file.seek(offset)
-        data = zlib.decompressobj().decompress(file.read(count), there * width)
-        if len(data) < there * width:
+        data = zlib.decompressobj().decompress(file.read(count), strip_height * width)
+        if len(data) < strip_height * width:
             raise ValueError(f"strip or tile {i} is cut off")
-        values = np.frombuffer(data, dtype=np.uint8).reshape(there, width)
+        values = np.frombuffer(data, dtype=np.uint8).reshape(strip_height, width)
         if page.predictor == 2:
             values = np.cumsum(values, axis=1, dtype=np.uint8)
-        picture[y : y + there, x : x + width] = values[: rows - y, : columns - x]
+        picture[y : y + strip_height, x : x + width] = values[: rows - y, : columns - x]
     return picture
 
 
@@ -313,6 +313,6 @@ def _layout(tiff: tifffile.TiffFile) -> tuple[str, tuple[int, ...], int | None]:
         sizes = {tuple(page.shape) for page in tiff.pages}
         return "ZYX", (len(tiff.pages), *(sizes.pop() if len(sizes) == 1 else ())), None
     series = tiff.series[0]
-    kept = [(letter, n) for letter, n in zip(series.axes, series.shape, strict=True) if n > 1 or letter in "YX"]
-    axes, shape = "".join(letter for letter, _ in kept), tuple(int(n) for _, n in kept)
+    dimensions = [(letter, n) for letter, n in zip(series.axes, series.shape, strict=True) if n > 1 or letter in "YX"]
+    axes, shape = "".join(letter for letter, _ in dimensions), tuple(int(n) for _, n in dimensions)
     return ("Z" + axes, (1, *shape), series.dataoffset) if axes == "YX" else (axes, shape, series.dataoffset)

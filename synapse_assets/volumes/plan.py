@@ -170,7 +170,7 @@ def _other_scales(spec: VolumeSpec, where: str, tile: TileSpec) -> list[tuple[tu
         return []
     address = url if is_remote(url) else str(local_path(url, spec.url))
     info = read_json(open_files(address, where, reading_context(Retries())), "info", where, spec.timeout_s) or {}
-    found = []
+    scales = []
     own = np.array(spec.voxel_size_nm)
     for scale in info.get("scales", []):
         x, y, z = (float(v) for v in scale["resolution"])
@@ -181,5 +181,5 @@ def _other_scales(spec: VolumeSpec, where: str, tile: TileSpec) -> list[tuple[tu
         except ValueError:
             continue
         if np.isclose(ratio[0], ratio[1]) and np.isclose(ratio[2], 1) and not np.isclose(ratio[0], 1):
-            found.append(((x, y, z), size_px))
-    return sorted(found)
+            scales.append(((x, y, z), size_px))
+    return sorted(scales)
