@@ -46,7 +46,7 @@ _UNKNOWN_NAMES = ("NONE", "unknown2")
 
 @dataclass(frozen=True)
 class SampleTruth:
-    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not tell
+    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not give
     it."""
 
     version: int

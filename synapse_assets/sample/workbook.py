@@ -1,7 +1,7 @@
 """The sample workbooks: synapses of nine interneurons as the CBP study's workbook holds them, invented by the project.
 
-They have the study's columns, neurons and counts, so that the chain without images runs offline, and planted truths that real data
-do not tell: a neuron type with clear classes of synapses, one whose classes overlap, and one with none. It is no biology: not one
+They have the study's columns, neurons and counts, so that the chain without images runs offline, and known truths that real data
+lack: a neuron type with clear classes of synapses, one whose classes overlap, and one with none. It is no biology: not one
 number in them was measured. What does not belong here: reading them back (`sources/`), and anything that real datasets would use.
 """
 
@@ -256,7 +256,7 @@ def _make_extreme(areas: Float64, neurons: list[str], rng: np.random.Generator) 
 def _places(count: int, rng: np.random.Generator) -> Float64:
     """Positions (count, 3) in um relative to the soma, along dendrites that leave it to one side.
 
-    Their spreads along the principal axes are about `_SPREAD_UM`, so that these are well told apart even for six synapses.
+    Their spreads along the principal axes are about `_SPREAD_UM`, so that the axes are well separated even for six synapses.
     """
     branches = rng.normal(size=(5, 3)) * 0.35 + np.array([1.0, 0.0, 0.0])
     along = rng.beta(1.6, 2.2, size=(count, 1)) * 2.2

@@ -1,6 +1,6 @@
 """Readers of tables of synapses and neurons: whatever a lab holds becomes rows of `schema.SYNAPSE_TABLE` and `schema.NEURONS`.
 
-`read_source` and `read_neurons` are the face; a reader of synapses yields conforming Arrow tables of bounded size, in file
+`read_source` and `read_neurons` are the interface; a reader of synapses yields conforming Arrow tables of bounded size, in file
 order, and raises BadInput with the file, column, row or id that is wrong. Splitting by region, uniqueness across sources and
 storing belong elsewhere.
 """
@@ -64,7 +64,7 @@ def read_source(
     the files. `raw` is the dataset's local folder, which files at addresses are fetched into. `classes` names the classes and
     counts what became another name; without it they are those of neurotransmitters. A folder, glob or manifest may name no
     files, and files without rows. Uniqueness of ids is not checked here.
-    Raises BadInput for what a person must fix, and where a file was written while it was being read.
+    Raises BadInput for what the user has to fix, and where a file was written while it was being read.
     """
     tally = Tally() if tally is None else tally
     for batch in _batches(source, volume, regions, classes or ClassNames(), tally, raw):
@@ -87,7 +87,7 @@ def _batches(
 
 @contextmanager
 def _file_tally(file: SourceFile, tally: Tally) -> Iterator[Tally]:
-    """Around reading one file: gives a tally of its own, which is added to that of the source but for the rows."""
+    """Around reading one file: gives a tally of the file, which is added to that of the source except for the rows."""
     own = Tally()
     with unchanged(file) as signature:
         try:
@@ -177,7 +177,7 @@ class RegionLimit:
         encoded = batch.column("brain_region").combine_chunks().dictionary_encode()
         names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
         counts = np.bincount(codes, minlength=len(names))
-        # The place of each row among those of its region: sorted by region, it is the distance to the region's first row.
+        # The rank of each row within its region: sorted by region, it is the distance to the region's first row.
         order = np.argsort(codes, kind="stable")
         rank = np.empty(len(codes), np.int64)
         rank[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)

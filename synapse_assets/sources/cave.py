@@ -132,7 +132,7 @@ class _Service:
         counted = self._count()
         if counted == 0:
             raise BadInput(f"{self._where} has no rows")
-        # The server tells the size of a table, but not of a view, and what it counts may be its limit.
+        # The server reports the size of a table, but not of a view, and its count may be its limit.
         total = counted if self._is_view else int(self._count_of_table())
         limit = PAGE_ROWS if counted == total and not self._is_view else min(counted - 1, PAGE_ROWS)
         seen = 0

@@ -1,4 +1,4 @@
-"""How a text file with delimiters is written, told from its first bytes: what lies before the header, the separator, the names.
+"""The dialect of a delimited text file, detected from its first bytes: what lies before the header, the separator, the names.
 
 A file that has two readings is refused, with the dialect and the step to take. Reading the rows belongs to `files`.
 """
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 
-# How much of a file is looked at.
+# How much of a file is examined.
 HEAD_BYTES = 1 << 20
 _LOOKED_AT = 20
 _DELIMITERS = (",", "\t", ";", "|")
@@ -41,7 +41,7 @@ class Dialect:
 def dialect_of(head: bytes, usual: str, where: str) -> Dialect:
     """The dialect of a file that begins with `head`, at most `HEAD_BYTES` of it; `usual` is the separator that its suffix says.
 
-    Passed over before the first record: a byte order mark, blank lines, lines that begin with # (unless one is the header), and
+    Passed over before the first record: a byte order mark, blank lines, lines that begin with # (unless such a line is the header), and
     Excel's sep=; line. Raises BadInput for text that is not UTF-8, and for a first record that does not end.
     """
     if head.startswith(_UTF16) or b"\0" in head[:4]:

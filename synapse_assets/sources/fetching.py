@@ -1,4 +1,4 @@
-"""Files at http(s) addresses: a cheap signature to tell a change by, and a local copy that is complete or not there.
+"""Files at http(s) addresses: a cheap signature that changes with the file, and a local copy that is complete or absent.
 
 An address may carry a secret in its query, so every message names it as `shown_address` gives it. What the files mean, and
 which addresses there are, belongs to `listing`.
@@ -28,8 +28,8 @@ TIMEOUT_S = 60.0
 # From then on as many bytes a second, the first minute not counted.
 SLOWEST_BYTES_PER_S = 10_000.0
 FIRST_S = 60.0
-# A question that a sensor asks: for each silence, and for a small text, or all questions about the files of one source
-# together, so that a sensor is done long before its 60 s.
+# A sensor's request: for each silence, and for a small text, or all requests about the files of one source together, so that
+# a sensor is done long before its 60 s.
 ASKING_TIMEOUT_S = 5.0
 ASKING_DEADLINE_S = 20.0
 _ASKED_AT_ONCE = 16
@@ -45,9 +45,9 @@ def last_part(address: str) -> str:
 
 
 def remote_signatures(addresses: Sequence[str]) -> list[str]:
-    """ETag, Last-Modified and length of each file, as its server tells them now, as one text; '' where it tells none.
+    """ETag, Last-Modified and length of each file, as its server reports them now, as one text; '' where it reports none.
 
-    All servers are asked at the same time, without fetching the files. Raises BadInput where one does not answer soon.
+    All servers are asked at the same time, without fetching the files. Raises BadInput where a server does not answer soon.
     """
     began = time.monotonic()
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask") as pool:
@@ -90,7 +90,7 @@ def fetch_text(address: str, most_bytes: int) -> bytes:
 
 class Fetched:
     """A folder of fetched files, each of them as it was at one signature; `knows` says of a name whether it is of a kind
-    that can be read, `wanted` names those kinds."""
+    that can be read, `kinds` names those kinds."""
 
     def __init__(self, folder: Path, knows: Callable[[str], bool], kinds: str) -> None:
         self._folder, self._knows, self._kinds = folder, knows, kinds

@@ -1,7 +1,7 @@
 """What a file is, before anybody writes a dataset for it: format, columns, units, regions, problems, and a source to paste.
 
-`inspect_file` looks at the first rows only and is done in seconds for files of any size. What it guesses it gives a reason
-for; the source that it writes it has read those same rows with.
+`inspect_file` reads the first rows only and takes seconds for files of any size. Each guess has its reason; the source that it
+writes has been tried on those same rows.
 """
 
 import json
@@ -99,7 +99,7 @@ _PERHAPS_NO_REGION = frozenset(
         ),
     )
 )
-# Large ids that are needed to tell that they were rounded.
+# Large ids that are needed to recognise that they were rounded.
 _FEWEST_ROUNDED = 4
 _MOST_LISTED = 4
 # Rows that may each be of another neuron by chance.
@@ -126,7 +126,7 @@ class ColumnFacts:
 class Coordinates:
     """Where the positions are: their columns, smallest and largest in file order, and what they seem to count, with the reason.
 
-    certain: whether the numbers or the file say so; otherwise a person has to. voxel_size_nm: where the file says it.
+    certain: whether the numbers or the file say so; otherwise the user has to. voxel_size_nm: where the file says it.
     """
 
     columns: tuple[str, ...]
@@ -141,10 +141,10 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """The result of an inspection.
 
-    rows is None where nothing tells it. counts: neurons, regions and classes, in words. left_out: rows that are not read, by the
-    reason. source: YAML to paste into a dataset, with FILL_IN where only a person knows what to write; empty where the file is no
+    rows is None where the number is not known. counts: neurons, regions and classes, as text. left_out: rows that are not read, by the
+    reason. source: YAML to paste into a dataset, with FILL_IN where only the user knows what to write; empty where the file is no
     table of synapses or neurons, and a problem says why.
     """
 
@@ -194,7 +194,7 @@ class Inspection:
 
 
 def inspect_file(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Inspection:
-    """Look at the file at `path`: any kind of table, a workbook, or a JSON file of a Synister export.
+    """Inspects the file at `path`: any kind of table, a workbook, or a JSON file of a Synister export.
 
     header: names of the columns of a CSV or TSV file without a header. table: table of an SQLite file, or sheet of a workbook;
     without one, one that is known, or the first. Raises BadInput for a file that cannot be read at all.
@@ -204,10 +204,10 @@ def inspect_file(path: str, header: Sequence[str] | None = None, table: str | No
 
 @dataclass
 class _Inspector:
-    """One sample being looked at; what is found out on the way is kept.
+    """The inspection of one sample, with its results so far.
 
-    problems: what to tell. kept: the rows that a source would read, by index, where those are not all. only: the condition that
-    leaves them. asked: what stands beside fields of the YAML, for the person who pastes it. left_out: rows by the reason.
+    problems: what to report. row_indices: the rows that a source would read, where those are not all. only: the condition that
+    selects them. comments: by field of the YAML, for the user who pastes it. left_out: rows by the reason.
     """
 
     sample: Sample
@@ -354,7 +354,7 @@ class _Inspector:
         )
 
     def _filter(self, mapping: Mapping[str, Any] | None, coordinate_columns: Sequence[str]) -> str | None:
-        """Keeps the rows that are presynaptic sites, as the format says or a column does; why there are none, if so."""
+        """Selects the rows that are presynaptic sites, by the format or by a column; gives the reason where there are none."""
         if mapping is not None:
             self.only = mapping.get("only", {})
         elif coordinate_columns and not self.sample.keyed:
@@ -444,14 +444,14 @@ class _Inspector:
     # What is in it ---------------------------------------------------------------------------------------------------------
 
     def _values(self, name: str) -> tuple[pa.Array, Place]:
-        """A column of the rows that are kept, and where they are."""
+        """A column of the selected rows, and where they are."""
         values = self.sample.table.column(name).combine_chunks()
         if self.row_indices is None:
             return values, Place(str(self.sample.file), name, range(1, len(values) + 1))
         return values.take(pa.array(self.row_indices)), Place(str(self.sample.file), name, self.row_indices + 1)
 
     def _note(self, rows: int, what: str) -> None:
-        """A problem that so many rows have."""
+        """Adds a problem that so many rows have."""
         if rows:
             self.problems.append(f"{rows:,} rows{self._of_sample} {what}")
 
@@ -460,7 +460,7 @@ class _Inspector:
         return "" if self.sample.whole else f" of the first {self.sample.table.num_rows:,}"
 
     def _counts(self, uses: Mapping[str, str]) -> dict[str, str]:
-        """Neurons, regions and classes, in words; what is wrong with ids is noted."""
+        """Neurons, regions and classes, as text; problems with ids are added."""
         counts = {}
         columns = {use: name for use, name in uses.items() if name in self.sample.table.column_names}
         try:
@@ -496,7 +496,7 @@ class _Inspector:
         return summary
 
     def _note_one_row_each(self, name: str) -> None:
-        """A problem where every row has a neuron of its own, as in a table of somas."""
+        """Adds a problem where every row has a neuron of its own, as in a table of somas."""
         values = self._values(name)[0].drop_null()
         if len(values) >= _FEWEST_NEURONS and pc.count_distinct(values).as_py() == len(values):
             self.problems.append(
@@ -505,7 +505,7 @@ class _Inspector:
             )
 
     def _rows_without_neuron(self, name: str) -> dict[str, int]:
-        """Rows by what stands there in place of an id: 'empty', 'with -2'."""
+        """Rows without an id of a neuron, by the value in its place: 'empty', 'with -2'."""
         ids = whole_numbers(*self._values(name))
         counts = pc.value_counts(ids.filter(pc.fill_null(pc.less(ids, 1), False))).to_pylist()
         by_value = {
@@ -514,8 +514,8 @@ class _Inspector:
         return {"empty": ids.null_count, **by_value} if ids.null_count else by_value
 
     def _note_rounded(self, ids: Sequence[int], name: str) -> None:
-        """A problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: chance gives that to one
-        in a hundred of them."""
+        """Adds a problem where all large ids are such as floats, or the 15 digits of a spreadsheet, can hold: by chance that is
+        one in a hundred of them."""
         large = [neuron_id for neuron_id in ids if neuron_id >= EXACT_IN_FLOAT64]
         if len(large) < _FEWEST_ROUNDED:
             return
@@ -658,7 +658,7 @@ class _Inspector:
         return f"{part}:\n  - " + "\n    ".join(lines) + "\n"
 
     def _read_sample(self, fields: Mapping[str, Any], coordinates: Coordinates | None) -> None:
-        """Reads the sample by the source, what is to be filled in as it seems to be; keeps what is left out and notes what is wrong."""
+        """Reads the sample by the source, with fields to fill in as they seem to be; records rows left out and problems."""
         known = {key: value for key, value in fields.items() if value != FILL_IN and value != self._to_fill_in()}
         if coordinates is not None:
             known.setdefault("units", coordinates.units)
@@ -690,7 +690,7 @@ class _Inspector:
 
 
 def _joined_counts(rows: Mapping[str, int]) -> str:
-    """Rows by what they hold: '3 empty, 1 with -2'."""
+    """Counts of rows by what they hold, as text: '3 empty, 1 with -2'."""
     entries = [f"{count:,} {what}" for what, count in rows.items()]
     return ", ".join(entries[:_MOST_LISTED]) + ", ..." * (len(entries) > _MOST_LISTED)
 

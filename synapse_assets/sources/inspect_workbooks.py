@@ -22,7 +22,7 @@ def missing_columns(names: Sequence[str]) -> list[str]:
 
 
 def workbook_dataset(sample: Sample, name: str) -> tuple[str, dict[str, str], list[str]]:
-    """The dataset as YAML (without name, title and description), what is in it in words, and what is wrong with the workbook.
+    """The dataset as YAML (without name, title and description), its contents as text, and the problems of the workbook.
 
     name: of the workbook.
     """

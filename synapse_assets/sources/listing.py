@@ -1,9 +1,9 @@
 """Which files a source has now, and whether their content has changed: what readers read, and what a sensor watches.
 
 The `path` of a source is a file, a folder, a glob, a manifest (a text file that ends in .manifest) or an http(s) address. A
-folder or glob without files is ordinary: none has come yet. One with files that nobody would read is not.
-`content_version` is what a sensor calls at each tick, with what it gave the last time: it lists the files (`signatures`: no
-file is opened) and reads those only whose signature is another one. What is in the files belongs to the readers.
+folder or glob without files is ordinary: none has come yet. A folder with files that no reader takes is an error.
+A sensor calls `content_version` at each poll, with its previous result: it lists the files (`signatures`: no
+file is opened) and reads only those whose signature has changed. What is in the files belongs to the readers.
 """
 
 import fnmatch
@@ -35,7 +35,7 @@ LARGEST_HASHED = 256 << 20
 MOST_HASHED = 1 << 30
 _TEMPORARY = (".part", ".tmp", ".crdownload")
 _OF_FILE_MANAGERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
-# What lies beside tables and is none.
+# Files beside tables that are no tables.
 _NOTES = re.compile(
     r"(readme|licen[cs]e|changelog|notes|makefile|_success|_metadata|_common_metadata)|.*\.(md|rst|pdf|html?|log|manifest|md5|sha256|ya?ml|crc)",
     re.IGNORECASE,
@@ -53,7 +53,7 @@ Watched = Source | NeuronSource | Workbook
 class SourceFile:
     """One file of a source.
 
-    name: kept with its rows, each only once in its source. shown: its path or address, to show. alone: whether the source's
+    name: stored with its rows, unique in its source. shown: its path or address, to show. alone: whether the source's
     path is this file, and not one of several that may come and go.
     """
 
@@ -68,7 +68,7 @@ class SourceFile:
         return is_address(self.place)
 
     def signature(self) -> str:
-        """Size and time of change of a local file, from which a change can be told. Raises OSError where there is none."""
+        """Size and time of change of a local file; they differ after a change. Raises OSError where there is no file."""
         status = os.stat(self.place)
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(self.place)
@@ -278,7 +278,7 @@ def _in_folder(folder: str, knows: Callable[[str], bool], kinds: str) -> list[So
 
 
 def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[str]:
-    """The tables of a folder, by their way to it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
+    """The tables of a folder, by their paths in it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
     and pyarrow write them (neuropil=EB/, points.parquet/)."""
     names: list[str] = []
     place = os.path.join(folder, inside)
@@ -371,7 +371,7 @@ def _names_in(folder: str) -> list[str]:
 
 
 def _matched(path_text: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
-    """The folder that a glob begins in, the files that it matches by their way to it, and the sub-folders that it matches."""
+    """The folder that a glob begins in, the files that it matches by their paths in it, and the sub-folders that it matches."""
     parts = Path(pattern).parts
     first = next((index for index, part in enumerate(parts) if glob.has_magic(part.replace("[[]", ""))), len(parts))
     folder = str(Path(*parts[:first])).replace("[[]", "[")
@@ -452,7 +452,7 @@ def _entry(line: str, manifest: str, where: str) -> SourceFile:
 
 
 def _with_distinct_names(files: list[SourceFile], where: str) -> list[SourceFile]:
-    """In order of their names; where two have one, by their paths; where two are shown alike, numbered."""
+    """The files in order of their names; files of the same name by their paths, and numbered where these are shown alike."""
     places = [file.place for file in files]
     if len(set(places)) < len(places):
         twice = next(file for file in files if places.count(file.place) > 1)

@@ -35,7 +35,7 @@ _SIDES = {
 _NO_SIDE = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown"})
 # The files of a whole export are a few MiB.
 _LARGEST_JSON = 512 << 20
-# A table may have one row a synapse: of so many at a time, one a neuron is kept.
+# A table may have one row a synapse: so many rows at a time are reduced to one a neuron.
 _JOINED_ROWS = 1_000_000
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
@@ -43,8 +43,8 @@ _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
     """`schema.NEURONS` from one file of neurons, one row a neuron.
 
-    Rows that repeat a neuron without telling anything else of it are counted in `tally` as left out. Raises BadInput naming
-    file, column and row, or the neuron of which two rows tell different things.
+    Rows that repeat a neuron with the same facts are counted in `tally` as left out. Raises BadInput naming
+    file, column and row, or the neuron whose rows contradict each other.
     """
     file = open_table(source.path, source.header, source.table)
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
@@ -110,10 +110,9 @@ def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) ->
 
 
 def join_neurons(tables: list[pa.Table]) -> pa.Table:
-    """All neurons of these tables (`schema.NEURONS`) by id, one row each; of two that tell the same fact the first counts.
+    """All neurons of these tables (`schema.NEURONS`) by id, one row each; where two tables give the same fact the first counts.
 
-    `source_file` names every table that has the neuron. Raises BadInput if rows of one table tell different things of one
-    neuron.
+    `source_file` names every table that has the neuron. Raises BadInput if rows of one table contradict each other.
     """
     if not tables:
         return NEURONS.empty()
@@ -179,7 +178,7 @@ def _sides(values: pa.Array, place: Place) -> pa.Array:
 
 
 def _each(values: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
-    """`change` of each text; it sees every distinct text once."""
+    """`change` of each text; it is called once for every distinct text."""
     encoded = values.dictionary_encode()
     return pa.array([change(name) for name in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
@@ -205,7 +204,7 @@ def _neurons(columns: pa.Table, path: str) -> pa.Table:
 def one_row_each(table: pa.Table, tally: Tally) -> pa.Table:
     """The table (`schema.NEURONS`) with one row a neuron; repetitions are counted in `tally`.
 
-    Raises BadInput if two rows tell different things of one.
+    Raises BadInput if two rows of a neuron contradict each other.
     """
     if pc.count_distinct(table.column("neuron_id")).as_py() == table.num_rows:
         return table
@@ -240,7 +239,7 @@ def _flat(table: pa.Table) -> pa.Table:
 
 
 def _first_facts(table: pa.Table) -> pa.Table:
-    """One row a neuron, in the order of the first of each: of every fact the first that is told, and all source files."""
+    """One row a neuron, in order of first occurrence: the first non-null value of every fact, and all source files."""
     flat = _flat(table)
     aggregates = [*((name, "first") for name in _FACTS), ("source_file", "distinct")]
     grouped = flat.group_by("neuron_id", use_threads=False).aggregate(aggregates)

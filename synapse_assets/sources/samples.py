@@ -41,7 +41,7 @@ _COUNTED_BYTES = 1 << 30
 class Sample:
     """The first rows of a file. Text files give text; `keyed` is a JSON object of objects, with its keys as column `key`.
 
-    rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
+    rows: how many the file has; None where it is not known. whole: whether the sample is all of them. header: names of the
     columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
     are left out that cannot be read. part: the table of a database, or the sheet of a workbook. attributes: what pandas wrote of the
     table, as caveclient's resolution.
@@ -184,7 +184,7 @@ def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:
 
 
 def _known_table(tables: Sequence[str]) -> str | None:
-    """The one that a format has, else the first."""
+    """The table that a format names, else the first."""
     known = [read_format(name)["source"].get("table") for name in format_names()]
     return next((table for table in known if table in tables), next(iter(tables), None))
 
@@ -199,7 +199,7 @@ def _known_header(columns: int) -> tuple[str | None, list[str]]:
 
 
 def _estimated_rows(file: Path, mark: bytes) -> int | None:
-    """Rows of a text file, compressed or not, from how many `mark`s its beginning has: two digits are all that it is worth."""
+    """Rows of a text file, compressed or not, from how many `mark`s its beginning has: only two digits are meaningful."""
     with file.open("rb") as raw:
         compressed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

@@ -44,13 +44,13 @@ class Sites:
     coded: bool = False
 
     def row_counts(self) -> str:
-        """How many rows are what: 'post in 11,520 rows, pre in 3,316'."""
+        """How many rows have each value: 'post in 11,520 rows, pre in 3,316'."""
         first, *others = [f"{value} in {rows:,}" for value, rows in self.rows.items()]
         return ", ".join([f"{first} rows", *others])
 
 
 def sites_of(table: pa.Table, positions: Collection[str]) -> Sites | None:
-    """The column of the table that tells pre- from postsynaptic sites, or that may; None where every row is a synapse.
+    """The column of the table that distinguishes pre- from postsynaptic sites, or may; None where every row is a synapse.
 
     positions: the columns of the positions. Where these are those of one side, numbers mean something else.
     """

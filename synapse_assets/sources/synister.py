@@ -146,7 +146,7 @@ class _Batch:
         return pa.array([None if value in _EMPTY else value for value in values], pa.string())
 
     def _whole(self, values: list[Any], field: str) -> pa.Array:
-        """Ids as int64; digits in text are taken, floats are not."""
+        """Ids as int64; digits in text are accepted, floats are not."""
         if not set(map(type, values)) <= {int, type(None)}:
             values = [None if value in _EMPTY else value for value in values]
             values = [int(value) if type(value) is str and value.isdecimal() else value for value in values]

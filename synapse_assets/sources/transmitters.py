@@ -24,7 +24,7 @@ _SHORT = {
     "tyramine": ("tyr",),
 }
 _TRANSMITTERS = {name: one for one, short in _SHORT.items() for name in (one, *short)}
-MOST_TOLD = 100
+MOST_LISTED = 100
 _NOT_KNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
 
 
@@ -59,8 +59,8 @@ class ClassNames:
         return class_lists.take(pc.fill_null(encoded.indices.cast(pa.int64()), len(lists)))
 
     def renamed(self) -> dict[str, int]:
-        """Rows by 'name in the file -> what it became', the most frequent `MOST_TOLD`; those whose name stayed are not told."""
-        return {f"{name} -> {became}": rows for (name, became), rows in self._renamed.most_common(MOST_TOLD)}
+        """Rows by 'name in the file -> what it became', the most frequent `MOST_LISTED`; names that stayed are not listed."""
+        return {f"{name} -> {became}": rows for (name, became), rows in self._renamed.most_common(MOST_LISTED)}
 
     def _classes(self, text: str, names: Mapping[str, str]) -> list[str]:
         if plain_text(text.strip()) in names:

@@ -18,7 +18,7 @@ from synapse_assets.errors import BadInput
 
 _GZIP = b"\x1f\x8b"
 MOST_TIMES = 100
-# Whatever a file unfolds to is taken up to here.
+# Whatever a file unfolds to is accepted up to here.
 ALWAYS_TAKEN = 256 << 20
 ROWS_ALWAYS_TAKEN = 10_000_000
 _GUNZIP = "unpack it (gunzip), and name the file that comes out"

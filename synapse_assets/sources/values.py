@@ -22,7 +22,7 @@ EXACT_IN_FLOAT64 = 2**53
 _EXACT_POWER = {16: 11, 32: 24, 64: 53}
 # What stands for an empty cell; the last two are what Python and pandas write there.
 NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"None", "<NA>"}
-# Blanks around a text, line ends not among them.
+# Blanks around a text, without line ends.
 _BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
 # Truth values as pandas and R write them.
 _TRUTH = (("true", r"^(True|TRUE)$"), ("false", r"^(False|FALSE)$"))
@@ -103,7 +103,7 @@ def text(values: pa.Array, place: Place, known_names: Collection[str] = (), blan
     """As string without blanks around it; whole numbers without a fraction of zeros (a floating-point column holds nothing else), truth
     values as true and false.
 
-    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
+    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is one of `known_names`, which the
     dataset's YAML gives. Raises BadInput where floats have been rounded, or for values that are no text.
     """
     values = _plain(values)
@@ -112,7 +112,7 @@ def text(values: pa.Array, place: Place, known_names: Collection[str] = (), blan
     texts = _cast(values, pa.string(), place, "is no text")
     if pa.types.is_integer(values.type) or pc.all(pc.ascii_is_decimal(texts)).as_py() is not False:
         return texts
-    # What names something repeats itself: it is looked at once.
+    # Names repeat: each distinct text is converted once.
     encoded = texts.dictionary_encode()
     return _plain_texts(encoded.dictionary, known_names, blanks).take(encoded.indices)
 
@@ -229,7 +229,7 @@ def _refuse_rounded(values: pa.Array, place: Place, what: str = "identifiers") -
 
 
 def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, original: pa.Array | None = None) -> pa.Array:
-    """`values` as that type. Raises BadInput naming the first value that `wrong` is said of, as `shown` has it."""
+    """`values` as that type. Raises BadInput naming the first value that cannot be, as `original` has it, and what is `wrong`."""
     # Integers above 2^53 may round where a number is asked for: it is a coordinate or a score then, never an identifier.
     safe = not pa.types.is_floating(kind)
     try:

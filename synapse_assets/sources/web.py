@@ -1,6 +1,6 @@
-"""One question to a server over http(s): answered in a time known beforehand, and by a server that was meant.
+"""One request to a server over http(s): answered within a known time, and by the server that was meant.
 
-Which files are asked for and how a failure is told belongs to `fetching`, and to whoever else asks.
+Which files are requested and how a failure is reported belongs to `fetching` and other callers.
 """
 
 import http.client
@@ -22,7 +22,7 @@ from urllib.error import HTTPError, URLError
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
-# Where Python's `is_global` says too much: addresses of protocols, and those of IPv6 beyond what is given out.
+# Where Python's `is_global` includes too much: addresses of protocols, and those of IPv6 beyond what is given out.
 _NO_PUBLIC_IPV4 = ipaddress.IPv4Network("192.0.0.0/24")
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -32,7 +32,7 @@ _Place = tuple[Any, ...]  # what a socket connects to: IP address, port, and mor
 
 
 class TooSlowError(TimeoutError):
-    """A server that does not do in time what it was asked."""
+    """A server that does not answer a request in time."""
 
 
 def is_address(path: str) -> bool:
@@ -243,7 +243,7 @@ def _resolved(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
 
 
 def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
-    """A connection to the first of the addresses that accepts one, as `_looked_up` gives them."""
+    """A connection to the first of the addresses that accepts one, as `_resolved` gives them."""
     failed = OSError("its name has no address")
     for family, kind, protocol, _, place in places:
         connection = socket.socket(family, kind, protocol)

@@ -13,7 +13,7 @@ _MOST_NAMED = 5
 
 
 def far_from_soma(rows: pa.Table) -> list[str]:
-    """Synapses of `schema.morphology.SYNAPSES` farther than 5 mm from their soma, in words; empty if none."""
+    """Synapses of `schema.morphology.SYNAPSES` farther than 5 mm from their soma, a message each; empty if none."""
     distance = np.linalg.norm(_points(rows, "", "_um") - _points(rows, "soma_", "_um"), axis=1)
     wrong = np.flatnonzero(distance > FARTHEST_UM)
     ids = rows.column("synapse_id").to_pylist()
@@ -24,7 +24,7 @@ def far_from_soma(rows: pa.Table) -> list[str]:
 
 
 def several_somas(rows: pa.Table) -> list[str]:
-    """Neurons whose rows name more than one soma, in words; empty if none."""
+    """Neurons whose rows name more than one soma, a message each; empty if none."""
     somas: dict[str, set[tuple[float, ...]]] = {}
     for neuron, soma in zip(rows.column("neuron_id").to_pylist(), _points(rows, "soma_", "_um").tolist(), strict=True):
         somas.setdefault(neuron, set()).add(tuple(soma))
@@ -34,7 +34,7 @@ def several_somas(rows: pa.Table) -> list[str]:
 def uneven_micrometres(rows: pa.Table) -> list[str]:
     """Axes along which micrometres are not the corrected position times one factor, in words; a thousandth or 0.01 um is rounding.
 
-    Rows without corrected positions, or with one at 0, are not looked at.
+    Rows without corrected positions, or with a position at 0, are not checked.
     """
     messages = []
     for axis in "xyz":

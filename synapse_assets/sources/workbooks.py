@@ -1,6 +1,6 @@
 """Workbooks of synapses without images, Excel or CSV, read as `schema.morphology.SYNAPSES`; local files or http(s) addresses.
 
-A workbook is small (thousands of rows) and made by hand, so it is read whole, cell by cell, and whatever is wrong is told by file,
+A workbook is small (thousands of rows) and made by hand, so it is read whole, cell by cell, and errors are reported by file,
 sheet, row and column. Rows are numbered as Excel shows them: the header is row 1. What the numbers mean, and leaving out any of
 them, belongs to `analysis/morphology`.
 """
@@ -382,7 +382,7 @@ def _bounded(rows: Iterable[_Row], title: str) -> Iterator[tuple[int, _Row]]:
 
 
 def _chosen_sheet(sheets: dict[str, _Sheet], origin: str, workbook: Workbook) -> str:
-    """The sheet named in the YAML, or the only one with rows below its header. Raises BadInput where that is not one."""
+    """The sheet named in the YAML, or the only sheet with rows below its header. Raises BadInput where there is none, or several."""
     if workbook.sheet is not None:
         if workbook.sheet not in sheets:
             raise BadInput(
@@ -466,7 +466,7 @@ def _as_number(cell: str | None, comma: bool) -> float | str | None:
 
 
 def _column_indices(names: Sequence[str], columns: WorkbookColumns, where: str) -> dict[str, int]:
-    """Field of the mapping -> place of its column. Raises BadInput naming all columns that are missing, or double."""
+    """Field of the mapping -> index of its column. Raises BadInput naming all columns that are missing, or double."""
     present = [name.strip() for name in names]
     mapped = {
         field: name.strip() for field in WorkbookColumns.model_fields if (name := getattr(columns, field)) is not None

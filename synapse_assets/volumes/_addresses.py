@@ -28,7 +28,7 @@ _AWS_CREDENTIALS = (
 
 
 def plain_address(url: str) -> str:
-    """`given` without the name of its format before it: precomputed://gs://bucket/em is gs://bucket/em."""
+    """`url` without the name of its format before it: precomputed://gs://bucket/em is gs://bucket/em."""
     return _FORMAT_PREFIX.sub("", url)
 
 
@@ -38,7 +38,7 @@ def is_remote(url: str) -> bool:
 
 
 def local_path(url: str, stated_url: str) -> Path:
-    """The absolute path of a folder or file of this machine. Raises BadInput, naming `given`, where nothing is there."""
+    """The absolute path of a folder or file of this machine. Raises BadInput, naming `stated_url`, where nothing is there."""
     if "://" in url and not url.startswith("file://"):
         schemes = ", ".join(("file://", *_REMOTE_SCHEMES))
         raise BadInput(f"volume '{stated_url}': its address starts with none of {schemes}")
@@ -78,7 +78,7 @@ def store_spec(url: str) -> str | dict[str, Any]:
 
 
 def open_files(url: str, where: str, context: ts.Context) -> ts.KvStore:
-    """The files under `url`, opened but not looked at. Raises BadInput where the address makes no sense."""
+    """The files under `url`, opened but not read. Raises BadInput where the address makes no sense."""
     try:
         return ts.KvStore.open(store_spec(url), context=context).result()
     except ValueError as error:

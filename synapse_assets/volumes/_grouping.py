@@ -37,7 +37,7 @@ _BLOCK_VOXELS = 32 * 2**20
 _READ_COST = 2**18
 _DECODING_COST = 3
 _JPEG_DECODING_COST = 24
-# Pairs of a group and a chunk that are looked at together: some 50 bytes each.
+# Pairs of a group and a chunk that are processed together: some 50 bytes each.
 _PAIRS_AT_ONCE = 2**20
 
 
@@ -192,7 +192,7 @@ class _Cache:
         self._recent = np.empty(0, dtype=np.int64)
 
     def misses(self, ids: Ints) -> int:
-        """How many of `ids`, asked for one after the other, are not there."""
+        """How many of `ids`, requested one after the other, are not in it."""
         misses = 0
         for begin in range(0, len(ids), 2 ** (self._PLACES - 1)):
             part = np.concatenate([self._recent, ids[begin : begin + 2 ** (self._PLACES - 1)]])

@@ -2,7 +2,7 @@
 
 A grey value is what lies in the file, one rule for every compression. A tag that would have it read otherwise (a palette of
 other colours, white as 0, another orientation, alpha) is refused by its name; gamma, colour profiles and the transparency of
-a grey PNG tell how to show a picture and change no value.
+a grey PNG say how to display a picture and change no value.
 """
 
 import math

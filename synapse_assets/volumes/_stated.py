@@ -1,7 +1,7 @@
 """What the files of a zarr or N5 array say of its axes, voxel size and first voxel, held against the dataset's YAML.
 
 A file that says otherwise than the YAML is refused, with both values: one of them is wrong, and every tile would be.
-What is said without a unit is compared as far as it goes, and what it leaves open is a remark. Read are: OME-NGFF
+Values without a unit are compared as far as possible, and what they leave open is a remark. Read are: OME-NGFF
 `multiscales` (0.3 to 0.5) of the groups around the array, zarr's `dimension_names` and `_ARRAY_DIMENSIONS`, N5's `axes`,
 `units`, `resolution`, `pixelResolution` and `downsamplingFactors`, COSEM's `transform`, and `resolution`, `voxel_size`,
 `offset` and `axis_names` among a zarr array's attributes.
@@ -34,10 +34,10 @@ Values = Mapping[int, float] | Mapping[str, float]
 
 @dataclass(frozen=True)
 class Statement:
-    """What one place in the files says.
+    """What one metadata entry says.
 
     `names` of the dimensions, '' for one without; `sizes`: the voxel sizes that it can mean, in units of `unit_nm`
-    nanometres, None where it names no unit; `offset`: the place of the first voxel in that unit.
+    nanometres, None where it names no unit; `offset`: the position of the first voxel in that unit.
     """
 
     source: str
@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class ScaleOf:
-    """An array of a pyramid: its path inside the group, and what is said of it."""
+    """An array of a pyramid: its path inside the group, and what the metadata say of it."""
 
     path: str
     statement: Statement
@@ -229,7 +229,7 @@ def _listed_factors(group: Mapping[str, Any], path: str) -> list[float] | None:
 
 
 def stated_order(statements: Iterable[Statement], rank: int) -> tuple[str, tuple[str, ...]] | None:
-    """The first place that names all of x, y and z once, and its names; None where none does."""
+    """The first statement that names all of x, y and z once, and its names; None where none does."""
     for statement in statements:
         if len(statement.names) == rank and all(statement.names.count(axis) == 1 for axis in "xyz"):
             return statement.source, statement.names
@@ -267,9 +267,9 @@ def compared(
     where: str,
     scales: Sequence[ScaleOf] = (),
 ) -> tuple[str, ...]:
-    """Remarks on what is said of the voxel size and the first voxel; `scales`: the pyramid's other arrays.
+    """Remarks on the stated voxel size and first voxel; `scales`: the pyramid's other arrays.
 
-    Raises BadInput where it is another voxel size than the dataset's.
+    Raises BadInput where the stated voxel size is not the dataset's.
     """
     remarks: list[str] = []
     for statement in statements:
@@ -307,14 +307,14 @@ def _off(size: Sequence[float], expected: Sequence[float]) -> float:
 
 
 def fits(statement: Statement, letters: Sequence[str], spec: VolumeSpec) -> bool:
-    """Whether what is said can be the dataset's voxel size; in nanometres or micrometres where it names no unit."""
+    """Whether the stated voxel size can be the dataset's; in nanometres or micrometres where it names no unit."""
     factors = (1.0, 1e3) if statement.unit_nm is None else (statement.unit_nm,)
     sizes = [size for s in statement.sizes if (size := _xyz(s, letters)) is not None]
     return any(_off([v * f for v in size], spec.voxel_size_nm) < _OTHER for size in sizes for f in factors)
 
 
 def stated_size(statement: Statement, letters: Sequence[str]) -> str | None:
-    """The voxel size that is said, x, y, z, for a sentence; None where none is."""
+    """The stated voxel size, x, y, z, as text; None where none is stated."""
     sizes = [size for s in statement.sizes if (size := _xyz(s, letters)) is not None]
     if not sizes:
         return None
@@ -344,7 +344,7 @@ def _compare(
     if statement.unit_nm is None:
         if all(v == 1 for v in sizes[0]):
             return None
-        # In an unknown unit, or factors of a pyramid whose finest voxel is not said.
+        # In an unknown unit, or factors of a pyramid whose finest voxel is not stated.
         if np.ptp(ratio) < _OTHER * ratio.max() or all(v > 0 and math.log2(v).is_integer() for v in sizes[0]):
             return (
                 f"{statement.source} says that a voxel is {_size_text(sizes[0])} (x, y, z) of a unit that it does not name; "

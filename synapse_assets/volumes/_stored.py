@@ -26,13 +26,13 @@ from synapse_assets.volumes._stated import (
     statements_of_zarr,
 )
 
-# How far above an array the group of its pyramid is looked for ('em.zarr/scale0/image'), and arrays of one looked at.
+# How far above an array the group of its pyramid is searched for ('em.zarr/scale0/image'), and how many of its arrays.
 _LEVELS = 2
 _MOST_SCALES = 32
 
 
 class _Refused(BadInput):
-    """A file that this machine may not read, or that is absent from a bucket which does not tell the difference."""
+    """A file that this machine may not read, or that is absent from a bucket which does not distinguish the two."""
 
 
 def read_json(files: ts.KvStore, name: str, where: str, timeout_s: float) -> dict[str, Any] | None:
@@ -202,7 +202,7 @@ class _Folder:
 def _statements(
     folder: _Folder, around: list[_Folder], driver: str, array: ts.TensorStore
 ) -> tuple[list[Statement], list[ScaleOf]]:
-    """What is said of an array, by itself and by the groups around it; and what they say of its pyramid's other arrays."""
+    """The statements about an array, its own and those of the groups around it; and those about its pyramid's other arrays."""
     if driver == "n5":
         group, base = around[0] if around else None, None
         name = folder.url.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The alignment doctor: do the coordinates of some points mean, in this volume, what the dataset says?
+"""The check of alignment: do the coordinates of some points mean, in this volume, what the dataset says?
 
 Nothing is assumed of what a synapse looks like. Points that mean something share something that the places around
 them lack, so the picture averaged over many points has something in its middle; the average over wrong places is grey.
@@ -6,7 +6,7 @@ One box is read around each of a sample of points, and grey level, darkness and 
 every shift of the whole sample within the boxes. How far a shift's averages lie from those of the surroundings, in
 standard deviations of single places (the Mahalanobis distance of the two means, what their expected distance by chance
 subtracted), is its score: 0 where the places are like any around them. The shifts that are too far to show the same
-object tell what chance does; sections above and below and shifts in the plane are read off the same boxes; other orders
+object give the scores expected by chance; sections above and below and shifts in the plane are read off the same boxes; other orders
 of the axes and other units have boxes of their own, read only where the given reading is in doubt. Whether one reading
 beats another is resampled over neighbourhoods, because points near each other show the same object. All of it is this
 project's own method.
@@ -32,7 +32,7 @@ Bytes = npt.NDArray[np.uint8]
 Verdict = Literal["fits", "cannot tell", "contradicted"]
 Units = Literal["nm", "voxel"]
 
-# Points whose surroundings are read; of a volume on this machine so many times more where these cannot tell, because points
+# Points whose surroundings are read; of a local volume so many times more where these do not decide, because points
 # that mark several kinds of structure share less and chance has to be averaged away further.
 SAMPLE, _MORE = 128, 3
 # Fewer points average away too little of what lies there by chance.
@@ -61,19 +61,19 @@ _COARSE_NM = 16.0
 _BOX_NM, _ELSEWHERE_NM = 960.0, 200.0
 _SCALES_NM = (16.0, 40.0, 80.0)
 _PIXEL_NM = 8.0
-# Points nearer than this show the same object; among them one is preferred.
+# Points nearer than this show the same object; one point of each object is preferred.
 _APART_NM = 200.0
-# A systematic shift in the plane that leaves the synapse off the middle of its tile, and one worth a word.
-_FAR_NM, _WORTH_A_WORD_NM = 100.0, 30.0
+# A systematic shift in the plane that leaves the synapse off the middle of its tile, and one worth reporting.
+_FAR_NM, _REPORTED_NM = 100.0, 30.0
 # Sections thinner than this are stepped over several at a time: one of them shows nothing new. Around the best step they are
-# looked at one by one, or in so many parts of a step where it has more sections.
+# read one by one, or in so many parts of a step where it has more sections.
 _STEP_NM, _PARTS = 30.0, 4
 # So many windows of two steps, each about the end of the one before, if the best section lies at its end.
 _WINDOWS = 3
 # Voxel sizes of isotropic volumes, and of coarser and finer scales, whose numbers a table may count.
 _ISOTROPIC_NM = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)
 _SCALE_FACTORS = (0.25, 0.5, 2.0, 4.0)
-# Readings whose tiles are kept to be seen, and how many single tiles of each.
+# Readings whose tiles are kept for display, and how many single tiles of each.
 _MOST_DISPLAYED, EXAMPLES = 7, 5
 
 
@@ -104,7 +104,7 @@ class ReadingTiles:
 
 @dataclass(frozen=True)
 class Alignment:
-    """What the doctor found.
+    """The result of an examination.
 
     `verdict`: 'fits', 'cannot tell' (the given places look like random ones: warn) or 'contradicted' (block).
     `better`: name of the reading that beats the given one, or None. `readings`: the given one first.
@@ -124,7 +124,7 @@ class Alignment:
 
     @property
     def blocks(self) -> bool:
-        """Whether no tile is to be cut before somebody has looked."""
+        """Whether no tile is to be cut before the user has checked."""
         return self.verdict == "contradicted"
 
 
@@ -139,8 +139,8 @@ def examine_alignment(
     """Whether `points_nm` (N, 3), x, y, z in nm as the dataset's YAML has them converted, mean places in `volume`.
 
     `units` is what the YAML says the table's numbers are: axes are exchanged, and units mistaken, in the table's own
-    numbers, whose voxels are of `voxel_size_nm` (x, y, z; the volume's, if None). At most `sample` points are looked at, the
-    same ones for the same seed.
+    numbers, whose voxels are of `voxel_size_nm` (x, y, z; the volume's, if None). At most `sample` points are read, the
+    same points for the same seed.
 
     Raises BadInput for points that are no (N, 3) finite numbers, and ConnectionError where the network fails after
     retries. Of more than 200,000 points that many are drawn first.
@@ -199,7 +199,7 @@ def _examined(
                 measure(convention, 0) if doubtful else "not read, because the given reading stands out"
             )
     for convention in sized:
-        # There are many sizes: only one that is beyond doubt is a reading worth a word.
+        # There are many sizes: only one that is beyond doubt is worth reporting.
         measurement = measure(convention, 0) if doubtful and inside[convention].mean() >= _MOST else ""
         if isinstance(measurement, _Measurement) and measurement.stands_out(measurement.here, _BEYOND_DOUBT):
             measurements[convention], shares[convention] = measurement, float(inside[convention].mean())
@@ -302,14 +302,14 @@ def _plural(units: str) -> str:
 
 
 def _conventions(units: Units) -> list[_Convention]:
-    """The given way first."""
+    """All unit and axis conventions, the stated one first."""
     other_unit: Units = "voxel" if units == "nm" else "nm"
     orders = list(itertools.permutations(range(3)))
     return [_Convention(unit, (a, b, c), units) for unit in (units, other_unit) for a, b, c in orders]
 
 
 def _resized_conventions(units: Units, table_voxel_nm: tuple[float, float, float]) -> list[_Convention]:
-    """The same numbers, of voxels of other sizes."""
+    """Conventions in which the same numbers count voxels of other sizes."""
     x, y, z = table_voxel_nm
     if max(x, y, z) < 1.5 * min(x, y, z):
         sizes = [(size, size, size) for size in _ISOTROPIC_NM]
@@ -348,7 +348,7 @@ class _Scale:
 
 @dataclass(frozen=True, eq=False)
 class _Measurement:
-    """What was seen at n points.
+    """The boxes around n points, and their scores.
 
     `points` (n, 3), x, y, z in nm. `boxes` uint8 (n, sections, box, box): those of the steps along z. `features` float64
     (n, features, sections, rows, columns): for every shift, less their mean over shifts elsewhere, in a frame where single places elsewhere
@@ -415,11 +415,11 @@ def box_of(volume: Volume) -> TileSpec:
 
 
 def _measure(volume: Volume, points: Floats, reach: int, sample: int, rng: np.random.Generator) -> _Measurement | str:
-    """What is at a sample of the points and up to `reach` steps above and below them; or why nothing can be said."""
+    """Measures a sample of the points, up to `reach` steps above and below them; or says why this is not possible."""
     scale = _Scale.of(volume)
     voxels = volume.voxel_of(points)
     low, high = volume.bounds_voxels
-    # A thin volume is looked at less deeply.
+    # A thin volume is measured over fewer steps.
     for depth in range(reach, -1, -1):
         half = np.array([scale.box // 2, scale.box // 2, depth * scale.step])
         fits = ((voxels - half >= low) & (voxels + half < high)).all(axis=1)
@@ -433,7 +433,7 @@ def _measure(volume: Volume, points: Floats, reach: int, sample: int, rng: np.ra
 
 
 def _measured_boxes(volume: Volume, points: Floats, sections: int, step: int, scale: _Scale) -> _Measurement | str:
-    """What is at the points and, `step` by `step`, up to so many `sections` above and below them."""
+    """Measures all the points and, `step` by `step`, up to so many `sections` above and below them."""
     boxes = np.zeros((len(points), 2 * (sections // step) + 1, scale.box, scale.box), dtype=np.uint8)
     complete = np.zeros(len(points), dtype=np.bool_)
     try:
@@ -509,7 +509,7 @@ def _whitened(features: Floats, elsewhere: npt.NDArray[np.bool_]) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Rival:
-    """A reading that was scored, with what is needed to hold it against the given one."""
+    """A reading that was scored, with what is needed to compare it with the given one."""
 
     name: str
     remedy: str
@@ -544,7 +544,7 @@ def _surely_better(measurement: _Measurement, at: tuple[int, int, int], stated: 
     mine = measurement.resampled(at, measurement.weights(1))
     theirs = stated.resampled(stated.here, stated.weights(1 if stated is measurement else 2))
     if stated.neighbourhoods < _MINIMUM_NEIGHBOURHOODS:
-        # Other units crowd the points together. What such a place scores by chance, its random shifts tell.
+        # Other units crowd the points together. Its random shifts give what such a place scores by chance.
         theirs = np.full(_RESAMPLES, theirs.mean())
     return bool(mine.mean() - theirs.mean() > _DEVIATIONS * (mine - theirs).std())
 
@@ -697,7 +697,7 @@ def _judged(
 
 
 def _sentence_of(best: _Rival, measured: _Measurement | str, share_inside: float) -> str:
-    """What is said where a reading beats the given one."""
+    """The sentence for a reading that beats the given one."""
     facts = "" if isinstance(measured, str) else f"; {_facts(measured)}"
     return (
         f"The coordinates do not mean what the dataset says. {_description(best)} (score {best.score:.2f}{facts}). "
@@ -784,7 +784,7 @@ def _offset(measurement: _Measurement) -> tuple[float, float] | None:
     near = np.where(measurement.far_nm < _ELSEWHERE_NM * measurement.scale.unit, measurement.scores[section], -1.0)
     row, column = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
     x, y = float(measurement.shifts_nm[column]), float(measurement.shifts_nm[row])
-    if max(abs(x), abs(y)) < _WORTH_A_WORD_NM * measurement.scale.unit or not _surely_better(
+    if max(abs(x), abs(y)) < _REPORTED_NM * measurement.scale.unit or not _surely_better(
         measurement, (section, row, column), measurement
     ):
         return None

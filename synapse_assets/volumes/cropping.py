@@ -1,4 +1,4 @@
-"""From synapses to rows of the tile table: what is asked for, cut and encoded. Reading voxels belongs to the volume itself."""
+"""From synapses to rows of the tile table: what is requested, cut and encoded. Reading voxels belongs to the volume itself."""
 
 import hashlib
 import json

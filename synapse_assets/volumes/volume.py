@@ -114,7 +114,7 @@ class Volume:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the volume's files leave open and a person has to judge, a sentence each."""
+        """What the volume's files leave open and the user has to judge, a sentence each."""
         return self.array.remarks
 
     @property
