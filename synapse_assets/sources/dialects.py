@@ -46,14 +46,14 @@ def dialect_of(head: bytes, usual: str, where: str) -> Dialect:
     """
     if head.startswith(_UTF16) or b"\0" in head[:4]:
         raise BadInput(f"{where} is UTF-16 text: save it as UTF-8 (Excel: 'CSV UTF-8')")
-    whole = len(head) < HEAD_BYTES
+    is_complete = len(head) < HEAD_BYTES
     text = head.decode("utf-8", errors="surrogateescape")
     start, stated_delimiter = _before_first(text, usual)
-    delimiter = stated_delimiter or _separator(text[start:], usual, whole)
+    delimiter = stated_delimiter or _separator(text[start:], usual, is_complete)
     records, ends = _records(text[start:], delimiter, 1)
     first = records[0] if records else []
     end = start + (ends[0] if ends else len(text) - start)
-    if (not whole and end == len(text)) or (not records and text[start:].strip()):
+    if (not is_complete and end == len(text)) or (not records and text[start:].strip()):
         raise BadInput(
             f"{where} has a first line that does not end (field larger than field limit): is a quote never closed?"
         )
@@ -91,8 +91,8 @@ def with_decimal_points(values: pa.Array, where: str) -> pa.Array:
 def has_decimal_commas(values: pa.Array) -> bool:
     """Whether all texts are numbers, and some of them have a decimal comma."""
     commas = pc.match_substring_regex(values, _DECIMAL_COMMA)
-    others = pc.match_substring_regex(values, _PLAIN_NUMBER)
-    return bool(pc.any(commas).as_py()) and pc.all(pc.or_(commas, others)).as_py() is not False
+    plain_numbers = pc.match_substring_regex(values, _PLAIN_NUMBER)
+    return bool(pc.any(commas).as_py()) and pc.all(pc.or_(commas, plain_numbers)).as_py() is not False
 
 
 def _before_first(text: str, usual: str) -> tuple[int, str | None]:
@@ -118,21 +118,21 @@ def _is_header(line: str, after: str, usual: str) -> bool:
     """Whether a line that begins with # names the columns of the numbers in the next one."""
     delimiter = _separator(line, usual, True)
     names = next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [])
-    following = next((other for other in io.StringIO(after, newline=None) if other.strip()), "")
+    following = next((line_after for line_after in io.StringIO(after, newline=None) if line_after.strip()), "")
     cells = next(csv.reader([following.strip("\n")], delimiter=delimiter), [])
     return len(names) == len(cells) > 1 and 2 * sum(map(is_number, cells)) >= len(cells) > 2 * sum(
         map(is_number, names)
     )
 
 
-def _separator(text: str, usual: str, whole: bool) -> str:
+def _separator(text: str, usual: str, is_complete: bool) -> str:
     """The separator that gives all of the first rows the same number of cells, and most of them; else the one that the header
     has most of."""
     counts: dict[str, list[int]] = {}
     quotes_inside: dict[str, bool] = {}
     for delimiter in _DELIMITERS:
         records, _ = _records(text, delimiter, _LOOKED_AT)
-        complete = records if whole or len(records) == _LOOKED_AT else records[:-1]
+        complete = records if is_complete or len(records) == _LOOKED_AT else records[:-1]
         # A quote within a cell is mostly one that begins a cell by another separator.
         quotes_inside[delimiter] = any('"' in cell for record in complete for cell in record)
         counts[delimiter] = [len(record) for record in complete if record] or [0]

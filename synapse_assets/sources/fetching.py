@@ -51,9 +51,9 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
     """
     began = time.monotonic()
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask") as pool:
-        asked = [pool.submit(_remote_signature, address, began) for address in addresses]
+        requests = [pool.submit(_remote_signature, address, began) for address in addresses]
         try:
-            return [question.result() for question in asked]
+            return [question.result() for question in requests]
         except Unreachable as error:
             if len(addresses) == 1 or not isinstance(error.__cause__, TooSlowError):
                 raise
@@ -62,7 +62,7 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
                 f"{ASKING_DEADLINE_S:g} s to say whether the files have changed: download them and give the folder"
             ) from error
         finally:
-            for question in asked:
+            for question in requests:
                 question.cancel()
 
 

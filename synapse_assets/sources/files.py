@@ -431,10 +431,10 @@ class _Delimited(TableFile):
 
     def _open(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         # By their places: names of columns that nobody reads may be anything.
-        places = [str(self.names.index(column)) for column in columns]
+        column_indices = [str(self.names.index(column)) for column in columns]
         types = {
-            place: pa.float64() if column in as_numbers else pa.string()
-            for place, column in zip(places, columns, strict=True)
+            index: pa.float64() if column in as_numbers else pa.string()
+            for index, column in zip(column_indices, columns, strict=True)
         }
         unfolding = Unfolding(self.file)
         # Not a stream of Python's: Arrow reads ahead in threads, which could not end without Python.
@@ -448,7 +448,7 @@ class _Delimited(TableFile):
                     ),
                     parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                     convert_options=pyarrow.csv.ConvertOptions(
-                        include_columns=places, column_types=types, null_values=sorted(NO_VALUE)
+                        include_columns=column_indices, column_types=types, null_values=sorted(NO_VALUE)
                     ),
                 )
             except pa.ArrowInvalid as error:

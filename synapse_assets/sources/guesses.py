@@ -152,11 +152,11 @@ def connection_columns(names: Sequence[str]) -> list[str]:
     if not all(pair) or not has_sides:
         by_words = {tuple(_words(name)): name for name in names}
         pairs = (
-            [name, by_words[other]]
+            [name, by_words[counterpart]]
             for name in names
             for first, second in _ENDS
             if first in _words(name)
-            and (other := tuple(second if word == first else word for word in _words(name))) in by_words
+            and (counterpart := tuple(second if word == first else word for word in _words(name))) in by_words
         )
         pair = next(pairs, [])
     return [*pair, *(name for name in names if side_and_stem(name)[1] in _WEIGHTS)] if pair else []
@@ -184,12 +184,12 @@ def _triples(names: Sequence[str]) -> list[list[str]]:
     for name in names:
         for match in _WORD.finditer(name):
             if match.group() in ("x", "X"):
-                other = [
+                further_axes = [
                     name[: match.start()] + axis + name[match.end() :]
                     for axis in ("yz" if match.group() == "x" else "YZ")
                 ]
-                if set(other) <= set(names):
-                    triples.append([name, *other])
+                if set(further_axes) <= set(names):
+                    triples.append([name, *further_axes])
     return triples
 
 

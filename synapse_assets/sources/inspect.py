@@ -289,9 +289,9 @@ class _Inspector:
                 self.sample.header_of,
                 f"{read_format(self.sample.header_of)['title']}; no header, and as many columns",
             )
-        for name, (required, what) in _SYNISTER.items():
+        for name, (required, description) in _SYNISTER.items():
             if self.sample.kind == "JSON" and required <= names:
-                return name, what
+                return name, description
         if self.sample.keyed and "hemi_lineage_name" in names:
             return (
                 None,
@@ -450,10 +450,10 @@ class _Inspector:
             return values, Place(str(self.sample.file), name, range(1, len(values) + 1))
         return values.take(pa.array(self.row_indices)), Place(str(self.sample.file), name, self.row_indices + 1)
 
-    def _note(self, rows: int, what: str) -> None:
+    def _note(self, rows: int, problem: str) -> None:
         """Adds a problem that so many rows have."""
         if rows:
-            self.problems.append(f"{rows:,} rows{self._of_sample} {what}")
+            self.problems.append(f"{rows:,} rows{self._of_sample} {problem}")
 
     @property
     def _of_sample(self) -> str:
@@ -665,24 +665,24 @@ class _Inspector:
         filled = fill_in_format(known)
         tally = Tally()
         batches = self.sample.table.combine_chunks().to_batches()
-        read = 0
+        rows_read = 0
         try:
             if filled["format"] == "neurons":
                 table = NeuronTable.model_validate(filled)
-                read = from_batches(batches, table, ClassNames(), tally).num_rows
+                rows_read = from_batches(batches, table, ClassNames(), tally).num_rows
             else:
                 volume = VolumeSpec(kind="images", url="unused", voxel_size_nm=(1, 1, 1))
                 points = PointsSource.model_validate(filled)
                 conversion = Conversion(points, volume, RegionNames("UNASSIGNED"), ClassNames(), tally)
                 first_row = 1
                 for batch in batches:
-                    read += conversion.table(batch, first_row).num_rows
+                    rows_read += conversion.table(batch, first_row).num_rows
                     first_row += batch.num_rows
         except ValueError as error:
             self.problems.append(f"read like this it is refused: {error}")
             return
         self.left_out = dict(tally.left_out)
-        if not read:
+        if not rows_read:
             self.problems.append(f"read like this, none of the rows{self._of_sample} is left")
 
     def _to_fill_in(self) -> dict[str, list[str]] | None:
@@ -691,7 +691,7 @@ class _Inspector:
 
 def _joined_counts(rows: Mapping[str, int]) -> str:
     """Counts of rows by what they hold, as text: '3 empty, 1 with -2'."""
-    entries = [f"{count:,} {what}" for what, count in rows.items()]
+    entries = [f"{count:,} {kind}" for kind, count in rows.items()]
     return ", ".join(entries[:_MOST_LISTED]) + ", ..." * (len(entries) > _MOST_LISTED)
 
 

@@ -236,16 +236,16 @@ def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[Sourc
         if last_part(path).lower().endswith(MANIFEST):
             return _of_manifest(fetch_text(path, _LARGEST_MANIFEST), path)
         return [SourceFile(_address_name(path), shown_address(path), path, True)]
-    place = _plain(path)
-    if os.path.isfile(place):
-        if place.lower().endswith(MANIFEST):
-            with open(place, "rb") as stream:
+    local_path = _plain(path)
+    if os.path.isfile(local_path):
+        if local_path.lower().endswith(MANIFEST):
+            with open(local_path, "rb") as stream:
                 return _of_manifest(stream.read(_LARGEST_MANIFEST + 1), path)
         return [_single_file(path)]
-    if os.path.isdir(place):
-        return _in_folder(place, knows, kinds)
-    if glob.has_magic(place):
-        return _matching(place, knows)
+    if os.path.isdir(local_path):
+        return _in_folder(local_path, knows, kinds)
+    if glob.has_magic(local_path):
+        return _matching(local_path, knows)
     raise BadInput(
         f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest). "
         f"{_FOR_GOOD}"
@@ -281,14 +281,14 @@ def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[s
     """The tables of a folder, by their paths in it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
     and pyarrow write them (neuropil=EB/, points.parquet/)."""
     names: list[str] = []
-    place = os.path.join(folder, inside)
+    directory = os.path.join(folder, inside)
     try:
-        with os.scandir(place) as entries:
+        with os.scandir(directory) as entries:
             for entry in entries:
                 name = os.path.join(inside, entry.name)
                 if entry.name == "_delta_log":
                     raise BadInput(
-                        f"{place} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
+                        f"{directory} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
                         "and name that"
                     )
                 if _is_ignored(entry.name):
@@ -304,7 +304,7 @@ def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[s
                     )
                 _refuse_many(len(names), folder, MOST_FILES)
     except OSError as error:
-        raise BadInput(f"the folder {place} cannot be listed: {error.strerror}; check the rights to it") from error
+        raise BadInput(f"the folder {directory} cannot be listed: {error.strerror}; check the rights to it") from error
     return names
 
 
@@ -400,8 +400,8 @@ def _matched(path_text: str, pattern: str, knows: Callable[[str], bool]) -> tupl
 def _several(folder: str, names: Sequence[str]) -> list[SourceFile]:
     for name in names:
         _refuse_no_text(os.path.join(folder, name))
-    places = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
-    return [SourceFile(_printable(Path(name).as_posix()), _printable(place), place) for name, place in places]
+    paths = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
+    return [SourceFile(_printable(Path(name).as_posix()), _printable(path), path) for name, path in paths]
 
 
 def _refuse_many(count: int, where: str, most: int, what: str = "files") -> None:
@@ -445,17 +445,17 @@ def _entry(line: str, manifest: str, where: str) -> SourceFile:
             )
     if is_address(line):
         return SourceFile(_address_name(line), shown_address(line), line)
-    place = os.path.join(os.path.dirname(_plain(manifest)), _plain(line))
-    if not os.path.isfile(place):
-        raise BadInput(f"{where}: there is no file {place}; paths are taken relative to the manifest")
-    return SourceFile(os.path.basename(place), place, place)
+    path = os.path.join(os.path.dirname(_plain(manifest)), _plain(line))
+    if not os.path.isfile(path):
+        raise BadInput(f"{where}: there is no file {path}; paths are taken relative to the manifest")
+    return SourceFile(os.path.basename(path), path, path)
 
 
 def _with_distinct_names(files: list[SourceFile], where: str) -> list[SourceFile]:
     """The files in order of their names; files of the same name by their paths, and numbered where these are shown alike."""
-    places = [file.place for file in files]
-    if len(set(places)) < len(places):
-        twice = next(file for file in files if places.count(file.place) > 1)
+    paths = [file.place for file in files]
+    if len(set(paths)) < len(paths):
+        twice = next(file for file in files if paths.count(file.place) > 1)
         raise BadInput(f"{where} names {twice.shown} twice: its rows would come twice")
     names = [file.name for file in files]
     renamed: list[SourceFile] = []

@@ -158,9 +158,9 @@ def _keyed_sample(file: Path) -> Sample:
     # How a synapse was split for training is nested, and nothing that is read.
     names = [name for name in rows[0] if name != "splits"]
     table = pa.table({name: arrow_column([row.get(name) for row in rows]) for name in names})
-    whole = len(rows) < SAMPLE_ROWS
-    count = len(rows) if whole else _estimated_rows(file, b'"x"')
-    return Sample(file, "JSON", table, count, not whole, keyed=True)
+    is_complete = len(rows) < SAMPLE_ROWS
+    count = len(rows) if is_complete else _estimated_rows(file, b'"x"')
+    return Sample(file, "JSON", table, count, not is_complete, keyed=True)
 
 
 def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:

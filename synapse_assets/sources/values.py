@@ -141,10 +141,10 @@ def is_one_of(values: pa.Array, place: Place, accepted: Collection[str]) -> pa.A
 def plain_text(value: str) -> str:
     """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
     value = value.strip(_BLANKS)
-    for truth, others in _TRUTH:
-        value = truth if re.fullmatch(others, value) else value
-    whole = re.fullmatch(_WHOLE, value)
-    return whole[1] if whole else value
+    for truth, pattern in _TRUTH:
+        value = truth if re.fullmatch(pattern, value) else value
+    whole_number = re.fullmatch(_WHOLE, value)
+    return whole_number[1] if whole_number else value
 
 
 def figures(values: pa.Array, place: Place, known_names: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:

@@ -28,7 +28,7 @@ _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 _Server = tuple[str, int]  # host and port
-_Place = tuple[Any, ...]  # what a socket connects to: IP address, port, and more for IPv6
+_SocketAddress = tuple[Any, ...]  # what a socket connects to: IP address, port, and more for IPv6
 
 
 class TooSlowError(TimeoutError):
@@ -136,11 +136,11 @@ def opened(
     """
     headers = {"User-Agent": "synapse-assets", **({"Content-Type": content_type} if content_type else {})}
     url = urllib.parse.quote(address, safe="%/:?=&#+,;@!$'()*[]~")
-    way = _Way(url, patience)
+    route = _Route(url, patience)
     for _ in range(1 + MOST_REDIRECTS):
-        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 -- `_Way` asks http(s) only
+        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 -- `_Route` asks http(s) only
         try:
-            answer = way.opener.open(request)
+            answer = route.opener.open(request)
         except HTTPError as error:
             error.close()
             target = error.headers.get("Location")
@@ -153,17 +153,17 @@ def opened(
                 yield answer
             return
         # What a HEAD leads to is asked for with GET and left after its headers: not every server allows HEAD.
-        url, method = way.redirected(url, target), "GET"
+        url, method = route.redirected(url, target), "GET"
     raise ValueError(f"it leads from address to address, more than {MOST_REDIRECTS} times")
 
 
-class _Way:
+class _Route:
     """From the address that was given to where its redirects lead: who may be connected to."""
 
     def __init__(self, url: str, patience: Patience) -> None:
         self._patience = patience
         self._given = self._server = host_and_port(url)
-        self._given_place: _Place | None = None
+        self._given_address: _SocketAddress | None = None
         self._leads_to = ""  # as it may be shown; empty at the address that was given
         self.opener = urllib.request.OpenerDirector()
         for handler in (
@@ -191,30 +191,30 @@ class _Way:
         return url
 
     def connect(self, server: _Server, *_: object) -> socket.socket:
-        """A connection to that host and port, which are those of the address where the way is now."""
-        places = [place for place in _resolved(server, self._patience) if self._may_reach(place[-1])]
-        if not places:
+        """A connection to that host and port, which are those of the address that the route has reached."""
+        addresses = [address for address in _resolved(server, self._patience) if self._may_reach(address[-1])]
+        if not addresses:
             self._refuse()
-        connection = _connected(places, self._patience)
+        connection = _connected(addresses, self._patience)
         if not self._leads_to:
-            self._given_place = connection.getpeername()[:2]
+            self._given_address = connection.getpeername()[:2]
         return connection
 
     def connect_proxy(self, proxy: _Server, *_: object) -> socket.socket:
-        """A connection to a proxy, to ask it for the address where the way is now."""
+        """A connection to a proxy, to ask it for the address that the route has reached."""
         if self._leads_to and self._server != self._given:
             try:
-                places = _resolved(self._server, self._patience)
+                addresses = _resolved(self._server, self._patience)
             except socket.gaierror:
                 self._refuse()
-            if not all(is_public(place[-1][0]) for place in places):
+            if not all(is_public(address[-1][0]) for address in addresses):
                 self._refuse()
         return _connected(_resolved(proxy, self._patience), self._patience)
 
-    def _may_reach(self, place: _Place) -> bool:
-        if not self._leads_to or is_public(place[0]):
+    def _may_reach(self, address: _SocketAddress) -> bool:
+        if not self._leads_to or is_public(address[0]):
             return True
-        return self._server == self._given and place[:2] == self._given_place
+        return self._server == self._given and address[:2] == self._given_address
 
     def _refuse(self) -> NoReturn:
         raise ValueError(f"it leads to {self._leads_to}, no public address: give that address itself if it is meant")
@@ -242,14 +242,14 @@ def _resolved(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
     return addresses
 
 
-def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
+def _connected(addresses: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
     """A connection to the first of the addresses that accepts one, as `_resolved` gives them."""
     failed = OSError("its name has no address")
-    for family, kind, protocol, _, place in places:
+    for family, kind, protocol, _, address in addresses:
         connection = socket.socket(family, kind, protocol)
         try:
             with patience.waiting(connection):
-                connection.connect(place)
+                connection.connect(address)
             connection.settimeout(patience.left_s())  # for what TLS says first
             return connection
         except OSError as error:
@@ -261,9 +261,9 @@ def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.sock
 class _Handler(urllib.request.AbstractHTTPHandler):
     """http and https of urllib, by our own connections."""
 
-    def __init__(self, way: _Way, patience: Patience) -> None:
+    def __init__(self, route: _Route, patience: Patience) -> None:
         super().__init__()
-        self._way, self._patience = way, patience
+        self._route, self._patience = route, patience
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self._open(_Connection, request)
@@ -275,7 +275,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
     def _open(self, kind: Any, request: urllib.request.Request) -> http.client.HTTPResponse:
         through_proxy = request.has_proxy() or getattr(request, "_tunnel_host", None) is not None
-        connect = self._way.connect_proxy if through_proxy else self._way.connect
+        connect = self._route.connect_proxy if through_proxy else self._route.connect
         return self.do_open(partial(kind, connect=connect, patience=self._patience), request)
 
 

@@ -177,15 +177,15 @@ def _provenance(read_files: list[_Read]) -> pa.Table:
 
 
 def _read_files(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> list[_Read]:
-    read = []
+    read_files = []
     for file in local_files(workbook, raw):
         try:
             with unchanged(file):
-                read.append(_read(workbook, file, dataset))
+                read_files.append(_read(workbook, file, dataset))
         except NoRows:
             if file.alone:
                 raise
-    return read
+    return read_files
 
 
 def _read(workbook: Workbook, listed: SourceFile, dataset: MorphologyDataset) -> _Read:
@@ -560,8 +560,8 @@ def _refuse_same_key(grid: _Grid, keys: list[tuple[str, str, int]]) -> None:
 
 def _repeated(keys: Sequence[Any]) -> list[tuple[int, int]]:
     """Pairs of indices (first, repetition) of equal keys, in order of the repetition."""
-    seen: dict[Any, int] = {}
-    first = [seen.setdefault(key, index) for index, key in enumerate(keys)]
+    first_indices: dict[Any, int] = {}
+    first = [first_indices.setdefault(key, index) for index, key in enumerate(keys)]
     return [(at, index) for index, at in enumerate(first) if at != index]
 
 
@@ -578,8 +578,8 @@ def _texts(grid: _Grid, field: str, *, required: bool = True) -> list[Any]:
 
     cells = grid.cells[field]
     _refuse(grid, field, [fault(cell) for cell in cells])
-    whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
-    return [None if cell is None else plain_text(str(cell)) for cell in whole]
+    plain_cells = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
+    return [None if cell is None else plain_text(str(cell)) for cell in plain_cells]
 
 
 def _floats(grid: _Grid, field: str) -> pa.Array:

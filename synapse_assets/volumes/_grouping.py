@@ -255,21 +255,21 @@ def grouped(array: Array, start: Ints, size: Ints) -> Iterator[Groups]:
     touches = _touches(array, start, size, order)
     # Tiles that touch the same chunks as the tile before them add no pair.
     pairs = np.add.reduceat(np.where(new_boxes, touches, 0), cell_first[:-1]).cumsum()
-    done = 0
-    while done < len(pairs):
-        already = int(pairs[done - 1]) if done else 0
-        end = max(done + 1, int(np.searchsorted(pairs, already + _PAIRS_AT_ONCE, side="right")))
-        part = slice(cell_first[done], cell_first[end])
+    cells_done = 0
+    while cells_done < len(pairs):
+        already = int(pairs[cells_done - 1]) if cells_done else 0
+        end = max(cells_done + 1, int(np.searchsorted(pairs, already + _PAIRS_AT_ONCE, side="right")))
+        part = slice(cell_first[cells_done], cell_first[end])
         yield _decided(
             array,
             start,
             size,
             order[part],
-            cell_first[done : end + 1] - cell_first[done],
+            cell_first[cells_done : end + 1] - cell_first[cells_done],
             touches[part],
             new_boxes[part],
         )
-        done = end
+        cells_done = end
 
 
 def _reading_order(array: Array, start: Ints, size: Ints) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -385,11 +385,11 @@ def _chunk_ids(array: Array, marks: npt.NDArray[np.bool_], offset: Ints, counts:
     """The marked chunks, of which each group has `counts` (g,), numbered over the whole volume."""
     group = np.repeat(np.arange(len(counts)), counts)
     extent = (hull.high - hull.low)[group]
-    place = np.flatnonzero(marks) - offset[group]
-    line = place // extent[:, 2]
+    position = np.flatnonzero(marks) - offset[group]
+    line = position // extent[:, 2]
     layer = line // extent[:, 1]
     low = hull.low[group]
-    z, y, x = low[:, 0] + layer, low[:, 1] + line - layer * extent[:, 1], low[:, 2] + place - line * extent[:, 2]
+    z, y, x = low[:, 0] + layer, low[:, 1] + line - layer * extent[:, 1], low[:, 2] + position - line * extent[:, 2]
     return chunk_id(array, z, y, x)
 
 

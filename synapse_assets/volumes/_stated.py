@@ -238,8 +238,8 @@ def stated_order(statements: Iterable[Statement], rank: int) -> tuple[str, tuple
 
 def refuse_other_axes(statements: Iterable[Statement], letters: Sequence[str], axis_order: str, where: str) -> None:
     """Refuses names of axes that are not those which the dataset gives the dimensions (`letters`, '' for a surplus one)."""
-    other = axis_order[::-1]
-    turned = [other[axis_order.index(letter)] if letter else "" for letter in letters]
+    reversed_order = axis_order[::-1]
+    turned = [reversed_order[axis_order.index(letter)] if letter else "" for letter in letters]
     for statement in statements:
         if len(statement.names) != len(letters):
             continue
@@ -249,7 +249,7 @@ def refuse_other_axes(statements: Iterable[Statement], letters: Sequence[str], a
         if all(statement.names[i] == letters[i] for i in spatial):
             continue
         remedy = (
-            f"write axis_order: {other} in the volume"
+            f"write axis_order: {reversed_order} in the volume"
             if all(statement.names[i] == turned[i] for i in spatial)
             else "write the array again with its axes in the order z, y, x"
         )
@@ -352,12 +352,12 @@ def _compare(
             )
     size = stated_size(statement, letters)
     turned = sizes[0][::-1] if all(isinstance(key, int) for key in statement.sizes[0]) else None
-    other = next((scale for scale in scales if fits(scale.statement, letters, spec)), None)
+    matching = next((scale for scale in scales if fits(scale.statement, letters, spec)), None)
     if turned and _off([v * (statement.unit_nm or 1) for v in turned], expected) < _OTHER:
         order = "xyz" if spec.axis_order == "zyx" else "zyx"
         remedy = f"the two agree if its axes are {order}: write axis_order: {order} in the volume"
-    elif other is not None:
-        remedy = f"its array '{other.path}' has such voxels: end the url in it, or set voxel_size_nm"
+    elif matching is not None:
+        remedy = f"its array '{matching.path}' has such voxels: end the url in it, or set voxel_size_nm"
     else:
         nm = [v * (statement.unit_nm or 1) for v in sizes[0]]
         remedy = f"write voxel_size_nm: {_listed(nm)} in the volume, or give the url of the scale that is meant"

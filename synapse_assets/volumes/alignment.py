@@ -177,7 +177,7 @@ def _examined(
     sized = _resized_conventions(units, table_voxel_nm)
     positions |= {convention: points / size * np.array(convention.voxel_nm) for convention in sized}
     inside = {convention: volume.contains(positions[convention]) for convention in positions}
-    stated, others = conventions[0], conventions[1:]
+    stated, alternatives = conventions[0], conventions[1:]
     shares = {convention: float(inside[convention].mean()) for convention in conventions}
 
     def measure(convention: _Convention, reach: int) -> "_Measurement | str":
@@ -191,7 +191,7 @@ def _examined(
         or shares[stated] < _NEARLY_ALL
     )
     measurements: dict[_Convention, _Measurement | str] = {stated: measured}
-    for convention in others:
+    for convention in alternatives:
         if shares[convention] < _MOST:
             measurements[convention] = "too few points lie inside the volume"
         else:
@@ -675,9 +675,9 @@ def _judged(
         text = (
             f"Cannot tell whether the coordinates fit: as given the places look like any others around them ({facts})."
         )
-        other = max(rivals, key=lambda rival: rival.score, default=None)
-        if other is not None and other.score > here:
-            text += f" The best other reading is '{other.name}' ({other.score:.2f}), but it is not surely better."
+        highest_rival = max(rivals, key=lambda rival: rival.score, default=None)
+        if highest_rival is not None and highest_rival.score > here:
+            text += f" The best other reading is '{highest_rival.name}' ({highest_rival.score:.2f}), but it is not surely better."
         text += (
             " Points that mark several kinds of structure, that lie in another space, or that are further off than is tried "
             "here give this result: look at the picture before cutting many tiles."
@@ -717,15 +717,16 @@ def _judged_by_crowding(
     volume: Volume, positions: dict[_Convention, Floats], shares: dict[_Convention, float]
 ) -> _Finding | None:
     """Whole numbers said to be nm that differ in z and yet lie in one section: they count voxels, if those fit the volume."""
-    stated, *others = positions
+    stated, *alternatives = positions
     depths = positions[stated][:, 2]
     as_voxels = next(
-        (convention for convention in others if convention.units == "voxel" and convention.order == stated.order), None
+        (convention for convention in alternatives if convention.units == "voxel" and convention.order == stated.order),
+        None,
     )
     if stated.units != "nm" or as_voxels is None or shares[as_voxels] < _NEARLY_ALL:
         return None
-    whole = np.array_equal(positions[stated], np.floor(positions[stated]))
-    if not whole or np.ptp(depths) >= volume.voxel_size_nm[2] or len(np.unique(depths)) < _MINIMUM_DEPTHS:
+    is_whole = np.array_equal(positions[stated], np.floor(positions[stated]))
+    if not is_whole or np.ptp(depths) >= volume.voxel_size_nm[2] or len(np.unique(depths)) < _MINIMUM_DEPTHS:
         return None
     text = (
         f"The coordinates do not mean what the dataset says: as given, points of {len(np.unique(depths))} different depths lie in "

@@ -47,9 +47,9 @@ def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
         # A field that is left at its default is not written, so that a new one cuts no tile again.
-        asked = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
+        volume_json = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
         cut = json.dumps(hashed_fields(dataset.tile), separators=(",", ":"))
-        about = f"{asked}|{cut}|{CODEC}"
+        about = f"{volume_json}|{cut}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
