@@ -64,12 +64,14 @@ def compare_encoders(
 
     What the classes say is the only ground on which two encoders can be compared: their losses are of different tasks.
     """
-    ours = neighbour_accuracy(in_use, targets, groups)
-    theirs = neighbour_accuracy(candidate, targets, groups)
-    if theirs is None:
+    in_use_accuracy = neighbour_accuracy(in_use, targets, groups)
+    candidate_accuracy = neighbour_accuracy(candidate, targets, groups)
+    if candidate_accuracy is None:
         reason = f"{len(targets)} labelled tiles do not tell two encoders apart (20, two classes and two groups are needed): "
-        return Comparison(KNN, ours, theirs, False, f"{reason}promote by hand")
-    return compare(KNN, ours, theirs, f"both on {len(targets):,} labelled tiles, each {grouping} held out")
+        return Comparison(KNN, in_use_accuracy, candidate_accuracy, False, f"{reason}promote by hand")
+    return compare(
+        KNN, in_use_accuracy, candidate_accuracy, f"both on {len(targets):,} labelled tiles, each {grouping} held out"
+    )
 
 
 def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: Sequence[str]) -> float | None:
@@ -115,9 +117,9 @@ def trustworthiness(projection: Projection | NoModel, vectors: Float32) -> float
 
 def compare_clusterings(in_use: Mapping[str, float], candidate: Mapping[str, float]) -> Comparison:
     """Two clusterings by their scores: how far each agrees with refits of its own sample (Hubert & Arabie 1985)."""
-    ours, theirs = in_use.get("stability_ari"), candidate.get("stability_ari")
-    counts = [f"{one.get('clusters', 0):.0f} clusters" for one in (in_use, candidate)]
-    return compare(STABILITY, ours, theirs, f"{counts[0]} in use, {counts[1]} of the candidate")
+    in_use_ari, candidate_ari = in_use.get("stability_ari"), candidate.get("stability_ari")
+    counts = [f"{scores.get('clusters', 0):.0f} clusters" for scores in (in_use, candidate)]
+    return compare(STABILITY, in_use_ari, candidate_ari, f"{counts[0]} in use, {counts[1]} of the candidate")
 
 
 def compare_classifiers(in_use: Mapping[str, float], candidate: Mapping[str, float]) -> Comparison:
@@ -126,17 +128,20 @@ def compare_classifiers(in_use: Mapping[str, float], candidate: Mapping[str, flo
     With another number of classes guessing scores otherwise, so then what each is above guessing is compared: 0 is
     guessing, 1 is perfect (as scikit-learn's adjusted balanced accuracy).
     """
-    ours, theirs = in_use.get("balanced_accuracy"), candidate.get("balanced_accuracy")
+    in_use_accuracy, candidate_accuracy = in_use.get("balanced_accuracy"), candidate.get("balanced_accuracy")
     on = " and ".join(
-        f"{one.get('labelled_synapses', 0):,.0f} labelled synapses of {one.get('classes', 0):.0f} classes"
-        for one in (in_use, candidate)
+        f"{scores.get('labelled_synapses', 0):,.0f} labelled synapses of {scores.get('classes', 0):.0f} classes"
+        for scores in (in_use, candidate)
     )
     on = f"each on its own labels: {on}"
-    if ours is None or theirs is None or in_use["classes"] == candidate["classes"]:
-        return compare(ACCURACY, ours, theirs, on)
-    above = _above_guessing(ours, in_use["classes"]), _above_guessing(theirs, candidate["classes"])
-    judged = compare(ACCURACY, above[0], above[1], f"above guessing, as the numbers of classes differ; {on}")
-    return Comparison(ACCURACY, ours, theirs, judged.promote, judged.reason)
+    if in_use_accuracy is None or candidate_accuracy is None or in_use["classes"] == candidate["classes"]:
+        return compare(ACCURACY, in_use_accuracy, candidate_accuracy, on)
+    above = (
+        _above_guessing(in_use_accuracy, in_use["classes"]),
+        _above_guessing(candidate_accuracy, candidate["classes"]),
+    )
+    adjusted = compare(ACCURACY, above[0], above[1], f"above guessing, as the numbers of classes differ; {on}")
+    return Comparison(ACCURACY, in_use_accuracy, candidate_accuracy, adjusted.promote, adjusted.reason)
 
 
 def _above_guessing(accuracy: float, classes: float) -> float:

@@ -22,11 +22,11 @@ def agreement(labels: Labels) -> Float64:
 
     Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
     """
-    out = np.eye(len(labels))
+    indices = np.eye(len(labels))
     for first in range(len(labels)):
         for second in range(first):
-            out[first, second] = out[second, first] = adjusted_rand(labels[first], labels[second])
-    return out
+            indices[first, second] = indices[second, first] = adjusted_rand(labels[first], labels[second])
+    return indices
 
 
 def adjusted_rand(first: Labels, second: Labels) -> float:
@@ -34,8 +34,8 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
     either has no cluster there."""
     from sklearn.metrics import adjusted_rand_score
 
-    both = (first != ABSENT) & (second != ABSENT)
-    a, b = first[both], second[both]
+    shared = (first != ABSENT) & (second != ABSENT)
+    a, b = first[shared], second[shared]
     if not len(a) or a.max() < 0 or b.max() < 0:
         return 0.0
     return float(adjusted_rand_score(a, b))
@@ -44,12 +44,12 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
 def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
     """How far each of so many clusters (K,) of `labels` (u,) comes back in `runs` (R, u): its Jaccard index with the most similar cluster
     of a run among the points that this took, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
-    out = np.zeros((len(runs), clusters))
-    for run, found in enumerate(runs):
-        for one in range(out.shape[1]):
-            members = (labels == one) & (found != ABSENT)
-            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
-            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
+    jaccard = np.zeros((len(runs), clusters))
+    for run, run_labels in enumerate(runs):
+        for cluster in range(jaccard.shape[1]):
+            members = (labels == cluster) & (run_labels != ABSENT)
+            shared = np.bincount(run_labels[members & (run_labels >= 0)], minlength=run_labels.max() + 1)
+            size = np.bincount(run_labels[run_labels >= 0], minlength=run_labels.max() + 1)
             union = members.sum() + size - shared
-            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
-    return out.mean(axis=0)
+            jaccard[run, cluster] = (shared / np.maximum(union, 1)).max(initial=0.0)
+    return jaccard.mean(axis=0)

@@ -42,8 +42,8 @@ def cluster_cards(assignments: pa.Table, verdict: str | None = None) -> pa.Table
         members = np.flatnonzero(cluster == number)
         medoids: list[str] = []
         if number != NOISE:
-            away = np.square(reduced[members] - reduced[members].mean(axis=0)).sum(axis=1)
-            medoids = [str(i) for i in ids[members[np.argsort(away, kind="stable")[:MEDOIDS]]]]
+            squared_distances = np.square(reduced[members] - reduced[members].mean(axis=0)).sum(axis=1)
+            medoids = [str(i) for i in ids[members[np.argsort(squared_distances, kind="stable")[:MEDOIDS]]]]
         owners, counts = np.unique(neuron[members[neuron_known[members]]], return_counts=True)
         top = int(counts.max()) if len(owners) else 0
         cards.append(

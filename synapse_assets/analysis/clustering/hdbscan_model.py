@@ -82,8 +82,8 @@ class ClusterModel:
         if rows.ndim != 2 or rows.shape[1] != self.points.shape[1]:
             raise BadInput(f"coordinates {rows.shape} do not fit a clustering of {self.points.shape[1]} dimensions")
         k = min(2 * self.min_samples, len(self.points))
-        found = cKDTree(self.points.astype(np.float64)).query(rows.astype(np.float64), k=k)
-        distances, neighbours = (np.asarray(part).reshape(len(rows), k) for part in found)
+        query = cKDTree(self.points.astype(np.float64)).query(rows.astype(np.float64), k=k)
+        distances, neighbours = (np.asarray(values).reshape(len(rows), k) for values in query)
         fitted = distances[:, 0] == 0.0
         labels = self.labels[neighbours[:, 0]].copy()
         if not self.clusters:
@@ -104,14 +104,14 @@ class ClusterModel:
         """The same clusters with the numbers that `previous` (synapse -> number) gives most of their synapses, else new
         ones above `highest`, the highest number ever used (`cluster_numbers.match_numbers`)."""
         # Rows whose synapses are not known have no counterpart, but their clusters need numbers as well.
-        now = {f"row {row}": label for row, label in enumerate(self.labels.tolist())} | self.labels_of(sample)
-        number_of = match_numbers(now, previous, highest)
-        named = np.array([number_of[number] for number in self.numbers.tolist()], dtype=np.int32)
-        order = np.argsort(named)
+        current = {f"row {row}": label for row, label in enumerate(self.labels.tolist())} | self.labels_of(sample)
+        number_of = match_numbers(current, previous, highest)
+        new_numbers = np.array([number_of[number] for number in self.numbers.tolist()], dtype=np.int32)
+        order = np.argsort(new_numbers)
         labels = self.labels.copy()
         clustered = self.labels >= 0
-        labels[clustered] = named[np.searchsorted(self.numbers, self.labels[clustered])]
-        return replace(self, labels=labels, numbers=named[order], reach=self.reach[order])
+        labels[clustered] = new_numbers[np.searchsorted(self.numbers, self.labels[clustered])]
+        return replace(self, labels=labels, numbers=new_numbers[order], reach=self.reach[order])
 
     def save(self, folder: Path) -> None:
         """Writes the artifact cluster_model into `folder` (made if absent)."""
@@ -138,16 +138,16 @@ def fit_clusters(
     points = projection.reduced
     size, samples = cluster_sizes(len(points))
     size, samples = min_cluster_size or size, min_samples or samples
-    nothing = np.full(len(points), NOISE, dtype=np.int32)
-    none = np.zeros(0, dtype=np.int32)
+    all_noise = np.full(len(points), NOISE, dtype=np.int32)
+    no_numbers = np.zeros(0, dtype=np.int32)
     fitted = fit_hdbscan(points, size, samples)
     if fitted is None:
         reason = f"{len(points)} points are too few for two clusters of {size}"
-        return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
+        return ClusterModel(points, all_noise, np.zeros(len(points)), no_numbers, np.zeros(0), size, samples, reason)
     labels, reach = labels_by_size(fitted, points)
     if not len(reach):
         reason = f"no group of at least {size} points is denser than what lies around it"
-        return ClusterModel(points, nothing, np.zeros(len(points)), none, np.zeros(0), size, samples, reason)
+        return ClusterModel(points, all_noise, np.zeros(len(points)), no_numbers, np.zeros(0), size, samples, reason)
     numbers = np.arange(len(reach), dtype=np.int32)
     return ClusterModel(points, labels, _core_distances(points, samples), numbers, reach, size, samples, "")
 
@@ -178,23 +178,23 @@ def labels_by_size(fitted: Any, points: Float32) -> tuple[Labels, Float64]:
     """Labels (N,) of what `fit_hdbscan` made of `points`, clusters by falling size from 0, and the reach (K,) of each (see
     `ClusterModel`)."""
     raw = np.asarray(fitted.labels_)
-    found, counts = np.unique(raw[raw >= 0], return_counts=True)
-    first = np.array([np.flatnonzero(raw == label)[0] for label in found], dtype=np.int64)
-    order = np.lexsort((first, -counts)) if len(found) else np.zeros(0, dtype=np.int64)
+    clusters, counts = np.unique(raw[raw >= 0], return_counts=True)
+    first = np.array([np.flatnonzero(raw == label)[0] for label in clusters], dtype=np.int64)
+    order = np.lexsort((first, -counts)) if len(clusters) else np.zeros(0, dtype=np.int64)
     labels = np.full(len(raw), NOISE, dtype=np.int32)
-    reach = np.zeros(len(found))
+    reach = np.zeros(len(clusters))
     tree = fitted.condensed_tree_.to_numpy()
     parent = dict(zip(tree["child"].tolist(), tree["parent"].tolist(), strict=True))
     birth = dict(zip(tree["child"].tolist(), tree["lambda_val"].tolist(), strict=True))
-    for number, label in enumerate(found[order]):
+    for number, label in enumerate(clusters[order]):
         members = np.flatnonzero(raw == label)
         labels[members] = number
         born = birth.get(_common_branch({parent[m] for m in members.tolist()}, parent), 0.0)
         reach[number] = 1.0 / born if born > 0 else np.inf
     # points at one place have one label, so that `apply` can give every fitted point its own
-    _, place = np.unique(points, axis=0, return_inverse=True)
-    _, leader = np.unique(place, return_index=True)
-    return labels[leader[place]], reach
+    _, point_of = np.unique(points, axis=0, return_inverse=True)
+    _, first_row = np.unique(point_of, return_index=True)
+    return labels[first_row[point_of]], reach
 
 
 def _common_branch(branches: set[int], parent: dict[int, int]) -> int:

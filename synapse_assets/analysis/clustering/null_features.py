@@ -34,9 +34,11 @@ def redrawn(features: Float64, random: np.random.Generator) -> Float64:
     scores = scores / np.where(length > 0, length, 1.0)
     size, axes = np.linalg.eigh(scores.T @ scores)
     normal = random.normal(size=features.shape) @ (axes * np.sqrt(np.maximum(size, 0.0))).T
-    away = (features - centre) / np.where(spread > 0, spread, 1.0)
-    drawn = [_skewed(one, float(skew)) for one, skew in zip(normal.T, np.mean(away**3, axis=0), strict=True)]
-    return centre + spread * np.stack(drawn, axis=1)
+    standardised = (features - centre) / np.where(spread > 0, spread, 1.0)
+    columns = [
+        _skewed(column, float(skew)) for column, skew in zip(normal.T, np.mean(standardised**3, axis=0), strict=True)
+    ]
+    return centre + spread * np.stack(columns, axis=1)
 
 
 def _skewed(normal: Float64, skewness: float) -> Float64:

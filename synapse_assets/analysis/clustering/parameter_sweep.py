@@ -124,27 +124,29 @@ class Sweep:
 
     def why(self, number: int) -> str:
         """Why that setting was chosen, or what spoke against it."""
-        one = self.runs[number]
-        if one.clusters < 2:
+        run = self.runs[number]
+        if run.clusters < 2:
             return "not eligible: finds fewer than two clusters in most runs"
-        if one.noise_fraction > MOST_NOISE:
-            return f"not eligible: leaves {one.noise_fraction:.0%} of the synapses in no cluster"
+        if run.noise_fraction > MOST_NOISE:
+            return f"not eligible: leaves {run.noise_fraction:.0%} of the synapses in no cluster"
         assert self.chosen is not None  # noqa: S101  (one is eligible, so one was chosen)
-        taken = self.runs[self.chosen]
+        chosen = self.runs[self.chosen]
         best = max((run for run in self.runs if run.eligible), key=lambda run: run.stability)
-        if number == self.chosen and one is best:
-            return f"chosen: the runs agree best (ARI {one.stability:.2f})"
+        if number == self.chosen and run is best:
+            return f"chosen: the runs agree best (ARI {run.stability:.2f})"
         if number == self.chosen:
             return (
-                f"chosen: the runs agree as well as at the best setting, give or take {TOLERANCE} (ARI {one.stability:.2f} "
-                f"against {best.stability:.2f}), and on at least as many clusters ({one.clusters:g})"
+                f"chosen: the runs agree as well as at the best setting, give or take {TOLERANCE} (ARI {run.stability:.2f} "
+                f"against {best.stability:.2f}), and on at least as many clusters ({run.clusters:g})"
             )
-        name = self.settings[self.chosen]
-        if one.stability < best.stability - TOLERANCE:
-            return f"the runs agree less well than at {name} (ARI {one.stability:.2f} against {taken.stability:.2f})"
-        if one.clusters < taken.clusters:
-            return f"the runs agree as well as at {name}, but on fewer clusters ({one.clusters:g} against {taken.clusters:g})"
-        return f"no better than {name}: as many clusters, and the runs agree no better (ARI {one.stability:.2f})"
+        setting = self.settings[self.chosen]
+        if run.stability < best.stability - TOLERANCE:
+            return (
+                f"the runs agree less well than at {setting} (ARI {run.stability:.2f} against {chosen.stability:.2f})"
+            )
+        if run.clusters < chosen.clusters:
+            return f"the runs agree as well as at {setting}, but on fewer clusters ({run.clusters:g} against {chosen.clusters:g})"
+        return f"no better than {setting}: as many clusters, and the runs agree no better (ARI {run.stability:.2f})"
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of `schema.morphology.PARAMETER_SWEEP` without group and model; none if there are no runs."""
@@ -195,21 +197,21 @@ def choose(runs: Sequence[Runs]) -> int | None:
     the choice with it: over 79 planted data sets of two or three seeds, the consensus clusterings of two seeds agreed below
     0.95 in 16 % of the pairs with 0.02, in 17 % with the standard error, 18 % with no margin.
     """
-    able = [number for number, run in enumerate(runs) if run.eligible]
-    if not able:
+    eligible = [number for number, run in enumerate(runs) if run.eligible]
+    if not eligible:
         return None
-    best = max(able, key=lambda number: runs[number].stability)
-    least = runs[best].stability - TOLERANCE
-    near = [number for number in able if runs[number].stability >= least]
-    return max(near, key=lambda number: (runs[number].clusters, runs[number].stability))
+    best = max(eligible, key=lambda number: runs[number].stability)
+    lowest = runs[best].stability - TOLERANCE
+    equally_stable = [number for number in eligible if runs[number].stability >= lowest]
+    return max(equally_stable, key=lambda number: (runs[number].clusters, runs[number].stability))
 
 
 def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) -> Runs:
     """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, at `places` (R, m, d)."""
     labels = np.full((len(rows), points), ABSENT, dtype=np.int32)
     probabilities = np.zeros((len(rows), points))
-    for run, (kept, map_) in enumerate(zip(rows, places, strict=True)):
-        fitted = fit_hdbscan(map_, *setting)
-        labels[run, kept] = NOISE if fitted is None else fitted.labels_
-        probabilities[run, kept] = 0.0 if fitted is None else fitted.probabilities_
+    for run, (run_rows, coordinates) in enumerate(zip(rows, places, strict=True)):
+        fitted = fit_hdbscan(coordinates, *setting)
+        labels[run, run_rows] = NOISE if fitted is None else fitted.labels_
+        probabilities[run, run_rows] = 0.0 if fitted is None else fitted.probabilities_
     return Runs(labels, probabilities, agreement(labels))

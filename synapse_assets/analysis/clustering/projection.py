@@ -133,11 +133,11 @@ class FittedSample:
     @classmethod
     def load(cls, folder: Path) -> "FittedSample":
         """What `save` wrote; an empty sample if nothing was written there; BadInput as `find_artifact`."""
-        found = find_artifact(folder, *_SAMPLE)
-        if found is None:
+        stored = find_artifact(folder, *_SAMPLE)
+        if stored is None:
             return cls.nothing()
-        ids, regions, hashes = (found.arrays[name] for name in _SAMPLE_COLUMNS)
-        return cls(ids, regions, hashes, found.arrays["rows"], found.facts["known"])
+        ids, regions, hashes = (stored.arrays[name] for name in _SAMPLE_COLUMNS)
+        return cls(ids, regions, hashes, stored.arrays["rows"], stored.facts["known"])
 
 
 def fit_projection(
@@ -204,29 +204,29 @@ def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.i
     lengths = np.square(wide).sum(axis=1)
     features = wide.shape[1]
     error = 8.0 * (features + 4) * np.finfo(np.float64).eps * max(1.0, float(lengths.max()))
-    wanted = min(len(wide), k + 8)
+    candidate_count = min(len(wide), k + 8)
     indices = np.empty((len(queries), k), dtype=np.int64)
     squares = np.empty((len(queries), k), dtype=np.float64)
-    step = max(1, int(_BLOCK_BYTES // (8 * max(len(wide), wanted * features))))
+    step = max(1, int(_BLOCK_BYTES // (8 * max(len(wide), candidate_count * features))))
     for start in range(0, len(queries), step):
         block = queries[start : start + step].astype(np.float64)
         rough = np.square(block).sum(axis=1)[:, None] + lengths - 2.0 * (block @ wide.T)
-        if wanted < len(wide):
-            found = np.sort(np.argpartition(rough, wanted - 1, axis=1)[:, :wanted], axis=1)
-            proposed = np.sort(np.take_along_axis(rough, found, axis=1), axis=1)
+        if candidate_count < len(wide):
+            candidates = np.sort(np.argpartition(rough, candidate_count - 1, axis=1)[:, :candidate_count], axis=1)
+            proposed = np.sort(np.take_along_axis(rough, candidates, axis=1), axis=1)
             doubtful = np.flatnonzero(proposed[:, -1] <= proposed[:, k - 1] + 2.0 * error)
         else:
-            found = np.broadcast_to(np.arange(len(wide)), (len(block), len(wide)))
+            candidates = np.broadcast_to(np.arange(len(wide)), (len(block), len(wide)))
             doubtful = np.zeros(0, dtype=np.int64)
-        exact = _pair_squares(block[:, None, :], wide[found])
+        exact = _pair_squares(block[:, None, :], wide[candidates])
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-        indices[start : start + step] = np.take_along_axis(found, order, axis=1)
+        indices[start : start + step] = np.take_along_axis(candidates, order, axis=1)
         squares[start : start + step] = np.take_along_axis(exact, order, axis=1)
         for row in doubtful:
-            whole = _pair_squares(block[row][None, :], wide)
-            best = np.argsort(whole, kind="stable")[:k]
+            all_squares = _pair_squares(block[row][None, :], wide)
+            best = np.argsort(all_squares, kind="stable")[:k]
             indices[start + row] = best
-            squares[start + row] = whole[best]
+            squares[start + row] = all_squares[best]
     return indices, squares
 
 
@@ -306,17 +306,17 @@ def principal_components(sample: Float32, dimensions: int) -> Float64:
     """The first principal components (N, dimensions), signs fixed by the largest loading, missing ones zero."""
     wide = sample.astype(np.float64)
     wide = wide - wide.mean(axis=0)
-    out = np.zeros((len(wide), dimensions))
+    components = np.zeros((len(wide), dimensions))
     # eigenvectors of the smaller of the two Gram matrices
     if wide.shape[1] <= len(wide):
         values, axes = np.linalg.eigh(wide.T @ wide)
     else:
-        values, left = np.linalg.eigh(wide @ wide.T)
-        axes = wide.T @ left
+        values, vectors = np.linalg.eigh(wide @ wide.T)
+        axes = wide.T @ vectors
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     keep = np.argsort(values)[::-1][:dimensions]
     keep = keep[values[keep] > 1e-12 * max(float(values.max()), 1e-300)]
     axes = axes[:, keep]
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(keep))] < 0, -1.0, 1.0)
-    out[:, : len(keep)] = wide @ axes
-    return out
+    components[:, : len(keep)] = wide @ axes
+    return components

@@ -90,7 +90,7 @@ class GroupMaps:
         A fitted synapse gets exactly its place; any other the mean of its 5 nearest fitted ones, weighted by the inverse
         square of the distance, whatever its companions (see `Projection.apply`).
         """
-        rows = _checked(features)
+        rows = _checked_features(features)
         if rows.shape[1] != self.points.shape[1]:
             raise BadInput(f"synapses have {rows.shape[1]} features; the map was fitted on {self.points.shape[1]}")
         indices, squares = nearest(rows, self.points, min(LANDMARKS, len(self.points)))
@@ -150,7 +150,7 @@ def fit_maps(
       takes 0.8, moves by 1.0   0.71   0.57     0.92
       ========================  =====  =======  =======
     """
-    rows = _checked(features)
+    rows = _checked_features(features)
     names = np.array(list(ids), dtype=np.str_)
     if len(names) != len(rows):
         raise BadInput(f"{len(names)} ids for {len(rows)} rows of features: give one id a row")
@@ -159,27 +159,31 @@ def fit_maps(
         return NoModel(f"a map needs at least 2 different synapses, and of {len(rows)} there are {len(points)}")
     point_of = point_of.reshape(-1).astype(np.int64)
     if len(points) > ceiling:
-        points = points[np.sort(_random(seed, _SAMPLE).permutation(len(points))[:ceiling])]
+        points = points[np.sort(_generator(seed, _SAMPLE).permutation(len(points))[:ceiling])]
         point_of = nearest(rows, points, 1)[0][:, 0]
-    few = len(points) < FEWEST_FOR_UMAP
-    point_map, point_space = _by_axes(points) if few else _for_the_eye(points, seed)
+    too_few = len(points) < FEWEST_FOR_UMAP
+    point_map, point_space = _pca_maps(points) if too_few else _umap_maps(points, seed)
     indices, squares = nearest(rows, points, min(LANDMARKS, len(points)))
-    taken = 0 if few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
-    runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
-    kept = np.zeros((runs, taken), dtype=np.int32)
-    places = np.zeros((runs, taken, DIMENSIONS), dtype=np.float32)
-    near = nearest(points, points, min(NEAR + 1, len(points)))[0]
+    subsample_size = 0 if too_few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
+    runs, nulls = (0, 0) if too_few else (resampling.runs, resampling.nulls)
+    run_rows = np.zeros((runs, subsample_size), dtype=np.int32)
+    run_coordinates = np.zeros((runs, subsample_size, DIMENSIONS), dtype=np.float32)
+    neighbours = nearest(points, points, min(NEAR + 1, len(points)))[0]
     for run in range(runs):
-        kept[run], places[run] = _resampled(points, near, taken, _random(seed, _RUN, run))
+        run_rows[run], run_coordinates[run] = _resampled_map(
+            points, neighbours, subsample_size, _generator(seed, _RUN, run)
+        )
         progress(run + 1)
-    null_kept = np.zeros((nulls, MAPS_A_NULL, taken), dtype=np.int32)
-    null_places = np.zeros((nulls, MAPS_A_NULL, taken, DIMENSIONS), dtype=np.float32)
+    null_rows = np.zeros((nulls, MAPS_A_NULL, subsample_size), dtype=np.int32)
+    null_coordinates = np.zeros((nulls, MAPS_A_NULL, subsample_size, DIMENSIONS), dtype=np.float32)
     for null in range(nulls):
-        without_kinds = redrawn(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
-        near = nearest(without_kinds, without_kinds, min(NEAR + 1, len(points)))[0]
+        null_features = redrawn(points.astype(np.float64), _generator(seed, _NULL, null)).astype(np.float32)
+        neighbours = nearest(null_features, null_features, min(NEAR + 1, len(points)))[0]
         for run in range(MAPS_A_NULL):
-            random = _random(seed, _NULL, null, run)
-            null_kept[null, run], null_places[null, run] = _resampled(without_kinds, near, taken, random)
+            random = _generator(seed, _NULL, null, run)
+            null_rows[null, run], null_coordinates[null, run] = _resampled_map(
+                null_features, neighbours, subsample_size, random
+            )
             progress(runs + null * MAPS_A_NULL + run + 1)
     return GroupMaps(
         ids=names,
@@ -189,18 +193,18 @@ def fit_maps(
         point_map=point_map,
         point_space=point_space,
         point_of=point_of,
-        rows=kept,
-        places=places,
-        null_rows=null_kept,
-        null_places=null_places,
-        method="pca" if few else "umap",
-        reason=f"{len(points)} different synapses are too few to look for clusters" if few else "",
+        rows=run_rows,
+        places=run_coordinates,
+        null_rows=null_rows,
+        null_places=null_coordinates,
+        method="pca" if too_few else "umap",
+        reason=f"{len(points)} different synapses are too few to look for clusters" if too_few else "",
         seed=seed,
         share=resampling.share,
     )
 
 
-def _checked(features: npt.ArrayLike) -> Float32:
+def _checked_features(features: npt.ArrayLike) -> Float32:
     """`features` as a float32 table; BadInput if it is none or not finite."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2:
@@ -211,26 +215,26 @@ def _checked(features: npt.ArrayLike) -> Float32:
     return rows + np.float32(0.0)  # no negative zero
 
 
-def _random(seed: int, *purpose: int) -> np.random.Generator:
+def _generator(seed: int, *purpose: int) -> np.random.Generator:
     """A generator of its own for every purpose, so that no two maps share a seed."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=purpose))
 
 
-def _for_the_eye(points: Float32, seed: int) -> tuple[Float32, Float32]:
+def _umap_maps(points: Float32, seed: int) -> tuple[Float32, Float32]:
     knn = neighbour_graph(points, min(NEIGHBOURS, len(points)) - 1)
     flat, space = (umap_layout(points, knn, dimensions, MIN_DIST, seed) for dimensions in (2, 3))
     return flat, space
 
 
-def _by_axes(points: Float32) -> tuple[Float32, Float32]:
+def _pca_maps(points: Float32) -> tuple[Float32, Float32]:
     flat, space = (principal_components(points, dimensions).astype(np.float32) for dimensions in (2, 3))
     return flat, space
 
 
-def _resampled(points: Float32, near: Int64, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
-    """The points that a run takes, ascending, and their places; `near` (u, k) are each point and its nearest."""
-    kept = np.sort(random.permutation(len(points))[:taken]).astype(np.int32)
-    one, other = (near[kept, random.integers(near.shape[1], size=taken)] for _ in range(2))
-    sample = points[kept] + np.float32(JITTER) * (points[one] - points[other])
-    knn = neighbour_graph(sample, min(NEIGHBOURS, taken) - 1)
-    return kept, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
+def _resampled_map(points: Float32, neighbours: Int64, size: int, random: np.random.Generator) -> tuple[Int32, Float32]:
+    """The points that a run takes, ascending, and their places; `neighbours` (u, k) are each point and its nearest."""
+    rows = np.sort(random.permutation(len(points))[:size]).astype(np.int32)
+    first, second = (neighbours[rows, random.integers(neighbours.shape[1], size=size)] for _ in range(2))
+    sample = points[rows] + np.float32(JITTER) * (points[first] - points[second])
+    knn = neighbour_graph(sample, min(NEIGHBOURS, size) - 1)
+    return rows, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)

@@ -95,20 +95,20 @@ def cross_validate(
         del model
     fitted = next((part for part in parts if part is not None), {})
     order = np.argsort(tested, kind="stable")
-    joined = {
-        name: _joined(
+    predictions = {
+        name: _concatenate(
             [
-                _unnamed(len(fold.test), like) if part is None else part[name]
+                _no_predictions(len(fold.test), like) if part is None else part[name]
                 for part, fold in zip(parts, folds, strict=True)
             ],
             order,
         )
         for name, like in fitted.items()
     }
-    return OutOfFold(tested[order], joined, failures)
+    return OutOfFold(tested[order], predictions, failures)
 
 
-def _unnamed(rows: int, like: Predictions) -> Predictions:
+def _no_predictions(rows: int, like: Predictions) -> Predictions:
     """Predictions of rows that no model was fitted for, with what `like` has."""
     return Predictions(
         np.full(rows, -1, dtype=np.int64),
@@ -117,7 +117,7 @@ def _unnamed(rows: int, like: Predictions) -> Predictions:
     )
 
 
-def _joined(parts: Sequence[Predictions], order: Int64) -> Predictions:
+def _concatenate(parts: Sequence[Predictions], order: Int64) -> Predictions:
     """The predictions of all folds, in that order of their rows."""
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
     rejected = [part.rejected for part in parts if part.rejected is not None]

@@ -109,9 +109,11 @@ def fit_probe(
         raise BadInput(f"{len(rows)} vectors but {len(code)} targets")
     if not np.isfinite(rows).all():
         raise BadInput("vectors hold NaN or infinite values")
-    held = np.arange(len(code)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    group_codes = (
+        np.arange(len(code)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    )
     mean, scale = _moments(rows)
-    strength = _choose_strength(rows, code, held, seed)
+    strength = _choose_strength(rows, code, group_codes, seed)
     weights, intercept = _fit((rows - mean) / scale, code, len(names), (strength,))[0]
     return LinearProbe(tuple(str(n) for n in names), mean, scale, weights, intercept, strength)
 
@@ -131,7 +133,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
     from threadpoolctl import threadpool_limits
 
     present = np.unique(code)
-    out = []
+    fits = []
     model: Any = LogisticRegression(class_weight="balanced", max_iter=300, tol=1e-4, warm_start=True)
     for strength in strengths:
         weights = np.zeros((classes, scaled.shape[1]))
@@ -151,8 +153,8 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
             else:
                 weights[present] = model.coef_
                 intercept[present] = model.intercept_
-        out.append((weights, intercept))
-    return out
+        fits.append((weights, intercept))
+    return fits
 
 
 def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> float:
@@ -176,12 +178,12 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
     ) -> Mapping[str, Predictions]:
         mean, scale, fits = model
         scaled = (rows[test] - mean) / scale
-        named = [(scaled @ weights.T + intercept).argmax(axis=1) for weights, intercept in fits]
-        return {str(strength): Predictions(labels) for strength, labels in zip(STRENGTHS, named, strict=True)}
+        predicted = [(scaled @ weights.T + intercept).argmax(axis=1) for weights, intercept in fits]
+        return {str(strength): Predictions(labels) for strength, labels in zip(STRENGTHS, predicted, strict=True)}
 
     tested = cross_validate(folds_of(fold), fit, predict)
-    reached = [balanced_accuracy(code, tested.predictions[str(s)].labels, classes) for s in STRENGTHS]
-    return STRENGTHS[int(np.argmax(reached))]
+    accuracies = [balanced_accuracy(code, tested.predictions[str(s)].labels, classes) for s in STRENGTHS]
+    return STRENGTHS[int(np.argmax(accuracies))]
 
 
 def evaluate_probe(

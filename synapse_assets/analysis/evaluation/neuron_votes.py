@@ -20,36 +20,38 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     model that had seen the neuron. Its target is the most frequent known class of its synapses. Synapses without a
     neuron do not vote.
     """
-    known = synapses.select(["synapse_id", "neuron_id", "target"]).to_pylist()
-    of = {k["synapse_id"]: (k["neuron_id"], k["target"]) for k in known if k["neuron_id"] is not None}
+    rows = synapses.select(["synapse_id", "neuron_id", "target"]).to_pylist()
+    neuron_and_target = {
+        row["synapse_id"]: (row["neuron_id"], row["target"]) for row in rows if row["neuron_id"] is not None
+    }
     ids = predictions.column("synapse_id").to_pylist()
-    keep = np.array([i in of for i in ids], dtype=bool)
+    keep = np.array([i in neuron_and_target for i in ids], dtype=bool)
     if not keep.any():
         return NEURON_PREDICTIONS.empty()
     table = predictions.filter(pa.array(keep))
     ids = table.column("synapse_id").to_pylist()
-    neuron = np.array([of[i][0] for i in ids], dtype=np.int64)
+    neuron = np.array([neuron_and_target[i][0] for i in ids], dtype=np.int64)
     neurons, member = np.unique(neuron, return_inverse=True)
-    held = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
+    out_of_fold = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
     trained = np.zeros(len(neurons), dtype=bool)
-    trained[member[held]] = True
-    voting = held | ~trained[member]
+    trained[member[out_of_fold]] = True
+    voting = out_of_fold | ~trained[member]
     maps = table.column("probabilities").combine_chunks()
     names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
     offsets = maps.offsets.to_numpy()
     of_row = np.repeat(np.arange(len(ids)), np.diff(offsets))
     probability = np.zeros((len(ids), len(names)))
     probability[of_row, key] = maps.items.to_numpy(zero_copy_only=False)
-    named = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
+    predicted = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
     votes = np.zeros((len(neurons), len(names)), dtype=np.int64)
-    np.add.at(votes, (member[voting], named[voting]), 1)
+    np.add.at(votes, (member[voting], predicted[voting]), 1)
     total = np.zeros((len(neurons), len(names)))
     np.add.at(total, member[voting], probability[voting])
     count = votes.sum(axis=1)
     mean = total / count[:, None]
     winner = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0).argmax(axis=1)
     tally: dict[int, dict[str, int]] = {}
-    for neuron_id, target in of.values():
+    for neuron_id, target in neuron_and_target.values():
         if target:
             tally.setdefault(neuron_id, {})[target] = tally.get(neuron_id, {}).get(target, 0) + 1
     targets = [min(t, key=lambda n: (-t[n], n)) if (t := tally.get(int(n))) else None for n in neurons]
@@ -77,16 +79,16 @@ def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:
     each with _low and _high (95 % bootstrap over neurons) from 8 neurons on. Empty but for the count if no neuron has a
     known class."""
     pairs = zip(votes.column("target").to_pylist(), votes.column("predicted").to_pylist(), strict=True)
-    known = [(target, predicted) for target, predicted in pairs if target]
-    accuracy: dict[str, float] = {"neurons_scored": len(known)}
-    if not known:
+    scored = [(target, predicted) for target, predicted in pairs if target]
+    accuracy: dict[str, float] = {"neurons_scored": len(scored)}
+    if not scored:
         return accuracy
-    names, code = np.unique(np.array(known, dtype=str), return_inverse=True)
-    true, named = code.reshape(-1, 2).T
+    names, code = np.unique(np.array(scored, dtype=str), return_inverse=True)
+    true, predicted = code.reshape(-1, 2).T
     score, _ = score_predictions(
-        Predictions(named),
+        Predictions(predicted),
         true,
-        np.arange(len(known)),
+        np.arange(len(scored)),
         names.tolist(),
         seed,
         classifier="votes",

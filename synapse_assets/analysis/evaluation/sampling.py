@@ -60,8 +60,8 @@ def _seats(counts: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
     seats[largest_first[:size]] = 1
     spare = size - int(seats.sum())
     if spare:
-        left = counts - seats
-        quota = spare * left / left.sum()
+        remaining = counts - seats
+        quota = spare * remaining / remaining.sum()
         seats += np.floor(quota).astype(np.int64)
         for stratum in np.lexsort((np.arange(len(counts)), -(quota - np.floor(quota))))[: size - int(seats.sum())]:
             seats[stratum] += 1

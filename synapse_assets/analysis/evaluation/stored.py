@@ -134,15 +134,15 @@ def _probe_facts(score: Score) -> dict[str, Any]:
         "rows": score.rows,
         "groups": score.groups,
         "confusion": score.confusion.tolist(),
-        "balanced_accuracy": _null(score.balanced_accuracy),
+        "balanced_accuracy": _nan_to_none(score.balanced_accuracy),
         "balanced_accuracy_interval": score.balanced_accuracy_interval,
-        "macro_f1": _null(score.macro_f1),
+        "macro_f1": _nan_to_none(score.macro_f1),
         "macro_f1_interval": score.macro_f1_interval,
-        "classes": [{name: _null(value) for name, value in asdict(c).items()} for c in score.classes],
+        "classes": [{name: _nan_to_none(value) for name, value in asdict(c).items()} for c in score.classes],
     }
 
 
-def _null(value: Any) -> Any:
+def _nan_to_none(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
@@ -154,8 +154,8 @@ def _probe_score(facts: Mapping[str, Any]) -> Score:
         split=facts["split"],
         groups=facts["groups"],
         confusion=np.array(facts["confusion"], dtype=np.int64),
-        balanced_accuracy=_number(facts["balanced_accuracy"]),
-        macro_f1=_number(facts["macro_f1"]),
+        balanced_accuracy=_none_to_nan(facts["balanced_accuracy"]),
+        macro_f1=_none_to_nan(facts["macro_f1"]),
         balanced_accuracy_interval=_interval(facts["balanced_accuracy_interval"]),
         macro_f1_interval=_interval(facts["macro_f1_interval"]),
         classes=tuple(_class_score(c) for c in facts["classes"]),
@@ -163,10 +163,10 @@ def _probe_score(facts: Mapping[str, Any]) -> Score:
 
 
 def _class_score(facts: Mapping[str, Any]) -> ClassScore:
-    known = {f.name: facts[f.name] for f in fields(ClassScore)}
-    intervals = {name: _interval(value) for name, value in known.items() if name.endswith("_interval")}
-    numbers = {name: _number(known[name]) for name in ("recall", "precision", "f1")}
-    return ClassScore(**known | intervals | numbers)
+    values = {f.name: facts[f.name] for f in fields(ClassScore)}
+    intervals = {name: _interval(value) for name, value in values.items() if name.endswith("_interval")}
+    numbers = {name: _none_to_nan(values[name]) for name in ("recall", "precision", "f1")}
+    return ClassScore(**values | intervals | numbers)
 
 
 def _classifier_score(facts: Mapping[str, Any]) -> Score:
@@ -193,5 +193,5 @@ def _interval(stored: Any) -> Interval | None:
     return None if stored is None else (stored[0], stored[1])
 
 
-def _number(stored: float | None) -> float:
+def _none_to_nan(stored: float | None) -> float:
     return float("nan") if stored is None else stored

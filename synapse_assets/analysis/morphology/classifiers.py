@@ -107,10 +107,10 @@ class ClusterClassifiers:
         labels, probability = {}, {}
         with threadpool_limits(1):
             for name in CLASSIFIERS:
-                found = _probabilities(name, self.models[name], rows, len(numbers))
-                named = found.argmax(axis=1)
-                labels[name] = numbers[named]
-                probability[name] = found[np.arange(len(rows)), named]
+                probabilities = _probabilities(name, self.models[name], rows, len(numbers))
+                most_probable = probabilities.argmax(axis=1)
+                labels[name] = numbers[most_probable]
+                probability[name] = probabilities[np.arange(len(rows)), most_probable]
             score = self.support.decision_function(rows) if len(rows) else np.zeros(0)
         return Predicted(labels, probability, score < 0, np.asarray(score, dtype=np.float64))
 
@@ -152,12 +152,12 @@ class ClusterClassifiers:
 def _load_estimator(file: Path) -> Any:
     import skops.io
 
-    asked = set(skops.io.get_untrusted_types(file=file))
-    if asked - _TRUSTED:
+    untrusted_types = set(skops.io.get_untrusted_types(file=file))
+    if untrusted_types - _TRUSTED:
         raise BadInput(
-            f"{file} asks for types that this model does not need: {sorted(asked - _TRUSTED)}; fit the classifiers anew"
+            f"{file} asks for types that this model does not need: {sorted(untrusted_types - _TRUSTED)}; fit the classifiers anew"
         )
-    return skops.io.load(file, trusted=sorted(asked))
+    return skops.io.load(file, trusted=sorted(untrusted_types))
 
 
 def checked_features(features: npt.ArrayLike, width: int | None = None) -> Float64:
@@ -208,10 +208,10 @@ def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: in
         owner = np.unique(np.asarray(neurons, dtype=str), return_inverse=True)[1].astype(np.int64)
     if not len(rows) == len(labels) == len(owner):
         raise BadInput(f"{len(rows)} rows of features, {len(labels)} cluster labels and {len(owner)} neurons")
-    kept = np.flatnonzero(labels >= 0)
-    kept = kept[np.lexsort((owner[kept], labels[kept], *rows[kept].T))]
-    rows, owner = np.ascontiguousarray(rows[kept]), owner[kept]
-    numbers, code, counts = np.unique(labels[kept], return_inverse=True, return_counts=True)
+    order = np.flatnonzero(labels >= 0)
+    order = order[np.lexsort((owner[order], labels[order], *rows[order].T))]
+    rows, owner = np.ascontiguousarray(rows[order]), owner[order]
+    numbers, code, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
     if len(numbers) < 2:
         return NoModel("no clustered synapses" if not len(numbers) else f"there is one cluster only ({numbers[0]})")
     warnings = [
@@ -236,9 +236,11 @@ def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: in
                 f"{name}: {fewest} synapses to search settings in are fewer than {GRID[name][0]['n_neighbors']} "
                 f"neighbours; the most that is tried is {grid[0]['n_neighbors']}"
             )
-        settings[name] = _search(name, grid, rows, code, fold, seed, min(trees, _SEARCH_TREES))
+        settings[name] = _search_setting(name, grid, rows, code, fold, seed, min(trees, _SEARCH_TREES))
     settings[OUTLIERS] = _search_kernel(rows, fold)
-    models = {name: _fit_one(name, settings[name], rows, code, len(numbers), seed, trees) for name in CLASSIFIERS}
+    models = {
+        name: _fit_classifier(name, settings[name], rows, code, len(numbers), seed, trees) for name in CLASSIFIERS
+    }
     return ClusterClassifiers(
         tuple(numbers.tolist()),
         tuple(counts.tolist()),
@@ -250,7 +252,7 @@ def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: in
     )
 
 
-def _search(
+def _search_setting(
     name: str, grid: Sequence[Setting], rows: Float64, code: Int64, fold: Int64 | None, seed: int, trees: int
 ) -> Setting:
     """The setting with the best balanced accuracy over all folds together; the first if nothing can be held out.
@@ -260,18 +262,18 @@ def _search(
     if fold is None or len(grid) == 1:
         return dict(grid[0])
     classes = int(code.max()) + 1
-    reached = []
+    accuracies = []
     for setting in grid:
 
         def fit(train: Int64, setting: Setting = setting) -> Any:
-            return _fit_one(name, setting, rows[train], code[train], classes, seed, trees)
+            return _fit_classifier(name, setting, rows[train], code[train], classes, seed, trees)
 
         def predict(model: Any, test: Int64) -> dict[str, Predictions]:
             return {name: Predictions(_probabilities(name, model, rows[test], classes).argmax(axis=1))}
 
-        named = cross_validate(folds_of(fold), fit, predict).predictions[name].labels
-        reached.append(balanced_accuracy(code, named, classes))
-    return dict(grid[int(np.argmax(reached))])
+        predicted = cross_validate(folds_of(fold), fit, predict).predictions[name].labels
+        accuracies.append(balanced_accuracy(code, predicted, classes))
+    return dict(grid[int(np.argmax(accuracies))])
 
 
 def _search_kernel(rows: Float64, fold: Int64 | None) -> Setting:
@@ -300,7 +302,9 @@ def _fit_support(setting: Setting, rows: Float64) -> Any:
     return OneClassSVM(kernel="rbf", **setting).fit(rows)
 
 
-def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: int, seed: int, trees: int) -> Any:
+def _fit_classifier(
+    name: str, setting: Setting, rows: Float64, code: Int64, classes: int, seed: int, trees: int
+) -> Any:
     if name == NEIGHBOURS:
         from sklearn.neighbors import KNeighborsClassifier
 
@@ -315,7 +319,7 @@ def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: i
 
     counts = np.bincount(code, minlength=classes)
     weight = len(code) / (np.count_nonzero(counts) * counts[code])
-    facts = {
+    parameters = {
         "objective": "multi:softprob",
         "num_class": classes,
         "eta": _LEARNING_RATE,
@@ -324,7 +328,7 @@ def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: i
         "nthread": 1,
         **setting,
     }
-    return xgboost.train(facts, xgboost.DMatrix(rows, label=code, weight=weight, nthread=1), _ROUNDS)
+    return xgboost.train(parameters, xgboost.DMatrix(rows, label=code, weight=weight, nthread=1), _ROUNDS)
 
 
 def _probabilities(name: str, model: Any, rows: Float64, classes: int) -> Float64:

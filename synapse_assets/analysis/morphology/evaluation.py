@@ -96,10 +96,10 @@ def evaluate_classifiers(
     else:
         with threadpool_limits(1):
             for kind, rows in inputs.items():
-                scores += _random(
+                scores += _score_random_split(
                     kind, rows[order][clustered], label[clustered], owner[clustered], seed, trees, warnings
                 )
-            scores += _leave_one_neuron_out(label, owner, name, held_out, seed, trees, warnings)
+            scores += _score_leave_one_neuron_out(label, owner, name, held_out, seed, trees, warnings)
     return Evaluation(
         classes=tuple(str(number) for number in clusters.tolist()),
         scores=tuple(scores),
@@ -115,9 +115,9 @@ def evaluate_classifiers(
 def _best(scores: Sequence[Score]) -> Score | None:
     """The best balanced accuracy on features, by the honest split where there is one; of equals the simpler classifier."""
     for split in (LEAVE_ONE_NEURON_OUT, RANDOM_80_20):
-        reached = {s.classifier: s for s in scores if (s.inputs, s.split) == (FEATURES, split)}
-        if reached:
-            return max((reached[name] for name in CLASSIFIERS), key=lambda score: score.balanced_accuracy)
+        score_of = {s.classifier: s for s in scores if (s.inputs, s.split) == (FEATURES, split)}
+        if score_of:
+            return max((score_of[name] for name in CLASSIFIERS), key=lambda score: score.balanced_accuracy)
     return None
 
 
@@ -183,7 +183,7 @@ class _Folds:
         return scores
 
 
-def _random(
+def _score_random_split(
     kind: str,
     rows: Float64,
     label: Int64,
@@ -239,7 +239,7 @@ class _WithoutNeuron:
     left_out: Mapping[str, str]
 
 
-def _leave_one_neuron_out(
+def _score_leave_one_neuron_out(
     label: Int64,
     owner: Names,
     name: Names,
@@ -257,7 +257,7 @@ def _leave_one_neuron_out(
         return []
     row_of = {synapse: row for row, synapse in enumerate(name.tolist())}
     folds = _Folds(label)
-    without: Counter[str] = Counter()
+    reasons_without_features: Counter[str] = Counter()
 
     def fit(train: Int64) -> _WithoutNeuron | NoModel:
         [neuron] = np.setdiff1d(neurons, owner[train]).tolist()
@@ -266,26 +266,26 @@ def _leave_one_neuron_out(
         if isinstance(fold, NoModel):
             fitted = fold
         else:
-            rows, features = _known(fold.train_ids, fold.train, row_of)
+            rows, features = _evaluated_rows(fold.train_ids, fold.train, row_of)
             if (owner[rows] == neuron).any():
                 raise BadInput(f"the features without {neuron} were fitted on synapses of it: hold it out")
             fitted = fit_classifiers(features, label[rows], seed, owner[rows], trees)
-            lost = len(train) - int(clustered[rows].sum())
-            if lost:
+            missing = len(train) - int(clustered[rows].sum())
+            if missing:
                 warnings.append(
-                    f"{split}: without {neuron}, {lost} synapses of other neurons have no features to train on"
+                    f"{split}: without {neuron}, {missing} synapses of other neurons have no features to train on"
                 )
         if isinstance(fold, NoModel) or isinstance(fitted, NoModel):
             reason = fitted.reason if isinstance(fitted, NoModel) else ""
             tested = int((clustered & (owner == neuron)).sum())
             warnings.append(f"{split}: no classifier without {neuron}, its {tested} synapses count as wrong: {reason}")
             return NoModel(reason)
-        return _WithoutNeuron(fitted, *_known(fold.test_ids, fold.test, row_of), fold.left_out)
+        return _WithoutNeuron(fitted, *_evaluated_rows(fold.test_ids, fold.test, row_of), fold.left_out)
 
     def predict(model: _WithoutNeuron, test: Int64) -> dict[str, Predictions]:
         usable = np.isin(test, model.rows)
         for row in test[~usable].tolist():
-            without[model.left_out.get(str(name[row]), "not among the features of the fold")] += 1
+            reasons_without_features[model.left_out.get(str(name[row]), "not among the features of the fold")] += 1
         order = np.argsort(model.rows)
         features = model.features[order][np.searchsorted(model.rows[order], test[usable])]
         return folds.predict(model.classifiers, features, usable, test)
@@ -301,7 +301,7 @@ def _leave_one_neuron_out(
     scores = folds.scores(result, owner, FEATURES, split, seed)
     if not scores:
         warnings.append(f"{split}: not tested, no classifier could be fitted")
-    for why, count in sorted(without.items()):
+    for why, count in sorted(reasons_without_features.items()):
         warnings.append(f"{split}: {count} synapses of the neuron held out have no features and count as wrong: {why}")
     if folds.unnameable:
         warnings.append(
@@ -314,11 +314,11 @@ def _leave_one_neuron_out(
     return scores
 
 
-def _known(ids: Ids, features: Float64, row_of: Mapping[str, int]) -> tuple[Int64, Float64]:
+def _evaluated_rows(ids: Ids, features: Float64, row_of: Mapping[str, int]) -> tuple[Int64, Float64]:
     """Of a fold's rows those that are evaluated here: their row in the evaluation (K,), and their features (K, F)."""
     rows = checked_features(features)
     if len(ids) != len(rows):
         raise BadInput(f"a fold has {len(ids)} ids but {len(rows)} rows of features")
     pairs = [(row_of[synapse], row) for row, synapse in enumerate(str(i) for i in ids) if synapse in row_of]
-    at = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return at[:, 0], rows[at[:, 1]]
+    indices = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return indices[:, 0], rows[indices[:, 1]]
