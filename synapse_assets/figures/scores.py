@@ -18,11 +18,11 @@ from synapse_assets.figures.style import (
     INK,
     SHEET_WIDTH,
     as_png,
+    message_figure,
     new_figure,
-    say,
     shortened,
     without_frame,
-    words_only,
+    write_message,
 )
 from synapse_assets.schema.colours import PALETTE
 
@@ -59,7 +59,7 @@ def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequenc
                 f"confusion matrix '{key}' is {matrix.shape}, but {k} classes and a column for outliers make {(k, k + 1)}"
             )
     if not counts or not k:
-        return words_only("no confusion matrix: no classifier was tested")
+        return message_figure("no confusion matrix: no classifier was tested")
     columns = len(counts) if len(counts) <= 3 else 2 if len(counts) == 4 else 3
     rows = -(-len(counts) // columns)
     cell = float(np.clip(SHEET_WIDTH / columns - 1.3, 1.0, 0.78 * (k + 1))) / (k + 1)
@@ -76,15 +76,15 @@ def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequenc
             continue
         key = list(counts)[at]
         _confusion_panel(axes, counts[key], class_names, cell)
-        right, total = int(np.trace(counts[key])), int(counts[key].sum())
-        words = f"{titles[key]}\n{right:,} of {total:,} right ({right / total:.0%})" if total else titles[key]
+        correct, total = int(np.trace(counts[key])), int(counts[key].sum())
+        words = f"{titles[key]}\n{correct:,} of {total:,} right ({correct / total:.0%})" if total else titles[key]
         axes.set_title(words, loc="left", fontsize=10, color=INK)
         if at % columns == 0:
             axes.set_ylabel("known cluster (synapses)", fontsize=9.5, color=INK)
         if not total:
-            say(axes, "no synapse was tested")
-    shown = "percent of the row, and synapses" if cell >= _SMALLEST_CELL else "shade: share of the row"
-    figure.supxlabel(f"named by the classifier ({shown})", fontsize=9.5, color=INK)
+            write_message(axes, "no synapse was tested")
+    cell_text = "percent of the row, and synapses" if cell >= _SMALLEST_CELL else "shade: share of the row"
+    figure.supxlabel(f"named by the classifier ({cell_text})", fontsize=9.5, color=INK)
     return as_png(figure)
 
 
@@ -106,13 +106,13 @@ def _confusion_panel(axes: Any, counts: npt.NDArray[np.int64], names: Sequence[s
     size = 9.0 if cell >= 0.3 else 7.0
     turned = {"rotation": 90} if cell < 0.3 else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     # of very many classes, as many are named as there is room for
-    named = range(0, k, 1 if cell >= _LARGE_CELL else -(-k // 24))
+    labelled = range(0, k, 1 if cell >= _LARGE_CELL else -(-k // 24))
     outliers = [k] if columns > k else []
-    texts = [*(shortened(names[i], 14) for i in named), *("outlier" for _ in outliers)]
-    axes.set_xticks([*named, *outliers], texts, fontsize=size, **turned)
+    texts = [*(shortened(names[i], 14) for i in labelled), *("outlier" for _ in outliers)]
+    axes.set_xticks([*labelled, *outliers], texts, fontsize=size, **turned)
     if outliers:
         axes.get_xticklabels()[-1].set_style("italic")
-    axes.set_yticks(named, [f"{shortened(names[i], 18)}  ({int(totals[i, 0]):,})" for i in named], fontsize=size)
+    axes.set_yticks(labelled, [f"{shortened(names[i], 18)}  ({int(totals[i, 0]):,})" for i in labelled], fontsize=size)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -176,7 +176,7 @@ def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
         )
         axes.margins(x=0.06)
     else:
-        say(axes, "no training steps")
+        write_message(axes, "no training steps")
     axes.set_xlabel("training step", fontsize=9)
     axes.set_ylabel("loss", fontsize=9)
     axes.tick_params(labelsize=8)

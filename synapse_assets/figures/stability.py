@@ -22,11 +22,11 @@ from synapse_assets.figures.style import (
     cluster_colour,
     darker,
     finite_or_none,
+    message_figure,
     mixed,
     new_figure,
-    say,
     without_frame,
-    words_only,
+    write_message,
 )
 from synapse_assets.schema.colours import PALETTE
 
@@ -54,11 +54,11 @@ def sweep_figure(sweep: pa.Table) -> bytes:
     if len(groups) > 1:
         raise BadInput(f"sweep_figure draws one investigation group, but was given {groups}: filter the table first")
     if not rows:
-        return words_only("no setting was tried")
+        return message_figure("no setting was tried")
     chosen = next((row for row in rows if row["chosen"]), None)
     published = next((row for row in rows if row["published"]), None)
     why = textwrap.fill(
-        f"Chosen: {_setting(chosen)}. {chosen['why'][:1].upper()}{chosen['why'][1:]}"
+        f"Chosen: {_describe_setting(chosen)}. {chosen['why'][:1].upper()}{chosen['why'][1:]}"
         if chosen
         else "No setting was chosen.",
         160,
@@ -73,7 +73,7 @@ def sweep_figure(sweep: pa.Table) -> bytes:
     densities = sorted({row["min_samples"] for row in rows})
     colours = _ordered_colours(len(densities))
     widths = sorted({row["min_cluster_size"] for row in rows})
-    place = {width: float(at) for at, width in enumerate(widths)}
+    x_of = {width: float(at) for at, width in enumerate(widths)}
     # lines are moved apart, so that error bars do not lie on each other
     step = 0.3 / max(1, len(densities))
     labelled = widths[:: -(-len(widths) // 16)]
@@ -87,7 +87,7 @@ def sweep_figure(sweep: pa.Table) -> bytes:
         for i, (density, colour) in enumerate(zip(densities, colours, strict=True)):
             line = sorted((r for r in rows if r["min_samples"] == density), key=lambda r: r["min_cluster_size"])
             move = (i - (len(densities) - 1) / 2) * step
-            x = [place[r["min_cluster_size"]] + move for r in line]
+            x = [x_of[r["min_cluster_size"]] + move for r in line]
             y = [r[column] for r in line]
             axes.plot(
                 x, y, "-" + MARKERS[i % 4], color=colour, linewidth=1.4, markersize=4.5, label=f"{density}", zorder=3
@@ -97,9 +97,9 @@ def sweep_figure(sweep: pa.Table) -> bytes:
                 axes.errorbar(x, y, yerr=error, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, zorder=2)
             for row, mark in ((published, _PUBLISHED), (chosen, _CHOSEN)):
                 if row is not None and row["min_samples"] == density:
-                    axes.plot(place[row["min_cluster_size"]] + move, row[column], linestyle="none", zorder=5, **mark)
+                    axes.plot(x_of[row["min_cluster_size"]] + move, row[column], linestyle="none", zorder=5, **mark)
         axes.set_title(label, loc="left", fontsize=10.5, color=INK)
-        axes.set_xticks([place[w] for w in labelled], [str(w) for w in labelled])
+        axes.set_xticks([x_of[w] for w in labelled], [str(w) for w in labelled])
         axes.tick_params(labelsize=8.5, labelbottom=True)
         axes.grid(axis="y", color="#eeeeee")
         axes.set_axisbelow(True)
@@ -120,7 +120,7 @@ def sweep_figure(sweep: pa.Table) -> bytes:
         handles=lines, title="min_samples", loc="upper left", bbox_to_anchor=(0.008, 0.955), ncols=max(1, min(14, len(lines))),
         frameon=False, fontsize=9, title_fontsize=9, alignment="left", columnspacing=1.2, handletextpad=0.4,
     )  # fmt: skip
-    marks = [Line2D([], [], linestyle="none", label=f"{name}: {_setting(row)}", **mark)
+    marks = [Line2D([], [], linestyle="none", label=f"{name}: {_describe_setting(row)}", **mark)
              for name, row, mark in (("chosen", chosen, _CHOSEN), ("published", published, _PUBLISHED)) if row is not None]  # fmt: skip
     if marks:
         upper.legend(handles=marks, loc="upper right", bbox_to_anchor=(0.99, 0.995), frameon=False, fontsize=9.5,
@@ -163,7 +163,7 @@ def stability_figure(
     return as_png(figure)
 
 
-def _setting(row: Mapping[str, Any]) -> str:
+def _describe_setting(row: Mapping[str, Any]) -> str:
     return f"min_cluster_size {row['min_cluster_size']}, min_samples {row['min_samples']}"
 
 
@@ -212,7 +212,7 @@ def _agreement_panel(
         label = f"two independent consensus clusterings {agreed:.2f}"
         handles.append(Line2D([], [], color="#D55E00", linewidth=1.8, linestyle=(0, (4, 2)), label=label))
     if not len(pairs) and not len(nulls):
-        say(axes, "no runs to compare")
+        write_message(axes, "no runs to compare")
         axes.set_yticks([])
     axes.set_xlim(edges[0], 1.025)
     axes.set_ylim(0, top * 1.2)
@@ -250,13 +250,13 @@ def _jaccard_panel(axes: Any, bars: Sequence[tuple[int, float]]) -> None:
         axes.text(0.27, 0.5, "no clusters", transform=axes.transAxes, ha="center", fontsize=10, color=FAINT)
         return
     for at, (cluster, value) in enumerate(bars):
-        known = finite_or_none(value)
-        if known is None:
+        finite_value = finite_or_none(value)
+        if finite_value is None:
             axes.text(0.01, at, "unknown", va="center", fontsize=8.5, color=FAINT, style="italic")
             continue
         colour = cluster_colour(cluster)
-        axes.barh(at, known, height=0.72, color=colour, edgecolor=darker(colour), linewidth=0.6, zorder=2)
-        axes.text(known + 0.012, at, f"{known:.2f}", va="center", fontsize=8.5, color=INK, zorder=6,
+        axes.barh(at, finite_value, height=0.72, color=colour, edgecolor=darker(colour), linewidth=0.6, zorder=2)
+        axes.text(finite_value + 0.012, at, f"{finite_value:.2f}", va="center", fontsize=8.5, color=INK, zorder=6,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
     axes.set_yticks(range(len(bars)), [f"cluster {cluster}" for cluster, _ in bars], fontsize=8.5)
     axes.set_ylim(max(len(bars), 4) - 0.4, -0.6)

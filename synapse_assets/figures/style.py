@@ -38,7 +38,7 @@ def halo() -> list[Any]:
     return [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
-def say(axes: Any, text: str) -> None:
+def write_message(axes: Any, text: str) -> None:
     """Writes `text` into the middle of the axes, where there is nothing to draw."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=10, color=FAINT)
 
@@ -107,11 +107,11 @@ def require_same_length(**inputs: Any) -> None:
         raise BadInput(f"a map needs one entry a synapse in each of its inputs, but they have {lengths}")
 
 
-def words_only(text: str) -> bytes:
+def message_figure(text: str) -> bytes:
     """The PNG where there is nothing to draw: it says so."""
     figure, axes = new_figure(7.2, 1.4)
     axes.axis("off")
-    say(axes, text)
+    write_message(axes, text)
     return as_png(figure)
 
 
