@@ -11,13 +11,13 @@ Precision = Literal["float32", "bfloat16"]
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device called `name`, "auto" being the first of cuda, mps and cpu that is there; BadInput if it is not."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, available in there.items() if available))
+        return torch.device(next(kind for kind, available in is_available.items() if available))
     device = torch.device(name)
-    if not there.get(device.type, False):
+    if not is_available.get(device.type, False):
         raise BadInput(
-            f"embedding: device '{name}' is not available here; there is {[k for k, v in there.items() if v]}"
+            f"embedding: device '{name}' is not available here; there is {[k for k, v in is_available.items() if v]}"
         )
     return device
 
@@ -35,6 +35,6 @@ def has_native_bf16(device: torch.device) -> bool:
     return False
 
 
-def native_precision(device: torch.device, wanted: Precision | None = None) -> Precision:
-    """The precision to compute in: `wanted` where `device` has it by itself, by default bfloat16; else float32."""
-    return "bfloat16" if wanted != "float32" and has_native_bf16(device) else "float32"
+def native_precision(device: torch.device, requested: Precision | None = None) -> Precision:
+    """The precision to compute in: `requested` where `device` has it by itself, by default bfloat16; else float32."""
+    return "bfloat16" if requested != "float32" and has_native_bf16(device) else "float32"
