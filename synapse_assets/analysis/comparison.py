@@ -31,7 +31,7 @@ ACCURACY = "balanced accuracy on held-out groups"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out: whether the candidate is to be used, why, and the scores (None: not measured)."""
+    """The result: whether the candidate is to be used, why, and the scores (None: not measured)."""
 
     measure: str
     in_use: float | None
@@ -41,9 +41,9 @@ class Comparison:
 
 
 def compare(measure: str, in_use: float | None, candidate: float | None, on: str) -> Comparison:
-    """The rule: the candidate is used unless it scores worse. `on` says what both were measured on.
+    """The rule: the candidate is used unless it scores worse. `on` names the data that both were measured on.
 
-    A candidate without a score is worse than a model that has one; if neither has one, nothing speaks against it.
+    A candidate without a score is worse than a model that has one; if neither has one, the candidate is used.
     """
     if candidate is None:
         promote = in_use is None
@@ -60,9 +60,9 @@ def compare(measure: str, in_use: float | None, candidate: float | None, on: str
 def compare_encoders(
     in_use: npt.ArrayLike, candidate: npt.ArrayLike, targets: Sequence[str], groups: Sequence[str], grouping: str
 ) -> Comparison:
-    """Two encoders by their vectors (N, D) of the same labelled tiles. Without labels a person has to decide.
+    """Two encoders by their vectors (N, D) of the same labelled tiles. Without labels the user has to decide.
 
-    What the classes say is the only ground on which two encoders can be compared: their losses are of different tasks.
+    Two encoders can be compared by the known classes only: their losses are of different tasks.
     """
     in_use_accuracy = neighbour_accuracy(in_use, targets, groups)
     candidate_accuracy = neighbour_accuracy(candidate, targets, groups)
@@ -75,7 +75,7 @@ def compare_encoders(
 
 
 def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: Sequence[str]) -> float | None:
-    """How often the 10 nearest vectors of other groups name the class, balanced over the classes; None where there is too
+    """How often the 10 nearest vectors of other groups predict the class, balanced over the classes; None where there is too
     little to compare.
 
     The usual test of an encoder without training on top (Wu et al., CVPR 2018; Caron et al., ICCV 2021). Here whole groups

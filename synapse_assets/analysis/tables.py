@@ -107,7 +107,7 @@ def assign_rows(model: ClusterModel | NoModel, coordinates: pa.Table, version: s
 
 
 def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, verdict: str | None = None) -> pa.Table:
-    """`schema.CLUSTER_CARDS` of all synapses that have a cluster and a place on the map now.
+    """`schema.CLUSTER_CARDS` of all synapses that have a cluster and coordinates on the map now.
 
     `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema; `verdict` is that on the
     clustering.

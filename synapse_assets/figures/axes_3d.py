@@ -18,7 +18,7 @@ MICROMETRE_AXES = ("x (µm)", "y (µm)", "z (µm)")
 def box_around(
     points: npt.NDArray[np.float64], margin: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Corners of the square or cube around the finite places, with a margin as a share of its side."""
+    """Corners of the square or cube around the finite points, with a margin as a share of its side."""
     finite = points[np.isfinite(points).all(axis=1)]
     if not len(finite):
         return np.zeros(points.shape[1]), np.ones(points.shape[1])
@@ -30,7 +30,7 @@ def box_around(
 def limits_around(
     points: npt.NDArray[np.float64], *, cube: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Corners of a cube around the places, or of a box that is no flatter than 0.4."""
+    """Corners of a cube around the points, or of a box that is no flatter than 0.4."""
     low, high = box_around(points, 0.04)
     finite = points[np.isfinite(points).all(axis=1)]
     if cube or not len(finite):
@@ -73,7 +73,7 @@ def scatter_by_cluster(
 
 
 def equal_axes(axes: Any, points: npt.NDArray[np.float64], *, cube: bool) -> None:
-    """Limits of three-dimensional axes around the places, with one scale for all three."""
+    """Limits of three-dimensional axes around the points, with one scale for all three."""
     low, high = limits_around(points, cube=cube)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])

@@ -48,7 +48,7 @@ def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
 
 
 def _draw_card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:
-    """Draws one card into a subfigure: words, five tiles, a bar of classes and one of regions."""
+    """Draws one card into a subfigure: text, five tiles, a bar of classes and one of regions."""
     grid = line.add_gridspec(
         1, 7, width_ratios=[1.15, 1, 1, 1, 1, 1, 2.3], wspace=0.05, left=0.01, right=0.98, top=0.97, bottom=0.04
     )

@@ -1,6 +1,6 @@
 """Pages with a turnable picture, as HTML text: the three-dimensional map, and synapses around the soma of each neuron.
 
-The pages draw with `plotly.min.js`, which has to lie beside them (`plotly_javascript` gives it); they ask nothing of any other
+The pages draw with `plotly.min.js`, which has to lie beside them (`plotly_javascript` gives it); they load nothing from any other
 machine. Does not belong here: pictures of the same (`maps`, `neurons`), computing what is drawn, writing files.
 """
 
@@ -139,7 +139,7 @@ def _cluster_trace(
 
 
 def _scene_layout(points: npt.NDArray[np.float64], *, cube: bool = False) -> dict[str, Any]:
-    """Ranges of a page's axes around the places, with one scale for all three, and the shape of the box."""
+    """Ranges of a page's axes around the points, with one scale for all three, and the shape of the box."""
     low, high = limits_around(points, cube=cube)
     sides = (high - low) / (high - low).max()
     # a long box may be larger than a cube before it leaves the window
@@ -198,7 +198,7 @@ def _html_page(
     picture = figure.to_html(
         config={
             "displaylogo": False, "responsive": True, "scrollZoom": True, "displayModeBar": bool(traces),
-            # plotly.js offers to upload the picture unless told not to
+            # plotly.js offers to upload the picture unless switched off
             "showSendToCloud": False,
             "modeBarButtons": [["toImage"], ["tableRotation", "orbitRotation", "pan3d", "zoom3d"], ["resetCameraDefault3d"]],
         },

@@ -218,7 +218,7 @@ def _scatter(
 
 
 def _push_apart(positions: npt.NDArray[np.float64], distance: float) -> npt.NDArray[np.float64]:
-    """Places of labels, pushed apart until none is nearer to another than `distance`, as far as that is done soon."""
+    """Positions of labels, pushed apart until none is nearer to another than `distance`, in at most 200 steps."""
     moved = positions.copy()
     for _ in range(200):
         gap = moved[:, None, :] - moved[None, :, :]
@@ -226,7 +226,7 @@ def _push_apart(positions: npt.NDArray[np.float64], distance: float) -> npt.NDAr
         np.fill_diagonal(length, np.inf)
         if length.min() >= distance:
             break
-        # labels in the very same place part along different directions
+        # labels at the same position move in different directions
         angle = np.arange(len(moved)) * 2.4
         push = np.where((length > 0)[..., None], gap / np.maximum(length, 1e-12)[..., None], 0.0)
         push[length == 0] = np.column_stack([np.cos(angle), np.sin(angle)])[np.nonzero(length == 0)[0]]

@@ -1,4 +1,4 @@
-"""The synapses of each neuron around its soma: the coordinates that are drawn, and the picture of them.
+"""The synapses of each neuron around its soma: the coordinates that are drawn, and their figure.
 
 Does not belong here: the same as a page that can be turned (`interactive_3d`).
 """
@@ -28,7 +28,7 @@ _MOST_PANELS = 30
 
 
 class Neuron:
-    """The synapses of one neuron that have a place: where they lie, their clusters, whether they were fitted, and words."""
+    """The synapses of one neuron that have coordinates: these, their clusters, whether they were fitted, and hover texts."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None) -> None:
         self.places = np.array([[row[f"{a}_from_soma_um"] for a in "xyz"] for row in rows], dtype=np.float64)
@@ -49,7 +49,7 @@ class Neuron:
 
 
 def neurons_around_their_soma(features: pa.Table, clusters: Mapping[str, int] | None) -> dict[str, Neuron]:
-    """The neurons of the table in natural order (cb2 before cb10); synapses without a finite place are left out."""
+    """The neurons of the table in natural order (cb2 before cb10); synapses without finite coordinates are left out."""
     columns = ["synapse_id", "neuron_id", "used_for", "synapse_area", *(f"{a}_from_soma_um" for a in "xyz")]
     by_neuron: dict[str, list[dict[str, Any]]] = {}
     for row in features.select(columns).to_pylist():

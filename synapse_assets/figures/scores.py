@@ -35,7 +35,7 @@ _CELL = 0.75
 
 
 def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
-    """A confusion matrix (C, C) of counts (row: known class, column: named class) as PNG: shares of the row as shade, with
+    """A confusion matrix (C, C) of counts (row: known class, column: predicted class) as PNG: shares of the row as shade, with
     percent and counts."""
     k = len(names)
     figure, axes = new_figure(2.6 + _CELL * k, 1.9 + 0.62 * k)
@@ -48,7 +48,7 @@ def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
 def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequence[str]) -> bytes:
     """Confusion matrices beside each other, up to three a line, each under its key, as PNG.
 
-    A matrix is (C, C + 1) counts: a row for each known cluster, a column for each named one, the last for synapses that were
+    A matrix is (C, C + 1) counts: a row for each known cluster, a column for each predicted one, the last for synapses that were
     rejected as outliers. Shade and percent are shares of the row. Raises BadInput for a matrix of another shape.
     """
     k = len(class_names)

@@ -1,6 +1,6 @@
-"""What all pictures share: sizes, colours, text, and the way to PNG bytes.
+"""What all figures share: sizes, colours, text, and encoding as PNG.
 
-Belongs here: what at least two pictures use. Does not belong here: legends (`legends`), three dimensions (`axes_3d`).
+Belongs here: what at least two figures use. Does not belong here: legends (`legends`), three dimensions (`axes_3d`).
 Matplotlib's object interface on the Agg canvas: no global state, no display. Colours are those of `schema.colours`.
 """
 
@@ -55,7 +55,7 @@ def shortened(name: str, length: int) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """The text in lines of at most `width` characters; never empty, so that its place is kept."""
+    """The text in lines of at most `width` characters; never empty, so that its line stays."""
     return textwrap.fill(text, width) if text else " "
 
 
@@ -70,7 +70,7 @@ def cluster_colour(cluster: int) -> str:
 
 
 def cluster_numbers(clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
-    """Cluster numbers; whatever is none of them is -1."""
+    """Cluster numbers; None and numbers below 0 become -1."""
     return np.array([-1 if c is None or c < 0 else int(c) for c in clusters], dtype=np.int64)
 
 
@@ -108,7 +108,7 @@ def require_same_length(**inputs: Any) -> None:
 
 
 def message_figure(text: str) -> bytes:
-    """The PNG where there is nothing to draw: it says so."""
+    """A PNG with `text` only, where there is nothing to draw."""
     figure, axes = new_figure(7.2, 1.4)
     axes.axis("off")
     write_message(axes, text)

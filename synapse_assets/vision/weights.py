@@ -20,7 +20,7 @@ from synapse_assets.errors import BadInput
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a weight file by name, without the wrappers that training scripts add.
 
-    safetensors, or a torch file that holds tensors only. Raises BadInput naming a file that is not there or is neither.
+    safetensors, or a torch file that holds tensors only. Raises BadInput naming a file that does not exist or is neither.
     """
     if not path.is_file():
         raise BadInput(f"encoder: there is no weight file {path}")

@@ -1,6 +1,6 @@
 """How far clusterings of the same points agree.
 
-Belongs here: indices of agreement, and the conventions about noise and points that a run did not take. Does not belong here: what follows
+Belongs here: indices of agreement, and the conventions about noise and points that a run left out. Does not belong here: what follows
 from it (`parameter_sweep`, `stability_verdict`).
 
 Adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985; 1 is the same grouping, 0 chance.
@@ -14,11 +14,11 @@ from synapse_assets.analysis.clustering.hdbscan_model import Labels
 Float64 = npt.NDArray[np.float64]
 
 ABSENT = -2
-"""Label of a point that a run did not take."""
+"""Label of a point that a run left out."""
 
 
 def agreement(labels: Labels) -> Float64:
-    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that both took.
+    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that are in both.
 
     Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
     """
@@ -43,7 +43,7 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
 
 def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
     """How far each of so many clusters (K,) of `labels` (u,) comes back in `runs` (R, u): its Jaccard index with the most similar cluster
-    of a run among the points that this took, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
+    of a run over the points in that run, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
     jaccard = np.zeros((len(runs), clusters))
     for run, run_labels in enumerate(runs):
         for cluster in range(jaccard.shape[1]):

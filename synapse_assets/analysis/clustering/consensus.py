@@ -25,7 +25,7 @@ Float32 = npt.NDArray[np.float32]
 TOGETHER = 0.5
 """Synapses that are more often together than apart are one cluster."""
 WAYS = 20
-"""Of cutting the runs into halves: one way alone may agree by luck, and another seed then would not."""
+"""Number of ways to split the runs into halves: a single split may agree by chance, and another seed then would not."""
 IN_MOST_RUNS = "noise in at least half of the runs"
 TOO_FEW = "more often with too few others to be a cluster"
 
@@ -73,7 +73,7 @@ class Consensus:
         return self.agreement[np.triu_indices(len(self.agreement), 1)]
 
     def scores(self) -> dict[str, float]:
-        """The figures that say most; only the first two where there were no runs."""
+        """The main figures; only the first two where there were no runs."""
         scores = {"clusters": float(self.clusters), "noise_fraction": self.noise_fraction}
         if self.pair_aris.size:
             scores |= {"stability_ari": float(self.pair_aris.mean()), "independent_ari": self.independent_ari}
@@ -102,7 +102,7 @@ _ARRAYS = tuple(field.name for field in fields(Consensus))[:7]
 def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
     """The clusters that the runs of `maps` agree on at `setting` (min_cluster_size, min_samples).
 
-    How often two synapses were in one cluster, of the runs that took both, is their closeness. A synapse that was noise in
+    How often two synapses were in one cluster, of the runs that include both, is their co-association. A synapse that was noise in
     more than half of its runs is noise. The others are joined by average linkage as long as two groups are more often
     together than apart (0.5), and what is smaller than min_cluster_size is noise again. Equal synapses share a label, and one
     that the fitted sample left out has that of its nearest fitted one.
@@ -133,7 +133,7 @@ def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
 
 
 def agreed(runs: Int32, smallest: int) -> tuple[Int32, npt.NDArray[np.bool_]]:
-    """Clusters (u,) that `runs` (R, u; -1 noise, -2 not taken) agree on, numbered anyhow, and which points most runs call
+    """Clusters (u,) that `runs` (R, u; -1 noise, -2 left out) agree on, in arbitrary order, and which points most runs call
     noise."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
@@ -155,7 +155,7 @@ def agreed(runs: Int32, smallest: int) -> tuple[Int32, npt.NDArray[np.bool_]]:
 
 
 def _co_association(runs: Int32) -> Float32:
-    """How often two points were in one cluster, of the runs that took both: (u, u), 0 where none did."""
+    """Co-association: how often two points were in one cluster, of the runs that include both: (u, u), 0 where none does."""
     in_run = (runs != ABSENT).astype(np.float32)
     shared_runs = in_run.T @ in_run
     together = np.zeros_like(shared_runs)
@@ -166,7 +166,7 @@ def _co_association(runs: Int32) -> Float32:
 
 
 def _number_by_size(labels: Int32, sizes: npt.NDArray[np.int64]) -> Int32:
-    """The same clusters numbered by falling number of synapses; of equal ones, that of the first point first."""
+    """The same clusters numbered by falling number of synapses; ties by their first point."""
     count = labels.max() + 1
     synapses = [int(sizes[labels == label].sum()) for label in range(count)]
     first = [int(np.argmax(labels == label)) for label in range(count)]
@@ -176,7 +176,7 @@ def _number_by_size(labels: Int32, sizes: npt.NDArray[np.int64]) -> Int32:
 
 
 def _support(runs: Int32, labels: Int32) -> Float64:
-    """Mean closeness (u,) of each point to the others of its cluster; 0 for noise."""
+    """Mean co-association (u,) of each point to the others of its cluster; 0 for noise."""
     support = np.zeros(len(labels))
     for label in range(labels.max() + 1):
         members = np.flatnonzero(labels == label)

@@ -1,4 +1,4 @@
-"""How far the synapses of today have moved away from those that the map, the clusters and the classifier were fitted on.
+"""How far the current synapses have drifted from those that the map, the clusters and the classifier were fitted on.
 
 Belongs here: measuring that by brain region, and advising a refit. Does not belong here: fitting, and deciding whether a
 refit is better than what is in use (`comparison`).
@@ -99,7 +99,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Drift:
-    """What was found: `table` (`schema.DRIFT`), and what all regions together advise; empty for nothing."""
+    """The result: `table` (`schema.DRIFT`), and the reasons of all regions together to refit; empty without any."""
 
     table: pa.Table
     advice_of_all: str
@@ -113,7 +113,7 @@ class Drift:
 
 
 def measure_drift(fit: Fit, regions: Iterable[RegionNow]) -> Drift:
-    """How each of `regions` differs from what `fit` knew, and whether that advises a refit.
+    """How each of `regions` differs from what `fit` was made of, and whether a refit is advised.
 
     Reads a few hundred vectors of each region, one region after the other.
     """
@@ -143,7 +143,7 @@ class _Yardstick:
     whether it is noise where the other ones place it.
 
     A fitted synapse lies where UMAP put it, well inside its cluster; a new one lies between its neighbours, and is noise
-    several times as often without being strange. So new ones are compared with fitted ones that are placed alike.
+    several times as often without being unusual. So new ones are compared with fitted ones that are placed alike.
     """
 
     distances: Float64
@@ -175,8 +175,8 @@ class _Evidence:
 
     examined, unknown   synapses that the sample would hold if they had been there, and how many it does not hold
     distances           median now, its lower bound; median within the sample, its upper bound (bounds by z)
-    noise               synapses that are not in the sample, noise among them; the same of the sample, each as if it were new
-    labels              labels now, new or other ones among them
+    noise               synapses that are not in the sample, and how many of them are noise; the same of the sample, each as if it were new
+    labels              labels now, and how many of them are new or changed
     """
 
     name: str
@@ -226,7 +226,7 @@ class _Evidence:
         }
 
     def reasons(self, overall: "_Evidence", z: float) -> list[str]:
-        """Why a refit is advised, in words; none for nothing. `overall` is the whole dataset."""
+        """Sentences why a refit is advised; empty if it is not. `overall` is the whole dataset."""
         reasons = []
         if self.synapses >= max(FEWEST, SMALLEST_SHARE * overall.synapses):
             if self.known is not None and _lower_share(self.unknown, self.examined, z) > NEW_SHARE:

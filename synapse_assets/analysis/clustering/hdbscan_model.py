@@ -3,8 +3,8 @@
 Belongs here: the only call of hdbscan, the fitted clustering, applying it. Does not belong here: the reduction that clusters
 are found in (`projection`), how far they can be trusted (`stability_verdict`), their cards (`cluster_cards`).
 
-HDBSCAN (Campello, Moulavi & Sander, PAKDD 2013; McInnes & Healy, ICDMW 2017) on the fitted sample. A synapse like no
-group stays noise.
+HDBSCAN (Campello, Moulavi & Sander, PAKDD 2013; McInnes & Healy, ICDMW 2017) on the fitted sample. A synapse that fits
+no group stays noise.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ class ClusterModel:
         nearest, if that is within the cluster's reach (1 / lambda at which the condensed tree gives birth to it), else
         noise. This is hdbscan.approximate_predict without its prediction data, but for two points: the core distance of
         a new row is that to its min_samples-th neighbour (hdbscan takes one further), and rows that fall into a branch
-        below a chosen cluster belong to it (hdbscan calls them noise). A row's label does not depend on its companions:
+        below a chosen cluster belong to it (hdbscan calls them noise). A row's label does not depend on the other rows:
         a kd-tree answers each row by itself.
         """
         from scipy.spatial import cKDTree
@@ -103,7 +103,7 @@ class ClusterModel:
     def numbered_after(self, sample: FittedSample, previous: Mapping[str, int], highest: int) -> "ClusterModel":
         """The same clusters with the numbers that `previous` (synapse -> number) gives most of their synapses, else new
         ones above `highest`, the highest number ever used (`cluster_numbers.match_numbers`)."""
-        # Rows whose synapses are not known have no counterpart, but their clusters need numbers as well.
+        # Rows of unknown synapses have no counterpart, but their clusters need numbers as well.
         current = {f"row {row}": label for row, label in enumerate(self.labels.tolist())} | self.labels_of(sample)
         number_of = match_numbers(current, previous, highest)
         new_numbers = np.array([number_of[number] for number in self.numbers.tolist()], dtype=np.int32)
@@ -130,7 +130,7 @@ def fit_clusters(
     """Clusters of the fitted sample of `projection`, in its reduced space. All noise is an ordinary outcome, with a
     reason.
 
-    A cluster has at least max(5, sqrt(N) / 2) points unless told otherwise (24 of 2,400; 50 of 10,000), and a point is
+    A cluster has at least max(5, sqrt(N) / 2) points unless given (24 of 2,400; 50 of 10,000), and a point is
     as dense as its min(10, that) nearest. HDBSCAN draws no random numbers; `seed` is not used but kept with those of
     the other fits.
     """
@@ -153,7 +153,7 @@ def fit_clusters(
 
 
 def cluster_sizes(points: int) -> tuple[int, int]:
-    """Fewest members of a cluster among so many points, and how many nearest ones tell how dense a place is."""
+    """Fewest members of a cluster among so many points, and how many nearest neighbours measure density."""
     size = max(5, round(points**0.5 / 2))
     return size, min(10, size)
 
@@ -191,7 +191,7 @@ def labels_by_size(fitted: Any, points: Float32) -> tuple[Labels, Float64]:
         labels[members] = number
         born = birth.get(_common_branch({parent[m] for m in members.tolist()}, parent), 0.0)
         reach[number] = 1.0 / born if born > 0 else np.inf
-    # points at one place have one label, so that `apply` can give every fitted point its own
+    # points with equal coordinates have one label, so that `apply` can give every fitted point its own
     _, point_of = np.unique(points, axis=0, return_inverse=True)
     _, first_row = np.unique(point_of, return_index=True)
     return labels[first_row[point_of]], reach

@@ -1,4 +1,4 @@
-"""Redrawn features: what a group of synapses would look like if it had no kinds.
+"""Redrawn features: features of a group of synapses as they would be without distinct kinds.
 
 Belongs here: drawing such features. Does not belong here: mapping and clustering them (`resampled_maps`,
 `parameter_sweep`), judging by them (`stability_verdict`).
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
 
-_STRAIGHT = 1e-6  # skewness below which a measure is taken for symmetrical
+_STRAIGHT = 1e-6  # skewness below which a measure counts as symmetrical
 
 
 def redrawn(features: Float64, random: np.random.Generator) -> Float64:
-    """What `features` (n, F), n >= 2, would be without kinds: (n, F), drawn anew.
+    """Features as `features` (n, F), n >= 2, would be without distinct kinds: (n, F), drawn at random.
 
     Each measure keeps its mean, its spread and its skewness, but has one mode only: a normal or shifted log-normal
-    distribution (Johnson's S_L, Biometrika 36:149, 1949). Measures keep how they rise together (the correlation of their
+    distribution (Johnson's S_L, Biometrika 36:149, 1949). Measures keep their dependence (the correlation of their
     normal scores, as in Iman & Conover, Commun Stat B11:311, 1982) and share nothing beyond.
 
     Why not shuffle each measure by itself: two groups that differ in one measure alone survive that, so that the null is as

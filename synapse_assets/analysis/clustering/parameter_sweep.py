@@ -1,4 +1,4 @@
-"""The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is taken.
+"""The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is chosen.
 
 Belongs here: clustering a map at one setting, the agreement of runs, the choice. Does not belong here: the maps
 (`resampled_maps`), HDBSCAN itself (`hdbscan_model`), the clusters (`consensus`), the verdict (`stability_verdict`).
@@ -22,13 +22,13 @@ SIZES = (0.03, 0.06, 0.11, 0.2)
 SAMPLES = (0.5, 1.0)
 """min_samples as a share of min_cluster_size: the published study's lie between 0.18 and 0.27."""
 SMALLEST = 5
-"""Fewest synapses in a cluster, and fewest neighbours that tell how dense a place is: with 2, small groups break at random."""
+"""Fewest synapses in a cluster, and fewest neighbours that measure density: with 2, small groups break at random."""
 MOST_NOISE = 0.5
 """A setting that leaves more than this share in no cluster says nothing about most synapses."""
 
 
 TOLERANCE = 0.02
-"""Settings whose stability differs by less are equally stable: of 120 synapses, one that changes sides costs that much."""
+"""Settings whose stability differs by less are equally stable: of 120 synapses, a single one that changes cluster costs that much."""
 
 
 class Setting(NamedTuple):
@@ -45,8 +45,8 @@ class Setting(NamedTuple):
 class Runs:
     """One setting on several maps.
 
-    labels          (R, u) int32, cluster of each point in each run; -1 noise, -2 not taken
-    probabilities   (R, u) float64, membership probability, 0 for noise and where not taken
+    labels          (R, u) int32, cluster of each point in each run; -1 noise, -2 left out
+    probabilities   (R, u) float64, membership probability, 0 for noise and where left out
     agreement       (R, R) float64, adjusted Rand index of each pair (see `agreement`)
     """
 
@@ -61,7 +61,7 @@ class Runs:
 
     @property
     def noise_fraction(self) -> float:
-        """Share of the points taken that are in no cluster, mean over the runs."""
+        """Share of the points of a run that are in no cluster, mean over the runs."""
         return float(np.mean((self.labels == NOISE).sum(axis=1) / (self.labels != ABSENT).sum(axis=1)))
 
     @property
@@ -123,7 +123,7 @@ class Sweep:
         return None if self.chosen is None else self.settings[self.chosen]
 
     def why(self, number: int) -> str:
-        """Why that setting was chosen, or what spoke against it."""
+        """Why that setting was or was not chosen."""
         run = self.runs[number]
         if run.clusters < 2:
             return "not eligible: finds fewer than two clusters in most runs"
@@ -188,7 +188,7 @@ def grid(points: int) -> tuple[Setting, ...]:
 
 
 def choose(runs: Sequence[Runs]) -> int | None:
-    """The number of the setting to take; None if none is eligible.
+    """The number of the setting to choose; None if none is eligible.
 
     Of those on which runs agree as well as on the best, give or take 0.02, the one with most clusters: a grouping that is as
     reproducible and finer says more. Then the one on which runs agree best, then the first.
@@ -207,7 +207,7 @@ def choose(runs: Sequence[Runs]) -> int | None:
 
 
 def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) -> Runs:
-    """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, at `places` (R, m, d)."""
+    """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, with coordinates `places` (R, m, d)."""
     labels = np.full((len(rows), points), ABSENT, dtype=np.int32)
     probabilities = np.zeros((len(rows), points))
     for run, (run_rows, coordinates) in enumerate(zip(rows, places, strict=True)):

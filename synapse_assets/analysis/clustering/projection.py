@@ -1,10 +1,10 @@
-"""Maps: vectors to two coordinates for the eye and about ten for clustering.
+"""Maps: vectors to two coordinates for display and about ten for clustering.
 
 Belongs here: fitting a map on a sample, placing any synapse on it, measuring how far the map can be trusted. Does not
 belong here: finding clusters in it (`hdbscan_model`), drawing it (`figures`).
 
-UMAP (McInnes, Healy & Melville, arXiv:1802.03426) is fitted once on a sample. Its own `transform` moves a row when its
-companions change (umap issue 158), which a pipeline that works region by region cannot have; so a row is placed from
+UMAP (McInnes, Healy & Melville, arXiv:1802.03426) is fitted once on a sample. Its own `transform` moves a row when the
+other rows change (umap issue 158), which a pipeline that works region by region cannot have; so a row is placed from
 its nearest fitted rows instead (see `Projection.apply`).
 """
 
@@ -25,7 +25,7 @@ Float64 = npt.NDArray[np.float64]
 FEWEST_FOR_UMAP = 10
 """With fewer different vectors than this, a map is made of principal components."""
 LANDMARKS = 5
-"""Fitted rows that place a new row (chosen by figures, see `Projection.apply`)."""
+"""Fitted rows that place a new row (chosen by measurement, see `Projection.apply`)."""
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_COLUMNS = ("synapse_id", "brain_region", "tile_hash")
 _PROJECTION = ("fitted_projection", 1)
@@ -37,8 +37,8 @@ class Projection:
     """A fitted map.
 
     sample    (N, D) float32, different vectors of length 1, in ascending order
-    xy        (N, 2) float32, place on the map for the eye
-    reduced   (N, R) float32, place in the space for clustering
+    xy        (N, 2) float32, coordinates on the map for display
+    reduced   (N, R) float32, coordinates in the space for clustering
     method    'umap', or 'pca' where there were fewer than 10 different vectors
     neighbours, seed   as fitted (`neighbours` is less than asked for where there were fewer rows)
     """
@@ -54,12 +54,12 @@ class Projection:
         """Coordinates (M, 2) and (M, R), float32, of `vectors` (M, D); raises BadInput for another width or for NaN.
 
         A fitted row gets exactly its fitted coordinates. Any other gets the mean of those of its 5 nearest fitted rows,
-        weighted by the inverse square of the distance (Shepard, ACM 1968): the place where umap's own transform starts
+        weighted by the inverse square of the distance (Shepard, ACM 1968): the point where umap's own transform starts
         before it optimises. To the bit, a row's coordinates depend on the row and the fitted map only: neighbours are
         found by a matrix product, then measured again pair by pair, and every sum runs in a fixed order.
 
-        Chosen by figures (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
-        to where a full refit puts the row's neighbours, 'moved' what companions change, both in map deviations:
+        Chosen by measurement (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
+        to where a full refit puts the row's neighbours, 'moved' what other rows change, both in map deviations:
 
         ====================  ===============  ===============  ===============  =================
         way                   trustworthiness  neighbours kept  off              moved
@@ -98,7 +98,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class FittedSample:
-    """Which synapses a map was fitted on, and how many there were to choose them from. Empty where that was not kept.
+    """Which synapses a map was fitted on, and how many there were to choose them from. Empty where that was not stored.
 
     synapse_ids, brain_regions, tile_hashes   (N,) texts, in the order of the ids
     rows     (N,) int64, the row of `Projection.sample` that holds the synapse's vector; synapses with equal vectors share one
@@ -231,7 +231,7 @@ def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.i
 
 
 def _pair_squares(left: Float64, right: Float64) -> Float64:
-    """Squared distances along the last axis: one contiguous sum a pair, so that no pair sees another."""
+    """Squared distances along the last axis: one contiguous sum a pair, so that no pair affects another."""
     difference = np.ascontiguousarray(right - left)
     np.square(difference, out=difference)
     flat = difference.reshape(-1, difference.shape[-1])
@@ -241,7 +241,7 @@ def _pair_squares(left: Float64, right: Float64) -> Float64:
 
 def blend(indices: npt.NDArray[np.int64], squares: Float64, coordinates: Float32, power: int = 1) -> Float32:
     """Mean of the neighbours' coordinates with weights 1 / squared distance ** `power`; a neighbour at distance 0 is
-    taken alone."""
+    used alone."""
     hit = squares[:, 0] == 0.0
     weights = 1.0 / np.where(hit[:, None], 1.0, squares) ** power
     total = np.zeros(len(indices), dtype=np.float64)
@@ -255,7 +255,7 @@ def blend(indices: npt.NDArray[np.int64], squares: Float64, coordinates: Float32
 
 
 def neighbour_graph(sample: Float32, neighbours: int) -> tuple[npt.NDArray[np.int32], Float32]:
-    """Exact neighbours of each row of `sample`, itself first: indices and distances (N, neighbours + 1), as umap wants
+    """Exact neighbours of each row of `sample`, itself first: indices and distances (N, neighbours + 1), as umap expects
     them."""
     indices, squares = nearest(sample, sample, neighbours + 1)
     return indices.astype(np.int32), np.sqrt(squares).astype(np.float32)
@@ -271,7 +271,7 @@ def umap_layout(
 ) -> Float32:
     """UMAP coordinates (N, dimensions) of the rows of `sample`, whose neighbours are given. Seeded, on one thread.
 
-    `epochs` rounds of optimisation; None: as many as umap finds fit (500 to 10,000 rows, 200 above).
+    `epochs` rounds of optimisation; None: the default of umap (500 to 10,000 rows, 200 above).
 
     The layout starts from principal components (Kobak & Linderman, Nat Biotechnol 39:156, 2021: as good a start as the
     spectral one, and it exists for every N and for a graph in pieces).

@@ -1,4 +1,4 @@
-"""Refits: what a clustering would have been with another seed and another sample.
+"""Refits: a clustering repeated with another seed and another sample.
 
 Belongs here: refitting map and clusters, and how far refits agree with the clustering in use. Does not belong here: what
 follows from it (`stability_verdict`), the runs that a consensus is made of (`resampled_maps`).
@@ -22,7 +22,7 @@ from synapse_assets.analysis.clustering.projection import Float32, Projection, n
 from synapse_assets.analysis.clustering.resampled_maps import DIMENSIONS, EPOCHS
 
 SHARE = 0.8
-"""Of the rows that a quick refit takes."""
+"""Share of the rows in the subsample of a quick refit."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def refit_agreement(
     """`model` against `refits` clusterings of its sample, each with another seed and a tenth of the rows left out.
 
     Reduction and clustering are both refitted, and pairs are compared on the rows that both have. Leaving rows out asks
-    whether another sample would have said the same; by figures (bench/projection.py, 2,400 rows of 512) both other
-    seeds alone and this tell planted sheets (ARI 1.00 and 1.00) from no structure (0.09 and 0.07, though HDBSCAN names
+    whether another sample would have given the same; as measured (bench/projection.py, 2,400 rows of 512) both other
+    seeds alone and this distinguish planted sheets (ARI 1.00 and 1.00) from no structure (0.09 and 0.07, though HDBSCAN names
     12 clusters there): without this number a clustering says nothing.
     """
     if projection.method != "umap":
@@ -92,7 +92,7 @@ def refit_agreement(
 
 def quick_refits(sample: Float32, refits: int, neighbours: int, random: np.random.Generator) -> Labels:
     """Clusters (refits, N) of rows of length 1 (N, D), N >= 10, each of another four fifths of them with a seed of its own; noise
-    is -1, a row that a refit did not take -2.
+    is -1, a row that a refit left out -2.
 
     A refit maps to three dimensions in 80 rounds, not to ten in 500, which takes a fifth of the time and finds the same planted
     groups: refits of three or four groups 8 standard deviations apart (300 rows of 64 and 256) agreed at ARI 0.98 to 1.00 either

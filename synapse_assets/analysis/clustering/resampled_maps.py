@@ -1,4 +1,4 @@
-"""Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of redrawn features.
+"""Maps of one investigation group: two for display, many resampled ones to cluster, and more of redrawn features.
 
 Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`parameter_sweep`, `consensus`),
 what redrawn means (`null_features`), drawing (`figures`).
@@ -31,9 +31,9 @@ Int64 = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
 
 NEIGHBOURS = 20
-"""Neighbours of the published study's UMAP, the point itself counted as umap does."""
+"""Neighbours of the published study's UMAP, counting the point itself, as umap does."""
 MIN_DIST = 0.1
-"""As in the published study; the resampled maps have 0, which lets a cluster be as dense as it is."""
+"""As in the published study; the resampled maps have 0, which does not spread a cluster out."""
 DIMENSIONS = 3
 """Of the resampled maps (see `fit_maps`)."""
 EPOCHS = 80
@@ -46,7 +46,7 @@ MAPS_A_NULL = 5
 CEILING = 3_000
 """Most different rows that maps are fitted on; of more, a seeded sample."""
 
-_SAMPLE, _EYE, _RUN, _NULL = range(4)  # what a seed is for
+_SAMPLE, _EYE, _RUN, _NULL = range(4)  # purposes of seeds
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class GroupMaps:
     """The maps of one investigation group.
 
     ids           (n,) strings, the synapses in the order they were given
-    map           (n, 2) float32, their places on the UMAP for the eye
-    space         (n, 3) float32, their places in the three-dimensional one
+    map           (n, 2) float32, their coordinates on the UMAP for display
+    space         (n, 3) float32, their coordinates on the three-dimensional UMAP
     points        (u, F) float32, the different rows of features that were fitted, in ascending order
-    point_map     (u, 2) float32, their places on the map
-    point_space   (u, 3) float32, their places in three dimensions
-    point_of      (n,) int64, the point that a synapse is, or is nearest to if the sample left it out
-    rows          (R, m) int32, the points that each run took, ascending
-    places        (R, m, d) float32, their places on that run's map
+    point_map     (u, 2) float32, their coordinates on the map
+    point_space   (u, 3) float32, their coordinates in three dimensions
+    point_of      (n,) int64, the point of a synapse, or the nearest one if it is not in the sample
+    rows          (R, m) int32, the points in each run's subsample, ascending
+    places        (R, m, d) float32, their coordinates on that run's map
     null_rows     (N, K, m) int32, the same for K maps of each of N draws without groups
     null_places   (N, K, m, d) float32
     method        'umap'; 'pca' where there were too few different rows, and then there are no runs
@@ -85,10 +85,10 @@ class GroupMaps:
     share: float
 
     def place(self, features: npt.ArrayLike) -> tuple[Float32, Float32]:
-        """Places (m, 2) and (m, 3), float32, of synapses with `features` (m, F); BadInput for another width or for NaN.
+        """Coordinates (m, 2) and (m, 3), float32, of synapses with `features` (m, F); BadInput for another width or for NaN.
 
-        A fitted synapse gets exactly its place; any other the mean of its 5 nearest fitted ones, weighted by the inverse
-        square of the distance, whatever its companions (see `Projection.apply`).
+        A fitted synapse gets exactly its fitted coordinates; any other the mean of its 5 nearest fitted ones, weighted by the inverse
+        square of the distance, independent of the other rows (see `Projection.apply`).
         """
         rows = _checked_features(features)
         if rows.shape[1] != self.points.shape[1]:
@@ -126,7 +126,7 @@ def fit_maps(
     another number of ids than rows. Equal rows are one point, and the result depends on the set of rows and the seed, not
     on their order. Of more than `ceiling` different rows a seeded sample is fitted, and the others are placed.
 
-    For the eye: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
+    For display: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
     a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
     (`null_features`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
     half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
@@ -205,7 +205,7 @@ def fit_maps(
 
 
 def _checked_features(features: npt.ArrayLike) -> Float32:
-    """`features` as a float32 table; BadInput if it is none or not finite."""
+    """`features` as a float32 table; BadInput if not a table of finite numbers."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2:
         raise BadInput(f"features must be a table (synapses, features); the shape is {rows.shape}")
@@ -216,7 +216,7 @@ def _checked_features(features: npt.ArrayLike) -> Float32:
 
 
 def _generator(seed: int, *purpose: int) -> np.random.Generator:
-    """A generator of its own for every purpose, so that no two maps share a seed."""
+    """A separate generator for every purpose, so that no two maps share a seed."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=purpose))
 
 
@@ -232,7 +232,8 @@ def _pca_maps(points: Float32) -> tuple[Float32, Float32]:
 
 
 def _resampled_map(points: Float32, neighbours: Int64, size: int, random: np.random.Generator) -> tuple[Int32, Float32]:
-    """The points that a run takes, ascending, and their places; `neighbours` (u, k) are each point and its nearest."""
+    """The points in a run's subsample, ascending, and their coordinates; `neighbours` (u, k) are each point and its nearest
+    ones."""
     rows = np.sort(random.permutation(len(points))[:size]).astype(np.int32)
     first, second = (neighbours[rows, random.integers(neighbours.shape[1], size=size)] for _ in range(2))
     sample = points[rows] + np.float32(JITTER) * (points[first] - points[second])

@@ -37,7 +37,7 @@ class Stability:
     """How far clusters can be trusted: those of an investigation group, or those of a fitted sample.
 
     verdict          'stable', 'fragile' or 'not distinguishable from noise'
-    sentence         the verdict with its figures, in words
+    sentence         a sentence with the verdict and its figures
     clusters         of the consensus
     noise_fraction   share of the synapses in none of them; None where nothing was clustered, as are the following
     stability_ari    mean adjusted Rand index of two runs
@@ -69,14 +69,14 @@ class Stability:
 
     @property
     def title(self) -> str:
-        """The verdict with its two figures, for the title of a picture."""
+        """The verdict with its two figures, for the title of a figure."""
         if self.stability_ari is None or self.null_ari is None:
             return self.verdict
         return f"{self.verdict}: refits agree at ARI {self.stability_ari:.2f}, without groups at {self.null_ari:.2f}"
 
 
 def assess(maps: GroupMaps | NoModel, consensus: Consensus | NoModel) -> Stability:
-    """The verdict on the clusters that were found in `maps`.
+    """The verdict on the clusters `consensus` of `maps`.
 
     - not distinguishable from noise: no clusters, or more than one in ten of the redrawn features (of 19: more than one) is at
       least as stable as the lower end of the interval of the data. Redrawn features may choose their best setting, as the data
@@ -227,7 +227,7 @@ def _mean_of_pairs(pairs: Float64) -> float:
 
 
 def _beyond_chance(low: float, nulls: Float64) -> bool:
-    """Whether at most one in ten draws, the data counted among them, is as stable as the lower end of the data's interval."""
+    """Whether at most one in ten draws, the data counted with them, is as stable as the lower end of the data's interval."""
     return int((nulls >= low).sum()) <= max(0, (len(nulls) + 1) // 10 - 1)
 
 

@@ -33,12 +33,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one classifier says of M rows.
+    """The predictions of one classifier for M rows.
 
-    labels         (M,) int64, class numbers from 0; -1 for a row that it cannot name
+    labels         (M,) int64, class numbers from 0; -1 for a row that it does not classify
     probabilities  (M, C) float64; None where it gives none
-    rejected       (M,) bool, rows that are unlike all it was fitted on, whatever they are named; None where it cannot
-                   tell
+    rejected       (M,) bool, rows that are unlike all it was fitted on, whatever class they get; None for a
+                   classifier without rejection
     """
 
     labels: Int64
@@ -52,7 +52,7 @@ class OutOfFold:
 
     rows         (M,) int64, ascending
     predictions  of these rows, by classifier; empty where no fold had a model
-    failures     why a fold had no model, by its position; its rows are named by no classifier (-1)
+    failures     why a fold had no model, by its position; its rows get no class (-1)
     """
 
     rows: Int64
@@ -72,9 +72,9 @@ def cross_validate(
 ) -> OutOfFold:
     """Fits a model on the training rows of each fold and predicts the tested ones with it.
 
-    `fit` gets the numbers of the training rows (n,) and must look at no tested row; whatever is learnt of the rows,
+    `fit` gets the numbers of the training rows (n,) and must not use any tested row; whatever is learnt from the rows,
     scaling and settings included, belongs into it. `predict` gets its model and the rows (m,) to predict, and gives their predictions by
-    classifier: several where one fit makes several. A model is let go before the next one is fitted.
+    classifier: several where one fit makes several. A model is released before the next is fitted.
 
     Raises BadInput if a fold tests a row that it trains on, or two folds test the same row.
     """

@@ -30,15 +30,15 @@ Model = TypeVar("Model")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well classifiers name rows that they were not fitted on.
+    """How well classifiers predict the classes of rows that they were not fitted on.
 
     classes        C class names, in the order of the confusion matrices
     scores         one for each classifier and way of testing that was possible
     headline       the one of them that counts: of the best classifier, held out as it will be used; None where nothing
                    could be tested
-    warnings       what went other than it should; notes: what to know when reading any of the figures
+    warnings       what did not go as expected; notes: what to know when reading any of the figures
     gap            how much more balanced accuracy a random split would have claimed than the headline; None without one
-    synapse_ids    (M,) the tested synapses with an out-of-fold prediction that is kept, sorted
+    synapse_ids    (M,) the tested synapses with a stored out-of-fold prediction, sorted
     probabilities  (M, C) float64, their out-of-fold probabilities: under the headline split; for synapses without a group
                    there, under the random one
     sizes          labelled rows of each class; neurons: labelled rows by neuron; noise: rows without a class. Of clusters
@@ -143,11 +143,11 @@ def evaluate_splits(
                                   settings are to be chosen with groups held together
     predict(model, rows, classes) probabilities (m, C) of rows; a class that the model does not know has 0
 
-    A class that no other fold has is never named and counts as wrong. Intervals resample whole groups of the split; the
+    A class that no other fold has is never predicted and counts as wrong. Intervals resample whole groups of the split; the
     random split is scored on the rows of the headline split, over the headline's groups, so that the two can be compared,
     and their gap has a paired interval.
 
-    Synapses of `splits` that are not among `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
+    Synapses of `splits` that are not in `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
     a headline without folds.
     """
     ids = np.asarray(synapse_ids, dtype=str)
@@ -229,7 +229,7 @@ def evaluate_splits(
 
 
 def _match_rows(splits: pa.Table, ids: npt.NDArray[np.str_]) -> tuple[pa.Table, Int64, list[str]]:
-    """Those of `splits` that are among `ids`, the row of each in `ids`, and a warning where others are left out."""
+    """The rows of `splits` whose synapse is in `ids`, its row in `ids`, and a warning where others are left out."""
     row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
     row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
     missing = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))

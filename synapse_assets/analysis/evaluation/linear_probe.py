@@ -27,7 +27,7 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
 LINEAR_PROBE, VECTORS = "linear_probe", "vectors"
-"""What every score of a probe has as its classifier and its inputs."""
+"""Classifier and inputs of every score of a probe."""
 
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 """Inverse strengths of the penalty (scikit-learn's C) that inner cross-validation chooses from, strongest penalty
@@ -57,7 +57,7 @@ class LinearProbe:
         """Index of the most probable class (M,) and the probabilities (M, C) of `vectors` (M, D); BadInput for another
         width or NaN.
 
-        Float64 throughout; to the bit, a row's probabilities do not depend on its companions (no matrix product: each
+        Float64 throughout; to the bit, a row's probabilities do not depend on the other rows (no matrix product: each
         score is one contiguous sum).
         """
         rows = np.asarray(vectors)
@@ -66,7 +66,7 @@ class LinearProbe:
         scores = np.empty((len(rows), len(self.classes)))
         step = max(1, _BLOCK_BYTES // (8 * max(1, len(self.mean))))
         for start in range(0, len(rows), step):
-            # in C order whatever came: along a strided axis numpy adds in another order, and the last bit differs
+            # in C order whatever the input: along a strided axis numpy adds in another order, and the last bit differs
             block = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
             scaled = (block - self.mean) / self.scale
             if not np.isfinite(scaled).all():
@@ -189,7 +189,7 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
 def evaluate_probe(
     synapse_ids: Sequence[str], vectors: npt.ArrayLike, splits: pa.Table, headline: str, seed: int
 ) -> Evaluation | NoModel:
-    """How well a probe of `vectors` (N, D) of these synapses names classes out of fold, under every split of `splits`
+    """How well a probe of `vectors` (N, D) of these synapses predicts classes out of fold, under every split of `splits`
     (`schema.SPLITS`); see `evaluate_splits`. For each fold a probe is fitted on the other folds, penalty included.
 
     BadInput for another number of vectors than of ids, NaN or infinite values.

@@ -1,4 +1,4 @@
-"""The class of a neuron, voted for by its synapses, and how often that is right.
+"""The class of a neuron by majority vote of its synapses, and how often it is right.
 
 Belongs here: counting votes. Does not belong here: predictions of synapses (`predictions`).
 """
@@ -16,7 +16,7 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     class.
 
     `predictions` are `schema.SYNAPSE_PREDICTIONS`; `synapses` give synapse_id, neuron_id and target. Where a neuron has
-    synapses that trained the classifier, only their out-of-fold predictions vote: its other synapses were named by a
+    synapses that trained the classifier, only their out-of-fold predictions vote: its other synapses were predicted by a
     model that had seen the neuron. Its target is the most frequent known class of its synapses. Synapses without a
     neuron do not vote.
     """
@@ -75,7 +75,7 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
 
 
 def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:
-    """How often neurons of known class are named rightly: neurons_scored, neuron_accuracy, neuron_balanced_accuracy,
+    """How often neurons of known class are predicted correctly: neurons_scored, neuron_accuracy, neuron_balanced_accuracy,
     each with _low and _high (95 % bootstrap over neurons) from 8 neurons on. Empty but for the count if no neuron has a
     known class."""
     pairs = zip(votes.column("target").to_pylist(), votes.column("predicted").to_pylist(), strict=True)

@@ -44,16 +44,16 @@ class ClassScore:
 class Score:
     """How one classifier did in one way of testing, on rows that it was not fitted on.
 
-    classifier, inputs, split  what named the rows, from what, and how they were held out
+    classifier, inputs, split  what predicted the rows, from what, and how they were held out
     groups                     independent groups of the tested rows
-    confusion                  (C, C) int64, row: true class, column: named class. (C, C + 1) where a row could also be
-                               rejected or not be named at all, which the last column counts: wrong
+    confusion                  (C, C) int64, row: true class, column: predicted class. (C, C + 1) where a row could also
+                               be rejected or get no class at all, which the last column counts: wrong
     ..._interval               95 %, None for too few groups and where a stored evaluation does not hold it: percentile
                                bootstrap over whole groups, or of the accuracy Wilson's over rows
     interval_over              what `accuracy_interval` is over
     classes                    by class; empty where a stored evaluation does not hold them
     trained                    mean number of rows that a fold was fitted on; None where it was not counted
-    rejected                   tested rows that were rejected; left_out: that were not named at all; unnameable: whose
+    rejected                   tested rows that were rejected; left_out: that got no class at all; unnameable: whose
                                class no row of their training set had. All count as wrong
     settings                   JSON of what the last fit was set to
     """
@@ -83,7 +83,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of the tested rows that were named rightly; a rejected one is wrong."""
+        """Share of the tested rows that were predicted correctly; a rejected row is wrong."""
         return int(np.trace(self.confusion)) / self.rows
 
     @property
@@ -94,7 +94,7 @@ class Score:
 
     @property
     def guessing(self) -> float:
-        """The accuracy of always naming the largest class."""
+        """The accuracy of always predicting the largest class."""
         return int(self.confusion.sum(axis=1).max()) / self.rows
 
 
@@ -113,11 +113,11 @@ def score_predictions(
     """The score of the predictions of M rows, with intervals over their `groups` (M,), and the resampled confusion
     matrices that these were taken from (None for under 8 groups).
 
-    `true` (M,) are positions in `names`. `interval_over` says in a word what a group is.
+    `true` (M,) are positions in `names`. `interval_over` is a word for what a group is.
     """
     classes = len(names)
     predicted = predictions.labels
-    # one more class, that no row truly is in, for what has no name
+    # one more class, that no row truly is in, for rows without a prediction
     columns = classes
     if predictions.rejected is not None or (predicted < 0).any():
         columns += 1
@@ -187,7 +187,7 @@ def confusion_scores(confusion: Float64) -> dict[str, Float64]:
     """Scores of (B, C, C) confusion matrices (row: true class): balanced_accuracy and macro_f1 (B,), recall, precision,
     f1 (B, C).
 
-    A class without rows has NaN for recall and F1 and is left out of the means; one never named has precision NaN and
+    A class without rows has NaN for recall and F1 and is left out of the means; one never predicted has precision NaN and
     F1 0.
     """
     hits = np.diagonal(confusion, axis1=1, axis2=2).astype(np.float64)

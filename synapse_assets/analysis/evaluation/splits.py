@@ -162,7 +162,7 @@ def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed
     """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
     groups.
 
-    scikit-learn's StratifiedGroupKFold deals otherwise: with it, settings and so fitted models would come out anew."""
+    scikit-learn's StratifiedGroupKFold deals differently: it would change settings, and so the fitted models."""
     _, member = np.unique(groups, return_inverse=True)
     number = int(member.max()) + 1
     if number < 3:

@@ -5,7 +5,7 @@ them (`artifacts`).
 
 `probe_evaluation` holds intervals of balanced accuracy, macro F1 and classes, the gap to a random split and out-of-fold
 probabilities; `classifier_evaluation` holds the interval of the accuracy, what was rejected and left out, the settings, and
-what there was to name. What a format does not hold is at its default in an evaluation that was loaded.
+the clusters. What a format does not hold is at its default in an evaluation that was loaded.
 """
 
 from collections.abc import Mapping
@@ -147,7 +147,7 @@ def _nan_to_none(value: Any) -> Any:
 
 
 def _probe_score(facts: Mapping[str, Any]) -> Score:
-    """The reverse; facts that later releases add are passed over."""
+    """The reverse; facts that later releases add are ignored."""
     return Score(
         classifier=LINEAR_PROBE,
         inputs=VECTORS,

@@ -1,7 +1,7 @@
-"""Naming the cluster of a synapse that was not clustered.
+"""Predicting the cluster of a synapse that was not clustered.
 
-Belongs here: the three classifiers, the rejection of synapses like none that were seen. Does not belong here: how well
-that goes (`evaluation`), the features (`features`), the clusters that serve as labels and their stability, model cards
+Belongs here: the three classifiers, the rejection of outliers. Does not belong here: how well
+they predict (`evaluation`), the features (`features`), the clusters that serve as labels and their stability, model cards
 (`model_card`), drawing.
 """
 
@@ -27,7 +27,7 @@ Setting = dict[str, Any]
 NEIGHBOURS, FOREST, BOOSTING = "k_nearest_neighbours", "random_forest", "xgboost"
 OUTLIERS = "one_class_svm"
 CLASSIFIERS = (NEIGHBOURS, FOREST, BOOSTING)
-"""The classifiers, simplest first: of equals the simpler is the best."""
+"""The classifiers, simplest first: ties go to the simpler."""
 NU = 0.05
 """Upper bound on the share of training synapses that the one-class SVM rejects (Schölkopf et al., Neural Computation 13,
 2001); the published study used 0.03 to 0.05."""
@@ -37,12 +37,12 @@ GRID: Mapping[str, tuple[Setting, ...]] = {
     FOREST: ({"min_samples_leaf": 5}, {"min_samples_leaf": 1}),
     BOOSTING: ({"max_depth": 2}, {"max_depth": 4}),
 }
-"""What the search tries, smoothest first: of equals the smoother is chosen."""
+"""What the search tries, smoothest first: ties go to the smoother."""
 KERNELS = (1.0, 0.3, 0.1)
-"""What gamma of the one-class SVM is tried, as shares of scikit-learn's 1 / (F variance), tightest kernel first.
+"""Values of gamma that are tried for the one-class SVM, as shares of scikit-learn's 1 / (F variance), tightest kernel first.
 
 At 1.0 it rejects far more than nu of what it has not seen: 18 % to 22 % of 90 to 120 normally distributed synapses with
-5 features, where 0.1 rejects 6 % to 8 % (measured; all of them reject what lies far outside). So the tightest is taken
+5 features, where 0.1 rejects 6 % to 8 % (measured; all of them reject what lies far outside). So the tightest kernel is chosen
 that rejects at most twice nu of the training synapses held out."""
 _MODEL = ("cluster_classifiers", 1)
 _SEARCH_TREES = 25
@@ -61,13 +61,13 @@ _TRUSTED = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the classifiers say of M synapses. Whether a synapse is accepted is a matter apart: its clusters are named
-    even where it is an outlier, and whoever assigns it has to look at `outlier` first.
+    """The predictions of the classifiers for M synapses. Rejection is separate: an outlier gets a predicted cluster too,
+    so the caller has to check `outlier` before assigning it.
 
     labels         (M,) int64 by classifier, cluster numbers
-    probability    (M,) float64 by classifier, of the named cluster; not calibrated
+    probability    (M,) float64 by classifier, of the predicted cluster; not calibrated
     outlier        (M,) bool, rejected by the one-class SVM
-    outlier_score  (M,) float64, its decision function; negative: like nothing that was trained on
+    outlier_score  (M,) float64, its decision function; negative: unlike all training synapses
     """
 
     labels: dict[str, Int64]
@@ -80,11 +80,11 @@ class Predicted:
 class ClusterClassifiers:
     """Fitted classifiers of one investigation group.
 
-    clusters  the cluster numbers that can be named, ascending; sizes: their training synapses
+    clusters  the cluster numbers that can be predicted, ascending; sizes: their training synapses
     width     F, the number of features
     models    by classifier; support: the one-class SVM
     settings  what the search chose, by classifier and for one_class_svm
-    warnings  sentences for whoever reads the results
+    warnings  sentences for the reader of the results
     """
 
     clusters: tuple[int, ...]
@@ -96,9 +96,9 @@ class ClusterClassifiers:
     warnings: tuple[str, ...]
 
     def predict(self, features: npt.ArrayLike) -> Predicted:
-        """What each classifier says of `features` (M, F); BadInput for another width, NaN or infinite values.
+        """The predictions of each classifier for `features` (M, F); BadInput for another width, NaN or infinite values.
 
-        A row's results do not depend on its companions, to the bit.
+        A row's results do not depend on the other rows, to the bit.
         """
         from threadpoolctl import threadpool_limits
 
@@ -182,7 +182,7 @@ def fit_classifiers(
     - k nearest neighbours, unweighted
     - random forest (Breiman 2001) of `trees` trees, clusters weighted to count alike
     - XGBoost (Chen & Guestrin, KDD 2016), 60 rounds at a learning rate of 0.2, clusters weighted to count alike
-    - a one-class SVM (RBF kernel, nu 0.05) that rejects what is like no training synapse
+    - a one-class SVM (RBF kernel, nu 0.05) that rejects synapses unlike all training synapses
 
     Each classifier's setting is the one of `GRID` with the best balanced accuracy in three-fold cross-validation, which
     holds out whole `neurons` (n,) where there are three or more, otherwise single synapses;

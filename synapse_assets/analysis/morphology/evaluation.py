@@ -1,4 +1,4 @@
-"""How well the classifiers of clusters name synapses that they were not trained on.
+"""How well the classifiers of clusters predict the cluster of synapses that they were not trained on.
 
 Belongs here: the ways in which they are tested. Does not belong here: the classifiers (`classifiers`), how any classifier
 is scored (`analysis.evaluation`), model cards (`model_card`), drawing.
@@ -60,7 +60,7 @@ def evaluate_classifiers(
     seed: int,
     trees: int = TREES,
 ) -> Evaluation:
-    """How well `fit_classifiers` names the clusters `labels` (n,) of synapses `ids` (n,) of `neurons` (n,).
+    """How well `fit_classifiers` predicts the clusters `labels` (n,) of synapses `ids` (n,) of `neurons` (n,).
 
     - random_80_20 on `map_xy` (n, 2) and on `features` (n, F): one fifth is tested, drawn with seed 42 as in the
       published study, stratified by cluster where every cluster allows it
@@ -113,7 +113,8 @@ def evaluate_classifiers(
 
 
 def _best(scores: Sequence[Score]) -> Score | None:
-    """The best balanced accuracy on features, by the honest split where there is one; of equals the simpler classifier."""
+    """The best balanced accuracy on features, leaving one neuron out where that was tested; ties go to the simpler
+    classifier."""
     for split in (LEAVE_ONE_NEURON_OUT, RANDOM_80_20):
         score_of = {s.classifier: s for s in scores if (s.inputs, s.split) == (FEATURES, split)}
         if score_of:
@@ -123,7 +124,7 @@ def _best(scores: Sequence[Score]) -> Score | None:
 
 @dataclass
 class _Folds:
-    """What is told of the classifiers of all folds beside their scores, gathered while they predict.
+    """What is reported of the classifiers of all folds beside their scores, collected while they predict.
 
     label    (n,) the true cluster of every row
     trained  training synapses of each fold
@@ -142,7 +143,7 @@ class _Folds:
     def predict(
         self, classifiers: ClusterClassifiers, features: Float64, usable: npt.NDArray[np.bool_], rows: Int64
     ) -> dict[str, Predictions]:
-        """What `classifiers` say of `rows` (M,), of which those that are `usable` (M,) have `features` (K, F)."""
+        """The predictions of `classifiers` for `rows` (M,), of which those that are `usable` (M,) have `features` (K, F)."""
         predicted = classifiers.predict(features)
         self.trained.append(sum(classifiers.sizes))
         self.settings = classifiers.settings
@@ -315,7 +316,7 @@ def _score_leave_one_neuron_out(
 
 
 def _evaluated_rows(ids: Ids, features: Float64, row_of: Mapping[str, int]) -> tuple[Int64, Float64]:
-    """Of a fold's rows those that are evaluated here: their row in the evaluation (K,), and their features (K, F)."""
+    """The rows of a fold that are evaluated here: their row in the evaluation (K,), and their features (K, F)."""
     rows = checked_features(features)
     if len(ids) != len(rows):
         raise BadInput(f"a fold has {len(ids)} ids but {len(rows)} rows of features")

@@ -1,7 +1,7 @@
 """Features: from traced positions and measured areas to the numbers that synapses are compared by.
 
 Belongs here: every fitted step between the workbook and the map (limits of extreme values, axes of each neuron, scaling,
-weights), in one model that fitted and newly observed synapses pass through alike. Does not belong here: reading workbooks
+weights), in one model that is applied alike to fitted and newly observed synapses. Does not belong here: reading workbooks
 (`sources`), choosing a group's synapses, the map and the clusters.
 
 The published study fitted its map on unscaled columns and then predicted from scaled, unweighted ones; it centred new
@@ -93,7 +93,7 @@ class FeatureModel:
         """Features (`morphology.FEATURES`, in the order given) of any rows of `morphology.SYNAPSES`; `version` goes into
         the column feature_model.
 
-        A neuron with a stored frame gets that one, so a row of it is to the bit independent of its companions and their
+        A neuron with a stored frame gets that one, so a row of it is to the bit independent of the other rows and their
         order. Any other neuron gets axes of its own (alignment 'own') from those of its rows here that are not extreme,
         if they are enough: such a row depends on the rows that come with it. Rows used for the fit and rows for
         prediction are aligned apart, so new synapses change no fitted ones. Too few: no coordinates, and left_out says so.
@@ -189,7 +189,7 @@ class FeatureModel:
         )
 
     def _reasons_left_out(self, measures: Float64) -> list[list[str]]:
-        """For each row what is extreme or missing, in words."""
+        """Sentences for each row: which measures are extreme or missing."""
         reasons: list[list[str]] = [[] for _ in range(len(measures))]
         beyond = _beyond(measures, list(self.limits.values()))
         for row, column in zip(*np.nonzero(beyond | np.isnan(measures)), strict=True):
@@ -303,7 +303,7 @@ class HeldOut:
 
 
 def held_out_features(synapses: pa.Table, neuron_id: str, choice: FeatureChoice) -> HeldOut | NoModel:
-    """The whole chain fitted on the rows of all other neurons and applied to `neuron_id` as one never seen.
+    """The whole chain fitted on the rows of all other neurons and applied to `neuron_id` as an unseen neuron.
 
     `synapses` are rows of `morphology.SYNAPSES` that are used for the fit. NoModel if the others give none; BadInput if
     the neuron has no rows, or as `fit_features` does.

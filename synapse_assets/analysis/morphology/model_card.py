@@ -1,6 +1,6 @@
 """What a reader has to know of a group's classifiers before using their predictions, on one page.
 
-Belongs here: the words and tables of the card. Does not belong here: computing any of its figures (`evaluation`,
+Belongs here: the text and tables of the card. Does not belong here: computing any of its figures (`evaluation`,
 stability of the clustering).
 """
 

@@ -306,8 +306,9 @@ def prediction_rows(
 
 
 def training_agreement(model: ClusterClassifiers | NoModel, fitted: pa.Table, labels: Int64) -> dict[str, float]:
-    """How the fitted synapses fare on the way of new ones: by classifier, the share of clustered synapses that get their own
-    cluster back (a rejected one does not), and the share of noise that is put into some cluster. Empty without a classifier."""
+    """What the fitted synapses would get if they were predicted like new ones: by classifier, the share of clustered
+    synapses that get their own cluster back (a rejected one does not), and the share of noise that is put into some
+    cluster. Empty without a classifier."""
     if isinstance(model, NoModel):
         return {}
     predicted = model.predict(scaled_matrix(fitted))

@@ -21,7 +21,7 @@ def build_backbone(
     unpooled.
 
     Raises BadInput where timm does not know the name or cannot build it so, and RuntimeError where `pretrained` weights
-    are wanted that timm does not have.
+    are requested that timm does not have.
     """
     if not timm.is_model(architecture):
         raise BadInput(f"encoder: timm {timm.__version__} knows no architecture '{architecture}'")

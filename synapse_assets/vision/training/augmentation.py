@@ -1,6 +1,6 @@
 """Random views of tiles to train on.
 
-What a view may change says what a network shall ignore: orientation in the section, brightness, noise, a damaged
+What a view may change is what a network should ignore: orientation in the section, brightness, noise, a damaged
 neighbouring section. What it must not change stays visible: size in nanometres (nothing is ever rescaled) and what lies at
 the point (the centre moves by one pixel at most). What does not belong here: losses and loops.
 """

@@ -1,6 +1,6 @@
 """Training an encoder without labels, on the dataset's own tiles (SimCLR).
 
-Two random views of a tile shall be found in each other among all views of the batch. What does not belong here: what a view
+Two random views of a tile should be more similar than any other views of the batch. What does not belong here: what a view
 may change (see `augmentation`), labels, and running a trained encoder (see `encoder`).
 """
 
@@ -31,8 +31,8 @@ class PretrainingSettings:
     """How an encoder is trained. It stops at `max_steps` or `max_seconds`, whichever comes first; one may be None.
 
     Stopped by steps, the result depends on data, settings, machine and, in the last bits, on the number of threads
-    (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best moment to look for:
-    the last step is the one that is kept.
+    (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best step to select:
+    the last one is used.
 
     crop_px: side of what the network sees around the point. views: see `EncoderSpec`.
     temperature: of the contrastive loss.
@@ -152,7 +152,7 @@ def projection_head(dimensions: int) -> nn.Sequential:
 
 
 def contrastive_loss(projected: Tensor, temperature: float) -> Tensor:
-    """NT-Xent, equation 1 of SimCLR, averaged over both views: how badly a view finds its other among all others.
+    """NT-Xent, equation 1 of SimCLR, averaged over both views: how badly a view predicts its positive among all other views.
 
     `projected` float32 (2N, D): row i and row i + N are views of the same tile. Written here because the library that
     has it pins a parser that Dagster's selection syntax cannot load.
