@@ -52,8 +52,8 @@ def compare(measure: str, in_use: float | None, candidate: float | None, on: str
         promote, reason = True, f"only the candidate could be measured ({candidate:.3f})"
     else:
         promote = candidate >= in_use - WORSE_BY
-        words = "better than" if candidate > in_use + WORSE_BY else "as good as" if promote else "worse than"
-        reason = f"the candidate ({candidate:.3f}) is {words} the one in use ({in_use:.3f})"
+        outcome = "better than" if candidate > in_use + WORSE_BY else "as good as" if promote else "worse than"
+        reason = f"the candidate ({candidate:.3f}) is {outcome} the one in use ({in_use:.3f})"
     return Comparison(measure, in_use, candidate, promote, f"{reason}; {on}")
 
 
@@ -88,11 +88,11 @@ def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: S
     rows = unit_rows(vectors).astype(np.float64)
     similarity = rows @ rows.T
     similarity[group[:, None] == group[None, :]] = -np.inf
-    near = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
-    like = np.take_along_axis(similarity, near, axis=1)
+    neighbours = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
+    neighbour_similarity = np.take_along_axis(similarity, neighbours, axis=1)
     # A vote counts 1 and a little for its similarity, which decides among equal votes only.
-    weight = np.where(np.isfinite(like), 1 + like / (2 * NEIGHBOURS + 1), 0.0)
-    votes = np.stack([(weight * (code[near] == c)).sum(axis=1) for c in range(len(names))], axis=1)
+    weight = np.where(np.isfinite(neighbour_similarity), 1 + neighbour_similarity / (2 * NEIGHBOURS + 1), 0.0)
+    votes = np.stack([(weight * (code[neighbours] == c)).sum(axis=1) for c in range(len(names))], axis=1)
     return balanced_accuracy(code, votes.argmax(axis=1), len(names))
 
 

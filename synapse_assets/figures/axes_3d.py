@@ -103,6 +103,6 @@ def fit_into_cell(
     axes.set_box_aspect(tuple(highs - lows), zoom=float((room / np.ptp(projected(), axis=0)).min()))
     points = projected()
     target = np.array([corner[0] + left, corner[1] + lower]) + room / 2
-    move = (target - (points.min(axis=0) + points.max(axis=0)) / 2) / figure.get_size_inches()
+    shift = (target - (points.min(axis=0) + points.max(axis=0)) / 2) / figure.get_size_inches()
     box = axes.get_position(original=True)
-    axes.set_position((box.x0 + move[0], box.y0 + move[1], box.width, box.height))
+    axes.set_position((box.x0 + shift[0], box.y0 + shift[1], box.width, box.height))

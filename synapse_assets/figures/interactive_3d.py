@@ -38,8 +38,8 @@ def space_page(
     traces = []
     for cluster in sorted(set(numbers.tolist()), key=lambda c: (c < 0, c)):
         chosen = numbers == cluster
-        words = [html.escape(word) for word, at in zip(hover, chosen, strict=True) if at]
-        traces.append(_cluster_trace(points[chosen], cluster, words, _page_size(len(points))))
+        texts = [html.escape(text) for text, is_chosen in zip(hover, chosen, strict=True) if is_chosen]
+        traces.append(_cluster_trace(points[chosen], cluster, texts, _page_size(len(points))))
     return _html_page(
         traces,
         title,
@@ -76,9 +76,9 @@ def neuron_positions_page(features: pa.Table, clusters: Mapping[str, int] | None
         )
         for cluster, fitted in kinds:
             chosen = (cluster_of_point == cluster) & (neuron.fitted == fitted)
-            words = [html.escape(word) for word, at in zip(neuron.words, chosen, strict=True) if at]
+            texts = [html.escape(text) for text, is_chosen in zip(neuron.words, chosen, strict=True) if is_chosen]
             trace = _cluster_trace(
-                neuron.places[chosen], cluster, words, _page_size(len(cluster_of_point)), filled=fitted
+                neuron.places[chosen], cluster, texts, _page_size(len(cluster_of_point)), filled=fitted
             )
             if clusters is None:
                 trace.name = f"{'synapses' if fitted else 'newly observed'} ({int(chosen.sum()):,})"
@@ -117,7 +117,7 @@ def _page_size(points: int) -> float:
 
 
 def _cluster_trace(
-    points: npt.NDArray[np.float64], cluster: int, words: Sequence[str], size: float, *, filled: bool = True
+    points: npt.NDArray[np.float64], cluster: int, texts: Sequence[str], size: float, *, filled: bool = True
 ) -> Any:
     """The points of one cluster on a page."""
     import plotly.graph_objects as go
@@ -129,7 +129,7 @@ def _cluster_trace(
     x, y, z = np.round(points[finite], 4).T.tolist()
     return go.Scatter3d(
         x=x, y=y, z=z, mode="markers", name=f"{name}{'' if filled else ', new'} ({len(finite):,})",
-        text=[words[i] for i in finite.tolist()], hoverinfo="text",
+        text=[texts[i] for i in finite.tolist()], hoverinfo="text",
         marker={
             "size": size if filled else size + 2, "color": colour if filled else darker(colour), "opacity": 1.0,
             "symbol": symbol if filled or symbol == "cross" else f"{symbol}-open",

@@ -123,8 +123,8 @@ def maps_sheet(
     low, high = box_around(points, 0.06)
     panels = []
     for i, name in enumerate(("by cluster", "by neuron", "by area of the synapse")):
-        at = left + i * (side + between)
-        axes = figure.add_axes((at / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
+        left_edge = left + i * (side + between)
+        axes = figure.add_axes((left_edge / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
         axes.set_title(name, loc="left", fontsize=11, color=INK)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -241,8 +241,10 @@ def _neuron_styles(types: Sequence[str], neurons: Sequence[str]) -> dict[tuple[s
         names = sorted({n for t, n in zip(types, neurons, strict=True) if t == kind}, key=natural_order)
         hue = _TYPE_HUES[i % len(_TYPE_HUES)]
         for j, name in enumerate(names):
-            at = j / (len(names) - 1) if len(names) > 1 else 0.5
-            colour = mixed(hue, "#000000", 0.45 - 0.9 * at) if at <= 0.5 else mixed(hue, "#ffffff", 1.1 * at - 0.55)
+            share = j / (len(names) - 1) if len(names) > 1 else 0.5
+            colour = (
+                mixed(hue, "#000000", 0.45 - 0.9 * share) if share <= 0.5 else mixed(hue, "#ffffff", 1.1 * share - 0.55)
+            )
             styles[kind, name] = (colour, MARKERS[j % len(MARKERS)])
     return styles
 

@@ -80,11 +80,11 @@ def neuron_positions_figure(features: pa.Table, clusters: Mapping[str, int] | No
     if any(not neurons[name].fitted.all() for name in drawn_names):
         entries.append(("newly observed", "hollow", "o"))
     per_line, legend = legend_shape(len(entries), max(2, int(width / 1.5)))
-    words = "Synapses around the soma, in micrometres; the axes of a panel have one scale"
-    words += ", panels have different ones" if len(drawn_names) > 1 else ""
+    text = "Synapses around the soma, in micrometres; the axes of a panel have one scale"
+    text += ", panels have different ones" if len(drawn_names) > 1 else ""
     if len(drawn_names) < len(neurons):
-        words += f"; drawn are the {len(drawn_names)} neurons with most synapses of {len(neurons)}"
-    heading = textwrap.fill(words, int(width * 9.5))
+        text += f"; drawn are the {len(drawn_names)} neurons with most synapses of {len(neurons)}"
+    heading = textwrap.fill(text, int(width * 9.5))
     head = 0.2 + 0.24 * (1 + heading.count("\n"))
     height = head + rows * cell[1] + legend
     figure, _ = new_figure(width, height, axes=False)
@@ -93,8 +93,8 @@ def neuron_positions_figure(features: pa.Table, clusters: Mapping[str, int] | No
         neuron = neurons[name]
         corner = ((i % columns) * cell[0], height - head - (1 + i // columns) * cell[1])
         count = len(neuron.places)
-        words = f"{shortened(name, 24)}  ({count:,} {'synapse' if count == 1 else 'synapses'})"
-        axes = space_axes(figure, corner, cell, words)
+        text = f"{shortened(name, 24)}  ({count:,} {'synapse' if count == 1 else 'synapses'})"
+        axes = space_axes(figure, corner, cell, text)
         cluster_of_point = neuron.clusters if clusters is not None else np.zeros(count, dtype=np.int64)
         scatter_by_cluster(
             axes, neuron.places, cluster_of_point, float(np.clip(3000 / count, 7, 22)), filled=neuron.fitted

@@ -64,22 +64,22 @@ def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequenc
     rows = -(-len(counts) // columns)
     cell = float(np.clip(SHEET_WIDTH / columns - 1.3, 1.0, 0.78 * (k + 1))) / (k + 1)
     width = max(5.0, min(SHEET_WIDTH, columns * (cell * (k + 1) + 1.3)))
-    tall = max(0.42, cell * 0.72) if k <= 12 else cell
+    cell_height = max(0.42, cell * 0.72) if k <= 12 else cell
     titles = {key: textwrap.fill(key, max(18, int(width / columns * 8.5))) for key in counts}
     lines = 2 + max(text.count("\n") for text in titles.values())
-    figure, _ = new_figure(width, rows * (tall * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
+    figure, _ = new_figure(width, rows * (cell_height * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for at, axes in enumerate(grid.flat):
-        if at >= len(counts):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(counts):
             axes.axis("off")
             continue
-        key = list(counts)[at]
+        key = list(counts)[index]
         _confusion_panel(axes, counts[key], class_names, cell)
         correct, total = int(np.trace(counts[key])), int(counts[key].sum())
-        words = f"{titles[key]}\n{correct:,} of {total:,} right ({correct / total:.0%})" if total else titles[key]
-        axes.set_title(words, loc="left", fontsize=10, color=INK)
-        if at % columns == 0:
+        title = f"{titles[key]}\n{correct:,} of {total:,} right ({correct / total:.0%})" if total else titles[key]
+        axes.set_title(title, loc="left", fontsize=10, color=INK)
+        if index % columns == 0:
             axes.set_ylabel("known cluster (synapses)", fontsize=9.5, color=INK)
         if not total:
             write_message(axes, "no synapse was tested")
@@ -125,20 +125,25 @@ def score_figure(evaluation: Evaluation) -> bytes:
     order += sorted(n for n in evaluation.splits if n not in (evaluation.headline_split, RANDOM))
     order += [RANDOM] if RANDOM in evaluation.splits and evaluation.headline_split != RANDOM else []
     figure, axes = new_figure(7.2, 1.5 + 0.5 * len(order))
-    for at, name in enumerate(order):
+    for row, name in enumerate(order):
         score = evaluation.splits[name]
         head = name == evaluation.headline_split
         colour = PALETTE[0] if name != RANDOM else "#8a8a8a"
         if score.balanced_accuracy_interval:
             axes.plot(
-                score.balanced_accuracy_interval, [at, at], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt"
+                score.balanced_accuracy_interval,
+                [row, row],
+                color=colour,
+                linewidth=4,
+                alpha=0.35,
+                solid_capstyle="butt",
             )
         marker = "o" if name != RANDOM else "D"
-        axes.plot(score.balanced_accuracy, at, marker, color=colour, markersize=9 if head else 7)
+        axes.plot(score.balanced_accuracy, row, marker, color=colour, markersize=9 if head else 7)
         low_high = score.balanced_accuracy_interval
         interval = f" [{low_high[0]:.2f}, {low_high[1]:.2f}]" if low_high else "  no interval: under 8 groups"
         text = f"{score.balanced_accuracy:.3f}{interval}"
-        axes.text(1.02, at, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
+        axes.text(1.02, row, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
     chance = 1 / len(evaluation.classes)
     axes.axvline(chance, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
     axes.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(3, 2), textcoords="offset points",

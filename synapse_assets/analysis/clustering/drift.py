@@ -165,8 +165,8 @@ class _Yardstick:
 
     def part(self, fit: Fit, region: str) -> npt.NDArray[np.bool_]:
         """The sample's part in the region, or all of it where that part is small."""
-        own = fit.sample.brain_regions == region
-        return own if own.sum() >= FEWEST else np.ones(len(own), dtype=bool)
+        in_region = fit.sample.brain_regions == region
+        return in_region if in_region.sum() >= FEWEST else np.ones(len(in_region), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class _Evidence:
 
     def row(self) -> dict[str, object]:
         """The columns of `schema.DRIFT` that are measured."""
-        near = None if self.distances is None else [float(np.median(values)) for values in self.distances]
+        medians = None if self.distances is None else [float(np.median(values)) for values in self.distances]
         noise = self.noise if self.noise and self.noise[0] else None
         return {
             "brain_region": self.name,
@@ -218,7 +218,7 @@ class _Evidence:
             "known_synapses": self.known,
             "new_synapses": None if self.known is None else self.new,
             "new_fraction": self.new / self.known if self.known else None,
-            "distance_ratio": None if near is None else near[0] / near[1],
+            "distance_ratio": None if medians is None else medians[0] / medians[1],
             "noise_fraction": noise and noise[1] / noise[0],
             "fitted_noise_fraction": noise and noise[3] / noise[2],
             "labelled_synapses": self.labels and self.labels[0],
@@ -292,10 +292,10 @@ def _would_be_sampled(fit: Fit, region: str, known: int, ids: Sequence[str]) -> 
     The sample holds the synapses of a region with the lowest hashes (`stratified_sample`): one whose hash is below its
     highest and that it does not hold was not there (Cohen & Kaplan, PODC 2007). All, where it held the whole region.
     """
-    own = fit.sample.synapse_ids[fit.sample.brain_regions == region]
-    if len(own) >= known:
+    sampled_ids = fit.sample.synapse_ids[fit.sample.brain_regions == region]
+    if len(sampled_ids) >= known:
         return np.ones(len(ids), dtype=bool)
-    return content_keys(ids, fit.seed) <= content_keys(own, fit.seed).max(initial=np.uint64(0))
+    return content_keys(ids, fit.seed) <= content_keys(sampled_ids, fit.seed).max(initial=np.uint64(0))
 
 
 def _rows_of(rows: pa.Table, ids: pa.Array) -> pa.Table:
@@ -306,8 +306,8 @@ def _lower_share(count: int, rows: int, z: float) -> float:
     """Lower bound of a share of `rows` (Wilson, J Am Stat Assoc 22:209, 1927); 0 for no rows."""
     if not rows:
         return 0.0
-    share, wide = count / rows, z * z / rows
-    return float((share + wide / 2 - np.sqrt(wide * (share * (1 - share) + wide / 4))) / (1 + wide))
+    share, z2_n = count / rows, z * z / rows
+    return float((share + z2_n / 2 - np.sqrt(z2_n * (share * (1 - share) + z2_n / 4))) / (1 + z2_n))
 
 
 def _median_bound(values: Float64, z: float) -> float:

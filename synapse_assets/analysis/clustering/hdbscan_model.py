@@ -88,8 +88,8 @@ class ClusterModel:
         labels = self.labels[neighbours[:, 0]].copy()
         if not self.clusters:
             return np.full(len(rows), NOISE, dtype=np.int32)
-        own = distances[:, min(self.min_samples, k) - 1]
-        reachable = np.maximum(np.maximum(own[:, None], self.core[neighbours]), distances)
+        own_core = distances[:, min(self.min_samples, k) - 1]
+        reachable = np.maximum(np.maximum(own_core[:, None], self.core[neighbours]), distances)
         first = reachable.argmin(axis=1)
         joined = self.labels[np.take_along_axis(neighbours, first[:, None], axis=1)[:, 0]]
         reach = self.reach[np.searchsorted(self.numbers, np.maximum(joined, self.numbers[0]))]
@@ -189,8 +189,8 @@ def labels_by_size(fitted: Any, points: Float32) -> tuple[Labels, Float64]:
     for number, label in enumerate(clusters[order]):
         members = np.flatnonzero(raw == label)
         labels[members] = number
-        born = birth.get(_common_branch({parent[m] for m in members.tolist()}, parent), 0.0)
-        reach[number] = 1.0 / born if born > 0 else np.inf
+        birth_lambda = birth.get(_common_branch({parent[m] for m in members.tolist()}, parent), 0.0)
+        reach[number] = 1.0 / birth_lambda if birth_lambda > 0 else np.inf
     # points with equal coordinates have one label, so that `apply` can give every fitted point its own
     _, point_of = np.unique(points, axis=0, return_inverse=True)
     _, first_row = np.unique(point_of, return_index=True)
@@ -200,18 +200,18 @@ def labels_by_size(fitted: Any, points: Float32) -> tuple[Labels, Float64]:
 def _common_branch(branches: set[int], parent: dict[int, int]) -> int:
     """The lowest node of the condensed tree above (or at) all `branches`. A child's number is greater than its
     parent's."""
-    open_ = set(branches)
-    while len(open_) > 1:
-        deepest = max(open_)
-        open_.remove(deepest)
-        open_.add(parent[deepest])
-    return open_.pop()
+    nodes = set(branches)
+    while len(nodes) > 1:
+        deepest = max(nodes)
+        nodes.remove(deepest)
+        nodes.add(parent[deepest])
+    return nodes.pop()
 
 
 def _core_distances(points: Float32, samples: int) -> Float64:
     """Distance of each point to its `samples`-th nearest other point."""
     from scipy.spatial import cKDTree
 
-    wide = points.astype(np.float64)
-    distances = np.asarray(cKDTree(wide).query(wide, k=samples + 1)[0])
+    points64 = points.astype(np.float64)
+    distances = np.asarray(cKDTree(points64).query(points64, k=samples + 1)[0])
     return np.ascontiguousarray(distances[:, -1])

@@ -48,7 +48,7 @@ def _skewed(normal: Float64, skewness: float) -> Float64:
     # (w + 2)^2 (w - 1) = skewness^2, w = exp(sigma^2): its only real root
     half = 1.0 + skewness**2 / 2
     root = np.cbrt(half + np.sqrt(half**2 - 1.0))
-    grown = root + 1.0 / root - 1.0
-    sigma = np.sqrt(np.log(grown))
-    side = np.sign(skewness)
-    return side * np.expm1(side * sigma * normal - sigma**2 / 2) / np.sqrt(grown - 1.0)
+    w = root + 1.0 / root - 1.0
+    sigma = np.sqrt(np.log(w))
+    sign = np.sign(skewness)
+    return sign * np.expm1(sign * sigma * normal - sigma**2 / 2) / np.sqrt(w - 1.0)

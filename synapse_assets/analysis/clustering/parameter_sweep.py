@@ -67,8 +67,8 @@ class Runs:
     @property
     def mean_probability(self) -> float:
         """Membership probability of clustered points, mean over the runs; 0 if there are none."""
-        inside = (self.labels >= 0).sum(axis=1)
-        return float(np.mean(self.probabilities.sum(axis=1) / np.maximum(inside, 1)))
+        clustered = (self.labels >= 0).sum(axis=1)
+        return float(np.mean(self.probabilities.sum(axis=1) / np.maximum(clustered, 1)))
 
     @property
     def pairs(self) -> Float64:
@@ -86,8 +86,8 @@ class Runs:
         runs = len(self.agreement)
         if runs < 3:
             return 0.0
-        own = self.agreement.sum(axis=1) - 1.0
-        without = (self.pairs.sum() - own) / ((runs - 1) * (runs - 2) / 2)
+        sum_by_run = self.agreement.sum(axis=1) - 1.0
+        without = (self.pairs.sum() - sum_by_run) / ((runs - 1) * (runs - 2) / 2)
         return float(np.sqrt((runs - 1) / runs * np.square(without - without.mean()).sum()))
 
     @property

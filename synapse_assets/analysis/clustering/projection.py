@@ -179,16 +179,16 @@ def unit_rows(vectors: npt.ArrayLike) -> Float32:
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2:
         raise BadInput(f"vectors must be a table (rows, features); the shape is {rows.shape}")
-    out = np.empty_like(rows, order="C")
+    unit = np.empty_like(rows, order="C")
     step = max(1, _BLOCK_BYTES // (8 * max(1, rows.shape[1])))
     for start in range(0, len(rows), step):
-        wide = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
-        finite = np.isfinite(wide).all(axis=1)
+        block = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
+        finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             raise BadInput(f"vector in row {start + int(np.argmin(finite))} holds NaN or an infinite value")
-        length = np.sqrt(np.square(wide).sum(axis=1))
-        out[start : start + step] = wide / np.where(length > 0, length, 1.0)[:, None] + 0.0  # + 0.0: no negative zero
-    return out
+        length = np.sqrt(np.square(block).sum(axis=1))
+        unit[start : start + step] = block / np.where(length > 0, length, 1.0)[:, None] + 0.0  # + 0.0: no negative zero
+    return unit
 
 
 def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.int64], Float64]:
@@ -200,30 +200,30 @@ def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.i
     Accuracy and Stability of Numerical Algorithms, eq. 3.5); where the proposal is not certain to hold the k nearest,
     the whole sample is measured pair by pair.
     """
-    wide = sample.astype(np.float64)
-    lengths = np.square(wide).sum(axis=1)
-    features = wide.shape[1]
+    sample64 = sample.astype(np.float64)
+    lengths = np.square(sample64).sum(axis=1)
+    features = sample64.shape[1]
     error = 8.0 * (features + 4) * np.finfo(np.float64).eps * max(1.0, float(lengths.max()))
-    candidate_count = min(len(wide), k + 8)
+    candidate_count = min(len(sample64), k + 8)
     indices = np.empty((len(queries), k), dtype=np.int64)
     squares = np.empty((len(queries), k), dtype=np.float64)
-    step = max(1, int(_BLOCK_BYTES // (8 * max(len(wide), candidate_count * features))))
+    step = max(1, int(_BLOCK_BYTES // (8 * max(len(sample64), candidate_count * features))))
     for start in range(0, len(queries), step):
         block = queries[start : start + step].astype(np.float64)
-        rough = np.square(block).sum(axis=1)[:, None] + lengths - 2.0 * (block @ wide.T)
-        if candidate_count < len(wide):
-            candidates = np.sort(np.argpartition(rough, candidate_count - 1, axis=1)[:, :candidate_count], axis=1)
-            proposed = np.sort(np.take_along_axis(rough, candidates, axis=1), axis=1)
-            doubtful = np.flatnonzero(proposed[:, -1] <= proposed[:, k - 1] + 2.0 * error)
+        approximate = np.square(block).sum(axis=1)[:, None] + lengths - 2.0 * (block @ sample64.T)
+        if candidate_count < len(sample64):
+            candidates = np.sort(np.argpartition(approximate, candidate_count - 1, axis=1)[:, :candidate_count], axis=1)
+            proposed = np.sort(np.take_along_axis(approximate, candidates, axis=1), axis=1)
+            uncertain = np.flatnonzero(proposed[:, -1] <= proposed[:, k - 1] + 2.0 * error)
         else:
-            candidates = np.broadcast_to(np.arange(len(wide)), (len(block), len(wide)))
-            doubtful = np.zeros(0, dtype=np.int64)
-        exact = _pair_squares(block[:, None, :], wide[candidates])
+            candidates = np.broadcast_to(np.arange(len(sample64)), (len(block), len(sample64)))
+            uncertain = np.zeros(0, dtype=np.int64)
+        exact = _pair_squares(block[:, None, :], sample64[candidates])
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
         indices[start : start + step] = np.take_along_axis(candidates, order, axis=1)
         squares[start : start + step] = np.take_along_axis(exact, order, axis=1)
-        for row in doubtful:
-            all_squares = _pair_squares(block[row][None, :], wide)
+        for row in uncertain:
+            all_squares = _pair_squares(block[row][None, :], sample64)
             best = np.argsort(all_squares, kind="stable")[:k]
             indices[start + row] = best
             squares[start + row] = all_squares[best]
@@ -242,15 +242,15 @@ def _pair_squares(left: Float64, right: Float64) -> Float64:
 def blend(indices: npt.NDArray[np.int64], squares: Float64, coordinates: Float32, power: int = 1) -> Float32:
     """Mean of the neighbours' coordinates with weights 1 / squared distance ** `power`; a neighbour at distance 0 is
     used alone."""
-    hit = squares[:, 0] == 0.0
-    weights = 1.0 / np.where(hit[:, None], 1.0, squares) ** power
+    coincident = squares[:, 0] == 0.0
+    weights = 1.0 / np.where(coincident[:, None], 1.0, squares) ** power
     total = np.zeros(len(indices), dtype=np.float64)
     summed = np.zeros((len(indices), coordinates.shape[1]), dtype=np.float64)
     for column in range(indices.shape[1]):
         total = total + weights[:, column]
         summed = summed + weights[:, column, None] * coordinates[indices[:, column]].astype(np.float64)
     placed = (summed / total[:, None]).astype(np.float32)
-    placed[hit] = coordinates[indices[hit, 0]]
+    placed[coincident] = coordinates[indices[coincident, 0]]
     return placed
 
 
@@ -304,19 +304,19 @@ def umap_layout(
 
 def principal_components(sample: Float32, dimensions: int) -> Float64:
     """The first principal components (N, dimensions), signs fixed by the largest loading, missing ones zero."""
-    wide = sample.astype(np.float64)
-    wide = wide - wide.mean(axis=0)
-    components = np.zeros((len(wide), dimensions))
+    centred = sample.astype(np.float64)
+    centred = centred - centred.mean(axis=0)
+    components = np.zeros((len(centred), dimensions))
     # eigenvectors of the smaller of the two Gram matrices
-    if wide.shape[1] <= len(wide):
-        values, axes = np.linalg.eigh(wide.T @ wide)
+    if centred.shape[1] <= len(centred):
+        values, axes = np.linalg.eigh(centred.T @ centred)
     else:
-        values, vectors = np.linalg.eigh(wide @ wide.T)
-        axes = wide.T @ vectors
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        axes = centred.T @ vectors
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     keep = np.argsort(values)[::-1][:dimensions]
     keep = keep[values[keep] > 1e-12 * max(float(values.max()), 1e-300)]
     axes = axes[:, keep]
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(keep))] < 0, -1.0, 1.0)
-    components[:, : len(keep)] = wide @ axes
+    components[:, : len(keep)] = centred @ axes
     return components

@@ -178,15 +178,17 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
         f"{high:.2f}) with each other and at {fitted:.2f} with these clusters"
     )
     figures = f"{refits}; {_describe_nulls('vectors', nulls, p)}"
-    least = "" if weakest is None else f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
+    weakest_sentence = (
+        "" if weakest is None else f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
+    )
     if verdict == LIKE_NOISE:
         sentence = f"Vectors without groups give clusters about as stable: {figures}. Do not read them as kinds."
     elif verdict == STABLE:
-        sentence = f"Other seeds and subsamples give the same clusters: {figures}.{least}"
+        sentence = f"Other seeds and subsamples give the same clusters: {figures}.{weakest_sentence}"
     else:
         sentence = (
             f"There is more than chance, but another seed would draw other borders: {figures}. To be stable, refits should agree "
-            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{least}"
+            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{weakest_sentence}"
         )
     return Stability(
         verdict=verdict,

@@ -98,22 +98,22 @@ def cross_validate(
     predictions = {
         name: _concatenate(
             [
-                _no_predictions(len(fold.test), like) if part is None else part[name]
+                _no_predictions(len(fold.test), template) if part is None else part[name]
                 for part, fold in zip(parts, folds, strict=True)
             ],
             order,
         )
-        for name, like in fitted.items()
+        for name, template in fitted.items()
     }
     return OutOfFold(tested[order], predictions, failures)
 
 
-def _no_predictions(rows: int, like: Predictions) -> Predictions:
-    """Predictions of rows that no model was fitted for, with what `like` has."""
+def _no_predictions(rows: int, template: Predictions) -> Predictions:
+    """Predictions of rows that no model was fitted for, with what `template` has."""
     return Predictions(
         np.full(rows, -1, dtype=np.int64),
-        None if like.probabilities is None else np.zeros((rows, like.probabilities.shape[1])),
-        None if like.rejected is None else np.zeros(rows, dtype=bool),
+        None if template.probabilities is None else np.zeros((rows, template.probabilities.shape[1])),
+        None if template.rejected is None else np.zeros(rows, dtype=bool),
     )
 
 

@@ -111,12 +111,12 @@ class _Split:
     @classmethod
     def of(cls, splits: pa.Table, name: str, row: Int64) -> "_Split":
         """That split of `schema.SPLITS`, of which `row` (N,) gives the rows."""
-        at = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
-        at = at[np.argsort(row[at], kind="stable")]
-        part = splits.take(pa.array(at))
+        indices = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
+        indices = indices[np.argsort(row[indices], kind="stable")]
+        part = splits.take(pa.array(indices))
         group = np.unique(np.array(part.column("group").to_pylist(), dtype=str), return_inverse=True)[1]
         return cls(
-            row[at], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
+            row[indices], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
         )
 
     def over(self, other: "_Split") -> "_Split":

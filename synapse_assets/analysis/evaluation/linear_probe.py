@@ -202,8 +202,8 @@ def evaluate_probe(
         if len(set(targets)) == 1:
             # nothing to tell apart: the only class has probability 1
             width = rows.shape[1]
-            certain = np.zeros((1, width))
-            return LinearProbe((targets[0],), np.zeros(width), np.ones(width), certain, np.zeros(1), STRENGTHS[0])
+            no_weights = np.zeros((1, width))
+            return LinearProbe((targets[0],), np.zeros(width), np.ones(width), no_weights, np.zeros(1), STRENGTHS[0])
         return fit_probe(rows[train], targets, seed, groups)
 
     def predict(probe: LinearProbe, test: Int64, classes: Sequence[str]) -> Float64:

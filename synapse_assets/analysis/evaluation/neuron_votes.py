@@ -31,11 +31,11 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     table = predictions.filter(pa.array(keep))
     ids = table.column("synapse_id").to_pylist()
     neuron = np.array([neuron_and_target[i][0] for i in ids], dtype=np.int64)
-    neurons, member = np.unique(neuron, return_inverse=True)
+    neurons, neuron_index = np.unique(neuron, return_inverse=True)
     out_of_fold = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
     trained = np.zeros(len(neurons), dtype=bool)
-    trained[member[out_of_fold]] = True
-    voting = out_of_fold | ~trained[member]
+    trained[neuron_index[out_of_fold]] = True
+    voting = out_of_fold | ~trained[neuron_index]
     maps = table.column("probabilities").combine_chunks()
     names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
     offsets = maps.offsets.to_numpy()
@@ -44,28 +44,28 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     probability[of_row, key] = maps.items.to_numpy(zero_copy_only=False)
     predicted = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
     votes = np.zeros((len(neurons), len(names)), dtype=np.int64)
-    np.add.at(votes, (member[voting], predicted[voting]), 1)
+    np.add.at(votes, (neuron_index[voting], predicted[voting]), 1)
     total = np.zeros((len(neurons), len(names)))
-    np.add.at(total, member[voting], probability[voting])
+    np.add.at(total, neuron_index[voting], probability[voting])
     count = votes.sum(axis=1)
     mean = total / count[:, None]
     winner = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0).argmax(axis=1)
-    tally: dict[int, dict[str, int]] = {}
+    target_counts: dict[int, dict[str, int]] = {}
     for neuron_id, target in neuron_and_target.values():
         if target:
-            tally.setdefault(neuron_id, {})[target] = tally.get(neuron_id, {}).get(target, 0) + 1
-    targets = [min(t, key=lambda n: (-t[n], n)) if (t := tally.get(int(n))) else None for n in neurons]
+            target_counts.setdefault(neuron_id, {})[target] = target_counts.get(neuron_id, {}).get(target, 0) + 1
+    targets = [min(t, key=lambda n: (-t[n], n)) if (t := target_counts.get(int(n))) else None for n in neurons]
     version = table.column("classifier").to_pylist()
-    first = np.unique(member, return_index=True)[1]
-    each = np.arange(len(neurons))
+    first = np.unique(neuron_index, return_index=True)[1]
+    rows_of_neurons = np.arange(len(neurons))
     return NEURON_PREDICTIONS.conform(
         pa.table(
             {
                 "neuron_id": neurons,
                 "synapses": count,
                 "predicted": names[winner],
-                "vote_share": votes[each, winner] / count,
-                "mean_probability": mean[each, winner],
+                "vote_share": votes[rows_of_neurons, winner] / count,
+                "mean_probability": mean[rows_of_neurons, winner],
                 "target": pa.array(targets, pa.string()),
                 "in_training": trained,
                 "classifier": [version[i] for i in first],

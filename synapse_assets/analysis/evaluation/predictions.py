@@ -44,10 +44,12 @@ def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.
     classes = np.array(classifier.probe.classes)
     probabilities = classifier.probe.predict(vectors)[1]
     ids = np.array(rows.column("synapse_id").to_pylist(), dtype=str)
-    at = np.searchsorted(classifier.synapse_ids, ids)
-    at = np.minimum(at, max(0, len(classifier.synapse_ids) - 1))
-    in_training = classifier.synapse_ids[at] == ids if len(classifier.synapse_ids) else np.zeros(len(ids), dtype=bool)
-    probabilities[in_training] = classifier.probabilities[at[in_training]]
+    indices = np.searchsorted(classifier.synapse_ids, ids)
+    indices = np.minimum(indices, max(0, len(classifier.synapse_ids) - 1))
+    in_training = (
+        classifier.synapse_ids[indices] == ids if len(classifier.synapse_ids) else np.zeros(len(ids), dtype=bool)
+    )
+    probabilities[in_training] = classifier.probabilities[indices[in_training]]
     most_probable = probabilities.argmax(axis=1)
     offsets = np.arange(len(ids) + 1, dtype=np.int32) * len(classes)
     return SYNAPSE_PREDICTIONS.conform(

@@ -197,9 +197,9 @@ def confusion_scores(confusion: Float64) -> dict[str, Float64]:
     precision = np.where(predicted > 0, hits / np.where(predicted > 0, predicted, 1), np.nan)
     f1 = np.where(occurs, 2 * hits / np.where(occurs, true + predicted, 1), np.nan)
     count = occurs.sum(axis=1)
-    safe = np.where(count > 0, count, 1)
-    balanced = np.where(count > 0, np.nansum(recall, axis=1) / safe, np.nan)
-    macro = np.where(count > 0, np.nansum(f1, axis=1) / safe, np.nan)
+    divisor = np.where(count > 0, count, 1)
+    balanced = np.where(count > 0, np.nansum(recall, axis=1) / divisor, np.nan)
+    macro = np.where(count > 0, np.nansum(f1, axis=1) / divisor, np.nan)
     return {"balanced_accuracy": balanced, "macro_f1": macro, "recall": recall, "precision": precision, "f1": f1}
 
 

@@ -116,11 +116,11 @@ def _group_folds(
     groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], folds: int, seed: int
 ) -> tuple[npt.NDArray[np.int32] | None, int]:
     """Fold of each row (rows sorted by id) and the number of folds; None if there are fewer than two groups."""
-    names, member = np.unique(groups, return_inverse=True)
+    names, group_index = np.unique(groups, return_inverse=True)
     if len(names) < 2:
         return None, 0
     if len(names) <= LEAVE_ONE_OUT_GROUPS:
-        return member.astype(np.int32), len(names)
+        return group_index.astype(np.int32), len(names)
     import warnings
 
     from sklearn.model_selection import StratifiedGroupKFold
@@ -134,7 +134,7 @@ def _group_folds(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         splitter = StratifiedGroupKFold(n_splits=fold_count, shuffle=True, random_state=seed)
-        for k, (_, test) in enumerate(splitter.split(np.zeros((len(groups), 1)), classes, member)):
+        for k, (_, test) in enumerate(splitter.split(np.zeros((len(groups), 1)), classes, group_index)):
             fold[test] = k
     # a fold may stay empty when the classes are very uneven: number the folds without gaps
     return np.unique(fold, return_inverse=True)[1].astype(np.int32), len(np.unique(fold))
@@ -163,13 +163,15 @@ def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed
     groups.
 
     scikit-learn's StratifiedGroupKFold deals differently: it would change settings, and so the fitted models."""
-    _, member = np.unique(groups, return_inverse=True)
-    number = int(member.max()) + 1
-    if number < 3:
+    _, group_index = np.unique(groups, return_inverse=True)
+    group_count = int(group_index.max()) + 1
+    if group_count < 3:
         return None
-    counts = np.zeros((number, int(code.max()) + 1), dtype=np.int64)
-    np.add.at(counts, (member, code), 1)
-    order = np.lexsort((np.random.default_rng(seed).permutation(number), -counts.sum(axis=1), counts.argmax(axis=1)))
-    fold = np.empty(number, dtype=np.int64)
-    fold[order] = np.arange(number) % 3
-    return fold[member]
+    counts = np.zeros((group_count, int(code.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (group_index, code), 1)
+    order = np.lexsort(
+        (np.random.default_rng(seed).permutation(group_count), -counts.sum(axis=1), counts.argmax(axis=1))
+    )
+    fold = np.empty(group_count, dtype=np.int64)
+    fold[order] = np.arange(group_count) % 3
+    return fold[group_index]

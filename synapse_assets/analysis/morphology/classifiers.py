@@ -203,23 +203,23 @@ def checked_labels(labels: npt.ArrayLike) -> Int64:
 
 
 def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: int) -> ClusterClassifiers | NoModel:
-    owner = np.zeros(len(labels), dtype=np.int64)
+    neuron_code = np.zeros(len(labels), dtype=np.int64)
     if neurons is not None:
-        owner = np.unique(np.asarray(neurons, dtype=str), return_inverse=True)[1].astype(np.int64)
-    if not len(rows) == len(labels) == len(owner):
-        raise BadInput(f"{len(rows)} rows of features, {len(labels)} cluster labels and {len(owner)} neurons")
+        neuron_code = np.unique(np.asarray(neurons, dtype=str), return_inverse=True)[1].astype(np.int64)
+    if not len(rows) == len(labels) == len(neuron_code):
+        raise BadInput(f"{len(rows)} rows of features, {len(labels)} cluster labels and {len(neuron_code)} neurons")
     order = np.flatnonzero(labels >= 0)
-    order = order[np.lexsort((owner[order], labels[order], *rows[order].T))]
-    rows, owner = np.ascontiguousarray(rows[order]), owner[order]
+    order = order[np.lexsort((neuron_code[order], labels[order], *rows[order].T))]
+    rows, neuron_code = np.ascontiguousarray(rows[order]), neuron_code[order]
     numbers, code, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
     if len(numbers) < 2:
         return NoModel("no clustered synapses" if not len(numbers) else f"there is one cluster only ({numbers[0]})")
     warnings = [
-        f"cluster {number} has {count} synapses, fewer than the {INNER_FOLDS} folds that settings are searched in"
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+        f"cluster {cluster} has {count} synapses, fewer than the {INNER_FOLDS} folds that settings are searched in"
+        for cluster, count in zip(numbers.tolist(), counts.tolist(), strict=True)
         if count < INNER_FOLDS
     ]
-    fold = inner_folds(code, owner, seed)
+    fold = inner_folds(code, neuron_code, seed)
     if fold is None:
         fold = inner_folds(code, np.arange(len(code)), seed)
         if neurons is not None and fold is not None:
@@ -333,12 +333,12 @@ def _fit_classifier(
 
 def _probabilities(name: str, model: Any, rows: Float64, classes: int) -> Float64:
     """(M, classes); a cluster that the model has not seen has probability 0 (XGBoost: a small one)."""
-    out = np.zeros((len(rows), classes))
+    probabilities = np.zeros((len(rows), classes))
     if not len(rows):
-        return out
+        return probabilities
     if name == BOOSTING:
         import xgboost
 
         return np.asarray(model.predict(xgboost.DMatrix(rows, nthread=1)), dtype=np.float64)
-    out[:, model.classes_] = model.predict_proba(rows)
-    return out
+    probabilities[:, model.classes_] = model.predict_proba(rows)
+    return probabilities

@@ -77,29 +77,29 @@ def evaluate_classifiers(
     """
     from threadpoolctl import threadpool_limits
 
-    label, owner, name = checked_labels(labels), np.asarray(neurons, dtype=str), np.asarray(ids, dtype=str)
+    label, neuron, synapse_id = checked_labels(labels), np.asarray(neurons, dtype=str), np.asarray(ids, dtype=str)
     inputs = {MAP: checked_features(map_xy, 2), FEATURES: checked_features(features)}
-    lengths = {len(label), len(owner), len(name), *(len(rows) for rows in inputs.values())}
+    lengths = {len(label), len(neuron), len(synapse_id), *(len(rows) for rows in inputs.values())}
     if len(lengths) > 1:
         raise BadInput(f"labels, neurons, ids, map and features have different lengths: {sorted(lengths)}")
-    if len(np.unique(name)) != len(name):
-        raise BadInput(f"{len(name) - len(np.unique(name))} synapse ids occur twice")
-    order = np.argsort(name)
-    label, owner, name = label[order], owner[order], name[order]
+    if len(np.unique(synapse_id)) != len(synapse_id):
+        raise BadInput(f"{len(synapse_id) - len(np.unique(synapse_id))} synapse ids occur twice")
+    order = np.argsort(synapse_id)
+    label, neuron, synapse_id = label[order], neuron[order], synapse_id[order]
     clustered = label >= 0
     clusters, counts = np.unique(label[clustered], return_counts=True)
     noise = int((~clustered).sum())
-    warnings = [f"{noise} of {len(name)} synapses are noise: neither trained on nor tested"] if noise else []
+    warnings = [f"{noise} of {len(synapse_id)} synapses are noise: neither trained on nor tested"] if noise else []
     scores: list[Score] = []
     if len(clusters) < 2:
-        warnings.append(f"nothing to tell apart: {len(clusters)} clusters with {len(name) - noise} synapses")
+        warnings.append(f"nothing to tell apart: {len(clusters)} clusters with {len(synapse_id) - noise} synapses")
     else:
         with threadpool_limits(1):
-            for kind, rows in inputs.items():
+            for inputs_name, rows in inputs.items():
                 scores += _score_random_split(
-                    kind, rows[order][clustered], label[clustered], owner[clustered], seed, trees, warnings
+                    inputs_name, rows[order][clustered], label[clustered], neuron[clustered], seed, trees, warnings
                 )
-            scores += _score_leave_one_neuron_out(label, owner, name, held_out, seed, trees, warnings)
+            scores += _score_leave_one_neuron_out(label, neuron, synapse_id, held_out, seed, trees, warnings)
     return Evaluation(
         classes=tuple(str(number) for number in clusters.tolist()),
         scores=tuple(scores),
@@ -107,7 +107,7 @@ def evaluate_classifiers(
         warnings=tuple(dict.fromkeys(warnings)),
         notes=(_LABEL_NOTE, _CHOICE_NOTE, _WILSON_NOTE) if scores else (),
         sizes=tuple(counts.tolist()),
-        neurons=dict(sorted(Counter(owner[clustered].tolist()).items())),
+        neurons=dict(sorted(Counter(neuron[clustered].tolist()).items())),
         noise=noise,
     )
 
@@ -157,15 +157,15 @@ class _Folds:
             predictions[name] = Predictions(classes, rejected=rejected)
         return predictions
 
-    def scores(self, tested: OutOfFold, owner: Names, inputs: str, split: str, seed: int) -> list[Score]:
+    def scores(self, tested: OutOfFold, neuron: Names, inputs: str, split: str, seed: int) -> list[Score]:
         """The score of each classifier; none where no fold had any."""
         scores = []
         for name, predictions in tested.predictions.items():
             score, _ = score_predictions(
                 predictions,
                 np.searchsorted(self.clusters, self.label[tested.rows]),
-                owner[tested.rows],
-                [str(number) for number in self.clusters],
+                neuron[tested.rows],
+                [str(cluster) for cluster in self.clusters],
                 seed,
                 classifier=name,
                 inputs=inputs,
@@ -185,10 +185,10 @@ class _Folds:
 
 
 def _score_random_split(
-    kind: str,
+    inputs: str,
     rows: Float64,
     label: Int64,
-    owner: Names,
+    neuron: Names,
     seed: int,
     trees: int,
     warnings: list[str],
@@ -223,7 +223,7 @@ def _score_random_split(
         )
     return [
         replace(s, accuracy_interval=wilson_interval(int(np.trace(s.confusion)), s.rows), interval_over="synapses")
-        for s in folds.scores(result, owner, kind, RANDOM_80_20, seed)
+        for s in folds.scores(result, neuron, inputs, RANDOM_80_20, seed)
     ]
 
 

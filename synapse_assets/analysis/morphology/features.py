@@ -109,17 +109,17 @@ class FeatureModel:
         kinds: list[str | None] = [None] * len(ids)
         for neuron, use in sorted(set(zip(neurons.tolist(), uses.tolist(), strict=True))):
             rows = np.flatnonzero((neurons == neuron) & (uses == use))
-            frame, kind = self.alignments.get(neuron), "fitted"
+            frame, alignment = self.alignments.get(neuron), "fitted"
             if frame is None:
-                own, kind = rows[usable[rows]], "own"
-                if len(own) < self.fewest_for_alignment:
+                usable_rows, alignment = rows[usable[rows]], "own"
+                if len(usable_rows) < self.fewest_for_alignment:
                     for row in rows.tolist():
-                        reasons[row].append(self._too_few_message(neuron, len(rows), len(own)))
+                        reasons[row].append(self._too_few_message(neuron, len(rows), len(usable_rows)))
                     continue
-                frame = _align(positions_um[own[np.argsort(ids[own], kind="stable")]])
+                frame = _align(positions_um[usable_rows[np.argsort(ids[usable_rows], kind="stable")]])
             coordinates[rows] = frame.coordinates(positions_um[rows])
             for row in rows.tolist():
-                kinds[row] = kind
+                kinds[row] = alignment
         scaled = (np.column_stack([coordinates, measures]) - self.centre) / self.scale * self.weights
         complete = ~np.isnan(scaled.sum(axis=1))
         columns: dict[str, Any] = {name: synapses.column(name) for name in ("synapse_id", "neuron_id", "used_for")}
@@ -207,8 +207,8 @@ class FeatureModel:
         return reasons
 
     def _too_few_message(self, neuron: str, rows: int, usable: int) -> str:
-        has = f"{rows} synapse{'s' * (rows != 1)}" + (f", {usable} of them usable" if usable < rows else "")
-        return f"neuron {neuron} has {has}; axes of its own need {self.fewest_for_alignment}"
+        synapses = f"{rows} synapse{'s' * (rows != 1)}" + (f", {usable} of them usable" if usable < rows else "")
+        return f"neuron {neuron} has {synapses}; axes of its own need {self.fewest_for_alignment}"
 
 
 def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | NoModel:
@@ -250,12 +250,12 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
     alignments: dict[str, Alignment] = {}
     unaligned: dict[str, int] = {}
     for neuron in np.unique(neurons).tolist():
-        own = (neurons == neuron) & ~extreme
-        if own.sum() < choice.fewest_for_alignment:
-            unaligned[neuron] = int(own.sum())
+        fitted_rows = (neurons == neuron) & ~extreme
+        if fitted_rows.sum() < choice.fewest_for_alignment:
+            unaligned[neuron] = int(fitted_rows.sum())
             continue
-        alignments[neuron] = _align(positions_um[own])
-        coordinates[own] = alignments[neuron].coordinates(positions_um[own])
+        alignments[neuron] = _align(positions_um[fitted_rows])
+        coordinates[fitted_rows] = alignments[neuron].coordinates(positions_um[fitted_rows])
     if not alignments:
         return NoModel(
             f"none of {len(unaligned)} neurons has the {choice.fewest_for_alignment} synapses that axes need "
@@ -365,14 +365,14 @@ def _align(positions_um: Float64) -> Alignment:
     covariance = (centred[:, :, None] * centred[:, None, :]).sum(axis=0) / (len(positions_um) - 1)
     variances, vectors = np.linalg.eigh(covariance)
     variances, axes = np.maximum(variances[::-1], 0.0), vectors[:, ::-1].T.copy()
-    reach = max(float(variances.sum()), float(np.square(centre).sum()))
-    for k in range(int((variances > max(_FLAT * variances[0], _FLAT**2 * reach)).sum()), 3):
+    extent = max(float(variances.sum()), float(np.square(centre).sum()))
+    for k in range(int((variances > max(_FLAT * variances[0], _FLAT**2 * extent)).sum()), 3):
         rest = np.eye(3) - axes[:k].T @ axes[:k]
         lengths = np.sqrt(np.square(rest).sum(axis=1))
         longest = int(np.argmax(lengths.round(9)))  # rounded: of equal ones the first
         axes[k] = rest[longest] / lengths[longest]
-    forward = axes @ centre
+    along_axes = axes @ centre
     largest = axes[np.arange(3), np.abs(axes).round(9).argmax(axis=1)]
-    backward = np.where(np.abs(forward) <= _TIE * reach**0.5, largest, forward) < 0
+    backward = np.where(np.abs(along_axes) <= _TIE * extent**0.5, largest, along_axes) < 0
     axes[backward] *= -1.0
     return Alignment(centre, axes, len(positions_um), variances)

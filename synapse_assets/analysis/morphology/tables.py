@@ -200,7 +200,7 @@ def profile_rows(
     for number in sorted(set(label.tolist()) - {NOISE}):
         inside = label == number
         owners = Counter(neurons[inside].tolist()).most_common()
-        top = owners[0][1]
+        most_synapses = owners[0][1]
         measures = ("synapse_area", "bouton_area", "distance_to_soma_um")
         medians = {f"median_{name}": float(np.median(fitted.column(name).to_numpy()[inside])) for name in measures}
         rows.append(
@@ -212,10 +212,10 @@ def profile_rows(
                 "stability": stability[number],
                 "membership_probability": float(probability[inside].mean()),
                 "neurons": json.dumps(dict(owners), ensure_ascii=False),
-                "top_neuron_share": top / int(inside.sum()),
+                "top_neuron_share": most_synapses / int(inside.sum()),
                 "one_neuron": len(set(neurons.tolist())) > 1
-                and top >= ONE_NEURON_SYNAPSES
-                and top > ONE_NEURON_SHARE * inside.sum(),
+                and most_synapses >= ONE_NEURON_SYNAPSES
+                and most_synapses > ONE_NEURON_SHARE * inside.sum(),
                 **medians,
                 "cluster_model": version,
             }
@@ -284,22 +284,22 @@ def prediction_rows(
         for i, (map_1, map_2) in zip(usable, maps.place(matrix)[0].tolist(), strict=True):
             rows[i] |= {"map_1": map_1, "map_2": map_2}
     if isinstance(model, NoModel) or best is None:
-        why = model.reason if isinstance(model, NoModel) else "no classifier could be tested"
+        missing_model = model.reason if isinstance(model, NoModel) else "no classifier could be tested"
         for i in usable:
-            rows[i]["reason"] = f"no classifier: {why}"
+            rows[i]["reason"] = f"no classifier: {missing_model}"
     elif usable:
         predicted = model.predict(matrix)
-        for at, i in enumerate(usable):
-            rows[i] |= {name: int(predicted.labels[name][at]) for name in CLASSIFIERS}
-            if predicted.outlier[at]:
-                score = float(predicted.outlier_score[at])
+        for index, i in enumerate(usable):
+            rows[i] |= {name: int(predicted.labels[name][index]) for name in CLASSIFIERS}
+            if predicted.outlier[index]:
+                score = float(predicted.outlier_score[index])
                 rows[i]["reason"] = (
                     f"unlike the fitted synapses: the one-class SVM rejects it (score {score:.3g}, below 0)"
                 )
             else:
                 rows[i] |= {
-                    "cluster": int(predicted.labels[best][at]),
-                    "probability": float(predicted.probability[best][at]),
+                    "cluster": int(predicted.labels[best][index]),
+                    "probability": float(predicted.probability[best][index]),
                     "classifier": best,
                 }
     return morphology.PREDICTIONS.conform(pa.Table.from_pylist(rows, schema=morphology.PREDICTIONS.arrow))
