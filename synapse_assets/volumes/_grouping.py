@@ -33,7 +33,7 @@ _Number = TypeVar("_Number", int, Ints)
 
 _CELL_VOXELS = 12 * 2**20
 _BLOCK_VOXELS = 32 * 2**20
-# In voxels copied, about 0.3 ns each: measured with synapse_assets_tests.bench.tiles.
+# In voxels copied, about 0.3 ns each: measured with benchmarks.tiles.
 _READ_COST = 2**18
 _DECODING_COST = 3
 _JPEG_DECODING_COST = 24

@@ -20,7 +20,7 @@ from synapse_assets.volumes._stored import read_json
 from synapse_assets.volumes.volume import Volume, open_volume
 
 # Voxels that one core decodes in a second, copying them into tiles included: measured with
-# synapse_assets_tests.bench.tiles on chunks of 64^3 (JPEG) and 128 x 128 x 16 (raw). Other encodings count as raw.
+# benchmarks.tiles on chunks of 64^3 (JPEG) and 128 x 128 x 16 (raw). Other encodings count as raw.
 JPEG_VOXELS_PER_SECOND = 1.3e8
 RAW_VOXELS_PER_SECOND = 5e8
 # Assumed, not measured: a good line to a public bucket on the same continent.

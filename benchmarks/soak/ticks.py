@@ -1,6 +1,6 @@
 """A thousand looks of the arrivals sensor at a folder in which files come, grow, change, are renamed and go.
 
-    python -m synapse_assets_tests.soak.ticks [ticks, default 1000]
+    python -m benchmarks.soak.ticks [ticks, default 1000]
 
 What is observed is compared with a plain hash of the folder. The cursor goes through JSON at each tick, as the daemon keeps it.
 All go through `look`; a fifth as many again go through the sensor itself, with an instance.
@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from synapse_assets_tests.soak.labs import quiet
-from synapse_assets_tests.soak.report import Report
+from benchmarks.soak.labs import quiet
+from benchmarks.soak.report import Report
 
 SEED = 5
 EARLY = 100
