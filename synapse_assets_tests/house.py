@@ -145,4 +145,5 @@ if __name__ == "__main__":
     print("longest file:", files[0].relative_to(ROOT), len(files[0].read_text(encoding="utf-8").splitlines()))
     print("lines with Any:", lines_with(r"\bAny\b"), "  type: ignore:", lines_with("type: ignore"))
     words = ("one", "found", "shown", "told", "taken", "kept", "among")
-    print("words of the dialect:", ", ".join(f"{word} {lines_with(r'\b' + word + r'\b')}" for word in words))
+    counts = {word: lines_with(rf"\b{word}\b") for word in ("one", "found", "shown", "told", "taken", "kept", "among")}
+    print("words of the dialect:", ", ".join(f"{word} {count}" for word, count in counts.items()))
