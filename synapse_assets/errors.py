@@ -1,4 +1,5 @@
-"""What can go wrong and is told to a person in plain words. The ground floor: every room may raise these, none defines its own.
+"""What can go wrong and is told to a person in plain words. The ground floor: every room may raise these, and refine
+BadInput where it has to tell one kind apart.
 
 What a library raises, and faults of the program itself, do not belong here.
 """

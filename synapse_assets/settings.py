@@ -1,4 +1,4 @@
-"""Where data lives and which datasets are on, from the environment (SYNAPSE_...) or a `.env` file.
+"""Where data lives, which datasets are on, and how this installation runs, from the environment (SYNAPSE_...) or a `.env` file.
 
 Nothing else is configured here: what a dataset is stands in its YAML file (see `datasets/`).
 """
@@ -51,8 +51,8 @@ def server_of(address: str) -> tuple[str, str, int]:
 
 
 class Settings(BaseSettings):
-    """Settings of one installation. Environment variables: SYNAPSE_DATA_ROOT, SYNAPSE_LOCAL_ROOT, SYNAPSE_DATASETS,
-    SYNAPSE_DEVICE; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
+    """Settings of one installation. Each field is the environment variable SYNAPSE_<FIELD>, such as SYNAPSE_DATA_ROOT or
+    SYNAPSE_DATASETS; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
 
     Raises BadInput naming the variable for an invalid value, and for a variable that misspells one of these.
     """

@@ -1,7 +1,7 @@
 """What a chain is: a kind of dataset, the facts of its assets, and where its lineage is declared.
 
-Jobs, publication, promotions, drift, query and explorer use what is here and need to know nothing else of a dataset's kind. The work
-of an asset belongs to `pipeline`, its declaration to `defs`, its pages to `explorer`.
+Jobs, publication, promotions, drift, query and explorer use what is here; none asks for the type of a dataset. The work of an
+asset belongs to `pipeline`, its declaration to `defs`, its pages to `explorer`. How a chain is added: docs/architecture.md.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """A dataset on the morphology chain: workbooks of synapses without images, and how they are clustered.
 
-A file of this kind says `chain: morphology`. Reading the workbooks belongs to `sources`, the methods to `analysis/morphology`.
+A file of this kind says `chain: morphology`. Reading the workbooks belongs to `sources`, the methods to
+`analysis/morphology` and `analysis/clustering`.
 """
 
 from typing import Annotated, Any, Literal

@@ -184,11 +184,15 @@ def format_names() -> list[str]:
 
 
 def read_format(name: str) -> dict[str, Any]:
-    """A ready-made mapping: `title`, `about`, and under `source` the fields of a source. Raises BadInput for an unknown name."""
+    """A ready-made mapping: `title`, `about`, `recognise` (columns that tell it), and under `source` the fields of a source.
+
+    Raises BadInput for an unknown name.
+    """
     path = FORMATS / f"{name}.yaml"
     if name not in format_names():
         raise BadInput(
-            f"no format '{name}': one of {format_names()}, or points, neurons, synister_v3, synister_v4, cave"
+            f"no format '{name}': one of {format_names()}, or points, neurons, synister_v3, synister_v4, "
+            "synister_v3_skeletons, cave"
         )
     return deepcopy(_read(path))
 

@@ -1,8 +1,7 @@
-"""The lineage graph: assets and their checks, one module a stage. Wiring only.
+"""The lineage graph: assets with their dependencies and checks, a folder a chain, a module a stage. Wiring only.
 
-An asset body reads from stores, calls the rooms below (`sources`, `volumes`, `vision`, `analysis`), writes to a store and
-returns numbers and a picture. Loops and formulas belong in those rooms. Heavy packages (torch, umap, lancedb) are
-imported inside the bodies, because every Dagster step imports this package anew.
+The body of an asset calls its step in `pipeline` and hands its report to Dagster; the work belongs there. Heavy packages (torch,
+umap, lancedb) are not imported by loading this package, because every Dagster step does that anew.
 """
 
 import os

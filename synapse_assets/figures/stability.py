@@ -1,6 +1,6 @@
 """How stable clusters are: over the settings of HDBSCAN, between runs, and each by itself.
 
-Does not belong here: the stabilities and the verdict, which `analysis.morphology` computes.
+Does not belong here: the stabilities and the verdict, which `analysis.clustering` computes.
 """
 
 import textwrap

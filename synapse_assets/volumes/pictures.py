@@ -1,4 +1,4 @@
-"""Pictures of tiles for people. What does not belong here: charts of numbers (`analysis/`)."""
+"""Pictures of tiles for people. What does not belong here: charts of numbers (`figures/`)."""
 
 import io
 from collections.abc import Sequence

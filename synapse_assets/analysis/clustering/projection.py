@@ -58,7 +58,7 @@ class Projection:
         before it optimises. To the bit, a row's coordinates depend on the row and the fitted map only: neighbours are
         found by a matrix product, then measured again pair by pair, and every sum runs in a fixed order.
 
-        Chosen by measurement (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
+        Chosen by measurement (benchmarks/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
         to where a full refit puts the row's neighbours, 'moved' what other rows change, both in map deviations:
 
         ====================  ===============  ===============  ===============  =================

@@ -59,7 +59,7 @@ def refit_agreement(
     """`model` against `refits` clusterings of its sample, each with another seed and a tenth of the rows left out.
 
     Reduction and clustering are both refitted, and pairs are compared on the rows that both have. Leaving rows out asks
-    whether another sample would have given the same; as measured (bench/projection.py, 2,400 rows of 512) both other
+    whether another sample would have given the same; as measured (benchmarks/projection.py, 2,400 rows of 512) both other
     seeds alone and this distinguish planted sheets (ARI 1.00 and 1.00) from no structure (0.09 and 0.07, though HDBSCAN names
     12 clusters there): without this number a clustering says nothing.
     """

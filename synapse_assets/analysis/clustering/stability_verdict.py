@@ -1,7 +1,8 @@
 """How far clusters can be trusted: how they agree with refits, and the verdict.
 
-Belongs here: refits of a clustering, comparing clusters with those of redrawn features, the interval, the verdict and its
-sentence. Does not belong here: the runs and the clusters themselves (`parameter_sweep`, `consensus`, `hdbscan_model`).
+Belongs here: comparing clusters with those of redrawn features, the interval, the verdict and its
+sentence. Does not belong here: the runs and the clusters themselves (`parameter_sweep`, `consensus`, `hdbscan_model`),
+refits (`refits`).
 """
 
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
     - stable: beyond that, this lower end and the agreement of `model` itself with its refits both reach 0.9.
     - fragile: everything between.
 
-    Measured on planted data of 64, 128 and 256 dimensions, 20 sets each of 300 and of 2,000 rows (`bench/fit_verdicts.py`), and fixed
+    Measured on planted data of 64, 128 and 256 dimensions, 20 sets each of 300 and of 2,000 rows (`benchmarks/fit_verdicts.py`), and fixed
     then: three or four groups 8 standard deviations apart were called stable in 40 of 40 (refits agreed at 0.99 and more), normal
     noise of equal variance was called noise in 40 of 40 (0.05 at most). Noise that is longer in some directions is cut in the same
     places by many refits: of 20 sets (300 rows, spreads falling with the root of the direction's number) none was called stable

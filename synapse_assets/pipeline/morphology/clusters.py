@@ -1,6 +1,6 @@
 """Maps and clusters of an investigation group: maps, the sweep of settings, clusters, and how far they can be trusted.
 
-The methods belong to `analysis.morphology`.
+The methods belong to `analysis.clustering`.
 """
 
 from dataclasses import replace
