@@ -16,7 +16,7 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.question import Question, filter_options, read_place
-from synapse_assets.explorer.releases import Releases, Shown
+from synapse_assets.explorer.releases import ExplorerEntry, Releases
 from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.explorer.urls import tile_url
@@ -32,7 +32,7 @@ NEAREST = 8
 _LINES = 8
 
 
-def summary(releases: Releases, one: Shown, tell: Telling) -> dict[str, Any]:
+def summary(releases: Releases, one: ExplorerEntry, tell: Telling) -> dict[str, Any]:
     """Name, title and size of what is shown; or why there is nothing to see yet."""
     shown = {"name": one.name, "title": one.title, "description": one.dataset.description}
     try:

@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Shown:
+class ExplorerEntry:
     """What has pages of its own, under its name: a dataset, or one part of it, such as an investigation group."""
 
     name: str
@@ -27,24 +27,24 @@ class Shown:
     group: str | None = None
 
 
-def shown_of(datasets: Iterable[Dataset]) -> list[Shown]:
+def shown_of(datasets: Iterable[Dataset]) -> list[ExplorerEntry]:
     """Everything that the explorer of these datasets shows."""
-    entries: list[Shown] = []
+    entries: list[ExplorerEntry] = []
     for dataset in datasets:
         if chain_of(dataset).page_by_part:
             entries += [
-                Shown(f"{dataset.name}.{part}", f"{dataset.title}: {part}", dataset, part)
+                ExplorerEntry(f"{dataset.name}.{part}", f"{dataset.title}: {part}", dataset, part)
                 for part in dataset.parts or ()
             ]
         else:
-            entries.append(Shown(dataset.name, dataset.title, dataset))
+            entries.append(ExplorerEntry(dataset.name, dataset.title, dataset))
     return entries
 
 
 class Releases:
     """Hands out the open releases. Who holds one keeps it to the end of the question, whatever is published meanwhile."""
 
-    def __init__(self, shown: Iterable[Shown], data_root: str | Path) -> None:
+    def __init__(self, shown: Iterable[ExplorerEntry], data_root: str | Path) -> None:
         self.shown = {one.name: one for one in shown}
         self._data_root = data_root
         self._open: dict[str, Warehouse] = {}
