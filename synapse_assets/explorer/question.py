@@ -61,13 +61,13 @@ class Question:
 
     def query_string(self, **changes: object) -> str:
         """The part of an address after the `?` that asks this question, or one that differs from it."""
-        asked = replace(self, **changes)  # type: ignore[arg-type]
+        question = replace(self, **changes)  # type: ignore[arg-type]
         return urlencode(
             [
-                *([("synapse_id", asked.synapse_id)] if asked.synapse_id else []),
-                *([("place", ",".join(repr(x) for x in asked.place_nm))] if asked.place_nm else []),
-                *([("upload", asked.upload)] if asked.upload else []),
-                *asked.options(),
+                *([("synapse_id", question.synapse_id)] if question.synapse_id else []),
+                *([("place", ",".join(repr(x) for x in question.place_nm))] if question.place_nm else []),
+                *([("upload", question.upload)] if question.upload else []),
+                *question.options(),
             ]
         )
 
@@ -108,34 +108,34 @@ def read_question(parameters: Parameters, default: Question) -> Question:
     Of several queries a typed place counts first, then an id. Raises BadInput in a sentence for what is no number, and for an
     unknown metric or column.
     """
-    listed = list(parameters)
+    pairs = list(parameters)
     # Blanks around an id may be part of it: the release knows.
-    given: Mapping[str, str] = {name: text if name == "synapse_id" else text.strip() for name, text in listed}
-    metric = given.get("metric") or default.metric
+    values: Mapping[str, str] = {name: text if name == "synapse_id" else text.strip() for name, text in pairs}
+    metric = values.get("metric") or default.metric
     if metric not in METRICS:
         raise BadInput(f"no metric '{_short(metric)}'; there are {', '.join(METRICS)}")
-    columns = given.get("columns", default.columns)
+    columns = values.get("columns", default.columns)
     if columns and columns not in CATEGORIES:
         raise BadInput(f"no column '{_short(columns)}' of classes; there are {', '.join(CATEGORIES)}")
-    k = _number("number in a column", given["k"]) if given.get("k") else default.k if columns else IN_ONE_LIST
+    k = _number("number in a column", values["k"]) if values.get("k") else default.k if columns else IN_ONE_LIST
     if not 1 <= k <= MOST_IN_A_COLUMN or k != int(k):
         raise BadInput(f"a column shows 1 to {MOST_IN_A_COLUMN} synapses, not {k:g}")
-    near_nm = _number("distance in space", given["near_nm"] or "0") if "near_nm" in given else default.near_nm
+    near_nm = _number("distance in space", values["near_nm"] or "0") if "near_nm" in values else default.near_nm
     if near_nm < 0:
         raise BadInput(f"distance in space: it is zero or more, not {near_nm:g} nm")
     # What a person has typed wins over what the page has kept of the question before.
     queries = ("place", "synapse_id", "place_before", "upload")
-    asked = next((name for name in queries if given.get(name, "").strip()), "synapse_id")
+    query_name = next((name for name in queries if values.get(name, "").strip()), "synapse_id")
     return Question(
-        synapse_id=given.get(asked, "") if asked == "synapse_id" else "",
-        place_nm=read_place(given[asked]) if asked.startswith("place") else None,
-        upload=given[asked] if asked == "upload" else "",
+        synapse_id=values.get(query_name, "") if query_name == "synapse_id" else "",
+        place_nm=read_place(values[query_name]) if query_name.startswith("place") else None,
+        upload=values[query_name] if query_name == "upload" else "",
         columns=columns,
         k=int(k),
         metric=metric,
-        own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
+        own_neuron=values.get("own_neuron", "in" if default.own_neuron else "out") == "in",
         near_nm=near_nm,
-        filters=read_filters(listed),
+        filters=read_filters(pairs),
     )
 
 

@@ -13,7 +13,7 @@ from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
 
 # So often it is looked whether another release was published.
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -27,7 +27,7 @@ class ExplorerEntry:
     group: str | None = None
 
 
-def shown_of(datasets: Iterable[Dataset]) -> list[ExplorerEntry]:
+def explorer_entries(datasets: Iterable[Dataset]) -> list[ExplorerEntry]:
     """Everything that the explorer of these datasets shows."""
     entries: list[ExplorerEntry] = []
     for dataset in datasets:
@@ -44,15 +44,15 @@ def shown_of(datasets: Iterable[Dataset]) -> list[ExplorerEntry]:
 class Releases:
     """Hands out the open releases. Who holds one keeps it to the end of the question, whatever is published meanwhile."""
 
-    def __init__(self, shown: Iterable[ExplorerEntry], data_root: str | Path) -> None:
-        self.shown = {one.name: one for one in shown}
+    def __init__(self, entries: Iterable[ExplorerEntry], data_root: str | Path) -> None:
+        self.entries = {entry.name: entry for entry in entries}
         self._data_root = data_root
         self._open: dict[str, Warehouse] = {}
         # The one before the one that is out, so that pages that were opened from it stay whole; and all that somebody holds.
-        self._before: dict[str, Warehouse] = {}
+        self._previous: dict[str, Warehouse] = {}
         self._held: WeakValueDictionary[tuple[str, str], Warehouse] = WeakValueDictionary()
-        self._looked: dict[str, float] = {}
-        self._locks = {name: threading.Lock() for name in self.shown}
+        self._checked_at: dict[str, float] = {}
+        self._locks = {name: threading.Lock() for name in self.entries}
 
     def __call__(self, name: str) -> Warehouse:
         """The release to use now. Raises BadInput for what is not shown, or if nothing was published yet.
@@ -60,18 +60,18 @@ class Releases:
         Another release is opened and read beside the one that is shown, which stays until the other is ready, and for good if
         that cannot be opened.
         """
-        if name not in self.shown:
-            raise BadInput(f"this explorer shows no dataset '{name}'; there are {', '.join(self.shown)}")
+        if name not in self.entries:
+            raise BadInput(f"this explorer shows no dataset '{name}'; there are {', '.join(self.entries)}")
         held = self._open.get(name)
         if held is None:
             with self._locks[name]:
-                held = self._open.get(name) or self._opened(name)
+                held = self._open.get(name) or self._open_release(name)
                 # Before it is there for others, who ask when it was looked for.
-                self._looked[name] = time.monotonic()
+                self._checked_at[name] = time.monotonic()
                 self._open[name] = held
             return held
-        if time.monotonic() - self._looked[name] > LOOK_SECONDS and self._locks[name].acquire(blocking=False):
-            self._looked[name] = time.monotonic()
+        if time.monotonic() - self._checked_at[name] > POLL_SECONDS and self._locks[name].acquire(blocking=False):
+            self._checked_at[name] = time.monotonic()
             threading.Thread(target=self._exchange, args=(name, held), daemon=True).start()
         return held
 
@@ -93,18 +93,18 @@ class Releases:
         try:
             if held.is_outdated():
                 # Never three of them in memory.
-                self._before.pop(name, None)
-                opened = self._opened(name)
-                self._before[name], self._open[name] = held, opened
+                self._previous.pop(name, None)
+                opened = self._open_release(name)
+                self._previous[name], self._open[name] = held, opened
         except Exception:
             _LOG.exception("the release of %s that was published cannot be opened; the one before is shown on", name)
         finally:
             self._locks[name].release()
 
-    def _opened(self, name: str) -> Warehouse:
+    def _open_release(self, name: str) -> Warehouse:
         """The release that is out, with all that searches need already read."""
-        one = self.shown[name]
-        opened = open_warehouse(one.dataset, self._data_root, group=one.group)
+        entry = self.entries[name]
+        opened = open_warehouse(entry.dataset, self._data_root, group=entry.group)
         if opened.has_pictures and len(opened.points):
             try:
                 _ = opened.vectors

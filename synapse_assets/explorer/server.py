@@ -25,9 +25,9 @@ from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
 from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question, read_filters, read_question
-from synapse_assets.explorer.releases import Releases, shown_of
-from synapse_assets.explorer.telling import Telling
+from synapse_assets.explorer.releases import Releases, explorer_entries
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.explorer.urls import card_url, tile_url
 from synapse_assets.query import Warehouse
@@ -76,11 +76,11 @@ class Site:
     releases: Releases
     uploads: Uploads
     templates: Jinja2Templates
-    tell: Telling
+    describe_error: ErrorMessages
 
-    def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of ours."""
-        return self.templates.TemplateResponse(request, template, shown, status_code=status)
+        return self.templates.TemplateResponse(request, template, values, status_code=status)
 
     def refusal(self, request: Request, reason: str, status: int) -> Response:
         """Why there is no answer: a page, or a record for a program."""
@@ -95,7 +95,7 @@ class Site:
 
     def default_question(self, dataset: str, warehouse: Warehouse) -> Question:
         """What is searched for unless the address says otherwise."""
-        return pages.default_question(self.releases.shown[dataset].dataset, warehouse)
+        return pages.default_question(self.releases.entries[dataset].dataset, warehouse)
 
 
 def create_app(
@@ -110,13 +110,13 @@ def create_app(
     A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
     Raises ValueError for a `url` that is no http(s) address.
     """
-    every = shown_of(datasets)
-    releases = Releases(every, data_root)
+    entries = explorer_entries(datasets)
+    releases = Releases(entries, data_root)
     templates = Jinja2Templates(_HERE / "templates")
     templates.env.globals.update(tile_url=tile_url, card_url=card_url)
-    templates.env.globals["datasets"] = {one.name: one.title for one in every}
-    templates.env.globals["pages_of"] = {one.name: dict(chain_of(one.dataset).pages) for one in every}
-    site = Site(releases, Uploads(), templates, Telling([str(data_root), local_root_of(str(data_root))]))
+    templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
+    templates.env.globals["pages_of"] = {entry.name: dict(chain_of(entry.dataset).pages) for entry in entries}
+    site = Site(releases, Uploads(), templates, ErrorMessages([str(data_root), local_root_of(str(data_root))]))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -126,7 +126,7 @@ def create_app(
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     # Bokeh has its own files at /static.
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
-    mapped = [one.name for one in every if "map" in chain_of(one.dataset).pages]
+    mapped = [entry.name for entry in entries if "map" in chain_of(entry.dataset).pages]
     _add_policy(app, site, {f"/{name}/map" for name in mapped})
     # The layer that a request meets first.
     app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
@@ -139,7 +139,7 @@ def create_app(
     _add_search(app, site)
     _add_pictures(app, site)
     _add_records(app, site)
-    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.tell)
+    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.describe_error)
     return app
 
 
@@ -152,7 +152,7 @@ def _add_policy(app: FastAPI, site: Site, maps: Collection[str]) -> None:
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:
-            response = site.refusal(request, site.tell(error, request.url.path), 500)
+            response = site.refusal(request, site.describe_error(error, request.url.path), 500)
         response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
         return response
 
@@ -164,7 +164,7 @@ def _add_refusals(app: FastAPI, site: Site) -> None:
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        return site.refusal(request, site.tell(error, request.url.path), 400)
+        return site.refusal(request, site.describe_error(error, request.url.path), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -189,8 +189,8 @@ def _add_pages(app: FastAPI, site: Site) -> None:
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
-        summaries = [pages.summary(releases, one, site.tell) for one in releases.shown.values()]
-        return site.page(request, "start.html", dataset="", active="", shown=summaries)
+        summaries = [pages.summary(releases, entry, site.describe_error) for entry in releases.entries.values()]
+        return site.page(request, "start.html", dataset="", active="", entries=summaries)
 
     @app.get("/favicon.ico", response_class=RedirectResponse)
     def icon() -> str:
@@ -199,33 +199,33 @@ def _add_pages(app: FastAPI, site: Site) -> None:
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:
         releases(dataset)
-        return f"/{dataset}/{next(iter(chain_of(releases.shown[dataset].dataset).pages))}"
+        return f"/{dataset}/{next(iter(chain_of(releases.entries[dataset].dataset).pages))}"
 
     @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id, site.tell)
-        return site.page(request, "synapse.html", dataset=dataset, active="", **shown)
+        content = pages.synapse(releases(dataset), releases.entries[dataset].dataset, synapse_id, site.describe_error)
+        return site.page(request, "synapse.html", dataset=dataset, active="", **content)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
     def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
         filters = read_filters(request.query_params.multi_items())
-        shown = pages.gallery(releases(dataset), filters, seed, site.tell)
-        return site.page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
+        content = pages.gallery(releases(dataset), filters, seed, site.describe_error)
+        return site.page(request, "gallery.html", dataset=dataset, active="gallery", **content)
 
     @app.get("/{dataset}/clusters", response_class=HTMLResponse)
     def clusters(request: Request, dataset: str) -> HTMLResponse:
-        shown = pages.clusters(releases(dataset))
-        return site.page(request, "clusters.html", dataset=dataset, active="clusters", **shown)
+        content = pages.clusters(releases(dataset))
+        return site.page(request, "clusters.html", dataset=dataset, active="clusters", **content)
 
     @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
     def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
-        shown = pages.cluster(releases(dataset), number, seed, site.tell)
-        return site.page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
+        content = pages.cluster(releases(dataset), number, seed, site.describe_error)
+        return site.page(request, "cluster.html", dataset=dataset, active="clusters", **content)
 
     @app.get("/{dataset}/classes", response_class=HTMLResponse)
     def classes(request: Request, dataset: str) -> HTMLResponse:
-        shown = pages.classes(releases(dataset))
-        return site.page(request, "classes.html", dataset=dataset, active="classes", **shown)
+        content = pages.classes(releases(dataset))
+        return site.page(request, "classes.html", dataset=dataset, active="classes", **content)
 
 
 def _add_search(app: FastAPI, site: Site) -> None:
@@ -237,12 +237,12 @@ def _add_search(app: FastAPI, site: Site) -> None:
         default = site.default_question(dataset, warehouse)
         try:
             question = read_question(request.query_params.multi_items(), default)
-            found = pages.search(warehouse, dataset, question, uploads)
+            content = pages.search(warehouse, dataset, question, uploads)
         except BadInput as error:
-            shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
-            reason = site.tell(error, request.url.path)
-            return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **shown)
-        return site.page(request, "search.html", dataset=dataset, active="search", **found)
+            form = pages.search_form(warehouse, _as_far_as_clear(request, default))
+            reason = site.describe_error(error, request.url.path)
+            return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **form)
+        return site.page(request, "search.html", dataset=dataset, active="search", **content)
 
     @app.post("/{dataset}/search", response_class=RedirectResponse)
     async def upload(request: Request, dataset: str) -> Response:
@@ -254,17 +254,17 @@ def _add_search(app: FastAPI, site: Site) -> None:
                 f"the file is too large, or does not say how large it is: at most {most_bytes(shape) / 2**20:.1f} MB are read"
             )
         async with request.form(max_files=1, max_fields=1000) as form:
-            given = form.get("picture")
-            data = b"" if given is None or isinstance(given, str) else await given.read()
+            picture = form.get("picture")
+            data = b"" if picture is None or isinstance(picture, str) else await picture.read()
             options = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
-        def kept() -> str:
+        def search_query() -> str:
             if not data:
                 raise BadInput("no file was chosen")
             changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(read_picture(data, shape))}
             return read_question(options, site.default_question(dataset, warehouse)).query_string(**changes)
 
-        return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
+        return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(search_query)}", status_code=303)
 
 
 def _add_pictures(app: FastAPI, site: Site) -> None:
@@ -274,8 +274,8 @@ def _add_pictures(app: FastAPI, site: Site) -> None:
     def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
         picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
         # What lies in a release stays as it is; the same synapse may have another picture in the next.
-        kept = "no-cache" if release is None else "private, max-age=86400, immutable"
-        return Response(picture, media_type="image/png", headers={"Cache-Control": kept})
+        caching = "no-cache" if release is None else "private, max-age=86400, immutable"
+        return Response(picture, media_type="image/png", headers={"Cache-Control": caching})
 
     @app.get("/{dataset}/uploads/{name}.png")
     def uploaded(dataset: str, name: str) -> Response:

@@ -73,23 +73,23 @@ def _tile(image: Image.Image, data: bytes, shape: Shape) -> npt.NDArray[np.uint8
     needed = {(width, height): sections, (sections * width, height): 1}.get(image.size)
     pages = None if needed is None else _pages(image, sections)
     if pages is None or pages != needed:
-        counted = (
+        page_count = (
             "" if pages is None else f" on {pages} pages" if pages <= sections else f" on more than {sections} pages"
         )
         raise BadInput(
-            f"the image has {image.width} x {image.height} pixels{counted}; this dataset's tiles have {width} x {height} pixels and "
+            f"the image has {image.width} x {image.height} pixels{page_count}; this dataset's tiles have {width} x {height} pixels and "
             f"{sections} sections: give them side by side, {sections * width} x {height} pixels, as this explorer's own tiles can be "
             f"downloaded, or as {sections} pages of a TIFF"
         )
-    size, read = image.size, []
+    size, page_arrays = image.size, []
     for page in range(pages):
         image.seek(page)
         if image.size != size:
             raise BadInput(f"the pages of the image differ in size: {size} and {image.size} pixels")
         _check_storage(image, data)
-        read.append(np.asarray(image.convert("L")))
-    beside = np.concatenate(read, axis=1)
-    return np.ascontiguousarray(beside.reshape(height, sections, width).transpose(1, 0, 2))
+        page_arrays.append(np.asarray(image.convert("L")))
+    side_by_side = np.concatenate(page_arrays, axis=1)
+    return np.ascontiguousarray(side_by_side.reshape(height, sections, width).transpose(1, 0, 2))
 
 
 def _pages(image: Image.Image, most: int) -> int:

@@ -5,8 +5,8 @@ from urllib.parse import quote, urlencode
 
 def tile_url(dataset: str, release: str, synapse_id: str, section: int | None = None) -> str:
     """Where the picture of a synapse is, as it was in that release: its middle section, or another."""
-    chosen = {"release": release} | ({} if section is None else {"section": str(section)})
-    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(chosen)}"
+    parameters = {"release": release} | ({} if section is None else {"section": str(section)})
+    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(parameters)}"
 
 
 def card_url(dataset: str, synapse_id: str) -> str:

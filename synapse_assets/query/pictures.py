@@ -58,13 +58,13 @@ class Pictures:
         if "column" in answer:
             names = answer["column"].unique().tolist()
             rank = answer.groupby("column", sort=False).cumcount().to_numpy()
-            place = rank * len(names) + pd.Index(names).get_indexer(answer["column"])
+            cell = rank * len(names) + pd.Index(names).get_indexer(answer["column"])
             across = len(names)
-            sheet = np.full((int(place.max()) // across * across + across, *tiles.shape[1:]), 255, dtype=np.uint8)
-            sheet[place] = tiles
-            beside = dict(zip(place.tolist(), labels, strict=True))
-            first = {at: f"{name}: {beside[at]}" for at, name in enumerate(names)}
-            tiles, labels = sheet, [{**beside, **first}.get(at, "") for at in range(len(sheet))]
+            sheet = np.full((int(cell.max()) // across * across + across, *tiles.shape[1:]), 255, dtype=np.uint8)
+            sheet[cell] = tiles
+            beside = dict(zip(cell.tolist(), labels, strict=True))
+            first = {index: f"{name}: {beside[index]}" for index, name in enumerate(names)}
+            tiles, labels = sheet, [{**beside, **first}.get(index, "") for index in range(len(sheet))]
         return Image.open(io.BytesIO(tile_sheet(tiles, across, labels)))
 
     @cached_property

@@ -61,12 +61,12 @@ class Category:
         """What people read."""
         return CATEGORIES[self.name]
 
-    def counts(self, among: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+    def counts(self, selected: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
         """Synapses by value, of all or of those marked; `NONE` comes last, and only if there are any."""
-        codes = self.codes if among is None else self.codes[among]
-        found = np.bincount(codes + 1, minlength=len(self.names) + 1)
-        counts = {value: int(found[at + 1]) for at, value in enumerate(self.names)}
-        return {**counts, NONE: int(found[0])} if found[0] else counts
+        codes = self.codes if selected is None else self.codes[selected]
+        sizes = np.bincount(codes + 1, minlength=len(self.names) + 1)
+        counts = {value: int(sizes[code + 1]) for code, value in enumerate(self.names)}
+        return {**counts, NONE: int(sizes[0])} if sizes[0] else counts
 
     def code(self, value: str) -> int:
         """The code of a value. Raises BadInput for one that does not occur."""
@@ -124,10 +124,10 @@ class Points:
 
         Raises BadInput for an id that is not in the release.
         """
-        for asked in dict.fromkeys((synapse_id, synapse_id.strip(_BLANKS))):
-            at = bisect_left(range(len(self)), asked, key=lambda row: str(self.ids[row].as_py()))
-            if at < len(self) and self.ids[at].as_py() == asked:
-                return at
+        for candidate in dict.fromkeys((synapse_id, synapse_id.strip(_BLANKS))):
+            index = bisect_left(range(len(self)), candidate, key=lambda row: str(self.ids[row].as_py()))
+            if index < len(self) and self.ids[index].as_py() == candidate:
+                return index
         raise BadInput(f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}")
 
     def category(self, name: str) -> Category:
@@ -172,16 +172,16 @@ class Points:
 
     def frame(self, rows: npt.ArrayLike) -> pd.DataFrame:
         """Facts of the synapses at these rows, in their order: id, place, neuron, classes and scores, place on the map."""
-        at = np.asarray(rows, dtype=np.int64)
-        facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(at)).to_pylist()}
+        indices = np.asarray(rows, dtype=np.int64)
+        facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(indices)).to_pylist()}
         for axis, name in enumerate(("x_nm", "y_nm", "z_nm")):
-            facts[name] = self.places_nm[at, axis]
-        facts["neuron_id"] = _taken(self.neuron_ids, self.neurons[at])
+            facts[name] = self.places_nm[indices, axis]
+        facts["neuron_id"] = _decode(self.neuron_ids, self.neurons[indices])
         for name, column in self.categories.items():
-            facts[name] = _taken(column.typed, column.codes[at])
+            facts[name] = _decode(column.typed, column.codes[indices])
         for name, numbers in self.numbers.items():
-            facts[name] = numbers[at]
-        facts["map_1"], facts["map_2"] = self.map[at, 0], self.map[at, 1]
+            facts[name] = numbers[indices]
+        facts["map_1"], facts["map_2"] = self.map[indices, 0], self.map[indices, 1]
         return pd.DataFrame(facts)
 
     def _examples(self) -> str:
@@ -216,10 +216,10 @@ def _category(name: str, column: pa.ChunkedArray) -> Category:
     return Category(name, codes, tuple(str(value) for value in values.to_pylist()), values)
 
 
-def _taken(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
+def _decode(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
     """The value of each code; whole numbers with gaps stay whole: floating point would round the ids of neurons."""
-    taken = values.take(pa.array(codes, mask=codes < 0))
-    return taken.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
+    decoded = values.take(pa.array(codes, mask=codes < 0))
+    return decoded.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:

@@ -87,9 +87,9 @@ class ReleaseFile:
                 "where cannot be taken as a condition on labelled_synapses (s), clusters (c) and synapse_predictions (p): "
                 f"{reason}"
             ) from error
-        fulfil = pc.index_in(rows.column("synapse_id"), value_set=ids)
+        indices = pc.index_in(rows.column("synapse_id"), value_set=ids)
         marked = np.zeros(len(ids), dtype=bool)
-        marked[fulfil.drop_null().to_numpy()] = True
+        marked[indices.drop_null().to_numpy()] = True
         return marked
 
     def other_version(self, what: str) -> BadInput:

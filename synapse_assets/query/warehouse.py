@@ -114,11 +114,11 @@ class Warehouse:
 
         Raises BadInput for an unknown id.
         """
-        known = self.points.ids[self.points.row(synapse_id)].as_py()
+        stored_id = self.points.ids[self.points.row(synapse_id)].as_py()
         if "synapse_predictions" not in self.release["tables"]:
             return {}
         query = "select probabilities from synapse_predictions where synapse_id = ?"
-        rows = self._file.table(query, [known]).column(0).to_pylist()
+        rows = self._file.table(query, [stored_id]).column(0).to_pylist()
         classes: dict[str, float] = dict((rows[0] if rows else None) or {})
         return dict(sorted(classes.items(), key=lambda entry: -entry[1]))
 
@@ -186,9 +186,11 @@ class Warehouse:
         }
         if not isinstance(synapse_id, SearchRequest):
             return self._similarity.similar(SearchRequest(synapse_id, **options))
-        given = [name for name, value in options.items() if value is not getattr(SearchRequest, name)]
-        if given:
-            raise BadInput(f"a SearchRequest says all of a search: give it alone, and {', '.join(given)} inside of it")
+        overrides = [name for name, value in options.items() if value is not getattr(SearchRequest, name)]
+        if overrides:
+            raise BadInput(
+                f"a SearchRequest says all of a search: give it alone, and {', '.join(overrides)} inside of it"
+            )
         return self._similarity.similar(synapse_id)
 
     def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:

@@ -565,7 +565,7 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
 def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
     page: "Page", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(map_page, "_LOOK_FOR_NEWER_MS", 100)
+    monkeypatch.setattr(map_page, "_POLL_MS", 100)
     out = {"few": Planted(planted(100))}
     app = FastAPI()
     add_maps(app, lambda name: out[name], ["few"], no_header, UPLOADS)  # type: ignore[arg-type, return-value]

@@ -127,15 +127,15 @@ class Controls:
 
     # The page
 
-    def template(self, header: str, look: str, select_view: Callable[[], None]) -> Any:
+    def template(self, header: str, style_url: str, select_view: Callable[[], None]) -> Any:
         """The page as Panel serves it. header: HTML; look: where explorer.css is; select_view: selects all that is in view."""
         import panel as pn
 
         viewport = self._viewport
-        every = (_button(name, partial(self._switch, on), **WIDE) for name, on in (("All", True), ("None", False)))
+        buttons = (_button(name, partial(self._switch, on), **WIDE) for name, on in (("All", True), ("None", False)))
         side = pn.Column(
             self.colour,
-            pn.Row(*every, **_SPACED),
+            pn.Row(*buttons, **_SPACED),
             self.legend,
             self._with_filters,
             self._filters,
@@ -175,7 +175,7 @@ class Controls:
             page.add_panel(name, part)
         page.add_variable("header", header)
         # Instead of Panel's own icons.
-        for name, value in {"look": look, "app_favicon": "", "apple_icon": ""}.items():
+        for name, value in {"look": style_url, "app_favicon": "", "apple_icon": ""}.items():
             page.add_variable(name, value)
         return page
 

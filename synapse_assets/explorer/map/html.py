@@ -96,9 +96,9 @@ def id_list(ids: Sequence[str], count: int) -> str:
     )
 
 
-def status(shown: int, on_map: int, count: int, caption: str) -> str:
+def status(shown_count: int, on_map: int, count: int, caption: str) -> str:
     """How many of the synapses on the map are shown, and how many of all `count` are not on it. caption: HTML of a search, or ""."""
-    text = f"<strong>{shown:,}</strong> of {on_map:,} synapses shown"
+    text = f"<strong>{shown_count:,}</strong> of {on_map:,} synapses shown"
     if count > on_map:
         text += f" · {count - on_map:,} have no place on the map"
     if caption:
@@ -135,12 +135,12 @@ def _tile(dataset: str, release: str | None, synapse_id: str) -> str:
     return f'<img class="tile" loading="lazy" alt="no picture" src="{address}">'
 
 
-def _list(facts: pd.Series, titles: dict[str, str], more: dict[str, str] | None = None) -> str:
+def _list(facts: pd.Series, titles: dict[str, str], extra: dict[str, str] | None = None) -> str:
     texts = {title: _text(facts[name]) for name, title in titles.items() if not pd.isna(facts[name])}
     if "predicted" in titles and not pd.isna(facts.get("probability")) and not pd.isna(facts["predicted"]):
         texts[titles["predicted"]] += f" ({facts['probability']:.0%})"
     lines = "".join(
-        f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(more or {})}.items()
+        f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(extra or {})}.items()
     )
     return f"<dl>{lines}</dl>"
 

@@ -62,7 +62,7 @@ class MapModel:
 
     def show(self, filters: Filters, classes: Collection[str]) -> npt.NDArray[np.int64]:
         """Shows what fulfils the filters and is of these lines of the legend. Gives the points by line that fulfil the filters."""
-        among = self.points.select(filters)[self.plane.rows]
+        selected = self.points.select(filters)[self.plane.rows]
         on = np.isin(self.colouring.names, list(classes))
-        self.shown = among & on[self.colouring.codes]
-        return self.colouring.counts(among)
+        self.shown = selected & on[self.colouring.codes]
+        return self.colouring.counts(selected)

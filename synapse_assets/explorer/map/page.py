@@ -19,8 +19,8 @@ from synapse_assets.explorer.map.search import MapSearch, PageCallbacks
 from synapse_assets.explorer.map.selection import Selection
 from synapse_assets.explorer.map.state import MapState, StateReader
 from synapse_assets.explorer.map.viewport import Viewport
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question
-from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from synapse_assets.query.warehouse import Warehouse
 
-_LOOK_FOR_NEWER_MS = 30_000
-_TELL = Telling()
+_POLL_MS = 30_000
+_ERROR_MESSAGES = ErrorMessages()
 
 
 def add_maps(
@@ -38,8 +38,8 @@ def add_maps(
     datasets: Sequence[str],
     header: Callable[[str, str], str],
     uploads: Uploads,
-    look: str = "/look",
-    tell: Telling = _TELL,
+    style_url: str = "/look",
+    describe_error: ErrorMessages = _ERROR_MESSAGES,
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
@@ -64,8 +64,8 @@ def add_maps(
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in pn.state.session_args.items()
             }
-            opened = MapPage(dataset, lambda: releases(dataset), planes, uploads, tell, parameters)
-            return opened.template(header(dataset, "map"), look)
+            opened = MapPage(dataset, lambda: releases(dataset), planes, uploads, describe_error, parameters)
+            return opened.template(header(dataset, "map"), style_url)
 
         return page
 
@@ -86,13 +86,13 @@ class MapPage:
         release: Callable[[], "Warehouse"],
         planes: PlaneCache,
         uploads: Uploads,
-        tell: Telling,
+        describe_error: ErrorMessages,
         parameters: Mapping[str, Sequence[str]],
     ) -> None:
         import panel as pn
 
         self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
-        self._tell = partial(tell, what=f"the map of {dataset}")
+        self._describe_error = partial(describe_error, what=f"the map of {dataset}")
         self._parameters = parameters
         self._messages: list[str] = []
         # What is there once the release is read.
@@ -101,7 +101,7 @@ class MapPage:
         self._model: MapModel
         self._selection: Selection
         self._search: MapSearch | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
         # By the document's own queue: it holds the lock that changes need, also across an await.
         self._document: Any = pn.state.curdoc
@@ -112,9 +112,9 @@ class MapPage:
         pn.state.on_session_destroyed(self._end)
         pn.state.onload(self._begin)
 
-    def template(self, header: str, look: str) -> Any:
+    def template(self, header: str, style_url: str) -> Any:
         """The page as Panel serves it. header: HTML; look: the address of explorer.css."""
-        return self._controls.template(header, look, self._select_view)
+        return self._controls.template(header, style_url, self._select_view)
 
     def _wire_figure(self) -> None:
         events: dict[str, Callable[[Any], None]] = {
@@ -153,7 +153,7 @@ class MapPage:
             self._warehouse = await asyncio.to_thread(self._release)
             plane = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
         except Exception as error:
-            self._stop(self._tell(error))
+            self._stop(self._describe_error(error))
             return
         if not len(plane):
             self._stop(
@@ -173,7 +173,7 @@ class MapPage:
         state = reader.read()
         self._messages += reader.messages
         self._selection = Selection(self._dataset, model, self._viewport, controls, self._document)
-        page = PageCallbacks(self._document, self._tell, self._warn, self._update)
+        page = PageCallbacks(self._document, self._describe_error, self._warn, self._update)
         self._search = MapSearch(self._warehouse, model, self._uploads, self._viewport, self._selection, page)
         self._viewport.begin_at(state.viewport)
         controls.fill(model.points, columns, state, self._refilter)
@@ -183,7 +183,7 @@ class MapPage:
         controls.appear()
         controls.picked.object = html.hint(model.picture_release is not None)
         # Not Bokeh's periodic callback, which holds a closed page until its time has come once more.
-        self._looking = asyncio.create_task(self._look_for_newer())
+        self._polling = asyncio.create_task(self._poll_for_newer())
         if state.question.is_asked:
             self._search.begin(state.question, controls.filters)
 
@@ -196,14 +196,14 @@ class MapPage:
         """The page was closed: what is still looked for has no place to be shown."""
         if self._search is not None:
             self._search.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
 
-    async def _look_for_newer(self) -> None:
+    async def _poll_for_newer(self) -> None:
         """Says once that another release is out."""
         is_newer = False
         while not is_newer:
-            await asyncio.sleep(_LOOK_FOR_NEWER_MS / 1000)
+            await asyncio.sleep(_POLL_MS / 1000)
             with suppress(BadInput):
                 is_newer = await asyncio.to_thread(self._release) is not self._warehouse
         newer = "a newer release is out: open this page again to see it"
@@ -270,12 +270,12 @@ class MapPage:
     def _update(self) -> None:
         """Says how much is shown, and what is wrong."""
         model, search = self._model, self._search
-        shown = int(model.shown.sum())
+        shown_count = int(model.shown.sum())
         caption = "" if search is None else search.caption
-        self._controls.status.object = html.status(shown, len(model.plane), len(model.points), caption)
+        self._controls.status.object = html.status(shown_count, len(model.plane), len(model.points), caption)
         self._update_link()
-        nothing = [] if shown else ["no synapse is left: the filters, or the legend, leave out all of them"]
-        self._controls.notice.object = html.notice(*self._messages, *nothing)
+        nothing_left = [] if shown_count else ["no synapse is left: the filters, or the legend, leave out all of them"]
+        self._controls.notice.object = html.notice(*self._messages, *nothing_left)
 
     def _update_link(self) -> None:
         """After each drawing too: a pan changes what the link has to show."""
@@ -288,7 +288,7 @@ class MapPage:
             controls.colour.value,
             controls.hidden,
             controls.turn_degrees,
-            self._viewport.look,
+            self._viewport.view,
             controls.filters,
             question,
         )

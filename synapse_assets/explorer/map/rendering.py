@@ -43,9 +43,9 @@ class Colouring:
     colours: tuple[str, ...]
     codes: npt.NDArray[np.uint16]
 
-    def counts(self, among: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def counts(self, selected: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Points by class, (classes,), of those marked (bool) or of these places (int)."""
-        return np.bincount(self.codes[among], minlength=len(self.names))
+        return np.bincount(self.codes[selected], minlength=len(self.names))
 
 
 @dataclass(frozen=True)
@@ -206,20 +206,20 @@ class Plane:
     def _by_class(self, column: str) -> Colouring:
         category = self.points.category(column)
         codes = category.codes[self.rows]
-        found = np.bincount(codes[codes >= 0], minlength=len(category.names))
-        kept = np.sort(np.argsort(-found, kind="stable")[:LEGEND_CLASSES])
-        left = len(category.names) - len(kept)
-        names = [category.names[at] for at in kept]
+        sizes = np.bincount(codes[codes >= 0], minlength=len(category.names))
+        largest = np.sort(np.argsort(-sizes, kind="stable")[:LEGEND_CLASSES])
+        rarer = len(category.names) - len(largest)
+        names = [category.names[code] for code in largest]
         colours = [self.points.colours(column)[name] for name in names]
         # The last place is that of points without a class, which have code -1.
-        places = np.full(len(category.names) + 1, len(kept), dtype=np.uint16)
-        places[kept] = np.arange(len(kept))
-        places[-1] = len(kept) + bool(left)
-        if left:
-            names, colours = [*names, f"{left:,} rarer ones"], [*colours, OTHERS_COLOUR]
+        legend_index = np.full(len(category.names) + 1, len(largest), dtype=np.uint16)
+        legend_index[largest] = np.arange(len(largest))
+        legend_index[-1] = len(largest) + bool(rarer)
+        if rarer:
+            names, colours = [*names, f"{rarer:,} rarer ones"], [*colours, OTHERS_COLOUR]
         if (codes < 0).any():
             names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
-        return Colouring(column, category.title, tuple(names), tuple(colours), places[codes])
+        return Colouring(column, category.title, tuple(names), tuple(colours), legend_index[codes])
 
     def _by_number(self, column: str) -> Colouring:
         from bokeh.palettes import viridis

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bokeh.protocol.message import Message
 
 # A map that nobody has joined is kept so long, for a browser that is slow to; and it is looked so often.
-UNUSED_MS, LOOK_MS = 10_000, 2_000
+UNUSED_MS, POLL_MS = 10_000, 2_000
 _LOG = logging.getLogger(__name__)
 # What a page may change of its own session, by kind of part; everything else is changed by the server alone.
 _CHANGED_BY_PAGES: Mapping[str, frozenset[str]] = {
@@ -80,7 +80,7 @@ def add_pages(app: FastAPI, pages: Mapping[str, Callable[[], Any]], titles: Mapp
         app=app,
         secret_key=secrets.token_bytes(32),
         sign_sessions=True,
-        check_unused_sessions_milliseconds=LOOK_MS,
+        check_unused_sessions_milliseconds=POLL_MS,
         unused_session_lifetime_milliseconds=UNUSED_MS,
         include_headers=[],
         include_cookies=[],
@@ -194,18 +194,18 @@ class _Socket(WSHandler):
                 return event["attr"] in _CHANGED_BY_PAGES.get(kind, ()) and _is_simple(event["new"])
             return False
 
-        kept: list[Any] = []
+        allowed: list[Any] = []
         refused: list[Any] = []
         try:
             if len(message.content["events"]) > _MOST_CHANGES:
                 raise ProtocolError("a message has too many changes")
             for event in message.content["events"]:
-                (kept if is_allowed(event) else refused).append(event)
+                (allowed if is_allowed(event) else refused).append(event)
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise ProtocolError(f"no change of Bokeh's: {error!r}") from error
         if refused:
             _LOG.warning("a page wanted to change what it may not, %d times: %.300r", len(refused), refused[0])
-            message.content["events"] = kept
+            message.content["events"] = allowed
 
 
 # Panel sends what changed by how a kind of socket takes it.

@@ -44,18 +44,18 @@ class Viewport:
         self._shown: npt.NDArray[np.bool_]
         self._marks: dict[str, list[int]] = {}
         self._drawing_asked = False
-        self._look: tuple[float, float, float] | None = None
+        self._view: tuple[float, float, float] | None = None
         self._size_px: tuple[int, int] | None = None
         self._whole: tuple[tuple[float, float], tuple[float, float]] | None = None
 
-    def begin_at(self, look: tuple[float, float, float] | None) -> None:
+    def begin_at(self, view: tuple[float, float, float] | None) -> None:
         """Begins with this middle x, y and units per pixel, instead of the whole map."""
-        self._look = look
+        self._view = view
 
     def show(self, plane: Plane, colouring: Colouring, shown: npt.NDArray[np.bool_]) -> None:
         """Draws these points from now on; the whole of another plane, and what was seen before of the same."""
         if self.plane is not None and self.plane is not plane:
-            self._look, self._size_px = None, None
+            self._view, self._size_px = None, None
         self.plane, self._colouring, self._shown = plane, colouring, shown
         self.draw_soon()
 
@@ -70,20 +70,20 @@ class Viewport:
             return None
         if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
             return None
-        seen = self._ranges()
+        ranges = self._ranges()
         if not all(
-            isinstance(low, float | int) and np.isfinite([low, high]).all() and low < high for low, high in seen
+            isinstance(low, float | int) and np.isfinite([low, high]).all() and low < high for low, high in ranges
         ):
             return None
-        return Window(*seen, width, height)
+        return Window(*ranges, width, height)
 
     @property
-    def look(self) -> tuple[float, float, float] | None:
+    def view(self) -> tuple[float, float, float] | None:
         """The middle x, y and units per pixel of what is seen; None while that is the whole map."""
         if self._size_px is None:
-            return self._look
-        (x0, x1), (y0, y1) = seen = self._ranges()
-        return None if seen == self._whole else ((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / self._size_px[0])
+            return self._view
+        (x0, x1), (y0, y1) = ranges = self._ranges()
+        return None if ranges == self._whole else ((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / self._size_px[0])
 
     def _ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
         x, y = self.figure.x_range, self.figure.y_range
@@ -106,14 +106,14 @@ class Viewport:
         sides = self.plane.sides()
         sizes = window.width_px, window.height_px
         unit = max(1.08 * (high - low) / size for (low, high), size in zip(sides, sizes, strict=True)) or 1.0
-        self._look_at([(low + high) / 2 for low, high in sides], unit)
+        self._centre_on([(low + high) / 2 for low, high in sides], unit)
         self._whole = self._ranges()
 
     def zoom(self, by: float) -> None:
         """Shows `by` times as much on each side, around the same middle."""
         window = self.window
         if window is not None:
-            self._look_soon(window.middle, window.unit_px[0] * by)
+            self._centre_soon(window.middle, window.unit_px[0] * by)
 
     def move(self, right: int, up: int) -> None:
         """Moves what is seen by so many steps."""
@@ -121,7 +121,7 @@ class Viewport:
         if window is not None:
             unit, (x, y) = window.unit_px[0], window.middle
             step = _STEP * unit * min(window.width_px, window.height_px)
-            self._look_soon([x + right * step, y + up * step], unit)
+            self._centre_soon([x + right * step, y + up * step], unit)
 
     def go_to(self, row: int) -> None:
         """Brings a synapse into the middle, near enough to tell it from others; nothing if it is not on the map."""
@@ -131,7 +131,7 @@ class Viewport:
             return
         near = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
         middle = [float(self.plane.x[place]), float(self.plane.y[place])]
-        self._look_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
+        self._centre_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
         """Looks at a plane in space from another side."""
@@ -161,10 +161,10 @@ class Viewport:
         """Opens another page of this server in its place."""
         self._document.add_next_tick_callback(partial(self.figure.update, tags=[address]))
 
-    def _look_soon(self, middle: Sequence[float], unit: float) -> None:
-        self._document.add_next_tick_callback(partial(self._look_at, middle, unit))
+    def _centre_soon(self, middle: Sequence[float], unit: float) -> None:
+        self._document.add_next_tick_callback(partial(self._centre_on, middle, unit))
 
-    def _look_at(self, middle: Sequence[float], unit: float) -> None:
+    def _centre_on(self, middle: Sequence[float], unit: float) -> None:
         figure = self.figure
         for at, size, side in zip(
             middle, (figure.inner_width, figure.inner_height), (figure.x_range, figure.y_range), strict=True
@@ -178,12 +178,12 @@ class Viewport:
         if window is None or plane is None:
             return
         if self._size_px != (window.width_px, window.height_px):
-            look = self.look
+            view = self.view
             self._size_px = window.width_px, window.height_px
-            if look is None:
+            if view is None:
                 self._fit()
             else:
-                self._look_at(look[:2], look[2])
+                self._centre_on(view[:2], view[2])
             return
         drawing = await asyncio.to_thread(plane.draw, self._colouring, self._shown, window.at_most(MOST_PIXELS))
         images = [] if drawing.picture is None else [drawing.picture]
@@ -209,12 +209,12 @@ class Viewport:
         plane = self.plane
         if plane is None:
             return
-        every = [(plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
-        every = [one for one in every if one[0] is not None]
-        at = np.array([place for place, *_ in every], dtype=np.int64)
+        marks = [(plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
+        marks = [mark for mark in marks if mark[0] is not None]
+        at = np.array([place for place, *_ in marks], dtype=np.int64)
         self.canvas.marks.data = {
             "x": plane.x[at],
             "y": plane.y[at],
-            "marker": [marker for _, marker, _ in every],
-            "size": [size for *_, size in every],
+            "marker": [marker for _, marker, _ in marks],
+            "size": [size for *_, size in marks],
         }

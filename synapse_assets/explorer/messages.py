@@ -14,14 +14,14 @@ _LOG = logging.getLogger(__name__)
 _PATH = re.compile(r"(?<![\w.:/~%-])/([^\s/'\"<>|:;,()]+)(?:/[^\s/'\"<>|:;,()]+)*")
 
 
-class Telling:
+class ErrorMessages:
     """Tells people in their browsers what went wrong. roots: folders and addresses that stay unnamed."""
 
     def __init__(self, roots: Iterable[str] = ()) -> None:
-        whole = {root.rstrip("/") if "://" in root else str(Path(root).resolve()) for root in roots} - {"/"}
+        resolved = {root.rstrip("/") if "://" in root else str(Path(root).resolve()) for root in roots} - {"/"}
         # A name that only begins like a root is another one.
-        named = "|".join(re.escape(root) for root in sorted(whole, key=len, reverse=True))
-        self._roots = re.compile(rf"(?:{named})(?![\w-]|\.\w)") if named else None
+        pattern = "|".join(re.escape(root) for root in sorted(resolved, key=len, reverse=True))
+        self._roots = re.compile(rf"(?:{pattern})(?![\w-]|\.\w)") if pattern else None
 
     def __call__(self, error: Exception, what: str) -> str:
         """A sentence for the page: that of a BadInput; of anything else only that it is in the log. `what`: was asked for."""
@@ -39,6 +39,6 @@ class Telling:
         return _PATH.sub(_last_part, text)
 
 
-def _last_part(found: re.Match[str]) -> str:
+def _last_part(match: re.Match[str]) -> str:
     # Ids and names of assets may look like paths; a path begins at a folder of this machine.
-    return f"…/{found[0].rpartition('/')[2]}" if os.path.isdir(f"/{found[1]}") else found[0]
+    return f"…/{match[0].rpartition('/')[2]}" if os.path.isdir(f"/{match[1]}") else match[0]
