@@ -1,4 +1,4 @@
-"""What a page says of what went wrong: the sentence, without where on this machine things lie, or what a library has said."""
+"""Error messages for pages: a sentence, without paths on this machine and without the messages of libraries."""
 
 import logging
 import os
@@ -10,21 +10,21 @@ from pathlib import Path
 from synapse_assets.errors import BadInput
 
 _LOG = logging.getLogger(__name__)
-# What may be an absolute path: it begins with a slash that nothing of a name or an address stands before.
+# Possible absolute paths: they begin with a slash that is not preceded by part of a name or address.
 _PATH = re.compile(r"(?<![\w.:/~%-])/([^\s/'\"<>|:;,()]+)(?:/[^\s/'\"<>|:;,()]+)*")
 
 
 class ErrorMessages:
-    """Tells people in their browsers what went wrong. roots: folders and addresses that stay unnamed."""
+    """Turns an error into a sentence for a page. roots: folders and addresses that are not shown."""
 
     def __init__(self, roots: Iterable[str] = ()) -> None:
         resolved = {root.rstrip("/") if "://" in root else str(Path(root).resolve()) for root in roots} - {"/"}
-        # A name that only begins like a root is another one.
+        # A name that only begins like a root is a different folder.
         pattern = "|".join(re.escape(root) for root in sorted(resolved, key=len, reverse=True))
         self._roots = re.compile(rf"(?:{pattern})(?![\w-]|\.\w)") if pattern else None
 
     def __call__(self, error: Exception, what: str) -> str:
-        """A sentence for the page: that of a BadInput; of anything else only that it is in the log. `what`: was asked for."""
+        """A sentence for the page: the message of a BadInput; for any other error a reference to the log. `what`: the request."""
         if isinstance(error, BadInput):
             if error.__cause__ is not None:
                 _LOG.warning("%s: %s", what, error, exc_info=error.__cause__)
@@ -34,7 +34,7 @@ class ErrorMessages:
         return f"this could not be shown, because something failed here that should not; the server's log says what at {reference}"
 
     def without_paths(self, text: str) -> str:
-        """The text with the roots called so, and of every other path on this machine only its last part."""
+        """The text with the roots replaced by a placeholder, and every other path on this machine by its last part."""
         text = text if self._roots is None else self._roots.sub("<data root>", text)
         return _PATH.sub(_last_part, text)
 

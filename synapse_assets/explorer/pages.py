@@ -1,4 +1,4 @@
-"""What stands on each page, as plain values that the templates show. Which address leads where belongs to `server`."""
+"""The content of each page, as plain values that the templates show. Routes belong to `server`."""
 
 import io
 from collections.abc import Mapping
@@ -25,15 +25,15 @@ from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets.volumes.volume import voxel_of
 
-# Tiles of a page: of what is most typical, and of a random sample.
+# Tiles of a page: of the most typical synapses, and of a random sample.
 TYPICAL, SAMPLE = 6, 48
 NEAREST = 8
-# Lines of a composition; the rest is summed up.
+# Lines of a composition; the rest is summed.
 _LINES = 8
 
 
 def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessages) -> dict[str, Any]:
-    """Name, title and size of what is shown; or why there is nothing to see yet."""
+    """Name, title and size of an entry; or why there is nothing to see yet."""
     content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description}
     try:
         warehouse = releases(entry.name)
@@ -44,13 +44,13 @@ def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessa
 
 
 def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
-    """What is asked unless the address says otherwise: by known class, without tiles that show the query's place."""
+    """The search unless the URL says otherwise: by known class, without tiles that show the query's position."""
     columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
     return Question(columns=columns, near_nm=round(dataset.tile_width_nm / 2))
 
 
 def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
-    """What a person can choose from, and what is chosen."""
+    """The choices of the form, and what is chosen."""
     points = warehouse.points
     chosen = question.filters.any_of
     filters = [
@@ -83,7 +83,7 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
 
 
 def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads) -> dict[str, Any]:
-    """The form, the query and, in columns, what is most similar to it. Raises BadInput where it cannot be answered."""
+    """The form, the query and, in columns, the most similar synapses. Raises BadInput where the search cannot run."""
     form = search_form(warehouse, question)
     if not question.is_asked:
         return form
@@ -107,7 +107,7 @@ def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, 
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; what is not known is null. Ids of neurons are texts: they are too long for other programs' numbers."""
+    """Rows as plain values; unknown values are null. Neuron ids are texts: they are too long for other programs' numbers."""
     plain = [
         {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         for row in rows.astype(object).where(rows.notna(), None).to_dict("records")
@@ -137,7 +137,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
             content["voxel"] = voxel_of(np.array([position_nm]), spec.voxel_size_nm)[0].tolist()
             content["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)
             content["neuroglancer"] = neuroglancer.link(spec, name, position_nm, synapse_id)
-        # What one synapse lacks is said in its place; the rest of the card stands.
+        # What a synapse lacks is explained in its place; the rest of the card stays.
         try:
             content["sections"] = range(warehouse.tile(synapse_id).shape[0])
         except BadInput as error:
@@ -154,7 +154,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
 
 
 def gallery(warehouse: Warehouse, filters: Filters, seed: int, describe_error: ErrorMessages) -> dict[str, Any]:
-    """What some synapses are and look like: the most typical, a random sample, what they are made of, which neurons they are of.
+    """The filtered synapses: the most typical, a random sample, their classes, and their neurons.
 
     Raises BadInput if the filters leave nothing.
     """
@@ -194,7 +194,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int, describe_error: E
 
 
 def composition(points: Points, name: str, selected: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """How many of some synapses are of each class of a column: the largest, and the others together."""
+    """How many of the selected synapses are of each class of a column: the largest classes, and the others together."""
     column = points.category(name)
     counts = [(value, count) for value, count in column.counts(selected).items() if count]
     largest = sorted(counts, key=lambda entry: (entry[0] == NONE, -entry[1]))
@@ -255,7 +255,7 @@ def cluster(warehouse: Warehouse, number: int, seed: int, describe_error: ErrorM
 
 
 def classes(warehouse: Warehouse) -> dict[str, Any]:
-    """What is known and what was predicted out of fold, crossed, and what the classifier is worth."""
+    """Known against out-of-fold predicted classes, and the scores of the classifier."""
     points = warehouse.points
     if "target" not in points.categories:
         raise BadInput("no class of any synapse is known in this dataset: there is nothing to compare predictions with")
@@ -294,7 +294,7 @@ def classes(warehouse: Warehouse) -> dict[str, Any]:
 
 
 def facts(points: Points, row: int) -> dict[str, Any]:
-    """What is known of one synapse: id, neuron, each class with its colour, scores."""
+    """The facts of one synapse: id, neuron, each class with its colour, scores."""
     neuron = points.neurons[row]
     content: dict[str, Any] = {
         "synapse_id": points.ids[int(row)].as_py(),
@@ -319,7 +319,7 @@ def facts(points: Points, row: int) -> dict[str, Any]:
 
 
 def section_png(tile: npt.NDArray[np.uint8], section: int | None) -> bytes:
-    """One section of a tile (sections, height, width) as a PNG; the middle one unless named. Raises BadInput for one it lacks."""
+    """One section of a tile (sections, height, width) as a PNG; by default the middle section. Raises BadInput for a section it lacks."""
     index = len(tile) // 2 if section is None else section
     if not 0 <= index < len(tile):
         raise BadInput(f"the tile has sections 0 to {len(tile) - 1}, not {index}")
@@ -352,7 +352,7 @@ def _with_distance(points: Points, row: Any) -> dict[str, Any]:
 
 
 def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Of how many neurons some synapses are, and those with most of them, like a `composition`."""
+    """The number of neurons of these synapses, and the neurons with most of them, like a `composition`."""
     codes = points.neurons[rows]
     neuron_codes, counts = np.unique(codes[codes >= 0], return_counts=True)
     lines: list[dict[str, Any]] = [
@@ -388,7 +388,7 @@ def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """The published cards; of a dataset without pictures what the points say, without medoids."""
+    """The published cards; for a dataset without pictures from the points, without medoids."""
     if warehouse.has_pictures:
         return warehouse.cluster_cards()
     points = warehouse.points
@@ -412,7 +412,7 @@ def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _stability(warehouse: Warehouse) -> dict[str, Any]:
-    """How far the clusters can be trusted: the verdict, why, and scores over resampled fits where there are such."""
+    """How far the clusters can be trusted: the verdict, its reason, and scores over resampled fits where there are any."""
     if "cluster_stability" in warehouse.release["tables"]:
         statement = "select verdict, sentence from cluster_stability where investigation_group = ?"
         rows = warehouse.sql(statement, [warehouse.group])

@@ -1,7 +1,7 @@
-"""The explorer's server: which address leads to which page, and what is said when something is not there.
+"""The explorer's server: its routes, and the responses to errors.
 
-What stands on a page is put together in `pages`; the map is in `map`; who is answered at all, in `web`. Nothing but this machine is
-ever asked for anything.
+The content of a page is put together in `pages`; the map is in `map`; access control, in `web`. The server never requests anything
+from another machine.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -35,11 +35,11 @@ from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 
 _HERE = FilePath(__file__).parent
-# Larger ones mean nothing here, and texts of thousands of digits cannot be read at all.
+# Larger numbers mean nothing here, and texts of thousands of digits cannot be parsed at all.
 _Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]
 _Number = Annotated[int, Path(ge=-(2**63), lt=2**63)]
 _LONGEST_PATH = 200
-# What the other fields of an upload may add to the picture.
+# Bytes that the other fields of an upload may add to the picture.
 _FORM_BYTES = 2**16
 # What a page may load: nothing from elsewhere, and no script.
 _POLICY = (
@@ -55,7 +55,7 @@ _MAP_POLICY = (
 
 
 class _AnyText(Convertor[str]):
-    """A part of an address that may hold everything, slashes and line ends too: ids are what a lab made them."""
+    """A part of a URL that may hold anything, slashes and line ends too: ids come from labs."""
 
     regex = "(?s:.*)"
 
@@ -71,7 +71,7 @@ register_url_convertor("anytext", _AnyText())
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and how a failure is told."""
+    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and error messages."""
 
     releases: Releases
     uploads: Uploads
@@ -79,22 +79,22 @@ class Site:
     describe_error: ErrorMessages
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of ours."""
+        """A page from a template."""
         return self.templates.TemplateResponse(request, template, values, status_code=status)
 
     def refusal(self, request: Request, reason: str, status: int) -> Response:
-        """Why there is no answer: a page, or a record for a program."""
+        """An error response: a page, or JSON below /api."""
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": reason}, status_code=status)
         name = request.path_params.get("dataset", "")
         return self.page(request, "sorry.html", status, dataset=name, active="", reason=reason)
 
     def header(self, dataset: str, active: str) -> str:
-        """What stands at the top of every page, as HTML."""
+        """The top of every page, as HTML."""
         return self.templates.get_template("header.html").render(dataset=dataset, active=active)
 
     def default_question(self, dataset: str, warehouse: Warehouse) -> Question:
-        """What is searched for unless the address says otherwise."""
+        """The search unless the URL says otherwise."""
         return pages.default_question(self.releases.entries[dataset].dataset, warehouse)
 
 
@@ -104,10 +104,10 @@ def create_app(
     url: str = "http://127.0.0.1:8050",
     host: str = "127.0.0.1",
 ) -> FastAPI:
-    """The explorer of these datasets as an ASGI application. `url`: where people reach it, if not on this machine itself.
+    """The explorer of these datasets as an ASGI application. `url`: where users reach it, if not on this machine itself.
     `host`: where it listens.
 
-    A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
+    A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for invalid requests.
     Raises ValueError for a `url` that is no http(s) address.
     """
     entries = explorer_entries(datasets)
@@ -128,10 +128,10 @@ def create_app(
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
     mapped = [entry.name for entry in entries if "map" in chain_of(entry.dataset).pages]
     _add_policy(app, site, {f"/{name}/map" for name in mapped})
-    # The layer that a request meets first.
+    # The outermost layer.
     app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
     _add_refusals(app, site)
-    # Before the others, whose addresses hold any text.
+    # Before the others, whose paths match any text.
     for path in dict.fromkeys(chain_of(dataset).own_pages for dataset in datasets):
         if path:
             resolve_name(path)(app, site)
@@ -146,7 +146,7 @@ def create_app(
 def _add_policy(app: FastAPI, site: Site, maps: Collection[str]) -> None:
     @app.middleware("http")
     async def whole_answers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """What the page may load; and a page of ours for what went wrong, whatever that was."""
+        """Sets what the page may load; answers any error with an error page."""
         try:
             response = await call_next(request)
         except ClientDisconnect:
@@ -273,7 +273,7 @@ def _add_pictures(app: FastAPI, site: Site) -> None:
     @app.get("/{dataset}/tiles/{synapse_id:anytext}.png")
     def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
         picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
-        # What lies in a release stays as it is; the same synapse may have another picture in the next.
+        # A picture of a release never changes; the same synapse may have another picture in the next release.
         caching = "no-cache" if release is None else "private, max-age=86400, immutable"
         return Response(picture, media_type="image/png", headers={"Cache-Control": caching})
 
@@ -301,7 +301,7 @@ def _add_records(app: FastAPI, site: Site) -> None:
 
 
 def _as_far_as_clear(request: Request, default: Question) -> Question:
-    """The question, so that the form keeps what a person filled in; the default one where it cannot be read."""
+    """The search, so that the form keeps what the user filled in; the default where it cannot be read."""
     try:
         return read_question(request.query_params.multi_items(), default)
     except BadInput:

@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from synapse_assets.errors import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
-# What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.
+# The name for a missing value in every column: no class known, in no cluster, no hemilineage.
 NONE = "(none)"
-# What nobody sees around an id, zero-width characters among them.
+# Invisible characters around an id, zero-width ones included.
 _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"
 
-# Columns that synapses are filtered, coloured and compared by, with what people read. A dataset has those it has values for.
+# Columns that synapses are filtered, coloured and compared by, with their titles. A dataset has those it has values for.
 CATEGORIES = {
     "target": "known class",
     "predicted": "predicted class",
@@ -58,11 +58,11 @@ class Category:
 
     @property
     def title(self) -> str:
-        """What people read."""
+        """Title to show."""
         return CATEGORIES[self.name]
 
     def counts(self, selected: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
-        """Synapses by value, of all or of those marked; `NONE` comes last, and only if there are any."""
+        """Synapses by value, of all or of those `selected` (N,); `NONE` comes last, and only if there are any."""
         codes = self.codes if selected is None else self.codes[selected]
         sizes = np.bincount(codes + 1, minlength=len(self.names) + 1)
         counts = {value: int(sizes[code + 1]) for code, value in enumerate(self.names)}
@@ -85,7 +85,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which synapses take part. Of one column any of the named values will do; every named column has to agree.
+    """Which synapses take part. Of one column any of the named values matches; every named column has to match.
 
     any_of: by column of `CATEGORIES`; `NONE` names those without a value. least: lowest number, by column of `NUMBERS`.
     """
@@ -101,7 +101,7 @@ NO_FILTERS = Filters()
 class Points:
     """The synapses of one release, N of them, sorted by id.
 
-    ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), places in `neuron_ids` (numbers or texts), -1 where no
+    ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), indices into `neuron_ids` (numbers or texts), -1 where no
     neuron is known. map: float32 (N, 2), NaN where a synapse is not on the map; space: float32 (N, 3) likewise, only where there
     is a map in three dimensions. volumes: name of the volume of each, None for datasets without one.
     """
@@ -120,7 +120,7 @@ class Points:
         return len(self.ids)
 
     def row(self, synapse_id: str) -> int:
-        """Where a synapse stands: the one of exactly that id, else of the id without blanks around it, as it is often pasted.
+        """Row of a synapse: of exactly that id, else of the id without blanks around it, as ids are often pasted.
 
         Raises BadInput for an id that is not in the release.
         """
@@ -164,14 +164,14 @@ class Points:
         return chosen
 
     def near(self, place_nm: npt.NDArray[np.float64], within_nm: float, volume: str | None) -> npt.NDArray[np.bool_]:
-        """Which synapses lie so close to a place of the same volume, (N,)."""
+        """Which synapses lie within that distance of a place in the same volume, (N,)."""
         close = np.asarray(((self.places_nm - place_nm) ** 2).sum(axis=1) <= within_nm**2)
         if self.volumes is not None and volume is not None:
             close &= pc.equal(self.volumes, volume).to_numpy(zero_copy_only=False)
         return close
 
     def frame(self, rows: npt.ArrayLike) -> pd.DataFrame:
-        """Facts of the synapses at these rows, in their order: id, place, neuron, classes and scores, place on the map."""
+        """The synapses at these rows, in their order: id, position, neuron, classes and scores, position on the map."""
         indices = np.asarray(rows, dtype=np.int64)
         facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(indices)).to_pylist()}
         for axis, name in enumerate(("x_nm", "y_nm", "z_nm")):
@@ -217,13 +217,13 @@ def _category(name: str, column: pa.ChunkedArray) -> Category:
 
 
 def _decode(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
-    """The value of each code; whole numbers with gaps stay whole: floating point would round the ids of neurons."""
+    """The value of each code; integers with gaps stay integers: floating point would round the ids of neurons."""
     decoded = values.take(pa.array(codes, mask=codes < 0))
     return decoded.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Places (N,) of the column's values among its different values, which are sorted; -1 is none."""
+    """Codes (N,) of the column's values and its distinct values, sorted; -1 is none."""
     values = pc.unique(column).drop_null()
     values = values.take(pc.sort_indices(values))
     codes = pc.fill_null(pc.index_in(column, value_set=values), -1).combine_chunks()

@@ -1,4 +1,4 @@
-"""Which vectors are nearest to a vector: by four measures, the best of each class side by side.
+"""Which vectors are nearest to a vector: by four metrics, the best of each class side by side.
 
 Where vectors and facts come from belongs to `similarity` and `released_points`; building an index to `stores.vector_index`.
 """
@@ -27,11 +27,11 @@ METRICS: Mapping[str, str] = {
 _ROWS_AT_ONCE = 16_384
 # Rows whose differences from the query are held at once: few enough for the processor's cache.
 _ROWS_COMPARED_AT_ONCE = 2_048
-# So few vectors are all compared rather than looked for.
+# Up to so many vectors are all compared, without the index.
 _FEW_ROWS = 20_000
-# So many candidates are asked of an index, which takes milliseconds, and again more if a class comes short.
+# So many candidates are taken from an index, which takes milliseconds, and more if a class comes short.
 _REACHES = (2_000, 20_000)
-# That many times k of them are compared exactly.
+# Candidates that are compared exactly, as a multiple of k.
 _COMPARED = 8
 
 
@@ -45,7 +45,7 @@ class Neighbours:
 
 
 class Vectors(Protocol):
-    """The vectors of N synapses, in the order of their points. `present` bool (N,): who has one."""
+    """The vectors of N synapses, in the order of their points. `present` bool (N,): which synapses have one."""
 
     present: npt.NDArray[np.bool_]
 
@@ -60,9 +60,9 @@ class Vectors(Protocol):
         k: int,
         columns: Category | None,
     ) -> list[Neighbours]:
-        """The `k` nearest rows of those `among` (N,): of all as one list, or of each class of `columns`.
+        """The `k` nearest of the rows `selected` (N,): of all as one list, or of each class of `columns`.
 
-        Classes of which nothing is among them are left out; a class with fewer than `k` has all of its rows. Raises BadInput for
+        Classes without a selected row are left out; a class with fewer than `k` has all of its rows. Raises BadInput for
         an unknown metric.
         """
 
@@ -92,11 +92,11 @@ class VectorsInMemory:
 
 
 class StoredVectors:
-    """Vectors that stay in their Lance table, found through its index: for more than memory should hold.
+    """Vectors that stay in their Lance table, searched through its index: for more than memory should hold.
 
-    numbers: int64 (N,), the row of each point in the table, -1 where it has none. By cosine distance the index names candidates,
-    which are compared exactly; what it leaves short (a class of which nothing is near) is read through, and so is everything
-    for the other metrics.
+    numbers: int64 (N,), the row of each point in the table, -1 where it has none. For cosine distance the index gives candidates,
+    which are compared exactly; classes with too few candidates are read in full, and so are all vectors for the other
+    metrics.
     """
 
     def __init__(self, table: RegionTable, numbers: npt.NDArray[np.int64]) -> None:
@@ -120,7 +120,7 @@ class StoredVectors:
         k: int,
         columns: Category | None,
     ) -> list[Neighbours]:
-        """See `Vectors`; of cosine distance nearly exact: more candidates of the index are compared than its own check does."""
+        """See `Vectors`; nearly exact for cosine distance: more index candidates are compared than in the index's own check."""
         compared = selected
         if metric == "cosine" and selected.sum() > _FEW_ROWS:
             compared = self._candidates(query, selected, k, columns)
@@ -135,7 +135,7 @@ class StoredVectors:
     def _candidates(
         self, query: npt.NDArray[np.float32], selected: npt.NDArray[np.bool_], k: int, columns: Category | None
     ) -> npt.NDArray[np.bool_]:
-        """Rows (N,) to compare: of each class several times `k` that the index says are near, or all where it says too few."""
+        """Rows (N,) to compare: of each class several times `k` that the index gives as near, or all where it gives too few."""
         if columns is not None:
             selected = selected & (columns.codes >= 0)
         if not selected.any():
@@ -171,7 +171,7 @@ def distances(
     if metric not in get_args(Metric):
         raise BadInput(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
     if metric in ("l1", "l2"):
-        # Not |a|^2 + |q|^2 - 2aq: of long vectors that are nearly the same no digit would be left.
+        # Not |a|^2 + |q|^2 - 2aq: for long vectors that are nearly equal no digit would be left.
         result = np.empty(len(matrix), dtype=np.float32)
         for start in range(0, len(matrix), _ROWS_COMPARED_AT_ONCE):
             chunk = slice(start, start + _ROWS_COMPARED_AT_ONCE)
@@ -190,7 +190,7 @@ def distances(
 def nearest_rows(
     values: npt.NDArray[np.float32], selected: npt.NDArray[np.bool_], k: int, columns: Category | None
 ) -> list[Neighbours]:
-    """The rows with the smallest of some values (N,), as `Vectors.nearest` gives them."""
+    """The selected rows with the smallest values (N,), as `Vectors.nearest` gives them."""
     rows = np.flatnonzero(selected)
     if columns is None:
         return [_first(None, values, rows, k)]

@@ -77,7 +77,7 @@ class Similarity:
         return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
 
     def _query(self, request: SearchRequest) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """The vector that is compared with (dimensions,), and the synapses that are left out because of what it shows (N,)."""
+        """The query vector (dimensions,), and the synapses that are left out because of the query (N,)."""
         points, vectors, within_nm = self._points, self._vectors, request.leave_out_within_nm
         left_out = np.zeros(len(points), dtype=bool)
         if request.synapse_id is not None:

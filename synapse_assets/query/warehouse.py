@@ -1,4 +1,4 @@
-"""One release of a dataset, open for questions: SQL, similar synapses, facts and pictures.
+"""One release of a dataset, open for queries: SQL, similar synapses, facts and pictures.
 
 The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `similarity`, `pictures`.
 """
@@ -86,7 +86,7 @@ class Warehouse:
 
     @cached_property
     def release_id(self) -> str:
-        """What tells this release from others of the dataset: 12 hexadecimal digits of its content."""
+        """Identifies this release within the dataset: 12 hexadecimal digits of a hash of its content."""
         return hashlib.sha256(json.dumps(self.release, sort_keys=True).encode()).hexdigest()[:12]
 
     # Tables
@@ -254,7 +254,7 @@ class Warehouse:
     @cached_property
     def _similarity(self) -> Similarity:
         cut = partial(cut_tile, self._store, self._dataset)
-        # The vectors first: a dataset without any says so.
+        # The vectors first: they raise for a dataset without any.
         vectors = self.vectors
         return Similarity(self._file, self.points, vectors, self._encoder, cut)
 
@@ -264,5 +264,5 @@ class Warehouse:
 
     @cached_property
     def _encoder(self) -> PictureEncoder:
-        self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; it says so
+        self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; this raises
         return PictureEncoder(self._store, self.release["models"]["encoder"])

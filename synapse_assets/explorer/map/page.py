@@ -1,4 +1,4 @@
-"""The page /<dataset>/map: joins what an open map shows, its widgets, its view and its search.
+"""The page /<dataset>/map: joins the content of an open map, its widgets, its view and its search.
 
 A Panel application within the explorer's server; a page that is opened has its own `MapPage`, which lives as long as it is open.
 Other pages belong to `explorer.server`.
@@ -43,9 +43,9 @@ def add_maps(
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
-    releases: the release of a dataset to use now; a page keeps the one it began with. header(dataset, "map"): the HTML that
-    all pages begin with. uploads: the pictures that a search may be for. look: the address of explorer.css and icon.svg; not
-    below /static, which is Bokeh's. tell: says what went wrong.
+    releases: the release of a dataset to use now; a page keeps the release it began with. header(dataset, "map"): the HTML that
+    all pages begin with. uploads: the pictures that a search may be for. style_url: of the folder of explorer.css and icon.svg; not
+    below /static, which is Bokeh's. describe_error: gives the message for an error.
     """
     import panel as pn
     from bokeh.core.validation import silence
@@ -54,7 +54,7 @@ def add_maps(
     from synapse_assets.explorer.map.sessions import add_pages
 
     pn.extension()
-    # Columns for what a person picks are empty until then.
+    # Columns for what the user picks are empty until then.
     silence(EMPTY_LAYOUT)
     planes = PlaneCache()
 
@@ -95,7 +95,7 @@ class MapPage:
         self._describe_error = partial(describe_error, what=f"the map of {dataset}")
         self._parameters = parameters
         self._messages: list[str] = []
-        # What is there once the release is read.
+        # Set once the release is read.
         self._ready = self._setting_up = False
         self._warehouse: Warehouse
         self._model: MapModel
@@ -113,7 +113,7 @@ class MapPage:
         pn.state.onload(self._begin)
 
     def template(self, header: str, style_url: str) -> Any:
-        """The page as Panel serves it. header: HTML; look: the address of explorer.css."""
+        """The page as Panel serves it. header: HTML; style_url: of the folder of explorer.css."""
         return self._controls.template(header, style_url, self._select_view)
 
     def _wire_figure(self) -> None:
@@ -193,14 +193,14 @@ class MapPage:
         self._viewport.figure.visible = False
 
     def _end(self, _: Any) -> None:
-        """The page was closed: what is still looked for has no place to be shown."""
+        """The page was closed: cancels a search and the poll for newer releases."""
         if self._search is not None:
             self._search.cancel()
         if self._polling is not None:
             self._polling.cancel()
 
     async def _poll_for_newer(self) -> None:
-        """Says once that another release is out."""
+        """Says once that a newer release was published."""
         is_newer = False
         while not is_newer:
             await asyncio.sleep(_POLL_MS / 1000)
@@ -209,7 +209,7 @@ class MapPage:
         newer = "a newer release is out: open this page again to see it"
         self._document.add_next_tick_callback(partial(self._warn, newer))
 
-    # After a choice of the person
+    # After a choice of the user
 
     def _recolour(self, hidden: Iterable[str] = ()) -> None:
         """Colours by the chosen column, with these lines of the legend switched off."""
@@ -223,14 +223,14 @@ class MapPage:
         self._refresh()
 
     def _refilter(self) -> None:
-        """The filters hold for what is shown, and for what was searched for."""
+        """Applies the filters to the points shown, and to the search."""
         if self._ready:
             self._refresh()
             if self._search is not None and self._search.question.is_asked:
                 self._search.search_among(self._controls.filters)
 
     def _refresh(self) -> None:
-        """Which points are shown, after anything about that has changed."""
+        """Updates which points are shown, after any change of filters or legend."""
         if self._setting_up or not self._ready:
             return
         model, controls = self._model, self._controls
@@ -265,7 +265,7 @@ class MapPage:
         if self._ready:
             self._selection.select_view()
 
-    # What the page says
+    # Messages of the page
 
     def _update(self) -> None:
         """Says how much is shown, and what is wrong."""

@@ -1,4 +1,4 @@
-"""The synapses of a release as points of a plane: which is at a place, which lie inside a shape, in what colours, as a picture.
+"""The synapses of a release as points of a plane: which is nearest to a position, which lie inside a shape, in what colours, as a picture.
 
 Arrays in, arrays out. What does not belong here: widgets and browsers (`controls`, `viewport`), texts of pages (`html`).
 """
@@ -15,27 +15,27 @@ from synapse_assets.errors import BadInput
 from synapse_assets.query.points import NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
 
-# Classes that a legend names; the rarer ones share one line, because nobody reads hundreds.
+# Classes in a legend; rarer classes share one line, because nobody reads hundreds.
 LEGEND_CLASSES = 60
 OTHERS_COLOUR = "#8f8f8f"
-# So many points in view are drawn as sharp discs by the browser; more of them as one picture.
+# Up to so many points in view are drawn as sharp discs by the browser; more points as one picture.
 DISCS = 8_000
-# A picture of the map has no more, whatever size a browser says that it has.
+# Limit for a picture of the map, whatever size a browser reports.
 MOST_PIXELS = 16_000_000
-# Far more than a hand draws.
+# Far more than a user draws by hand.
 MOST_CORNERS = 5_000
 _STEPS_OF_NUMBERS = 10
 # Points on a picture are a pixel wider on each side below each of these numbers.
 _SPREAD_BELOW = (400_000, 40_000)
-# Of 255: what a pixel with the fewest points has at least.
+# Opacity, of 255, of a pixel with the fewest points.
 _LEAST_OPAQUE = 150
-# From where a space is seen first: turned around its upright axis, and tilted, in degrees.
+# First view of a space: turned around its upright axis, and tilted, in degrees.
 FIRST_TURN = (30, 20)
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """Classes of a column and their colours. codes: uint16 (M,), a place in `names` for each point of the map."""
+    """Classes of a column and their colours. codes: uint16 (M,), an index into `names` for each point of the map."""
 
     column: str
     title: str
@@ -44,7 +44,7 @@ class Colouring:
     codes: npt.NDArray[np.uint16]
 
     def counts(self, selected: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Points by class, (classes,), of those marked (bool) or of these places (int)."""
+        """Points by class, (classes,), of those `selected`: a mask (bool) or indices (int)."""
         return np.bincount(self.codes[selected], minlength=len(self.names))
 
 
@@ -70,7 +70,7 @@ class Window:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """What is seen in the middle, x and y."""
+        """The middle, x and y."""
         return (self.x[0] + self.x[1]) / 2, (self.y[0] + self.y[1]) / 2
 
 
@@ -87,14 +87,14 @@ class Drawing:
 class Plane:
     """The M points of a release that are on its map; or on its map in three dimensions, as seen from one side (`turn`).
 
-    rows: int64 (M,), where they stand in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
+    rows: int64 (M,), their rows in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
     """
 
     def __init__(self, points: Points, in_space: bool = False) -> None:
         places = points.space if in_space and points.space is not None else points.map
         rows = np.flatnonzero(np.isfinite(places).all(axis=1))
         self.points = points
-        # Along x in the plane, so that what is near a place is found without a look at all; in space x changes with each turn.
+        # Sorted by x in the plane, so that points near a position are found without a full scan; in space x changes with each turn.
         self._along_x = not in_space
         self.rows = rows[np.argsort(places[rows, 0], kind="stable")] if self._along_x else rows
         self._place_of = np.full(len(points), -1, dtype=np.int32)
@@ -108,7 +108,7 @@ class Plane:
             self.x, self.y = (np.ascontiguousarray(places[self.rows, axis]) for axis in (0, 1))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
-        """Looks at the space from another side: around its upright axis, then tilted towards the reader."""
+        """Turns the space: around its upright axis, then tilted towards the viewer."""
         around, tilt = np.deg2rad([around_degrees, tilt_degrees])
         x, y, z = self._space.T
         across, away = x * np.cos(around) - y * np.sin(around), x * np.sin(around) + y * np.cos(around)
@@ -116,7 +116,7 @@ class Plane:
         self._depth = away * np.cos(tilt) - z * np.sin(tilt)
 
     def sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """From where to where the points reach along x and y; in space from every side that it may be turned to."""
+        """Range of the points along x and y; in space over all rotations."""
         if self._depth is not None:
             reach = float(np.sqrt((self._space**2).sum(axis=1).max()))
             return (-reach, reach), (-reach, reach)
@@ -131,7 +131,7 @@ class Plane:
         return titles | {name: NUMBERS[name] for name in self.points.numbers}
 
     def colouring(self, column: str) -> Colouring:
-        """The colours by a column. Raises BadInput for one that the dataset does not have."""
+        """The colours by a column. Raises BadInput for a column that the dataset does not have."""
         if column not in self._colourings:
             if column not in self.columns():
                 raise BadInput(f"there is no column '{column}' to colour by; there are {', '.join(self.columns())}")
@@ -140,12 +140,12 @@ class Plane:
         return self._colourings[column]
 
     def place(self, row: int) -> int | None:
-        """Where a row of the release stands on the map, if it is there."""
+        """Index of a row of the release on the map, if it is there."""
         place = int(self._place_of[row])
         return None if place < 0 else place
 
     def nearest(self, x: float, y: float, window: Window, within_px: float, shown: npt.NDArray[np.bool_]) -> int | None:
-        """The shown point nearest to a place as it looks on the screen, if there is one within that many pixels."""
+        """The shown point nearest to a position as seen on the screen, if there is one within that many pixels."""
         unit_x, unit_y = window.unit_px
         part = self._between(x - within_px * unit_x, x + within_px * unit_x)
         away = ((self.x[part] - x) / unit_x) ** 2 + ((self.y[part] - y) / unit_y) ** 2
@@ -157,7 +157,7 @@ class Plane:
     def inside(self, shape: Mapping[str, Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """The shown points inside a shape that was drawn: a rectangle (x0, x1, y0, y1) or a polygon (lists x and y).
 
-        Of a polygon with more than `MOST_CORNERS` corners some are left out, evenly.
+        Of a polygon with more than `MOST_CORNERS` corners some are skipped, evenly.
         """
         rectangle = shape["type"] == "rect"
         step = 1 if rectangle else -(-len(shape["x"]) // MOST_CORNERS) or 1
@@ -185,7 +185,7 @@ class Plane:
             shown_here = part.start + np.flatnonzero(within)
         if len(shown_here) <= DISCS:
             codes = colouring.codes[shown_here]
-            # What has no class lies below what has one; in space, what is farther below what is nearer.
+            # Points without a class below points with one; in space, farther points below nearer ones.
             has_class = np.asarray(colouring.names, dtype=object)[codes] != NONE
             order = np.argsort(has_class if self._depth is None else -self._depth[shown_here], kind="stable")
             places = shown_here[order]
@@ -196,7 +196,7 @@ class Plane:
         return Drawing(picture, nothing, nothing, np.empty(0, dtype=object))
 
     def _between(self, low: float, high: float) -> slice:
-        """Where the points with x from low to high stand, and perhaps others."""
+        """Slice of the points with x from low to high, and perhaps others."""
         if not self._along_x:
             return slice(0, len(self.x))
         # As float32: all of x would be converted otherwise.
@@ -211,7 +211,7 @@ class Plane:
         rarer = len(category.names) - len(largest)
         names = [category.names[code] for code in largest]
         colours = [self.points.colours(column)[name] for name in names]
-        # The last place is that of points without a class, which have code -1.
+        # The last entry is for points without a class, which have code -1.
         legend_index = np.full(len(category.names) + 1, len(largest), dtype=np.uint16)
         legend_index[largest] = np.arange(len(largest))
         legend_index[-1] = len(largest) + bool(rarer)
@@ -296,7 +296,7 @@ def _picture(
     (unit_x, unit_y), (left, low) = window.unit_px, (window.x[0], window.y[0])
     column, line = ((x - left) / unit_x).astype(np.int32), ((y - low) / unit_y).astype(np.int32)
     inside = (column >= 0) & (column < window.width_px) & (line >= 0) & (line < window.height_px)
-    # With a rim, so that what is spread beyond one side does not come in at the other.
+    # With a margin, so that points spread beyond one side do not appear at the other.
     width, height = window.width_px + 2 * wider, window.height_px + 2 * wider
     pixel, codes = ((line + wider) * width + column + wider)[inside], codes[inside]
     if wider:

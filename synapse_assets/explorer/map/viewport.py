@@ -1,6 +1,6 @@
-"""The figure of an open map: which part of the plane is seen, how it is drawn after each change, and what is marked in it.
+"""The figure of an open map: which part of the plane is in view, how it is drawn after each change, and which points are marked.
 
-Which points there are to draw, and in what colours, belongs to `model`; how they become a picture, to `rendering`.
+The points and their colours belong to `model`; drawing them, to `rendering`.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from synapse_assets.explorer.map.rendering import MOST_PIXELS, Colouring, Plane,
 from synapse_assets.explorer.map.style import MARKS, Canvas
 
 _REACH_PX = 12
-# Of what is seen: how far one press of an arrow moves it.
+# How far one press of an arrow moves the view, as a share of it.
 _STEP = 0.3
-# What is gone to is shown with this share of the whole map around it, unless it is looked at more closely already.
+# A synapse is centred with this share of the whole map around it, unless the view is closer already.
 _AROUND = 0.15
 
 
 class Viewport:
-    """What one browser sees of a plane. Everything runs in the event loop of the server, but drawing, in a thread.
+    """The view of one browser on a plane. Everything runs in the event loop of the server, except drawing, in a thread.
 
-    document: Bokeh's. The figure is changed by its queue alone, which holds the lock that this needs. drawn: called after each
+    document: Bokeh's. The figure is changed only through its queue, which holds the required lock. drawn: called after each
     drawing.
     """
 
@@ -53,7 +53,7 @@ class Viewport:
         self._view = view
 
     def show(self, plane: Plane, colouring: Colouring, shown: npt.NDArray[np.bool_]) -> None:
-        """Draws these points from now on; the whole of another plane, and what was seen before of the same."""
+        """Draws these points from now on; a new plane as a whole, the same plane in the same view."""
         if self.plane is not None and self.plane is not plane:
             self._view, self._size_px = None, None
         self.plane, self._colouring, self._shown = plane, colouring, shown
@@ -61,7 +61,7 @@ class Viewport:
 
     @property
     def window(self) -> Window | None:
-        """What is seen; None before a browser has laid it out, or if it says what cannot be."""
+        """The window in view; None before a browser has laid it out, or if the browser reports impossible values."""
         from bokeh.core.property.descriptors import UnsetValueError
 
         try:
@@ -79,7 +79,7 @@ class Viewport:
 
     @property
     def view(self) -> tuple[float, float, float] | None:
-        """The middle x, y and units per pixel of what is seen; None while that is the whole map."""
+        """The middle x, y and units per pixel of the view; None while it is the whole map."""
         if self._size_px is None:
             return self._view
         (x0, x1), (y0, y1) = ranges = self._ranges()
@@ -90,7 +90,7 @@ class Viewport:
         return (x.start, x.end), (y.start, y.end)
 
     def draw_soon(self) -> None:
-        """Draws once for all that changes until then; in the meantime a range may move on."""
+        """Draws once for all changes until then; in the meantime a range may move on."""
         if self.plane is not None and not self._drawing_asked:
             self._drawing_asked = True
             self._document.add_next_tick_callback(self._draw)
@@ -116,7 +116,7 @@ class Viewport:
             self._centre_soon(window.middle, window.unit_px[0] * by)
 
     def move(self, right: int, up: int) -> None:
-        """Moves what is seen by so many steps."""
+        """Moves the view by so many steps."""
         window = self.window
         if window is not None:
             unit, (x, y) = window.unit_px[0], window.middle
@@ -124,7 +124,7 @@ class Viewport:
             self._centre_soon([x + right * step, y + up * step], unit)
 
     def go_to(self, row: int) -> None:
-        """Brings a synapse into the middle, near enough to tell it from others; nothing if it is not on the map."""
+        """Centres a synapse, close enough to see it apart from others; does nothing if it is not on the map."""
         window = self.window
         place = None if self.plane is None else self.plane.place(row)
         if window is None or self.plane is None or place is None:
@@ -134,13 +134,13 @@ class Viewport:
         self._centre_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
-        """Looks at a plane in space from another side."""
+        """Turns a plane in space."""
         if self.plane is not None:
             self.plane.turn(around_degrees, tilt_degrees)
             self.draw_soon()
 
     def at(self, event: Any) -> int | None:
-        """The row of the shown synapse that the mouse is on, if it is on one."""
+        """The row of the shown synapse under the mouse, if there is one."""
         window = self.window
         if window is None or self.plane is None:
             return None
@@ -153,7 +153,7 @@ class Viewport:
         self._document.add_next_tick_callback(self._draw_marks)
 
     def drag_as(self, mode: str) -> None:
-        """Dragging does this from now on: a mode of the canvas, or nothing for any other."""
+        """Sets what dragging does: a mode of the canvas, or nothing for any other."""
         toolbar, drag = self.figure.toolbar, self.canvas.drags.get(mode)
         self._document.add_next_tick_callback(lambda: toolbar.update(active_drag=drag))
 
