@@ -40,5 +40,5 @@ class ErrorMessages:
 
 
 def _last_part(match: re.Match[str]) -> str:
-    # Ids and names of assets may look like paths; a path begins at a folder of this machine.
+    # Ids and asset names may look like paths; a real path begins at a folder of this machine.
     return f"…/{match[0].rpartition('/')[2]}" if os.path.isdir(f"/{match[1]}") else match[0]

@@ -41,10 +41,10 @@ def open_warehouse(
 ) -> "Warehouse":
     """The released results of a dataset, read-only.
 
-    `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address, by
-    default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the one that is out
-    now. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the first.
-    Raises BadInput if none has been published, or none of that name.
+    `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address,
+    by default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the current
+    one. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the
+    first. Raises BadInput if none has been published, or none of that name.
     """
     settings = Settings() if data_root is None else Settings(data_root=str(data_root))
     if isinstance(dataset, str) and Path(dataset).suffix in (".yaml", ".yml"):
@@ -196,7 +196,7 @@ class Warehouse:
     def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
         """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points.
 
-        Of more than 20,000 a random sample of that many is looked at, the same every time.
+        Of more than 20,000 points a random sample of that many is used, the same every time.
         """
         return self._similarity.typical(among, k)
 

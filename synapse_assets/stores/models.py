@@ -168,10 +168,10 @@ def model_in_use(models: ModelStore, remedy: str) -> str:
     return models.current
 
 
-def require_same(models: ModelStore, version: str, name: str, wanted: str) -> None:
+def require_same(models: ModelStore, version: str, name: str, in_use: str) -> None:
     """Refuse to apply a model to inputs of another version than it was fitted on. Raises BadInput naming both."""
     fitted_on = models.provenance(version).inputs.get(name)
-    if fitted_on != wanted:
+    if fitted_on != in_use:
         raise BadInput(
-            f"{models.name} {version} was fitted on {name} {fitted_on}, but {name} {wanted} is in use: materialise {models.name} again"
+            f"{models.name} {version} was fitted on {name} {fitted_on}, but {name} {in_use} is in use: materialise {models.name} again"
         )

@@ -37,17 +37,17 @@ class ParquetTable:
     """The table `table` in `folder`: either `<by>=<key>/data.parquet` for every partition, or one `data.parquet`.
 
     The column `by` is in the files too, so a single file can be read by itself. A file can hold what its rows were made
-    from: versions by name, given when it is written. With `among`, only those partitions count.
+    from: versions by name, given when it is written. With `keys`, only those partitions count.
     """
 
     folder: Files
     table: Table
     by: str = "brain_region"
-    among: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
 
     def of(self, keys: Collection[str]) -> "ParquetTable":
         """The same table with only those partitions."""
-        return replace(self, among=tuple(keys))
+        return replace(self, keys=tuple(keys))
 
     def write_partition(self, key: str, rows: pa.Table, made_from: Mapping[str, str] | None = None) -> None:
         """Replaces the rows of one partition in one step; no rows is a file of no rows.
@@ -138,7 +138,7 @@ class ParquetTable:
     def _keys(self) -> list[str]:
         folders = [(partition_of(self.by, name), name) for name in self.folder.names()]
         stored = sorted(key for key, name in folders if key is not None and self.folder.child(name).exists(_FILE))
-        return stored if self.among is None else [key for key in stored if key in self.among]
+        return stored if self.keys is None else [key for key in stored if key in self.keys]
 
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         return pa.schema([self.table.arrow.field(name) for name in columns])

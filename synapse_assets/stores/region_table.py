@@ -192,19 +192,19 @@ class RegionTable:
             batch_rows = self._plain(dataset.take(rows[start : start + batch_size], columns=stored), columns)
             yield from batch_rows.combine_chunks().to_batches()
 
-    def changes(self, region: str, wanted: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
-        """The changes after which the region holds exactly `wanted` (synapse_id and the column `hash_column`).
+    def changes(self, region: str, desired: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
+        """The changes after which the region holds exactly the rows `desired` (synapse_id and the column `hash_column`).
 
-        Gives the ids to compute, in the order of `wanted` (new, with another hash, or now in another region), and the
+        Gives the ids to compute, in the order of `desired` (new, with another hash, or now in another region), and the
         ids that are gone from this region. Raises BadInput if an id is there twice.
         """
-        ids = wanted.column(_KEY).cast(pa.string()).combine_chunks()
+        ids = desired.column(_KEY).cast(pa.string()).combine_chunks()
         if len(pc.unique(ids)) != len(ids):
             raise BadInput(f"{self._name(region)}: {self._repeated(ids)} is wanted more than once; ids must be unique")
         stored = self.read(region, [_KEY, hash_column])
         stored_ids = stored.column(_KEY).combine_chunks()
         same = pc.equal(
-            wanted.column(hash_column).combine_chunks(),
+            desired.column(hash_column).combine_chunks(),
             stored.column(hash_column).combine_chunks().take(pc.index_in(ids, value_set=stored_ids)),
         )
         changed = ids.filter(pc.invert(pc.fill_null(same, False)))

@@ -52,19 +52,19 @@ def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def changed_rows(stored: pa.Table, wanted: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The rows of `wanted` that are new or differ from `stored` in any column, and the ids that only `stored` has."""
-    stored_ids, wanted_ids = (table.column("synapse_id").combine_chunks() for table in (stored, wanted))
-    same = pa.array(np.ones(wanted.num_rows, dtype=bool))
-    index = pc.index_in(wanted_ids, value_set=stored_ids)
-    for name in wanted.column_names:
-        new, old = (_comparable(table.column(name)) for table in (wanted, stored))
+def changed_rows(stored: pa.Table, desired: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The rows of `desired` that are new or differ from `stored` in any column, and the ids that only `stored` has."""
+    stored_ids, desired_ids = (table.column("synapse_id").combine_chunks() for table in (stored, desired))
+    same = pa.array(np.ones(desired.num_rows, dtype=bool))
+    index = pc.index_in(desired_ids, value_set=stored_ids)
+    for name in desired.column_names:
+        new, old = (_comparable(table.column(name)) for table in (desired, stored))
         old = old.take(index)
         equal = pc.fill_null(pc.equal(new, old), False)
         same = pc.and_(same, pc.or_(equal, pc.and_(pc.is_null(new), pc.is_null(old))))
     same = pc.and_(same, pc.is_valid(index))
-    gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=wanted_ids)))
-    return wanted.filter(pc.invert(same)), gone.to_pylist()
+    gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=desired_ids)))
+    return desired.filter(pc.invert(same)), gone.to_pylist()
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.Array:

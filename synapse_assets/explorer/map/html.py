@@ -56,15 +56,15 @@ def tiles(
     dataset: str,
     release: str | None,
     ids: Sequence[str],
-    places: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int64],
     colouring: Colouring,
     count: int,
 ) -> str:
-    """Pictures of the surrounded synapses: of the first (`ids`, `places`) of `count` synapses, underlined in their colours.
+    """Pictures of the surrounded synapses: of the first (`ids`, `indices`) of `count` synapses, underlined in their colours.
 
     Their ids where the dataset has no pictures: release as for `tip`.
     """
-    colours = [colouring.colours[code] for code in colouring.codes[places]]
+    colours = [colouring.colours[code] for code in colouring.codes[indices]]
     links = "".join(
         f'<a href="{escape(card_url(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
         f"{_tile(dataset, release, synapse_id) or escape(synapse_id)}</a>"
@@ -77,11 +77,11 @@ def tiles(
 def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
     """How many were surrounded, and bars with counts and percent by class, the most common first."""
     lines = "".join(
-        f'<tr><td class="name">{escape(colouring.names[at])}</td><td class="bar">'
-        f'<i style="width:{100 * counts[at] / counts.max():.1f}%;background:{colouring.colours[at]}"></i></td>'
-        f'<td class="number">{counts[at]:,}</td><td class="number">{100 * counts[at] / counts.sum():.1f}&thinsp;%</td></tr>'
-        for at in np.argsort(-counts, kind="stable")
-        if counts[at]
+        f'<tr><td class="name">{escape(colouring.names[index])}</td><td class="bar">'
+        f'<i style="width:{100 * counts[index] / counts.max():.1f}%;background:{colouring.colours[index]}"></i></td>'
+        f'<td class="number">{counts[index]:,}</td><td class="number">{100 * counts[index] / counts.sum():.1f}&thinsp;%</td></tr>'
+        for index in np.argsort(-counts, kind="stable")
+        if counts[index]
     )
     return f"<h2>{counts.sum():,} selected, by {escape(colouring.title)}</h2><table>{lines}</table>"
 

@@ -91,21 +91,21 @@ class Plane:
     """
 
     def __init__(self, points: Points, in_space: bool = False) -> None:
-        places = points.space if in_space and points.space is not None else points.map
-        rows = np.flatnonzero(np.isfinite(places).all(axis=1))
+        coordinates = points.space if in_space and points.space is not None else points.map
+        rows = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
         self.points = points
         # Sorted by x in the plane, so that points near a position are found without a full scan; in space x changes with each turn.
         self._along_x = not in_space
-        self.rows = rows[np.argsort(places[rows, 0], kind="stable")] if self._along_x else rows
-        self._place_of = np.full(len(points), -1, dtype=np.int32)
-        self._place_of[self.rows] = np.arange(len(rows))
+        self.rows = rows[np.argsort(coordinates[rows, 0], kind="stable")] if self._along_x else rows
+        self._index_of = np.full(len(points), -1, dtype=np.int32)
+        self._index_of[self.rows] = np.arange(len(rows))
         self._colourings: dict[str, Colouring] = {}
         self._depth: npt.NDArray[np.float32] | None = None
         if in_space:
-            self._space = places[self.rows] - (places[rows].max(axis=0) + places[rows].min(axis=0)) / 2
+            self._space = coordinates[self.rows] - (coordinates[rows].max(axis=0) + coordinates[rows].min(axis=0)) / 2
             self.turn(*FIRST_TURN)
         else:
-            self.x, self.y = (np.ascontiguousarray(places[self.rows, axis]) for axis in (0, 1))
+            self.x, self.y = (np.ascontiguousarray(coordinates[self.rows, axis]) for axis in (0, 1))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
         """Turns the space: around its upright axis, then tilted towards the viewer."""
@@ -139,10 +139,10 @@ class Plane:
             self._colourings[column] = self._by_class(column) if by_classes else self._by_number(column)
         return self._colourings[column]
 
-    def place(self, row: int) -> int | None:
+    def index_of(self, row: int) -> int | None:
         """Index of a row of the release on the map, if it is there."""
-        place = int(self._place_of[row])
-        return None if place < 0 else place
+        index = int(self._index_of[row])
+        return None if index < 0 else index
 
     def nearest(self, x: float, y: float, window: Window, within_px: float, shown: npt.NDArray[np.bool_]) -> int | None:
         """The shown point nearest to a position as seen on the screen, if there is one within that many pixels."""
@@ -169,29 +169,29 @@ class Plane:
         part = self._between(min(xs), max(xs))
         x, y = self.x[part], self.y[part]
         within = (x >= min(xs)) & (x <= max(xs)) & (y >= min(ys)) & (y <= max(ys))
-        places = part.start + np.flatnonzero(shown[part] & within)
-        if rectangle or not len(places):
-            return places
-        return places[inside_polygon(self.x[places], self.y[places], np.column_stack([xs, ys]))]
+        indices = part.start + np.flatnonzero(shown[part] & within)
+        if rectangle or not len(indices):
+            return indices
+        return indices[inside_polygon(self.x[indices], self.y[indices], np.column_stack([xs, ys]))]
 
     def draw(self, colouring: Colouring, shown: npt.NDArray[np.bool_], window: Window) -> Drawing:
         """The shown points in a window. Where few are shown, discs of those beyond it too, so that nothing is missing on a pan."""
         part = self._between(*window.x)
-        shown_here = np.flatnonzero(shown) if shown.sum() <= DISCS else None
-        if shown_here is None:
+        in_view = np.flatnonzero(shown) if shown.sum() <= DISCS else None
+        if in_view is None:
             within = shown[part].copy()
             for values, (low, high) in ((self.x[part], window.x), (self.y[part], window.y)):
                 within &= (values >= low) & (values <= high)
-            shown_here = part.start + np.flatnonzero(within)
-        if len(shown_here) <= DISCS:
-            codes = colouring.codes[shown_here]
+            in_view = part.start + np.flatnonzero(within)
+        if len(in_view) <= DISCS:
+            codes = colouring.codes[in_view]
             # Points without a class below points with one; in space, farther points below nearer ones.
             has_class = np.asarray(colouring.names, dtype=object)[codes] != NONE
-            order = np.argsort(has_class if self._depth is None else -self._depth[shown_here], kind="stable")
-            places = shown_here[order]
+            order = np.argsort(has_class if self._depth is None else -self._depth[in_view], kind="stable")
+            indices = in_view[order]
             colours = np.asarray(colouring.colours, dtype=object)[codes[order]]
-            return Drawing(None, self.x[places], self.y[places], colours)
-        picture = _picture(self.x[shown_here], self.y[shown_here], colouring, colouring.codes[shown_here], window)
+            return Drawing(None, self.x[indices], self.y[indices], colours)
+        picture = _picture(self.x[in_view], self.y[in_view], colouring, colouring.codes[in_view], window)
         nothing = np.empty(0, dtype=np.float32)
         return Drawing(picture, nothing, nothing, np.empty(0, dtype=object))
 
@@ -227,14 +227,14 @@ class Plane:
         values = self.points.numbers[column][self.rows]
         known = np.isfinite(values)
         edges = number_steps(values[known]) if known.any() else np.zeros(1)
-        places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+        steps = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
         decimals = max(0, -int(np.floor(np.log10(edges[1] - edges[0]) + 1e-9))) + 1 if len(edges) > 1 else 0
         names = [f"{low:.{decimals}f} to {high:.{decimals}f}" for low, high in pairwise(edges)]
         colours = list(viridis(max(len(names), 1)))[: len(names)]
         if not known.all():
-            places[~known] = len(names)
+            steps[~known] = len(names)
             names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
-        return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), places.astype(np.uint16))
+        return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), steps.astype(np.uint16))
 
 
 def is_outline(shape: Any) -> bool:

@@ -63,7 +63,7 @@ class MapSearch:
             self._selection.pick(row)
             self._viewport.mark("query", [row])
             self._viewport.mark("picked", [])
-            on_map = self._model.plane.place(row) is not None
+            on_map = self._model.plane.index_of(row) is not None
             caption = f"★ query {escape(question.synapse_id)}" + ("" if on_map else ", which has no place on the map")
         else:
             caption = "query: " + ("an uploaded picture" if question.upload else "a place in the volume")
@@ -96,7 +96,7 @@ class MapSearch:
         if question is not self.question:
             return
         self._viewport.mark("near", rows)
-        count = sum(self._model.plane.place(row) is not None for row in rows)
+        count = sum(self._model.plane.index_of(row) is not None for row in rows)
         of_each = f" of each {CATEGORIES[question.columns]}" if question.columns else ""
         others = " of other neurons" if question.synapse_id and not question.own_neuron else ""
         each = f"{question.k} nearest{of_each}" if question.columns else f"{len(rows)} nearest"

@@ -112,17 +112,17 @@ class Selection:
 
         points, plane, colouring = self._model.points, self._model.plane, self._model.colouring
         selected = self._controls.selected
-        places = await asyncio.to_thread(plane.inside, shape, self._model.shown)
-        places = places[np.argsort(plane.rows[places])]
-        rows = plane.rows[places]
+        indices = await asyncio.to_thread(plane.inside, shape, self._model.shown)
+        indices = indices[np.argsort(plane.rows[indices])]
+        rows = plane.rows[indices]
         selected.visible = True
         if not len(rows):
             selected[:] = [pn.pane.HTML(html.notice("no shown synapse lies inside"), stylesheets=[PANES])]
             return
         ids = points.ids.take(rows[:_IDS_IN_TEXT]).to_pylist()
         pictures = self._model.picture_release
-        tiles = html.tiles(self._dataset, pictures, ids[:_TILES], places[:_TILES], colouring, len(rows))
-        bars = html.composition(colouring, colouring.counts(places))
+        tiles = html.tiles(self._dataset, pictures, ids[:_TILES], indices[:_TILES], colouring, len(rows))
+        bars = html.composition(colouring, colouring.counts(indices))
         card = f'<div class="card"><div>{bars}{html.id_list(ids, len(rows))}</div><div>{tiles}</div></div>'
 
         async def table() -> io.StringIO:

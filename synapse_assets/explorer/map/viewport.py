@@ -126,12 +126,12 @@ class Viewport:
     def go_to(self, row: int) -> None:
         """Centres a synapse, close enough to see it apart from others; does nothing if it is not on the map."""
         window = self.window
-        place = None if self.plane is None else self.plane.place(row)
-        if window is None or self.plane is None or place is None:
+        index = None if self.plane is None else self.plane.index_of(row)
+        if window is None or self.plane is None or index is None:
             return
-        near = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
-        middle = [float(self.plane.x[place]), float(self.plane.y[place])]
-        self._centre_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
+        closest_unit = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
+        middle = [float(self.plane.x[index]), float(self.plane.y[index])]
+        self._centre_soon(middle, min(window.unit_px[0], closest_unit or window.unit_px[0]))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
         """Turns a plane in space."""
@@ -144,8 +144,8 @@ class Viewport:
         window = self.window
         if window is None or self.plane is None:
             return None
-        place = self.plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
-        return None if place is None else int(self.plane.rows[place])
+        index = self.plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
+        return None if index is None else int(self.plane.rows[index])
 
     def mark(self, kind: str, rows: Sequence[int]) -> None:
         """Marks these rows, and no others, as `kind`: one of `MARKS`."""
@@ -166,10 +166,10 @@ class Viewport:
 
     def _centre_on(self, middle: Sequence[float], unit: float) -> None:
         figure = self.figure
-        for at, size, side in zip(
+        for centre, size, side in zip(
             middle, (figure.inner_width, figure.inner_height), (figure.x_range, figure.y_range), strict=True
         ):
-            side.update(start=at - unit * size / 2, end=at + unit * size / 2)
+            side.update(start=centre - unit * size / 2, end=centre + unit * size / 2)
         self.draw_soon()
 
     async def _draw(self) -> None:
@@ -209,12 +209,12 @@ class Viewport:
         plane = self.plane
         if plane is None:
             return
-        marks = [(plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
+        marks = [(plane.index_of(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
         marks = [mark for mark in marks if mark[0] is not None]
-        at = np.array([place for place, *_ in marks], dtype=np.int64)
+        indices = np.array([index for index, *_ in marks], dtype=np.int64)
         self.canvas.marks.data = {
-            "x": plane.x[at],
-            "y": plane.y[at],
+            "x": plane.x[indices],
+            "y": plane.y[indices],
             "marker": [marker for _, marker, _ in marks],
             "size": [size for *_, size in marks],
         }
