@@ -1,4 +1,4 @@
-# One image for the three processes of compose.yaml. Build: docker compose build
+# One image for the processes of compose.yaml. Build: docker compose build
 FROM python:3.11-slim
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md LICENSE ./

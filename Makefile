@@ -42,10 +42,10 @@ test: install
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2
 
 bench: install
-	$(BIN)/python -m synapse_assets_tests.bench
+	$(BIN)/python -m benchmarks
 
 soak: install
-	$(BIN)/python -m synapse_assets_tests.soak
+	$(BIN)/python -m benchmarks.soak
 
 mutants: install
 	$(BIN)/python -m synapse_assets_tests.mutants

@@ -4,7 +4,7 @@ Belongs here: writing and reading those two files, and the outcome that nothing 
 model is (its own class knows), which versions of it are stored and why (`stores.models`), formats of other programs
 (safetensors, skops, xgboost), how earlier releases named the files (`older_artifacts`).
 
-A fact that is added needs no new version: whoever reads gives its default by `facts.get`. The version is raised when what
+A fact that is added needs no new version: readers give its default by `facts.get`. The version is raised when what
 is there already changes its meaning, so that a program which does not know that refuses to read it.
 """
 
@@ -28,7 +28,7 @@ _Model = TypeVar("_Model")
 
 
 class _Stored(dict[str, _Value]):
-    """What a file holds by name; a name that is asked for and not there raises BadInput."""
+    """What a file holds by name; a missing name raises BadInput when it is read."""
 
     def __init__(self, file: Path, values: Mapping[str, _Value]) -> None:
         super().__init__(values)
@@ -42,7 +42,7 @@ class _Stored(dict[str, _Value]):
 class Artifact:
     """What was read. `version` is 0 where the files are of a release that wrote none.
 
-    A fact or an array that is asked for and not there raises BadInput naming the file; `get` gives a default instead.
+    A missing fact or array raises BadInput naming the file when it is read; `get` gives a default instead.
     A tuple that was written as a fact is a list here.
     """
 
@@ -76,15 +76,15 @@ def find_artifact(folder: Path, kind: str, newest_version: int) -> Artifact | No
 
     Raises BadInput, naming the file, if one of its files is missing or damaged, or of a version above `newest_version`.
     """
-    now = (f"{kind}.json", f"{kind}.npz")
+    current = (f"{kind}.json", f"{kind}.npz")
     older = OLDER_FILES.get(kind, ())
-    names = next((names for names in (now, older) if any((folder / name).exists() for name in names)), None)
+    names = next((names for names in (current, older) if any((folder / name).exists() for name in names)), None)
     if names is None:
         return None
     file = folder / names[0]
     facts = _read_json(file)
     version = 0
-    if names is now:
+    if names is current:
         version, facts = _checked(file, facts, kind, newest_version)
     arrays = _read_arrays(folder / names[1]) if len(names) > 1 else {}
     if names is older:
@@ -93,7 +93,7 @@ def find_artifact(folder: Path, kind: str, newest_version: int) -> Artifact | No
 
 
 def read_artifact(folder: Path, kind: str, newest_version: int) -> Artifact:
-    """As `find_artifact`; raises BadInput also if `folder` holds none."""
+    """Like `find_artifact`; raises BadInput also if `folder` holds none."""
     artifact = find_artifact(folder, kind, newest_version)
     if artifact is None:
         raise BadInput(f"{folder / kind}.json is missing: fit this model again, or take the folder from a backup")
@@ -119,12 +119,12 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise _damaged(file, "the file is missing")
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise _damaged(file, str(error)) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise _damaged(file, "it holds no mapping")
-    return found
+    return content
 
 
 def _read_arrays(file: Path) -> dict[str, np.ndarray]:
@@ -132,8 +132,8 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
         raise _damaged(file, "the file is missing")
     with file.open("rb") as stream:
         try:
-            with np.load(stream, allow_pickle=False) as found:
-                return dict(found)
+            with np.load(stream, allow_pickle=False) as arrays:
+                return dict(arrays)
         except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise _damaged(file, str(error)) from error
 
@@ -144,7 +144,7 @@ def _damaged(file: Path, what: str) -> BadInput:
 
 @dataclass(frozen=True)
 class NoModel:
-    """Nothing was fitted, which is an ordinary outcome; `reason` says why in plain words. Every fit hands back its model or
+    """Nothing was fitted, which is an ordinary outcome; `reason` says why in plain words. Every fit returns its model or
     this."""
 
     reason: str

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(TyperGroup):
-    """The commands. Each takes its share of the cores; input that a person has to fix, settings first, ends it with a sentence."""
+    """The commands. Each takes its share of the cores; input that the user has to fix, settings first, ends it with a message."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()
@@ -54,8 +54,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"synapse-assets {__version__}")
         raise typer.Exit
 
@@ -67,7 +67,7 @@ def _every_command(
     pass
 
 
-# Columns that `inspect` shows one by one, so that everything fits one screen.
+# Columns that `inspect` shows a line each, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _LINE_EVERY_S = 30.0
 # In a wheel it lies in the package, in a checkout beside it.
@@ -78,7 +78,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def _check_settings() -> None:
-    """What every command does first. Raises BadInput, naming the variable, for a setting that cannot be meant."""
+    """What every command does first. Raises BadInput, naming the variable, for an invalid setting."""
     settings = Settings()
     fields = Settings.model_fields
     if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):
@@ -94,7 +94,7 @@ def _check_settings() -> None:
 def prepare_home(settings: Settings) -> Path:
     """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
 
-    It is its owner's alone: who reads the history and its logs may read what a run was told in confidence. Raises BadInput where
+    It is its owner's alone: whoever reads the history and its logs may read the secrets of a run. Raises BadInput where
     the folder cannot be made, or belongs to somebody else.
     """
     home = Path(settings.local_root) / ".dagster"
@@ -104,23 +104,23 @@ def prepare_home(settings: Settings) -> Path:
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
     os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
-    # The first look of automation over many regions asks much of the history; Dagster's own limit is a minute.
+    # The first tick of automation over many regions reads much of the history; Dagster's own limit is a minute.
     os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
     if settings.postgres_url is not None:
-        # Dagster reads the address from the environment; the file holds no password. Of the drivers, this is the installed one.
-        address = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
-        os.environ["SYNAPSE_POSTGRES_URL"] = address
+        # Dagster reads the URL from the environment; the file holds no password. Of the drivers, this is the installed one.
+        url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
+        os.environ["SYNAPSE_POSTGRES_URL"] = url
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
     serving.write_whole(home / "dagster.yaml", configuration)
     return home
 
 
 def _make_private(folder: Path) -> None:
-    """A folder that only its owner may enter, made or closed, with what lies in it; links stay as they are."""
+    """A folder that only its owner may enter, made or closed, with everything in it; links stay as they are."""
     remedy = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
     try:
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
-        # A link is looked at as well: somebody else's may lead to any folder of ours.
+        # A link is checked as well: somebody else's may lead to any folder of ours.
         owners = {folder.lstat().st_uid, folder.stat().st_uid} - {os.geteuid()}
     except OSError as error:
         raise BadInput(
@@ -136,13 +136,13 @@ def _make_private(folder: Path) -> None:
     real = folder.resolve()
     if not real.stat().st_mode & _OTHERS:
         return  # nobody else reaches what lies in it
-    inside = (os.path.join(where, name) for where, folders, files in os.walk(real) for name in (*folders, *files))
-    for place in chain([str(real)], inside):
+    contents = (os.path.join(parent, name) for parent, folders, files in os.walk(real) for name in (*folders, *files))
+    for path in chain([str(real)], contents):
         # Other processes of the installation remove files meanwhile; what is not ours lies in a closed folder.
         with suppress(FileNotFoundError, PermissionError):
-            mode = os.lstat(place).st_mode
+            mode = os.lstat(path).st_mode
             if not stat.S_ISLNK(mode) and mode & _OTHERS:
-                os.chmod(place, stat.S_IMODE(mode) & ~_OTHERS)
+                os.chmod(path, stat.S_IMODE(mode) & ~_OTHERS)
 
 
 @app.command()
@@ -246,20 +246,23 @@ def inspect(
 
     console = Console(highlight=False)
     try:
-        found = inspect_file(file, header.split(",") if header else None, table)
+        inspected = inspect_file(file, header.split(",") if header else None, table)
     except SynapseAssetsError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
     facts = Table.grid(padding=(0, 2))
-    for label, text in found.facts():
+    for label, text in inspected.facts():
         facts.add_row(f"[bold]{label}[/bold]", escape(text))
-    for problem in found.problems:
+    for problem in inspected.problems:
         facts.add_row("[bold yellow]note[/bold yellow]", escape(problem))
     console.print(facts)
     columns = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for title in ("column", "type", "examples", "empty"):
-        # Names are what one copies: the examples give way first.
-        width = {"column": max((len(column.name) for column in found.columns[:_COLUMNS_SHOWN]), default=6), "empty": 5}
+        # Users copy the names: the examples give way first.
+        width = {
+            "column": max((len(column.name) for column in inspected.columns[:_COLUMNS_SHOWN]), default=6),
+            "empty": 5,
+        }
         columns.add_column(
             title,
             no_wrap=True,
@@ -267,17 +270,21 @@ def inspect(
             justify="right" if title == "empty" else "left",
             min_width=width.get(title),
         )
-    shown = found.columns[:_COLUMNS_SHOWN]
-    for column in shown:
+    first_columns = inspected.columns[:_COLUMNS_SHOWN]
+    for column in first_columns:
         columns.add_row(*map(escape, (column.name, column.type, ", ".join(column.examples), f"{column.empty or ''}")))
     console.print(columns)
-    if len(found.columns) > len(shown):
-        rest = ", ".join(column.name for column in found.columns[len(shown) :])
-        console.print(f"and {len(found.columns) - len(shown)} more: {rest}", markup=False, soft_wrap=True)
-    if found.source:
-        where = "below its name, title and description" if found.format == "morphology" else "volume: the name of yours"
-        console.print(f"[bold]for a dataset's YAML[/bold] ({where})")
-        console.print(found.source, markup=False, soft_wrap=True, end="")
+    if len(inspected.columns) > len(first_columns):
+        other_names = ", ".join(column.name for column in inspected.columns[len(first_columns) :])
+        console.print(
+            f"and {len(inspected.columns) - len(first_columns)} more: {other_names}", markup=False, soft_wrap=True
+        )
+    if inspected.source:
+        destination = (
+            "below its name, title and description" if inspected.format == "morphology" else "volume: the name of yours"
+        )
+        console.print(f"[bold]for a dataset's YAML[/bold] ({destination})")
+        console.print(inspected.source, markup=False, soft_wrap=True, end="")
 
 
 @app.command()
@@ -312,7 +319,7 @@ def materialize() -> None:
                     continue
                 began = time.perf_counter()
                 run_id = str(uuid4())
-                with _told(console, f"[{number}/{len(waves)}]", where) as event:
+                with _report_progress(console, f"[{number}/{len(waves)}]", where) as event:
                     instance.add_event_listener(run_id, event)
                     result = job.execute_in_process(
                         asset_selection=keys,
@@ -342,13 +349,13 @@ def materialize() -> None:
 
 
 @contextmanager
-def _told(console: Console, number: str, where: str) -> "Iterator[Callable[[dg.EventLogEntry], None]]":
-    """Tells what a run is doing, beside the spinner of a terminal or in a line every half minute; give it the run's events."""
+def _report_progress(console: Console, number: str, where: str) -> "Iterator[Callable[[dg.EventLogEntry], None]]":
+    """Prints what a run is doing, beside the spinner of a terminal or in a line every half minute; give it the run's events."""
     began = time.perf_counter()
     latest = asset = where
     ended = threading.Event()
 
-    def lines() -> None:
+    def print_lines() -> None:
         while not ended.wait(_LINE_EVERY_S):
             console.print(
                 f"{number} {time.perf_counter() - began:6.1f} s  ...   {latest}", soft_wrap=True, markup=False
@@ -366,9 +373,9 @@ def _told(console: Console, number: str, where: str) -> "Iterator[Callable[[dg.E
                 return
             status.update(escape(f"{number} {latest} ..."))
 
-        telling = threading.Thread(target=lines, daemon=True)
+        printer = threading.Thread(target=print_lines, daemon=True)
         if not console.is_terminal:
-            telling.start()
+            printer.start()
         try:
             yield event
         finally:
@@ -411,7 +418,7 @@ def _summary(console: Console, settings: Settings, dataset: str) -> None:
             console.print(f"  {name:<22}{entry['rows']:>10,} rows")
         console.print(f"  warehouse             {folder}/warehouse.duckdb")
         for name, scores in warehouse.release["scores"].items():
-            shown = "   ".join(
+            scores_text = "   ".join(
                 f"{key} {value if isinstance(value, str) else f'{value:.3g}'}" for key, value in scores.items()
             )
-            console.print(f"  {name:<22}{shown}", soft_wrap=True)
+            console.print(f"  {name:<22}{scores_text}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The one thing Dagster loads: assets, checks, jobs and resources of every enabled dataset.
+"""What Dagster loads: assets, checks, jobs and resources of every enabled dataset.
 
 Importing this module reads the settings and dataset files and nothing else; no torch, umap or lancedb.
 """
@@ -11,14 +11,14 @@ import dagster as dg
 from synapse_assets.caches import keep_caches
 from synapse_assets.cores import share_cores
 from synapse_assets.datasets import Dataset, chain_of, load_dataset
-from synapse_assets.defs.arrivals import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.automation import automate, automation_sensor
 from synapse_assets.defs.chain import lineage_of
 from synapse_assets.defs.failures import failure_sensor
+from synapse_assets.defs.input_sensors import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.jobs import chain_jobs
+from synapse_assets.defs.maintenance import release_job, upkeep_job
 from synapse_assets.defs.resources import Installation
 from synapse_assets.defs.schedules import check_clock, nightly_schedule, refit_schedule, upkeep_schedule
-from synapse_assets.defs.upkeep import release_job, upkeep_job
 from synapse_assets.settings import Settings
 
 # A run is a process of its own, for one region or one fit: its steps share what is slow to import, and nothing is forked

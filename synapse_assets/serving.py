@@ -32,9 +32,9 @@ _END_S = 30
 
 
 class NoMutationsByGet:
-    """An ASGI layer before Dagster's GraphQL: by GET questions are answered, but nothing is changed.
+    """An ASGI layer before Dagster's GraphQL: GET answers queries, but changes nothing.
 
-    Dagster runs mutations that stand in an address as well, so an image on any page could start or wipe something.
+    Dagster runs mutations that stand in a URL as well, so an image on any page could start or wipe something.
     """
 
     def __init__(self, app: Any) -> None:
@@ -42,10 +42,10 @@ class NoMutationsByGet:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See the class."""
-        # At every address: which of them lead to GraphQL is for Dagster's router to say.
+        # At every URL: which of them lead to GraphQL belongs to Dagster's router.
         if scope["type"] == "http" and scope["method"] != "POST":
-            asked = parse_qs(scope["query_string"].decode("latin-1")).get("query", [])
-            if any(changes_something(query) for query in asked):
+            queries = parse_qs(scope["query_string"].decode("latin-1")).get("query", [])
+            if any(changes_something(query) for query in queries):
                 refusal = PlainTextResponse("Mutations are sent by POST.\n", 405, {"Allow": "POST"})
                 await refusal(scope, receive, send)
                 return
@@ -53,7 +53,7 @@ class NoMutationsByGet:
 
 
 def changes_something(query: str) -> bool:
-    """Whether a GraphQL document has, or may have, an operation other than a query; Dagster says itself what is wrong with others."""
+    """Whether a GraphQL document has, or may have, an operation other than a query; Dagster itself reports invalid documents."""
     from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 
     try:
@@ -61,7 +61,7 @@ def changes_something(query: str) -> bool:
     except GraphQLError:
         return False
     except RecursionError:
-        # Dagster's thread may have room for what is too deep here.
+        # Dagster's thread may have stack for a document that is too deep here.
         return True
     return any(
         isinstance(definition, OperationDefinitionNode) and definition.operation is not OperationType.QUERY
@@ -93,20 +93,20 @@ def serve_all(home: Path, place: Place, port: int) -> None:
 
     end_on_signals()
     _check_free(place.host, port)
-    # As `dg dev` says it: definitions that cannot be loaded are told without Dagster's own lines.
+    # As with `dg dev`: definitions that cannot be loaded are reported without Dagster's own lines.
     os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
     with dg.DagsterInstance.get() as instance:
         # Made here if they are new: two processes that make the same tables at once get in each other's way.
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
     died = threading.Event()
     with tempfile.TemporaryDirectory(prefix="synapse-assets-") as folder:
-        address = f"{folder}/code"
-        workspace = write_workspace(home / "workspace-ui.yaml", {"socket": address})
+        socket_path = f"{folder}/code"
+        workspace = write_workspace(home / "workspace-ui.yaml", {"socket": socket_path})
         children: list[subprocess.Popen[bytes]] = []
         ending = threading.Event()
         try:
-            children.append(_start(code_server("--socket", address)))
-            _wait_for(address, children[0])
+            children.append(_start(code_server("--socket", socket_path)))
+            _wait_for(socket_path, children[0])
             children.append(_start(daemon(workspace)))
             threading.Thread(target=_end_with, args=(children, ending, died), daemon=True).start()
             serve_dagster_ui(workspace, place, port)
@@ -182,11 +182,11 @@ def _check_free(host: str, port: int) -> None:
             raise BadInput(f"port {port} cannot be used ({error.strerror}): choose another with --port") from error
 
 
-def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(socket_path: str, process: "subprocess.Popen[bytes]") -> None:
     started = time.monotonic()
     while time.monotonic() - started < _START_S and process.poll() is None:
         with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(address) == 0:
+            if probe.connect_ex(socket_path) == 0:
                 return
         time.sleep(0.1)
     raise RuntimeError("the code server did not start; its messages stand above")

@@ -18,7 +18,7 @@ from synapse_assets.datasets import variables_named
 from synapse_assets.errors import BadInput
 
 _PREFIX, _FILE = "SYNAPSE_", ".env"
-# Read by compose.yaml, which hands it to its processes as well.
+# Read by compose.yaml, which passes it to its processes as well.
 _OF_COMPOSE = "SYNAPSE_LOCAL_FOLDER"
 # A letter or two of difference; SYNAPSE_DATA_FOLDER is none of SYNAPSE_DATA_ROOT.
 _SIMILAR = 0.92
@@ -44,17 +44,17 @@ def server_of(address: str) -> tuple[str, str, int]:
     Raises ValueError for an address of another kind, with a user, or with a wildcard for a name.
     """
     parts = urlsplit(address)
-    found = NETLOC.fullmatch(parts.netloc.lower())
-    if parts.scheme not in _DEFAULT_PORTS or found is None or int(found[2] or 0) > _LAST_PORT:
+    match = NETLOC.fullmatch(parts.netloc.lower())
+    if parts.scheme not in _DEFAULT_PORTS or match is None or int(match[2] or 0) > _LAST_PORT:
         raise ValueError("it has to be an http(s) address of one server, such as https://synapses.example.org")
-    return parts.scheme, found[1], int(found[2] or _DEFAULT_PORTS[parts.scheme])
+    return parts.scheme, match[1], int(match[2] or _DEFAULT_PORTS[parts.scheme])
 
 
 class Settings(BaseSettings):
     """Settings of one installation. Environment variables: SYNAPSE_DATA_ROOT, SYNAPSE_LOCAL_ROOT, SYNAPSE_DATASETS,
     SYNAPSE_DEVICE; for object storage the usual ones besides, such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
 
-    Raises BadInput naming the variable for a value that cannot be meant, and for a variable that is one of these misspelt.
+    Raises BadInput naming the variable for an invalid value, and for a variable that misspells one of these.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=_FILE, extra="ignore")
@@ -105,18 +105,18 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             # Without the values, which may be secret.
-            named = [
-                (_PREFIX + ".".join(map(str, one["loc"])).upper() + ": ") if one["loc"] else ""
-                for one in error.errors()
+            names = [
+                (_PREFIX + ".".join(map(str, details["loc"])).upper() + ": ") if details["loc"] else ""
+                for details in error.errors()
             ]
-            reasons = [name + one["msg"] for name, one in zip(named, error.errors(), strict=True)]
+            reasons = [name + details["msg"] for name, details in zip(names, error.errors(), strict=True)]
             raise BadInput("; ".join(reasons).replace("Value error, ", "")) from None
         self._refuse_misspelt()
 
     def unused(self) -> list[str]:
-        """Variables SYNAPSE_... that are no setting and that no dataset file names: what is said with them has no effect."""
-        given = {name.upper() for name in (*os.environ, *dotenv_values(_FILE)) if name.upper().startswith(_PREFIX)}
-        return sorted(given - self._known() - {_OF_COMPOSE} - variables_named(self.datasets))
+        """Variables SYNAPSE_... that are no setting and that no dataset file names: they have no effect."""
+        variables = {name.upper() for name in (*os.environ, *dotenv_values(_FILE)) if name.upper().startswith(_PREFIX)}
+        return sorted(variables - self._known() - {_OF_COMPOSE} - variables_named(self.datasets))
 
     @classmethod
     def _known(cls) -> set[str]:
@@ -124,13 +124,13 @@ class Settings(BaseSettings):
 
     def _refuse_misspelt(self) -> None:
         known = self._known()
-        given = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
-        meant = {name: close[0] for name in given if (close := get_close_matches(name, known, 1, _SIMILAR))}
-        named = variables_named(self.datasets) if meant else set()
+        unknown = sorted({name.upper() for name in (*os.environ, *dotenv_values(_FILE))} - known)
+        suggestions = {name: close[0] for name in unknown if (close := get_close_matches(name, known, 1, _SIMILAR))}
+        dataset_variables = variables_named(self.datasets) if suggestions else set()
         wrong = [
-            f"{name} is no setting, and no dataset names it: did you mean {one}?"
-            for name, one in meant.items()
-            if name not in named
+            f"{name} is no setting, and no dataset names it: did you mean {suggestion}?"
+            for name, suggestion in suggestions.items()
+            if name not in dataset_variables
         ]
         if wrong:
             raise BadInput(" ".join(wrong))

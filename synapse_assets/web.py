@@ -28,13 +28,13 @@ REQUEST_DEADLINE_S = 60.0
 _LONGEST_LINE = 8_000
 # Browsers send us clicks and outlines.
 _LONGEST_FRAME = 2**20
-# Open maps are told to go, and then left, when a server is ended.
+# When a server ends, open maps are asked to close, and then dropped.
 _GRACE_S = 5
 _THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 -- nothing is bound here
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LOG = logging.getLogger(__name__)
-# Set unless the page says otherwise: not to be embedded, framed, guessed at or held by a page of somebody else's.
+# Defaults of every page: no embedding, framing, type guessing or opener for pages of other sites.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -69,21 +69,21 @@ class Place:
     def is_ours(self, host: str) -> bool:
         """Whether the value of a Host header is a name of this server."""
         bound = () if self.host in EVERYWHERE else (f"[{self.host}]" if ":" in self.host else self.host.lower(),)
-        found = NETLOC.fullmatch(host.lower())
-        return found is not None and found[1] in (*_THIS_MACHINE, *bound, self._public[0])
+        match = NETLOC.fullmatch(host.lower())
+        return match is not None and match[1] in (*_THIS_MACHINE, *bound, self._public[0])
 
     def is_own_origin(self, origin: str, host: str) -> bool:
-        """Whether the value of an Origin header is the origin of our own pages: the one that was asked, or that of `url`."""
+        """Whether the value of an Origin header is the origin of our own pages: this server's, or that of `url`."""
         try:
-            scheme, *asking = server_of(origin)
-            _, *asked = server_of(f"{scheme}://{host}")
+            scheme, *origin_server = server_of(origin)
+            _, *own_server = server_of(f"{scheme}://{host}")
         except ValueError:
             return False
         # What has more than scheme, name and port is no origin.
         is_origin = origin.count("/") == 2 and not set("?#\\") & set(origin)
         # On this machine other ports are other servers.
-        is_public = asking == list(self._public) and self._public[0] not in _THIS_MACHINE
-        return is_origin and (asking == asked or is_public)
+        is_public = origin_server == list(self._public) and self._public[0] not in _THIS_MACHINE
+        return is_origin and (origin_server == own_server or is_public)
 
 
 class Guard:
@@ -94,7 +94,7 @@ class Guard:
       link. Images, frames, scripts, forms and fetches of other sites are refused.
     - A websocket has to say its Origin, and has to be opened by one of our pages: no rule of the browser protects those.
 
-    Programs say nothing of all this, and are answered: whoever can run programs on this machine needs no trick. Every answer has
+    Programs send none of these headers, and are answered: whoever can run programs on this machine needs no trick. Every answer has
     `HEADERS`. Refusals are 400 (Host) and 403, with a sentence.
     """
 
@@ -133,10 +133,10 @@ class Guard:
         if "content-length" in headers and "transfer-encoding" in headers:
             return 400, "A request says how long it is once: by Content-Length or by Transfer-Encoding."
         if not self._place.is_ours(host):
-            return 400, f"This server is not called {_shown(host)}. {self._advice(f'http://{host}')}"
+            return 400, f"This server is not called {_quoted(host)}. {self._advice(f'http://{host}')}"
         foreign = [origin for origin in origins if not self._place.is_own_origin(origin, host)]
         if foreign or len(origins) > 1:
-            reason = f"This server answers its own pages alone, not those of {_shown(origins[-1])}."
+            reason = f"This server answers its own pages alone, not those of {_quoted(origins[-1])}."
             return 403, f"{reason} {self._advice(origins[-1])}"
         if scope["type"] == "websocket":
             return None if origins else (403, "A websocket that does not say its Origin is not opened.")
@@ -156,8 +156,8 @@ class Guard:
         return f"If people are meant to reach it there, start it with {self._place.setting}={address}"
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 100 else f"{text[:100]}...") if text else "nothing"
+def _quoted(value: str) -> str:
+    return repr(value if len(value) <= 100 else f"{value[:100]}...") if value else "nothing"
 
 
 class _DeadlineProtocol(H11Protocol):
@@ -220,7 +220,7 @@ def server_config(app: ASGIApp, host: str, port: int, **options: Any) -> uvicorn
 
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once what was asked is answered."""
+    """Serves until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once open requests are answered."""
     end_on_signals()
     uvicorn.Server(server_config(app, host, port)).run()
 

@@ -1,6 +1,7 @@
 """How the house is built, measured from its source: `python -m synapse_assets_tests.house` prints the figures that the tests hold."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,37 @@ def names_of_private_dagster() -> dict[str, set[str]]:
     return found
 
 
+def importing(*packages: str) -> list[str]:
+    """Modules that import one of these packages, anywhere in them."""
+    found = set()
+    for module, tree in modules():
+        for node in ast.walk(tree):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if {name.split(".")[0] for name in names} & set(packages):
+                found.add(module)
+    return sorted(found)
+
+
+def lines_with(pattern: str) -> int:
+    """Lines of the package in which that regular expression is found."""
+    return sum(
+        bool(re.search(pattern, line))
+        for path in ROOT.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+
+
 if __name__ == "__main__":
     print("longest asset bodies (lines after the docstring)", *asset_bodies()[:5], sep="\n")
     print("longest factories", *factories()[:5], sep="\n")
     print("places that ask for the type of a dataset:", ", ".join(dataset_ladders()) or "none")
     print("modules that name dagster._*:", ", ".join(names_of_private_dagster()) or "none")
     print("modules of defs without Dagster:", ", ".join(without_dagster()) or "none")
+    print("rooms that draw:", ", ".join(sorted({name.split("/")[0] for name in importing("matplotlib", "plotly")})))
+    files = sorted(ROOT.rglob("*.py"), key=lambda path: -len(path.read_text(encoding="utf-8").splitlines()))
+    print("longest file:", files[0].relative_to(ROOT), len(files[0].read_text(encoding="utf-8").splitlines()))
+    print("lines with Any:", lines_with(r"\bAny\b"), "  type: ignore:", lines_with("type: ignore"))
+    words = ("one", "found", "shown", "told", "taken", "kept", "among")
+    counts = {word: lines_with(rf"\b{word}\b") for word in ("one", "found", "shown", "told", "taken", "kept", "among")}
+    print("words of the dialect:", ", ".join(f"{word} {count}" for word, count in counts.items()))

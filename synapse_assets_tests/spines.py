@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from synapse_assets.datasets import AssetFacts, Chain, Dataset, Role, Workbook
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.chain import Lineage
-from synapse_assets.defs.parts import PartContent
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.explorer.server import Site
 from synapse_assets.pipeline.inputs import Input
@@ -120,13 +120,13 @@ def _of_side(store: DatasetStore, side: str) -> pa.Table:
     return rows.filter(pc.equal(rows.column("brain_region"), side))
 
 
-def _content(dataset: SpineDataset) -> PartContent:
+def _content(dataset: SpineDataset) -> PartitionContent:
     def content_of(store: DatasetStore, side: str) -> dict[str, tuple[str, int]]:
         rows = _of_side(store, side)
         return {"side_spines": (content_key(rows), rows.num_rows)}
 
     described = {"side_spines": "The spines that the tables name on each side of the brain"}
-    return PartContent(dataset, "spines", described, lambda *_: dataset.sides, content_of)
+    return PartitionContent(dataset, "spines", described, lambda *_: dataset.sides, content_of)
 
 
 def _inputs(dataset: SpineDataset) -> list[Input]:
@@ -147,7 +147,7 @@ def _assets(dataset: SpineDataset) -> list[dg.AssetsDefinition]:
             context.log_event(observation)
         return materialized(context, report)
 
-    @asset(dataset, "spine_counts", deps=["side_spines"], checks=[Checked("has_spines", "The side has spines.")])
+    @asset(dataset, "spine_counts", deps=["side_spines"], checks=[CheckSpec("has_spines", "The side has spines.")])
     def spine_counts(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """How many spines there are on one side of the brain, and how wide their heads are on average. A row is one side."""
         return materialized(context, count_spines(installation.store(dataset.name), context.partition_key))

@@ -223,7 +223,7 @@ def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(cli, "_LINE_EVERY_S", 0.05)
     console = Console(file=file, width=40)
-    with dg.DagsterInstance.ephemeral() as instance, cli._told(console, "[1/7]", "brain EB") as event:
+    with dg.DagsterInstance.ephemeral() as instance, cli._report_progress(console, "[1/7]", "brain EB") as event:
         run_id = str(uuid4())
         instance.add_event_listener(run_id, event)
         job = dg.Definitions(assets=[tiles]).resolve_implicit_global_asset_job_def()

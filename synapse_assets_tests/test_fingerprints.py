@@ -223,16 +223,16 @@ def test_later_fields_cut_no_tile_again(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synapse_assets.pipeline.em.promotions import _unfit
+    from synapse_assets.pipeline.em.promotions import _why_unfit
     from synapse_assets.vision import building
 
     store, bigger = DatasetStore(str(tmp_path), "tiny"), grown(EM)
     parameters = building.encoder_parameters(EM.encoder, EM.tile, 7)
     made = Provenance("encoder", "v1", {}, {**parameters, "tile": {"size_px": 24, "sections": 3}}, 7)
     store.models("encoder").save("v1", lambda folder: None, made)
-    assert not _unfit(store, bigger, "encoder", "v1")
+    assert not _why_unfit(store, bigger, "encoder", "v1")
     with_later(bigger.tile, 4)
-    assert "of another size or depth" in _unfit(store, bigger, "encoder", "v1")
+    assert "of another size or depth" in _why_unfit(store, bigger, "encoder", "v1")
     settings = dataclasses.make_dataclass(
         "PretrainingSettings", [("later", float, 0.5)], bases=(building.PretrainingSettings,), frozen=True
     )

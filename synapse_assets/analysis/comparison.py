@@ -31,7 +31,7 @@ ACCURACY = "balanced accuracy on held-out groups"
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out: whether the candidate is to be used, why, and the scores (None: not measured)."""
+    """The result: whether the candidate is to be used, why, and the scores (None: not measured)."""
 
     measure: str
     in_use: float | None
@@ -41,9 +41,9 @@ class Comparison:
 
 
 def compare(measure: str, in_use: float | None, candidate: float | None, on: str) -> Comparison:
-    """The rule: the candidate is used unless it scores worse. `on` says what both were measured on.
+    """The rule: the candidate is used unless it scores worse. `on` names the data that both were measured on.
 
-    A candidate without a score is worse than a model that has one; if neither has one, nothing speaks against it.
+    A candidate without a score is worse than a model that has one; if neither has one, the candidate is used.
     """
     if candidate is None:
         promote = in_use is None
@@ -52,28 +52,30 @@ def compare(measure: str, in_use: float | None, candidate: float | None, on: str
         promote, reason = True, f"only the candidate could be measured ({candidate:.3f})"
     else:
         promote = candidate >= in_use - WORSE_BY
-        words = "better than" if candidate > in_use + WORSE_BY else "as good as" if promote else "worse than"
-        reason = f"the candidate ({candidate:.3f}) is {words} the one in use ({in_use:.3f})"
+        outcome = "better than" if candidate > in_use + WORSE_BY else "as good as" if promote else "worse than"
+        reason = f"the candidate ({candidate:.3f}) is {outcome} the one in use ({in_use:.3f})"
     return Comparison(measure, in_use, candidate, promote, f"{reason}; {on}")
 
 
 def compare_encoders(
     in_use: npt.ArrayLike, candidate: npt.ArrayLike, targets: Sequence[str], groups: Sequence[str], grouping: str
 ) -> Comparison:
-    """Two encoders by their vectors (N, D) of the same labelled tiles. Without labels a person has to decide.
+    """Two encoders by their vectors (N, D) of the same labelled tiles. Without labels the user has to decide.
 
-    What the classes say is the only ground on which two encoders can be compared: their losses are of different tasks.
+    Two encoders can be compared by the known classes only: their losses are of different tasks.
     """
-    ours = neighbour_accuracy(in_use, targets, groups)
-    theirs = neighbour_accuracy(candidate, targets, groups)
-    if theirs is None:
+    in_use_accuracy = neighbour_accuracy(in_use, targets, groups)
+    candidate_accuracy = neighbour_accuracy(candidate, targets, groups)
+    if candidate_accuracy is None:
         reason = f"{len(targets)} labelled tiles do not tell two encoders apart (20, two classes and two groups are needed): "
-        return Comparison(KNN, ours, theirs, False, f"{reason}promote by hand")
-    return compare(KNN, ours, theirs, f"both on {len(targets):,} labelled tiles, each {grouping} held out")
+        return Comparison(KNN, in_use_accuracy, candidate_accuracy, False, f"{reason}promote by hand")
+    return compare(
+        KNN, in_use_accuracy, candidate_accuracy, f"both on {len(targets):,} labelled tiles, each {grouping} held out"
+    )
 
 
 def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: Sequence[str]) -> float | None:
-    """How often the 10 nearest vectors of other groups name the class, balanced over the classes; None where there is too
+    """How often the 10 nearest vectors of other groups predict the class, balanced over the classes; None where there is too
     little to compare.
 
     The usual test of an encoder without training on top (Wu et al., CVPR 2018; Caron et al., ICCV 2021). Here whole groups
@@ -86,11 +88,11 @@ def neighbour_accuracy(vectors: npt.ArrayLike, targets: Sequence[str], groups: S
     rows = unit_rows(vectors).astype(np.float64)
     similarity = rows @ rows.T
     similarity[group[:, None] == group[None, :]] = -np.inf
-    near = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
-    like = np.take_along_axis(similarity, near, axis=1)
+    neighbours = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
+    neighbour_similarity = np.take_along_axis(similarity, neighbours, axis=1)
     # A vote counts 1 and a little for its similarity, which decides among equal votes only.
-    weight = np.where(np.isfinite(like), 1 + like / (2 * NEIGHBOURS + 1), 0.0)
-    votes = np.stack([(weight * (code[near] == c)).sum(axis=1) for c in range(len(names))], axis=1)
+    weight = np.where(np.isfinite(neighbour_similarity), 1 + neighbour_similarity / (2 * NEIGHBOURS + 1), 0.0)
+    votes = np.stack([(weight * (code[neighbours] == c)).sum(axis=1) for c in range(len(names))], axis=1)
     return balanced_accuracy(code, votes.argmax(axis=1), len(names))
 
 
@@ -115,9 +117,9 @@ def trustworthiness(projection: Projection | NoModel, vectors: Float32) -> float
 
 def compare_clusterings(in_use: Mapping[str, float], candidate: Mapping[str, float]) -> Comparison:
     """Two clusterings by their scores: how far each agrees with refits of its own sample (Hubert & Arabie 1985)."""
-    ours, theirs = in_use.get("stability_ari"), candidate.get("stability_ari")
-    counts = [f"{one.get('clusters', 0):.0f} clusters" for one in (in_use, candidate)]
-    return compare(STABILITY, ours, theirs, f"{counts[0]} in use, {counts[1]} of the candidate")
+    in_use_ari, candidate_ari = in_use.get("stability_ari"), candidate.get("stability_ari")
+    counts = [f"{scores.get('clusters', 0):.0f} clusters" for scores in (in_use, candidate)]
+    return compare(STABILITY, in_use_ari, candidate_ari, f"{counts[0]} in use, {counts[1]} of the candidate")
 
 
 def compare_classifiers(in_use: Mapping[str, float], candidate: Mapping[str, float]) -> Comparison:
@@ -126,17 +128,20 @@ def compare_classifiers(in_use: Mapping[str, float], candidate: Mapping[str, flo
     With another number of classes guessing scores otherwise, so then what each is above guessing is compared: 0 is
     guessing, 1 is perfect (as scikit-learn's adjusted balanced accuracy).
     """
-    ours, theirs = in_use.get("balanced_accuracy"), candidate.get("balanced_accuracy")
+    in_use_accuracy, candidate_accuracy = in_use.get("balanced_accuracy"), candidate.get("balanced_accuracy")
     on = " and ".join(
-        f"{one.get('labelled_synapses', 0):,.0f} labelled synapses of {one.get('classes', 0):.0f} classes"
-        for one in (in_use, candidate)
+        f"{scores.get('labelled_synapses', 0):,.0f} labelled synapses of {scores.get('classes', 0):.0f} classes"
+        for scores in (in_use, candidate)
     )
     on = f"each on its own labels: {on}"
-    if ours is None or theirs is None or in_use["classes"] == candidate["classes"]:
-        return compare(ACCURACY, ours, theirs, on)
-    above = _above_guessing(ours, in_use["classes"]), _above_guessing(theirs, candidate["classes"])
-    judged = compare(ACCURACY, above[0], above[1], f"above guessing, as the numbers of classes differ; {on}")
-    return Comparison(ACCURACY, ours, theirs, judged.promote, judged.reason)
+    if in_use_accuracy is None or candidate_accuracy is None or in_use["classes"] == candidate["classes"]:
+        return compare(ACCURACY, in_use_accuracy, candidate_accuracy, on)
+    above = (
+        _above_guessing(in_use_accuracy, in_use["classes"]),
+        _above_guessing(candidate_accuracy, candidate["classes"]),
+    )
+    adjusted = compare(ACCURACY, above[0], above[1], f"above guessing, as the numbers of classes differ; {on}")
+    return Comparison(ACCURACY, in_use_accuracy, candidate_accuracy, adjusted.promote, adjusted.reason)
 
 
 def _above_guessing(accuracy: float, classes: float) -> float:

@@ -25,20 +25,20 @@ def stratified_rows(rows: pa.Table, size: int, seed: int) -> pa.Table:
 def region_counts(rows: pa.Table) -> dict[str, int]:
     """Number of `rows` (brain_region) of every brain region, by name."""
     counts = pc.value_counts(rows.column("brain_region")).to_pylist()
-    return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: str(one["values"]))}
+    return {entry["values"]: entry["counts"] for entry in sorted(counts, key=lambda entry: str(entry["values"]))}
 
 
 def labelled_sample(
-    synapses: pa.Table, among: pa.Table, grouping: str, size: int, seed: int
+    synapses: pa.Table, available: pa.Table, grouping: str, size: int, seed: int
 ) -> tuple[list[str], list[str], list[str]]:
     """A seeded sample of at most `size` of `synapses` (synapse_id, target, and the column `grouping`) with a class and a group,
-    every class represented, chosen by id: ids, classes and groups. Only synapses that are `among` (synapse_id) those count."""
-    there = pc.is_in(synapses.column("synapse_id"), value_set=among.column("synapse_id").combine_chunks())
-    rows = synapses.filter(there).select(["synapse_id", "target", grouping]).to_pylist()
-    known = [row for row in rows if row["target"] and row[grouping] not in (None, "")]
-    ids, targets = [row["synapse_id"] for row in known], [row["target"] for row in known]
+    every class represented, chosen by id: ids, classes and groups. Only synapses in `available` (synapse_id) count."""
+    is_available = pc.is_in(synapses.column("synapse_id"), value_set=available.column("synapse_id").combine_chunks())
+    rows = synapses.filter(is_available).select(["synapse_id", "target", grouping]).to_pylist()
+    labelled = [row for row in rows if row["target"] and row[grouping] not in (None, "")]
+    ids, targets = [row["synapse_id"] for row in labelled], [row["target"] for row in labelled]
     chosen = stratified_sample(targets, size, seed, ids).tolist()
-    return [ids[i] for i in chosen], [targets[i] for i in chosen], [str(known[i][grouping]) for i in chosen]
+    return [ids[i] for i in chosen], [targets[i] for i in chosen], [str(labelled[i][grouping]) for i in chosen]
 
 
 def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
@@ -46,17 +46,17 @@ def current_rows(rows: pa.Table, synapses: pa.Table) -> pa.Table:
 
     A synapse that has moved leaves results behind in its old region until that is materialised again; they do not count.
     """
-    place = pc.index_in(
+    indices = pc.index_in(
         rows.column("synapse_id").combine_chunks(), value_set=synapses.column("synapse_id").combine_chunks()
     )
-    regions = synapses.column("brain_region").combine_chunks().take(place)
+    regions = synapses.column("brain_region").combine_chunks().take(indices)
     return rows.filter(pc.fill_null(pc.equal(rows.column("brain_region").combine_chunks(), regions), False))
 
 
 def values_of(rows: pa.Table, column: str, ids: Sequence[str]) -> list[Any]:
     """The value of that column for each synapse in `ids`, None where `rows` do not have the synapse (any more)."""
-    found = dict(zip(rows.column("synapse_id").to_pylist(), rows.column(column).to_pylist(), strict=True))
-    return [found.get(synapse_id) for synapse_id in ids]
+    value_of = dict(zip(rows.column("synapse_id").to_pylist(), rows.column(column).to_pylist(), strict=True))
+    return [value_of.get(synapse_id) for synapse_id in ids]
 
 
 def targets_and_groups(splits: pa.Table, split: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -107,15 +107,15 @@ def assign_rows(model: ClusterModel | NoModel, coordinates: pa.Table, version: s
 
 
 def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, verdict: str | None = None) -> pa.Table:
-    """`schema.CLUSTER_CARDS` of all synapses that have a cluster and a place on the map now.
+    """`schema.CLUSTER_CARDS` of all synapses that have a cluster and coordinates on the map now.
 
     `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema; `verdict` is that on the
     clustering.
     """
     clusters, coordinates = current_rows(clusters, synapses), current_rows(coordinates, synapses)
     ids = clusters.column("synapse_id").combine_chunks()
-    place = pc.index_in(ids, value_set=coordinates.column("synapse_id").combine_chunks())
-    clusters, place = clusters.filter(pc.is_valid(place)), place.drop_null()
+    indices = pc.index_in(ids, value_set=coordinates.column("synapse_id").combine_chunks())
+    clusters, indices = clusters.filter(pc.is_valid(indices)), indices.drop_null()
     ids = clusters.column("synapse_id").combine_chunks()
     facts = synapses.take(pc.index_in(ids, value_set=synapses.column("synapse_id").combine_chunks()))
     return cluster_cards(
@@ -126,7 +126,7 @@ def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, ver
                 "brain_region": clusters.column("brain_region"),
                 "target": facts.column("target"),
                 "neuron_id": facts.column("neuron_id"),
-                "reduced": coordinates.column("reduced").combine_chunks().take(place),
+                "reduced": coordinates.column("reduced").combine_chunks().take(indices),
             }
         ),
         verdict,

@@ -31,7 +31,7 @@ class Dataset(Frozen):
 
     @property
     def parts(self) -> tuple[str, ...] | None:
-        """What the dataset is worked on by, where its file lists it; None where the data name it, as with brain regions."""
+        """The partitions of the dataset, where its file lists them; None where the data define them, as with brain regions."""
         return None
 
     @property

@@ -1,6 +1,6 @@
 """What a chain is: a kind of dataset, the facts of its assets, and where its lineage is declared.
 
-Jobs, publication, promotions, drift, query and explorer read what is here and ask nothing else of a dataset's kind. The work
+Jobs, publication, promotions, drift, query and explorer use what is here and need to know nothing else of a dataset's kind. The work
 of an asset belongs to `pipeline`, its declaration to `defs`, its pages to `explorer`.
 """
 
@@ -24,20 +24,20 @@ class Role(StrEnum):
     APPLY = "apply"  # a rule or a fitted model is applied
     FIT = "fit"  # something is fitted; a refit is in use at once
     MODEL = "model"  # something is fitted; a refit is a candidate until it is promoted
-    ADVISE = "advise"  # tells whether a refit is due
+    ADVISE = "advise"  # says whether a refit is due
     DECIDE = "decide"  # promotes candidates or keeps them out
     PUBLISH = "publish"  # builds the release
 
 
 @dataclass(frozen=True)
 class AssetFacts:
-    """What is known of an asset before it is declared or made.
+    """The facts of an asset that are known before it is declared or made.
 
     stage: its group in the lineage. table: what it writes; beside: further tables that it writes. kinds: what the UI marks it
     with. by_part: it is made part by part. job: the job that makes it, beside automation. fitted_on: the model that this model is
     fitted on. applied: the model whose version stands in every row, and the column it stands in. released: the names of those of
     its tables that are published; awaited: a release waits for the asset itself, not only for what is made from it. points: SQL for
-    the columns of its table that every released synapse is shown with. page: the page of the explorer that shows it. exists:
+    the columns of its table that the explorer shows of every released synapse. page: the page of the explorer that shows it. exists:
     whether a dataset has it.
     """
 
@@ -62,10 +62,10 @@ class AssetFacts:
 class Chain:
     """One kind of dataset.
 
-    name: what `chain:` in the YAML says. part: what its datasets are worked on by, such as a brain region. jobs: what the jobs
+    name: what `chain:` in the YAML says. part: the partition of its datasets, such as a brain region. jobs: what the jobs
     beside automation do, by name, with {title} for the dataset. lineage: import path (`module:name`) of its `defs.chain.Lineage`,
     which cannot be imported from here. pages: titles of the pages that the explorer shows of it, by the last part of their
-    addresses, the first being where a visitor is led; page_by_part: each part has pages of its own. own_pages: import path of a
+    addresses, the first being the landing page; page_by_part: each part has pages of its own. own_pages: import path of a
     function that adds further pages to the explorer (`explorer.server.Site`).
     """
 

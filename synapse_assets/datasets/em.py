@@ -15,8 +15,8 @@ from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 
-# Targets that say nothing of what the classes are.
-_SAYS_NOTHING = frozenset({"", "class", "classes", "label", "labels", "target"})
+# Targets that do not say what the classes are.
+_UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "target"})
 
 
 class EncoderChoice(Frozen):
@@ -107,7 +107,7 @@ class EmDataset(Dataset):
     @property
     def target_is_said(self) -> bool:
         """Whether the dataset file says what its classes are."""
-        return self.target.strip().casefold() not in _SAYS_NOTHING
+        return self.target.strip().casefold() not in _UNSPECIFIC_TARGETS
 
     @property
     def names_transmitters(self) -> bool:
@@ -127,11 +127,11 @@ class EmDataset(Dataset):
                 raise ValueError(
                     f"source '{source.name}' lies in volume '{source.volume}', which is not one of {list(self.volumes)}"
                 )
-            wanted = self.volumes[source.volume].space
-            why_not = mismatch(source.space or wanted, wanted, source.transform)
+            space = self.volumes[source.volume].space
+            why_not = mismatch(source.space or space, space, source.transform)
             if why_not is not None:
                 raise ValueError(
-                    f"source '{source.name}' is in space {source.space or wanted}, volume '{source.volume}' in {wanted}: {why_not}"
+                    f"source '{source.name}' is in space {source.space or space}, volume '{source.volume}' in {space}: {why_not}"
                 )
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:
@@ -140,8 +140,8 @@ class EmDataset(Dataset):
             )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
-        named = [one.columns.neuron_id for one in self.sources if not isinstance(one, SynisterSource)]
-        if "neuron_id" in self.grouping and len(named) == len(self.sources) and not any(named):
+        neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]
+        if "neuron_id" in self.grouping and len(neuron_columns) == len(self.sources) and not any(neuron_columns):
             raise ValueError(
                 "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "
                 "column and say has_neurons: false"

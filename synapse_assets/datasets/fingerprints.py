@@ -1,4 +1,4 @@
-"""What of a dataset's models goes into fingerprints, so that a field added later changes none while it has its default.
+"""Which fields of a dataset's models go into fingerprints, so that a field added later changes none while it has its default.
 
 A fingerprint says what something was made from: code versions, versions of fitted models, keys of tiles and of unfinished work.
 If every new field went into it, an update would cut all tiles and fit all models again, though nothing about them had changed.
@@ -15,8 +15,8 @@ from pydantic_core import to_jsonable_python
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# The fields that each class had when fingerprints were first made; they go into them at any value. Never add a class or field
-# here, nor take one out: every fingerprint with that class would be another one, and all that hangs on it would be made again.
+# The fields that each class had when fingerprints were first made; they are hashed at any value. Never add a class or field
+# here, nor take one out: every fingerprint with that class would change, and all that depends on it would be made again.
 FIRST_FIELDS: Mapping[str, frozenset[str]] = {
     name: frozenset(names.split())
     for name, names in {
@@ -57,17 +57,17 @@ def hashed_fields(
     shares, and of the other fields those whose value is not their default.
 
     `include` and `exclude` choose among the fields of `model` itself. A field at its default leaves no trace: whoever changes
-    the default of one that is not among `FIRST_FIELDS` adds one to the `method` of the assets it decides.
+    the default of one that is not among `FIRST_FIELDS` adds one to the `method` of the assets that depend on it.
     """
     first = next((FIRST_FIELDS[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in FIRST_FIELDS), ())
-    form = {}
+    json_fields = {}
     for name, default in _defaults(model).items():
         if name in exclude or (include is not None and name not in include):
             continue
         value = _json_form(getattr(model, name))
         if name in first or default is MISSING or value != _json_form(default):
-            form[name] = value
-    return form
+            json_fields[name] = value
+    return json_fields
 
 
 def _defaults(model: "BaseModel | DataclassInstance") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a YAML file to a typed dataset, and what is said of a file that is none."""
+"""From a YAML file to a typed dataset, and the messages on a file that is none."""
 
 import difflib
 import os
@@ -18,50 +18,52 @@ from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_ya
 from synapse_assets.errors import BadInput
 
 
-def _told(item: Any, content: dict[str, Any]) -> str:
-    """One mistake in words: where, what, and the name that was probably meant."""
-    place = [part for part in item["loc"] if part not in ("points", "neurons") or part == item["loc"][0]]
+def _describe_error(error: Any, content: dict[str, Any]) -> str:
+    """The message on one mistake: where, what, and the name that was probably meant."""
+    location = [part for part in error["loc"] if part not in ("points", "neurons") or part == error["loc"][0]]
     for kind in ("sources", "neurons", "workbooks"):
-        if place[:1] == [kind] and len(place) > 1 and isinstance(place[1], int):
-            entry = content[kind][place[1]]
-            place[:2] = [f"{kind} '{entry.get('name', place[1]) if isinstance(entry, dict) else place[1]}'"]
-    where = ".".join(str(part) for part in place)
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), _field_names(), 1)
-        message = "there is no such field" + (f"; did you mean '{near[0]}'?" if near else "")
-    elif item["type"] == "missing":
+        if location[:1] == [kind] and len(location) > 1 and isinstance(location[1], int):
+            entry = content[kind][location[1]]
+            location[:2] = [f"{kind} '{entry.get('name', location[1]) if isinstance(entry, dict) else location[1]}'"]
+    where = ".".join(str(part) for part in location)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        close_matches = difflib.get_close_matches(str(error["loc"][-1]), _field_names(), 1)
+        message = "there is no such field" + (f"; did you mean '{close_matches[0]}'?" if close_matches else "")
+    elif error["type"] == "missing":
         message = "this field is missing"
-    elif item["type"] == "union_tag_invalid":
-        given = str(item["ctx"]["tag"])
+    elif error["type"] == "union_tag_invalid":
+        format_name = str(error["ctx"]["tag"])
         names = ["points", "neurons", "synister_v3", "synister_v4", "synister_v3_skeletons", "cave", *format_names()]
-        near = difflib.get_close_matches(given, names, 1)
-        message = f"no format '{given}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {names}")
+        close_matches = difflib.get_close_matches(format_name, names, 1)
+        message = f"no format '{format_name}'" + (
+            f"; did you mean '{close_matches[0]}'?" if close_matches else f"; there are {names}"
+        )
     return f"{where}: {message}" if where else message
 
 
 def _field_names() -> set[str]:
     """Every field that any dataset file may have, at any depth."""
     names: set[str] = set()
-    waiting: list[Any] = [chain.dataset_type for chain in CHAINS.values()]
+    queue: list[Any] = [chain.dataset_type for chain in CHAINS.values()]
     seen: set[type[BaseModel]] = set()
-    while waiting:
-        kind = waiting.pop()
-        waiting += get_args(kind)
+    while queue:
+        kind = queue.pop()
+        queue += get_args(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in seen:
             seen.add(kind)
             names |= kind.model_fields.keys()
-            waiting += [field.annotation for field in kind.model_fields.values()]
+            queue += [field.annotation for field in kind.model_fields.values()]
     return names
 
 
 def variables_named(names_or_paths: Iterable[str]) -> set[str]:
     """The environment variables that these datasets name, and those of the package; a file that cannot be read names none."""
-    named: set[str] = set()
+    names: set[str] = set()
     for path in {*Path(__file__).parent.glob("*.yaml"), *map(_file_of, names_or_paths)}:
         with suppress(OSError):
-            named |= names_in(path.read_text(encoding="utf-8", errors="replace"))
-    return named
+            names |= names_in(path.read_text(encoding="utf-8", errors="replace"))
+    return names
 
 
 def _file_of(name_or_path: str) -> Path:
@@ -69,13 +71,13 @@ def _file_of(name_or_path: str) -> Path:
     return path if path.suffix in (".yaml", ".yml") else Path(__file__).parent / f"{name_or_path}.yaml"
 
 
-def _chain(named: Any) -> Chain:
+def _chain(name: Any) -> Chain:
     """The chain that a file names. Raises BadInput for one that nobody registered."""
-    if isinstance(named, str) and named in CHAINS:
-        return CHAINS[named]
-    near = difflib.get_close_matches(str(named), CHAINS, 1)
-    meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(CHAINS)}"
-    raise BadInput(f"chain: there is no chain '{named}'; {meant}")
+    if isinstance(name, str) and name in CHAINS:
+        return CHAINS[name]
+    close_matches = difflib.get_close_matches(str(name), CHAINS, 1)
+    hint = f"did you mean '{close_matches[0]}'?" if close_matches else f"there are {', '.join(CHAINS)}"
+    raise BadInput(f"chain: there is no chain '{name}'; {hint}")
 
 
 def load_dataset(name_or_path: str, local_root: str) -> Dataset:
@@ -88,7 +90,7 @@ def load_dataset(name_or_path: str, local_root: str) -> Dataset:
     """
     path = _file_of(name_or_path)
     if not path.is_file():
-        packaged = sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
+        packaged = sorted(file.stem for file in Path(__file__).parent.glob("*.yaml"))
         raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")
     try:
         content = parse_yaml(path.read_bytes())
@@ -106,13 +108,13 @@ def load_dataset(name_or_path: str, local_root: str) -> Dataset:
         for field in ("sources", "neurons"):
             if isinstance(content.get(field), list):
                 content[field] = [fill_in_format(source) for source in content[field]]
-        named = content.get("chain", EM.name)
-        # A variable is refused before its value could be told.
-        kind = (CHAINS[named] if isinstance(named, str) and named in CHAINS else EM).dataset_type
-        content = filled_in(content, kind, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root})
-        return _chain(named).dataset_type.model_validate(content)
+        chain_name = content.get("chain", EM.name)
+        # A variable is refused before its value could appear in a message.
+        dataset_type = (CHAINS[chain_name] if isinstance(chain_name, str) and chain_name in CHAINS else EM).dataset_type
+        content = filled_in(content, dataset_type, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root})
+        return _chain(chain_name).dataset_type.model_validate(content)
     except ValidationError as error:
-        lines = [f"  {_told(item, content)}" for item in error.errors()]
+        lines = [f"  {_describe_error(item, content)}" for item in error.errors()]
         raise BadInput(f"{path}: {len(lines)} field(s) to fix\n" + "\n".join(lines)) from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error

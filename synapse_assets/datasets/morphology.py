@@ -82,7 +82,7 @@ class FeatureChoice(Frozen):
 
 
 class Published(Frozen):
-    """What a publication reports of a group, to be set beside the figures found here."""
+    """What a publication reports of a group, to be compared with the figures found here."""
 
     source: str
     min_cluster_size: Annotated[int, Field(ge=2)]
@@ -110,7 +110,7 @@ class Group(Frozen):
 
 
 class Resampling(Frozen):
-    """How often a map is made again to see what stays: the price of an honest stability, in time."""
+    """How often a map is made again to measure stability: a trade against time."""
 
     runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
         36, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
@@ -149,7 +149,10 @@ class MorphologyDataset(Dataset):
     @classmethod
     def _without_absent_workbooks(cls, values: Any) -> Any:
         if isinstance(values, dict) and isinstance(books := values.get("workbooks"), list):
-            return {**values, "workbooks": [b for b in books if not (isinstance(b, dict) and b.get("path") == "")]}
+            return {
+                **values,
+                "workbooks": [book for book in books if not (isinstance(book, dict) and book.get("path") == "")],
+            }
         return values
 
     @model_validator(mode="after")

@@ -43,9 +43,9 @@ class Columns(Frozen):
     @classmethod
     def _position_replaces_xyz(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("position"):
-            given = [axis for axis in "xyz" if values.get(axis)]
-            if given:
-                raise ValueError(f"columns name both position and {given}: give the one or the other")
+            axes = [axis for axis in "xyz" if values.get(axis)]
+            if axes:
+                raise ValueError(f"columns name both position and {axes}: give the one or the other")
             return {**values, "x": None, "y": None, "z": None}
         return values
 

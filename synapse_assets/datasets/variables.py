@@ -1,6 +1,6 @@
 """Environment variables in a dataset file: filled in where the field is declared a `Location`, and nowhere else.
 
-The rest of a dataset is shown, in the Dagster UI and the explorer, and a variable may hold a password.
+The Dagster UI and the explorer show the rest of a dataset, and a variable may hold a password.
 """
 
 import re
@@ -16,12 +16,12 @@ from synapse_assets.errors import BadInput
 
 class _Use(Enum):
     LOCATION = "a path or address"
-    TEXT = "words for people"
+    TEXT = "text for readers"
 
 
 # A path of files or the address of a server: what differs between machines, so ${NAME} is the environment variable NAME.
 Location = Annotated[str, _Use.LOCATION]
-# Words for people, shown as they are written.
+# Text for readers, shown as it is written.
 FreeText = Annotated[str, _Use.TEXT]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -47,20 +47,22 @@ def _filled_in(value: Any, kinds: list[Any], variables: Mapping[str, str], where
     if isinstance(value, str) and kinds and _Use.TEXT not in kinds:
         _refuse_variable(value, where)
     if isinstance(value, list):
-        inner = list(_kinds(item for kind in kinds if get_origin(kind) in (list, tuple) for item in get_args(kind)))
-        return [_filled_in(item, inner, variables, f"{where}[{number}]") for number, item in enumerate(value)]
+        item_kinds = list(
+            _kinds(item for kind in kinds if get_origin(kind) in (list, tuple) for item in get_args(kind))
+        )
+        return [_filled_in(item, item_kinds, variables, f"{where}[{number}]") for number, item in enumerate(value)]
     if isinstance(value, dict):
         filled = {}
         for key, item in value.items():
-            at = f"{where}.{key}".lstrip(".")
-            _refuse_variable(str(key), at)
-            filled[key] = _filled_in(item, list(_kinds(_declared(kinds, key))), variables, at)
+            path = f"{where}.{key}".lstrip(".")
+            _refuse_variable(str(key), path)
+            filled[key] = _filled_in(item, list(_kinds(_declared(kinds, key))), variables, path)
         return filled
     return value
 
 
 def _declared(kinds: Iterable[Any], key: object) -> Iterator[Any]:
-    """How what lies under that key is declared, by any of the kinds that may stand there."""
+    """The declarations of the value under that key, by any of the kinds that are allowed there."""
     for kind in kinds:
         if get_origin(kind) is dict:
             yield get_args(kind)[1]
@@ -70,12 +72,12 @@ def _declared(kinds: Iterable[Any], key: object) -> Iterator[Any]:
 
 
 def _kinds(declared: Iterable[Any]) -> Iterator[Any]:
-    """What may stand in a field: its types, each of a union, and what `Annotated` says of them."""
-    for one in declared:
-        if get_origin(one) in (Annotated, Union, UnionType):
-            yield from _kinds(get_args(one))
+    """The kinds allowed in a field: its types, each of a union, and what `Annotated` adds to them."""
+    for kind in declared:
+        if get_origin(kind) in (Annotated, Union, UnionType):
+            yield from _kinds(get_args(kind))
         else:
-            yield one
+            yield kind
 
 
 def _value(match: re.Match[str], variables: Mapping[str, str], where: str) -> str:

@@ -1,6 +1,6 @@
-"""YAML text of a person's file, read as plain values without the ways in which it could fill the memory or run code.
+"""YAML text of a user's file, read as plain values, safely: it can neither fill the memory nor run code.
 
-One rule for what is written: a key is its text, and a value is its text, but for nothing (empty, null or ~). NO is a neuropil
+One rule: a key is its text, and a value is its text, but for nothing (empty, null or ~). NO is a neuropil
 and no truth value, 1:20 is no number of seconds, 010 is no octal number; a field that wants a number or a truth value takes
 it from the text.
 """
@@ -12,7 +12,7 @@ import yaml
 
 from synapse_assets.errors import BadInput
 
-# Stands in printed YAML where only a person knows what to write.
+# Stands in printed YAML where only the user knows what to write.
 FILL_IN = "FILL_IN"
 _LARGEST = 1 << 20
 _MOST_VALUES = 100_000
@@ -24,9 +24,9 @@ class _AsWritten(yaml.SafeLoader):
 
 
 _AsWritten.yaml_implicit_resolvers = {
-    first: kept
+    first: null_and_merge
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    if (kept := [(tag, pattern) for tag, pattern in resolvers if tag in (_NULL, _MERGE)])
+    if (null_and_merge := [(tag, pattern) for tag, pattern in resolvers if tag in (_NULL, _MERGE)])
 }
 
 
@@ -52,10 +52,10 @@ def parse_yaml(content: bytes) -> Any:
             if document is None:
                 return None
             _keys_as_text(document)
-            found = loader.construct_document(document)
+            values = loader.construct_document(document)
         finally:
             loader.dispose()
-        if _values(found, {}) > _MOST_VALUES:
+        if _values(values, {}) > _MOST_VALUES:
             raise BadInput(f"its aliases (*name) stand for more than {_MOST_VALUES:,} values: write out what is meant")
     except BadInput:
         raise
@@ -65,7 +65,7 @@ def parse_yaml(content: bytes) -> Any:
         raise BadInput(f"not valid YAML in UTF-8: {error}") from error
     except RecursionError as error:
         raise BadInput("not a dataset file: it nests too deep") from error
-    return found
+    return values
 
 
 def as_yaml(value: Any) -> str:
@@ -92,24 +92,24 @@ def left_to_fill_in(value: Any, where: str = "") -> Iterator[str]:
 def _keys_as_text(document: yaml.Node) -> None:
     """Makes the keys of all mappings text. Raises BadInput for the first one that its mapping has already."""
     repeated: list[tuple[int, int, str, bool]] = []
-    left, seen = [document], {id(document)}
-    while left:
-        node = left.pop()
-        inner = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+    queue, seen = [document], {id(document)}
+    while queue:
+        node = queue.pop()
+        children = list(node.value) if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
             first: dict[tuple[str, bool], tuple[yaml.Node, yaml.Node]] = {}
             for key, value in node.value:
-                inner += [key, value]
+                children += [key, value]
                 if not isinstance(key, yaml.ScalarNode):
                     continue
                 key.tag = key.tag if key.tag == _MERGE else _TEXT
-                before, its_value = first.setdefault((key.value, key.tag == _MERGE), (key, value))
-                if before is not key:
-                    lists = isinstance(value, yaml.SequenceNode) and isinstance(its_value, yaml.SequenceNode)
-                    repeated.append((key.start_mark.line + 1, before.start_mark.line + 1, key.value, lists))
-        new = [one for one in inner if id(one) not in seen]
-        seen.update(map(id, new))
-        left += new
+                first_key, first_value = first.setdefault((key.value, key.tag == _MERGE), (key, value))
+                if first_key is not key:
+                    lists = isinstance(value, yaml.SequenceNode) and isinstance(first_value, yaml.SequenceNode)
+                    repeated.append((key.start_mark.line + 1, first_key.start_mark.line + 1, key.value, lists))
+        unseen = [child for child in children if id(child) not in seen]
+        seen.update(map(id, unseen))
+        queue += unseen
     if repeated:
         line, first_line, name, lists = min(repeated)
         where = f"line {line}" + (f" (and line {first_line})" if first_line != line else "")
@@ -123,6 +123,6 @@ def _values(value: Any, counted: dict[int, int]) -> int:
         return 1
     if id(value) not in counted:
         counted[id(value)] = _MOST_VALUES  # until it is known: it may hold itself
-        inner = [*value.values()] if isinstance(value, dict) else value
-        counted[id(value)] = 1 + sum(_values(one, counted) for one in inner)
+        items = [*value.values()] if isinstance(value, dict) else value
+        counted[id(value)] = 1 + sum(_values(item, counted) for item in items)
     return counted[id(value)]

@@ -17,7 +17,7 @@ from synapse_assets.pipeline.report import Check, Detail, Json, Link, Markdown, 
 from synapse_assets.schema import Table
 from synapse_assets.stores.models import fingerprint
 
-# An unreachable server is tried again after about 30, 60 and 120 seconds.
+# An unreachable server is retried after about 30, 60 and 120 seconds.
 RETRIES = 3
 RETRY_SECONDS = 30.0
 OWNERS = ["team:synapse-assets"]
@@ -26,8 +26,8 @@ LARGEST_PICTURE_BYTES = 750_000
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A check of an asset: its name, what it says, and whether a failure holds back what follows."""
+class CheckSpec:
+    """A check of an asset: its name, its description, and whether a failure blocks what follows."""
 
     name: str
     description: str
@@ -41,16 +41,16 @@ def asset(
     *,
     deps: Iterable[str],
     method: int = 1,
-    checks: Sequence[Checked] = (),
-    **more: Any,
+    checks: Sequence[CheckSpec] = (),
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """`@dg.asset` for every asset alike: key, group, kinds, columns, partitions, code version, and what happens on failure.
 
-    What the chain's facts say of the asset is not said again. settings: the part of the dataset's YAML that decides the content
-    (anything that has a JSON form). deps: the assets it is made from, by name; one for the whole dataset looks at all parts of
-    another. method: the version of the code that makes the asset; whoever changes what it makes adds one. When settings or method
+    The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
+    (anything that has a JSON form). deps: the assets it is made from, by name; an asset of the whole dataset depends on all parts of
+    another. method: the version of the code that makes the asset; add one when what it makes changes. When settings or method
     change, the asset shows as out of date.
-    Input that a person has to fix is told in its own words and not tried again; an unreachable server is, after a while.
+    Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
     facts = chain_of(dataset).facts[name]
     key = asset_key(dataset, name)
@@ -79,8 +79,8 @@ def asset(
                 )
                 for check in checks
             ],
-            **more,
-        )(failing_plainly(function if facts.page is None else _linked(function, dataset, facts.page)))
+            **options,
+        )(handle_errors(function if facts.page is None else _linked(function, dataset, facts.page)))
 
     return declare
 
@@ -96,10 +96,10 @@ def group_of(dataset: Dataset, facts: AssetFacts) -> str:
 
 
 def _dep(dataset: Dataset, facts: AssetFacts, upstream: str) -> dg.AssetDep:
-    """What an asset is made from; for the whole dataset it looks at every part that exists."""
-    above = chain_of(dataset).facts.get(upstream)
-    every = not facts.by_part and above is not None and above.by_part
-    return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if every else None)
+    """What an asset is made from; an asset of the whole dataset depends on every part that exists."""
+    upstream_facts = chain_of(dataset).facts.get(upstream)
+    all_parts = not facts.by_part and upstream_facts is not None and upstream_facts.by_part
+    return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if all_parts else None)
 
 
 def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callable[..., Any]:
@@ -108,7 +108,7 @@ def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callab
     @functools.wraps(function)
     def body(*args: Any, installation: Installation, **kwargs: Any) -> Any:
         context = dg.AssetExecutionContext.get()
-        # As `explorer.releases.explorer_entries` calls what has pages of its own.
+        # As `explorer.releases.explorer_entries` names what has pages of its own.
         name = f"{dataset.name}.{context.partition_key}" if chain_of(dataset).page_by_part else dataset.name
         link = dg.MetadataValue.url(f"{installation.explorer_url}/{name}/{page}")
         context.add_asset_metadata({"in the explorer, as last released": link})
@@ -119,7 +119,7 @@ def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callab
 
 def materialized(context: dg.AssetExecutionContext, report: Report) -> dg.MaterializeResult:
     """What Dagster records of a report."""
-    metadata = {name: shown(detail) for name, detail in report.details.items()}
+    metadata = {name: metadata_value(detail) for name, detail in report.details.items()}
     if report.rows is not None:
         computed = report.rows if report.computed_rows is None else report.computed_rows
         metadata |= {
@@ -138,7 +138,7 @@ def materialized(context: dg.AssetExecutionContext, report: Report) -> dg.Materi
     )
 
 
-def shown(detail: Detail) -> Any:
+def metadata_value(detail: Detail) -> Any:
     """A detail as the UI shows it. Raises ValueError for a picture above `LARGEST_PICTURE_BYTES`."""
     match detail:
         case Markdown(text):
@@ -167,8 +167,8 @@ def _check_result(check: Check) -> dg.AssetCheckResult:
     )
 
 
-def failing_plainly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The body of an asset, so that the UI shows first what is wrong, and only what may pass by itself is tried again."""
+def handle_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The body of an asset, so that the UI shows first what is wrong, and only errors that may pass by themselves are retried."""
 
     @functools.wraps(function)
     def body(*args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ from synapse_assets.settings import Settings
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
     """True where an asset was never made, or was made from other inputs or by another method than there are now.
 
-    Asks what the UI shows as "out of date": data versions and code versions, not times. So it needs no memory of what
+    Checks what the UI shows as "out of date": data versions and code versions, not times. So it needs no memory of what
     happened since when, and comes to the same answer after a lost cursor. With `of`, only changes of these inputs count.
     """
 
@@ -29,8 +29,8 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
 
     @property
     def name(self) -> str:
-        """Tells this condition apart from others of the class."""
-        return "out_of_date" if self._of is None else f"out_of_date({sorted(k.to_user_string() for k in self._of)})"
+        """Distinguishes this condition from others of the class."""
+        return "out_of_date" if self._of is None else f"out_of_date({sorted(key.to_user_string() for key in self._of)})"
 
     def get_label(self) -> str:
         """What the UI shows."""
@@ -38,40 +38,40 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
 
     @property
     def requires_cursor(self) -> bool:
-        """It remembers nothing."""
+        """It keeps no state."""
         return False
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
         """The candidates that are out of date."""
         candidates, staleness = context.candidate_subset, Staleness(context)
         if candidates.is_empty:
-            held = candidates
+            subset = candidates
         elif context.partitions_def is None:
-            held = candidates if self._holds(staleness, context.key, None) else context.get_empty_subset()
+            subset = candidates if self._is_out_of_date(staleness, context.key, None) else context.get_empty_subset()
         else:
             keys = candidates.expensively_compute_partition_keys()
-            held = candidates.compute_intersection_with_partition_keys(
-                {key for key in keys if self._holds(staleness, context.key, key)}
+            subset = candidates.compute_intersection_with_partition_keys(
+                {key for key in keys if self._is_out_of_date(staleness, context.key, key)}
             )
-        return dg.AutomationResult(context, held)
+        return dg.AutomationResult(context, subset)
 
-    def _holds(self, staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
+    def _is_out_of_date(self, staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
         if self._of is None:
             return staleness.is_stale(key, partition)
         return not self._of.isdisjoint(staleness.causes(key, partition))
 
 
 class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
-    """True where this very look has requested it already, in whatever run; `will_be_requested` means the same run only."""
+    """True where this very tick has requested it already, in whatever run; `will_be_requested` means the same run only."""
 
     @property
     def name(self) -> str:
-        """As it is called in the UI."""
+        """Its name in the UI."""
         return "requested_now"
 
     @property
     def requires_cursor(self) -> bool:
-        """It remembers nothing."""
+        """It keeps no state."""
         return False
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
@@ -83,13 +83,13 @@ class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
 def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one dataset, each that is made here with the condition under which automation materialises it.
 
-    By the roles in the chain's facts: models are kept until something advises a refit, what decides on refits looks after every
+    By the roles in the chain's facts: models are kept until something advises a refit, what decides on refits runs after every
     fit. All others follow their inputs.
     """
-    made = [spec for one in assets if one.is_materializable for spec in one.specs]
-    contents = {spec.key for one in assets if not one.is_materializable for spec in one.specs}
+    made = [spec for asset in assets if asset.is_materializable for spec in asset.specs]
+    contents = {spec.key for asset in assets if not asset.is_materializable for spec in asset.specs}
     fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
-    whole = {spec.key for spec in made if spec.partitions_def is None} - fitted
+    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -98,12 +98,12 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
         elif _role(chain, spec.key) is Role.DECIDE:
             condition = decided()
         elif spec.partitions_def is not None:
-            condition = followed_by_part(settings, fitted, whole, contents)
+            condition = followed_by_part(settings, fitted, unpartitioned, contents)
         else:
             condition = followed(settings, fitted)
         return spec.replace_attributes(automation_condition=condition)
 
-    return [one.map_asset_specs(with_condition) if one.is_materializable else one for one in assets]
+    return [asset.map_asset_specs(with_condition) if asset.is_materializable else asset for asset in assets]
 
 
 def _role(chain: Chain, key: dg.AssetKey) -> Role:
@@ -134,17 +134,17 @@ def followed_by_part(
 
     A step and those that follow from it are requested together and run as one. `whole`: assets for the whole dataset, which
     are waited for; `models` are waited for only while they are to be fitted to another model. `contents` are observed part by part
-    by a table that is still being made: until it is whole, what else follows from it, such as `alignment`, does not look out of date.
+    by a table that is still being made: until it is complete, what else follows from it, such as `alignment`, does not show as out of date.
     """
-    # What lies outside cannot be missing: nothing is told of a volume.
-    absent = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
+    # External data cannot be missing: nothing is recorded of a volume.
+    missing_input = When.any_deps_match(When.missing() & ~When.will_be_requested()).ignore(_volumes())
     return (
         _cause(settings)
         & (_needed() | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run"))
         & ~When.in_progress().with_label("it is being made")
         & ~When.any_deps_match(When.in_progress()).with_label("an input is being made")
         & ~_any_of(contents, When.any_deps_match(When.in_progress()), "the table that holds it is being made")
-        & ~absent.with_label("an input was never made")
+        & ~missing_input.with_label("an input was never made")
         & ~_any_of(whole, OutOfDate("out of date"), "an input for the whole dataset is out of date")
         & ~_any_of(
             models,
@@ -177,13 +177,13 @@ def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.Asse
     needed = When.missing().with_label("it was never fitted") | OutOfDate(
         "a model it is fitted on was replaced", models
     )
-    looked = []
+    drift_causes = []
     if drift is not None:
         advised = When.asset_matches(drift, When.any_checks_match(When.check_failed()))
         needed |= advised.with_label(f"{drift.path[-1]} advises a refit")
-        looked = [When.asset_matches(drift, When.newly_updated()).with_label(f"{drift.path[-1]} looked again")]
+        drift_causes = [When.asset_matches(drift, When.newly_updated()).with_label(f"{drift.path[-1]} looked again")]
     return (
-        _cause(settings, *looked)
+        _cause(settings, *drift_causes)
         & needed
         & ~When.in_progress().with_label("it is being fitted")
         & _inputs_settled(models)
@@ -202,8 +202,8 @@ def decided() -> dg.AutomationCondition:
     ).with_label("after every fit")
 
 
-def _cause(settings: Settings, *more: dg.AutomationCondition) -> dg.AutomationCondition:
-    """Something happened since it was last requested. What failed is therefore not tried again before the next cause."""
+def _cause(settings: Settings, *other_causes: dg.AutomationCondition) -> dg.AutomationCondition:
+    """Something happened since it was last requested. What failed is therefore not retried before the next cause."""
     changed = When.any_deps_match(When.data_version_changed() | When.will_be_requested()).with_label("an input changed")
     nightly = When.cron_tick_passed(settings.nightly_cron, settings.time_zone)
     happened = (
@@ -213,8 +213,8 @@ def _cause(settings: Settings, *more: dg.AutomationCondition) -> dg.AutomationCo
         | When.code_version_changed().with_label("its method or settings changed")
         | nightly.with_label("the nightly look")
     )
-    for one in more:
-        happened |= one
+    for cause in other_causes:
+        happened |= cause
     settled = (When.newly_requested() & ~changed).with_label("requested") | (
         When.newly_updated() & ~_out_of_date()
     ).with_label("made, and up to date")
@@ -239,7 +239,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
 
 
 def _needed() -> dg.AutomationCondition:
-    # What failed on input that was taken back is up to date, and yet red: it is made once more.
+    # An asset that failed on input that was since reverted is up to date, and yet red: it is made once more.
     return _out_of_date() | When.execution_failed().with_label("it failed")
 
 

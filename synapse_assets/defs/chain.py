@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import Dataset, chain_of
-from synapse_assets.defs.parts import PartContent
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.pipeline.inputs import Input
 
 
@@ -19,7 +19,7 @@ class Lineage:
 
     assets: Callable[[Any], Sequence[dg.AssetsDefinition]]
     inputs: Callable[[Any], list[Input]]
-    content: Callable[[Any], PartContent] | None = None
+    content: Callable[[Any], PartitionContent] | None = None
 
 
 def lineage_of(dataset: Dataset) -> Lineage:

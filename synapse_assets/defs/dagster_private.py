@@ -1,6 +1,6 @@
 """What this project uses of Dagster beyond its public interface: the only module that names `dagster._*`.
 
-Whoever moves to another version of Dagster looks here, and at `test_dagster_private.py`, which holds the behaviour that is relied
+Whoever moves to another version of Dagster checks this module and `test_dagster_private.py`, which tests the behaviour that is relied
 on. What does not belong here: anything that Dagster offers publicly, and any decision of our own.
 """
 
@@ -31,8 +31,8 @@ DAEMON_MODULE = "dagster._daemon"
 
 
 class Staleness:
-    """What the UI shows as "out of date", of one moment: a condition of automation asks the same, by data versions and code
-    versions. The public interface has no such question."""
+    """What the UI shows as "out of date", of one moment: a condition of automation checks the same, by data versions and code
+    versions. The public interface has no such query."""
 
     def __init__(self, context: dg.AutomationContext) -> None:
         view = context.asset_graph_view
@@ -49,13 +49,13 @@ class Staleness:
 
 
 def data_version(tags: Mapping[str, str]) -> str | None:
-    """The data version that an asset's event gives, by its tags. Needed to see whether Dagster has heard of a promotion."""
+    """The data version that an asset's event gives, by its tags. Needed to see whether Dagster has a record of a promotion."""
     return tags.get(DATA_VERSION_TAG)
 
 
 def data_version_tags(version: str) -> dict[str, str]:
     """Tags of an event that says by itself what data version an asset has. An asset's own run gives it with its result; a
-    promotion tells it from the run of another asset, for which there is no public way."""
+    promotion reports it from the run of another asset, for which there is no public way."""
     return {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
 
 

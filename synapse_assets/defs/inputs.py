@@ -1,4 +1,4 @@
-"""What a person says of the sources for one run, and the observation that follows; all else of inputs belongs to `pipeline`."""
+"""What the user says of the sources for one run, and the observation that follows; all else of inputs belongs to `pipeline`."""
 
 import dagster as dg
 from pydantic import Field
@@ -16,9 +16,9 @@ class Reading(dg.Config):
 
 
 def observe_gone(context: dg.AssetExecutionContext, dataset_name: str, source_input: Input) -> None:
-    """Records that the files of an asset's input are what they are now, so that whoever watches them believes it too."""
+    """Records that the files of an asset's input are what they are now, so that the sensor accepts it too."""
     key = dg.AssetKey([dataset_name, source_input.asset])
     version, _ = content_of(source_input)
     context.log_event(dg.AssetObservation(key, tags={"dagster/data_version": version}))
-    # This run has read what was observed just now, not what had been when it began.
+    # This run has read what was observed just now, not what there was when it began.
     context.get_step_execution_context().wipe_input_asset_version_info(key)

@@ -19,16 +19,16 @@ class Promotion(dg.Config):
 
 
 def chain_jobs(dataset: Dataset) -> list[Any]:
-    """The jobs of one dataset; that which promotes only where there are models whose refits are candidates."""
+    """The jobs of one dataset; the one that promotes only where there are models whose refits are candidates."""
     chain = chain_of(dataset)
     jobs: list[Any] = []
     for job, description in chain.jobs.items():
-        made = [facts for facts in chain.assets_of(dataset) if facts.job == job]
+        members = [facts for facts in chain.assets_of(dataset) if facts.job == job]
         jobs.append(
             dg.define_asset_job(
                 f"{dataset.name}_{job}",
-                selection=[asset_key(dataset, facts.name) for facts in made],
-                partitions_def=partitions_of(dataset) if all(facts.by_part for facts in made) else None,
+                selection=[asset_key(dataset, facts.name) for facts in members],
+                partitions_def=partitions_of(dataset) if all(facts.by_part for facts in members) else None,
                 description=description.format(title=dataset.title),
             )
         )

@@ -1,4 +1,4 @@
-"""Putting a fitted model in use so that Dagster hears of it. Whether a candidate is better belongs to `pipeline`."""
+"""Putting a fitted model in use so that Dagster records it. Whether a candidate is better belongs to `pipeline`."""
 
 from typing import TypeAlias
 
@@ -32,26 +32,26 @@ def promote(
 
 
 def put_in_use(context: Context, store: DatasetStore, model: str, version: str) -> None:
-    """Make `version` the one that regions apply, and tell Dagster: the asset has a new data version, and what it is applied
-    to is out of date. What it was fitted on stays as its last materialisation says, so it is not out of date itself.
+    """Make `version` the one that regions apply, and record it in Dagster: the asset has a new data version, and what it is applied
+    to is out of date. What it was fitted on stays as in its last materialisation, so it is not out of date itself.
 
     Raises BadInput if there is no such version.
     """
     store.models(model).promote(version)
-    _tell(context, dg.AssetKey([store.dataset, model]), version)
+    _record_promotion(context, dg.AssetKey([store.dataset, model]), version)
 
 
-def tell_unheard(context: Context, store: DatasetStore, model: str) -> None:
-    """Tell Dagster of a model that a killed run put in use without telling."""
+def record_missed_promotion(context: Context, store: DatasetStore, model: str) -> None:
+    """Record in Dagster a model that a killed run put in use without recording it."""
     key, current = dg.AssetKey([store.dataset, model]), store.models(model).current
-    last = context.instance.get_latest_materialization_event(key)
-    if current is not None and last is not None and data_version(last.tags or {}) != current:
-        _tell(context, key, current)
+    latest = context.instance.get_latest_materialization_event(key)
+    if current is not None and latest is not None and data_version(latest.tags or {}) != current:
+        _record_promotion(context, key, current)
 
 
-def _tell(context: Context, key: dg.AssetKey, version: str) -> None:
-    last = context.instance.get_latest_materialization_event(key)
-    made_from = provenance_tags((last and last.tags) or {})
+def _record_promotion(context: Context, key: dg.AssetKey, version: str) -> None:
+    latest = context.instance.get_latest_materialization_event(key)
+    made_from = provenance_tags((latest and latest.tags) or {})
     context.log_event(
         dg.AssetMaterialization(
             key,

@@ -1,4 +1,4 @@
-"""What assets are given: where data lives and what the networks run on."""
+"""The resource that assets get: where data lives and what the networks run on."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""What happens by the clock: the nightly look at everything, the weekly refit and the weekly upkeep. On by default."""
+"""What happens by the clock: the nightly check of everything, the weekly refit and the weekly upkeep. On by default."""
 
 import time
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ RUNNING = dg.DefaultScheduleStatus.RUNNING
 
 
 def check_clock(settings: Settings) -> None:
-    """Raises BadInput, naming the variable, for a time zone that there is not, and for a cron that never or not so comes."""
+    """Raises BadInput, naming the variable, for an unknown time zone, and for a cron that is invalid or never ticks."""
     try:
         require_time_zone(settings.time_zone)
     except (ValueError, LookupError, OSError):
@@ -24,32 +24,32 @@ def check_clock(settings: Settings) -> None:
         ) from None
     for name in ("nightly_cron", "weekly_cron", "upkeep_cron"):
         cron: str = getattr(settings, name)
-        if not _comes(cron, settings.time_zone):
+        if not _ever_ticks(cron, settings.time_zone):
             raise BadInput(
                 f"SYNAPSE_{name.upper()}: {cron!r} names no time: it is five fields, minute hour day month weekday, such as "
                 f"{Settings.model_fields[name].default!r}"
             )
 
 
-def _comes(cron: str, time_zone: str) -> bool:
+def _ever_ticks(cron: str, time_zone: str) -> bool:
     if not is_cron(cron):
         return False
     try:
         next(ticks(cron, time_zone, time.time()))
-    except Exception:  # its library has an error of its own for a day that no month has
+    except Exception:  # the cron library has an error of its own for a day that no month has
         return False
     return True
 
 
 def _similar(time_zone: str) -> str:
-    """The end of a sentence about a time zone that there is not: the one that may be meant."""
+    """The end of a sentence about an unknown time zone: the one that may be meant."""
     names = {name.casefold(): name for name in sorted(available_timezones())}
     close = get_close_matches(time_zone.strip().casefold().replace(" ", "_"), names, 1)
     return f": did you mean {names[close[0]]}?" if close else ": give one such as Europe/Berlin, or UTC"
 
 
 def nightly_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
-    """Looks at all inputs anew; what was missed is then made by automation."""
+    """Checks all inputs anew; what was missed is then made by automation."""
     return dg.ScheduleDefinition(
         name=f"{dataset.name}_nightly_look",
         job_name=f"{dataset.name}_reconcile",
@@ -63,7 +63,7 @@ def nightly_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinit
 def refit_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
     """Fits the models anew; on unchanged content nothing happens, a better candidate is promoted by `promotions`."""
     chain = chain_of(dataset)
-    # Where this one was fitted, the models below it were too.
+    # Where this model was fitted, the models below it were too.
     first = next(model for model in chain.models if chain.facts[model].fitted_on)
 
     @dg.schedule(

@@ -37,11 +37,11 @@ def alignment_figure(alignment: Alignment) -> bytes:
     title = _TITLES[alignment.verdict] + (f" - '{alignment.better}' is better" if alignment.better else "")
     figure.text(0.01, 1 - 0.12 / height, title, va="top", fontsize=13, color=colour, fontweight="bold")
     figure.text(0.01, 1 - 0.4 / height, text, va="top", fontsize=9, color=_INK)
-    place = {"top": 1 - (head + 0.2) / height, "bottom": foot / height}
+    vertical = {"top": 1 - (head + 0.2) / height, "bottom": foot / height}
     if rows:
-        tiles = figure.add_gridspec(1, 1, left=0.1, right=0.66, **place)
+        tiles = figure.add_gridspec(1, 1, left=0.1, right=0.66, **vertical)
         _draw_tiles(figure.add_subplot(tiles[0, 0]), rows, alignment.better)
-    chart = figure.add_gridspec(1, 1, left=0.79 if rows else 0.2, right=0.985, **place)
+    chart = figure.add_gridspec(1, 1, left=0.79 if rows else 0.2, right=0.985, **vertical)
     order = [row.name for row in rows]
     readings = sorted(alignment.readings, key=lambda r: order.index(r.name) if r.name in order else len(order))
     _draw_scores(figure.add_subplot(chart[0, 0]), readings, alignment.better, max(alignment.random_shifts, default=0.0))
@@ -80,14 +80,14 @@ def _wrapped(name: str) -> str:
 
 def _draw_scores(axes: Any, readings: list[Reading], better: str | None, chance: float) -> None:
     scored = [reading for reading in readings if reading.score is not None]
-    shown = scored or readings
-    for y, reading in enumerate(shown):
+    plotted = scored or readings
+    for y, reading in enumerate(plotted):
         colour = _RED if reading.name == better else _BLUE if reading.name == "as given" else _GREY
         value = reading.share_inside if reading.score is None else reading.score
         axes.plot([0, value], [y, y], color=colour, linewidth=1.2)
         axes.plot([value], [y], "o", color=colour, markersize=7)
-    axes.set_yticks(range(len(shown)), [_wrapped(reading.name) for reading in shown], fontsize=9)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_yticks(range(len(plotted)), [_wrapped(reading.name) for reading in plotted], fontsize=9)
+    axes.set_ylim(len(plotted) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)
     if scored:

@@ -16,27 +16,27 @@ MICROMETRE_AXES = ("x (µm)", "y (µm)", "z (µm)")
 
 
 def box_around(
-    places: npt.NDArray[np.float64], margin: float
+    points: npt.NDArray[np.float64], margin: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Corners of the square or cube around the finite places, with a margin as a share of its side."""
-    known = places[np.isfinite(places).all(axis=1)]
-    if not len(known):
-        return np.zeros(places.shape[1]), np.ones(places.shape[1])
-    low, high = known.min(axis=0), known.max(axis=0)
+    """Corners of the square or cube around the finite points, with a margin as a share of its side."""
+    finite = points[np.isfinite(points).all(axis=1)]
+    if not len(finite):
+        return np.zeros(points.shape[1]), np.ones(points.shape[1])
+    low, high = finite.min(axis=0), finite.max(axis=0)
     half = (0.5 + margin) * (float((high - low).max()) or 1.0)
     return (low + high) / 2 - half, (low + high) / 2 + half
 
 
 def limits_around(
-    places: npt.NDArray[np.float64], *, cube: bool
+    points: npt.NDArray[np.float64], *, cube: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Corners of a cube around the places, or of a box that is no flatter than 0.4."""
-    low, high = box_around(places, 0.04)
-    known = places[np.isfinite(places).all(axis=1)]
-    if cube or not len(known):
+    """Corners of a cube around the points, or of a box that is no flatter than 0.4."""
+    low, high = box_around(points, 0.04)
+    finite = points[np.isfinite(points).all(axis=1)]
+    if cube or not len(finite):
         return low, high
-    sides = np.maximum(np.ptp(known, axis=0) * 1.08, 0.4 * (high - low).max())
-    middle = (known.min(axis=0) + known.max(axis=0)) / 2
+    sides = np.maximum(np.ptp(finite, axis=0) * 1.08, 0.4 * (high - low).max())
+    middle = (finite.min(axis=0) + finite.max(axis=0)) / 2
     return middle - sides / 2, middle + sides / 2
 
 
@@ -53,7 +53,7 @@ def space_axes(figure: Any, corner: tuple[float, float], cell: tuple[float, floa
 
 def scatter_by_cluster(
     axes: Any,
-    places: npt.NDArray[np.float64],
+    points: npt.NDArray[np.float64],
     numbers: npt.NDArray[np.int64],
     size: float,
     *,
@@ -66,15 +66,15 @@ def scatter_by_cluster(
             chosen = (rounds == marker) & (filled == solid)
             colours = [cluster_colour(c) for c in numbers[chosen].tolist()]
             edges = [edge_colour(c) for c in colours]
-            look = {"c": colours, "edgecolors": edges, "linewidths": 0.35}
+            style = {"c": colours, "edgecolors": edges, "linewidths": 0.35}
             if not solid:
-                look = {"facecolors": "none", "edgecolors": edges, "linewidths": 1.4}
-            axes.scatter(*places[chosen].T, s=size * (1 if solid else 1.4), marker=MARKERS[marker], depthshade=False, **look)  # fmt: skip
+                style = {"facecolors": "none", "edgecolors": edges, "linewidths": 1.4}
+            axes.scatter(*points[chosen].T, s=size * (1 if solid else 1.4), marker=MARKERS[marker], depthshade=False, **style)  # fmt: skip
 
 
-def equal_axes(axes: Any, places: npt.NDArray[np.float64], *, cube: bool) -> None:
-    """Limits of three-dimensional axes around the places, with one scale for all three."""
-    low, high = limits_around(places, cube=cube)
+def equal_axes(axes: Any, points: npt.NDArray[np.float64], *, cube: bool) -> None:
+    """Limits of three-dimensional axes around the points, with one scale for all three."""
+    low, high = limits_around(points, cube=cube)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
     axes.set_zlim(low[2], high[2])
@@ -94,15 +94,15 @@ def fit_into_cell(
     lows, highs = np.array([axes.get_xlim(), axes.get_ylim(), axes.get_zlim()]).T
     corners = np.array(np.meshgrid(*zip(lows, highs, strict=True))).reshape(3, -1)
 
-    def drawn() -> npt.NDArray[np.float64]:
+    def projected() -> npt.NDArray[np.float64]:
         x, y, _ = proj3d.proj_transform(*corners, axes.get_proj())
         return np.asarray(axes.transData.transform(np.column_stack([x, y]))) / figure.dpi
 
     left, right, lower, upper = margins
     room = np.array([cell[0] - left - right, cell[1] - lower - upper])
-    axes.set_box_aspect(tuple(highs - lows), zoom=float((room / np.ptp(drawn(), axis=0)).min()))
-    places = drawn()
-    wanted = np.array([corner[0] + left, corner[1] + lower]) + room / 2
-    move = (wanted - (places.min(axis=0) + places.max(axis=0)) / 2) / figure.get_size_inches()
+    axes.set_box_aspect(tuple(highs - lows), zoom=float((room / np.ptp(projected(), axis=0)).min()))
+    points = projected()
+    target = np.array([corner[0] + left, corner[1] + lower]) + room / 2
+    shift = (target - (points.min(axis=0) + points.max(axis=0)) / 2) / figure.get_size_inches()
     box = axes.get_position(original=True)
-    axes.set_position((box.x0 + move[0], box.y0 + move[1], box.width, box.height))
+    axes.set_position((box.x0 + shift[0], box.y0 + shift[1], box.width, box.height))

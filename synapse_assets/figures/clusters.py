@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.figures.style import FAINT, INK, as_png, new_figure, say, shortened, words_only
+from synapse_assets.figures.style import FAINT, INK, as_png, message_figure, new_figure, shortened, write_message
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
 Tile = npt.NDArray[np.uint8]
@@ -22,7 +22,7 @@ def cluster_card_figure(card: Mapping[str, Any], tiles: Sequence[Tile]) -> bytes
     """One cluster: its typical members and what it is made of. `card` is a row of `schema.CLUSTER_CARDS` as a dict."""
     figure, _ = new_figure(10.4, 1.5, axes=False)
     rows = figure.subfigures(1, 1)
-    _card(rows, card, tiles, _card_colours([card]))
+    _draw_card(rows, card, tiles, _card_colours([card]))
     return as_png(figure)
 
 
@@ -31,24 +31,24 @@ def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
     missing is left out."""
     rows = sorted((c for c in cards.to_pylist() if c["cluster"] >= 0), key=lambda c: (-c["synapses"], c["cluster"]))
     noise = next((c for c in cards.to_pylist() if c["cluster"] < 0), None)
-    shown = rows[:12]
+    largest = rows[:12]
     foot = [f"noise: {noise['synapses']:,} synapses ({noise['share']:.0%})"] if noise else []
-    if len(rows) > len(shown):
-        foot.append(f"{len(rows) - len(shown)} smaller clusters are not shown")
-    if not shown:
-        return words_only("no clusters; " + "; ".join(foot) if foot else "no clusters")
+    if len(rows) > len(largest):
+        foot.append(f"{len(rows) - len(largest)} smaller clusters are not shown")
+    if not largest:
+        return message_figure("no clusters; " + "; ".join(foot) if foot else "no clusters")
     height = 1.5
-    figure, _ = new_figure(10.4, height * len(shown) + 0.35, axes=False)
-    lines = figure.subfigures(len(shown) + 1, 1, height_ratios=[height] * len(shown) + [0.35])
-    colours = _card_colours(shown)
-    for line, card in zip(lines, shown, strict=False):
-        _card(line, card, [tiles[m] for m in card["medoids"] if m in tiles], colours)
+    figure, _ = new_figure(10.4, height * len(largest) + 0.35, axes=False)
+    lines = figure.subfigures(len(largest) + 1, 1, height_ratios=[height] * len(largest) + [0.35])
+    colours = _card_colours(largest)
+    for line, card in zip(lines, largest, strict=False):
+        _draw_card(line, card, [tiles[m] for m in card["medoids"] if m in tiles], colours)
     lines[-1].text(0.02, 0.5, "; ".join(foot), fontsize=9, color=FAINT, va="center")
     return as_png(figure)
 
 
-def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:
-    """Draws one card into a subfigure: words, five tiles, a bar of classes and one of regions."""
+def _draw_card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:
+    """Draws one card into a subfigure: text, five tiles, a bar of classes and one of regions."""
     grid = line.add_gridspec(
         1, 7, width_ratios=[1.15, 1, 1, 1, 1, 1, 2.3], wspace=0.05, left=0.01, right=0.98, top=0.97, bottom=0.04
     )
@@ -66,12 +66,12 @@ def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Ma
         words.text(0.05, 0.12, share, fontsize=8.5, color="#B23A00", fontweight="bold", va="center")
     for i, tile in enumerate(tiles[:5]):
         axes = line.add_subplot(grid[0, 1 + i])
-        axes.imshow(_small(tile), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.imshow(_downsampled(tile), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.axis("off")
     if not tiles:
         empty = line.add_subplot(grid[0, 1:6])
         empty.axis("off")
-        say(empty, "no tiles")
+        write_message(empty, "no tiles")
     bars = line.add_subplot(grid[0, 6])
     bars.axis("off")
     bars.set_xlim(-0.05, 1.02)
@@ -79,11 +79,11 @@ def _card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Ma
     regions = json.loads(card["regions"])
     # regions in shades of one hue, so that no region looks like a class
     shades = {name: _SHADES[min(i, len(_SHADES) - 1)] for i, name in enumerate(regions)}
-    _bar(bars, 0.60, json.loads(card["targets"]), "known class", int(card["synapses"]), colours)
-    _bar(bars, 0.10, regions, "brain region", int(card["synapses"]), shades)
+    _draw_bar(bars, 0.60, json.loads(card["targets"]), "known class", int(card["synapses"]), colours)
+    _draw_bar(bars, 0.10, regions, "brain region", int(card["synapses"]), shades)
 
 
-def _bar(
+def _draw_bar(
     axes: Any, bottom: float, counts: Mapping[str, int], caption: str, total: int, colours: Mapping[str, str]
 ) -> None:
     """One bar of shares; what is unknown stays grey. The largest shares are named above it."""
@@ -94,9 +94,9 @@ def _bar(
         left += width
     if left < 0.999:
         axes.barh(bottom, 1 - left, height=0.16, left=left, align="edge", color=NOISE_COLOUR, linewidth=0)
-    named = [f"{shortened(n, 16)} {c / total:.0%}" for n, c in list(counts.items())[:2]]
-    more = f", {len(counts) - 2} more" if len(counts) > 2 else ""
-    text = ", ".join(named) + more if named else "unknown"
+    shares = [f"{shortened(n, 16)} {c / total:.0%}" for n, c in list(counts.items())[:2]]
+    remainder = f", {len(counts) - 2} more" if len(counts) > 2 else ""
+    text = ", ".join(shares) + remainder if shares else "unknown"
     axes.text(0, bottom + 0.21, text, fontsize=8, color=INK, va="bottom")
     axes.text(1, bottom - 0.03, caption, fontsize=7, color=FAINT, va="top", ha="right")
 
@@ -106,7 +106,7 @@ def _card_colours(cards: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return class_colours([name for card in cards for name in json.loads(card["targets"])])
 
 
-def _small(tile: Tile) -> Tile:
+def _downsampled(tile: Tile) -> Tile:
     """The tile at no more than 96 pixels a side (block means), in 64 greys: noise compresses badly."""
     step = max(1, -(-max(tile.shape) // 96))
     height, width = (n - n % step for n in tile.shape)

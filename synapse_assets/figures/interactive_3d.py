@@ -1,6 +1,6 @@
 """Pages with a turnable picture, as HTML text: the three-dimensional map, and synapses around the soma of each neuron.
 
-The pages draw with `plotly.min.js`, which has to lie beside them (`plotly_javascript` gives it); they ask nothing of any other
+The pages draw with `plotly.min.js`, which has to lie beside them (`plotly_javascript` gives it); they load nothing from any other
 machine. Does not belong here: pictures of the same (`maps`, `neurons`), computing what is drawn, writing files.
 """
 
@@ -33,15 +33,20 @@ def space_page(
 
     `plotly_javascript()` has to lie beside it as plotly.min.js. Raises BadInput if the inputs differ in length.
     """
-    places, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
-    require_same_length(space_xyz=places, clusters=numbers, hover=hover)
+    points, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
+    require_same_length(space_xyz=points, clusters=numbers, hover=hover)
     traces = []
     for cluster in sorted(set(numbers.tolist()), key=lambda c: (c < 0, c)):
         chosen = numbers == cluster
-        words = [html.escape(word) for word, at in zip(hover, chosen, strict=True) if at]
-        traces.append(_trace(places[chosen], cluster, words, _page_size(len(places))))
-    return _page(
-        traces, title, SPACE_AXES, _scene_of(places, cube=True), numbered=False, note="" if traces else "no synapses"
+        texts = [html.escape(text) for text, is_chosen in zip(hover, chosen, strict=True) if is_chosen]
+        traces.append(_cluster_trace(points[chosen], cluster, texts, _page_size(len(points))))
+    return _html_page(
+        traces,
+        title,
+        SPACE_AXES,
+        _scene_layout(points, cube=True),
+        numbered=False,
+        note="" if traces else "no synapses",
     )
 
 
@@ -64,14 +69,17 @@ def neuron_positions_page(features: pa.Table, clusters: Mapping[str, int] | None
     traces: list[Any] = []
     owners: list[str] = []
     for name, neuron in neurons.items():
-        drawn = neuron.clusters if clusters is not None else np.zeros(len(neuron.places), dtype=np.int64)
+        cluster_of_point = neuron.clusters if clusters is not None else np.zeros(len(neuron.places), dtype=np.int64)
         kinds = sorted(
-            set(zip(drawn.tolist(), neuron.fitted.tolist(), strict=True)), key=lambda k: (k[0] < 0, k[0], not k[1])
+            set(zip(cluster_of_point.tolist(), neuron.fitted.tolist(), strict=True)),
+            key=lambda k: (k[0] < 0, k[0], not k[1]),
         )
         for cluster, fitted in kinds:
-            chosen = (drawn == cluster) & (neuron.fitted == fitted)
-            words = [html.escape(word) for word, at in zip(neuron.words, chosen, strict=True) if at]
-            trace = _trace(neuron.places[chosen], cluster, words, _page_size(len(drawn)), filled=fitted)
+            chosen = (cluster_of_point == cluster) & (neuron.fitted == fitted)
+            texts = [html.escape(text) for text, is_chosen in zip(neuron.words, chosen, strict=True) if is_chosen]
+            trace = _cluster_trace(
+                neuron.places[chosen], cluster, texts, _page_size(len(cluster_of_point)), filled=fitted
+            )
             if clusters is None:
                 trace.name = f"{'synapses' if fitted else 'newly observed'} ({int(chosen.sum()):,})"
             traces.append(trace)
@@ -91,16 +99,16 @@ def neuron_positions_page(features: pa.Table, clusters: Mapping[str, int] | None
         {
             "label": f"{html.escape(name)}  ({len(neurons[name].places):,})",
             "method": "update",
-            "args": [{"visible": [owner == name for owner in owners]}, _scene_of(frames[name])],
+            "args": [{"visible": [owner == name for owner in owners]}, _scene_layout(frames[name])],
         }
         for name in names
     ]
     # every soma is at the origin; a label of the scene is never behind a synapse
     label = {"x": 0, "y": 0, "z": 0, "text": "soma", "ax": 0, "ay": -60, "arrowcolor": INK, "arrowwidth": 1.2, "font": {"size": 14},
              "bgcolor": "rgba(255,255,255,0.8)"}  # fmt: skip
-    frame = _scene_of(frames[names[0]]) | {"scene.annotations": [label]} if names else {}
+    frame = _scene_layout(frames[names[0]]) | {"scene.annotations": [label]} if names else {}
     note = "" if names else "no synapses, so no neuron"
-    return _page(traces, title, MICROMETRE_AXES, frame, numbered=True, note=note, menu=buttons)
+    return _html_page(traces, title, MICROMETRE_AXES, frame, numbered=True, note=note, menu=buttons)
 
 
 def _page_size(points: int) -> float:
@@ -108,20 +116,20 @@ def _page_size(points: int) -> float:
     return 5.0 if points < 2_000 else 3.0
 
 
-def _trace(
-    places: npt.NDArray[np.float64], cluster: int, words: Sequence[str], size: float, *, filled: bool = True
+def _cluster_trace(
+    points: npt.NDArray[np.float64], cluster: int, texts: Sequence[str], size: float, *, filled: bool = True
 ) -> Any:
     """The points of one cluster on a page."""
     import plotly.graph_objects as go
 
-    finite = np.flatnonzero(np.isfinite(places).all(axis=1))
+    finite = np.flatnonzero(np.isfinite(points).all(axis=1))
     colour = cluster_colour(cluster)
     name = f"cluster {cluster}" if cluster >= 0 else "in no cluster"
     symbol = _PAGE_MARKERS[max(0, cluster) // len(PALETTE) % len(_PAGE_MARKERS)]
-    x, y, z = np.round(places[finite], 4).T.tolist()
+    x, y, z = np.round(points[finite], 4).T.tolist()
     return go.Scatter3d(
         x=x, y=y, z=z, mode="markers", name=f"{name}{'' if filled else ', new'} ({len(finite):,})",
-        text=[words[i] for i in finite.tolist()], hoverinfo="text",
+        text=[texts[i] for i in finite.tolist()], hoverinfo="text",
         marker={
             "size": size if filled else size + 2, "color": colour if filled else darker(colour), "opacity": 1.0,
             "symbol": symbol if filled or symbol == "cross" else f"{symbol}-open",
@@ -130,9 +138,9 @@ def _trace(
     )  # fmt: skip
 
 
-def _scene_of(places: npt.NDArray[np.float64], *, cube: bool = False) -> dict[str, Any]:
-    """Ranges of a page's axes around the places, with one scale for all three, and the shape of the box."""
-    low, high = limits_around(places, cube=cube)
+def _scene_layout(points: npt.NDArray[np.float64], *, cube: bool = False) -> dict[str, Any]:
+    """Ranges of a page's axes around the points, with one scale for all three, and the shape of the box."""
+    low, high = limits_around(points, cube=cube)
     sides = (high - low) / (high - low).max()
     # a long box may be larger than a cube before it leaves the window
     sides *= min(1.4, float(np.sqrt(3) / np.linalg.norm(sides)))
@@ -140,7 +148,7 @@ def _scene_of(places: npt.NDArray[np.float64], *, cube: bool = False) -> dict[st
     return {**ranges, "scene.aspectratio": dict(zip("xyz", (float(side) for side in sides), strict=True))}
 
 
-def _page(
+def _html_page(
     traces: Sequence[Any],
     title: str,
     axes: tuple[str, str, str],
@@ -150,7 +158,7 @@ def _page(
     note: str = "",
     menu: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """A page of its own with one turnable picture that fills the window. `frame` is what `_scene_of` gives."""
+    """A page of its own with one turnable picture that fills the window. `frame` is what `_scene_layout` gives."""
     import plotly.graph_objects as go
 
     axis = {
@@ -184,13 +192,13 @@ def _page(
                                   "font": {"size": 18, "color": FAINT}}]  # fmt: skip
         del layout["scene"]
         layout |= {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
-    drawn = go.Figure(data=list(traces), layout=layout)
+    figure = go.Figure(data=list(traces), layout=layout)
     if traces:
-        drawn.update_layout(dict(frame))
-    picture = drawn.to_html(
+        figure.update_layout(dict(frame))
+    picture = figure.to_html(
         config={
             "displaylogo": False, "responsive": True, "scrollZoom": True, "displayModeBar": bool(traces),
-            # plotly.js offers to upload the picture unless told not to
+            # plotly.js offers to upload the picture unless switched off
             "showSendToCloud": False,
             "modeBarButtons": [["toImage"], ["tableRotation", "orbitRotation", "pan3d", "zoom3d"], ["resetCameraDefault3d"]],
         },

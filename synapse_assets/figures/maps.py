@@ -34,9 +34,9 @@ from synapse_assets.figures.style import (
     natural_order,
     new_figure,
     require_same_length,
-    say,
     shortened,
     wrapped,
+    write_message,
 )
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
@@ -48,25 +48,25 @@ _TYPE_HUES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#999933", "#661100")
 def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str) -> bytes:
     """Points (N, 2) coloured by label; None, '' and numbers below 0 are grey. Up to 12 labels have a legend, more are
     named in place."""
-    places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
-    names = np.array([_label(label) for label in labels], dtype=str)
-    known = sorted({n for n in names.tolist() if n}, key=_natural)
-    colours = class_colours(known)
+    points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+    names = np.array([_label_text(label) for label in labels], dtype=str)
+    categories = sorted({n for n in names.tolist() if n}, key=_numeric_first)
+    colours = class_colours(categories)
     figure, axes = new_figure(7.2, 5.6)
-    size = float(np.clip(9000 / max(1, len(places)), 2.0, 22))
+    size = float(np.clip(9000 / max(1, len(points)), 2.0, 22))
     grey = names == ""
-    axes.scatter(*places[grey].T, s=size, c=NOISE_COLOUR, linewidths=0, alpha=0.6, rasterized=True)
+    axes.scatter(*points[grey].T, s=size, c=NOISE_COLOUR, linewidths=0, alpha=0.6, rasterized=True)
     # one scatter in a mixed order, so that no class lies on top of all the others
-    shown = np.flatnonzero(~grey)
-    shown = shown[np.random.default_rng(0).permutation(len(shown))]
-    axes.scatter(*places[shown].T, s=size, c=[colours[n] for n in names[shown]], linewidths=0, alpha=0.8)
-    if len(known) > 12:
-        for name in known:
-            centre = np.median(places[names == name], axis=0)
+    labelled = np.flatnonzero(~grey)
+    labelled = labelled[np.random.default_rng(0).permutation(len(labelled))]
+    axes.scatter(*points[labelled].T, s=size, c=[colours[n] for n in names[labelled]], linewidths=0, alpha=0.8)
+    if len(categories) > 12:
+        for name in categories:
+            centre = np.median(points[names == name], axis=0)
             text = axes.text(*centre, name, fontsize=8, ha="center", va="center", color=INK, fontweight="bold")
             text.set_path_effects(halo())
-    elif known:
-        entries = [(f"{n}  ({int((names == n).sum()):,})", colours[n]) for n in known]
+    elif categories:
+        entries = [(f"{n}  ({int((names == n).sum()):,})", colours[n]) for n in categories]
         if grey.any():
             entries.append((f"none  ({int(grey.sum()):,})", NOISE_COLOUR))
         for text, colour in entries:
@@ -77,10 +77,10 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
     axes.set_yticks([])
     axes.set_xlabel("UMAP 1", fontsize=9, color=FAINT)
     axes.set_ylabel("UMAP 2", fontsize=9, color=FAINT)
-    if len(places):
+    if len(points):
         axes.set_aspect("equal", adjustable="datalim")
     else:
-        say(axes, "no synapses")
+        write_message(axes, "no synapses")
     return as_png(figure)
 
 
@@ -97,31 +97,34 @@ def maps_sheet(
 
     Up to 12 clusters have a legend, more are named in place. Raises BadInput if the inputs differ in length.
     """
-    places = np.asarray(map_xy, dtype=np.float64).reshape(-1, 2)
+    points = np.asarray(map_xy, dtype=np.float64).reshape(-1, 2)
     numbers, areas = cluster_numbers(clusters), np.asarray(synapse_areas, dtype=np.float64).reshape(-1)
-    require_same_length(map_xy=places, clusters=numbers, types=neuron_types, neurons=neuron_ids, areas=areas)
-    found = sorted(set(numbers[numbers >= 0].tolist()))
-    numbered = len(found) > _MOST_IN_LEGEND
-    clusters_named = cluster_entries(numbers)
+    require_same_length(map_xy=points, clusters=numbers, types=neuron_types, neurons=neuron_ids, areas=areas)
+    cluster_ids = sorted(set(numbers[numbers >= 0].tolist()))
+    numbered = len(cluster_ids) > _MOST_IN_LEGEND
+    cluster_legend = cluster_entries(numbers)
     if numbered:
-        clusters_named = [(f"{len(found)} clusters, numbered in the map", "none", "o"), *clusters_named[len(found) :]]
+        cluster_legend = [
+            (f"{len(cluster_ids)} clusters, numbered in the map", "none", "o"),
+            *cluster_legend[len(cluster_ids) :],
+        ]
     styles = _neuron_styles(neuron_types, neuron_ids)
-    named = list(zip(neuron_types, neuron_ids, strict=True))
-    neurons_named, columns, heads = _neuron_entries(styles, Counter(named))
+    neuron_keys = list(zip(neuron_types, neuron_ids, strict=True))
+    neuron_legend, columns, heads = _neuron_entries(styles, Counter(neuron_keys))
 
     heading = wrapped(title, 110)
     head = 0.5 + 0.25 * (1 + heading.count("\n"))
     side, left, between = 3.62, 0.32, 0.34
-    lines = max(-(-len(clusters_named) // 2), -(-len(neurons_named) // columns), 4)
+    lines = max(-(-len(cluster_legend) // 2), -(-len(neuron_legend) // columns), 4)
     foot = 0.42 + 0.2 * lines
     height = head + side + foot
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
     figure.text(0.1 / SHEET_WIDTH, 1 - 0.12 / height, heading, fontsize=13, color=INK, va="top")
-    low, high = box_around(places, 0.06)
+    low, high = box_around(points, 0.06)
     panels = []
     for i, name in enumerate(("by cluster", "by neuron", "by area of the synapse")):
-        at = left + i * (side + between)
-        axes = figure.add_axes((at / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
+        left_edge = left + i * (side + between)
+        axes = figure.add_axes((left_edge / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
         axes.set_title(name, loc="left", fontsize=11, color=INK)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -131,26 +134,26 @@ def maps_sheet(
         axes.set_ylabel("UMAP 2", fontsize=9, color=FAINT)
         for spine in axes.spines.values():
             spine.set_color("#bbbbbb")
-        if not len(places):
-            say(axes, "no synapses")
+        if not len(points):
+            write_message(axes, "no synapses")
         panels.append(axes)
     by_cluster, by_neuron, by_area = panels
-    size = marker_area(len(places))
+    size = marker_area(len(points))
 
     grey = numbers < 0
     for part in (grey, ~grey):
-        _scatter(by_cluster, places[part], [cluster_colour(c) for c in numbers[part]], ["o"] * int(part.sum()), size)
+        _scatter(by_cluster, points[part], [cluster_colour(c) for c in numbers[part]], ["o"] * int(part.sum()), size)
     if numbered:
-        centres = np.array([np.median(places[numbers == cluster], axis=0) for cluster in found])
-        for cluster, place in zip(found, _apart(centres, 0.052 * float(high[0] - low[0])), strict=True):
+        centres = np.array([np.median(points[numbers == cluster], axis=0) for cluster in cluster_ids])
+        for cluster, position in zip(cluster_ids, _push_apart(centres, 0.052 * float(high[0] - low[0])), strict=True):
             text = by_cluster.text(
-                *place, str(cluster), fontsize=9, fontweight="bold", color=INK, ha="center", va="center"
+                *position, str(cluster), fontsize=9, fontweight="bold", color=INK, ha="center", va="center"
             )
             text.set_path_effects(halo())
-    legend_below(by_cluster, in_rows(clusters_named, 2), 1 if numbered else 2)
-    _scatter(by_neuron, places, [styles[n][0] for n in named], [styles[n][1] for n in named], size)
-    legend_below(by_neuron, neurons_named, columns, bold=heads)
-    _area_panel(figure, by_area, places, areas, size)
+    legend_below(by_cluster, in_rows(cluster_legend, 2), 1 if numbered else 2)
+    _scatter(by_neuron, points, [styles[n][0] for n in neuron_keys], [styles[n][1] for n in neuron_keys], size)
+    legend_below(by_neuron, neuron_legend, columns, bold=heads)
+    _area_panel(figure, by_area, points, areas, size)
     return as_png(figure)
 
 
@@ -161,8 +164,8 @@ def space_figure(
 
     Raises BadInput if the inputs differ in length.
     """
-    places, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
-    require_same_length(space_xyz=places, clusters=numbers)
+    points, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
+    require_same_length(space_xyz=points, clusters=numbers)
     entries = cluster_entries(numbers)
     columns, legend = legend_shape(len(entries), 8)
     heading = wrapped(title, 110)
@@ -174,56 +177,56 @@ def space_figure(
     for i, (turn, name) in enumerate(((-60, "from one side"), (30, "a quarter turn further"))):
         axes = space_axes(figure, (i * cell[0], legend), cell, name)
         scatter_by_cluster(
-            axes, places, numbers, 1.8 * marker_area(len(places)), filled=np.ones(len(places), dtype=bool)
+            axes, points, numbers, 1.8 * marker_area(len(points)), filled=np.ones(len(points), dtype=bool)
         )
         axes.view_init(elev=20, azim=turn)
-        equal_axes(axes, places, cube=True)
+        equal_axes(axes, points, cube=True)
         for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), SPACE_AXES, strict=True):
             axis.set_ticklabels([])
             axis.set_label_text(label, fontsize=9, color=FAINT)
             axis.labelpad = -9
         fit_into_cell(axes, (i * cell[0], legend), cell, (0.35, 0.35, 0.35, 0.35))
-        if not len(places):
+        if not len(points):
             axes.text2D(0.5, 0.5, "no synapses", transform=axes.transAxes, ha="center", fontsize=10, color=FAINT)
     figure_legend(figure, entries, columns)
     return as_png(figure)
 
 
-def _label(label: str | int | None) -> str:
+def _label_text(label: str | int | None) -> str:
     """The label as text; '' for unknown and noise."""
     if label is None or (not isinstance(label, str) and label < 0):
         return ""
     return str(label)
 
 
-def _natural(name: str) -> tuple[bool, int, str]:
+def _numeric_first(name: str) -> tuple[bool, int, str]:
     return (not name.isdigit(), int(name) if name.isdigit() else 0, name)
 
 
 def _scatter(
-    axes: Any, places: npt.NDArray[np.float64], colours: Sequence[str], markers: Sequence[str], size: float
+    axes: Any, points: npt.NDArray[np.float64], colours: Sequence[str], markers: Sequence[str], size: float
 ) -> None:
     """Points in a mixed order, so that no class lies on top of all the others."""
-    order = np.random.default_rng(0).permutation(len(places))
+    order = np.random.default_rng(0).permutation(len(points))
     shapes = np.array(markers, dtype=str)
     for part in np.array_split(order, max(1, min(10, len(order)))):
         for marker in sorted(set(shapes[part].tolist())):
-            drawn = part[shapes[part] == marker]
-            face = [colours[i] for i in drawn]
-            axes.scatter(*places[drawn].T, s=size, c=face, marker=marker, edgecolors=[edge_colour(c) for c in face],
+            subset = part[shapes[part] == marker]
+            face = [colours[i] for i in subset]
+            axes.scatter(*points[subset].T, s=size, c=face, marker=marker, edgecolors=[edge_colour(c) for c in face],
                          linewidths=0.35)  # fmt: skip
 
 
-def _apart(places: npt.NDArray[np.float64], distance: float) -> npt.NDArray[np.float64]:
-    """Places of labels, pushed apart until none is nearer to another than `distance`, as far as that is done soon."""
-    moved = places.copy()
+def _push_apart(positions: npt.NDArray[np.float64], distance: float) -> npt.NDArray[np.float64]:
+    """Positions of labels, pushed apart until none is nearer to another than `distance`, in at most 200 steps."""
+    moved = positions.copy()
     for _ in range(200):
         gap = moved[:, None, :] - moved[None, :, :]
         length = np.linalg.norm(gap, axis=2)
         np.fill_diagonal(length, np.inf)
         if length.min() >= distance:
             break
-        # labels in the very same place part along different directions
+        # labels at the same position move in different directions
         angle = np.arange(len(moved)) * 2.4
         push = np.where((length > 0)[..., None], gap / np.maximum(length, 1e-12)[..., None], 0.0)
         push[length == 0] = np.column_stack([np.cos(angle), np.sin(angle)])[np.nonzero(length == 0)[0]]
@@ -238,8 +241,10 @@ def _neuron_styles(types: Sequence[str], neurons: Sequence[str]) -> dict[tuple[s
         names = sorted({n for t, n in zip(types, neurons, strict=True) if t == kind}, key=natural_order)
         hue = _TYPE_HUES[i % len(_TYPE_HUES)]
         for j, name in enumerate(names):
-            at = j / (len(names) - 1) if len(names) > 1 else 0.5
-            colour = mixed(hue, "#000000", 0.45 - 0.9 * at) if at <= 0.5 else mixed(hue, "#ffffff", 1.1 * at - 0.55)
+            share = j / (len(names) - 1) if len(names) > 1 else 0.5
+            colour = (
+                mixed(hue, "#000000", 0.45 - 0.9 * share) if share <= 0.5 else mixed(hue, "#ffffff", 1.1 * share - 0.55)
+            )
             styles[kind, name] = (colour, MARKERS[j % len(MARKERS)])
     return styles
 
@@ -265,35 +270,35 @@ def _neuron_entries(
 
 
 def _area_panel(
-    figure: Any, axes: Any, places: npt.NDArray[np.float64], areas: npt.NDArray[np.float64], size: float
+    figure: Any, axes: Any, points: npt.NDArray[np.float64], areas: npt.NDArray[np.float64], size: float
 ) -> None:
     """Points by area, larger is darker; unknown areas are grey."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize, to_hex
 
-    known = np.isfinite(areas)
-    if not known.any():
-        _scatter(axes, places, [NOISE_COLOUR] * len(places), ["o"] * len(places), size)
-        legend_below(axes, [(f"unknown ({len(places):,})", NOISE_COLOUR, "o")] if len(places) else [], 1)
+    finite = np.isfinite(areas)
+    if not finite.any():
+        _scatter(axes, points, [NOISE_COLOUR] * len(points), ["o"] * len(points), size)
+        legend_below(axes, [(f"unknown ({len(points):,})", NOISE_COLOUR, "o")] if len(points) else [], 1)
         return
     # without the lightest yellow, which white paper swallows
     scale = ListedColormap(colormaps["viridis"](np.linspace(0.93, 0.0, 256)))
-    low, high = np.percentile(areas[known], [2, 98])
+    low, high = np.percentile(areas[finite], [2, 98])
     if high <= low:
         low, high = low - (0.1 * abs(low) or 0.5), low + (0.1 * abs(low) or 0.5)
     norm = Normalize(low, high)
-    colours = [to_hex(scale(norm(a))) if ok else NOISE_COLOUR for a, ok in zip(areas, known, strict=True)]
-    _scatter(axes, places, colours, ["o"] * len(places), size)
+    colours = [to_hex(scale(norm(a))) if ok else NOISE_COLOUR for a, ok in zip(areas, finite, strict=True)]
+    _scatter(axes, points, colours, ["o"] * len(points), size)
     beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    ends = (bool((areas[known] < low).any()), bool((areas[known] > high).any()))
+    ends = (bool((areas[finite] < low).any()), bool((areas[finite] > high).any()))
     frame = axes.get_position()
     height = figure.get_figheight()
-    place = (frame.x0 + 0.05 * frame.width, frame.y0 - 0.45 / height, 0.9 * frame.width, 0.13 / height)
-    bar = figure.colorbar(ScalarMappable(norm, scale), cax=figure.add_axes(place), orientation="horizontal",
+    bar_box = (frame.x0 + 0.05 * frame.width, frame.y0 - 0.45 / height, 0.9 * frame.width, 0.13 / height)
+    bar = figure.colorbar(ScalarMappable(norm, scale), cax=figure.add_axes(bar_box), orientation="horizontal",
                           extend=beyond[ends])  # fmt: skip
     bar.set_label("area of the synapse (unit of the workbook)", fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=8.5)
     bar.outline.set_visible(False)
-    if not known.all():
-        legend_below(axes, [(f"unknown ({int((~known).sum()):,})", NOISE_COLOUR, "o")], 1, down=0.92 / 3.62)
+    if not finite.all():
+        legend_below(axes, [(f"unknown ({int((~finite).sum()):,})", NOISE_COLOUR, "o")], 1, down=0.92 / 3.62)

@@ -1,4 +1,4 @@
-"""The synapses of each neuron around its soma: the coordinates that are drawn, and the picture of them.
+"""The synapses of each neuron around its soma: the coordinates that are drawn, and their figure.
 
 Does not belong here: the same as a page that can be turned (`interactive_3d`).
 """
@@ -17,10 +17,10 @@ from synapse_assets.figures.style import (
     SHEET_WIDTH,
     as_png,
     finite_or_none,
+    message_figure,
     natural_order,
     new_figure,
     shortened,
-    words_only,
 )
 from synapse_assets.schema.colours import PALETTE
 
@@ -28,28 +28,28 @@ _MOST_PANELS = 30
 
 
 class Neuron:
-    """The synapses of one neuron that have a place: where they lie, their clusters, whether they were fitted, and words."""
+    """The synapses of one neuron that have coordinates: these, their clusters, whether they were fitted, and hover texts."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None) -> None:
         self.places = np.array([[row[f"{a}_from_soma_um"] for a in "xyz"] for row in rows], dtype=np.float64)
-        found = clusters or {}
-        self.clusters = np.array([max(-1, found.get(row["synapse_id"], -1)) for row in rows], dtype=np.int64)
+        cluster_of = clusters or {}
+        self.clusters = np.array([max(-1, cluster_of.get(row["synapse_id"], -1)) for row in rows], dtype=np.int64)
         self.fitted = np.array([row["used_for"] != "prediction" for row in rows], dtype=bool)
         self.words = [
             ", ".join(
                 (
                     row["synapse_id"],
                     *([f"cluster {c}" if c >= 0 else "in no cluster"] if clusters is not None else []),
-                    f"{np.linalg.norm(place):.1f} µm from the soma",
+                    f"{np.linalg.norm(position):.1f} µm from the soma",
                     f"synapse area {row['synapse_area']:.3g}",
                 )
             )
-            for row, place, c in zip(rows, self.places, self.clusters, strict=True)
+            for row, position, c in zip(rows, self.places, self.clusters, strict=True)
         ]
 
 
 def neurons_around_their_soma(features: pa.Table, clusters: Mapping[str, int] | None) -> dict[str, Neuron]:
-    """The neurons of the table in natural order (cb2 before cb10); synapses without a finite place are left out."""
+    """The neurons of the table in natural order (cb2 before cb10); synapses without finite coordinates are left out."""
     columns = ["synapse_id", "neuron_id", "used_for", "synapse_area", *(f"{a}_from_soma_um" for a in "xyz")]
     by_neuron: dict[str, list[dict[str, Any]]] = {}
     for row in features.select(columns).to_pylist():
@@ -67,36 +67,38 @@ def neuron_positions_figure(features: pa.Table, clusters: Mapping[str, int] | No
     """
     neurons = neurons_around_their_soma(features, clusters)
     if not neurons:
-        return words_only("no synapses, so no neuron to draw")
+        return message_figure("no synapses, so no neuron to draw")
     most = sorted(neurons, key=lambda name: -len(neurons[name].places))[:_MOST_PANELS]
-    shown = [name for name in neurons if name in most]
-    columns = min(len(shown), 3 if len(shown) <= 9 else 4 if len(shown) <= 16 else 5)
-    rows = -(-len(shown) // columns)
+    drawn_names = [name for name in neurons if name in most]
+    columns = min(len(drawn_names), 3 if len(drawn_names) <= 9 else 4 if len(drawn_names) <= 16 else 5)
+    rows = -(-len(drawn_names) // columns)
     cell = (SHEET_WIDTH / max(columns, 2), 0.8 * SHEET_WIDTH / max(columns, 2))
     width = cell[0] * columns
-    numbers = np.concatenate([neurons[name].clusters for name in shown])
+    numbers = np.concatenate([neurons[name].clusters for name in drawn_names])
     entries: list[Entry] = [("soma", INK, "*")]
     entries += cluster_entries(numbers) if clusters is not None else [("synapse", PALETTE[0], "o")]
-    if any(not neurons[name].fitted.all() for name in shown):
+    if any(not neurons[name].fitted.all() for name in drawn_names):
         entries.append(("newly observed", "hollow", "o"))
     per_line, legend = legend_shape(len(entries), max(2, int(width / 1.5)))
-    words = "Synapses around the soma, in micrometres; the axes of a panel have one scale"
-    words += ", panels have different ones" if len(shown) > 1 else ""
-    if len(shown) < len(neurons):
-        words += f"; drawn are the {len(shown)} neurons with most synapses of {len(neurons)}"
-    heading = textwrap.fill(words, int(width * 9.5))
+    text = "Synapses around the soma, in micrometres; the axes of a panel have one scale"
+    text += ", panels have different ones" if len(drawn_names) > 1 else ""
+    if len(drawn_names) < len(neurons):
+        text += f"; drawn are the {len(drawn_names)} neurons with most synapses of {len(neurons)}"
+    heading = textwrap.fill(text, int(width * 9.5))
     head = 0.2 + 0.24 * (1 + heading.count("\n"))
     height = head + rows * cell[1] + legend
     figure, _ = new_figure(width, height, axes=False)
     figure.text(0.1 / width, 1 - 0.12 / height, heading, fontsize=12, color=INK, va="top")
-    for i, name in enumerate(shown):
+    for i, name in enumerate(drawn_names):
         neuron = neurons[name]
         corner = ((i % columns) * cell[0], height - head - (1 + i // columns) * cell[1])
         count = len(neuron.places)
-        words = f"{shortened(name, 24)}  ({count:,} {'synapse' if count == 1 else 'synapses'})"
-        axes = space_axes(figure, corner, cell, words)
-        drawn = neuron.clusters if clusters is not None else np.zeros(count, dtype=np.int64)
-        scatter_by_cluster(axes, neuron.places, drawn, float(np.clip(3000 / count, 7, 22)), filled=neuron.fitted)
+        text = f"{shortened(name, 24)}  ({count:,} {'synapse' if count == 1 else 'synapses'})"
+        axes = space_axes(figure, corner, cell, text)
+        cluster_of_point = neuron.clusters if clusters is not None else np.zeros(count, dtype=np.int64)
+        scatter_by_cluster(
+            axes, neuron.places, cluster_of_point, float(np.clip(3000 / count, 7, 22)), filled=neuron.fitted
+        )
         axes.scatter(0, 0, 0, s=190, marker="*", c=INK, edgecolors="white", linewidths=0.8, depthshade=False, zorder=9)
         axes.computed_zorder = False
         axes.view_init(elev=20, azim=-60)

@@ -18,11 +18,11 @@ from synapse_assets.figures.style import (
     INK,
     SHEET_WIDTH,
     as_png,
+    message_figure,
     new_figure,
-    say,
     shortened,
     without_frame,
-    words_only,
+    write_message,
 )
 from synapse_assets.schema.colours import PALETTE
 
@@ -35,7 +35,7 @@ _CELL = 0.75
 
 
 def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
-    """A confusion matrix (C, C) of counts (row: known class, column: named class) as PNG: shares of the row as shade, with
+    """A confusion matrix (C, C) of counts (row: known class, column: predicted class) as PNG: shares of the row as shade, with
     percent and counts."""
     k = len(names)
     figure, axes = new_figure(2.6 + _CELL * k, 1.9 + 0.62 * k)
@@ -48,7 +48,7 @@ def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
 def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequence[str]) -> bytes:
     """Confusion matrices beside each other, up to three a line, each under its key, as PNG.
 
-    A matrix is (C, C + 1) counts: a row for each known cluster, a column for each named one, the last for synapses that were
+    A matrix is (C, C + 1) counts: a row for each known cluster, a column for each predicted one, the last for synapses that were
     rejected as outliers. Shade and percent are shares of the row. Raises BadInput for a matrix of another shape.
     """
     k = len(class_names)
@@ -59,32 +59,32 @@ def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequenc
                 f"confusion matrix '{key}' is {matrix.shape}, but {k} classes and a column for outliers make {(k, k + 1)}"
             )
     if not counts or not k:
-        return words_only("no confusion matrix: no classifier was tested")
+        return message_figure("no confusion matrix: no classifier was tested")
     columns = len(counts) if len(counts) <= 3 else 2 if len(counts) == 4 else 3
     rows = -(-len(counts) // columns)
     cell = float(np.clip(SHEET_WIDTH / columns - 1.3, 1.0, 0.78 * (k + 1))) / (k + 1)
     width = max(5.0, min(SHEET_WIDTH, columns * (cell * (k + 1) + 1.3)))
-    tall = max(0.42, cell * 0.72) if k <= 12 else cell
+    cell_height = max(0.42, cell * 0.72) if k <= 12 else cell
     titles = {key: textwrap.fill(key, max(18, int(width / columns * 8.5))) for key in counts}
     lines = 2 + max(text.count("\n") for text in titles.values())
-    figure, _ = new_figure(width, rows * (tall * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
+    figure, _ = new_figure(width, rows * (cell_height * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for at, axes in enumerate(grid.flat):
-        if at >= len(counts):
+    for index, axes in enumerate(grid.flat):
+        if index >= len(counts):
             axes.axis("off")
             continue
-        key = list(counts)[at]
+        key = list(counts)[index]
         _confusion_panel(axes, counts[key], class_names, cell)
-        right, total = int(np.trace(counts[key])), int(counts[key].sum())
-        words = f"{titles[key]}\n{right:,} of {total:,} right ({right / total:.0%})" if total else titles[key]
-        axes.set_title(words, loc="left", fontsize=10, color=INK)
-        if at % columns == 0:
+        correct, total = int(np.trace(counts[key])), int(counts[key].sum())
+        title = f"{titles[key]}\n{correct:,} of {total:,} right ({correct / total:.0%})" if total else titles[key]
+        axes.set_title(title, loc="left", fontsize=10, color=INK)
+        if index % columns == 0:
             axes.set_ylabel("known cluster (synapses)", fontsize=9.5, color=INK)
         if not total:
-            say(axes, "no synapse was tested")
-    shown = "percent of the row, and synapses" if cell >= _SMALLEST_CELL else "shade: share of the row"
-    figure.supxlabel(f"named by the classifier ({shown})", fontsize=9.5, color=INK)
+            write_message(axes, "no synapse was tested")
+    cell_text = "percent of the row, and synapses" if cell >= _SMALLEST_CELL else "shade: share of the row"
+    figure.supxlabel(f"named by the classifier ({cell_text})", fontsize=9.5, color=INK)
     return as_png(figure)
 
 
@@ -106,13 +106,13 @@ def _confusion_panel(axes: Any, counts: npt.NDArray[np.int64], names: Sequence[s
     size = 9.0 if cell >= 0.3 else 7.0
     turned = {"rotation": 90} if cell < 0.3 else {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     # of very many classes, as many are named as there is room for
-    named = range(0, k, 1 if cell >= _LARGE_CELL else -(-k // 24))
+    labelled = range(0, k, 1 if cell >= _LARGE_CELL else -(-k // 24))
     outliers = [k] if columns > k else []
-    texts = [*(shortened(names[i], 14) for i in named), *("outlier" for _ in outliers)]
-    axes.set_xticks([*named, *outliers], texts, fontsize=size, **turned)
+    texts = [*(shortened(names[i], 14) for i in labelled), *("outlier" for _ in outliers)]
+    axes.set_xticks([*labelled, *outliers], texts, fontsize=size, **turned)
     if outliers:
         axes.get_xticklabels()[-1].set_style("italic")
-    axes.set_yticks(named, [f"{shortened(names[i], 18)}  ({int(totals[i, 0]):,})" for i in named], fontsize=size)
+    axes.set_yticks(labelled, [f"{shortened(names[i], 18)}  ({int(totals[i, 0]):,})" for i in labelled], fontsize=size)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -125,20 +125,25 @@ def score_figure(evaluation: Evaluation) -> bytes:
     order += sorted(n for n in evaluation.splits if n not in (evaluation.headline_split, RANDOM))
     order += [RANDOM] if RANDOM in evaluation.splits and evaluation.headline_split != RANDOM else []
     figure, axes = new_figure(7.2, 1.5 + 0.5 * len(order))
-    for at, name in enumerate(order):
+    for row, name in enumerate(order):
         score = evaluation.splits[name]
         head = name == evaluation.headline_split
         colour = PALETTE[0] if name != RANDOM else "#8a8a8a"
         if score.balanced_accuracy_interval:
             axes.plot(
-                score.balanced_accuracy_interval, [at, at], color=colour, linewidth=4, alpha=0.35, solid_capstyle="butt"
+                score.balanced_accuracy_interval,
+                [row, row],
+                color=colour,
+                linewidth=4,
+                alpha=0.35,
+                solid_capstyle="butt",
             )
         marker = "o" if name != RANDOM else "D"
-        axes.plot(score.balanced_accuracy, at, marker, color=colour, markersize=9 if head else 7)
+        axes.plot(score.balanced_accuracy, row, marker, color=colour, markersize=9 if head else 7)
         low_high = score.balanced_accuracy_interval
         interval = f" [{low_high[0]:.2f}, {low_high[1]:.2f}]" if low_high else "  no interval: under 8 groups"
         text = f"{score.balanced_accuracy:.3f}{interval}"
-        axes.text(1.02, at, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
+        axes.text(1.02, row, text, va="center", fontsize=9, color=INK, transform=axes.get_yaxis_transform())
     chance = 1 / len(evaluation.classes)
     axes.axvline(chance, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
     axes.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(3, 2), textcoords="offset points",
@@ -176,7 +181,7 @@ def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
         )
         axes.margins(x=0.06)
     else:
-        say(axes, "no training steps")
+        write_message(axes, "no training steps")
     axes.set_xlabel("training step", fontsize=9)
     axes.set_ylabel("loss", fontsize=9)
     axes.tick_params(labelsize=8)

@@ -22,11 +22,11 @@ from synapse_assets.figures.style import (
     cluster_colour,
     darker,
     finite_or_none,
+    message_figure,
     mixed,
     new_figure,
-    say,
     without_frame,
-    words_only,
+    write_message,
 )
 from synapse_assets.schema.colours import PALETTE
 
@@ -54,26 +54,26 @@ def sweep_figure(sweep: pa.Table) -> bytes:
     if len(groups) > 1:
         raise BadInput(f"sweep_figure draws one investigation group, but was given {groups}: filter the table first")
     if not rows:
-        return words_only("no setting was tried")
+        return message_figure("no setting was tried")
     chosen = next((row for row in rows if row["chosen"]), None)
     published = next((row for row in rows if row["published"]), None)
-    why = textwrap.fill(
-        f"Chosen: {_setting(chosen)}. {chosen['why'][:1].upper()}{chosen['why'][1:]}"
+    caption = textwrap.fill(
+        f"Chosen: {_describe_setting(chosen)}. {chosen['why'][:1].upper()}{chosen['why'][1:]}"
         if chosen
         else "No setting was chosen.",
         160,
     )
-    foot = 0.16 + 0.19 * (1 + why.count("\n"))
-    figure, _ = new_figure(SHEET_WIDTH, 7.6 + foot, axes=False)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[7.6, foot])
-    lower.text(0.015, 0.98, why, fontsize=9.5, color=INK, va="top")
+    foot_inches = 0.16 + 0.19 * (1 + caption.count("\n"))
+    figure, _ = new_figure(SHEET_WIDTH, 7.6 + foot_inches, axes=False)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[7.6, foot_inches])
+    lower.text(0.015, 0.98, caption, fontsize=9.5, color=INK, va="top")
     upper.suptitle(f"{groups[0]}: settings of HDBSCAN", x=0.015, y=0.985, ha="left", fontsize=13, color=INK)
     panels = upper.subplots(2, 2, sharex=True)
     upper.subplots_adjust(left=0.07, right=0.985, top=0.84, bottom=0.075, wspace=0.16, hspace=0.2)
     densities = sorted({row["min_samples"] for row in rows})
     colours = _ordered_colours(len(densities))
     widths = sorted({row["min_cluster_size"] for row in rows})
-    place = {width: float(at) for at, width in enumerate(widths)}
+    x_of = {width: float(index) for index, width in enumerate(widths)}
     # lines are moved apart, so that error bars do not lie on each other
     step = 0.3 / max(1, len(densities))
     labelled = widths[:: -(-len(widths) // 16)]
@@ -86,8 +86,8 @@ def sweep_figure(sweep: pa.Table) -> bytes:
     for axes, (column, label) in zip(panels.flat, measures, strict=True):
         for i, (density, colour) in enumerate(zip(densities, colours, strict=True)):
             line = sorted((r for r in rows if r["min_samples"] == density), key=lambda r: r["min_cluster_size"])
-            move = (i - (len(densities) - 1) / 2) * step
-            x = [place[r["min_cluster_size"]] + move for r in line]
+            offset = (i - (len(densities) - 1) / 2) * step
+            x = [x_of[r["min_cluster_size"]] + offset for r in line]
             y = [r[column] for r in line]
             axes.plot(
                 x, y, "-" + MARKERS[i % 4], color=colour, linewidth=1.4, markersize=4.5, label=f"{density}", zorder=3
@@ -97,9 +97,9 @@ def sweep_figure(sweep: pa.Table) -> bytes:
                 axes.errorbar(x, y, yerr=error, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, zorder=2)
             for row, mark in ((published, _PUBLISHED), (chosen, _CHOSEN)):
                 if row is not None and row["min_samples"] == density:
-                    axes.plot(place[row["min_cluster_size"]] + move, row[column], linestyle="none", zorder=5, **mark)
+                    axes.plot(x_of[row["min_cluster_size"]] + offset, row[column], linestyle="none", zorder=5, **mark)
         axes.set_title(label, loc="left", fontsize=10.5, color=INK)
-        axes.set_xticks([place[w] for w in labelled], [str(w) for w in labelled])
+        axes.set_xticks([x_of[w] for w in labelled], [str(w) for w in labelled])
         axes.tick_params(labelsize=8.5, labelbottom=True)
         axes.grid(axis="y", color="#eeeeee")
         axes.set_axisbelow(True)
@@ -120,7 +120,7 @@ def sweep_figure(sweep: pa.Table) -> bytes:
         handles=lines, title="min_samples", loc="upper left", bbox_to_anchor=(0.008, 0.955), ncols=max(1, min(14, len(lines))),
         frameon=False, fontsize=9, title_fontsize=9, alignment="left", columnspacing=1.2, handletextpad=0.4,
     )  # fmt: skip
-    marks = [Line2D([], [], linestyle="none", label=f"{name}: {_setting(row)}", **mark)
+    marks = [Line2D([], [], linestyle="none", label=f"{name}: {_describe_setting(row)}", **mark)
              for name, row, mark in (("chosen", chosen, _CHOSEN), ("published", published, _PUBLISHED)) if row is not None]  # fmt: skip
     if marks:
         upper.legend(handles=marks, loc="upper right", bbox_to_anchor=(0.99, 0.995), frameon=False, fontsize=9.5,
@@ -146,24 +146,24 @@ def stability_figure(
     """
     pairs, nulls = (_finite(values) for values in (pair_aris, null_aris))
     bars = sorted(cluster_stability.items(), key=lambda item: (item[0] < 0, item[0]))
-    words = textwrap.fill(sentence, 160)
-    head = 0.55 + 0.19 * (1 + words.count("\n"))
+    caption = textwrap.fill(sentence, 160)
+    head = 0.55 + 0.19 * (1 + caption.count("\n"))
     above, below = 0.6, 1.1
-    tall = max(2.6, 0.27 * len(bars))
-    height = head + above + tall + below
+    panel_height = max(2.6, 0.27 * len(bars))
+    height = head + above + panel_height + below
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
     figure.text(0.015, 1 - 0.12 / height, verdict, fontsize=14, fontweight="bold", va="top",
                 color=_VERDICT_COLOURS.get(verdict, "#7a1f1f" if verdict else INK))  # fmt: skip
-    figure.text(0.015, 1 - 0.46 / height, words, fontsize=9.5, color=INK, va="top")
-    wide = min(tall, 3.4)
-    left = figure.add_axes((0.06, (below + tall - wide) / height, 0.48, wide / height))
-    right = figure.add_axes((0.625, below / height, 0.36, tall / height))
+    figure.text(0.015, 1 - 0.46 / height, caption, fontsize=9.5, color=INK, va="top")
+    agreement_height = min(panel_height, 3.4)
+    left = figure.add_axes((0.06, (below + panel_height - agreement_height) / height, 0.48, agreement_height / height))
+    right = figure.add_axes((0.625, below / height, 0.36, panel_height / height))
     _agreement_panel(left, pairs, nulls, interval, independent_ari)
     _jaccard_panel(right, bars)
     return as_png(figure)
 
 
-def _setting(row: Mapping[str, Any]) -> str:
+def _describe_setting(row: Mapping[str, Any]) -> str:
     return f"min_cluster_size {row['min_cluster_size']}, min_samples {row['min_samples']}"
 
 
@@ -212,7 +212,7 @@ def _agreement_panel(
         label = f"two independent consensus clusterings {agreed:.2f}"
         handles.append(Line2D([], [], color="#D55E00", linewidth=1.8, linestyle=(0, (4, 2)), label=label))
     if not len(pairs) and not len(nulls):
-        say(axes, "no runs to compare")
+        write_message(axes, "no runs to compare")
         axes.set_yticks([])
     axes.set_xlim(edges[0], 1.025)
     axes.set_ylim(0, top * 1.2)
@@ -249,14 +249,14 @@ def _jaccard_panel(axes: Any, bars: Sequence[tuple[int, float]]) -> None:
         axes.set_yticks([])
         axes.text(0.27, 0.5, "no clusters", transform=axes.transAxes, ha="center", fontsize=10, color=FAINT)
         return
-    for at, (cluster, value) in enumerate(bars):
-        known = finite_or_none(value)
-        if known is None:
-            axes.text(0.01, at, "unknown", va="center", fontsize=8.5, color=FAINT, style="italic")
+    for row, (cluster, value) in enumerate(bars):
+        finite_value = finite_or_none(value)
+        if finite_value is None:
+            axes.text(0.01, row, "unknown", va="center", fontsize=8.5, color=FAINT, style="italic")
             continue
         colour = cluster_colour(cluster)
-        axes.barh(at, known, height=0.72, color=colour, edgecolor=darker(colour), linewidth=0.6, zorder=2)
-        axes.text(known + 0.012, at, f"{known:.2f}", va="center", fontsize=8.5, color=INK, zorder=6,
+        axes.barh(row, finite_value, height=0.72, color=colour, edgecolor=darker(colour), linewidth=0.6, zorder=2)
+        axes.text(finite_value + 0.012, row, f"{finite_value:.2f}", va="center", fontsize=8.5, color=INK, zorder=6,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
     axes.set_yticks(range(len(bars)), [f"cluster {cluster}" for cluster, _ in bars], fontsize=8.5)
     axes.set_ylim(max(len(bars), 4) - 0.4, -0.6)

@@ -1,6 +1,6 @@
-"""What all pictures share: sizes, colours, text, and the way to PNG bytes.
+"""What all figures share: sizes, colours, text, and encoding as PNG.
 
-Belongs here: what at least two pictures use. Does not belong here: legends (`legends`), three dimensions (`axes_3d`).
+Belongs here: what at least two figures use. Does not belong here: legends (`legends`), three dimensions (`axes_3d`).
 Matplotlib's object interface on the Agg canvas: no global state, no display. Colours are those of `schema.colours`.
 """
 
@@ -38,7 +38,7 @@ def halo() -> list[Any]:
     return [patheffects.withStroke(linewidth=2.5, foreground="white")]
 
 
-def say(axes: Any, text: str) -> None:
+def write_message(axes: Any, text: str) -> None:
     """Writes `text` into the middle of the axes, where there is nothing to draw."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=10, color=FAINT)
 
@@ -55,7 +55,7 @@ def shortened(name: str, length: int) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """The text in lines of at most `width` characters; never empty, so that its place is kept."""
+    """The text in lines of at most `width` characters; never empty, so that its line stays."""
     return textwrap.fill(text, width) if text else " "
 
 
@@ -70,7 +70,7 @@ def cluster_colour(cluster: int) -> str:
 
 
 def cluster_numbers(clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
-    """Cluster numbers; whatever is none of them is -1."""
+    """Cluster numbers; None and numbers below 0 become -1."""
     return np.array([-1 if c is None or c < 0 else int(c) for c in clusters], dtype=np.int64)
 
 
@@ -107,11 +107,11 @@ def require_same_length(**inputs: Any) -> None:
         raise BadInput(f"a map needs one entry a synapse in each of its inputs, but they have {lengths}")
 
 
-def words_only(text: str) -> bytes:
-    """The PNG where there is nothing to draw: it says so."""
+def message_figure(text: str) -> bytes:
+    """A PNG with `text` only, where there is nothing to draw."""
     figure, axes = new_figure(7.2, 1.4)
     axes.axis("off")
-    say(axes, text)
+    write_message(axes, text)
     return as_png(figure)
 
 

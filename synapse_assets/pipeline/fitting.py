@@ -15,8 +15,8 @@ from synapse_assets.stores.models import NOT_ASSESSED, Provenance, fingerprint
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a fit hands back: its scores (they plot over time), notes for a reader, what a person is shown, and the verdict on it
-    with its reason, for a kind of model that has one."""
+    """What a fit returns: its scores (they plot over time), notes, the details that the UI shows, and the verdict on it with its
+    reason, for a kind of model that has one."""
 
     scores: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ def fit_once(
     """Fit unless this very content was fitted before; the result is in use at once only where nothing usable is in use.
 
     `inputs` are content versions of what is fitted on; `fit` writes the artifact into the folder it is given;
-    `fits_current_inputs` tells whether a stored model can still be applied to what there is now; None: a refit is in use at once.
+    `fits_current_inputs` says whether a stored model can still be applied to the present data; None: a refit is in use at once.
     The version is a hash of name, inputs, parameters and seed. The content version of the report is that of the model in use, so a
     candidate leaves everything downstream as it is.
     """

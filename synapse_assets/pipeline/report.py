@@ -1,4 +1,4 @@
-"""What a step reports: rows, seconds, what a person is shown, checks and the content version. How it is shown is up to `defs`."""
+"""What a step reports: rows, seconds, details for the UI, checks and the content version. How they are shown belongs to `defs`."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Json:
 
 @dataclass(frozen=True)
 class Link:
-    """An address that a browser opens."""
+    """A URL that a browser opens."""
 
     url: str
 
@@ -50,7 +50,7 @@ Detail: TypeAlias = Markdown | Picture | Json | Link | StoredAt | str | int | fl
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check; with `warn` a failure holds nothing back."""
+    """The outcome of one check; with `warn` a failure blocks nothing."""
 
     name: str
     passed: bool
@@ -63,8 +63,8 @@ class Check:
 class Report:
     """What a step did.
 
-    details: what a person is shown, by name. rows: those of the table that was made, and how many of them were computed now; None
-    for a model. content_version: changes exactly when what was made has other content; None where nothing follows it.
+    details: what the UI shows, by name. rows: those of the table that was made, and how many of them were computed now; None
+    for a model. content_version: changes exactly when what was made has other content; None where nothing depends on it.
     """
 
     details: Mapping[str, Detail]
@@ -109,10 +109,10 @@ def progress_logger(log: Callable[[str], None], what: str, total: int | None = N
             return
         last = now
         rate = done / max(now - start, 1e-9)
-        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        rate_text = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         if total is None:
-            log(f"{what}: {done:,} ({shown} per second)")
+            log(f"{what}: {done:,} ({rate_text} per second)")
         else:
-            log(f"{what}: {done:,} of {total:,} ({shown} per second, {(total - done) / rate:,.0f} s to go)")
+            log(f"{what}: {done:,} of {total:,} ({rate_text} per second, {(total - done) / rate:,.0f} s to go)")
 
     return report

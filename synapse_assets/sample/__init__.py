@@ -1,6 +1,6 @@
 """The samples: a small synthetic brain and synthetic workbooks, drawn by the project so that everything runs offline.
 
-They show how the pipeline works and let its tests hold truths that real data do not tell; they are no biology. What does
+They show how the pipeline works and let its tests check against known truths that real data lack; they are no biology. What does
 not belong here: reading any of it back (`sources/`, `volumes/`), and anything that real datasets would use.
 """
 

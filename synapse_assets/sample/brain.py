@@ -46,7 +46,7 @@ _UNKNOWN_NAMES = ("NONE", "unknown2")
 
 @dataclass(frozen=True)
 class SampleTruth:
-    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not tell
+    """What was drawn. `transmitter_by_neuron` is the planted class of every neuron, also where the tables do not give
     it."""
 
     version: int
@@ -210,7 +210,7 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
     """All neurons; the awkward cases of real exports are among them."""
     kinds = [(nt, name) for nt, names, count in _HEMILINEAGES for name in names for _ in range(count)]
     names = [name for name, _ in _hemilineage_names()]
-    places = [(x, y, z) for z in range(_BLOCKS[2]) for y in range(_BLOCKS[1]) for x in range(_BLOCKS[0])]
+    blocks = [(x, y, z) for z in range(_BLOCKS[2]) for y in range(_BLOCKS[1]) for x in range(_BLOCKS[0])]
     ids = rng.choice(np.arange(16, 60_000), size=len(kinds), replace=False)
     large = set(rng.choice(len(kinds), size=12, replace=False).tolist())
     odd = rng.permutation(len(kinds))
@@ -219,7 +219,7 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
         dict(zip(odd[5:9].tolist(), (0, 0, 1, 1), strict=True)),
         int(odd[9]),
     )
-    shuffled = rng.permutation(len(places))
+    shuffled = rng.permutation(len(blocks))
     neurons = []
     for index, (transmitter, name) in enumerate(kinds):
         known: list[str] | None = [transmitter]
@@ -236,7 +236,7 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
                 known=known,
                 split=str(rng.choice(["train", "train", "train", "validation", "test"])),
                 style=draw_style(transmitter, rng),
-                block=places[shuffled[index]],
+                block=blocks[shuffled[index]],
             )
         )
     return neurons
@@ -248,11 +248,11 @@ def _sites(neuron: _Neuron, rng: np.random.Generator) -> list[Site]:
     sites = []
     for row in range(_BLOCK[1]):
         for column in range(_BLOCK[0]):
-            place = np.array([neuron.block[0] * _BLOCK[0] + column, neuron.block[1] * _BLOCK[1] + row])
-            point = place * _PITCH_PX + _PITCH_PX // 2 + rng.integers(-3, 4, size=2)
+            position = np.array([neuron.block[0] * _BLOCK[0] + column, neuron.block[1] * _BLOCK[1] + row])
+            point = position * _PITCH_PX + _PITCH_PX // 2 + rng.integers(-3, 4, size=2)
             for axis in (0, 1):
-                last = place[axis] == _BLOCK[axis] * _BLOCKS[axis] - 1
-                if (place[axis] == 0 or last) and rng.random() < 0.25:
+                last = position[axis] == _BLOCK[axis] * _BLOCKS[axis] - 1
+                if (position[axis] == 0 or last) and rng.random() < 0.25:
                     point[axis] += int(rng.integers(12, 45)) * (1 if last else -1)
             sites.append(
                 Site(float(point[0]), float(point[1]), float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42)))

@@ -238,10 +238,10 @@ def _draw_mitochondrion(image: Floats, places: Points, radius: float, rng: np.ra
     angle, long, short = rng.uniform(0, np.pi), radius * rng.uniform(0.9, 1.1), radius * rng.uniform(0.55, 0.75)
     wave, phase = rng.uniform(0.8, 1.1), rng.uniform(0, 6)
     for section, (x, y) in enumerate(places):
-        found = _window(image, x, y, int(radius * 1.3) + 4)
-        if found is None:
+        window = _window(image, x, y, int(radius * 1.3) + 4)
+        if window is None:
             continue
-        rows, columns, dy, dx = found
+        rows, columns, dy, dx = window
         u, v = _turned(dx, dy, angle)
         depth = (1 - np.sqrt((u / long) ** 2 + (v / short) ** 2)) * short
         stripes = 0.07 * np.sin(wave * u + 1.5 * np.sin(0.18 * v + phase + section * 0.4)) - 0.15 * np.exp(
@@ -351,10 +351,10 @@ def _draw_synapse(
 
 def _draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) -> None:
     """Pedestal and platform on the presynaptic side, darkened cleft and postsynaptic density beyond the membrane."""
-    found = _window(image, site.x, site.y, 32)
-    if found is None:
+    window = _window(image, site.x, site.y, 32)
+    if window is None:
         return
-    rows, columns, dy, dx = found
+    rows, columns, dy, dx = window
     outward, along = _turned(dx, dy, site.angle)
     inward = -outward
     half = float(look.platform / 2 * rng.normal(1, 0.12))
@@ -362,11 +362,11 @@ def _draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator)
     bow = inward + along**2 * float(rng.uniform(0.0024, 0.012))
     middle = (len(image) - 1) / 2
     for section in range(len(image)):
-        there = float(np.exp(-((section - middle) ** 2) / 2.2) * rng.uniform(0.85, 1.1))
+        strength = float(np.exp(-((section - middle) ** 2) / 2.2) * rng.uniform(0.85, 1.1))
         wide = half * (1.0 if section == round(middle) else float(rng.uniform(0.6, 0.95)))
         pedestal = _inside(3.2 - np.abs(along), 1.5) * _inside(inward + 1, 1.2) * _inside(height - inward, 1.2)
         platform = _inside(wide - np.abs(along), 0.9) * _inside(2.6 - np.abs(bow - height), 1.3)
         cleft = _inside(half * 1.5 + 3 - np.abs(along), 0.6) * np.exp(-(((bow + 2) / 3.6) ** 2))
         density = _inside(half * 1.3 + 2 - np.abs(along), 0.4) * np.exp(-(((bow + 8) / 4.0) ** 2))
         dark = 0.40 * np.maximum(pedestal, platform) + look.cleft * (0.26 * cleft + 0.17 * density)
-        image[section, rows, columns] -= there * dark
+        image[section, rows, columns] -= strength * dark

@@ -1,7 +1,7 @@
 """The sample workbooks: synapses of nine interneurons as the CBP study's workbook holds them, invented by the project.
 
-They have the study's columns, neurons and counts, so that the chain without images runs offline, and planted truths that real data
-do not tell: a neuron type with clear classes of synapses, one whose classes overlap, and one with none. It is no biology: not one
+They have the study's columns, neurons and counts, so that the chain without images runs offline, and known truths that real data
+lack: a neuron type with clear classes of synapses, one whose classes overlap, and one with none. It is no biology: not one
 number in them was measured. What does not belong here: reading them back (`sources/`), and anything that real datasets would use.
 """
 
@@ -128,8 +128,8 @@ def draw_sample_workbook(folder: Path, seed: int = 0) -> WorkbookTruth:
     if not stale and _stored(folder) == asdict(truth):
         return truth
     for file in (folder / name for name in stale):
-        found = _mark_of(file)
-        ours = found.startswith(_MARK) if found is not None else (folder / TRUTH_FILE).is_file()
+        stored_mark = _mark_of(file)
+        ours = stored_mark.startswith(_MARK) if stored_mark is not None else (folder / TRUTH_FILE).is_file()
         if file.exists() and not ours:
             raise BadInput(f"{file} is no sample workbook: move it away, or read it with a dataset of your own")
     folder.mkdir(parents=True, exist_ok=True)
@@ -193,20 +193,23 @@ def _draw(seed: int) -> tuple[WorkbookTruth, dict[str, list[list[str | int | flo
     planted: dict[str, str] = {}
     for neuron, counts in COUNTS.items():
         kinds = {STUDY_FILE: counts, NEW_FILE: NEW_COUNTS.get(neuron, {})}
-        sizes = {name: sum(of.values()) for name, of in kinds.items()}
+        sizes = {name: sum(kind_counts.values()) for name, kind_counts in kinds.items()}
         classes, both = _shapes(neuron[:2], sum(sizes.values()), rng)
-        places = _places(sum(sizes.values()), rng)
+        positions = _places(sum(sizes.values()), rng)
         frame = _Frame.drawn(rng)
         first = 0
-        for name, of in kinds.items():
+        for name, kind_counts in kinds.items():
             part = slice(first, first + sizes[name])
             first += sizes[name]
-            keys = [(kind, number) for kind, count in of.items() for number in range(1, count + 1)]
+            keys = [(kind, number) for kind, count in kind_counts.items() for number in range(1, count + 1)]
             prefix = NEW_PREFIX if name == NEW_FILE else ""
-            planted |= {f"{prefix}{neuron}/{kind}/{n}": one for (kind, n), one in zip(keys, classes[part], strict=True)}
+            planted |= {
+                f"{prefix}{neuron}/{kind}/{n}": planted_class
+                for (kind, n), planted_class in zip(keys, classes[part], strict=True)
+            }
             areas[name] += list(both[part])
-            cells = frame.cells(places[part], whole_z=name == NEW_FILE)
-            rows[name] += [[neuron, kind, n, *place] for (kind, n), place in zip(keys, cells, strict=True)]
+            cells = frame.cells(positions[part], whole_z=name == NEW_FILE)
+            rows[name] += [[neuron, kind, n, *position] for (kind, n), position in zip(keys, cells, strict=True)]
     study = np.array(areas[STUDY_FILE])
     extreme = _make_extreme(study, [str(row[0]) for row in rows[STUDY_FILE]], rng)
     areas[STUDY_FILE] = list(study)
@@ -253,7 +256,7 @@ def _make_extreme(areas: Float64, neurons: list[str], rng: np.random.Generator) 
 def _places(count: int, rng: np.random.Generator) -> Float64:
     """Positions (count, 3) in um relative to the soma, along dendrites that leave it to one side.
 
-    Their spreads along the principal axes are about `_SPREAD_UM`, so that these are well told apart even for six synapses.
+    Their spreads along the principal axes are about `_SPREAD_UM`, so that the axes are well separated even for six synapses.
     """
     branches = rng.normal(size=(5, 3)) * 0.35 + np.array([1.0, 0.0, 0.0])
     along = rng.beta(1.6, 2.2, size=(count, 1)) * 2.2
@@ -290,9 +293,9 @@ class _Frame:
     def cells(self, from_soma_um: Float64, *, whole_z: bool) -> list[list[int | float]]:
         """The cells of each row between SynId and the areas, then those after them."""
         size = np.array(VOXEL_SIZE_UM)
-        wanted = self.soma + from_soma_um / size
-        sections = (wanted[:, 2:] - self.soma[2]) / self.stretch
-        traced = np.round(np.hstack([wanted[:, :2] - self.shear * sections, self.soma[2] + sections]), 2)
+        exact = self.soma + from_soma_um / size
+        sections = (exact[:, 2:] - self.soma[2]) / self.stretch
+        traced = np.round(np.hstack([exact[:, :2] - self.shear * sections, self.soma[2] + sections]), 2)
         if whole_z:
             traced[:, 2] = np.round(traced[:, 2])
         soma = np.broadcast_to(self.soma, traced.shape)

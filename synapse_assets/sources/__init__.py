@@ -1,6 +1,6 @@
 """Readers of tables of synapses and neurons: whatever a lab holds becomes rows of `schema.SYNAPSE_TABLE` and `schema.NEURONS`.
 
-`read_source` and `read_neurons` are the face; a reader of synapses yields conforming Arrow tables of bounded size, in file
+`read_source` and `read_neurons` are the interface; a reader of synapses yields conforming Arrow tables of bounded size, in file
 order, and raises BadInput with the file, column, row or id that is wrong. Splitting by region, uniqueness across sources and
 storing belong elsewhere.
 """
@@ -64,7 +64,7 @@ def read_source(
     the files. `raw` is the dataset's local folder, which files at addresses are fetched into. `classes` names the classes and
     counts what became another name; without it they are those of neurotransmitters. A folder, glob or manifest may name no
     files, and files without rows. Uniqueness of ids is not checked here.
-    Raises BadInput for what a person must fix, and where a file was written while it was being read.
+    Raises BadInput for what the user has to fix, and where a file was written while it was being read.
     """
     tally = Tally() if tally is None else tally
     for batch in _batches(source, volume, regions, classes or ClassNames(), tally, raw):
@@ -79,15 +79,15 @@ def _batches(
         yield from _read(source, volume, regions, classes, tally)
         return
     for file in local_files(source, raw):
-        with _counted(file, tally) as own:
-            for batch in _read(source.model_copy(update={"path": file.place}), volume, regions, classes, own):
-                own.rows += batch.num_rows
-                yield _named(batch, file)
+        with _file_tally(file, tally) as file_tally:
+            for batch in _read(source.model_copy(update={"path": file.place}), volume, regions, classes, file_tally):
+                file_tally.rows += batch.num_rows
+                yield _with_source_file(batch, file)
 
 
 @contextmanager
-def _counted(file: SourceFile, tally: Tally) -> Iterator[Tally]:
-    """Around reading one file: gives a tally of its own, which is added to that of the source but for the rows."""
+def _file_tally(file: SourceFile, tally: Tally) -> Iterator[Tally]:
+    """Around reading one file: gives a tally of the file, which is added to that of the source except for the rows."""
     own = Tally()
     with unchanged(file) as signature:
         try:
@@ -99,7 +99,7 @@ def _counted(file: SourceFile, tally: Tally) -> Iterator[Tally]:
     tally.files.append(FileRead(file.name, Path(file.place), signature, own.rows, dict(own.left_out)))
 
 
-def _named(table: pa.Table, file: SourceFile) -> pa.Table:
+def _with_source_file(table: pa.Table, file: SourceFile) -> pa.Table:
     """The table with the file's name as its `source_file`."""
     index = table.column_names.index("source_file")
     return table.set_column(
@@ -144,20 +144,20 @@ def read_neurons(
     files = local_files(source, raw)
     if isinstance(source, SynisterNeurons):
         first, hemilineages = files
-        with _counted(hemilineages, Tally()) as other, _counted(first, tally) as own:
-            table = neurons.read_synister(source, classes, own)
-            own.rows = table.num_rows
+        with _file_tally(hemilineages, Tally()) as hemilineage_tally, _file_tally(first, tally) as file_tally:
+            table = neurons.read_synister(source, classes, file_tally)
+            file_tally.rows = table.num_rows
         # The skeletons' file is the one with the rows.
         tally.files.append(
-            FileRead(hemilineages.name, Path(hemilineages.place), hemilineages.signature(), other.rows, {})
+            FileRead(hemilineages.name, Path(hemilineages.place), hemilineages.signature(), hemilineage_tally.rows, {})
         )
     else:
         tables = [NEURONS.empty()]
         for file in files:
-            with _counted(file, tally) as own:
-                found = neurons.read_table(source.model_copy(update={"path": file.place}), classes, own)
-                own.rows = found.num_rows
-                tables.append(_named(found, file))
+            with _file_tally(file, tally) as file_tally:
+                neuron_table = neurons.read_table(source.model_copy(update={"path": file.place}), classes, file_tally)
+                file_tally.rows = neuron_table.num_rows
+                tables.append(_with_source_file(neuron_table, file))
         table = neurons.one_row_each(pa.concat_tables(tables).combine_chunks(), tally)
     tally.rows += table.num_rows
     return table
@@ -177,13 +177,13 @@ class RegionLimit:
         encoded = batch.column("brain_region").combine_chunks().dictionary_encode()
         names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
         counts = np.bincount(codes, minlength=len(names))
-        # The place of each row among those of its region: sorted by region, it is the distance to the region's first row.
+        # The rank of each row within its region: sorted by region, it is the distance to the region's first row.
         order = np.argsort(codes, kind="stable")
-        place = np.empty(len(codes), np.int64)
-        place[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+        rank = np.empty(len(codes), np.int64)
+        rank[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
         left = np.array([self._limit - self._seen[name] for name in names])
         self._seen.update(dict(zip(names, counts.tolist(), strict=True)))
-        return batch.filter(pa.array(place < left[codes]))
+        return batch.filter(pa.array(rank < left[codes]))
 
 
 def source_files(source: Source | NeuronSource) -> list[str]:
@@ -236,11 +236,11 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
     return SYNAPSE_SOURCES.conform(pa.table(table))
 
 
-def _fingerprint(read: FileRead) -> tuple[str, int, str]:
+def _fingerprint(record: FileRead) -> tuple[str, int, str]:
     """Name, size in bytes and sha256 of a file."""
-    file = SourceFile(read.name, str(read.path), str(read.path))
+    file = SourceFile(record.name, str(record.path), str(record.path))
     with unchanged(file) as signature:
-        if signature and signature != read.signature:
-            raise BadInput(f"{read.path} changed after it was read: wait until it is written, and start again")
-        with existing_file(str(read.path)).open("rb") as stream:
-            return file.name, read.path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+        if signature and signature != record.signature:
+            raise BadInput(f"{record.path} changed after it was read: wait until it is written, and start again")
+        with existing_file(str(record.path)).open("rb") as stream:
+            return file.name, record.path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

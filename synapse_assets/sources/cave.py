@@ -49,7 +49,7 @@ def read(
         ) from error
     points = _as_points(source)
     conversion = Conversion(points, volume, regions, classes, tally)
-    seen = 0
+    rows_read = 0
     try:
         for page in _Service(caveclient, source, points.path).pages():
             missing = {use: name for use, name in conversion.uses.items() if name not in page.column_names}
@@ -59,8 +59,8 @@ def read(
                 )
             page = page.sort_by([(name, "ascending") for name in sorted(set(conversion.uses.values()))])
             for batch in page.combine_chunks().to_batches():
-                table = conversion.table(batch, seen + 1)
-                seen += batch.num_rows
+                table = conversion.table(batch, rows_read + 1)
+                rows_read += batch.num_rows
                 if table.num_rows:
                     yield table
     except (RequestException, AuthException) as error:
@@ -132,16 +132,16 @@ class _Service:
         counted = self._count()
         if counted == 0:
             raise BadInput(f"{self._where} has no rows")
-        # The server tells the size of a table, but not of a view, and what it counts may be its limit.
+        # The server reports the size of a table, but not of a view, and its count may be its limit.
         total = counted if self._is_view else int(self._count_of_table())
         limit = PAGE_ROWS if counted == total and not self._is_view else min(counted - 1, PAGE_ROWS)
-        seen = 0
+        rows_read = 0
         for page in self._halved(np.full(3, -_REACH), np.full(3, _REACH), limit):
-            seen += page.num_rows
+            rows_read += page.num_rows
             yield page
-        if seen < total or (seen > total and not self._is_view):
+        if rows_read < total or (rows_read > total and not self._is_view):
             raise BadInput(
-                f"{self._where}: {seen:,} rows came, but the server counts {total:,}. Points without a position, or further out "
+                f"{self._where}: {rows_read:,} rows came, but the server counts {total:,}. Points without a position, or further out "
                 f"than {_REACH:,.0f} units of the table, are not found"
             )
 

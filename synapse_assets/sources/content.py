@@ -71,12 +71,12 @@ def refuse_other_content(start: bytes, kind: str, file: Path) -> None:
     # What only begins like another kind may be text: a column may be called PAR1.
     if kind in _TEXT_KINDS and not _CONTROL.search(start):
         return
-    for first, what, its_kind, step in _FIRST_BYTES:
+    for first, description, its_kind, step in _FIRST_BYTES:
         if not start.startswith(first) or its_kind == kind:
             continue
         if its_kind is not None:
-            raise BadInput(f"{file} is {what}, not what its name says: rename it, to {file.stem}{step}")
-        raise BadInput(f"{file} is {what}: {step}")
+            raise BadInput(f"{file} is {description}, not what its name says: rename it, to {file.stem}{step}")
+        raise BadInput(f"{file} is {description}: {step}")
 
 
 def refuse_json_lines(start: bytes, file: Path) -> None:
@@ -85,8 +85,8 @@ def refuse_json_lines(start: bytes, file: Path) -> None:
     if len(lines) < 2 or not lines[1].lstrip().startswith(b"{"):
         return
     try:
-        one = json.loads(lines[0])
+        first_row = json.loads(lines[0])
     except ValueError:
         return
-    if isinstance(one, dict):
+    if isinstance(first_row, dict):
         raise BadInput(f"{file} has one JSON object a line (JSON lines): {JSON_LINES}")

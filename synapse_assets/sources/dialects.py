@@ -1,4 +1,4 @@
-"""How a text file with delimiters is written, told from its first bytes: what lies before the header, the separator, the names.
+"""The dialect of a delimited text file, detected from its first bytes: what lies before the header, the separator, the names.
 
 A file that has two readings is refused, with the dialect and the step to take. Reading the rows belongs to `files`.
 """
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 
-# How much of a file is looked at.
+# How much of a file is examined.
 HEAD_BYTES = 1 << 20
 _LOOKED_AT = 20
 _DELIMITERS = (",", "\t", ";", "|")
@@ -41,19 +41,19 @@ class Dialect:
 def dialect_of(head: bytes, usual: str, where: str) -> Dialect:
     """The dialect of a file that begins with `head`, at most `HEAD_BYTES` of it; `usual` is the separator that its suffix says.
 
-    Passed over before the first record: a byte order mark, blank lines, lines that begin with # (unless one is the header), and
+    Passed over before the first record: a byte order mark, blank lines, lines that begin with # (unless such a line is the header), and
     Excel's sep=; line. Raises BadInput for text that is not UTF-8, and for a first record that does not end.
     """
     if head.startswith(_UTF16) or b"\0" in head[:4]:
         raise BadInput(f"{where} is UTF-16 text: save it as UTF-8 (Excel: 'CSV UTF-8')")
-    whole = len(head) < HEAD_BYTES
+    is_complete = len(head) < HEAD_BYTES
     text = head.decode("utf-8", errors="surrogateescape")
-    start, given = _before_first(text, usual)
-    delimiter = given or _separator(text[start:], usual, whole)
+    start, stated_delimiter = _before_first(text, usual)
+    delimiter = stated_delimiter or _separator(text[start:], usual, is_complete)
     records, ends = _records(text[start:], delimiter, 1)
     first = records[0] if records else []
     end = start + (ends[0] if ends else len(text) - start)
-    if (not whole and end == len(text)) or (not records and text[start:].strip()):
+    if (not is_complete and end == len(text)) or (not records and text[start:].strip()):
         raise BadInput(
             f"{where} has a first line that does not end (field larger than field limit): is a quote never closed?"
         )
@@ -91,48 +91,48 @@ def with_decimal_points(values: pa.Array, where: str) -> pa.Array:
 def has_decimal_commas(values: pa.Array) -> bool:
     """Whether all texts are numbers, and some of them have a decimal comma."""
     commas = pc.match_substring_regex(values, _DECIMAL_COMMA)
-    others = pc.match_substring_regex(values, _PLAIN_NUMBER)
-    return bool(pc.any(commas).as_py()) and pc.all(pc.or_(commas, others)).as_py() is not False
+    plain_numbers = pc.match_substring_regex(values, _PLAIN_NUMBER)
+    return bool(pc.any(commas).as_py()) and pc.all(pc.or_(commas, plain_numbers)).as_py() is not False
 
 
 def _before_first(text: str, usual: str) -> tuple[int, str | None]:
     """Where the first record begins, and the separator that a sep= line gives."""
     start = 1 if text.startswith("\ufeff") else 0
-    given = None
+    delimiter = None
     while start < len(text):
-        found = _LINE.match(text, start)
-        line = found[0] if found else ""
+        match = _LINE.match(text, start)
+        line = match[0] if match else ""
         sep = _SEP.fullmatch(line.strip("\r\n"))
         comment = line.lstrip().startswith("#") and not _is_header(
             line, text[start + len(line) : start + len(line) + _LONG_LINE], usual
         )
-        if sep and given is None:
-            given = sep[1]
+        if sep and delimiter is None:
+            delimiter = sep[1]
         elif line.strip() and not comment:
             break
         start += len(line)
-    return start, given
+    return start, delimiter
 
 
 def _is_header(line: str, after: str, usual: str) -> bool:
     """Whether a line that begins with # names the columns of the numbers in the next one."""
     delimiter = _separator(line, usual, True)
     names = next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [])
-    following = next((other for other in io.StringIO(after, newline=None) if other.strip()), "")
+    following = next((line_after for line_after in io.StringIO(after, newline=None) if line_after.strip()), "")
     cells = next(csv.reader([following.strip("\n")], delimiter=delimiter), [])
     return len(names) == len(cells) > 1 and 2 * sum(map(is_number, cells)) >= len(cells) > 2 * sum(
         map(is_number, names)
     )
 
 
-def _separator(text: str, usual: str, whole: bool) -> str:
+def _separator(text: str, usual: str, is_complete: bool) -> str:
     """The separator that gives all of the first rows the same number of cells, and most of them; else the one that the header
     has most of."""
     counts: dict[str, list[int]] = {}
     quotes_inside: dict[str, bool] = {}
     for delimiter in _DELIMITERS:
         records, _ = _records(text, delimiter, _LOOKED_AT)
-        complete = records if whole or len(records) == _LOOKED_AT else records[:-1]
+        complete = records if is_complete or len(records) == _LOOKED_AT else records[:-1]
         # A quote within a cell is mostly one that begins a cell by another separator.
         quotes_inside[delimiter] = any('"' in cell for record in complete for cell in record)
         counts[delimiter] = [len(record) for record in complete if record] or [0]
@@ -172,9 +172,9 @@ def _refuse_other_text(cells: list[str], where: str) -> None:
             cell.encode()
         except UnicodeEncodeError as error:
             byte = ord(cell[error.start]) - 0xDC00
-            shown = cell.encode("utf-8", "surrogateescape").decode("latin-1")
+            decoded = cell.encode("utf-8", "surrogateescape").decode("latin-1")
             raise BadInput(
-                f"{where} is no UTF-8 text (byte 0x{byte:02X} in its first line, {shown!r} if it is Latin-1 or Windows text): save it "
+                f"{where} is no UTF-8 text (byte 0x{byte:02X} in its first line, {decoded!r} if it is Latin-1 or Windows text): save it "
                 "as UTF-8 (Excel: 'CSV UTF-8')"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Files at http(s) addresses: a cheap signature to tell a change by, and a local copy that is complete or not there.
+"""Files at http(s) addresses: a cheap signature that changes with the file, and a local copy that is complete or absent.
 
 An address may carry a secret in its query, so every message names it as `shown_address` gives it. What the files mean, and
 which addresses there are, belongs to `listing`.
@@ -28,8 +28,8 @@ TIMEOUT_S = 60.0
 # From then on as many bytes a second, the first minute not counted.
 SLOWEST_BYTES_PER_S = 10_000.0
 FIRST_S = 60.0
-# A question that a sensor asks: for each silence, and for a small text, or all questions about the files of one source
-# together, so that a sensor is done long before its 60 s.
+# A sensor's request: for each silence, and for a small text, or all requests about the files of one source together, so that
+# a sensor is done long before its 60 s.
 ASKING_TIMEOUT_S = 5.0
 ASKING_DEADLINE_S = 20.0
 _ASKED_AT_ONCE = 16
@@ -45,15 +45,15 @@ def last_part(address: str) -> str:
 
 
 def remote_signatures(addresses: Sequence[str]) -> list[str]:
-    """ETag, Last-Modified and length of each file, as its server tells them now, as one text; '' where it tells none.
+    """ETag, Last-Modified and length of each file, as its server reports them now, as one text; '' where it reports none.
 
-    All servers are asked at the same time, without fetching the files. Raises BadInput where one does not answer soon.
+    All servers are asked at the same time, without fetching the files. Raises BadInput where a server does not answer soon.
     """
     began = time.monotonic()
     with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="ask") as pool:
-        asked = [pool.submit(_remote_signature, address, began) for address in addresses]
+        requests = [pool.submit(_remote_signature, address, began) for address in addresses]
         try:
-            return [question.result() for question in asked]
+            return [question.result() for question in requests]
         except Unreachable as error:
             if len(addresses) == 1 or not isinstance(error.__cause__, TooSlowError):
                 raise
@@ -62,7 +62,7 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
                 f"{ASKING_DEADLINE_S:g} s to say whether the files have changed: download them and give the folder"
             ) from error
         finally:
-            for question in asked:
+            for question in requests:
                 question.cancel()
 
 
@@ -90,10 +90,10 @@ def fetch_text(address: str, most_bytes: int) -> bytes:
 
 class Fetched:
     """A folder of fetched files, each of them as it was at one signature; `knows` says of a name whether it is of a kind
-    that can be read, `wanted` names those kinds."""
+    that can be read, `kinds` names those kinds."""
 
-    def __init__(self, folder: Path, knows: Callable[[str], bool], wanted: str) -> None:
-        self._folder, self._knows, self._wanted = folder, knows, wanted
+    def __init__(self, folder: Path, knows: Callable[[str], bool], kinds: str) -> None:
+        self._folder, self._knows, self._kinds = folder, knows, kinds
 
     def file(self, address: str, signature: str, largest: int) -> Path:
         """The local copy of the file; fetched only if there is none of that signature, as complete file or not at all.
@@ -113,13 +113,15 @@ class Fetched:
                     patience.keep_up(SLOWEST_BYTES_PER_S, FIRST_S)
                     _copy(answer, target, largest)
                     names = [
-                        *(urllib.parse.unquote(last_part(one)) for one in (address, answer.url)),
+                        *(urllib.parse.unquote(last_part(url)) for url in (address, answer.url)),
                         answer.headers.get_filename() or "",
                     ]
-                    told = _signature(answer)
-                name = self._name(unfinished, [re.sub(r"[^A-Za-z0-9._-]+", "_", Path(one).name) for one in names])
+                    served_signature = _signature(answer)
+                name = self._name(
+                    unfinished, [re.sub(r"[^A-Za-z0-9._-]+", "_", Path(candidate).name) for candidate in names]
+                )
                 unfinished.chmod(0o644)
-                file = self._folder / f"{_digest(address, told)}-{name}"
+                file = self._folder / f"{_digest(address, served_signature)}-{name}"
                 os.replace(unfinished, file)
             finally:
                 unfinished.unlink(missing_ok=True)
@@ -127,13 +129,13 @@ class Fetched:
 
     def keep_only(self, files: Sequence[Path]) -> None:
         """Removes copies that are no longer asked for, and what killed processes have left."""
-        kept = {file.name for file in files}
+        kept_names = {file.name for file in files}
         now = time.time()
         for file in self._folder.iterdir() if self._folder.is_dir() else ():
             unfinished = file.name.startswith(_UNFINISHED)
             if unfinished and now - file.stat().st_mtime > _ABANDONED_S:
                 file.unlink(missing_ok=True)
-            if not unfinished and file.name not in kept and re.match(r"[0-9a-f]{16}-", file.name):
+            if not unfinished and file.name not in kept_names and re.match(r"[0-9a-f]{16}-", file.name):
                 file.unlink(missing_ok=True)
 
     def _name(self, file: Path, names: Sequence[str]) -> str:
@@ -147,7 +149,7 @@ class Fetched:
                 return name[-80:]
         if start.startswith(b"PK\x03\x04") and self._knows("table.xlsx"):
             return "table.xlsx"
-        raise ValueError(f"neither its name nor what it sends is a table: one ends in {self._wanted}")
+        raise ValueError(f"neither its name nor what it sends is a table: one ends in {self._kinds}")
 
 
 def _digest(address: str, signature: str) -> str:
@@ -155,8 +157,8 @@ def _digest(address: str, signature: str) -> str:
 
 
 def _signature(answer: Any) -> str:
-    told = [answer.headers.get(name) or "" for name in ("ETag", "Last-Modified", "Content-Length")]
-    return " ".join(told).strip()
+    headers = [answer.headers.get(name) or "" for name in ("ETag", "Last-Modified", "Content-Length")]
+    return " ".join(headers).strip()
 
 
 def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
@@ -178,9 +180,9 @@ def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
     """Turns what can go wrong with an address into BadInput that names it, without its secrets; Unreachable, if it may pass."""
-    shown = shown_address(address)
+    redacted = shown_address(address)
     if re.match(r"[^/]*//[^/?#]*@", address):
-        raise BadInput(f"{shown} is given with a user or password: download it, and give its path")
+        raise BadInput(f"{redacted} is given with a user or password: download it, and give its path")
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -193,6 +195,6 @@ def _explained(address: str) -> Iterator[None]:
             reason = f"the server answers {error.code} {http.client.responses.get(error.code, '')}".rstrip()
         gone = isinstance(error, urllib.error.HTTPError) and error.code in (404, 410)
         raise (Unreachable if passing else BadInput)(
-            f"{shown} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
+            f"{redacted} cannot be fetched: {reason}. Check the address (does it ask for a login?), or download the file and give its "
             f"path{'; if it is gone for good, take it out of the YAML or manifest' if gone else ''}"
         ) from error

@@ -166,13 +166,13 @@ class TableFile:
 
     def require(self, columns: Mapping[str, str]) -> None:
         """Raises BadInput naming the columns (by what they are for) that the file lacks, or has twice."""
-        columns = {use: self._named(column) for use, column in columns.items()}
+        columns = {use: self._own_name(column) for use, column in columns.items()}
         missing = {use: column for use, column in columns.items() if column not in self.names}
         if missing:
-            wanted = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
+            missing_columns = ", ".join(f"'{column}' (for {use})" for use, column in missing.items())
             raise BadInput(
-                f"{self.file} has no column {wanted}; its columns are {self.names}. {self._remedy()}Fix 'columns' in the dataset's "
-                "YAML, or see 'synapse-assets inspect'"
+                f"{self.file} has no column {missing_columns}; its columns are {self.names}. {self._remedy()}Fix 'columns' in the "
+                "dataset's YAML, or see 'synapse-assets inspect'"
             )
         twice = sorted({column for column in columns.values() if self.names.count(column) > 1})
         if twice:
@@ -184,12 +184,12 @@ class TableFile:
         Typed files give their own types. Text gives text, and float64 for the columns of `as_numbers`. Raises BadInput where
         the file is broken, unfolds to more than a table can hold, or a column of `as_numbers` is none.
         """
-        asked = set(columns)
-        wanted = {self._named(column) for column in asked}
-        as_numbers = {self._named(column) for column in as_numbers}
-        added = {name: value for name, value in self._same_everywhere.items() if name in wanted}
+        requested = set(columns)
+        own_columns = {self._own_name(column) for column in requested}
+        as_numbers = {self._own_name(column) for column in as_numbers}
+        added = {name: value for name, value in self._same_everywhere.items() if name in own_columns}
         # Something of the file has to be read, to know how many rows it has.
-        own = sorted(wanted - set(added)) or self.own_names[:1]
+        own = sorted(own_columns - set(added)) or self.own_names[:1]
         unfolding = Unfolding(self.file)
         with reading(self.file):
             for batch in self._read(own, frozenset(as_numbers - set(added))):
@@ -197,8 +197,8 @@ class TableFile:
                     part = unfolding.plain(batch.slice(start, 2 * BATCH_ROWS))
                     for name, value in added.items():
                         part = part.append_column(name, pa.repeat(pa.scalar(value, pa.string()), part.num_rows))
-                    for column in asked - wanted:
-                        part = part.append_column(column, part.column(self._named(column)))
+                    for column in requested - own_columns:
+                        part = part.append_column(column, part.column(self._own_name(column)))
                     yield part
 
     def rows(self) -> int | None:
@@ -216,7 +216,7 @@ class TableFile:
     def _remedy(self) -> str:
         return ""
 
-    def _named(self, column: str) -> str:
+    def _own_name(self, column: str) -> str:
         """The file's name of a column that the dataset's YAML names."""
         return column
 
@@ -243,38 +243,38 @@ class JsonText:
         block = self._next(size)
         names = b"NaN" in block or b"Infinity" in block
         block = self._with_names_of_json(block) if names else block
-        self._look_at(block)
+        self._check_structure(block)
         self.position += len(block)
         return block
 
     def _next(self, size: int) -> bytes:
         """The next bytes without a byte order mark; a word at their end is held back until all of it is there."""
         while True:
-            more = self._stream.read(size)
-            block = self._held + more
+            data = self._stream.read(size)
+            block = self._held + data
             if not self._begun:
                 block = block.removeprefix(b"\xef\xbb\xbf")
                 self._begun = True
-            word = _WORD_AT_END.search(block, max(0, len(block) - _LONGEST_WORD)) if more else None
+            word = _WORD_AT_END.search(block, max(0, len(block) - _LONGEST_WORD)) if data else None
             self._held = word[0] if word else b""
             block = block[: len(block) - len(self._held)]
-            if block or not more:
+            if block or not data:
                 return block
 
     def _with_names_of_json(self, block: bytes) -> bytes:
         text_ends = _REST_OF_TEXT.match(block, int(self._escaped)) if self._inside else None
         start = text_ends.end() if text_ends else 0
-        return block[:start] + _TEXT_OR_NAME.sub(lambda found: _NAMES_OF_JSON.get(found[0], found[0]), block[start:])
+        return block[:start] + _TEXT_OR_NAME.sub(lambda match: _NAMES_OF_JSON.get(match[0], match[0]), block[start:])
 
-    def _look_at(self, block: bytes) -> None:
+    def _check_structure(self, block: bytes) -> None:
         text = block[1:] if self._escaped else block
         self._escaped = False
         if b"\\" in text:
             text = _ESCAPE.sub(b"", text)
             self._escaped = text.endswith(b"\\")
-        found = text.translate(None, _NOT_STRUCTURE)
+        structure = text.translate(None, _NOT_STRUCTURE)
         # Whatever is between quotes is text; texts without brackets are two quotes by now.
-        parts = (b'"' * self._inside + found).replace(b'""', b"").split(b'"')
+        parts = (b'"' * self._inside + structure).replace(b'""', b"").split(b'"')
         brackets = np.frombuffer(b"".join(parts[::2]), np.uint8)
         # Of the two pairs, { [ are 123 and 91, } ] are 125 and 93.
         depths = self._depth + np.cumsum(np.where((brackets == 123) | (brackets == 91), 1, -1))
@@ -286,7 +286,7 @@ class JsonText:
                 raise BadInput(
                     f"{self.file} nests deeper than {JSON_DEPTH} brackets: it is no table of synapses or neurons"
                 )
-        goes_on = b'"' not in found and (self._inside or not found)
+        goes_on = b'"' not in structure and (self._inside or not structure)
         self._length = self._length + len(block) if goes_on else 0
         self._inside = len(parts) % 2 == 0
         if self._length > _LONGEST_TEXT:
@@ -338,11 +338,11 @@ def reading(file: Path) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ijson.JSONError, csv.Error, UnicodeDecodeError) as error:
         # Parsers show the place in the text over several lines.
-        said = " ".join(str(error).split()).rstrip(".")
-        if "straddles" in said:
-            said = f"a line, or a text in quotes, is longer than {_BLOCK_BYTES >> 20} MiB; is a quote never closed?"
-            raise BadInput(f"{file} cannot be read: {said}") from error
-        raise BadInput(f"{file} cannot be read: {said}. {_remedy(error, said)}") from error
+        message = " ".join(str(error).split()).rstrip(".")
+        if "straddles" in message:
+            message = f"a line, or a text in quotes, is longer than {_BLOCK_BYTES >> 20} MiB; is a quote never closed?"
+            raise BadInput(f"{file} cannot be read: {message}") from error
+        raise BadInput(f"{file} cannot be read: {message}. {_remedy(error, message)}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{file} is broken or cut short: {error}. Fetch it again") from error
     except sqlite3.Error as error:
@@ -351,12 +351,12 @@ def reading(file: Path) -> Iterator[None]:
         raise BadInput(f"{file} cannot be read: {error}. Cut short, or no right to read it? Fetch it again") from error
 
 
-def _remedy(error: Exception, said: str) -> str:
-    if "overflow" in said:
+def _remedy(error: Exception, message: str) -> str:
+    if "overflow" in message:
         return "Write numbers that are too large as text, in quotes"
-    if isinstance(error, ijson.JSONError) and not re.search(r"premature|incomplete", said, re.IGNORECASE):
+    if isinstance(error, ijson.JSONError) and not re.search(r"premature|incomplete", message, re.IGNORECASE):
         return "It is not valid JSON there: write it with a program that exports JSON"
-    if "CSV parse error" in said:
+    if "CSV parse error" in message:
         return "Give that row as many cells as the header has, and put texts with separators in quotes"
     if isinstance(error, pa.ArrowNotImplementedError):
         return "It uses what is not read here: write it anew, for instance as Parquet with pyarrow"
@@ -391,7 +391,7 @@ class _Delimited(TableFile):
             return "If blanks separate its columns, save it with commas or tabs. "
         return ""
 
-    def _named(self, column: str) -> str:
+    def _own_name(self, column: str) -> str:
         # Blanks around a name are none of it, neither in the file nor in the YAML.
         return column if column in self.names or column.strip() not in self.names else column.strip()
 
@@ -408,10 +408,10 @@ class _Delimited(TableFile):
                 first_row += batch.num_rows
                 yield batch
         except pa.ArrowInvalid as error:
-            said = str(error)
-            if "invalid UTF8" in said:
-                raise NotUtf8(self.file, self.own_names[int(re.findall(r"column #(\d+)", said)[0])]) from error
-            if "conversion error" in said:
+            message = str(error)
+            if "invalid UTF8" in message:
+                raise NotUtf8(self.file, self.own_names[int(re.findall(r"column #(\d+)", message)[0])]) from error
+            if "conversion error" in message:
                 self._name_the_wrong_number(as_numbers)
             raise
 
@@ -431,10 +431,10 @@ class _Delimited(TableFile):
 
     def _open(self, columns: list[str], as_numbers: frozenset[str]) -> Iterator[pa.RecordBatch]:
         # By their places: names of columns that nobody reads may be anything.
-        places = [str(self.names.index(column)) for column in columns]
+        column_indices = [str(self.names.index(column)) for column in columns]
         types = {
-            place: pa.float64() if column in as_numbers else pa.string()
-            for place, column in zip(places, columns, strict=True)
+            index: pa.float64() if column in as_numbers else pa.string()
+            for index, column in zip(column_indices, columns, strict=True)
         }
         unfolding = Unfolding(self.file)
         # Not a stream of Python's: Arrow reads ahead in threads, which could not end without Python.
@@ -448,7 +448,7 @@ class _Delimited(TableFile):
                     ),
                     parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                     convert_options=pyarrow.csv.ConvertOptions(
-                        include_columns=places, column_types=types, null_values=sorted(NO_VALUE)
+                        include_columns=column_indices, column_types=types, null_values=sorted(NO_VALUE)
                     ),
                 )
             except pa.ArrowInvalid as error:
@@ -636,8 +636,8 @@ def _text_start(file: Path, compressed: bool) -> IO[bytes]:
 
 
 def _short(values: Sequence[str]) -> str:
-    shown = ", ".join(values[:6])
-    return f"{shown}, ..." if len(values) > 6 else shown
+    listed = ", ".join(values[:6])
+    return f"{listed}, ..." if len(values) > 6 else listed
 
 
 @contextmanager
@@ -653,8 +653,8 @@ def _connected(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _tables(connection: sqlite3.Connection) -> list[str]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
-    return [name for (name,) in found if not name.startswith("sqlite_")]
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
+    return [name for (name,) in rows if not name.startswith("sqlite_")]
 
 
 def _quoted(name: str) -> str:

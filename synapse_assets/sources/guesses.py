@@ -133,30 +133,30 @@ def columns_by_name(names: Sequence[str]) -> dict[str, str]:
     by_name: dict[tuple[Side, str], str] = {}
     for name in names:
         by_name.setdefault(side_and_stem(name), name)
-    found = {}
+    columns = {}
     for use, (sides, stems) in _NAMES.items():
         usual = [(side, stem) for side in sides for stem in stems]
         usual += [("", stem) for stem in _WITHOUT_SIDE.get(use, ())]
         usual += [(side, "") for side in sides if use in _WITHOUT_SIDE]
-        names_of_use = [by_name[one] for one in usual if one in by_name]
+        names_of_use = [by_name[key] for key in usual if key in by_name]
         if names_of_use:
-            found[use] = names_of_use[0]
-    return found
+            columns[use] = names_of_use[0]
+    return columns
 
 
 def connection_columns(names: Sequence[str]) -> list[str]:
     """The two columns of a pair of neurons and those that count their synapses; none where the names say no such pair."""
     uses = columns_by_name(names)
     pair = [uses.get("neuron_id", ""), uses.get("partner_id", "")]
-    named = side_and_stem(pair[0])[0] == "pre" or side_and_stem(pair[1])[1] in _WITHOUT_SIDE["partner_id"]
-    if not all(pair) or not named:
+    has_sides = side_and_stem(pair[0])[0] == "pre" or side_and_stem(pair[1])[1] in _WITHOUT_SIDE["partner_id"]
+    if not all(pair) or not has_sides:
         by_words = {tuple(_words(name)): name for name in names}
         pairs = (
-            [name, by_words[other]]
+            [name, by_words[counterpart]]
             for name in names
             for first, second in _ENDS
             if first in _words(name)
-            and (other := tuple(second if word == first else word for word in _words(name))) in by_words
+            and (counterpart := tuple(second if word == first else word for word in _words(name))) in by_words
         )
         pair = next(pairs, [])
     return [*pair, *(name for name in names if side_and_stem(name)[1] in _WEIGHTS)] if pair else []
@@ -175,22 +175,22 @@ def position_columns(names: Sequence[str], sample: pa.Table) -> list[str]:
         side = side_and_stem(columns[0])[0]
         return (0 if side == "pre" else 2 if side == "post" else 1), len(columns[0])
 
-    return min([one for one in _triples(names) if not _is_size(one[0])] + lists, key=rank, default=[])
+    return min([triple for triple in _triples(names) if not _is_size(triple[0])] + lists, key=rank, default=[])
 
 
 def _triples(names: Sequence[str]) -> list[list[str]]:
     """Columns of x, y and z that have one name but for that letter."""
-    found = []
+    triples = []
     for name in names:
         for match in _WORD.finditer(name):
             if match.group() in ("x", "X"):
-                other = [
+                further_axes = [
                     name[: match.start()] + axis + name[match.end() :]
                     for axis in ("yz" if match.group() == "x" else "YZ")
                 ]
-                if set(other) <= set(names):
-                    found.append([name, *other])
-    return found
+                if set(further_axes) <= set(names):
+                    triples.append([name, *further_axes])
+    return triples
 
 
 def _is_size(name: str) -> bool:
@@ -225,18 +225,18 @@ def _stated(columns: Sequence[str], table: pa.Table, attributes: Mapping[str, An
         return _of_voxels(resolution, "the file's dataframe_resolution")
     words = {word for name in columns for word in _words(name)}
     # x_4nm may count voxels of 4 nm.
-    named = sorted({_UNITS[word] for word in words if word in _UNITS and not any(map(str.isdigit, words))})
-    if len(named) == 1:
-        return Scale(named[0], "xyz", f"the name of {columns[0]} says so", True)
+    units = sorted({_UNITS[word] for word in words if word in _UNITS and not any(map(str.isdigit, words))})
+    if len(units) == 1:
+        return Scale(units[0], "xyz", f"the name of {columns[0]} says so", True)
     for name in table.column_names:
         if _words(name) in (["unit"], ["units"]) and name not in columns:
-            said = {_UNITS.get(str(value).strip().lower()) for value in table.column(name).unique().to_pylist()}
-            if len(said) == 1 and None not in said:
-                return Scale(str(said.pop()), "xyz", f"column {name} says so", True)
-    for size in [one for one in _triples(table.column_names) if _is_size(one[0])]:
+            stated_units = {_UNITS.get(str(value).strip().lower()) for value in table.column(name).unique().to_pylist()}
+            if len(stated_units) == 1 and None not in stated_units:
+                return Scale(str(stated_units.pop()), "xyz", f"column {name} says so", True)
+    for size in [triple for triple in _triples(table.column_names) if _is_size(triple[0])]:
         values = [table.column(name).unique().to_pylist() for name in size]
-        if is_voxel_size(size[0]) and all(len(found) == 1 for found in values):
-            return _of_voxels([found[0] for found in values], f"column {size[0]}")
+        if is_voxel_size(size[0]) and all(len(distinct) == 1 for distinct in values):
+            return _of_voxels([distinct[0] for distinct in values], f"column {size[0]}")
     for name in table.column_names:
         if is_voxel_size(name) and _holds_positions(table.column(name)):
             rows = {str(value) for value in table.column(name).to_pylist()}
@@ -253,7 +253,7 @@ def is_voxel_size(name: str) -> bool:
 
 def _of_voxels(size: Sequence[Any], where: str) -> Scale | None:
     try:
-        x, y, z = (float(one) for one in size)
+        x, y, z = (float(value) for value in size)
     except (TypeError, ValueError):
         return None
     if not min(x, y, z) > 0:
@@ -295,8 +295,8 @@ def scale_of(values: np.ndarray, order: str | None = None) -> Scale:
     if order == "zyx":
         steps = steps[::-1]
     if in_voxels and len(np.unique(values, axis=0)) >= _FEWEST_SECTIONS and (min(steps[:2]) > 1 or steps[2] >= 10):
-        shown = " x ".join(map(str, steps))
-        return Scale("nm", order, f"whole numbers in steps of {shown}, as of voxels of that size in nm", False)
+        step_size = " x ".join(map(str, steps))
+        return Scale("nm", order, f"whole numbers in steps of {step_size}, as of voxels of that size in nm", False)
     if in_voxels and xyz[2] * 4 < max(xyz[0], xyz[1]):
         extent = " x ".join(f"{size:,}" for size in _FAFB_VOXELS)
         return Scale(

@@ -12,11 +12,11 @@ def label_rows(rows: pa.Table, neurons: pa.Table) -> tuple[pa.Table, int]:
     `neurons` is `schema.NEURONS`. A class or hemilineage that the row has itself stays; what it lacks is its neuron's. A
     synapse whose neuron is unknown, or is in no table of neurons, keeps its own.
     """
-    place = pc.index_in(
+    neuron_index = pc.index_in(
         rows.column("neuron_id").combine_chunks(), value_set=neurons.column("neuron_id").combine_chunks()
     )
     own = {name: rows.column(name).combine_chunks() for name in ("target", "known_classes", "hemilineage")}
-    of_neuron = {name: neurons.column(name).combine_chunks().take(place) for name in (*own, "cell_type")}
+    of_neuron = {name: neurons.column(name).combine_chunks().take(neuron_index) for name in (*own, "cell_type")}
     has_classes = pc.fill_null(pc.greater(pc.list_value_length(own["known_classes"]), 0), False)
     has_class = pc.or_(pc.is_valid(own["target"]), has_classes)
     labels = pa.table(

@@ -1,9 +1,9 @@
 """Which files a source has now, and whether their content has changed: what readers read, and what a sensor watches.
 
 The `path` of a source is a file, a folder, a glob, a manifest (a text file that ends in .manifest) or an http(s) address. A
-folder or glob without files is ordinary: none has come yet. One with files that nobody would read is not.
-`content_version` is what a sensor calls at each tick, with what it gave the last time: it lists the files (`signatures`: no
-file is opened) and reads those only whose signature is another one. What is in the files belongs to the readers.
+folder or glob without files is ordinary: none has come yet. A folder with files that no reader takes is an error.
+A sensor calls `content_version` at each poll, with its previous result: it lists the files (`signatures`: no
+file is opened) and reads only those whose signature has changed. What is in the files belongs to the readers.
 """
 
 import fnmatch
@@ -35,12 +35,12 @@ LARGEST_HASHED = 256 << 20
 MOST_HASHED = 1 << 30
 _TEMPORARY = (".part", ".tmp", ".crdownload")
 _OF_FILE_MANAGERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
-# What lies beside tables and is none.
+# Files beside tables that are no tables.
 _NOTES = re.compile(
     r"(readme|licen[cs]e|changelog|notes|makefile|_success|_metadata|_common_metadata)|.*\.(md|rst|pdf|html?|log|manifest|md5|sha256|ya?ml|crc)",
     re.IGNORECASE,
 )
-_NAMED = 5
+_MOST_NAMED = 5
 _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 # Folders within folders that are parts of one table.
 _DEEPEST = 8
@@ -53,7 +53,7 @@ Watched = Source | NeuronSource | Workbook
 class SourceFile:
     """One file of a source.
 
-    name: kept with its rows, each only once in its source. shown: its path or address, to show. alone: whether the source's
+    name: stored with its rows, unique in its source. shown: its path or address, to show. alone: whether the source's
     path is this file, and not one of several that may come and go.
     """
 
@@ -68,11 +68,11 @@ class SourceFile:
         return is_address(self.place)
 
     def signature(self) -> str:
-        """Size and time of change of a local file, from which a change can be told. Raises OSError where there is none."""
-        found = os.stat(self.place)
-        if not stat.S_ISREG(found.st_mode):
+        """Size and time of change of a local file; they differ after a change. Raises OSError where there is no file."""
+        status = os.stat(self.place)
+        if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(self.place)
-        return f"{found.st_size} {found.st_mtime_ns}"
+        return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def signatures(source: Watched) -> dict[str, str]:
@@ -96,20 +96,20 @@ def content_version(
     """
     known = known or {}
     left = MOST_HASHED
-    found: dict[str, tuple[str, str]] = {}
+    versions: dict[str, tuple[str, str]] = {}
     lines = []
     for file, signature in _signed(source):
-        seen = known.get(file.shown, ("", ""))
-        counts_by = seen[1] if seen[0] == signature else ""
+        previous = known.get(file.shown, ("", ""))
+        counts_by = previous[1] if previous[0] == signature else ""
         if not counts_by:
             counts_by = f"signature {signature}"
             size = 0 if file.remote or isinstance(source, CaveSource) else int(signature.split()[0])
             if 0 < size <= min(LARGEST_HASHED, left):
                 left -= size
                 counts_by = _hash(file) or counts_by
-        found[file.shown] = (signature, counts_by)
+        versions[file.shown] = (signature, counts_by)
         lines.append(f"{file.name}\x00{counts_by}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32], found
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32], versions
 
 
 def _hash(file: SourceFile) -> str | None:
@@ -150,7 +150,7 @@ def listed(source: Watched) -> list[SourceFile]:
     if isinstance(source, CaveSource):
         return []
     if isinstance(source, SynisterNeurons):
-        return [_alone(source.path), _alone(source.hemi_lineages)]
+        return [_single_file(source.path), _single_file(source.hemi_lineages)]
     return _expanded(source.path, _knows(source), _kinds(source))
 
 
@@ -192,10 +192,10 @@ def local_files(source: Watched, raw: Path | None) -> list[SourceFile]:
             f"source '{source.name}': {remote[0].shown} is an address, and there is no folder to fetch it into"
         )
     fetched = Fetched(raw / source.name, _knows(source), _kinds(source))
-    said = remote_signatures([file.place for file in remote])
+    new_signatures = remote_signatures([file.place for file in remote])
     copies: dict[str, Path] = {}
     left = MOST_FETCHED_BYTES
-    for file, signature in zip(remote, said, strict=True):
+    for file, signature in zip(remote, new_signatures, strict=True):
         largest = min(left, LARGEST_WORKBOOK) if isinstance(source, Workbook) else left
         copies[file.place] = fetched.file(file.place, signature, largest)
         left -= copies[file.place].stat().st_size
@@ -236,16 +236,16 @@ def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[Sourc
         if last_part(path).lower().endswith(MANIFEST):
             return _of_manifest(fetch_text(path, _LARGEST_MANIFEST), path)
         return [SourceFile(_address_name(path), shown_address(path), path, True)]
-    place = _plain(path)
-    if os.path.isfile(place):
-        if place.lower().endswith(MANIFEST):
-            with open(place, "rb") as stream:
+    local_path = _plain(path)
+    if os.path.isfile(local_path):
+        if local_path.lower().endswith(MANIFEST):
+            with open(local_path, "rb") as stream:
                 return _of_manifest(stream.read(_LARGEST_MANIFEST + 1), path)
-        return [_alone(path)]
-    if os.path.isdir(place):
-        return _in_folder(place, knows, kinds)
-    if glob.has_magic(place):
-        return _matching(place, knows)
+        return [_single_file(path)]
+    if os.path.isdir(local_path):
+        return _in_folder(local_path, knows, kinds)
+    if glob.has_magic(local_path):
+        return _matching(local_path, knows)
     raise BadInput(
         f"there is no file {_printable(path)}: check the path (a file, a folder, a glob such as {_example(path)}, or a .manifest). "
         f"{_FOR_GOOD}"
@@ -260,12 +260,12 @@ def _plain(path: str) -> str:
     return os.path.expanduser(path.removeprefix("file://"))
 
 
-def _alone(path: str) -> SourceFile:
+def _single_file(path: str) -> SourceFile:
     _refuse_no_text(path)
     return SourceFile(_printable(Path(path).name), _printable(path), _plain(path), True)
 
 
-def _passed_over(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     """Hidden files, locks of office programs, what file managers leave, and what is still being written."""
     return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY) or name.lower() in _OF_FILE_MANAGERS
 
@@ -273,25 +273,25 @@ def _passed_over(name: str) -> bool:
 def _in_folder(folder: str, knows: Callable[[str], bool], kinds: str) -> list[SourceFile]:
     names = _tables_in(folder, "", knows)
     if not names:
-        _refuse_what_lies_there(folder, knows, kinds)
+        _refuse_other_files(folder, knows, kinds)
     return _several(folder, names)
 
 
 def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[str]:
-    """The tables of a folder, by their way to it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
+    """The tables of a folder, by their paths in it: its own, and those of sub-folders that are parts of a table, as Spark, Dask
     and pyarrow write them (neuropil=EB/, points.parquet/)."""
     names: list[str] = []
-    place = os.path.join(folder, inside)
+    directory = os.path.join(folder, inside)
     try:
-        with os.scandir(place) as entries:
+        with os.scandir(directory) as entries:
             for entry in entries:
                 name = os.path.join(inside, entry.name)
                 if entry.name == "_delta_log":
                     raise BadInput(
-                        f"{place} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
+                        f"{directory} is a Delta table, of which some files are no longer part: write what it holds now as Parquet, "
                         "and name that"
                     )
-                if _passed_over(entry.name):
+                if _is_ignored(entry.name):
                     continue
                 if entry.is_dir():
                     if _is_part(entry.name, knows) and name.count(os.sep) < _DEEPEST:
@@ -304,7 +304,7 @@ def _tables_in(folder: str, inside: str, knows: Callable[[str], bool]) -> list[s
                     )
                 _refuse_many(len(names), folder, MOST_FILES)
     except OSError as error:
-        raise BadInput(f"the folder {place} cannot be listed: {error.strerror}; check the rights to it") from error
+        raise BadInput(f"the folder {directory} cannot be listed: {error.strerror}; check the rights to it") from error
     return names
 
 
@@ -312,20 +312,20 @@ def _is_part(name: str, knows: Callable[[str], bool]) -> bool:
     return HIVE_FOLDER.fullmatch(name) is not None or knows(name)
 
 
-def _refuse_what_lies_there(folder: str, knows: Callable[[str], bool], kinds: str) -> None:
+def _refuse_other_files(folder: str, knows: Callable[[str], bool], kinds: str) -> None:
     """Raises BadInput where a folder without tables holds something that its tables might be. One may well be empty, or hold
     notes: then no file has come yet."""
-    found: list[str] = []
+    other_files: list[str] = []
     looked_at = 0
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _passed_over(name))
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_ignored(name))
         for name in sorted(files):
             looked_at += 1
-            if not _passed_over(name) and not _NOTES.fullmatch(name):
-                found.append(os.path.relpath(os.path.join(place, name), folder))
+            if not _is_ignored(name) and not _NOTES.fullmatch(name):
+                other_files.append(os.path.relpath(os.path.join(directory, name), folder))
         if looked_at > MOST_FILES:
             break
-    deeper = next((name for name in found if os.sep in name and knows(name)), None)
+    deeper = next((name for name in other_files if os.sep in name and knows(name)), None)
     if deeper is not None:
         suffix = re.search(r"\.\w+(\.gz)?$", deeper)
         by_glob = os.path.join(folder, "**", f"*{suffix[0] if suffix else ''}")
@@ -333,11 +333,11 @@ def _refuse_what_lies_there(folder: str, knows: Callable[[str], bool], kinds: st
             f"the folder {_printable(folder)} holds no table itself, but its sub-folders do, such as {_printable(deeper)}: name them "
             f"by a glob, {_printable(by_glob)}"
         )
-    if found:
-        more = ", ..." if len(found) > _NAMED else ""
+    if other_files:
+        ellipsis = ", ..." if len(other_files) > _MOST_NAMED else ""
         raise BadInput(
-            f"nothing in the folder {_printable(folder)} is a table: there are {_printable(', '.join(found[:_NAMED]))}{more}; a table "
-            f"is a file that ends in {kinds}"
+            f"nothing in the folder {_printable(folder)} is a table: there are "
+            f"{_printable(', '.join(other_files[:_MOST_NAMED]))}{ellipsis}; a table is a file that ends in {kinds}"
         )
 
 
@@ -365,24 +365,24 @@ def _matching(pattern: str, knows: Callable[[str], bool]) -> list[SourceFile]:
 def _names_in(folder: str) -> list[str]:
     """What lies in a folder, without what is passed over; nothing where it cannot be listed."""
     try:
-        return sorted(name for name in os.listdir(folder) if not _passed_over(name))
+        return sorted(name for name in os.listdir(folder) if not _is_ignored(name))
     except OSError:
         return []
 
 
-def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
-    """The folder that a glob begins in, the files that it matches by their way to it, and the sub-folders that it matches."""
+def _matched(path_text: str, pattern: str, knows: Callable[[str], bool]) -> tuple[str, list[str], list[str]]:
+    """The folder that a glob begins in, the files that it matches by their paths in it, and the sub-folders that it matches."""
     parts = Path(pattern).parts
     first = next((index for index, part in enumerate(parts) if glob.has_magic(part.replace("[[]", ""))), len(parts))
     folder = str(Path(*parts[:first])).replace("[[]", "[")
     if not os.path.isdir(folder):
         raise BadInput(
-            f"there is no folder {folder} for the files {shown}: check the path (is the disk there?). {_FOR_GOOD}"
+            f"there is no folder {folder} for the files {path_text}: check the path (is the disk there?). {_FOR_GOOD}"
         )
     names: list[str] = []
     folders: list[str] = []
     for path in glob.iglob(pattern, recursive=True):
-        if _passed_over(os.path.basename(path)):
+        if _is_ignored(os.path.basename(path)):
             continue
         inside = os.path.relpath(path, folder)
         if os.path.isfile(path):
@@ -393,15 +393,15 @@ def _matched(shown: str, pattern: str, knows: Callable[[str], bool]) -> tuple[st
             folders.append(path)
         elif os.path.islink(path):
             raise BadInput(f"{path} is a link to nothing: is the disk there that it leads to?")
-        _refuse_many(len(names), shown, MOST_FILES)
+        _refuse_many(len(names), path_text, MOST_FILES)
     return folder, names, sorted(folders)
 
 
 def _several(folder: str, names: Sequence[str]) -> list[SourceFile]:
     for name in names:
         _refuse_no_text(os.path.join(folder, name))
-    places = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
-    return [SourceFile(_printable(Path(name).as_posix()), _printable(place), place) for name, place in places]
+    paths = ((name, os.path.join(folder, name)) for name in sorted(set(names)))
+    return [SourceFile(_printable(Path(name).as_posix()), _printable(path), path) for name, path in paths]
 
 
 def _refuse_many(count: int, where: str, most: int, what: str = "files") -> None:
@@ -413,21 +413,21 @@ def _refuse_many(count: int, where: str, most: int, what: str = "files") -> None
 
 def _of_manifest(content: bytes, manifest: str) -> list[SourceFile]:
     """The files of a manifest: one path or address a line, relative to it; empty lines and those that begin with # are passed over."""
-    shown = shown_address(manifest)
+    redacted = shown_address(manifest)
     if len(content) > _LARGEST_MANIFEST:
-        raise BadInput(f"{shown} is larger than {_LARGEST_MANIFEST >> 20} MiB: a manifest names files, one a line")
+        raise BadInput(f"{redacted} is larger than {_LARGEST_MANIFEST >> 20} MiB: a manifest names files, one a line")
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise BadInput(f"{shown} is no UTF-8 text: a manifest names files, one a line") from error
+        raise BadInput(f"{redacted} is no UTF-8 text: a manifest names files, one a line") from error
     files = []
     for number, line in enumerate((line.strip() for line in lines), start=1):
         if line and not line.startswith("#"):
-            files.append(_entry(line, manifest, f"{shown}, line {number}"))
+            files.append(_entry(line, manifest, f"{redacted}, line {number}"))
             _refuse_many(len(files), manifest, MOST_FILES)
             if files[-1].remote:
                 _refuse_many(sum(file.remote for file in files), manifest, MOST_ADDRESSES, "addresses")
-    return _named_apart(files, shown)
+    return _with_distinct_names(files, redacted)
 
 
 def _entry(line: str, manifest: str, where: str) -> SourceFile:
@@ -445,27 +445,27 @@ def _entry(line: str, manifest: str, where: str) -> SourceFile:
             )
     if is_address(line):
         return SourceFile(_address_name(line), shown_address(line), line)
-    place = os.path.join(os.path.dirname(_plain(manifest)), _plain(line))
-    if not os.path.isfile(place):
-        raise BadInput(f"{where}: there is no file {place}; paths are taken relative to the manifest")
-    return SourceFile(os.path.basename(place), place, place)
+    path = os.path.join(os.path.dirname(_plain(manifest)), _plain(line))
+    if not os.path.isfile(path):
+        raise BadInput(f"{where}: there is no file {path}; paths are taken relative to the manifest")
+    return SourceFile(os.path.basename(path), path, path)
 
 
-def _named_apart(files: list[SourceFile], where: str) -> list[SourceFile]:
-    """In order of their names; where two have one, by their paths; where two are shown alike, numbered."""
-    places = [file.place for file in files]
-    if len(set(places)) < len(places):
-        twice = next(file for file in files if places.count(file.place) > 1)
+def _with_distinct_names(files: list[SourceFile], where: str) -> list[SourceFile]:
+    """The files in order of their names; files of the same name by their paths, and numbered where these are shown alike."""
+    paths = [file.place for file in files]
+    if len(set(paths)) < len(paths):
+        twice = next(file for file in files if paths.count(file.place) > 1)
         raise BadInput(f"{where} names {twice.shown} twice: its rows would come twice")
     names = [file.name for file in files]
-    found: list[SourceFile] = []
+    renamed: list[SourceFile] = []
     times: dict[str, int] = {}
     for file in sorted(files, key=lambda file: (file.name, file.shown)):
         times[file.shown] = times.get(file.shown, 0) + 1
         mark = f" ({times[file.shown]})" if times[file.shown] > 1 else ""
         name = file.name if names.count(file.name) == 1 else file.shown
-        found.append(SourceFile(name + mark, file.shown + mark, file.place))
-    return found
+        renamed.append(SourceFile(name + mark, file.shown + mark, file.place))
+    return renamed
 
 
 def _address_name(address: str) -> str:

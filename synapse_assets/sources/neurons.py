@@ -35,7 +35,7 @@ _SIDES = {
 _NO_SIDE = frozenset({"", "na", "n/a", "nan", "none", "null", "unknown"})
 # The files of a whole export are a few MiB.
 _LARGEST_JSON = 512 << 20
-# A table may have one row a synapse: of so many at a time, one a neuron is kept.
+# A table may have one row a synapse: so many rows at a time are reduced to one a neuron.
 _JOINED_ROWS = 1_000_000
 _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 
@@ -43,8 +43,8 @@ _FACTS = ("known_classes", "hemilineage", "cell_type", "side")
 def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
     """`schema.NEURONS` from one file of neurons, one row a neuron.
 
-    Rows that repeat a neuron without telling anything else of it are counted in `tally` as left out. Raises BadInput naming
-    file, column and row, or the neuron of which two rows tell different things.
+    Rows that repeat a neuron with the same facts are counted in `tally` as left out. Raises BadInput naming
+    file, column and row, or the neuron whose rows contradict each other.
     """
     file = open_table(source.path, source.header, source.table)
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
@@ -56,22 +56,22 @@ def read_table(source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Tab
 def from_batches(batches: Iterable[pa.RecordBatch], source: NeuronTable, classes: ClassNames, tally: Tally) -> pa.Table:
     """As `read_table`, of rows that are already read."""
     uses = {use: column for use, column in source.columns.model_dump().items() if column is not None}
-    found = NEURONS.empty()
+    neurons = NEURONS.empty()
     tables: list[pa.Table] = []
     first_row = 1
     for batch in batches:
         tables.append(_convert(batch, first_row, uses, source, classes))
         first_row += batch.num_rows
         if sum(table.num_rows for table in tables) > _JOINED_ROWS:
-            found = _with(found, tables, source.path, tally)
+            neurons = _with_tables(neurons, tables, source.path, tally)
             tables = []
     if first_row == 1:
         raise NoRows(f"{source.path} holds no neurons")
-    return _with(found, tables, source.path, tally) if tables else found
+    return _with_tables(neurons, tables, source.path, tally) if tables else neurons
 
 
-def _with(found: pa.Table, tables: list[pa.Table], path: str, tally: Tally) -> pa.Table:
-    return one_row_each(pa.concat_tables([found, _neurons(pa.concat_tables(tables), path)]).combine_chunks(), tally)
+def _with_tables(neurons: pa.Table, tables: list[pa.Table], path: str, tally: Tally) -> pa.Table:
+    return one_row_each(pa.concat_tables([neurons, _neurons(pa.concat_tables(tables), path)]).combine_chunks(), tally)
 
 
 def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) -> pa.Table:
@@ -110,15 +110,14 @@ def read_synister(source: SynisterNeurons, classes: ClassNames, tally: Tally) ->
 
 
 def join_neurons(tables: list[pa.Table]) -> pa.Table:
-    """All neurons of these tables (`schema.NEURONS`) by id, one row each; of two that tell the same fact the first counts.
+    """All neurons of these tables (`schema.NEURONS`) by id, one row each; where two tables give the same fact the first counts.
 
-    `source_file` names every table that has the neuron. Raises BadInput if rows of one table tell different things of one
-    neuron.
+    `source_file` names every table that has the neuron. Raises BadInput if rows of one table contradict each other.
     """
     if not tables:
         return NEURONS.empty()
     unique = [one_row_each(NEURONS.conform(table), Tally()) for table in tables]
-    joined = _first_told(pa.concat_tables(unique))
+    joined = _first_facts(pa.concat_tables(unique))
     return NEURONS.conform(joined.sort_by("neuron_id"))
 
 
@@ -137,49 +136,49 @@ def _convert(
 ) -> pa.Table:
     rows = range(first_row, first_row + batch.num_rows)
 
-    def column(name: str, kept: Collection[str] = ()) -> pa.Array:
-        return figures(batch.column(name), Place(source.path, name, rows), kept)
+    def column(name: str, known_names: Collection[str] = ()) -> pa.Array:
+        return figures(batch.column(name), Place(source.path, name, rows), known_names)
 
     id_column = source.columns.neuron_id
     place = Place(source.path, id_column, rows)
-    found = {"neuron_id": identifiers(batch.column(id_column), place, source.neuron_id_offset)}
-    if found["neuron_id"].null_count:
-        at = pc.index(pc.is_null(found["neuron_id"]), True).as_py()
-        held = whole_numbers(batch.column(id_column), place)[at].as_py()
-        said = "empty" if held is None else f"{held}, and ids begin at 1"
-        raise BadInput(f"{place.at(at)}: the id of the neuron is {said}; every row of a table of neurons needs one")
+    columns = {"neuron_id": identifiers(batch.column(id_column), place, source.neuron_id_offset)}
+    if columns["neuron_id"].null_count:
+        at = pc.index(pc.is_null(columns["neuron_id"]), True).as_py()
+        value = whole_numbers(batch.column(id_column), place)[at].as_py()
+        problem = "empty" if value is None else f"{value}, and ids begin at 1"
+        raise BadInput(f"{place.at(at)}: the id of the neuron is {problem}; every row of a table of neurons needs one")
     if "known_classes" in uses:
         classes = column(uses["known_classes"], source.class_names)
-        for name, wanted in source.known_class_from.items():
-            passed = is_one_of(column(name, wanted), Place(source.path, name, rows), wanted)
+        for name, accepted in source.known_class_from.items():
+            passed = is_one_of(column(name, accepted), Place(source.path, name, rows), accepted)
             classes = pc.if_else(passed, classes, pa.scalar(None, pa.string()))
-        found["known_classes"] = names.known(classes, source.class_names)
+        columns["known_classes"] = names.known(classes, source.class_names)
     if "hemilineage" in uses:
-        found["hemilineage"] = hemilineages(column(uses["hemilineage"]))
+        columns["hemilineage"] = hemilineages(column(uses["hemilineage"]))
     if "cell_type" in uses:
-        found["cell_type"] = _each(column(uses["cell_type"]), lambda name: name.strip() or None)
+        columns["cell_type"] = _each(column(uses["cell_type"]), lambda name: name.strip() or None)
     if "side" in uses:
         side = Place(source.path, uses["side"], rows)
-        found["side"] = _sides(column(uses["side"]), side)
-    return pa.table(found)
+        columns["side"] = _sides(column(uses["side"]), side)
+    return pa.table(columns)
 
 
 def _sides(values: pa.Array, place: Place) -> pa.Array:
     """left, right or center; null for other words, such as 'bilateral'. Raises BadInput where there are only other words."""
     sides = _each(values, lambda name: _SIDES.get(name.strip().casefold()))
-    told = [
+    words = [
         name for name in pc.unique(values).to_pylist() if name is not None and name.strip().casefold() not in _NO_SIDE
     ]
-    if told and sides.null_count == len(sides):
+    if words and sides.null_count == len(sides):
         raise BadInput(
-            f"{place.at(pc.index(values, told[0]).as_py())}: {told[0]!r} is no side, nor is any other value of the column: name "
+            f"{place.at(pc.index(values, words[0]).as_py())}: {words[0]!r} is no side, nor is any other value of the column: name "
             "the column that says left, right or center, or leave 'side' out of 'columns'"
         )
     return sides
 
 
 def _each(values: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
-    """`change` of each text; it sees every distinct text once."""
+    """`change` of each text; it is called once for every distinct text."""
     encoded = values.dictionary_encode()
     return pa.array([change(name) for name in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
@@ -205,23 +204,23 @@ def _neurons(columns: pa.Table, path: str) -> pa.Table:
 def one_row_each(table: pa.Table, tally: Tally) -> pa.Table:
     """The table (`schema.NEURONS`) with one row a neuron; repetitions are counted in `tally`.
 
-    Raises BadInput if two rows tell different things of one.
+    Raises BadInput if two rows of a neuron contradict each other.
     """
     if pc.count_distinct(table.column("neuron_id")).as_py() == table.num_rows:
         return table
     facts = _flat(table)
-    found = facts.group_by("neuron_id").aggregate([(name, "count_distinct") for name in _FACTS])
+    distinct_counts = facts.group_by("neuron_id").aggregate([(name, "count_distinct") for name in _FACTS])
     for name in _FACTS:
-        several = found.filter(pc.greater(found.column(f"{name}_count_distinct"), 1))
+        several = distinct_counts.filter(pc.greater(distinct_counts.column(f"{name}_count_distinct"), 1))
         if several.num_rows:
             neuron = several.column("neuron_id")[0].as_py()
-            told = facts.filter(pc.equal(facts.column("neuron_id"), neuron)).column(name).drop_null()
-            values = [value.replace(_JOINT, ", ") for value in pc.unique(told).to_pylist()]
+            entries = facts.filter(pc.equal(facts.column("neuron_id"), neuron)).column(name).drop_null()
+            values = [value.replace(_JOINT, ", ") for value in pc.unique(entries).to_pylist()]
             raise BadInput(
                 f"{table.column('source_file')[0].as_py()}: rows of neuron {neuron} tell different things of its {name}: {values}; "
                 "keep one of them"
             )
-    joined = _first_told(table)
+    joined = _first_facts(table)
     tally.left_out["repeats a neuron"] += table.num_rows - joined.num_rows
     return joined
 
@@ -239,23 +238,23 @@ def _flat(table: pa.Table) -> pa.Table:
     )
 
 
-def _first_told(table: pa.Table) -> pa.Table:
-    """One row a neuron, in the order of the first of each: of every fact the first that is told, and all source files."""
+def _first_facts(table: pa.Table) -> pa.Table:
+    """One row a neuron, in order of first occurrence: the first non-null value of every fact, and all source files."""
     flat = _flat(table)
     aggregates = [*((name, "first") for name in _FACTS), ("source_file", "distinct")]
-    found = flat.group_by("neuron_id", use_threads=False).aggregate(aggregates)
-    classes = pc.split_pattern(pc.fill_null(found.column("known_classes_first"), ""), _JOINT).combine_chunks()
-    known = pc.is_valid(found.column("known_classes_first")).combine_chunks()
+    grouped = flat.group_by("neuron_id", use_threads=False).aggregate(aggregates)
+    classes = pc.split_pattern(pc.fill_null(grouped.column("known_classes_first"), ""), _JOINT).combine_chunks()
+    known = pc.is_valid(grouped.column("known_classes_first")).combine_chunks()
     classes = pc.if_else(known, classes, pa.scalar([], classes.type))
-    columns = {name: found.column(f"{name}_first") for name in _FACTS if name != "known_classes"}
+    columns = {name: grouped.column(f"{name}_first") for name in _FACTS if name != "known_classes"}
     return NEURONS.conform(
         pa.table(
             {
-                "neuron_id": found.column("neuron_id"),
+                "neuron_id": grouped.column("neuron_id"),
                 "known_classes": classes,
                 "target": only_class(classes),
                 **columns,
-                "source_file": pc.binary_join(found.column("source_file_distinct"), ", "),
+                "source_file": pc.binary_join(grouped.column("source_file_distinct"), ", "),
             }
         )
     )
@@ -272,13 +271,13 @@ def _objects(path: str) -> dict[str, dict[str, Any]]:
     file = existing_file(path)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
             keys = [key for key, _ in pairs]
             raise BadInput(
-                f"{file}: the key '{next(k for k in found if keys.count(k) > 1)}' comes more than once; keep one"
+                f"{file}: the key '{next(k for k in mapping if keys.count(k) > 1)}' comes more than once; keep one"
             )
-        return found
+        return mapping
 
     if file.stat().st_size > _LARGEST_JSON:
         raise BadInput(f"{file} is larger than {_LARGEST_JSON >> 20} MiB: is it the file of the skeletons?")

@@ -114,9 +114,9 @@ _SIDE_BEFORE = re.compile(rf"\(?(?P<side>{_SIDE})(?:\)?[\s_.,-]+|\))(?P<name>.+)
 @cache
 def neuropils() -> dict[str, Neuropil]:
     """The 78 neuropils by key, and UNASGD, FlyWire's key for synapses of no neuropil."""
-    found = {UNASSIGNED.key: UNASSIGNED}
-    found |= {one.key: one for one in _by_name().values()}
-    return found
+    by_key = {UNASSIGNED.key: UNASSIGNED}
+    by_key |= {region.key: region for region in _by_name().values()}
+    return by_key
 
 
 def neuropil(name: str) -> Neuropil | None:
@@ -132,8 +132,8 @@ def neuropil(name: str) -> Neuropil | None:
         match = pattern.fullmatch(text)
         if match:
             readings.append((match["name"], _SIDES[match["side"]]))
-    found = (_by_name().get((_plain(reading), side)) for reading, side in readings)
-    return next((one for one in found if one is not None), None)
+    candidates = (_by_name().get((_plain(reading), side)) for reading, side in readings)
+    return next((region for region in candidates if region is not None), None)
 
 
 @cache
@@ -144,14 +144,14 @@ def _by_name() -> dict[tuple[str, Side | None], Neuropil]:
     }
     sides: tuple[tuple[Side, str], ...] = (("left", "L"), ("right", "R"))
     for group, members in _PAIRED.items():
-        for short, full, others in members:
+        for short, full, aliases in members:
             for side, letter in sides:
-                one = Neuropil(f"{short}_{letter}", f"{side} {full}", group, side)
-                names |= {(_plain(name), side): one for name in (short, full, *others)}
+                region = Neuropil(f"{short}_{letter}", f"{side} {full}", group, side)
+                names |= {(_plain(name), side): region for name in (short, full, *aliases)}
     for group, members in _SINGLE.items():
-        for short, full, others in members:
-            one = Neuropil(short, full, group, "center")
-            names |= {(_plain(name), None): one for name in (short, full, *others)}
+        for short, full, aliases in members:
+            region = Neuropil(short, full, group, "center")
+            names |= {(_plain(name), None): region for name in (short, full, *aliases)}
     return names
 
 

@@ -43,17 +43,17 @@ def read(
     file = open_table(source.path, source.header, source.table)
     conversion = Conversion(source, volume, regions, classes, tally)
     file.require(conversion.uses)
-    seen = kept = 0
+    rows_read = rows_kept = 0
     for batch in file.batches(conversion.uses.values(), conversion.as_numbers):
-        table = conversion.table(batch, seen + 1)
-        seen += batch.num_rows
-        kept += table.num_rows
+        table = conversion.table(batch, rows_read + 1)
+        rows_read += batch.num_rows
+        rows_kept += table.num_rows
         if table.num_rows:
             yield table
-    if not seen:
+    if not rows_read:
         raise NoRows(f"{source.path} has a header but no rows")
-    if not kept:
-        raise NoRows(f"{source.path}: every one of {seen:,} rows was left out: {dict(tally.left_out)}")
+    if not rows_kept:
+        raise NoRows(f"{source.path}: every one of {rows_read:,} rows was left out: {dict(tally.left_out)}")
 
 
 class Conversion:
@@ -82,10 +82,10 @@ class Conversion:
     @property
     def as_numbers(self) -> set[str]:
         """The columns that text files should read as numbers; never one that holds identifiers."""
-        given = {use: name for use, name in self._columns.items() if use in (*_AXES, "score")}
-        ids = {name for use, name in self._columns.items() if use not in given}
-        ids |= set(self._source.id_from) - set(given.values())
-        return {*given.values(), *self._source.minimum} - ids - set(self._source.only)
+        numeric = {use: name for use, name in self._columns.items() if use in (*_AXES, "score")}
+        ids = {name for use, name in self._columns.items() if use not in numeric}
+        ids |= set(self._source.id_from) - set(numeric.values())
+        return {*numeric.values(), *self._source.minimum} - ids - set(self._source.only)
 
     def table(self, batch: pa.RecordBatch, first_row: int) -> pa.Table:
         """The batch's synapses; `first_row` is the row of its first one in the file, from 1. Raises BadInput."""
@@ -146,9 +146,9 @@ class Conversion:
             passed = is_one_of(batch.column(column), Place(source.path, column, rows), values)
             yield f"{column} is not {' or '.join(values)}", passed
         for column, lowest in source.minimum.items():
-            found = numbers(batch.column(column), Place(source.path, column, rows))
-            yield f"{column} empty", pc.is_valid(found)
-            yield f"{column} below {lowest:g}", pc.fill_null(pc.greater_equal(found, lowest), True)
+            measured = numbers(batch.column(column), Place(source.path, column, rows))
+            yield f"{column} empty", pc.is_valid(measured)
+            yield f"{column} below {lowest:g}", pc.fill_null(pc.greater_equal(measured, lowest), True)
         if source.leave_out_autapses:
             ends = [
                 identifiers(batch.column(name), Place(source.path, name, rows))

@@ -41,7 +41,7 @@ _COUNTED_BYTES = 1 << 30
 class Sample:
     """The first rows of a file. Text files give text; `keyed` is a JSON object of objects, with its keys as column `key`.
 
-    rows: how many the file has; None where nothing tells it. whole: whether the sample is all of them. header: names of the
+    rows: how many the file has; None where it is not known. whole: whether the sample is all of them. header: names of the
     columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
     are left out that cannot be read. part: the table of a database, or the sheet of a workbook. attributes: what pandas wrote of the
     table, as caveclient's resolution.
@@ -98,18 +98,20 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
         count = rows.num_rows
     elif kind in ("CSV", "TSV", "JSON"):
         count, estimated = _estimated_rows(file, b"{" if kind == "JSON" else b"\n"), True
-    named = None if header is None else tuple(header)
+    column_names = None if header is None else tuple(header)
     attributes = _attributes(file) if kind == "Parquet" else {}
-    return Sample(file, kind, rows, count, estimated, False, named, header_of, tables, tuple(unread), table, attributes)
+    return Sample(
+        file, kind, rows, count, estimated, False, column_names, header_of, tables, tuple(unread), table, attributes
+    )
 
 
 def _attributes(file: Path) -> dict[str, Any]:
     """What pandas wrote of the table as a whole into a Parquet file (DataFrame.attrs)."""
     try:
-        found = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+        attributes = json.loads((pq.read_schema(file).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _first_rows(opened: TableFile, names: Sequence[str]) -> pa.Table:
@@ -156,9 +158,9 @@ def _keyed_sample(file: Path) -> Sample:
     # How a synapse was split for training is nested, and nothing that is read.
     names = [name for name in rows[0] if name != "splits"]
     table = pa.table({name: arrow_column([row.get(name) for row in rows]) for name in names})
-    whole = len(rows) < SAMPLE_ROWS
-    count = len(rows) if whole else _estimated_rows(file, b'"x"')
-    return Sample(file, "JSON", table, count, not whole, keyed=True)
+    is_complete = len(rows) < SAMPLE_ROWS
+    count = len(rows) if is_complete else _estimated_rows(file, b'"x"')
+    return Sample(file, "JSON", table, count, not is_complete, keyed=True)
 
 
 def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:
@@ -182,7 +184,7 @@ def _sheet_sample(file: Path, path: str, sheet: str | None) -> Sample:
 
 
 def _known_table(tables: Sequence[str]) -> str | None:
-    """The one that a format has, else the first."""
+    """The table that a format names, else the first."""
     known = [read_format(name)["source"].get("table") for name in format_names()]
     return next((table for table in known if table in tables), next(iter(tables), None))
 
@@ -197,7 +199,7 @@ def _known_header(columns: int) -> tuple[str | None, list[str]]:
 
 
 def _estimated_rows(file: Path, mark: bytes) -> int | None:
-    """Rows of a text file, compressed or not, from how many `mark`s its beginning has: two digits are all that it is worth."""
+    """Rows of a text file, compressed or not, from how many `mark`s its beginning has: only two digits are meaningful."""
     with file.open("rb") as raw:
         compressed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

@@ -43,23 +43,23 @@ class Sites:
     pre: tuple[str, ...]
     coded: bool = False
 
-    def told(self) -> str:
-        """How many rows are what: 'post in 11,520 rows, pre in 3,316'."""
+    def row_counts(self) -> str:
+        """How many rows have each value: 'post in 11,520 rows, pre in 3,316'."""
         first, *others = [f"{value} in {rows:,}" for value, rows in self.rows.items()]
         return ", ".join([f"{first} rows", *others])
 
 
 def sites_of(table: pa.Table, positions: Collection[str]) -> Sites | None:
-    """The column of the table that tells pre- from postsynaptic sites, or that may; None where every row is a synapse.
+    """The column of the table that distinguishes pre- from postsynaptic sites, or may; None where every row is a synapse.
 
     positions: the columns of the positions. Where these are those of one side, numbers mean something else.
     """
-    found = (_by_words(table.column(name), name) for name in table.column_names if name not in positions)
-    by_words = next((one for one in found if one is not None), None)
+    candidates = (_by_words(table.column(name), name) for name in table.column_names if name not in positions)
+    by_words = next((sites for sites in candidates if sites is not None), None)
     if by_words is not None or any(side_and_stem(name)[0] for name in positions):
         return by_words
     coded = (_by_codes(table.column(name), name) for name in table.column_names if name not in positions)
-    return next((one for one in coded if one is not None), None)
+    return next((sites for sites in coded if sites is not None), None)
 
 
 def _by_words(column: pa.ChunkedArray, name: str) -> Sites | None:
@@ -68,14 +68,14 @@ def _by_words(column: pa.ChunkedArray, name: str) -> Sites | None:
         return _by_truth(column, name)
     if not _is_text(column.type):
         return None
-    named = stem in _NAMED
-    pre, post = (f"{_PRE}|{_OUT}", f"{_POST}|{_IN}") if named else (_PRE, _POST)
+    is_site_column = stem in _NAMED
+    pre, post = (f"{_PRE}|{_OUT}", f"{_POST}|{_IN}") if is_site_column else (_PRE, _POST)
     first = {_letters(value) for value in column.drop_null().slice(0, _LOOKED_AT).unique().to_pylist()}
     if not any(re.fullmatch(f"{pre}|{post}", word) for word in first):
         return None
-    rows = _counted(column, name)
+    rows = _row_counts(column, name)
     # In a column of another name, the words have to be of this kind alone.
-    if not named and not all(re.fullmatch(f"{pre}|{post}|{_OTHERS}", _letters(value)) for value in rows):
+    if not is_site_column and not all(re.fullmatch(f"{pre}|{post}|{_OTHERS}", _letters(value)) for value in rows):
         return None
     return Sites(name, rows, tuple(value for value in rows if re.fullmatch(pre, _letters(value))))
 
@@ -85,11 +85,11 @@ def _by_truth(column: pa.ChunkedArray, name: str) -> Sites | None:
     stem = _letters(name)
     allowed = _TRUE | _FALSE if stem.startswith("is") else frozenset(("true", "false"))
     first = column.drop_null().slice(0, _LOOKED_AT).unique() if not pa.types.is_nested(column.type) else []
-    rows = _counted(column, name) if 0 < len(first) <= _MOST_CODES else {}
+    rows = _row_counts(column, name) if 0 < len(first) <= _MOST_CODES else {}
     if not rows or not {value.casefold() for value in rows} <= allowed:
         return None
-    wanted = _TRUE if re.fullmatch(rf"(is)?({_PRE})", stem) else _FALSE
-    return Sites(name, rows, tuple(value for value in rows if value.casefold() in wanted))
+    pre_words = _TRUE if re.fullmatch(rf"(is)?({_PRE})", stem) else _FALSE
+    return Sites(name, rows, tuple(value for value in rows if value.casefold() in pre_words))
 
 
 def _by_codes(column: pa.ChunkedArray, name: str) -> Sites | None:
@@ -99,7 +99,7 @@ def _by_codes(column: pa.ChunkedArray, name: str) -> Sites | None:
     first = column.drop_null().slice(0, _LOOKED_AT).unique()
     if len(first) > _MOST_CODES:
         return None
-    rows = _counted(column, name)
+    rows = _row_counts(column, name)
     is_code = r"-?[0-9]+" if stem in _ALWAYS_SITES else r"-?[0-2]"
     fewest = 1 if stem in _ALWAYS_SITES else 2
     if not fewest <= len(rows) <= _MOST_CODES or not all(re.fullmatch(is_code, value) for value in rows):
@@ -112,15 +112,15 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _counted(column: pa.ChunkedArray, name: str) -> dict[str, int]:
+def _row_counts(column: pa.ChunkedArray, name: str) -> dict[str, int]:
     """Rows by value, as a dataset's YAML names it, the most frequent first; without those that are empty."""
     values = column.combine_chunks()
     try:
-        found = figures(values, Place("", name, range(1, len(values) + 1))).drop_null()
+        texts = figures(values, Place("", name, range(1, len(values) + 1))).drop_null()
     except BadInput:
         return {}
-    counts = {one["values"]: one["counts"] for one in pc.value_counts(found).to_pylist()}
-    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(texts).to_pylist()}
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def _letters(text: str) -> str:

@@ -88,10 +88,10 @@ class _Batch:
     def table(self, regions: RegionNames, classes: ClassNames, made_ids: Counter[str]) -> pa.Table:
         """The synapses as `schema.SYNAPSE_TABLE`. Raises BadInput naming the synapse and the field."""
         source, version = self._source, self._source.format
-        named = pa.array([_first(region) for region in self._column(_REGION_FIELD[version])], pa.string())
+        region_names = pa.array([_first(region) for region in self._column(_REGION_FIELD[version])], pa.string())
         columns: dict[str, pa.Array | pa.ChunkedArray] = {
-            "brain_region": regions.keys(pc.coalesce(named, pa.scalar(source.brain_region, pa.string()))),
-            "volume": pa.repeat(pa.scalar(source.volume, pa.string()), len(named)),
+            "brain_region": regions.keys(pc.coalesce(region_names, pa.scalar(source.brain_region, pa.string()))),
+            "volume": pa.repeat(pa.scalar(source.volume, pa.string()), len(region_names)),
             "neuron_id": self._neurons(),
             **{f"{axis}_nm": self._numbers(axis) for axis in "xyz"},
         }
@@ -105,14 +105,14 @@ class _Batch:
 
     def _neurons(self) -> pa.Array:
         first, *others = _NEURON_FIELDS[self._source.format]
-        found = self._column(first)
+        ids = self._column(first)
         for name in others:
-            if None in found:
-                found = [
+            if None in ids:
+                ids = [
                     fields.get(name) if value is None else value
-                    for value, fields in zip(found, self._fields, strict=True)
+                    for value, fields in zip(ids, self._fields, strict=True)
                 ]
-        return self._whole(found, first)
+        return self._whole(ids, first)
 
     def _connectors(self, columns: dict[str, pa.Array | pa.ChunkedArray], made_ids: Counter[str]) -> list[str]:
         """The id of each connector, or one made of position (nm) and neuron where there is none."""
@@ -146,7 +146,7 @@ class _Batch:
         return pa.array([None if value in _EMPTY else value for value in values], pa.string())
 
     def _whole(self, values: list[Any], field: str) -> pa.Array:
-        """Ids as int64; digits in text are taken, floats are not."""
+        """Ids as int64; digits in text are accepted, floats are not."""
         if not set(map(type, values)) <= {int, type(None)}:
             values = [None if value in _EMPTY else value for value in values]
             values = [int(value) if type(value) is str and value.isdecimal() else value for value in values]
@@ -157,10 +157,10 @@ class _Batch:
             at = next(index for index, value in enumerate(values) if value is not None and value >= 2**63)
             raise BadInput(f"{self._at(at)}: {field} {values[at]} does not fit 64 bits") from None
 
-    def _check(self, values: list[Any], field: str, kinds: tuple[type, ...], wanted: str) -> None:
+    def _check(self, values: list[Any], field: str, kinds: tuple[type, ...], expected: str) -> None:
         if not set(map(type, values)) <= {*kinds, type(None)}:
             at = next(index for index, value in enumerate(values) if value is not None and type(value) not in kinds)
-            raise BadInput(f"{self._at(at)}: {field} {values[at]!r} is not {wanted}")
+            raise BadInput(f"{self._at(at)}: {field} {values[at]!r} is not {expected}")
 
     def _at(self, index: int) -> str:
         key = self._keys[index]

@@ -24,7 +24,7 @@ _SHORT = {
     "tyramine": ("tyr",),
 }
 _TRANSMITTERS = {name: one for one, short in _SHORT.items() for name in (one, *short)}
-MOST_TOLD = 100
+MOST_LISTED = 100
 _NOT_KNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
 
 
@@ -55,36 +55,36 @@ class ClassNames:
         for text, classes, count in zip(texts, lists, rows.tolist(), strict=True):
             if text.strip() and classes != [text.strip()]:
                 self._renamed[text.strip(), " and ".join(classes) or "no class"] += count
-        found = pa.array([*lists, []], pa.list_(pa.string()))
-        return found.take(pc.fill_null(encoded.indices.cast(pa.int64()), len(lists)))
+        class_lists = pa.array([*lists, []], pa.list_(pa.string()))
+        return class_lists.take(pc.fill_null(encoded.indices.cast(pa.int64()), len(lists)))
 
     def renamed(self) -> dict[str, int]:
-        """Rows by 'name in the file -> what it became', the most frequent `MOST_TOLD`; those whose name stayed are not told."""
-        return {f"{name} -> {became}": rows for (name, became), rows in self._renamed.most_common(MOST_TOLD)}
+        """Rows by 'name in the file -> what it became', the most frequent `MOST_LISTED`; names that stayed are not listed."""
+        return {f"{name} -> {became}": rows for (name, became), rows in self._renamed.most_common(MOST_LISTED)}
 
     def _classes(self, text: str, names: Mapping[str, str]) -> list[str]:
         if plain_text(text.strip()) in names:
             return [names[plain_text(text.strip())]]
-        found = set()
+        classes = set()
         for part in re.split(r"[,;/]", "" if text.strip().casefold() in _NOT_KNOWN else text):
             name = part.strip()
             if plain_text(name) in names:
-                found.add(names[plain_text(name)])
+                classes.add(names[plain_text(name)])
             elif name.casefold() not in _NOT_KNOWN:
-                found.add(self._others.get(name.casefold(), name))
-        return sorted(found)
+                classes.add(self._others.get(name.casefold(), name))
+        return sorted(classes)
 
 
 def _by_plain_text(names: Mapping[str, str]) -> dict[str, str]:
     """The names by what `values.text` makes of each. Raises BadInput where two are one then, and stand for different classes."""
-    found: dict[str, str] = {}
+    by_text: dict[str, str] = {}
     for name, stands_for in names.items():
-        if found.setdefault(plain_text(name.strip()), stands_for) != stands_for:
+        if by_text.setdefault(plain_text(name.strip()), stands_for) != stands_for:
             raise BadInput(
-                f"class_names gives {plain_text(name.strip())} two names, '{found[plain_text(name.strip())]}' and '{stands_for}': "
+                f"class_names gives {plain_text(name.strip())} two names, '{by_text[plain_text(name.strip())]}' and '{stands_for}': "
                 "1 and 1.0 are one value, keep one of them"
             )
-    return found
+    return by_text
 
 
 def only_class(lists: pa.Array) -> pa.Array:

@@ -18,7 +18,7 @@ from synapse_assets.errors import BadInput
 
 _GZIP = b"\x1f\x8b"
 MOST_TIMES = 100
-# Whatever a file unfolds to is taken up to here.
+# Whatever a file unfolds to is accepted up to here.
 ALWAYS_TAKEN = 256 << 20
 ROWS_ALWAYS_TAKEN = 10_000_000
 _GUNZIP = "unpack it (gunzip), and name the file that comes out"
@@ -48,20 +48,22 @@ class Unfolding:
         self._bytes += size
         self._rows += rows
         if self._bytes > max(ALWAYS_TAKEN, MOST_TIMES * self._size):
-            self._refuse(_shown(self._bytes), f"is {MOST_TIMES} times as large as its file")
+            self._refuse(_size_text(self._bytes), f"is {MOST_TIMES} times as large as its file")
         if self._rows > max(ROWS_ALWAYS_TAKEN, self._size):
             self._refuse(f"{self._rows:,} rows", "has more rows than its file has bytes")
 
     def _refuse(self, what: str, rule: str) -> None:
         raise BadInput(
-            f"{self._file} unfolds to {what} or more, from {_shown(self._size)}: no table of synapses or neurons {rule}, so it repeats "
+            f"{self._file} unfolds to {what} or more, from {_size_text(self._size)}: no table of synapses or neurons {rule}, so it repeats "
             f"itself or was made to fill the disk. If every row of it is meant, {_GUNZIP if is_gzip(self._file) else _AS_CSV}"
         )
 
     def plain(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows without dictionaries, counted by what they take in memory. Raises BadInput like `add`, before they take it."""
         self.add(sum(map(_plain_bytes, batch.columns)), batch.num_rows)
-        columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+        columns = [
+            column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+        ]
         return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
     def add_parquet(self, metadata: pq.FileMetaData, columns: Sequence[str]) -> None:
@@ -178,7 +180,7 @@ def _table(content: bytes, table: int, number: int) -> int | None:
     return None if at is None else at + int(struct.unpack_from("<I", content, at)[0])
 
 
-def _shown(size: Any) -> str:
+def _size_text(size: Any) -> str:
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -22,7 +22,7 @@ EXACT_IN_FLOAT64 = 2**53
 _EXACT_POWER = {16: 11, 32: 24, 64: 53}
 # What stands for an empty cell; the last two are what Python and pandas write there.
 NO_VALUE = frozenset(pyarrow.csv.ConvertOptions().null_values) | {"None", "<NA>"}
-# Blanks around a text, line ends not among them.
+# Blanks around a text, without line ends.
 _BLANKS = " \t\r\u00a0\u2007\u202f\u3000\u200b\ufeff"
 # Truth values as pandas and R write them.
 _TRUTH = (("true", r"^(True|TRUE)$"), ("false", r"^(False|FALSE)$"))
@@ -49,12 +49,12 @@ def numbers(values: pa.Array, place: Place) -> pa.Array:
     if pa.types.is_integer(values.type):
         return _cast(values, pa.float64(), place, "is no number")
     try:
-        found = values.cast(pa.float64(), safe=False)
+        floats = values.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         plain = _nothing_as_null(pc.utf8_trim_whitespace(values)) if pa.types.is_string(values.type) else values
-        found = _cast(plain, pa.float64(), place, "is no number", shown=values)
-    nan = pc.is_nan(found)
-    return pc.if_else(nan, pa.scalar(None, pa.float64()), found) if pc.any(nan).as_py() else found
+        floats = _cast(plain, pa.float64(), place, "is no number", original=values)
+    nan = pc.is_nan(floats)
+    return pc.if_else(nan, pa.scalar(None, pa.float64()), floats) if pc.any(nan).as_py() else floats
 
 
 def coordinates(values: pa.Array, place: Place) -> pa.Array:
@@ -80,7 +80,7 @@ def whole_numbers(values: pa.Array, place: Place) -> pa.Array:
         return values.cast(pa.int64())
     except pa.ArrowInvalid:
         digits = pc.replace_substring_regex(_nothing_as_null(pc.utf8_trim_whitespace(values)), _WHOLE, r"\1")
-        return _cast(digits, pa.int64(), place, "is not a whole number of 64 bits", shown=values)
+        return _cast(digits, pa.int64(), place, "is not a whole number of 64 bits", original=values)
 
 
 def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
@@ -99,11 +99,11 @@ def identifiers(values: pa.Array, place: Place, offset: int = 0) -> pa.Array:
         ) from error
 
 
-def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str = _BLANKS) -> pa.Array:
+def text(values: pa.Array, place: Place, known_names: Collection[str] = (), blanks: str = _BLANKS) -> pa.Array:
     """As string without blanks around it; whole numbers without a fraction of zeros (a floating-point column holds nothing else), truth
     values as true and false.
 
-    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is `kept`, as a name that the
+    Empty text becomes null, and so does what stands for an empty cell, such as NA, unless it is one of `known_names`, which the
     dataset's YAML gives. Raises BadInput where floats have been rounded, or for values that are no text.
     """
     values = _plain(values)
@@ -112,15 +112,15 @@ def text(values: pa.Array, place: Place, kept: Collection[str] = (), blanks: str
     texts = _cast(values, pa.string(), place, "is no text")
     if pa.types.is_integer(values.type) or pc.all(pc.ascii_is_decimal(texts)).as_py() is not False:
         return texts
-    # What names something repeats itself: it is looked at once.
+    # Names repeat: each distinct text is converted once.
     encoded = texts.dictionary_encode()
-    return _plain_texts(encoded.dictionary, kept, blanks).take(encoded.indices)
+    return _plain_texts(encoded.dictionary, known_names, blanks).take(encoded.indices)
 
 
-def _plain_texts(texts: pa.Array, kept: Collection[str], blanks: str) -> pa.Array:
-    texts = _nothing_as_null(pc.utf8_trim(texts, blanks), kept)
-    for truth, others in _TRUTH:
-        texts = pc.replace_substring_regex(texts, others, truth)
+def _plain_texts(texts: pa.Array, known_names: Collection[str], blanks: str) -> pa.Array:
+    texts = _nothing_as_null(pc.utf8_trim(texts, blanks), known_names)
+    for truth, pattern in _TRUTH:
+        texts = pc.replace_substring_regex(texts, pattern, truth)
     return pc.replace_substring_regex(texts, _WHOLE, r"\1")
 
 
@@ -129,32 +129,32 @@ def synapse_ids(values: pa.Array, place: Place) -> pa.Array:
     return text(values, place, blanks=_BLANKS + "\n\x0b\x0c\x85\u2028\u2029")
 
 
-def is_one_of(values: pa.Array, place: Place, wanted: Collection[str]) -> pa.Array:
+def is_one_of(values: pa.Array, place: Place, accepted: Collection[str]) -> pa.Array:
     """Whether each value is one of those that a dataset's YAML gives, as `text` reads both.
 
     Raises BadInput like `text`.
     """
-    plain = sorted({plain_text(one) for one in wanted})
-    return pc.is_in(text(values, place, wanted), pa.array(plain, pa.string()))
+    plain = sorted({plain_text(value) for value in accepted})
+    return pc.is_in(text(values, place, accepted), pa.array(plain, pa.string()))
 
 
 def plain_text(value: str) -> str:
     """One text as `text` gives it: to compare what a dataset's YAML names with what a file holds."""
     value = value.strip(_BLANKS)
-    for truth, others in _TRUTH:
-        value = truth if re.fullmatch(others, value) else value
-    whole = re.fullmatch(_WHOLE, value)
-    return whole[1] if whole else value
+    for truth, pattern in _TRUTH:
+        value = truth if re.fullmatch(pattern, value) else value
+    whole_number = re.fullmatch(_WHOLE, value)
+    return whole_number[1] if whole_number else value
 
 
-def figures(values: pa.Array, place: Place, kept: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:
+def figures(values: pa.Array, place: Place, known_names: Collection[str] = (), *, of_ids: bool = False) -> pa.Array:
     """As string like `text`, but any number: 100.0 and 100 are '100', 0.25 is '0.25', whatever the other rows are.
 
     of_ids: ids are made of them, so that floats which may have been rounded are refused. Raises BadInput like `text`.
     """
     values = _plain(values)
     if not pa.types.is_floating(values.type):
-        return text(values, place, kept)
+        return text(values, place, known_names)
     if of_ids:
         _refuse_rounded(values, place)
     values = values.cast(pa.float64())
@@ -196,40 +196,40 @@ def _plain(values: pa.Array) -> pa.Array:
     return values
 
 
-def _nothing_as_null(values: pa.Array, kept: Collection[str] = ()) -> pa.Array:
+def _nothing_as_null(values: pa.Array, known_names: Collection[str] = ()) -> pa.Array:
     """Text, null where it stands for an empty cell."""
-    nothing = pc.is_in(values, pa.array(sorted(NO_VALUE - set(kept)), pa.string()))
+    nothing = pc.is_in(values, pa.array(sorted(NO_VALUE - set(known_names)), pa.string()))
     return pc.if_else(nothing, pa.scalar(None, pa.string()), values) if pc.any(nothing).as_py() else values
 
 
 def _whole_floats(values: pa.Array, place: Place) -> pa.Array:
     """Floating-point ids as int64; NaN becomes null."""
-    found = _refuse_rounded(values, place)
-    wrong = np.flatnonzero((found != np.floor(found)) & ~np.isnan(found))
+    floats = _refuse_rounded(values, place)
+    wrong = np.flatnonzero((floats != np.floor(floats)) & ~np.isnan(floats))
     if wrong.size:
         raise BadInput(
-            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {found[wrong[0]]:g} is not whole: export "
+            f"{place.at(int(wrong[0]))} holds identifiers as floating-point numbers, and {floats[wrong[0]]:g} is not whole: export "
             "the column as integers or text, or name another one"
         )
-    return pa.array(found, pa.float64(), from_pandas=True).cast(pa.int64())
+    return pa.array(floats, pa.float64(), from_pandas=True).cast(pa.int64())
 
 
 def _refuse_rounded(values: pa.Array, place: Place, what: str = "identifiers") -> np.ndarray:
     """Floating-point numbers as float64, null as NaN. Raises BadInput at the first that is too large to be exact in their width."""
     bits = values.type.bit_width
-    found: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    floats: np.ndarray = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero(np.abs(found) >= 2 ** _EXACT_POWER[bits])
+        wrong = np.flatnonzero(np.abs(floats) >= 2 ** _EXACT_POWER[bits])
     if wrong.size:
         raise BadInput(
             f"{place.at(int(wrong[0]))} holds {what} as floating-point numbers of {bits} bits, which are exact below "
-            f"2^{_EXACT_POWER[bits]} only, and {found[wrong[0]]:.16g} may have been rounded: export the column as integers or text"
+            f"2^{_EXACT_POWER[bits]} only, and {floats[wrong[0]]:.16g} may have been rounded: export the column as integers or text"
         )
-    return found
+    return floats
 
 
-def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: pa.Array | None = None) -> pa.Array:
-    """`values` as that type. Raises BadInput naming the first value that `wrong` is said of, as `shown` has it."""
+def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, original: pa.Array | None = None) -> pa.Array:
+    """`values` as that type. Raises BadInput naming the first value that cannot be, as `original` has it, and what is `wrong`."""
     # Integers above 2^53 may round where a number is asked for: it is a coordinate or a score then, never an identifier.
     safe = not pa.types.is_floating(kind)
     try:
@@ -245,7 +245,7 @@ def _cast(values: pa.Array, kind: pa.DataType, place: Place, wrong: str, shown: 
                 low = middle
             except pa.ArrowInvalid:
                 high = middle
-        value = (values if shown is None else shown)[low].as_py()
+        value = (values if original is None else original)[low].as_py()
         remedy = "correct it in the file, or name another column"
         if isinstance(value, str) and _SEPARATED.fullmatch(value):
             remedy = "write numbers with a decimal point, and without separators of thousands"

@@ -1,6 +1,6 @@
-"""One question to a server over http(s): answered in a time known beforehand, and by a server that was meant.
+"""One request to a server over http(s): answered within a known time, and by the server that was meant.
 
-Which files are asked for and how a failure is told belongs to `fetching`, and to whoever else asks.
+Which files are requested and how a failure is reported belongs to `fetching` and other callers.
 """
 
 import http.client
@@ -22,17 +22,17 @@ from urllib.error import HTTPError, URLError
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
-# Where Python's `is_global` says too much: addresses of protocols, and those of IPv6 beyond what is given out.
+# Where Python's `is_global` includes too much: addresses of protocols, and those of IPv6 beyond what is given out.
 _NO_PUBLIC_IPV4 = ipaddress.IPv4Network("192.0.0.0/24")
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 _Server = tuple[str, int]  # host and port
-_Place = tuple[Any, ...]  # what a socket connects to: IP address, port, and more for IPv6
+_SocketAddress = tuple[Any, ...]  # what a socket connects to: IP address, port, and more for IPv6
 
 
 class TooSlowError(TimeoutError):
-    """A server that does not do in time what it was asked."""
+    """A server that does not answer a request in time."""
 
 
 def is_address(path: str) -> bool:
@@ -49,14 +49,14 @@ def shown_address(address: str) -> str:
 
 def is_public(ip: str) -> bool:
     """Whether an IP address is one of the internet: not of this machine, of its network, or of a private one."""
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(ip.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        nat64 = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
-        inner = found.ipv4_mapped or found.sixtofour or nat64
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        nat64 = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        inner = address.ipv4_mapped or address.sixtofour or nat64
         if inner is None:
-            return found in _PUBLIC_IPV6 and found.is_global
-        found = inner
-    return found.is_global and not found.is_multicast and found not in _NO_PUBLIC_IPV4
+            return address in _PUBLIC_IPV6 and address.is_global
+        address = inner
+    return address.is_global and not address.is_multicast and address not in _NO_PUBLIC_IPV4
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -136,11 +136,11 @@ def opened(
     """
     headers = {"User-Agent": "synapse-assets", **({"Content-Type": content_type} if content_type else {})}
     url = urllib.parse.quote(address, safe="%/:?=&#+,;@!$'()*[]~")
-    way = _Way(url, patience)
+    route = _Route(url, patience)
     for _ in range(1 + MOST_REDIRECTS):
-        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 -- `_Way` asks http(s) only
+        request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310 -- `_Route` asks http(s) only
         try:
-            answer = way.opener.open(request)
+            answer = route.opener.open(request)
         except HTTPError as error:
             error.close()
             target = error.headers.get("Location")
@@ -153,17 +153,17 @@ def opened(
                 yield answer
             return
         # What a HEAD leads to is asked for with GET and left after its headers: not every server allows HEAD.
-        url, method = way.redirected(url, target), "GET"
+        url, method = route.redirected(url, target), "GET"
     raise ValueError(f"it leads from address to address, more than {MOST_REDIRECTS} times")
 
 
-class _Way:
+class _Route:
     """From the address that was given to where its redirects lead: who may be connected to."""
 
     def __init__(self, url: str, patience: Patience) -> None:
         self._patience = patience
         self._given = self._server = host_and_port(url)
-        self._given_place: _Place | None = None
+        self._given_address: _SocketAddress | None = None
         self._leads_to = ""  # as it may be shown; empty at the address that was given
         self.opener = urllib.request.OpenerDirector()
         for handler in (
@@ -191,65 +191,65 @@ class _Way:
         return url
 
     def connect(self, server: _Server, *_: object) -> socket.socket:
-        """A connection to that host and port, which are those of the address where the way is now."""
-        places = [place for place in _looked_up(server, self._patience) if self._may_reach(place[-1])]
-        if not places:
+        """A connection to that host and port, which are those of the address that the route has reached."""
+        addresses = [address for address in _resolved(server, self._patience) if self._may_reach(address[-1])]
+        if not addresses:
             self._refuse()
-        connection = _connected(places, self._patience)
+        connection = _connected(addresses, self._patience)
         if not self._leads_to:
-            self._given_place = connection.getpeername()[:2]
+            self._given_address = connection.getpeername()[:2]
         return connection
 
     def connect_proxy(self, proxy: _Server, *_: object) -> socket.socket:
-        """A connection to a proxy, to ask it for the address where the way is now."""
+        """A connection to a proxy, to ask it for the address that the route has reached."""
         if self._leads_to and self._server != self._given:
             try:
-                places = _looked_up(self._server, self._patience)
+                addresses = _resolved(self._server, self._patience)
             except socket.gaierror:
                 self._refuse()
-            if not all(is_public(place[-1][0]) for place in places):
+            if not all(is_public(address[-1][0]) for address in addresses):
                 self._refuse()
-        return _connected(_looked_up(proxy, self._patience), self._patience)
+        return _connected(_resolved(proxy, self._patience), self._patience)
 
-    def _may_reach(self, place: _Place) -> bool:
-        if not self._leads_to or is_public(place[0]):
+    def _may_reach(self, address: _SocketAddress) -> bool:
+        if not self._leads_to or is_public(address[0]):
             return True
-        return self._server == self._given and place[:2] == self._given_place
+        return self._server == self._given and address[:2] == self._given_address
 
     def _refuse(self) -> NoReturn:
         raise ValueError(f"it leads to {self._leads_to}, no public address: give that address itself if it is meant")
 
 
-def _looked_up(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
+def _resolved(server: _Server, patience: Patience) -> list[tuple[Any, ...]]:
     """What `socket.getaddrinfo` says of a host and port. Raises TooSlowError where that takes too long: it cannot be broken off."""
-    found: list[Any] = []
+    results: list[Any] = []
 
-    def look_up() -> None:
+    def resolve() -> None:
         try:
-            found.append(socket.getaddrinfo(*server, type=socket.SOCK_STREAM))
+            results.append(socket.getaddrinfo(*server, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            found.append(error)
+            results.append(error)
 
     left_s = patience.left_s()
-    thread = threading.Thread(target=look_up, name="look up", daemon=True)
+    thread = threading.Thread(target=resolve, name="look up", daemon=True)
     thread.start()
     thread.join(left_s)
-    if not found:
+    if not results:
         raise TooSlowError("its name is not found in time")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    places: list[tuple[Any, ...]] = found[0]
-    return places
+    if isinstance(results[0], Exception):
+        raise results[0]
+    addresses: list[tuple[Any, ...]] = results[0]
+    return addresses
 
 
-def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
-    """A connection to the first of the addresses that accepts one, as `_looked_up` gives them."""
+def _connected(addresses: list[tuple[Any, ...]], patience: Patience) -> socket.socket:
+    """A connection to the first of the addresses that accepts one, as `_resolved` gives them."""
     failed = OSError("its name has no address")
-    for family, kind, protocol, _, place in places:
+    for family, kind, protocol, _, address in addresses:
         connection = socket.socket(family, kind, protocol)
         try:
             with patience.waiting(connection):
-                connection.connect(place)
+                connection.connect(address)
             connection.settimeout(patience.left_s())  # for what TLS says first
             return connection
         except OSError as error:
@@ -261,9 +261,9 @@ def _connected(places: list[tuple[Any, ...]], patience: Patience) -> socket.sock
 class _Handler(urllib.request.AbstractHTTPHandler):
     """http and https of urllib, by our own connections."""
 
-    def __init__(self, way: _Way, patience: Patience) -> None:
+    def __init__(self, route: _Route, patience: Patience) -> None:
         super().__init__()
-        self._way, self._patience = way, patience
+        self._route, self._patience = route, patience
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self._open(_Connection, request)
@@ -275,7 +275,7 @@ class _Handler(urllib.request.AbstractHTTPHandler):
 
     def _open(self, kind: Any, request: urllib.request.Request) -> http.client.HTTPResponse:
         through_proxy = request.has_proxy() or getattr(request, "_tunnel_host", None) is not None
-        connect = self._way.connect_proxy if through_proxy else self._way.connect
+        connect = self._route.connect_proxy if through_proxy else self._route.connect
         return self.do_open(partial(kind, connect=connect, patience=self._patience), request)
 
 

@@ -1,6 +1,6 @@
 """Workbooks of synapses without images, Excel or CSV, read as `schema.morphology.SYNAPSES`; local files or http(s) addresses.
 
-A workbook is small (thousands of rows) and made by hand, so it is read whole, cell by cell, and whatever is wrong is told by file,
+A workbook is small (thousands of rows) and made by hand, so it is read whole, cell by cell, and errors are reported by file,
 sheet, row and column. Rows are numbered as Excel shows them: the header is row 1. What the numbers mean, and leaving out any of
 them, belongs to `analysis/morphology`.
 """
@@ -86,20 +86,20 @@ def read_workbooks(dataset: MorphologyDataset, raw: Path) -> tuple[pa.Table, pa.
     Rows are in the order of the workbooks, their files and sheets. Raises BadInput like `read_workbook`, and where two files
     have a synapse of the same id.
     """
-    read = [one for workbook in dataset.workbooks for one in _read_files(workbook, dataset, raw)]
-    synapses = pa.concat_tables([morphology.SYNAPSES.empty(), *(one.synapses for one in read)]).combine_chunks()
+    read_files = [file for workbook in dataset.workbooks for file in _read_files(workbook, dataset, raw)]
+    synapses = pa.concat_tables([morphology.SYNAPSES.empty(), *(file.synapses for file in read_files)]).combine_chunks()
     ids = synapses.column("synapse_id").to_pylist()
-    names = [one.label for one in read for _ in range(len(one.rows))]
-    rows = [row for one in read for row in one.rows.tolist()]
+    labels = [file.label for file in read_files for _ in range(len(file.rows))]
+    rows = [row for file in read_files for row in file.rows.tolist()]
     repeated = _repeated(ids)
     if repeated:
         first, second = repeated[0]
-        more = f" ({len(repeated):,} synapses in all)" if len(repeated) > 1 else ""
+        total = f" ({len(repeated):,} synapses in all)" if len(repeated) > 1 else ""
         raise BadInput(
-            f"synapse '{ids[first]}' is in workbook {names[first]} (row {rows[first]}) and in workbook {names[second]} "
-            f"(row {rows[second]}){more}: give one of them an id_prefix in the dataset's YAML, or fix the file"
+            f"synapse '{ids[first]}' is in workbook {labels[first]} (row {rows[first]}) and in workbook {labels[second]} "
+            f"(row {rows[second]}){total}: give one of them an id_prefix in the dataset's YAML, or fix the file"
         )
-    return synapses, _provenance(read)
+    return synapses, _provenance(read_files)
 
 
 def read_workbook(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> tuple[pa.Table, pa.Table]:
@@ -114,8 +114,10 @@ def read_workbook(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> 
     rows and none is named, where columns are missing or double, where a required cell is empty or of the wrong kind, an area is
     not above 0, a neuron or synapse type is unknown, or two rows of a file have the same key (neuron, synapse type, number).
     """
-    read = _read_files(workbook, dataset, raw)
-    return pa.concat_tables([morphology.SYNAPSES.empty(), *(one.synapses for one in read)]), _provenance(read)
+    read_files = _read_files(workbook, dataset, raw)
+    return pa.concat_tables([morphology.SYNAPSES.empty(), *(file.synapses for file in read_files)]), _provenance(
+        read_files
+    )
 
 
 def read_sheets(path: str) -> dict[str, tuple[list[str], list[list[Any]]]]:
@@ -129,15 +131,15 @@ def read_sheets(path: str) -> dict[str, tuple[list[str], list[list[Any]]]]:
     content = file.read_bytes()
     _refuse_other_content(content, file.suffix.lower(), path)
     with _parsing(path, content):
-        _looked_into(content, path)
+        _has_formulas(content, path)
         sheets = _sheets(content, None)
-    found = {}
+    contents = {}
     for title, sheet in sheets.items():
         first, *rows = [[_stripped(cell) for cell in sheet.rows[number]] for number in sorted(sheet.rows)] or [[]]
         if first:
             names = ["" if cell is None else str(cell) for cell in first]
-            found[title] = (names, [(row + [None] * len(names))[: len(names)] for row in rows])
-    return found
+            contents[title] = (names, [(row + [None] * len(names))[: len(names)] for row in rows])
+    return contents
 
 
 def is_excel(path: str) -> bool:
@@ -170,20 +172,20 @@ def _key(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
-def _provenance(read: list[_Read]) -> pa.Table:
-    return pa.concat_tables([morphology.WORKBOOKS.empty(), *(one.provenance for one in read)]).combine_chunks()
+def _provenance(read_files: list[_Read]) -> pa.Table:
+    return pa.concat_tables([morphology.WORKBOOKS.empty(), *(file.provenance for file in read_files)]).combine_chunks()
 
 
 def _read_files(workbook: Workbook, dataset: MorphologyDataset, raw: Path) -> list[_Read]:
-    read = []
+    read_files = []
     for file in local_files(workbook, raw):
         try:
             with unchanged(file):
-                read.append(_read(workbook, file, dataset))
+                read_files.append(_read(workbook, file, dataset))
         except NoRows:
             if file.alone:
                 raise
-    return read
+    return read_files
 
 
 def _read(workbook: Workbook, listed: SourceFile, dataset: MorphologyDataset) -> _Read:
@@ -258,14 +260,14 @@ class _Sheet(NamedTuple):
 def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
     """The mapped cells of the workbook's sheet, as Excel stored them: numbers, text, dates, booleans, errors as text."""
     with _parsing(origin, content):
-        has_formulas = _looked_into(content, origin)
+        has_formulas = _has_formulas(content, origin)
         sheets = _sheets(content, workbook.sheet)
     title = _chosen_sheet(sheets, origin, workbook)
     where = f"{origin}, sheet '{title}'"
     rows = dict(sheets[title].rows)
     first = min(rows, default=1)
     names = ["" if cell is None else str(cell) for cell in rows.pop(first, ())]
-    found = _found_columns(names, workbook.columns, where)
+    columns = _column_indices(names, workbook.columns, where)
     formulas: dict[int, _Row] = {}
     with _parsing(origin, content):
         if has_formulas:
@@ -280,8 +282,8 @@ def _excel(content: bytes, origin: str, workbook: Workbook) -> _Grid:
         )
         return _Formula if value is None and formula is not None else _stripped(value)
 
-    cells = {field: [cell(number, at) for number in numbers] for field, at in found.items()}
-    return _grid(where, title, found, names, cells, numbers)
+    cells = {field: [cell(number, at) for number in numbers] for field, at in columns.items()}
+    return _grid(where, title, columns, names, cells, numbers)
 
 
 @contextmanager
@@ -294,11 +296,11 @@ def _parsing(origin: str, content: bytes) -> Iterator[None]:
     except Exception as error:
         if "Content_Types" in str(error) or "no valid workbook part" in str(error):
             raise BadInput(f"{origin} is a zip archive, but no workbook: is it the right file?") from error
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         if _is_whole(content):
-            raise BadInput(f"{origin} cannot be read ({said}): open it in Excel and save it as .xlsx") from error
+            raise BadInput(f"{origin} cannot be read ({message}): open it in Excel and save it as .xlsx") from error
         raise BadInput(
-            f"{origin} is corrupt or cut short ({said}): fetch it again, or open and save it in Excel"
+            f"{origin} is corrupt or cut short ({message}): fetch it again, or open and save it in Excel"
         ) from error
 
 
@@ -315,15 +317,15 @@ def _refuse_other_archive(archive: zipfile.ZipFile, origin: str) -> None:
     """Raises BadInput for a workbook that another program, or Excel in another format, has saved."""
     names = set(archive.namelist())
     is_strict = "xl/workbook.xml" in names and b"purl.oclc.org/ooxml" in archive.read("xl/workbook.xml")
-    found = {
+    formats = {
         "a binary workbook (.xlsb)": "xl/workbook.bin" in names,
         "a 'Strict Open XML Spreadsheet'": is_strict,
         "a spreadsheet of LibreOffice (.ods)": "content.xml" in names and "mimetype" in names,
         "a spreadsheet of Numbers": "Index/Document.iwa" in names or "Index.zip" in names,
     }
-    what = next((what for what, is_it in found.items() if is_it), None)
-    if what is not None:
-        raise BadInput(f"{origin} is {what}: open it, and save it as 'Excel Workbook (.xlsx)'")
+    format_ = next((format_ for format_, is_format in formats.items() if is_format), None)
+    if format_ is not None:
+        raise BadInput(f"{origin} is {format_}: open it, and save it as 'Excel Workbook (.xlsx)'")
 
 
 def _sheets(content: bytes, only: str | None, formulas: bool = False) -> dict[str, _Sheet]:
@@ -345,7 +347,7 @@ def _sheets(content: bytes, only: str | None, formulas: bool = False) -> dict[st
     return sheets
 
 
-def _looked_into(content: bytes, origin: str) -> bool:
+def _has_formulas(content: bytes, origin: str) -> bool:
     """Whether the workbook has formulas. Raises BadInput for an archive that unpacks to more than a workbook has."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         # zipfile unpacks no more of a part than it is said to have.
@@ -380,7 +382,7 @@ def _bounded(rows: Iterable[_Row], title: str) -> Iterator[tuple[int, _Row]]:
 
 
 def _chosen_sheet(sheets: dict[str, _Sheet], origin: str, workbook: Workbook) -> str:
-    """The sheet named in the YAML, or the only one with rows below its header. Raises BadInput where that is not one."""
+    """The sheet named in the YAML, or the only sheet with rows below its header. Raises BadInput where there is none, or several."""
     if workbook.sheet is not None:
         if workbook.sheet not in sheets:
             raise BadInput(
@@ -390,9 +392,9 @@ def _chosen_sheet(sheets: dict[str, _Sheet], origin: str, workbook: Workbook) ->
         return workbook.sheet
     filled = [title for title, sheet in sheets.items() if len(sheet.rows) > 1]
     if len(filled) > 1:
-        named = ", ".join(f"'{title}'" + (" (hidden)" if sheets[title].hidden else "") for title in filled)
+        titles = ", ".join(f"'{title}'" + (" (hidden)" if sheets[title].hidden else "") for title in filled)
         raise BadInput(
-            f"{origin} has {len(filled)} sheets that hold rows, {named}: name the one to read, sheet: <name>, for workbook "
+            f"{origin} has {len(filled)} sheets that hold rows, {titles}: name the one to read, sheet: <name>, for workbook "
             f"'{workbook.name}' in the dataset's YAML"
         )
     begun = filled or [title for title, sheet in sheets.items() if sheet.rows]
@@ -408,12 +410,12 @@ def _csv(file: Path, origin: str, workbook: Workbook) -> _Grid:
             f"{origin}: a CSV file has no sheets; leave 'sheet' of workbook '{workbook.name}' out of the YAML"
         )
     table = open_table(str(file))
-    found = _found_columns(table.names, workbook.columns, origin)
-    batches = list(table.batches([table.names[at] for at in found.values()]))
+    columns = _column_indices(table.names, workbook.columns, origin)
+    batches = list(table.batches([table.names[at] for at in columns.values()]))
     text = pa.Table.from_batches(batches) if batches else None
     cells = {
         field: [_stripped(cell) for cell in text.column(table.names[at]).to_pylist()] if text is not None else []
-        for field, at in found.items()
+        for field, at in columns.items()
     }
     numeric = [field for field in cells if field not in _IDS]
     # Excel separates by semicolons exactly where the comma is its decimal sign.
@@ -422,25 +424,25 @@ def _csv(file: Path, origin: str, workbook: Workbook) -> _Grid:
     )
     cells |= {field: [_as_number(cell, comma) for cell in cells[field]] for field in numeric}
     count = 0 if text is None else text.num_rows
-    return _grid(origin, None, found, table.names, cells, range(2, count + 2))
+    return _grid(origin, None, columns, table.names, cells, range(2, count + 2))
 
 
 def _grid(
     where: str,
     sheet: str | None,
-    found: dict[str, int],
+    columns: dict[str, int],
     names: Sequence[str],
     cells: dict[str, list[Any]],
     rows: Sequence[int],
 ) -> _Grid:
     """Without the rows that hold nothing in any mapped column."""
-    kept = [index for index in range(len(rows)) if any(column[index] is not None for column in cells.values())]
+    filled = [index for index in range(len(rows)) if any(column[index] is not None for column in cells.values())]
     return _Grid(
         where,
         sheet,
-        {field: names[at].strip() for field, at in found.items()},
-        {field: [column[index] for index in kept] for field, column in cells.items()},
-        np.array([rows[index] for index in kept], np.int64),
+        {field: names[at].strip() for field, at in columns.items()},
+        {field: [column[index] for index in filled] for field, column in cells.items()},
+        np.array([rows[index] for index in filled], np.int64),
     )
 
 
@@ -463,27 +465,27 @@ def _as_number(cell: str | None, comma: bool) -> float | str | None:
 # Columns -------------------------------------------------------------------------------------------------------------------
 
 
-def _found_columns(names: Sequence[str], columns: WorkbookColumns, where: str) -> dict[str, int]:
-    """Field of the mapping -> place of its column. Raises BadInput naming all columns that are missing, or double."""
+def _column_indices(names: Sequence[str], columns: WorkbookColumns, where: str) -> dict[str, int]:
+    """Field of the mapping -> index of its column. Raises BadInput naming all columns that are missing, or double."""
     present = [name.strip() for name in names]
-    wanted = {
+    mapped = {
         field: name.strip() for field in WorkbookColumns.model_fields if (name := getattr(columns, field)) is not None
     }
-    if wanted.get("bouton_volume") not in present:
-        wanted.pop("bouton_volume", None)
-    missing = {field: name for field, name in wanted.items() if name not in present}
+    if mapped.get("bouton_volume") not in present:
+        mapped.pop("bouton_volume", None)
+    missing = {field: name for field, name in mapped.items() if name not in present}
     if missing:
-        free = [name for name in present if name not in wanted.values()]
-        told = [f"'{name}' (for {field}{_near(name, free, '; ')})" for field, name in missing.items()]
-        shown = [name for name in present if name]
+        free = [name for name in present if name not in mapped.values()]
+        missing_columns = [f"'{name}' (for {field}{_near(name, free, '; ')})" for field, name in missing.items()]
+        titles = [name for name in present if name]
         raise BadInput(
-            f"{where} has no column {', '.join(told)}; its columns are {shown}: fix the sheet, or 'columns' of the workbook in the "
-            "dataset's YAML"
+            f"{where} has no column {', '.join(missing_columns)}; its columns are {titles}: fix the sheet, or 'columns' of the workbook "
+            "in the dataset's YAML"
         )
-    double = sorted({name for name in wanted.values() if present.count(name) > 1})
+    double = sorted({name for name in mapped.values() if present.count(name) > 1})
     if double:
         raise BadInput(f"{where} has the columns {double} more than once: rename or delete those that are not meant")
-    return {field: present.index(name) for field, name in wanted.items()}
+    return {field: present.index(name) for field, name in mapped.items()}
 
 
 def _near(name: str, present: Sequence[str], before: str = ", ") -> str:
@@ -547,19 +549,19 @@ def _refuse_same_key(grid: _Grid, keys: list[tuple[str, str, int]]) -> None:
     repeated = _repeated(keys)
     if repeated:
         first, second = repeated[0]
-        named = zip(("neuron_id", "synapse_type", "number"), keys[first], strict=True)
-        key = ", ".join(f"{grid.names[field]} {value}" for field, value in named)
-        more = f", and {len(repeated) - 1:,} more rows repeat another" if len(repeated) > 1 else ""
+        key_fields = zip(("neuron_id", "synapse_type", "number"), keys[first], strict=True)
+        key = ", ".join(f"{grid.names[field]} {value}" for field, value in key_fields)
+        further = f", and {len(repeated) - 1:,} more rows repeat another" if len(repeated) > 1 else ""
         raise BadInput(
-            f"{grid.where}: rows {grid.rows[first]} and {grid.rows[second]} are the same synapse ({key}){more}: number them apart, or "
+            f"{grid.where}: rows {grid.rows[first]} and {grid.rows[second]} are the same synapse ({key}){further}: number them apart, or "
             "delete the copy"
         )
 
 
 def _repeated(keys: Sequence[Any]) -> list[tuple[int, int]]:
     """Pairs of indices (first, repetition) of equal keys, in order of the repetition."""
-    seen: dict[Any, int] = {}
-    first = [seen.setdefault(key, index) for index, key in enumerate(keys)]
+    first_indices: dict[Any, int] = {}
+    first = [first_indices.setdefault(key, index) for index, key in enumerate(keys)]
     return [(at, index) for index, at in enumerate(first) if at != index]
 
 
@@ -576,8 +578,8 @@ def _texts(grid: _Grid, field: str, *, required: bool = True) -> list[Any]:
 
     cells = grid.cells[field]
     _refuse(grid, field, [fault(cell) for cell in cells])
-    whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
-    return [None if cell is None else plain_text(str(cell)) for cell in whole]
+    plain_cells = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
+    return [None if cell is None else plain_text(str(cell)) for cell in plain_cells]
 
 
 def _floats(grid: _Grid, field: str) -> pa.Array:
@@ -618,13 +620,13 @@ def _odd_number(cell: Any, required: bool) -> str | None:
     return None if abs(cell) <= sys.float_info.max else "is not finite"
 
 
-def _odd(cell: Any, required: bool, wanted: str) -> str | None:
+def _odd(cell: Any, required: bool, expected: str) -> str | None:
     """What is wrong with a cell that holds neither text nor a number."""
     if cell is None:
         return "is empty, NaN or #N/A" if required else None
     if cell is _Formula:
         return "is a formula without a stored value"
-    return f"is {'a truth value' if isinstance(cell, bool) else 'a date or time'} where {wanted} is wanted"
+    return f"is {'a truth value' if isinstance(cell, bool) else 'a date or time'} where {expected} is wanted"
 
 
 def _is_error(cell: str) -> bool:
@@ -653,10 +655,10 @@ def _refuse(grid: _Grid, field: str, faults: list[str | None], remedy: str | Non
     fault = str(faults[first])
     alike = [int(grid.rows[index]) for index, other in enumerate(faults) if other == fault]
     cell = grid.cells[field][first]
-    shown = "" if cell is None or cell is _Formula else f" {str(cell)!r}"
-    more = ""
+    cell_text = "" if cell is None or cell is _Formula else f" {str(cell)!r}"
+    count_text = ""
     if len(alike) > 1:
         listed = ", ".join(map(str, alike[:5])) + (", ..." if len(alike) > 5 else "")
-        more = f" ({len(alike):,} such cells: rows {listed})"
+        count_text = f" ({len(alike):,} such cells: rows {listed})"
     remedy = remedy or next(remedy for start, remedy in _REMEDIES if fault.startswith(start))
-    raise BadInput(f"{grid.place(field).at(first)}:{shown or ' the cell'} {fault}{more}: {remedy}")
+    raise BadInput(f"{grid.place(field).at(first)}:{cell_text or ' the cell'} {fault}{count_text}: {remedy}")

@@ -1,6 +1,6 @@
 """The data of a dataset on disk: Lance tables, Parquet results, fitted models, staging and the published warehouse.
 
-Everything is written so that a kill at any moment loses, doubles or tears nothing. `DatasetStore` is its one face.
+Everything is written so that a kill at any moment loses, doubles or tears nothing. `DatasetStore` is the entry point.
 """
 
 from synapse_assets.stores.dataset_store import DatasetStore

@@ -74,7 +74,7 @@ def _reporter(log: Callable[[str], None], steps: int) -> Callable[[dict[str, flo
         if row["seconds"] - last < 10 and row["step"] < steps:
             return
         last = row["seconds"]
-        left = row["seconds"] / row["step"] * (steps - row["step"])
-        log(f"training: step {row['step']:.0f} of {steps}, loss {row['loss']:.3f}, {left:.0f} s to go")
+        remaining_s = row["seconds"] / row["step"] * (steps - row["step"])
+        log(f"training: step {row['step']:.0f} of {steps}, loss {row['loss']:.3f}, {remaining_s:.0f} s to go")
 
     return report

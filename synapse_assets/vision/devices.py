@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision it does so by itself."""
+"""Which device computes, and which precision it supports natively."""
 
 from typing import Literal
 
@@ -10,20 +10,20 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name`, "auto" being the first of cuda, mps and cpu that is there; BadInput if it is not."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """The device called `name`, "auto" being the first of cuda, mps and cpu that is available; BadInput if it is not."""
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, available in there.items() if available))
+        return torch.device(next(kind for kind, available in is_available.items() if available))
     device = torch.device(name)
-    if not there.get(device.type, False):
+    if not is_available.get(device.type, False):
         raise BadInput(
-            f"embedding: device '{name}' is not available here; there is {[k for k, v in there.items() if v]}"
+            f"embedding: device '{name}' is not available here; there is {[k for k, v in is_available.items() if v]}"
         )
     return device
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether `device` is known to compute in bfloat16 by itself; emulating it made a processor about ten times slower.
+    """Whether `device` is known to compute in bfloat16 natively; emulating it made a processor about ten times slower.
 
     Of processors those of x86 with AVX512-BF16 or AMX, on which it was measured to help.
     """
@@ -35,6 +35,6 @@ def has_native_bf16(device: torch.device) -> bool:
     return False
 
 
-def native_precision(device: torch.device, wanted: Precision | None = None) -> Precision:
-    """The precision to compute in: `wanted` where `device` has it by itself, by default bfloat16; else float32."""
-    return "bfloat16" if wanted != "float32" and has_native_bf16(device) else "float32"
+def native_precision(device: torch.device, requested: Precision | None = None) -> Precision:
+    """The precision to compute in: `requested` where `device` supports it natively, by default bfloat16; else float32."""
+    return "bfloat16" if requested != "float32" and has_native_bf16(device) else "float32"

@@ -34,7 +34,7 @@ _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of th
 
 
 class TileNetwork(nn.Module):
-    """The whole way from uint8 tiles to embeddings as one module: crop, normalise, network, pooling, views."""
+    """Everything from uint8 tiles to embeddings as one module: crop, normalise, network, pooling, views."""
 
     def __init__(self, spec: EncoderSpec, backbone: nn.Module) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """In which precision, on which kind of device, a stored network was first applied: later uses follow it.
 
-The same network gives slightly other numbers in bfloat16 than in float32, and what it gave stands side by side in one table.
+The same network gives slightly different numbers in bfloat16 than in float32, and its outputs are stored in one table.
 What does not belong here: which precision a device has (`devices`), and what is done where a record is missing (the steps).
 """
 
@@ -28,7 +28,7 @@ class FirstUse:
         return f"{self.precision} on {self.device}"
 
     def save(self, folder: Path) -> None:
-        """Writes precision.json into `folder`, which must be there."""
+        """Writes precision.json into `folder`, which must exist."""
         (folder / FIRST_USE_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod

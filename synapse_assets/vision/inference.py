@@ -17,11 +17,11 @@ DEFAULT_BATCH = 256
 
 
 class BatchRunner:
-    """A network made ready on a device: use one for many batches.
+    """A network moved to a device: use one runner for many batches.
 
-    Arithmetic is bfloat16 where the device has it by itself, else float32, unless `precision` says which. Results do not
-    depend on which inputs share a batch, but for rounding. When the device's memory runs out the batch is halved, for
-    good. Raises BadInput for a device that is not there.
+    Arithmetic is bfloat16 where the device supports it natively, else float32, unless `precision` is given. Results do not
+    depend on which inputs share a batch, but for rounding. When the device's memory runs out the batch is halved
+    permanently. Raises BadInput for a device that is not available.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class BatchRunner:
         self._network = network.to(self.device).eval()
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """What the network gives for `inputs` (N, ...), a row each: float32 (N, ...). N is at least 1.
+        """The outputs of the network for `inputs` (N, ...), a row each: float32 (N, ...). N is at least 1.
 
         Raises torch.OutOfMemoryError where not even one input fits.
         """
@@ -72,7 +72,7 @@ class BatchRunner:
             return outputs.float().cpu().numpy()
 
     def _to_device(self, inputs: npt.NDArray[Any]) -> Tensor:
-        """As they are: the bytes of pictures are a quarter of what floats would take."""
+        """Inputs in their own type: the bytes of tiles are a quarter of what floats would take."""
         tensor = torch.from_numpy(np.require(inputs, requirements=["C", "W"]))
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)

@@ -20,7 +20,7 @@ from synapse_assets.errors import BadInput
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a weight file by name, without the wrappers that training scripts add.
 
-    safetensors, or a torch file that holds tensors only. Raises BadInput naming a file that is not there or is neither.
+    safetensors, or a torch file that holds tensors only. Raises BadInput naming a file that does not exist or is neither.
     """
     if not path.is_file():
         raise BadInput(f"encoder: there is no weight file {path}")
@@ -70,12 +70,12 @@ def load_weights(backbone: nn.Module, weights: dict[str, Tensor], architecture: 
         if k in weights and weights[k].shape != expected[k].shape
     ]
     if missing or foreign or shapes:
-        found = "; ".join(
-            f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-            for what, names in (("missing", missing), ("not in it", foreign), ("of another shape", shapes))
+        differences = "; ".join(
+            f"{kind}: {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+            for kind, names in (("missing", missing), ("not in it", foreign), ("of another shape", shapes))
             if names
         )
-        raise BadInput(f"{path} does not hold weights of the architecture '{architecture}' ({found})")
+        raise BadInput(f"{path} does not hold weights of the architecture '{architecture}' ({differences})")
     backbone.load_state_dict(weights)
 
 

@@ -1,7 +1,7 @@
 """Electron-microscopy volumes: from a `VolumeSpec` to grey-value tiles around points.
 
 `open_volume` opens any of the kinds, `Volume.read_tiles` cuts the tiles, `encode_tile` and `decode_tile` are the
-stored form of one tile, `tile_sheet` is a picture of many. All coordinates at this face are x, y, z; all pictures are
+stored form of one tile, `tile_sheet` is a picture of many. All coordinates of this interface are x, y, z; all pictures are
 (section, row, column), that is z, y, x.
 
 What does not belong here: tables of synapses (`sources/`), networks and augmentation (`vision/`), storing tiles

@@ -27,9 +27,9 @@ _AWS_CREDENTIALS = (
 )
 
 
-def plain_address(given: str) -> str:
-    """`given` without the name of its format before it: precomputed://gs://bucket/em is gs://bucket/em."""
-    return _FORMAT_PREFIX.sub("", given)
+def plain_address(url: str) -> str:
+    """`url` without the name of its format before it: precomputed://gs://bucket/em is gs://bucket/em."""
+    return _FORMAT_PREFIX.sub("", url)
 
 
 def is_remote(url: str) -> bool:
@@ -37,18 +37,18 @@ def is_remote(url: str) -> bool:
     return url.startswith(_REMOTE_SCHEMES)
 
 
-def local_path(url: str, given: str) -> Path:
-    """The absolute path of a folder or file of this machine. Raises BadInput, naming `given`, where nothing is there."""
+def local_path(url: str, stated_url: str) -> Path:
+    """The absolute path of a folder or file of this machine. Raises BadInput, naming `stated_url`, where nothing is there."""
     if "://" in url and not url.startswith("file://"):
         schemes = ", ".join(("file://", *_REMOTE_SCHEMES))
-        raise BadInput(f"volume '{given}': its address starts with none of {schemes}")
+        raise BadInput(f"volume '{stated_url}': its address starts with none of {schemes}")
     text = url.removeprefix("file://")
     path = Path(os.path.expanduser(text))
     if not path.exists() and url.startswith("file://"):
         path = Path(unquote(text))
     if not path.exists():
         raise BadInput(
-            f"volume '{given}': there is no file or folder {path.absolute()}; check the url of the volume in the dataset's YAML"
+            f"volume '{stated_url}': there is no file or folder {path.absolute()}; check the url of the volume in the dataset's YAML"
         )
     return path.absolute()
 
@@ -78,7 +78,7 @@ def store_spec(url: str) -> str | dict[str, Any]:
 
 
 def open_files(url: str, where: str, context: ts.Context) -> ts.KvStore:
-    """The files under `url`, opened but not looked at. Raises BadInput where the address makes no sense."""
+    """The files under `url`, opened but not read. Raises BadInput where the address makes no sense."""
     try:
         return ts.KvStore.open(store_spec(url), context=context).result()
     except ValueError as error:

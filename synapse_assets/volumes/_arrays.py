@@ -56,8 +56,8 @@ def open_array(spec: VolumeSpec, retries: Retries) -> Array:
     if not remote:
         path = local_path(url, spec.url)
         if spec.kind != "images" and path.is_dir() == (spec.kind == "hdf5"):
-            found, wanted = ("folder", "file") if path.is_dir() else ("file", "folder")
-            raise BadInput(f"{where}: {path} is a {found}, but such a volume is a {wanted}; check its kind and url")
+            actual, expected = ("folder", "file") if path.is_dir() else ("file", "folder")
+            raise BadInput(f"{where}: {path} is a {actual}, but such a volume is a {expected}; check its kind and url")
         url = str(path)
     context = reading_context(retries)
     bytes_per_voxel = 1.0

@@ -22,7 +22,7 @@ def chunked(
 
     `read` is asked for one chunk at a time, or what of it lies in the array, as slices counted from the first voxel;
     it is called from several threads, and what it returns is kept in the cache pool of `context`. What it raises is
-    raised to who reads the array.
+    raised to the reader of the array.
     """
 
     def fill(domain: ts.IndexDomain, chunk: npt.NDArray[np.uint8], _: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a chunk that cannot be had is told from one that is damaged, whoever read it.
+"""How an unavailable chunk is distinguished from a damaged one, whichever reader raised the error.
 
 tensorstore says it in the first word of its errors; the readers of this package that stand beside it say it with the
 same words, so that one question answers for all of them.

@@ -33,11 +33,11 @@ _Number = TypeVar("_Number", int, Ints)
 
 _CELL_VOXELS = 12 * 2**20
 _BLOCK_VOXELS = 32 * 2**20
-# In voxels copied, about 0.3 ns each: measured with synapse_assets_tests.bench.tiles.
+# In voxels copied, about 0.3 ns each: measured with benchmarks.tiles.
 _READ_COST = 2**18
 _DECODING_COST = 3
 _JPEG_DECODING_COST = 24
-# Pairs of a group and a chunk that are looked at together: some 50 bytes each.
+# Pairs of a group and a chunk that are processed together: some 50 bytes each.
 _PAIRS_AT_ONCE = 2**20
 
 
@@ -192,16 +192,16 @@ class _Cache:
         self._recent = np.empty(0, dtype=np.int64)
 
     def misses(self, ids: Ints) -> int:
-        """How many of `ids`, asked for one after the other, are not there."""
+        """How many of `ids`, requested one after the other, are not in it."""
         misses = 0
         for begin in range(0, len(ids), 2 ** (self._PLACES - 1)):
             part = np.concatenate([self._recent, ids[begin : begin + 2 ** (self._PLACES - 1)]])
             # Sorted by chunk and then by place, in one number: the last time before stands beside each.
             sorted_ = np.sort(((part % 2 ** (63 - self._PLACES)) << self._PLACES) | np.arange(len(part)))
-            place, chunk = sorted_ & (2**self._PLACES - 1), sorted_ >> self._PLACES
-            there = (chunk[1:] == chunk[:-1]) & (place[1:] - place[:-1] <= self.capacity)
-            new = place >= len(self._recent)
-            misses += int(new.sum()) - int((there & new[1:]).sum())
+            position, chunk = sorted_ & (2**self._PLACES - 1), sorted_ >> self._PLACES
+            cached = (chunk[1:] == chunk[:-1]) & (position[1:] - position[:-1] <= self.capacity)
+            new = position >= len(self._recent)
+            misses += int(new.sum()) - int((cached & new[1:]).sum())
             self._recent = part[len(part) - min(len(part), self.capacity, 2 ** (self._PLACES - 1)) :]
         return misses
 
@@ -209,7 +209,7 @@ class _Cache:
 class _Distinct:
     """Counts distinct numbers in bounded memory: all of them at first, later a fixed share, chosen by their hash."""
 
-    _KEPT = 2**22
+    _MOST_HASHES = 2**22
 
     def __init__(self) -> None:
         self._parts: list[npt.NDArray[np.uint64]] = []
@@ -222,12 +222,12 @@ class _Distinct:
         for shift, factor in ((31, 0xD6E8FEB86659FD93), (29, 0xA5A3564E1F0B4C65), (32, 1)):
             key = (key ^ (key >> np.uint64(shift))) * np.uint64(factor)
         self._parts.append(_sorted_once(self._chosen(key)))
-        while sum(map(len, self._parts)) > 2 * self._KEPT:
-            kept = _sorted_once(np.concatenate(self._parts))
-            if len(kept) > self._KEPT:
+        while sum(map(len, self._parts)) > 2 * self._MOST_HASHES:
+            hashes = _sorted_once(np.concatenate(self._parts))
+            if len(hashes) > self._MOST_HASHES:
                 self._share /= 2
-                kept = self._chosen(kept)
-            self._parts = [kept]
+                hashes = self._chosen(hashes)
+            self._parts = [hashes]
 
     def count(self) -> int:
         """How many there were."""
@@ -255,21 +255,21 @@ def grouped(array: Array, start: Ints, size: Ints) -> Iterator[Groups]:
     touches = _touches(array, start, size, order)
     # Tiles that touch the same chunks as the tile before them add no pair.
     pairs = np.add.reduceat(np.where(new_boxes, touches, 0), cell_first[:-1]).cumsum()
-    done = 0
-    while done < len(pairs):
-        already = int(pairs[done - 1]) if done else 0
-        end = max(done + 1, int(np.searchsorted(pairs, already + _PAIRS_AT_ONCE, side="right")))
-        part = slice(cell_first[done], cell_first[end])
+    cells_done = 0
+    while cells_done < len(pairs):
+        already = int(pairs[cells_done - 1]) if cells_done else 0
+        end = max(cells_done + 1, int(np.searchsorted(pairs, already + _PAIRS_AT_ONCE, side="right")))
+        part = slice(cell_first[cells_done], cell_first[end])
         yield _decided(
             array,
             start,
             size,
             order[part],
-            cell_first[done : end + 1] - cell_first[done],
+            cell_first[cells_done : end + 1] - cell_first[cells_done],
             touches[part],
             new_boxes[part],
         )
-        done = end
+        cells_done = end
 
 
 def _reading_order(array: Array, start: Ints, size: Ints) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -328,11 +328,11 @@ def _decided(
     group = np.repeat(np.arange(len(first) - 1), np.diff(first))
     marks, offset = _touched_chunks(tiles.of(new_boxes).chunks(array), group[new_boxes], chunk_hull)
     distinct = np.add.reduceat(marks, offset, dtype=np.int64)
-    count, wanted = np.diff(first), np.add.reduceat(tiles.voxels, first[:-1])
+    count, tile_voxels = np.diff(first), np.add.reduceat(tiles.voxels, first[:-1])
     wasted = chunk_hull.voxels - distinct
     decoding = _JPEG_DECODING_COST if array.bytes_per_voxel < 1 else _DECODING_COST
     box_cost = hull.voxels + wasted * int(np.prod(array.chunk_shape)) * decoding
-    block = (count > 1) & (hull.voxels <= _BLOCK_VOXELS) & (box_cost <= wanted + count * _READ_COST)
+    block = (count > 1) & (hull.voxels <= _BLOCK_VOXELS) & (box_cost <= tile_voxels + count * _READ_COST)
     if array.remote:
         block &= wasted == 0
     shared = np.add.reduceat(touches, first[:-1]) > distinct
@@ -385,11 +385,11 @@ def _chunk_ids(array: Array, marks: npt.NDArray[np.bool_], offset: Ints, counts:
     """The marked chunks, of which each group has `counts` (g,), numbered over the whole volume."""
     group = np.repeat(np.arange(len(counts)), counts)
     extent = (hull.high - hull.low)[group]
-    place = np.flatnonzero(marks) - offset[group]
-    line = place // extent[:, 2]
+    position = np.flatnonzero(marks) - offset[group]
+    line = position // extent[:, 2]
     layer = line // extent[:, 1]
     low = hull.low[group]
-    z, y, x = low[:, 0] + layer, low[:, 1] + line - layer * extent[:, 1], low[:, 2] + place - line * extent[:, 2]
+    z, y, x = low[:, 0] + layer, low[:, 1] + line - layer * extent[:, 1], low[:, 2] + position - line * extent[:, 2]
     return chunk_id(array, z, y, x)
 
 

@@ -20,7 +20,7 @@ from synapse_assets.volumes._errors import missing_chunk
 # Read at once from a dataset without chunks: a few sections of a piece that holds a tile.
 _PIECE = (4, 512, 512)
 _SOFT_LINKS = 32
-_NAMES_SHOWN = 12
+_MOST_NAMED = 12
 
 
 def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> ts.TensorStore:
@@ -63,15 +63,15 @@ def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> 
 def _contents(file: h5py.File) -> str:
     names: list[str] = []
 
-    def note(name: str, thing: object) -> None:
-        if isinstance(thing, h5py.Dataset):
-            names.append(f"'{name}' {thing.shape} {thing.dtype}")
+    def note(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            names.append(f"'{name}' {item.shape} {item.dtype}")
 
     file.visititems(note)  # follows no links out of the file
     if not names:
         return "no datasets"
-    further = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + further
+    further = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + further
 
 
 def _find(file: h5py.File, name: str, where: str) -> h5py.Dataset:
@@ -98,56 +98,56 @@ def _find(file: h5py.File, name: str, where: str) -> h5py.Dataset:
     return here
 
 
-def _refuse_unreadable(dataset: h5py.Dataset, what: str, holds: str) -> None:
+def _refuse_unreadable(dataset: h5py.Dataset, label: str, holds: str) -> None:
     if dataset.external or dataset.is_virtual:
-        raise BadInput(f"{what} takes its values from other files, which are not read; copy it into one file")
+        raise BadInput(f"{label} takes its values from other files, which are not read; copy it into one file")
     if dataset.ndim != 3 or 0 in dataset.shape:
-        raise BadInput(f"{what} has shape {dataset.shape}, but a volume has three axes z, y, x{holds}: set dataset")
+        raise BadInput(f"{label} has shape {dataset.shape}, but a volume has three axes z, y, x{holds}: set dataset")
     if dataset.dtype != np.uint8:
         raise BadInput(
-            f"{what} holds {dataset.dtype}, but a volume holds 8-bit grey values; convert it to uint8{holds}"
+            f"{label} holds {dataset.dtype}, but a volume holds 8-bit grey values; convert it to uint8{holds}"
         )
     if dataset.id.get_storage_size() == 0:
-        raise BadInput(f"{what} holds no values, none were ever written; complete the file")
+        raise BadInput(f"{label} holds no values, none were ever written; complete the file")
     created = dataset.id.get_create_plist()
     filters = [created.get_filter(i) for i in range(created.get_nfilters())]
     unknown = [name.decode() or str(code) for code, _, _, name in filters if not h5py.h5z.filter_avail(code)]
     if unknown:
         raise BadInput(
-            f"{what} is compressed with the HDF5 filter {unknown[0]}, which is not installed here; rewrite it with gzip"
+            f"{label} is compressed with the HDF5 filter {unknown[0]}, which is not installed here; rewrite it with gzip"
         )
 
 
-def _triple(dataset: h5py.Dataset, name: str, what: str) -> npt.NDArray[np.float64] | None:
+def _triple(dataset: h5py.Dataset, name: str, label: str) -> npt.NDArray[np.float64] | None:
     """The attribute `name`, x, y, z."""
     if name not in dataset.attrs:
         return None
     try:
         values = np.asarray(dataset.attrs[name], dtype=np.float64).reshape(-1)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{what}: its attribute '{name}' is no numbers: {error}") from error
+        raise BadInput(f"{label}: its attribute '{name}' is no numbers: {error}") from error
     if values.shape != (3,) or not np.isfinite(values).all():
-        raise BadInput(f"{what}: its attribute '{name}' is {values.tolist()}, but it is three numbers z, y, x in nm")
+        raise BadInput(f"{label}: its attribute '{name}' is {values.tolist()}, but it is three numbers z, y, x in nm")
     return values[::-1]
 
 
-def _origin(dataset: h5py.Dataset, spec: VolumeSpec, what: str) -> tuple[int, int, int]:
+def _origin(dataset: h5py.Dataset, spec: VolumeSpec, label: str) -> tuple[int, int, int]:
     """The first voxel, z, y, x."""
     for name, unit_nm in (("resolution", 1.0), ("element_size_um", 1e3)):
-        resolution = _triple(dataset, name, what)
+        resolution = _triple(dataset, name, label)
         if resolution is not None and not np.allclose(resolution * unit_nm, spec.voxel_size_nm, rtol=1e-5, atol=0):
             raise BadInput(
-                f"{what}: its attribute '{name}' is {(resolution * unit_nm).tolist()} nm (xyz), but voxel_size_nm is "
+                f"{label}: its attribute '{name}' is {(resolution * unit_nm).tolist()} nm (xyz), but voxel_size_nm is "
                 f"{list(spec.voxel_size_nm)}: set voxel_size_nm to that of the file"
             )
-    offset_nm = _triple(dataset, "offset", what)
+    offset_nm = _triple(dataset, "offset", label)
     x, y, z = spec.offset_voxels or (0, 0, 0)
     if spec.offset_voxels is None and offset_nm is not None:
         offset = offset_nm / np.array(spec.voxel_size_nm)
         x, y, z = (int(v) for v in np.rint(offset))
         if np.abs(offset - (x, y, z)).max() > 1e-3:
             raise BadInput(
-                f"{what}: its attribute 'offset' is {offset_nm.tolist()} nm (xyz), no whole number of voxels of "
+                f"{label}: its attribute 'offset' is {offset_nm.tolist()} nm (xyz), no whole number of voxels of "
                 f"{list(spec.voxel_size_nm)}: set offset_voxels in the dataset"
             )
     return z, y, x

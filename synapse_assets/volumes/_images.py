@@ -2,7 +2,7 @@
 
 A grey value is what lies in the file, one rule for every compression. A tag that would have it read otherwise (a palette of
 other colours, white as 0, another orientation, alpha) is refused by its name; gamma, colour profiles and the transparency of
-a grey PNG tell how to show a picture and change no value.
+a grey PNG say how to display a picture and change no value.
 """
 
 import math
@@ -87,127 +87,127 @@ def _section_files(folder: Path, where: str) -> list[Path]:
 
 def _section_shape(path: Path, where: str) -> tuple[int, int]:
     """(rows, columns) of a section, from its header; refuses what is not one 2-D image of 8-bit grey values."""
-    what = f"{where}: section '{path.name}'"
+    label = f"{where}: section '{path.name}'"
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
-                return _png_shape(image, what)
+                return _png_shape(image, label)
         with tifffile.TiffFile(path) as tiff:
             if len(tiff.pages) > 1:
-                _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), what)
+                _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), label)
             if len(tiff.pages.first.shape) != 2:
-                _refuse_shape(tiff.pages.first.shape, what)
-            shape = _page_shape(tiff.pages.first, path.stat().st_size, what)
-            _refuse_large(shape, what)
+                _refuse_shape(tiff.pages.first.shape, label)
+            shape = _page_shape(tiff.pages.first, path.stat().st_size, label)
+            _refuse_large(shape, label)
             return shape
     except Image.DecompressionBombError as error:
-        raise BadInput(f"{what} is too large for a PNG: convert the sections to TIFF or zarr") from error
+        raise BadInput(f"{label} is too large for a PNG: convert the sections to TIFF or zarr") from error
     except _DAMAGED as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{what} cannot be read: {error}") from error
+        raise BadInput(f"{label} cannot be read: {error}") from error
 
 
-def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
+def _refuse_shape(shape: tuple[int, ...], label: str) -> None:
     raise BadInput(
-        f"{what} has shape {shape}, but a section is one 2-D grey image; extract one channel (a file of many pages is given "
+        f"{label} has shape {shape}, but a section is one 2-D grey image; extract one channel (a file of many pages is given "
         "by its own url, not by its folder)"
     )
 
 
-def _refuse_values(held: str, what: str) -> None:
-    raise BadInput(f"{what} holds {held}, but a volume holds 8-bit grey values; convert it to uint8")
+def _refuse_values(held: str, label: str) -> None:
+    raise BadInput(f"{label} holds {held}, but a volume holds 8-bit grey values; convert it to uint8")
 
 
-def _png_shape(image: Image.Image, what: str) -> tuple[int, int]:
+def _png_shape(image: Image.Image, label: str) -> tuple[int, int]:
     """(rows, columns) of a PNG; refuses one whose grey values are not those in the file."""
     bands, frames = len(image.getbands()), getattr(image, "n_frames", 1)
     if bands > 1:
-        _refuse_shape((image.height, image.width, bands), what)
+        _refuse_shape((image.height, image.width, bands), label)
     if frames > 1:
-        _refuse_shape((frames, image.height, image.width), what)
+        _refuse_shape((frames, image.height, image.width), label)
     if image.mode == "P":
         colours = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
-        _refuse_palette(colours, what)
+        _refuse_palette(colours, label)
     elif image.mode != "L":
-        _refuse_values(f"pixels of mode {image.mode}", what)
-    _refuse_large((image.height, image.width), what)
+        _refuse_values(f"pixels of mode {image.mode}", label)
+    _refuse_large((image.height, image.width), label)
     return image.height, image.width
 
 
-def _page_shape(page: tifffile.TiffPage, file_bytes: int, what: str) -> tuple[int, int]:
+def _page_shape(page: tifffile.TiffPage, file_bytes: int, label: str) -> tuple[int, int]:
     """(rows, columns) of one page of a TIFF; refuses one whose grey values are not those in the file, and a bomb."""
     if str(page.dtype) != "uint8" or page.bitspersample != 8:
-        _refuse_values(str(page.dtype) if page.bitspersample >= 8 else f"{page.bitspersample}-bit values", what)
+        _refuse_values(str(page.dtype) if page.bitspersample >= 8 else f"{page.bitspersample}-bit values", label)
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         colours = page.colormap.T.astype(np.int64)
-        _refuse_palette(colours if colours.max() < 256 else colours >> 8, what)
+        _refuse_palette(colours if colours.max() < 256 else colours >> 8, label)
     # Where the tag is absent, the values are taken as they are.
     elif page.photometric != tifffile.PHOTOMETRIC.MINISBLACK and _PHOTOMETRIC in page.tags:
         meaning = (
             "MinIsWhite: 0 is white" if page.photometric == 0 else getattr(page.photometric, "name", page.photometric)
         )
         raise BadInput(
-            f"{what} has the PhotometricInterpretation {meaning}, but grey values of a volume rise from black to white "
+            f"{label} has the PhotometricInterpretation {meaning}, but grey values of a volume rise from black to white "
             "(MinIsBlack): write it again as plain 8-bit grey, inverted if need be"
         )
-    _refuse_turned(page.tags.valueof(_ORIENTATION, 1), what)
+    _refuse_turned(page.tags.valueof(_ORIENTATION, 1), label)
     rows, columns = page.shape[-2:]
     tile = page.tilewidth * page.tilelength * max(1, page.tiledepth) if page.is_tiled else 0
     if tile > max(_MOST_TILE_PIXELS, 2 * rows * columns):
         raise BadInput(
-            f"{what} is {(rows, columns)} pixels (rows, columns) in tiles of {page.tilelength} x {page.tilewidth}, far larger than itself: "
-            "write it again with smaller tiles"
+            f"{label} is {(rows, columns)} pixels (rows, columns) in tiles of {page.tilelength} x {page.tilewidth}, far larger than "
+            "itself: write it again with smaller tiles"
         )
     if max(page.databytecounts, default=0) > file_bytes:
         raise BadInput(
-            f"{what} says that a strip or tile of it takes {max(page.databytecounts):,} bytes, but the file has {file_bytes:,}: "
+            f"{label} says that a strip or tile of it takes {max(page.databytecounts):,} bytes, but the file has {file_bytes:,}: "
             "copy it again"
         )
     return rows, columns
 
 
-def _refuse_palette(colours: npt.NDArray[np.int64], what: str) -> None:
+def _refuse_palette(colours: npt.NDArray[np.int64], label: str) -> None:
     """`colours` (n, 3), 0 to 255: those of the values 0, 1, 2, ..."""
     if (colours != np.arange(len(colours))[:, None]).any():
         raise BadInput(
-            f"{what} holds colours of a palette, and their numbers are no grey values: convert it to 8-bit grey without a palette"
+            f"{label} holds colours of a palette, and their numbers are no grey values: convert it to 8-bit grey without a palette"
         )
 
 
-def _refuse_turned(orientation: object, what: str) -> None:
+def _refuse_turned(orientation: object, label: str) -> None:
     if orientation not in (0, 1):  # 0 is what some writers put for none
         raise BadInput(
-            f"{what} is to be turned or mirrored when shown (its Orientation tag is {orientation}): write it again as it is to be "
+            f"{label} is to be turned or mirrored when shown (its Orientation tag is {orientation}): write it again as it is to be "
             "seen, with Orientation 1"
         )
 
 
-def _refuse_large(shape: tuple[int, ...], what: str) -> None:
+def _refuse_large(shape: tuple[int, ...], label: str) -> None:
     if math.prod(shape[-2:]) > _MOST_PIXELS:
         raise BadInput(
-            f"{what} is {shape[-2:]} pixels (rows, columns), more than {_MOST_PIXELS:,}, and has to be unpacked as a whole for each tile: "
+            f"{label} is {shape[-2:]} pixels (rows, columns), more than {_MOST_PIXELS:,}, and has to be unpacked as a whole for each tile: "
             "convert the volume to zarr or precomputed, which are read in pieces"
         )
 
 
 def _read_section(path: Path, shape: tuple[int, int], where: str) -> _Bytes:
-    found = _section_shape(path, where)
-    if found != shape:
+    actual_shape = _section_shape(path, where)
+    if actual_shape != shape:
         raise BadInput(
-            f"{where}: section '{path.name}' is {found} (rows, columns), but the first one is {shape}: make them "
+            f"{where}: section '{path.name}' is {actual_shape} (rows, columns), but the first one is {shape}: make them "
             "one size"
         )
     return _decoded(path, 0, f"{where}: section '{path.name}'")
 
 
-def _decoded(path: Path, number: int, what: str) -> _Bytes:
+def _decoded(path: Path, number: int, label: str) -> _Bytes:
     """The grey values of a PNG, or of one page of a TIFF, in memory that its size in pixels bounds."""
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
                 values = np.asarray(image)
-                _refuse_turned(image.getexif().get(_ORIENTATION, 1), what)
+                _refuse_turned(image.getexif().get(_ORIENTATION, 1), label)
                 return values
         with tifffile.TiffFile(path) as tiff:
             page = tiff.pages[number]
@@ -223,12 +223,12 @@ def _decoded(path: Path, number: int, what: str) -> _Bytes:
             return 255 - values if inverted else values
     except Image.DecompressionBombError as error:
         raise BadInput(
-            f"{what} is too large for its compression: write it again with deflate, or convert to zarr"
+            f"{label} is too large for its compression: write it again with deflate, or convert to zarr"
         ) from error
     except _DAMAGED as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(f"{what} cannot be read: {error}") from error
+        raise BadInput(f"{label} cannot be read: {error}") from error
 
 
 def _inflated(page: tifffile.TiffPage) -> _Bytes:
@@ -242,17 +242,17 @@ def _inflated(page: tifffile.TiffPage) -> _Bytes:
         y, x = i // across * height, i % across * width
         if y >= rows:
             break
-        there = height if page.is_tiled else min(height, rows - y)
+        strip_height = height if page.is_tiled else min(height, rows - y)
         if not count:  # a sparse file leaves out what is black
             continue
         file.seek(offset)
-        data = zlib.decompressobj().decompress(file.read(count), there * width)
-        if len(data) < there * width:
+        data = zlib.decompressobj().decompress(file.read(count), strip_height * width)
+        if len(data) < strip_height * width:
             raise ValueError(f"strip or tile {i} is cut off")
-        values = np.frombuffer(data, dtype=np.uint8).reshape(there, width)
+        values = np.frombuffer(data, dtype=np.uint8).reshape(strip_height, width)
         if page.predictor == 2:
             values = np.cumsum(values, axis=1, dtype=np.uint8)
-        picture[y : y + there, x : x + width] = values[: rows - y, : columns - x]
+        picture[y : y + strip_height, x : x + width] = values[: rows - y, : columns - x]
     return picture
 
 
@@ -313,6 +313,6 @@ def _layout(tiff: tifffile.TiffFile) -> tuple[str, tuple[int, ...], int | None]:
         sizes = {tuple(page.shape) for page in tiff.pages}
         return "ZYX", (len(tiff.pages), *(sizes.pop() if len(sizes) == 1 else ())), None
     series = tiff.series[0]
-    kept = [(letter, n) for letter, n in zip(series.axes, series.shape, strict=True) if n > 1 or letter in "YX"]
-    axes, shape = "".join(letter for letter, _ in kept), tuple(int(n) for _, n in kept)
+    dimensions = [(letter, n) for letter, n in zip(series.axes, series.shape, strict=True) if n > 1 or letter in "YX"]
+    axes, shape = "".join(letter for letter, _ in dimensions), tuple(int(n) for _, n in dimensions)
     return ("Z" + axes, (1, *shape), series.dataoffset) if axes == "YX" else (axes, shape, series.dataoffset)

@@ -64,10 +64,10 @@ def chosen_scale(info: dict[str, Any], spec: VolumeSpec, where: str) -> Scale:
         i for i, (resolution, _) in enumerate(scales) if np.allclose(resolution, spec.voxel_size_nm, rtol=1e-6, atol=0)
     ]
     if not fits:
-        there = ", ".join("x".join(f"{v:g}" for v in resolution) for resolution, _ in scales)
-        asked = "x".join(f"{v:g}" for v in spec.voxel_size_nm)
+        available = ", ".join("x".join(f"{v:g}" for v in resolution) for resolution, _ in scales)
+        requested = "x".join(f"{v:g}" for v in spec.voxel_size_nm)
         raise BadInput(
-            f"{where}: no scale of voxel_size_nm {asked}; there are {there}: set voxel_size_nm to one of them"
+            f"{where}: no scale of voxel_size_nm {requested}; there are {available}: set voxel_size_nm to one of them"
         )
     scale = scales[fits[0]][1]
     if scale["encoding"] not in _GREY_ENCODINGS:

@@ -1,4 +1,4 @@
-"""What the names of section files tell of their order: whether a section is lost, and what they cannot tell.
+"""What the names of section files say of their order: whether a section is lost, and what they leave open.
 
 A number that rises by the same step from file to file counts the sections. A larger step in it is a lost section, which
 would shift all later ones along z. Dates and other counters rise too, and unevenly: they are not taken for section
@@ -77,7 +77,7 @@ class _Column:
 
 
 def examine_order(names: Sequence[str], where: str) -> tuple[int | None, tuple[str, ...]]:
-    """The number that the first section has by its name, None where none is known, and what the names cannot tell.
+    """The number that the first section has by its name, None where it is not known, and what the names leave open.
 
     `names` are those of the section files, sorted by `natural_key`. The number counts sections: in
     names that rise by 40 it is their number divided by 40. Raises BadInput where a section is lost, where two files

@@ -1,7 +1,7 @@
 """What the files of a zarr or N5 array say of its axes, voxel size and first voxel, held against the dataset's YAML.
 
 A file that says otherwise than the YAML is refused, with both values: one of them is wrong, and every tile would be.
-What is said without a unit is compared as far as it goes, and what it leaves open is a remark. Read are: OME-NGFF
+Values without a unit are compared as far as possible, and what they leave open is a remark. Read are: OME-NGFF
 `multiscales` (0.3 to 0.5) of the groups around the array, zarr's `dimension_names` and `_ARRAY_DIMENSIONS`, N5's `axes`,
 `units`, `resolution`, `pixelResolution` and `downsamplingFactors`, COSEM's `transform`, and `resolution`, `voxel_size`,
 `offset` and `axis_names` among a zarr array's attributes.
@@ -34,10 +34,10 @@ Values = Mapping[int, float] | Mapping[str, float]
 
 @dataclass(frozen=True)
 class Statement:
-    """What one place in the files says.
+    """What one metadata entry says.
 
     `names` of the dimensions, '' for one without; `sizes`: the voxel sizes that it can mean, in units of `unit_nm`
-    nanometres, None where it names no unit; `offset`: the place of the first voxel in that unit.
+    nanometres, None where it names no unit; `offset`: the position of the first voxel in that unit.
     """
 
     source: str
@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class ScaleOf:
-    """An array of a pyramid: its path inside the group, and what is said of it."""
+    """An array of a pyramid: its path inside the group, and what the metadata say of it."""
 
     path: str
     statement: Statement
@@ -62,7 +62,7 @@ def scales_of(attributes: Mapping[str, Any], where_said: str, ordered: bool) -> 
     """
     ome = attributes.get("ome")
     listed = ome.get("multiscales") if isinstance(ome, Mapping) else attributes.get("multiscales")
-    found = []
+    scales = []
     for image in listed if isinstance(listed, list) else []:
         if not isinstance(image, Mapping):
             continue
@@ -73,15 +73,15 @@ def scales_of(attributes: Mapping[str, Any], where_said: str, ordered: bool) -> 
             path = dataset["path"].strip("/")
             source = f"the 'multiscales' of {where_said}"
             transform = dataset.get("transform")
-            said = (
-                _named(transform, source)
+            statement = (
+                _cosem_statement(transform, source)
                 if isinstance(transform, Mapping)
                 else _transformed(axes, (dataset, image), source)
             )
             if not ordered:
-                said = Statement(said.source, (), said.sizes, said.unit_nm, said.offset)
-            found.append(ScaleOf(path, said))
-    return found
+                statement = Statement(statement.source, (), statement.sizes, statement.unit_nm, statement.offset)
+            scales.append(ScaleOf(path, statement))
+    return scales
 
 
 def _list(value: Any) -> list[Any]:
@@ -109,7 +109,7 @@ def _transformed(axes: list[Mapping[str, Any]], levels: Iterable[Mapping[str, An
     """OME-NGFF: a dataset's own scale and translation, then those of the whole image."""
     names = tuple(str(axis.get("name", "")).lower() for axis in axes)
     scale, shift = np.ones(len(axes)), np.zeros(len(axes))
-    said = False
+    has_scale = False
     for level in levels:
         for step in _list(level.get("coordinateTransformations")):
             kind = step.get("type") if isinstance(step, Mapping) else None
@@ -117,12 +117,12 @@ def _transformed(axes: list[Mapping[str, Any]], levels: Iterable[Mapping[str, An
             if values is None:
                 continue
             if kind == "scale":
-                scale, shift, said = scale * values, shift * values, True
+                scale, shift, has_scale = scale * values, shift * values, True
             else:
                 shift = shift + values
     factors = [_UNITS_NM.get(str(axis.get("unit")).strip().lower()) for axis in axes]
     spatial = [i for i, name in enumerate(names) if name in ("x", "y", "z")]
-    if not said or not spatial:
+    if not has_scale or not spatial:
         return Statement(source, names)
     # Each axis has a unit of its own: all become nanometres where all have one.
     known = [factor for i in spatial if (factor := factors[i]) is not None]
@@ -136,7 +136,7 @@ def _transformed(axes: list[Mapping[str, Any]], levels: Iterable[Mapping[str, An
     )
 
 
-def _named(transform: Mapping[str, Any], source: str) -> Statement:
+def _cosem_statement(transform: Mapping[str, Any], source: str) -> Statement:
     """COSEM: `axes`, `scale`, `translate` and `units` of the same order, which need not be that of the dimensions."""
     names = [str(name).lower() for name in _list(transform.get("axes"))]
     scale = _numbers(transform.get("scale"), len(names))
@@ -158,8 +158,8 @@ def _lower(names: Any) -> tuple[str, ...]:
 
 def statements_of_zarr(attributes: Mapping[str, Any], labels: Sequence[str]) -> list[Statement]:
     """What a zarr array's own attributes say; `labels`: its `dimension_names`."""
-    found = [Statement("its 'dimension_names'", tuple(label.lower() for label in labels))]
-    found += [
+    statements = [Statement("its 'dimension_names'", tuple(label.lower() for label in labels))]
+    statements += [
         Statement(f"its attribute '{key}'", _lower(attributes.get(key))) for key in ("_ARRAY_DIMENSIONS", "axis_names")
     ]
     units = attributes.get("units")
@@ -169,8 +169,8 @@ def statements_of_zarr(attributes: Mapping[str, Any], labels: Sequence[str]) -> 
         sizes = _numbers(attributes.get(key), len(labels))
         if sizes:
             shift = None if offset is None else dict(enumerate(offset))
-            found.append(Statement(f"its attribute '{key}'", (), (dict(enumerate(sizes)),), unit_nm, shift))
-    return found
+            statements.append(Statement(f"its attribute '{key}'", (), (dict(enumerate(sizes)),), unit_nm, shift))
+    return statements
 
 
 def statements_of_n5(
@@ -179,7 +179,7 @@ def statements_of_n5(
     """What an N5 array's attributes say; `base`: those of its pyramid's array s0, `group`: those of the group around it,
     in which it is `path`."""
     count = len(_list(attributes.get("dimensions")))
-    found = [Statement("its attribute 'axes'", _lower(attributes.get("axes")))]
+    statements = [Statement("its attribute 'axes'", _lower(attributes.get("axes")))]
     sizes = _numbers(attributes.get("resolution"), count)
     if sizes:
         units = attributes.get("units")
@@ -187,15 +187,17 @@ def statements_of_n5(
         known = [factor for factor in factors if factor is not None]
         in_nm = known if len(known) == count else [1.0] * count
         by_dimension = dict(enumerate(s * f for s, f in zip(sizes, in_nm, strict=True)))
-        found.append(Statement("its attribute 'resolution'", (), (by_dimension,), 1.0 if len(known) == count else None))
+        statements.append(
+            Statement("its attribute 'resolution'", (), (by_dimension,), 1.0 if len(known) == count else None)
+        )
     transform = attributes.get("transform")
     if isinstance(transform, Mapping):
-        found.append(_named(transform, "its attribute 'transform'"))
+        statements.append(_cosem_statement(transform, "its attribute 'transform'"))
     own, base_pixel, group_pixel = (_pixel_resolution(a) for a in (attributes, base or {}, group or {}))
     factors_of_array = _numbers(attributes.get("downsamplingFactors")) or _listed_factors(group or {}, path)
     pixel = own or group_pixel or base_pixel
     if pixel is None:
-        return found
+        return statements
     values, unit_nm = pixel
     alternatives = [values] if own else []
     # n5-viewer writes the resolution of the finest array into all of them, others each one's own.
@@ -203,19 +205,19 @@ def statements_of_n5(
         scaled = [v * f for v, f in zip(values, factors_of_array, strict=True)]
         alternatives = [scaled, *alternatives] if base_pixel is None or base is attributes else [scaled]
     elif own is None:
-        return found
+        return statements
     source = (
         "'pixelResolution' and 'downsamplingFactors'"
         if len(alternatives) > 1 or alternatives[0] != values
         else ("its attribute 'pixelResolution'")
     )
-    return [*found, Statement(source, (), tuple(dict(enumerate(a)) for a in alternatives), unit_nm)]
+    return [*statements, Statement(source, (), tuple(dict(enumerate(a)) for a in alternatives), unit_nm)]
 
 
 def _pixel_resolution(attributes: Mapping[str, Any]) -> tuple[list[float], float | None] | None:
-    said = attributes.get("pixelResolution")
-    unit = said.get("unit") if isinstance(said, Mapping) else None
-    values = _numbers(said.get("dimensions") if isinstance(said, Mapping) else said)
+    resolution = attributes.get("pixelResolution")
+    unit = resolution.get("unit") if isinstance(resolution, Mapping) else None
+    values = _numbers(resolution.get("dimensions") if isinstance(resolution, Mapping) else resolution)
     return None if values is None else (values, _UNITS_NM.get(str(unit).strip().lower()))
 
 
@@ -227,7 +229,7 @@ def _listed_factors(group: Mapping[str, Any], path: str) -> list[float] | None:
 
 
 def stated_order(statements: Iterable[Statement], rank: int) -> tuple[str, tuple[str, ...]] | None:
-    """The first place that names all of x, y and z once, and its names; None where none does."""
+    """The first statement that names all of x, y and z once, and its names; None where none does."""
     for statement in statements:
         if len(statement.names) == rank and all(statement.names.count(axis) == 1 for axis in "xyz"):
             return statement.source, statement.names
@@ -236,24 +238,24 @@ def stated_order(statements: Iterable[Statement], rank: int) -> tuple[str, tuple
 
 def refuse_other_axes(statements: Iterable[Statement], letters: Sequence[str], axis_order: str, where: str) -> None:
     """Refuses names of axes that are not those which the dataset gives the dimensions (`letters`, '' for a surplus one)."""
-    other = axis_order[::-1]
-    turned = [other[axis_order.index(letter)] if letter else "" for letter in letters]
+    reversed_order = axis_order[::-1]
+    turned = [reversed_order[axis_order.index(letter)] if letter else "" for letter in letters]
     for statement in statements:
         if len(statement.names) != len(letters):
             continue
-        named = [i for i, name in enumerate(statement.names) if name in ("x", "y", "z")]
-        if len({statement.names[i] for i in named}) < len(named):
+        spatial = [i for i, name in enumerate(statement.names) if name in ("x", "y", "z")]
+        if len({statement.names[i] for i in spatial}) < len(spatial):
             continue  # no axes: two of one name
-        if all(statement.names[i] == letters[i] for i in named):
+        if all(statement.names[i] == letters[i] for i in spatial):
             continue
         remedy = (
-            f"write axis_order: {other} in the volume"
-            if all(statement.names[i] == turned[i] for i in named)
+            f"write axis_order: {reversed_order} in the volume"
+            if all(statement.names[i] == turned[i] for i in spatial)
             else "write the array again with its axes in the order z, y, x"
         )
-        said = ", ".join(name or "?" for name in statement.names)
+        stated_axes = ", ".join(name or "?" for name in statement.names)
         raise BadInput(
-            f"{where}: {statement.source} says that its axes are {said}, but axis_order is {axis_order}: {remedy}, or fix the "
+            f"{where}: {statement.source} says that its axes are {stated_axes}, but axis_order is {axis_order}: {remedy}, or fix the "
             "file if it is wrong"
         )
 
@@ -265,9 +267,9 @@ def compared(
     where: str,
     scales: Sequence[ScaleOf] = (),
 ) -> tuple[str, ...]:
-    """Remarks on what is said of the voxel size and the first voxel; `scales`: the pyramid's other arrays.
+    """Remarks on the stated voxel size and first voxel; `scales`: the pyramid's other arrays.
 
-    Raises BadInput where it is another voxel size than the dataset's.
+    Raises BadInput where the stated voxel size is not the dataset's.
     """
     remarks: list[str] = []
     for statement in statements:
@@ -280,7 +282,7 @@ def compared(
         if offset and statement.unit_nm and spec.offset_voxels is None:
             voxels = [round(o * statement.unit_nm / v) for o, v in zip(offset, spec.voxel_size_nm, strict=True)]
             remark = (
-                f"{statement.source} says that the first voxel lies at {_told([o * statement.unit_nm for o in offset])} nm, "
+                f"{statement.source} says that the first voxel lies at {_size_text([o * statement.unit_nm for o in offset])} nm, "
                 "but it is taken as voxel 0, 0, 0: write offset_voxels: "
                 f"{voxels} in the volume if the points count from elsewhere, [0, 0, 0] if they count from the first voxel"
             )
@@ -296,27 +298,27 @@ def _xyz(values: Values, letters: Sequence[str]) -> tuple[float, float, float] |
     return by_letter["x"], by_letter["y"], by_letter["z"]
 
 
-def _told(values: Iterable[float]) -> str:
+def _size_text(values: Iterable[float]) -> str:
     return " x ".join(f"{v:g}" for v in values)
 
 
-def _off(size: Sequence[float], wanted: Sequence[float]) -> float:
-    return float(np.abs(np.array(size) / np.array(wanted) - 1).max())
+def _off(size: Sequence[float], expected: Sequence[float]) -> float:
+    return float(np.abs(np.array(size) / np.array(expected) - 1).max())
 
 
 def fits(statement: Statement, letters: Sequence[str], spec: VolumeSpec) -> bool:
-    """Whether what is said can be the dataset's voxel size; in nanometres or micrometres where it names no unit."""
+    """Whether the stated voxel size can be the dataset's; in nanometres or micrometres where it names no unit."""
     factors = (1.0, 1e3) if statement.unit_nm is None else (statement.unit_nm,)
     sizes = [size for s in statement.sizes if (size := _xyz(s, letters)) is not None]
     return any(_off([v * f for v in size], spec.voxel_size_nm) < _OTHER for size in sizes for f in factors)
 
 
-def size_told(statement: Statement, letters: Sequence[str]) -> str | None:
-    """The voxel size that is said, x, y, z, for a sentence; None where none is."""
+def stated_size(statement: Statement, letters: Sequence[str]) -> str | None:
+    """The stated voxel size, x, y, z, as text; None where none is stated."""
     sizes = [size for s in statement.sizes if (size := _xyz(s, letters)) is not None]
     if not sizes:
         return None
-    return f"{_told(v * (statement.unit_nm or 1) for v in sizes[0])}{' nm' if statement.unit_nm else ' (no unit)'}"
+    return f"{_size_text(v * (statement.unit_nm or 1) for v in sizes[0])}{' nm' if statement.unit_nm else ' (no unit)'}"
 
 
 def _compare(
@@ -327,37 +329,40 @@ def _compare(
     where: str,
     scales: Sequence[ScaleOf],
 ) -> str | None:
-    wanted = spec.voxel_size_nm
-    told = f"voxel_size_nm is {_listed(wanted)}"
+    expected = spec.voxel_size_nm
+    dataset_size = f"voxel_size_nm is {_listed(expected)}"
     if fits(statement, letters, spec):
         factors = (1.0, 1e3) if statement.unit_nm is None else (statement.unit_nm,)
-        off = min(_off([v * f for v in size], wanted) for size in sizes for f in factors)
+        off = min(_off([v * f for v in size], expected) for size in sizes for f in factors)
         if off < _SAME:
             return None
         return (
-            f"{statement.source} says that a voxel is {size_told(statement, letters)} (x, y, z), but {told}: at voxel "
+            f"{statement.source} says that a voxel is {stated_size(statement, letters)} (x, y, z), but {dataset_size}: at voxel "
             f"{round(1 / off):,} the two differ by a whole voxel"
         )
-    ratio = np.array(sizes[0]) / np.array(wanted)
+    ratio = np.array(sizes[0]) / np.array(expected)
     if statement.unit_nm is None:
         if all(v == 1 for v in sizes[0]):
             return None
-        # In an unknown unit, or factors of a pyramid whose finest voxel is not said.
+        # In an unknown unit, or factors of a pyramid whose finest voxel is not stated.
         if np.ptp(ratio) < _OTHER * ratio.max() or all(v > 0 and math.log2(v).is_integer() for v in sizes[0]):
-            return f"{statement.source} says that a voxel is {_told(sizes[0])} (x, y, z) of a unit that it does not name; {told}"
-    size = size_told(statement, letters)
+            return (
+                f"{statement.source} says that a voxel is {_size_text(sizes[0])} (x, y, z) of a unit that it does not name; "
+                f"{dataset_size}"
+            )
+    size = stated_size(statement, letters)
     turned = sizes[0][::-1] if all(isinstance(key, int) for key in statement.sizes[0]) else None
-    other = next((scale for scale in scales if fits(scale.statement, letters, spec)), None)
-    if turned and _off([v * (statement.unit_nm or 1) for v in turned], wanted) < _OTHER:
+    matching = next((scale for scale in scales if fits(scale.statement, letters, spec)), None)
+    if turned and _off([v * (statement.unit_nm or 1) for v in turned], expected) < _OTHER:
         order = "xyz" if spec.axis_order == "zyx" else "zyx"
         remedy = f"the two agree if its axes are {order}: write axis_order: {order} in the volume"
-    elif other is not None:
-        remedy = f"its array '{other.path}' has such voxels: end the url in it, or set voxel_size_nm"
+    elif matching is not None:
+        remedy = f"its array '{matching.path}' has such voxels: end the url in it, or set voxel_size_nm"
     else:
         nm = [v * (statement.unit_nm or 1) for v in sizes[0]]
         remedy = f"write voxel_size_nm: {_listed(nm)} in the volume, or give the url of the scale that is meant"
     raise BadInput(
-        f"{where}: {statement.source} says that a voxel is {size} (x, y, z), but {told}: {remedy}, or fix the file if it is wrong"
+        f"{where}: {statement.source} says that a voxel is {size} (x, y, z), but {dataset_size}: {remedy}, or fix the file if it is wrong"
     )
 
 

@@ -20,19 +20,19 @@ from synapse_assets.volumes._stated import (
     nm_in,
     refuse_other_axes,
     scales_of,
-    size_told,
     stated_order,
+    stated_size,
     statements_of_n5,
     statements_of_zarr,
 )
 
-# How far above an array the group of its pyramid is looked for ('em.zarr/scale0/image'), and arrays of one looked at.
+# How far above an array the group of its pyramid is searched for ('em.zarr/scale0/image'), and how many of its arrays.
 _LEVELS = 2
 _MOST_SCALES = 32
 
 
 class _Refused(BadInput):
-    """A file that this machine may not read, or that is absent from a bucket which does not tell the difference."""
+    """A file that this machine may not read, or that is absent from a bucket which does not distinguish the two."""
 
 
 def read_json(files: ts.KvStore, name: str, where: str, timeout_s: float) -> dict[str, Any] | None:
@@ -122,8 +122,8 @@ def open_array_of(
             "z, y, x; write axis_order: xyz in the volume if it is not",
         )
     array = array[tuple(slice(None) if letter else 0 for letter in letters)]
-    kept = [letter for letter in letters if letter]
-    array = array.transpose([kept.index(axis) for axis in "zyx"])
+    spatial = [letter for letter in letters if letter]
+    array = array.transpose([spatial.index(axis) for axis in "zyx"])
     return array[ts.d[:].label["z", "y", "x"].translate_to[tuple(reversed(spec.offset_voxels or (0, 0, 0)))]], remarks
 
 
@@ -140,13 +140,13 @@ class _Folder:
 
     def around(self) -> "list[_Folder]":
         """The two folders around this one, the nearest first; none above the root of a server or bucket."""
-        found, url = [], self.url
+        folders, url = [], self.url
         for _ in range(_LEVELS):
             url, _, name = url.rpartition("/")
             if not url or not name or url.endswith(("/", ":")):
                 break
-            found.append(_Folder(url, self._spec, self._where, self._context))
-        return found
+            folders.append(_Folder(url, self._spec, self._where, self._context))
+        return folders
 
     def json(self, name: str) -> dict[str, Any] | None:
         """As `read_json`."""
@@ -166,18 +166,18 @@ class _Folder:
         """tensorstore's driver for the array in this folder, None for a group. Raises BadInput where there is no zarr."""
         if self._spec.kind == "n5":
             return "n5" if "dimensions" in (self.json("attributes.json") or {}) else None
-        found: dict[str, dict[str, Any] | None] = {}
+        contents: dict[str, dict[str, Any] | None] = {}
         refusal: _Refused | None = None
         for name, driver in (("zarr.json", "zarr3"), (".zarray", "zarr"), (".zgroup", None)):
             try:
-                found[name] = self.json(name)
+                contents[name] = self.json(name)
             except _Refused as error:  # buckets that do not list their objects refuse the absent ones
                 refusal = error
                 continue
-            content = found[name]
+            content = contents[name]
             if driver and content is not None and content.get("node_type", "array") == "array":
                 return driver
-        if any(content is not None for content in found.values()):
+        if any(content is not None for content in contents.values()):
             return None
         raise refusal or BadInput(
             f"{self._where}: no zarr array there (neither zarr.json nor .zarray); check the url of the volume"
@@ -191,18 +191,18 @@ class _Folder:
     def scales(self) -> list[ScaleOf]:
         """The arrays that the `multiscales` of this group name."""
         if self._spec.kind == "n5":
-            return scales_of(self.beside("attributes.json"), self._said, ordered=False)
-        return scales_of(self.attributes(), self._said, ordered=True)
+            return scales_of(self.beside("attributes.json"), self._group_name, ordered=False)
+        return scales_of(self.attributes(), self._group_name, ordered=True)
 
     @property
-    def _said(self) -> str:
+    def _group_name(self) -> str:
         return f"group '{self.url.rpartition('/')[2]}'"
 
 
 def _statements(
     folder: _Folder, around: list[_Folder], driver: str, array: ts.TensorStore
 ) -> tuple[list[Statement], list[ScaleOf]]:
-    """What is said of an array, by itself and by the groups around it; and what they say of its pyramid's other arrays."""
+    """The statements about an array, its own and those of the groups around it; and those about its pyramid's other arrays."""
     if driver == "n5":
         group, base = around[0] if around else None, None
         name = folder.url.rpartition("/")[2]
@@ -235,14 +235,14 @@ def _statements_of_units(array: ts.TensorStore) -> list[Statement]:
 def _letters(array: ts.TensorStore, own: list[Statement], spec: VolumeSpec, where: str) -> list[str]:
     """x, y or z for each dimension, '' for one of length 1 that is none of them, as the dataset has them."""
     order, rank = list(spec.axis_order), array.rank
-    said = stated_order(own, rank)
-    if said is not None:
-        surplus = [i for i, name in enumerate(said[1]) if name not in ("x", "y", "z")]
+    stated = stated_order(own, rank)
+    if stated is not None:
+        surplus = [i for i, name in enumerate(stated[1]) if name not in ("x", "y", "z")]
     else:
         surplus = list(range(rank - 3) if spec.axis_order == "zyx" else range(3, rank))
     if rank < 3 or any(array.shape[i] != 1 for i in surplus):
-        axes = f" (axes {', '.join(said[1])})" if said else ""
-        place = "" if said else f" {'before' if spec.axis_order == 'zyx' else 'after'} them"
+        axes = f" (axes {', '.join(stated[1])})" if stated else ""
+        place = "" if stated else f" {'before' if spec.axis_order == 'zyx' else 'after'} them"
         raise BadInput(
             f"{where}: an array of shape {array.shape}{axes}; a volume has three axes ({spec.axis_order}) and at most "
             f"further axes of length 1{place}: extract one channel"
@@ -265,26 +265,28 @@ def _chosen(folder: _Folder, spec: VolumeSpec, where: str) -> str:
     fitting = [scale for scale in scales if fits(scale.statement, letters, spec)]
     if fitting:
         return fitting[0].path
-    there = [(scale.path, size_told(scale.statement, letters)) for scale in scales]
-    wanted = " x ".join(f"{v:g}" for v in spec.voxel_size_nm)
-    if not any(size for _, size in there):
+    available = [(scale.path, stated_size(scale.statement, letters)) for scale in scales]
+    requested = " x ".join(f"{v:g}" for v in spec.voxel_size_nm)
+    if not any(size for _, size in available):
         raise BadInput(
-            f"{where}: a group of the arrays {[path for path, _ in there]}, of which it does not say the voxel sizes; give the array "
-            f"that is meant, such as '{spec.url.rstrip('/')}/{there[0][0]}'"
+            f"{where}: a group of the arrays {[path for path, _ in available]}, of which it does not say the voxel sizes; give the array "
+            f"that is meant, such as '{spec.url.rstrip('/')}/{available[0][0]}'"
         )
-    listed = ", ".join(f"{size or 'not said'} ('{path}')" for path, size in there)
-    raise BadInput(f"{where}: no array of voxel_size_nm {wanted}; there are {listed}: set voxel_size_nm to one of them")
+    listed = ", ".join(f"{size or 'not said'} ('{path}')" for path, size in available)
+    raise BadInput(
+        f"{where}: no array of voxel_size_nm {requested}; there are {listed}: set voxel_size_nm to one of them"
+    )
 
 
 def _n5_scales(folder: _Folder) -> list[ScaleOf]:
     """The arrays s0, s1, ... of an n5-viewer group."""
-    found: list[ScaleOf] = []
+    scales: list[ScaleOf] = []
     group, base = folder.beside("attributes.json"), folder.inside("s0").beside("attributes.json")
     for number in range(_MOST_SCALES):
         path = f"s{number}"
         attributes = base if number == 0 else folder.inside(path).beside("attributes.json")
         if "dimensions" not in attributes:
             break
-        said = [s for s in statements_of_n5(attributes, base, group, path) if s.sizes]
-        found.append(ScaleOf(path, said[-1] if said else Statement("nothing")))
-    return found
+        statements = [s for s in statements_of_n5(attributes, base, group, path) if s.sizes]
+        scales.append(ScaleOf(path, statements[-1] if statements else Statement("nothing")))
+    return scales

@@ -1,4 +1,4 @@
-"""The alignment doctor: do the coordinates of some points mean, in this volume, what the dataset says?
+"""The check of alignment: do the coordinates of some points mean, in this volume, what the dataset says?
 
 Nothing is assumed of what a synapse looks like. Points that mean something share something that the places around
 them lack, so the picture averaged over many points has something in its middle; the average over wrong places is grey.
@@ -6,7 +6,7 @@ One box is read around each of a sample of points, and grey level, darkness and 
 every shift of the whole sample within the boxes. How far a shift's averages lie from those of the surroundings, in
 standard deviations of single places (the Mahalanobis distance of the two means, what their expected distance by chance
 subtracted), is its score: 0 where the places are like any around them. The shifts that are too far to show the same
-object tell what chance does; sections above and below and shifts in the plane are read off the same boxes; other orders
+object give the scores expected by chance; sections above and below and shifts in the plane are read off the same boxes; other orders
 of the axes and other units have boxes of their own, read only where the given reading is in doubt. Whether one reading
 beats another is resampled over neighbourhoods, because points near each other show the same object. All of it is this
 project's own method.
@@ -32,7 +32,7 @@ Bytes = npt.NDArray[np.uint8]
 Verdict = Literal["fits", "cannot tell", "contradicted"]
 Units = Literal["nm", "voxel"]
 
-# Points whose surroundings are read; of a volume on this machine so many times more where these cannot tell, because points
+# Points whose surroundings are read; of a local volume so many times more where these do not decide, because points
 # that mark several kinds of structure share less and chance has to be averaged away further.
 SAMPLE, _MORE = 128, 3
 # Fewer points average away too little of what lies there by chance.
@@ -61,20 +61,20 @@ _COARSE_NM = 16.0
 _BOX_NM, _ELSEWHERE_NM = 960.0, 200.0
 _SCALES_NM = (16.0, 40.0, 80.0)
 _PIXEL_NM = 8.0
-# Points nearer than this show the same object; among them one is preferred.
+# Points nearer than this show the same object; one point of each object is preferred.
 _APART_NM = 200.0
-# A systematic shift in the plane that leaves the synapse off the middle of its tile, and one worth a word.
-_FAR_NM, _WORTH_A_WORD_NM = 100.0, 30.0
+# A systematic shift in the plane that leaves the synapse off the middle of its tile, and one worth reporting.
+_FAR_NM, _REPORTED_NM = 100.0, 30.0
 # Sections thinner than this are stepped over several at a time: one of them shows nothing new. Around the best step they are
-# looked at one by one, or in so many parts of a step where it has more sections.
+# read one by one, or in so many parts of a step where it has more sections.
 _STEP_NM, _PARTS = 30.0, 4
 # So many windows of two steps, each about the end of the one before, if the best section lies at its end.
 _WINDOWS = 3
 # Voxel sizes of isotropic volumes, and of coarser and finer scales, whose numbers a table may count.
 _ISOTROPIC_NM = (4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 20.0)
 _SCALE_FACTORS = (0.25, 0.5, 2.0, 4.0)
-# Readings whose tiles are kept to be seen, and how many single tiles of each.
-_SHOWN_READINGS, EXAMPLES = 7, 5
+# Readings whose tiles are kept for display, and how many single tiles of each.
+_MOST_DISPLAYED, EXAMPLES = 7, 5
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ReadingTiles:
 
 @dataclass(frozen=True)
 class Alignment:
-    """What the doctor found.
+    """The result of an examination.
 
     `verdict`: 'fits', 'cannot tell' (the given places look like random ones: warn) or 'contradicted' (block).
     `better`: name of the reading that beats the given one, or None. `readings`: the given one first.
@@ -124,7 +124,7 @@ class Alignment:
 
     @property
     def blocks(self) -> bool:
-        """Whether no tile is to be cut before somebody has looked."""
+        """Whether no tile is to be cut before the user has checked."""
         return self.verdict == "contradicted"
 
 
@@ -139,8 +139,8 @@ def examine_alignment(
     """Whether `points_nm` (N, 3), x, y, z in nm as the dataset's YAML has them converted, mean places in `volume`.
 
     `units` is what the YAML says the table's numbers are: axes are exchanged, and units mistaken, in the table's own
-    numbers, whose voxels are of `voxel_size_nm` (x, y, z; the volume's, if None). At most `sample` points are looked at, the
-    same ones for the same seed.
+    numbers, whose voxels are of `voxel_size_nm` (x, y, z; the volume's, if None). At most `sample` points are read, the
+    same points for the same seed.
 
     Raises BadInput for points that are no (N, 3) finite numbers, and ConnectionError where the network fails after
     retries. Of more than 200,000 points that many are drawn first.
@@ -152,10 +152,10 @@ def examine_alignment(
     if len(points) > _COUNTED:
         points = points[np.random.default_rng(seed).choice(len(points), _COUNTED, replace=False)]
     size = voxel_size_nm or volume.voxel_size_nm
-    found = _examined(volume, points, units, seed, sample, size)
-    if found.verdict == "cannot tell" and found.sampled and sample < len(points) and not volume.array.remote:
-        found = _examined(volume, points, units, seed, _MORE * sample, size)
-    return found
+    alignment = _examined(volume, points, units, seed, sample, size)
+    if alignment.verdict == "cannot tell" and alignment.sampled and sample < len(points) and not volume.array.remote:
+        alignment = _examined(volume, points, units, seed, _MORE * sample, size)
+    return alignment
 
 
 def _examined(
@@ -169,62 +169,83 @@ def _examined(
     """As `examine_alignment`, from at most `sample` points."""
     size = np.array(table_voxel_nm)
     numbers = points if units == "nm" else points / size
-    ways = _ways(units)
-    places = {way: numbers[:, list(way.order)] * (size if way.units == "voxel" else 1.0) for way in ways}
-    sized = _sized_ways(units, table_voxel_nm)
-    places |= {way: points / size * np.array(way.voxel_nm) for way in sized}
-    inside = {way: volume.contains(places[way]) for way in places}
-    given, others = ways[0], ways[1:]
-    shares = {way: float(inside[way].mean()) for way in ways}
+    conventions = _conventions(units)
+    positions = {
+        convention: numbers[:, list(convention.order)] * (size if convention.units == "voxel" else 1.0)
+        for convention in conventions
+    }
+    sized = _resized_conventions(units, table_voxel_nm)
+    positions |= {convention: points / size * np.array(convention.voxel_nm) for convention in sized}
+    inside = {convention: volume.contains(positions[convention]) for convention in positions}
+    stated, alternatives = conventions[0], conventions[1:]
+    shares = {convention: float(inside[convention].mean()) for convention in conventions}
 
-    def look(way: _Way, reach: int) -> "_Look | str":
-        rng = np.random.default_rng([seed, (*ways, *sized).index(way)])
-        return _look(volume, places[way][inside[way]], reach, sample, rng)
+    def measure(convention: _Convention, reach: int) -> "_Measurement | str":
+        rng = np.random.default_rng([seed, (*conventions, *sized).index(convention)])
+        return _measure(volume, positions[convention][inside[convention]], reach, sample, rng)
 
-    seen = look(given, 2) if shares[given] >= _FEW else "hardly a point lies inside the volume"
-    doubtful = isinstance(seen, str) or not seen.stands_out(seen.here, _BEYOND_DOUBT) or shares[given] < _NEARLY_ALL
-    looks: dict[_Way, _Look | str] = {given: seen}
-    for way in others:
-        if shares[way] < _MOST:
-            looks[way] = "too few points lie inside the volume"
+    measured = measure(stated, 2) if shares[stated] >= _FEW else "hardly a point lies inside the volume"
+    doubtful = (
+        isinstance(measured, str)
+        or not measured.stands_out(measured.here, _BEYOND_DOUBT)
+        or shares[stated] < _NEARLY_ALL
+    )
+    measurements: dict[_Convention, _Measurement | str] = {stated: measured}
+    for convention in alternatives:
+        if shares[convention] < _MOST:
+            measurements[convention] = "too few points lie inside the volume"
         else:
-            looks[way] = look(way, 0) if doubtful else "not read, because the given reading stands out"
-    for way in sized:
-        # There are many sizes: only one that is beyond doubt is a reading worth a word.
-        at = look(way, 0) if doubtful and inside[way].mean() >= _MOST else ""
-        if isinstance(at, _Look) and at.stands_out(at.here, _BEYOND_DOUBT):
-            looks[way], shares[way] = at, float(inside[way].mean())
-    scored = [_Rival(way.name, way.remedy, at, at.here) for way, at in looks.items() if isinstance(at, _Look)]
-    rivals = [rival for rival in scored if rival.look is not seen]
-    if isinstance(seen, _Look):
-        rivals = _rivals_in(seen, volume) + rivals
-    found = _judged(volume, places, shares, seen, rivals)
-    finer = next((_finer(rival, volume) for rival in rivals if rival.name == found.better and rival.in_sections), None)
-    if finer is not None:
-        rivals = [finer if rival.name == found.better else rival for rival in rivals if rival.name != finer.name]
-        rivals = rivals if finer in rivals else [finer, *rivals]
-        found = replace(found, better=finer.name, sentence=_sentence_of(finer, seen, shares[given]))
-    readings = [_reading(way.name, shares[way], looks[way]) for way in looks]
-    moved = [
-        Reading(rival.name, shares[given], rival.score) for rival in rivals if rival.look is seen or rival is finer
+            measurements[convention] = (
+                measure(convention, 0) if doubtful else "not read, because the given reading stands out"
+            )
+    for convention in sized:
+        # There are many sizes: only one that is beyond doubt is worth reporting.
+        measurement = measure(convention, 0) if doubtful and inside[convention].mean() >= _MOST else ""
+        if isinstance(measurement, _Measurement) and measurement.stands_out(measurement.here, _BEYOND_DOUBT):
+            measurements[convention], shares[convention] = measurement, float(inside[convention].mean())
+    scored = [
+        _Rival(convention.name, convention.remedy, measurement, measurement.here)
+        for convention, measurement in measurements.items()
+        if isinstance(measurement, _Measurement)
     ]
-    shown = seen if isinstance(seen, _Look) else max((r.look for r in rivals), key=_score_here, default=None)
-    elsewhere = () if shown is None else np.quantile(shown.elsewhere, np.linspace(0, 1, 201)).tolist()
-    readings = [readings[0], *moved, *readings[1:]]
+    rivals = [rival for rival in scored if rival.measurement is not measured]
+    if isinstance(measured, _Measurement):
+        rivals = _rivals_in(measured, volume) + rivals
+    finding = _judged(volume, positions, shares, measured, rivals)
+    finer = next(
+        (_finer(rival, volume) for rival in rivals if rival.name == finding.better and rival.in_sections), None
+    )
+    if finer is not None:
+        rivals = [finer if rival.name == finding.better else rival for rival in rivals if rival.name != finer.name]
+        rivals = rivals if finer in rivals else [finer, *rivals]
+        finding = replace(finding, better=finer.name, sentence=_sentence_of(finer, measured, shares[stated]))
+    readings = [_reading(convention.name, shares[convention], measurements[convention]) for convention in measurements]
+    shifted = [
+        Reading(rival.name, shares[stated], rival.score)
+        for rival in rivals
+        if rival.measurement is measured or rival is finer
+    ]
+    displayed = (
+        measured
+        if isinstance(measured, _Measurement)
+        else max((r.measurement for r in rivals), key=_score_here, default=None)
+    )
+    elsewhere = () if displayed is None else np.quantile(displayed.elsewhere, np.linspace(0, 1, 201)).tolist()
+    readings = [readings[0], *shifted, *readings[1:]]
     return Alignment(
-        verdict=found.verdict,
-        sentence=found.sentence,
-        better=found.better,
+        verdict=finding.verdict,
+        sentence=finding.sentence,
+        better=finding.better,
         readings=tuple(readings),
         random_shifts=tuple(elsewhere),
-        sampled=0 if shown is None else len(shown.boxes),
-        offset_nm=found.offset_nm,
-        tiles=_shown_tiles(seen, rivals),
+        sampled=0 if displayed is None else len(displayed.boxes),
+        offset_nm=finding.offset_nm,
+        tiles=_displayed_tiles(measured, rivals),
     )
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Convention:
     """The numbers of the table read as `units`, x, y and z taken from what the dataset calls `order` of x, y, z.
 
     With a `voxel_nm` the numbers count voxels of that size, or were made nanometres with a size `factor` times too large.
@@ -269,8 +290,8 @@ class _Way:
                     " (axis_order: zyx for a position column; for a zarr or N5 volume look at its axis_order too)"
                 )
         elif moved:
-            taken = ", ".join(f"{axis} from the column that is now {other}" for axis, other in moved)
-            parts.append(f"in the source's columns take {taken}")
+            sources = ", ".join(f"{axis} from the column that is now {other}" for axis, other in moved)
+            parts.append(f"in the source's columns take {sources}")
         if self.units != self.given:
             parts.append(f"set units: {self.units}")
         return " and ".join(parts)
@@ -280,22 +301,22 @@ def _plural(units: str) -> str:
     return "voxels" if units == "voxel" else "nm"
 
 
-def _ways(units: Units) -> list[_Way]:
-    """The given way first."""
-    other: Units = "voxel" if units == "nm" else "nm"
+def _conventions(units: Units) -> list[_Convention]:
+    """All unit and axis conventions, the stated one first."""
+    other_unit: Units = "voxel" if units == "nm" else "nm"
     orders = list(itertools.permutations(range(3)))
-    return [_Way(unit, (a, b, c), units) for unit in (units, other) for a, b, c in orders]
+    return [_Convention(unit, (a, b, c), units) for unit in (units, other_unit) for a, b, c in orders]
 
 
-def _sized_ways(units: Units, table_voxel_nm: tuple[float, float, float]) -> list[_Way]:
-    """The same numbers, of voxels of other sizes."""
+def _resized_conventions(units: Units, table_voxel_nm: tuple[float, float, float]) -> list[_Convention]:
+    """Conventions in which the same numbers count voxels of other sizes."""
     x, y, z = table_voxel_nm
     if max(x, y, z) < 1.5 * min(x, y, z):
         sizes = [(size, size, size) for size in _ISOTROPIC_NM]
     else:
         sizes = [(x * factor, y * factor, z) for factor in _SCALE_FACTORS]
     return [
-        _Way(units, (0, 1, 2), units, size, (x / size[0], y / size[1], z / size[2]))
+        _Convention(units, (0, 1, 2), units, size, (x / size[0], y / size[1], z / size[2]))
         for size in sizes
         if abs(size[0] / x - 1) > 0.02
     ]
@@ -326,8 +347,8 @@ class _Scale:
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """What was seen at n points.
+class _Measurement:
+    """The boxes around n points, and their scores.
 
     `points` (n, 3), x, y, z in nm. `boxes` uint8 (n, sections, box, box): those of the steps along z. `features` float64
     (n, features, sections, rows, columns): for every shift, less their mean over shifts elsewhere, in a frame where single places elsewhere
@@ -393,39 +414,39 @@ def box_of(volume: Volume) -> TileSpec:
     return TileSpec(size_px=scale.box, sections=4 * scale.step + 1)
 
 
-def _look(volume: Volume, points: Floats, reach: int, sample: int, rng: np.random.Generator) -> _Look | str:
-    """What is at a sample of the points and up to `reach` steps above and below them; or why nothing can be said."""
+def _measure(volume: Volume, points: Floats, reach: int, sample: int, rng: np.random.Generator) -> _Measurement | str:
+    """Measures a sample of the points, up to `reach` steps above and below them; or says why this is not possible."""
     scale = _Scale.of(volume)
     voxels = volume.voxel_of(points)
     low, high = volume.bounds_voxels
-    # A thin volume is looked at less deeply.
+    # A thin volume is measured over fewer steps.
     for depth in range(reach, -1, -1):
         half = np.array([scale.box // 2, scale.box // 2, depth * scale.step])
         fits = ((voxels - half >= low) & (voxels + half < high)).all(axis=1)
-        whole = np.flatnonzero(fits)
-        if len(whole) >= MINIMUM_POINTS:
+        complete = np.flatnonzero(fits)
+        if len(complete) >= MINIMUM_POINTS:
             break
-    if len(whole) < MINIMUM_POINTS:
-        return f"only {len(whole)} points lie far enough from the volume's edges; {MINIMUM_POINTS} are needed"
-    chosen = _spread(points, rng.permutation(whole), scale, sample)
-    return _look_at(volume, points[chosen], depth * scale.step, scale.step, scale)
+    if len(complete) < MINIMUM_POINTS:
+        return f"only {len(complete)} points lie far enough from the volume's edges; {MINIMUM_POINTS} are needed"
+    chosen = _spread(points, rng.permutation(complete), scale, sample)
+    return _measured_boxes(volume, points[chosen], depth * scale.step, scale.step, scale)
 
 
-def _look_at(volume: Volume, points: Floats, sections: int, step: int, scale: _Scale) -> _Look | str:
-    """What is at the points and, `step` by `step`, up to so many `sections` above and below them."""
+def _measured_boxes(volume: Volume, points: Floats, sections: int, step: int, scale: _Scale) -> _Measurement | str:
+    """Measures all the points and, `step` by `step`, up to so many `sections` above and below them."""
     boxes = np.zeros((len(points), 2 * (sections // step) + 1, scale.box, scale.box), dtype=np.uint8)
-    there = np.zeros(len(points), dtype=np.bool_)
+    complete = np.zeros(len(points), dtype=np.bool_)
     try:
         for batch in volume.read_tiles(points, TileSpec(size_px=scale.box, sections=2 * sections + 1)):
             boxes[batch.indices] = batch.tiles[:, sections % step :: step]
-            there[batch.indices] = batch.valid_fraction == 1
+            complete[batch.indices] = batch.valid_fraction == 1
     except BadInput as error:
         return f"the volume cannot be read there ({error})"
     # A box of one grey value has nothing to show.
-    there &= np.ptp(boxes.reshape(len(boxes), -1), axis=1) > 0
-    if there.sum() < MINIMUM_POINTS:
-        return f"only {there.sum()} of the points looked at show a complete picture that is not of one grey; {MINIMUM_POINTS} are needed"
-    boxes, points = boxes[there], points[there]
+    complete &= np.ptp(boxes.reshape(len(boxes), -1), axis=1) > 0
+    if complete.sum() < MINIMUM_POINTS:
+        return f"only {complete.sum()} of the points looked at show a complete picture that is not of one grey; {MINIMUM_POINTS} are needed"
+    boxes, points = boxes[complete], points[complete]
     cells = np.floor(points / (_BOX_NM / 2 * scale.unit)).astype(np.int64)
     neighbourhood = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
     features, shifts_nm = _features(boxes, scale)
@@ -433,7 +454,7 @@ def _look_at(volume: Volume, points: Floats, sections: int, step: int, scale: _S
     features = _whitened(features, elsewhere)
     squared = (features.mean(axis=0) ** 2).sum(axis=0)
     scores = np.sqrt(np.maximum(squared - squared[:, elsewhere].mean(), 0))
-    return _Look(scale, points, boxes, features, scores, neighbourhood, shifts_nm)
+    return _Measurement(scale, points, boxes, features, scores, neighbourhood, shifts_nm)
 
 
 def _spread(points: Floats, rows: npt.NDArray[np.int64], scale: _Scale, sample: int) -> npt.NDArray[np.int64]:
@@ -452,7 +473,7 @@ def _features(boxes: Bytes, scale: _Scale) -> tuple[Floats, Floats]:
     finest, *wider = (scale.pixels(nm) for nm in _SCALES_NM)
     # Every other pixel is enough once the finest scale is blurred; what the blur brings in from the rim is left out.
     middle, margin = side // 4, round(wider[-1])
-    kept = slice(margin, 2 * middle + 1 - margin)
+    inner = slice(margin, 2 * middle + 1 - margin)
     features = []
     for picture in boxes:
         grey = picture.reshape(sections, side, scale.pixel, side, scale.pixel).mean(axis=(2, 4), dtype=np.float32)
@@ -460,10 +481,10 @@ def _features(boxes: Bytes, scale: _Scale) -> tuple[Floats, Floats]:
         grey /= np.maximum(grey.std(axis=(1, 2), keepdims=True), 1)
         edges = np.hypot(*np.gradient(_blurred(grey, 0.7), axis=(1, 2)))
         dark = np.minimum(grey, 0) ** 2
-        first = [_blurred(each, finest)[:, ::2, ::2] for each in (grey, dark, edges)]
-        maps = first + [_blurred(each, np.sqrt(s**2 - finest**2) / 2) for s in wider for each in first]
-        features.append(np.stack(maps)[:, :, kept, kept])
-    shifts = np.arange(2 * middle + 1)[kept] - middle
+        first = [_blurred(feature, finest)[:, ::2, ::2] for feature in (grey, dark, edges)]
+        maps = first + [_blurred(feature, np.sqrt(s**2 - finest**2) / 2) for s in wider for feature in first]
+        features.append(np.stack(maps)[:, :, inner, inner])
+    shifts = np.arange(2 * middle + 1)[inner] - middle
     return np.stack(features), shifts * 2 * scale.pixel * scale.voxel_nm
 
 
@@ -488,75 +509,90 @@ def _whitened(features: Floats, elsewhere: npt.NDArray[np.bool_]) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Rival:
-    """A reading that was scored, with what is needed to hold it against the given one."""
+    """A reading that was scored, with what is needed to compare it with the given one."""
 
     name: str
     remedy: str
-    look: _Look
+    measurement: _Measurement
     at: tuple[int, int, int]
 
     @property
     def score(self) -> float:
-        return float(self.look.scores[self.at])
+        return float(self.measurement.scores[self.at])
 
     @property
     def in_sections(self) -> bool:
         """Whether it is the same points some sections above or below."""
         return self.name.startswith("z")
 
-    def beats(self, look: _Look) -> bool:
+    def beats(self, measurement: _Measurement) -> bool:
         """Whether it stands out, by more than any random shift does, and not for the sake of a few places."""
-        gain = self.score - float(look.scores[look.here])
-        chance = max(self.look.elsewhere.max(), look.elsewhere.max())
-        return self.look.stands_out(self.at) and gain > chance and _surely_better(self.look, self.at, look)
+        gain = self.score - float(measurement.scores[measurement.here])
+        chance = max(self.measurement.elsewhere.max(), measurement.elsewhere.max())
+        return (
+            self.measurement.stands_out(self.at)
+            and gain > chance
+            and _surely_better(self.measurement, self.at, measurement)
+        )
 
 
-def _surely_better(look: _Look, at: tuple[int, int, int], given: _Look) -> bool:
+def _surely_better(measurement: _Measurement, at: tuple[int, int, int], stated: _Measurement) -> bool:
     """Whether the score at `at` is higher than the given one's in (nearly) every resample of the neighbourhoods."""
-    if look.neighbourhoods < _MINIMUM_NEIGHBOURHOODS:
+    if measurement.neighbourhoods < _MINIMUM_NEIGHBOURHOODS:
         return False
     # The same boxes are resampled together, so what they share cancels.
-    mine = look.resampled(at, look.weights(1))
-    theirs = given.resampled(given.here, given.weights(1 if given is look else 2))
-    if given.neighbourhoods < _MINIMUM_NEIGHBOURHOODS:
-        # Other units crowd the points together. What such a place scores by chance, its random shifts tell.
+    mine = measurement.resampled(at, measurement.weights(1))
+    theirs = stated.resampled(stated.here, stated.weights(1 if stated is measurement else 2))
+    if stated.neighbourhoods < _MINIMUM_NEIGHBOURHOODS:
+        # Other units crowd the points together. Its random shifts give what such a place scores by chance.
         theirs = np.full(_RESAMPLES, theirs.mean())
     return bool(mine.mean() - theirs.mean() > _DEVIATIONS * (mine - theirs).std())
 
 
-def _rivals_in(look: _Look, volume: Volume) -> list[_Rival]:
+def _rivals_in(measurement: _Measurement, volume: Volume) -> list[_Rival]:
     """Sections above and below; and, if nothing is to be seen at the points, the best shift in the plane."""
-    found = []
-    reach = look.scores.shape[0] // 2
+    rivals = []
+    reach = measurement.scores.shape[0] // 2
     for k in (*range(-reach, 0), *range(1, reach + 1)):
-        found.append(_Rival(f"z{k * look.scale.step:+d}", _z_remedy(k * look.scale.step, volume), look, look.step(k)))
-    peak = look.peak()
-    x, y = look.shifts_nm[peak[2]], look.shifts_nm[peak[1]]
-    if max(abs(x), abs(y)) >= _FAR_NM * look.scale.unit and not look.stands_out(look.here):
+        rivals.append(
+            _Rival(
+                f"z{k * measurement.scale.step:+d}",
+                _z_remedy(k * measurement.scale.step, volume),
+                measurement,
+                measurement.step(k),
+            )
+        )
+    peak = measurement.peak()
+    x, y = measurement.shifts_nm[peak[2]], measurement.shifts_nm[peak[1]]
+    if max(abs(x), abs(y)) >= _FAR_NM * measurement.scale.unit and not measurement.stands_out(measurement.here):
         voxels = np.round(np.array([x, y]) / np.array(volume.voxel_size_nm[:2])).astype(int)
-        sections = (peak[0] - reach) * look.scale.step
+        sections = (peak[0] - reach) * measurement.scale.step
         name = f"x{voxels[0]:+d}, y{voxels[1]:+d}" + (f", z{sections:+d}" if sections else "")
         remedy = (
             f"if the volume's offset_voxels are wrong, add ({-voxels[0]}, {-voxels[1]}, {-sections}) to them; otherwise "
             "the points are of another space"
         )
-        found.append(_Rival(name, remedy, look, peak))
-    return found
+        rivals.append(_Rival(name, remedy, measurement, peak))
+    return rivals
 
 
 def _finer(rival: _Rival, volume: Volume) -> _Rival | None:
     """A reading some sections off, to the section where steps have several. None where nothing finer can be said."""
-    step, parts = rival.look.scale.step, max(1, round(rival.look.scale.step / _PARTS))
+    step, parts = rival.measurement.scale.step, max(1, round(rival.measurement.scale.step / _PARTS))
     sections = step // parts * parts
-    found: _Rival | None = None
+    finer: _Rival | None = None
     best = int(rival.name[1:])
     for _ in range(_WINDOWS if step > 1 else 0):
         middle = best
-        points = rival.look.points + np.array([0, 0, middle * volume.voxel_size_nm[2]])
+        points = rival.measurement.points + np.array([0, 0, middle * volume.voxel_size_nm[2]])
         z = volume.voxel_of(points)[:, 2]
         low, high = (edge[2] for edge in volume.bounds_voxels)
         points = points[(z - sections >= low) & (z + sections < high)]
-        near = _look_at(volume, points, sections, parts, rival.look.scale) if len(points) >= MINIMUM_POINTS else ""
+        near = (
+            _measured_boxes(volume, points, sections, parts, rival.measurement.scale)
+            if len(points) >= MINIMUM_POINTS
+            else ""
+        )
         if isinstance(near, str):
             break
         _, row, column = near.here
@@ -567,10 +603,10 @@ def _finer(rival: _Rival, volume: Volume) -> _Rival | None:
         top = -slope / (2 * bend) if bend < 0 else shifts[np.argmax(scores)]
         at = int(np.argmin(np.abs(shifts - top)))
         best = middle + int(shifts[at])
-        found = _Rival(f"z{best:+d}", _z_remedy(best, volume), near, (at, row, column)) if best else None
+        finer = _Rival(f"z{best:+d}", _z_remedy(best, volume), near, (at, row, column)) if best else None
         if 0 < at < len(shifts) - 1:
             break
-    return found
+    return finer
 
 
 def _z_remedy(sections: int, volume: Volume) -> str:
@@ -586,12 +622,16 @@ def _z_remedy(sections: int, volume: Volume) -> str:
     return text
 
 
-def _score_here(look: _Look) -> float:
-    return float(look.scores[look.here])
+def _score_here(measurement: _Measurement) -> float:
+    return float(measurement.scores[measurement.here])
 
 
-def _reading(name: str, share: float, look: _Look | str) -> Reading:
-    return Reading(name, share, None, look) if isinstance(look, str) else Reading(name, share, _score_here(look))
+def _reading(name: str, share: float, measurement: _Measurement | str) -> Reading:
+    return (
+        Reading(name, share, None, measurement)
+        if isinstance(measurement, str)
+        else Reading(name, share, _score_here(measurement))
+    )
 
 
 @dataclass(frozen=True)
@@ -603,35 +643,41 @@ class _Finding:
 
 
 def _judged(
-    volume: Volume, places: dict[_Way, Floats], shares: dict[_Way, float], seen: _Look | str, rivals: list[_Rival]
+    volume: Volume,
+    positions: dict[_Convention, Floats],
+    shares: dict[_Convention, float],
+    measured: _Measurement | str,
+    rivals: list[_Rival],
 ) -> _Finding:
-    given = next(iter(shares))
-    if shares[given] < _FEW:
-        return _judged_by_place(volume, places, shares, rivals)
-    crowded = _judged_by_crowding(volume, places, shares)
+    stated = next(iter(shares))
+    if shares[stated] < _FEW:
+        return _judged_by_place(volume, positions, shares, rivals)
+    crowded = _judged_by_crowding(volume, positions, shares)
     if crowded is not None:
         return crowded
-    outside = _outside(shares[given])
-    if isinstance(seen, str):
+    outside = _outside(shares[stated])
+    if isinstance(measured, str):
         # Where many points lie outside as well, a reading that has them inside and stands out is believed.
-        firm = [rival for rival in rivals if rival.look.stands_out(rival.at)] if shares[given] < _MOST else []
+        firm = [rival for rival in rivals if rival.measurement.stands_out(rival.at)] if shares[stated] < _MOST else []
         if not firm:
-            return _Finding("cannot tell", f"Cannot tell whether the coordinates fit: {seen}.{outside}")
+            return _Finding("cannot tell", f"Cannot tell whether the coordinates fit: {measured}.{outside}")
         best = max(firm, key=lambda rival: rival.score)
-        text = f"The coordinates do not mean what the dataset says: as given, {seen}.{outside} {_in_words(best)}. "
+        text = (
+            f"The coordinates do not mean what the dataset says: as given, {measured}.{outside} {_description(best)}. "
+        )
         return _Finding("contradicted", f"{text}Fix: {best.remedy}.", best.name)
-    here, facts = _score_here(seen), _facts(seen)
-    winners = [rival for rival in rivals if rival.beats(seen)]
+    here, facts = _score_here(measured), _facts(measured)
+    winners = [rival for rival in rivals if rival.beats(measured)]
     if winners:
         best = max(winners, key=lambda rival: rival.score)
-        return _Finding("contradicted", _sentence_of(best, seen, shares[given]), best.name)
-    if not seen.stands_out(seen.here):
+        return _Finding("contradicted", _sentence_of(best, measured, shares[stated]), best.name)
+    if not measured.stands_out(measured.here):
         text = (
             f"Cannot tell whether the coordinates fit: as given the places look like any others around them ({facts})."
         )
-        other = max(rivals, key=lambda rival: rival.score, default=None)
-        if other is not None and other.score > here:
-            text += f" The best other reading is '{other.name}' ({other.score:.2f}), but it is not surely better."
+        highest_rival = max(rivals, key=lambda rival: rival.score, default=None)
+        if highest_rival is not None and highest_rival.score > here:
+            text += f" The best other reading is '{highest_rival.name}' ({highest_rival.score:.2f}), but it is not surely better."
         text += (
             " Points that mark several kinds of structure, that lie in another space, or that are further off than is tried "
             "here give this result: look at the picture before cutting many tiles."
@@ -644,38 +690,43 @@ def _judged(
             f" '{highest.name}' scores {highest.score:.2f}, which is higher, but not by more than chance allows: see "
             "whether the pictures agree."
         )
-    offset_nm = _offset(seen)
+    offset_nm = _offset(measured)
     if offset_nm is not None:
-        text += f" What the points mark lies {_direction(offset_nm, seen.scale.voxel_nm)} them."
+        text += f" What the points mark lies {_direction(offset_nm, measured.scale.voxel_nm)} them."
     return _Finding("fits", text + outside, None, offset_nm)
 
 
-def _sentence_of(best: _Rival, seen: _Look | str, share_inside: float) -> str:
-    """What is said where a reading beats the given one."""
-    facts = "" if isinstance(seen, str) else f"; {_facts(seen)}"
+def _sentence_of(best: _Rival, measured: _Measurement | str, share_inside: float) -> str:
+    """The sentence for a reading that beats the given one."""
+    facts = "" if isinstance(measured, str) else f"; {_facts(measured)}"
     return (
-        f"The coordinates do not mean what the dataset says. {_in_words(best)} (score {best.score:.2f}{facts}). "
+        f"The coordinates do not mean what the dataset says. {_description(best)} (score {best.score:.2f}{facts}). "
         f"Fix: {best.remedy}.{_outside(share_inside)}"
     )
 
 
-def _facts(seen: _Look) -> str:
-    return f"score {_score_here(seen):.2f} as given, random shifts reach {seen.elsewhere.max():.2f}"
+def _facts(measured: _Measurement) -> str:
+    return f"score {_score_here(measured):.2f} as given, random shifts reach {measured.elsewhere.max():.2f}"
 
 
 def _outside(share_inside: float) -> str:
     return f" {1 - share_inside:.1%} of the points lie outside the volume." if share_inside < 1 else ""
 
 
-def _judged_by_crowding(volume: Volume, places: dict[_Way, Floats], shares: dict[_Way, float]) -> _Finding | None:
+def _judged_by_crowding(
+    volume: Volume, positions: dict[_Convention, Floats], shares: dict[_Convention, float]
+) -> _Finding | None:
     """Whole numbers said to be nm that differ in z and yet lie in one section: they count voxels, if those fit the volume."""
-    given, *others = places
-    depths = places[given][:, 2]
-    as_voxels = next((way for way in others if way.units == "voxel" and way.order == given.order), None)
-    if given.units != "nm" or as_voxels is None or shares[as_voxels] < _NEARLY_ALL:
+    stated, *alternatives = positions
+    depths = positions[stated][:, 2]
+    as_voxels = next(
+        (convention for convention in alternatives if convention.units == "voxel" and convention.order == stated.order),
+        None,
+    )
+    if stated.units != "nm" or as_voxels is None or shares[as_voxels] < _NEARLY_ALL:
         return None
-    whole = np.array_equal(places[given], np.floor(places[given]))
-    if not whole or np.ptp(depths) >= volume.voxel_size_nm[2] or len(np.unique(depths)) < _MINIMUM_DEPTHS:
+    is_whole = np.array_equal(positions[stated], np.floor(positions[stated]))
+    if not is_whole or np.ptp(depths) >= volume.voxel_size_nm[2] or len(np.unique(depths)) < _MINIMUM_DEPTHS:
         return None
     text = (
         f"The coordinates do not mean what the dataset says: as given, points of {len(np.unique(depths))} different depths lie in "
@@ -686,26 +737,26 @@ def _judged_by_crowding(volume: Volume, places: dict[_Way, Floats], shares: dict
 
 
 def _judged_by_place(
-    volume: Volume, places: dict[_Way, Floats], shares: dict[_Way, float], rivals: list[_Rival]
+    volume: Volume, positions: dict[_Convention, Floats], shares: dict[_Convention, float], rivals: list[_Rival]
 ) -> _Finding:
     """Where hardly a point lies inside as given."""
-    given = next(iter(shares))
-    voxels = volume.voxel_of(places[given])
+    stated = next(iter(shares))
+    voxels = volume.voxel_of(positions[stated])
     low, high = volume.bounds_voxels
-    few = f"Only {shares[given]:.1%} of the points lie" if shares[given] else "None of the points lies"
+    few = f"Only {shares[stated]:.1%} of the points lie" if shares[stated] else "None of the points lies"
     text = (
         f"{few} inside the volume: the points span voxels "
         f"{voxels.min(axis=0).tolist()} to {voxels.max(axis=0).tolist()} (xyz), the volume spans {low.tolist()} to "
         f"{(high - 1).tolist()}. "
     )
-    fitting = {way.name: way.remedy for way, share in shares.items() if share >= _NEARLY_ALL}
+    fitting = {convention.name: convention.remedy for convention, share in shares.items() if share >= _NEARLY_ALL}
     if not fitting:
         text += (
             "No other order of the axes or unit puts them inside either. Is this the right volume, are its "
             "voxel_size_nm and offset_voxels right, and the space of the points?"
         )
         return _Finding("contradicted", text)
-    firm = [rival for rival in rivals if rival.name in fitting and rival.look.stands_out(rival.at)]
+    firm = [rival for rival in rivals if rival.name in fitting and rival.measurement.stands_out(rival.at)]
     if firm:
         best = max(firm, key=lambda rival: rival.score).name
         text += f"Read as '{best}' they lie inside, and the tiles show something in their middle. Fix: {fitting[best]}."
@@ -713,12 +764,12 @@ def _judged_by_place(
         best = next(iter(fitting))
         text += f"Of all orders of axes and units only '{best}' puts them inside. Fix: {fitting[best]}."
     else:
-        ways = "; or ".join(f"'{name}' ({remedy})" for name, remedy in fitting.items())
-        return _Finding("contradicted", f"{text}They lie inside if read as {ways}.")
+        readings = "; or ".join(f"'{name}' ({remedy})" for name, remedy in fitting.items())
+        return _Finding("contradicted", f"{text}They lie inside if read as {readings}.")
     return _Finding("contradicted", text, best)
 
 
-def _in_words(rival: _Rival) -> str:
+def _description(rival: _Rival) -> str:
     if rival.in_sections:
         sections = int(rival.name[1:])
         count = "one section" if abs(sections) == 1 else f"{abs(sections)} sections"
@@ -728,14 +779,14 @@ def _in_words(rival: _Rival) -> str:
     return f"Read as '{rival.name}' the tiles stand out"
 
 
-def _offset(look: _Look) -> tuple[float, float] | None:
+def _offset(measurement: _Measurement) -> tuple[float, float] | None:
     """Where the score has its peak in the points' own section, x, y in nm, if that is surely not at the points."""
-    section, row, column = look.here
-    near = np.where(look.far_nm < _ELSEWHERE_NM * look.scale.unit, look.scores[section], -1.0)
+    section, row, column = measurement.here
+    near = np.where(measurement.far_nm < _ELSEWHERE_NM * measurement.scale.unit, measurement.scores[section], -1.0)
     row, column = (int(i) for i in np.unravel_index(int(np.argmax(near)), near.shape))
-    x, y = float(look.shifts_nm[column]), float(look.shifts_nm[row])
-    if max(abs(x), abs(y)) < _WORTH_A_WORD_NM * look.scale.unit or not _surely_better(
-        look, (section, row, column), look
+    x, y = float(measurement.shifts_nm[column]), float(measurement.shifts_nm[row])
+    if max(abs(x), abs(y)) < _REPORTED_NM * measurement.scale.unit or not _surely_better(
+        measurement, (section, row, column), measurement
     ):
         return None
     return x, y
@@ -750,12 +801,12 @@ def _direction(offset_nm: tuple[float, float], voxel_nm: float) -> str:
     return " and ".join(words)
 
 
-def _shown_tiles(seen: _Look | str, rivals: list[_Rival]) -> tuple[ReadingTiles, ...]:
+def _displayed_tiles(measured: _Measurement | str, rivals: list[_Rival]) -> tuple[ReadingTiles, ...]:
     """The tiles of the given reading, the sections around it in their order, then the best others."""
-    given = [] if isinstance(seen, str) else [_Rival("as given", "", seen, seen.here)]
+    stated = [] if isinstance(measured, str) else [_Rival("as given", "", measured, measured.here)]
     steps = [rival for rival in rivals if rival.in_sections]
     others = sorted((rival for rival in rivals if rival not in steps), key=lambda rival: -rival.score)
-    return tuple(_tiles_of(rival) for rival in (sorted(given + steps, key=_section) + others)[:_SHOWN_READINGS])
+    return tuple(_tiles_of(rival) for rival in (sorted(stated + steps, key=_section) + others)[:_MOST_DISPLAYED])
 
 
 def _section(rival: _Rival) -> int:
@@ -773,7 +824,7 @@ def _tiles_of(rival: _Rival) -> ReadingTiles:
 def _tiles(rival: _Rival) -> Floats:
     """The middle half of each box at that shift, float64 (n, side, side); no shift leads over a box's edge."""
     section, *at = rival.at
-    boxes, scale = rival.look.boxes, rival.look.scale
+    boxes, scale = rival.measurement.boxes, rival.measurement.scale
     side = boxes.shape[-1]
-    x, y = (side // 4 + round(float(rival.look.shifts_nm[i]) / scale.voxel_nm) for i in reversed(at))
+    x, y = (side // 4 + round(float(rival.measurement.shifts_nm[i]) / scale.voxel_nm) for i in reversed(at))
     return boxes[:, section, y : y + side // 2, x : x + side // 2].astype(np.float64)

@@ -1,4 +1,4 @@
-"""From synapses to rows of the tile table: what is asked for, cut and encoded. Reading voxels belongs to the volume itself."""
+"""From synapses to rows of the tile table: what is requested, cut and encoded. Reading voxels belongs to the volume itself."""
 
 import hashlib
 import json
@@ -47,9 +47,9 @@ def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
         rows = [index for index, other in enumerate(names) if other == name]
         spec = dataset.volumes[name]
         # A field that is left at its default is not written, so that a new one cuts no tile again.
-        asked = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
+        volume_json = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
         cut = json.dumps(hashed_fields(dataset.tile), separators=(",", ":"))
-        about = f"{asked}|{cut}|{CODEC}"
+        about = f"{volume_json}|{cut}|{CODEC}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
@@ -61,7 +61,7 @@ def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> 
     Only volumes where absent chunks are black have such tiles. `synapses` has synapse_id, volume, x_nm, y_nm, z_nm; `tiles`
     has synapse_id and valid_fraction.
     """
-    found: list[str] = []
+    ids: list[str] = []
     for name, spec in dataset.volumes.items():
         part = synapses.filter(pc.equal(synapses.column("volume"), name))
         if spec.missing_chunks != "black" or not part.num_rows:
@@ -70,11 +70,11 @@ def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> 
         start, size = volume.tile_boxes(_points(part), dataset.tile)
         low, high = (edge[::-1] for edge in volume.bounds_voxels)
         share = np.prod((np.minimum(start + size, high) - np.maximum(start, low)) / size, axis=1)
-        place = pc.index_in(tiles.column("synapse_id").combine_chunks(), part.column("synapse_id").combine_chunks())
-        possible = pa.array(share).take(place)
+        index = pc.index_in(tiles.column("synapse_id").combine_chunks(), part.column("synapse_id").combine_chunks())
+        possible = pa.array(share).take(index)
         lacking = pc.less(tiles.column("valid_fraction").combine_chunks(), pc.subtract(possible, 1e-9))
-        found += tiles.column("synapse_id").filter(pc.fill_null(lacking, False)).to_pylist()
-    return found
+        ids += tiles.column("synapse_id").filter(pc.fill_null(lacking, False)).to_pylist()
+    return ids
 
 
 def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:
@@ -92,7 +92,7 @@ def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: Seque
 def volume_remarks(dataset: EmDataset) -> dict[str, tuple[str, ...]]:
     """What the files of each volume leave open, by the volume's name; volumes without remarks are left out."""
     remarks = {name: open_volume(spec).remarks for name, spec in dataset.volumes.items()}
-    return {name: told for name, told in remarks.items() if told}
+    return {name: sentences for name, sentences in remarks.items() if sentences}
 
 
 def plan_in_use(plan: pa.Table) -> list[dict[str, Any]]:
@@ -150,9 +150,9 @@ def crop_region(
 
 
 def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    wanted = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
+    rows = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
     for name in dataset.volumes:
-        part = wanted.filter(pc.equal(wanted.column("volume"), name))
+        part = rows.filter(pc.equal(rows.column("volume"), name))
         if part.num_rows:
             yield name, part
 

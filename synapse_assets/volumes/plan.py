@@ -20,7 +20,7 @@ from synapse_assets.volumes._stored import read_json
 from synapse_assets.volumes.volume import Volume, open_volume
 
 # Voxels that one core decodes in a second, copying them into tiles included: measured with
-# synapse_assets_tests.bench.tiles on chunks of 64^3 (JPEG) and 128 x 128 x 16 (raw). Other encodings count as raw.
+# benchmarks.tiles on chunks of 64^3 (JPEG) and 128 x 128 x 16 (raw). Other encodings count as raw.
 JPEG_VOXELS_PER_SECOND = 1.3e8
 RAW_VOXELS_PER_SECOND = 5e8
 # Assumed, not measured: a good line to a public bucket on the same continent.
@@ -146,10 +146,10 @@ def plan_tiles(spec: VolumeSpec, points_nm: npt.ArrayLike, tile: TileSpec) -> Ti
     points = np.asarray(points_nm, dtype=np.float64).reshape(-1, 3)
     plans = [_scale_plan(volume, points, tile)]
     for voxel_size_nm, size_px in _other_scales(spec, volume.array.where, tile):
-        other = open_volume(spec.model_copy(update={"voxel_size_nm": voxel_size_nm, "offset_voxels": None}))
+        other_volume = open_volume(spec.model_copy(update={"voxel_size_nm": voxel_size_nm, "offset_voxels": None}))
         # Coarser scales are cut off at whole voxels: a point at the very edge can lie outside them.
-        inside = points[other.contains(points)]
-        plans.append(_scale_plan(other, inside, tile.model_copy(update={"size_px": size_px})))
+        inside = points[other_volume.contains(points)]
+        plans.append(_scale_plan(other_volume, inside, tile.model_copy(update={"size_px": size_px})))
     return TilePlan(volume.array.where, tile.sections, tuple(plans))
 
 
@@ -170,7 +170,7 @@ def _other_scales(spec: VolumeSpec, where: str, tile: TileSpec) -> list[tuple[tu
         return []
     address = url if is_remote(url) else str(local_path(url, spec.url))
     info = read_json(open_files(address, where, reading_context(Retries())), "info", where, spec.timeout_s) or {}
-    found = []
+    scales = []
     own = np.array(spec.voxel_size_nm)
     for scale in info.get("scales", []):
         x, y, z = (float(v) for v in scale["resolution"])
@@ -181,5 +181,5 @@ def _other_scales(spec: VolumeSpec, where: str, tile: TileSpec) -> list[tuple[tu
         except ValueError:
             continue
         if np.isclose(ratio[0], ratio[1]) and np.isclose(ratio[2], 1) and not np.isclose(ratio[0], 1):
-            found.append(((x, y, z), size_px))
-    return sorted(found)
+            scales.append(((x, y, z), size_px))
+    return sorted(scales)

@@ -3,7 +3,7 @@
 Lossless, because a tile's hash and its embedding must come out the same wherever it is decoded: JPEG at quality 90 is
 ten times faster and 1.7 times smaller, but moves each grey value by about 3, also where the volume itself is JPEG. Of
 the lossless ones PNG with run-length matching is smallest and quickest to write. On 256 x 256 x 3 tiles of real
-sections (larval nerve cord, one core of a busy machine, CPU seconds; `synapse_assets_tests.bench.tiles` measures
+sections (larval nerve cord, one core of a busy machine, CPU seconds; `benchmarks.tiles` measures
 again):
 
     PNG, zlib's default matching    99 a second written   382 read   155 kB

@@ -114,7 +114,7 @@ class Volume:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the volume's files leave open and a person has to judge, a sentence each."""
+        """What the volume's files leave open and the user has to judge, a sentence each."""
         return self.array.remarks
 
     @property
@@ -219,15 +219,15 @@ class Volume:
                     tiles, valid = np.empty((capacity, *shape), dtype=np.uint8), np.empty(capacity)
                 tile = tiles[len(rows)]
                 z, y, x = (slice(a - b, c - b) for a, b, c in zip(low, first, high, strict=True))
-                there = (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2])
-                if there == voxels:
+                voxels_inside = (high[0] - low[0]) * (high[1] - low[1]) * (high[2] - low[2])
+                if voxels_inside == voxels:
                     tile[...] = block[z, y, x]
                 else:
                     tile[...] = 0
                     tile[tuple(slice(a - b, c - b) for a, b, c in zip(low, corner, high, strict=True))] = block[z, y, x]
                 if present is not None:
-                    there = int(np.count_nonzero(present[z, y, x]))
-                valid[len(rows)] = there / voxels
+                    voxels_inside = int(np.count_nonzero(present[z, y, x]))
+                valid[len(rows)] = voxels_inside / voxels
                 rows.append(row)
                 if len(rows) == capacity:
                     yield TileBatch(np.array(rows, dtype=np.int64), tiles, valid, len(missing) - reported)

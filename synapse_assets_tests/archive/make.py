@@ -30,7 +30,8 @@ import yaml
 from PIL import Image
 
 from synapse_assets.defs import asset as declaring
-from synapse_assets.defs.inputs import content_of, watched_inputs
+from synapse_assets.defs.chain import lineage_of
+from synapse_assets.pipeline.inputs import content_of, watched_inputs
 from synapse_assets_tests.archive.archived import DATA_ROOT, FOLDER, PLANTED, RECORD, TINY, Archived, installation, pack
 from synapse_assets_tests.conftest import REGIONS, planted_points, planted_volume, tiny_dataset
 from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP
@@ -161,7 +162,7 @@ def publish(made: Archived) -> None:
 
 def observe(made: Archived, dataset: str) -> None:
     """What the arrivals sensor does once the files are still."""
-    for one in watched_inputs(made.datasets[dataset]):
+    for one in watched_inputs(lineage_of(made.datasets[dataset]).inputs(made.datasets[dataset])):
         tags = {"dagster/data_version": content_of(one)[0]}
         made.instance.report_runless_asset_event(dg.AssetObservation(dg.AssetKey([dataset, one.asset]), tags=tags))
 

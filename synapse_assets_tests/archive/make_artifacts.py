@@ -4,7 +4,7 @@ Frozen releases point at such files. To make it again, run this file with that c
 
     git archive 1ffb231 | tar x -C OLD; PYTHONPATH=OLD python make_artifacts.py artifacts.tar.xz
 """
-# ruff: noqa: I001 (modules are where that commit has them)
+# ruff: noqa: I001 -- modules are where that commit has them
 
 import sys
 import tarfile
@@ -15,15 +15,15 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.analysis import classification
-from synapse_assets.analysis.clustering.consensus import Consensus
-from synapse_assets.analysis.clustering.drift import save_known_labels
-from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
-from synapse_assets.analysis.clustering.parameter_sweep import Setting
-from synapse_assets.analysis.clustering.projection import FittedSample, Projection, fit_projection, unit_rows
-from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
+from synapse_assets.analysis.clustering import ClusterModel
+from synapse_assets.analysis.drift import save_known_labels
 from synapse_assets.analysis.morphology import classifiers
+from synapse_assets.analysis.morphology.consensus import Consensus
 from synapse_assets.analysis.morphology.features import HeldOut, fit_features
-from synapse_assets.analysis.evaluation.splits import make_splits
+from synapse_assets.analysis.morphology.maps import GroupMaps
+from synapse_assets.analysis.morphology.sweep import Setting
+from synapse_assets.analysis.projection import FittedSample, Projection, fit_projection, unit_rows
+from synapse_assets.analysis.splits import make_splits
 from synapse_assets.datasets.morphology import FeatureChoice
 from synapse_assets.schema import morphology
 

@@ -13,7 +13,7 @@ from dagster._core.definitions.run_status_sensor_definition import RunStatusSens
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from synapse_assets.defs import failures
-from synapse_assets.defs.failures import failure_sensor, tell
+from synapse_assets.defs.failures import failure_sensor, post_failure
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -73,7 +73,7 @@ def chat() -> Iterator[Callable[..., Chat]]:
 def refused(url: str) -> str:
     """What is told where posting fails: by the error, and by Dagster of all that led to it."""
     with pytest.raises((OSError, BadInput)) as error:
-        tell(url, "tiny/tiles, partition EB: no")
+        post_failure(url, "tiny/tiles, partition EB: no")
     assert (error.value.__cause__, error.value.__context__) == (None, None)
     shown = serializable_error_info_from_exc_info((error.type, error.value, error.tb)).to_string()
     assert SECRET not in shown
@@ -196,7 +196,7 @@ def test_a_server_that_drips_holds_up_nothing(
 def test_what_is_said_after_the_headers_is_not_waited_for(chat: Callable[..., Chat]) -> None:
     server = chat(b"HTTP/1.1 200 OK\r\n\r\n", b"x")
     began = time.monotonic()
-    tell(server.url, "tiny/tiles, partition EB: no")
+    post_failure(server.url, "tiny/tiles, partition EB: no")
     assert time.monotonic() - began < 5
     assert server.requests[0].startswith(f"POST /services/{SECRET}?key={SECRET} HTTP/1.1\r\n")
 

@@ -62,11 +62,11 @@ def _after_the_partitions() -> None:
 
 
 def _at_an_observation(number: int) -> None:
-    from synapse_assets.defs.parts import PartContent
+    from synapse_assets.defs.partition_content import PartitionContent
 
-    observations = PartContent.observations
+    observations = PartitionContent.observations
 
-    def dying(self: PartContent, store: Any, instance: dg.DagsterInstance) -> Iterator[dg.AssetObservation]:
+    def dying(self: PartitionContent, store: Any, instance: dg.DagsterInstance) -> Iterator[dg.AssetObservation]:
         for count, found in enumerate(observations(self, store, instance)):
             if count == number:
                 _die()
@@ -74,7 +74,7 @@ def _at_an_observation(number: int) -> None:
         if number < 0:
             _die()
 
-    PartContent.observations = dying  # type: ignore[method-assign]
+    PartitionContent.observations = dying  # type: ignore[method-assign]
 
 
 STEPS: dict[str, Callable[[], None]] = {

@@ -12,8 +12,8 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from synapse_assets.defs import asset as declaring
-from synapse_assets.defs.failures import failure_message, tell
-from synapse_assets.defs.upkeep import prune_runs
+from synapse_assets.defs.failures import failure_message, post_failure
+from synapse_assets.defs.maintenance import prune_runs
 from synapse_assets.errors import BadInput, Unreachable, UnreachableStorageError
 from synapse_assets.query import open_warehouse
 from synapse_assets_tests.conftest import REGIONS, Lab
@@ -104,11 +104,11 @@ def test_a_failure_is_posted(monkeypatch: pytest.MonkeyPatch) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), Chat) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        tell(f"http://127.0.0.1:{server.server_port}/hook", "tiny/tiles, partition EB: no")
+        post_failure(f"http://127.0.0.1:{server.server_port}/hook", "tiny/tiles, partition EB: no")
         thread.join()
     assert got == [{"text": "tiny/tiles, partition EB: no"}]
     with pytest.raises(BadInput, match="no http"):
-        tell("file:///etc/passwd", "no")
+        post_failure("file:///etc/passwd", "no")
 
 
 @pytest.mark.parametrize("kind", [ConnectionError, Unreachable, UnreachableStorageError])
@@ -117,7 +117,7 @@ def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPat
     calls: list[str] = []
 
     @dg.asset
-    @declaring.failing_plainly
+    @declaring.handle_errors
     def unreachable() -> None:
         """A server that comes back at the third attempt."""
         calls.append("network")
@@ -125,7 +125,7 @@ def test_only_an_unreachable_server_is_tried_again(monkeypatch: pytest.MonkeyPat
             raise kind("no answer")
 
     @dg.asset
-    @declaring.failing_plainly
+    @declaring.handle_errors
     def bad() -> None:
         """Input that a person has to fix."""
         calls.append("bad")

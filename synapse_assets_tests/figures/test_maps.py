@@ -5,7 +5,7 @@ import pytest
 
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.interactive_3d import space_page
-from synapse_assets.figures.maps import _apart, map_figure, maps_sheet, space_figure
+from synapse_assets.figures.maps import _push_apart, map_figure, maps_sheet, space_figure
 from synapse_assets.figures.style import FAINT, INK, cluster_colour
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE, class_colours
 from synapse_assets_tests.figures.pixels import (
@@ -111,7 +111,7 @@ def test_sheets_of_maps_of_any_size(synapses: int, clusters: int) -> None:
 
 
 def test_names_of_clusters_in_the_same_place_are_pushed_apart() -> None:
-    moved = _apart(np.zeros((12, 2)), 0.5)
+    moved = _push_apart(np.zeros((12, 2)), 0.5)
     gaps = np.linalg.norm(moved[:, None] - moved[None], axis=2) + 9 * np.eye(12)
     assert gaps.min() > 0.4
     assert np.abs(moved).max() < 3

@@ -14,7 +14,7 @@ from synapse_assets.pipeline.em.labels import label_region
 from synapse_assets.pipeline.em.synapses import read_synapse_tables, region_versions, store_region_synapses
 from synapse_assets.pipeline.em.tiles import cut_tiles, plan_tiles
 from synapse_assets.pipeline.em.vector_index import index_vectors
-from synapse_assets.pipeline.inputs import believed_gone, watched_inputs
+from synapse_assets.pipeline.inputs import confirm_removed, watched_inputs
 from synapse_assets.pipeline.report import Json, Picture, Report
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import REGIONS, tiny_dataset
@@ -105,7 +105,7 @@ def two_sources(tiny_inputs: Path) -> EmDataset:
 def test_rows_go_with_their_files_where_a_person_says_so(
     two_sources: EmDataset, without_files: list[str], had_rows: set[str], gone: list[str], named: str | None
 ) -> None:
-    details = believed_gone(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
+    details = confirm_removed(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
     assert details == ({} if named is None else {"sources_gone": named})
 
 
@@ -123,7 +123,7 @@ def test_rows_stay_where_nobody_said_that_their_files_are_gone(
     two_sources: EmDataset, without_files: list[str], had_rows: set[str], gone: list[str], text: str
 ) -> None:
     with pytest.raises(BadInput, match=text):
-        believed_gone(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
+        confirm_removed(synapse_source(two_sources), "tiny", without_files, had_rows, gone)
 
 
 def test_volumes_are_read_but_not_watched(dataset: EmDataset) -> None:

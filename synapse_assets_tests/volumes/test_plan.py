@@ -182,7 +182,7 @@ def test_distinct_numbers_are_exact_first_and_close_later(monkeypatch: pytest.Mo
     ids = np.arange(300_000)[np.random.default_rng(7).integers(0, 300_000, size=400_000)] * 64
     exact = len(np.unique(ids))
     for kept, allowed in ((2**22, 0.0), (2**15, 0.02)):
-        monkeypatch.setattr(_grouping._Distinct, "_KEPT", kept)
+        monkeypatch.setattr(_grouping._Distinct, "_MOST_HASHES", kept)
         distinct = _grouping._Distinct()
         for part in np.array_split(ids, 30):
             distinct.add(part)

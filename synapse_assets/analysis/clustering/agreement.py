@@ -1,6 +1,6 @@
 """How far clusterings of the same points agree.
 
-Belongs here: indices of agreement, and the conventions about noise and points that a run did not take. Does not belong here: what follows
+Belongs here: indices of agreement, and the conventions about noise and points that a run left out. Does not belong here: what follows
 from it (`parameter_sweep`, `stability_verdict`).
 
 Adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985; 1 is the same grouping, 0 chance.
@@ -14,19 +14,19 @@ from synapse_assets.analysis.clustering.hdbscan_model import Labels
 Float64 = npt.NDArray[np.float64]
 
 ABSENT = -2
-"""Label of a point that a run did not take."""
+"""Label of a point that a run left out."""
 
 
 def agreement(labels: Labels) -> Float64:
-    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that both took.
+    """Adjusted Rand index (R, R) between runs with `labels` (R, u), over the points that are in both.
 
     Noise counts as one more group. Two runs that find no cluster agree on nothing: 0, not 1.
     """
-    out = np.eye(len(labels))
+    indices = np.eye(len(labels))
     for first in range(len(labels)):
         for second in range(first):
-            out[first, second] = out[second, first] = adjusted_rand(labels[first], labels[second])
-    return out
+            indices[first, second] = indices[second, first] = adjusted_rand(labels[first], labels[second])
+    return indices
 
 
 def adjusted_rand(first: Labels, second: Labels) -> float:
@@ -34,8 +34,8 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
     either has no cluster there."""
     from sklearn.metrics import adjusted_rand_score
 
-    both = (first != ABSENT) & (second != ABSENT)
-    a, b = first[both], second[both]
+    shared = (first != ABSENT) & (second != ABSENT)
+    a, b = first[shared], second[shared]
     if not len(a) or a.max() < 0 or b.max() < 0:
         return 0.0
     return float(adjusted_rand_score(a, b))
@@ -43,13 +43,13 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
 
 def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
     """How far each of so many clusters (K,) of `labels` (u,) comes back in `runs` (R, u): its Jaccard index with the most similar cluster
-    of a run among the points that this took, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
-    out = np.zeros((len(runs), clusters))
-    for run, found in enumerate(runs):
-        for one in range(out.shape[1]):
-            members = (labels == one) & (found != ABSENT)
-            shared = np.bincount(found[members & (found >= 0)], minlength=found.max() + 1)
-            size = np.bincount(found[found >= 0], minlength=found.max() + 1)
+    of a run over the points in that run, mean over runs (Hennig, Comput Stat Data Anal 52:258, 2007)."""
+    jaccard = np.zeros((len(runs), clusters))
+    for run, run_labels in enumerate(runs):
+        for cluster in range(jaccard.shape[1]):
+            members = (labels == cluster) & (run_labels != ABSENT)
+            shared = np.bincount(run_labels[members & (run_labels >= 0)], minlength=run_labels.max() + 1)
+            size = np.bincount(run_labels[run_labels >= 0], minlength=run_labels.max() + 1)
             union = members.sum() + size - shared
-            out[run, one] = (shared / np.maximum(union, 1)).max(initial=0.0)
-    return out.mean(axis=0)
+            jaccard[run, cluster] = (shared / np.maximum(union, 1)).max(initial=0.0)
+    return jaccard.mean(axis=0)

@@ -42,10 +42,10 @@ def cluster_cards(assignments: pa.Table, verdict: str | None = None) -> pa.Table
         members = np.flatnonzero(cluster == number)
         medoids: list[str] = []
         if number != NOISE:
-            away = np.square(reduced[members] - reduced[members].mean(axis=0)).sum(axis=1)
-            medoids = [str(i) for i in ids[members[np.argsort(away, kind="stable")[:MEDOIDS]]]]
+            squared_distances = np.square(reduced[members] - reduced[members].mean(axis=0)).sum(axis=1)
+            medoids = [str(i) for i in ids[members[np.argsort(squared_distances, kind="stable")[:MEDOIDS]]]]
         owners, counts = np.unique(neuron[members[neuron_known[members]]], return_counts=True)
-        top = int(counts.max()) if len(owners) else 0
+        most_synapses = int(counts.max()) if len(owners) else 0
         cards.append(
             {
                 "cluster": number,
@@ -55,8 +55,10 @@ def cluster_cards(assignments: pa.Table, verdict: str | None = None) -> pa.Table
                 "targets": _composition([targets[i] for i in members if targets[i]]),
                 "regions": _composition(regions[members].tolist()),
                 "neurons": len(owners),
-                "top_neuron_share": top / len(members) if len(owners) else None,
-                "one_neuron": number != NOISE and top >= ONE_NEURON_SYNAPSES and top > ONE_NEURON_SHARE * len(members),
+                "top_neuron_share": most_synapses / len(members) if len(owners) else None,
+                "one_neuron": number != NOISE
+                and most_synapses >= ONE_NEURON_SYNAPSES
+                and most_synapses > ONE_NEURON_SHARE * len(members),
                 "verdict": None if number == NOISE else verdict,
             }
         )

@@ -25,14 +25,16 @@ def match_numbers(labels: Mapping[str, int], previous: Mapping[str, int], highes
     new = sorted({label for label in labels.values() if label >= 0})
     old = sorted({label for label in previous.values() if label >= 0})
     shared = sorted(labels.keys() & previous.keys())
-    now = np.array([labels[one] for one in shared], dtype=np.int64)
-    before = np.array([previous[one] for one in shared], dtype=np.int64)
-    overlap = np.array([[np.sum((now == a) & (before == b)) for b in old] for a in new]).reshape(len(new), len(old))
-    of_new = np.array([np.sum(now == a) for a in new]).reshape(-1, 1)
-    of_old = np.array([np.sum(before == b) for b in old]).reshape(1, -1)
-    most = (2 * overlap > of_new) & (2 * overlap > of_old)
-    pairs = zip(*linear_sum_assignment(np.where(most, overlap, 0), maximize=True), strict=True)
-    numbers = {new[a]: old[b] for a, b in pairs if most[a, b]}
+    new_labels = np.array([labels[synapse] for synapse in shared], dtype=np.int64)
+    old_labels = np.array([previous[synapse] for synapse in shared], dtype=np.int64)
+    overlap = np.array([[np.sum((new_labels == a) & (old_labels == b)) for b in old] for a in new]).reshape(
+        len(new), len(old)
+    )
+    of_new = np.array([np.sum(new_labels == a) for a in new]).reshape(-1, 1)
+    of_old = np.array([np.sum(old_labels == b) for b in old]).reshape(1, -1)
+    matchable = (2 * overlap > of_new) & (2 * overlap > of_old)
+    pairs = zip(*linear_sum_assignment(np.where(matchable, overlap, 0), maximize=True), strict=True)
+    numbers = {new[a]: old[b] for a, b in pairs if matchable[a, b]}
     following = max([highest, *old]) + 1
     for cluster in new:
         if cluster not in numbers:

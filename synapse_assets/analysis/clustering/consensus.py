@@ -25,7 +25,7 @@ Float32 = npt.NDArray[np.float32]
 TOGETHER = 0.5
 """Synapses that are more often together than apart are one cluster."""
 WAYS = 20
-"""Of cutting the runs into halves: one way alone may agree by luck, and another seed then would not."""
+"""Number of ways to split the runs into halves: a single split may agree by chance, and another seed then would not."""
 IN_MOST_RUNS = "noise in at least half of the runs"
 TOO_FEW = "more often with too few others to be a cluster"
 
@@ -73,7 +73,7 @@ class Consensus:
         return self.agreement[np.triu_indices(len(self.agreement), 1)]
 
     def scores(self) -> dict[str, float]:
-        """The figures that say most; only the first two where there were no runs."""
+        """The main figures; only the first two where there were no runs."""
         scores = {"clusters": float(self.clusters), "noise_fraction": self.noise_fraction}
         if self.pair_aris.size:
             scores |= {"stability_ari": float(self.pair_aris.mean()), "independent_ari": self.independent_ari}
@@ -91,8 +91,8 @@ class Consensus:
     @classmethod
     def load(cls, folder: Path) -> "Consensus":
         """What `save` wrote, to the bit; BadInput as `read_artifact`."""
-        found = read_artifact(folder, *_KIND)
-        return cls(setting=Setting(*found.facts["setting"]), **found.values(*_ARRAYS, "independent_ari"))
+        stored = read_artifact(folder, *_KIND)
+        return cls(setting=Setting(*stored.facts["setting"]), **stored.values(*_ARRAYS, "independent_ari"))
 
 
 _KIND = ("cluster_consensus", 1)
@@ -102,105 +102,105 @@ _ARRAYS = tuple(field.name for field in fields(Consensus))[:7]
 def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
     """The clusters that the runs of `maps` agree on at `setting` (min_cluster_size, min_samples).
 
-    How often two synapses were in one cluster, of the runs that took both, is their closeness. A synapse that was noise in
+    How often two synapses were in one cluster, of the runs that include both, is their co-association. A synapse that was noise in
     more than half of its runs is noise. The others are joined by average linkage as long as two groups are more often
     together than apart (0.5), and what is smaller than min_cluster_size is noise again. Equal synapses share a label, and one
     that the fitted sample left out has that of its nearest fitted one.
     """
-    taken = Setting(*setting)
+    selected = Setting(*setting)
     points = len(maps.points)
     if maps.reason:
-        return _none(maps, taken)
-    settings = [taken, *(one for one in grid(points) if one != taken)]
-    runs = [cluster_runs(maps.rows, maps.places, points, one) for one in settings]
-    own = runs[0]
+        return _no_clusters(maps, selected)
+    settings = [selected, *(candidate for candidate in grid(points) if candidate != selected)]
+    runs = [cluster_runs(maps.rows, maps.places, points, candidate) for candidate in settings]
+    selected_runs = runs[0]
     sizes = np.bincount(maps.point_of, minlength=points)
-    labels, faint = agreed(own.labels, taken.min_cluster_size)
-    labels = _by_size(labels, sizes)
-    took = np.maximum((own.labels != ABSENT).sum(axis=0), 1)
-    reasons = np.where(labels >= 0, "", np.where(faint, IN_MOST_RUNS, TOO_FEW)).astype(np.str_)
+    labels, mostly_noise = agreed(selected_runs.labels, selected.min_cluster_size)
+    labels = _number_by_size(labels, sizes)
+    runs_taken = np.maximum((selected_runs.labels != ABSENT).sum(axis=0), 1)
+    reasons = np.where(labels >= 0, "", np.where(mostly_noise, IN_MOST_RUNS, TOO_FEW)).astype(np.str_)
     return Consensus(
         ids=maps.ids,
         labels=labels[maps.point_of],
-        membership_probability=(own.probabilities.sum(axis=0) / took)[maps.point_of],
-        consensus=_support(own.labels, labels)[maps.point_of],
+        membership_probability=(selected_runs.probabilities.sum(axis=0) / runs_taken)[maps.point_of],
+        consensus=_support(selected_runs.labels, labels)[maps.point_of],
         reasons=reasons[maps.point_of],
-        cluster_stability=recovery(own.labels, labels, int(labels.max()) + 1),
-        agreement=own.agreement,
-        setting=taken,
-        independent_ari=_independent(settings, runs, maps.seed),
+        cluster_stability=recovery(selected_runs.labels, labels, int(labels.max()) + 1),
+        agreement=selected_runs.agreement,
+        setting=selected,
+        independent_ari=_independent_agreement(settings, runs, maps.seed),
     )
 
 
 def agreed(runs: Int32, smallest: int) -> tuple[Int32, npt.NDArray[np.bool_]]:
-    """Clusters (u,) that `runs` (R, u; -1 noise, -2 not taken) agree on, numbered anyhow, and which points most runs call
+    """Clusters (u,) that `runs` (R, u; -1 noise, -2 left out) agree on, in arbitrary order, and which points most runs call
     noise."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    took = (runs != ABSENT).sum(axis=0)
-    faint = 2 * (runs == NOISE).sum(axis=0) >= np.maximum(took, 1)
+    runs_taken = (runs != ABSENT).sum(axis=0)
+    mostly_noise = 2 * (runs == NOISE).sum(axis=0) >= np.maximum(runs_taken, 1)
     labels = np.full(runs.shape[1], NOISE, dtype=np.int32)
-    clear = np.flatnonzero(~faint)
+    clear = np.flatnonzero(~mostly_noise)
     if len(clear) < max(2, smallest):
-        return labels, faint
-    apart = 1.0 - _closeness(runs[:, clear])
-    np.fill_diagonal(apart, 0.0)
-    tree = linkage(squareform(apart, checks=False), "average")
+        return labels, mostly_noise
+    distances = 1.0 - _co_association(runs[:, clear])
+    np.fill_diagonal(distances, 0.0)
+    tree = linkage(squareform(distances, checks=False), "average")
     group = fcluster(tree, TOGETHER, "distance")
     large = np.flatnonzero(np.bincount(group) >= smallest)
-    for number, one in enumerate(large):
-        labels[clear[group == one]] = number
-    return labels, faint
+    for number, label in enumerate(large):
+        labels[clear[group == label]] = number
+    return labels, mostly_noise
 
 
-def _closeness(runs: Int32) -> Float32:
-    """How often two points were in one cluster, of the runs that took both: (u, u), 0 where none did."""
-    took = (runs != ABSENT).astype(np.float32)
-    both = took.T @ took
-    together = np.zeros_like(both)
+def _co_association(runs: Int32) -> Float32:
+    """Co-association: how often two points were in one cluster, of the runs that include both: (u, u), 0 where none does."""
+    in_run = (runs != ABSENT).astype(np.float32)
+    shared_runs = in_run.T @ in_run
+    together = np.zeros_like(shared_runs)
     for labels in runs:
         inside = (labels[None, :] == np.arange(labels.max() + 1)[:, None]).astype(np.float32)
         together += inside.T @ inside
-    return together / np.maximum(both, 1.0)
+    return together / np.maximum(shared_runs, 1.0)
 
 
-def _by_size(labels: Int32, sizes: npt.NDArray[np.int64]) -> Int32:
-    """The same clusters numbered by falling number of synapses; of equal ones, that of the first point first."""
+def _number_by_size(labels: Int32, sizes: npt.NDArray[np.int64]) -> Int32:
+    """The same clusters numbered by falling number of synapses; ties by their first point."""
     count = labels.max() + 1
-    synapses = [int(sizes[labels == one].sum()) for one in range(count)]
-    first = [int(np.argmax(labels == one)) for one in range(count)]
+    synapses = [int(sizes[labels == label].sum()) for label in range(count)]
+    first = [int(np.argmax(labels == label)) for label in range(count)]
     number = np.full(count + 1, NOISE, dtype=np.int32)  # the last is that of noise, -1
     number[np.lexsort((first, [-size for size in synapses]))] = np.arange(count)
     return number[labels]
 
 
 def _support(runs: Int32, labels: Int32) -> Float64:
-    """Mean closeness (u,) of each point to the others of its cluster; 0 for noise."""
-    out = np.zeros(len(labels))
-    for one in range(labels.max() + 1):
-        members = np.flatnonzero(labels == one)
-        close = _closeness(runs[:, members]).astype(np.float64)
-        np.fill_diagonal(close, 0.0)
-        out[members] = close.sum(axis=1) / max(len(members) - 1, 1)
-    return out
+    """Mean co-association (u,) of each point to the others of its cluster; 0 for noise."""
+    support = np.zeros(len(labels))
+    for label in range(labels.max() + 1):
+        members = np.flatnonzero(labels == label)
+        co_association = _co_association(runs[:, members]).astype(np.float64)
+        np.fill_diagonal(co_association, 0.0)
+        support[members] = co_association.sum(axis=1) / max(len(members) - 1, 1)
+    return support
 
 
-def _independent(settings: list[Setting], runs: list[Runs], seed: int) -> float:
+def _independent_agreement(settings: list[Setting], runs: list[Runs], seed: int) -> float:
     """The lowest agreement of two consensus clusterings, each of one half of the runs at the setting that it chooses."""
     random = np.random.default_rng(seed)
     half = len(runs[0].labels) // 2
     lowest = 1.0
     for way in range(WAYS):
         order = np.arange(2 * half) if way == 0 else random.permutation(2 * half)
-        one, other = (
-            _of_some(settings, [run.of(np.sort(part)) for run in runs]) for part in (order[:half], order[half:])
+        first, second = (
+            _consensus_of(settings, [run.of(np.sort(part)) for run in runs]) for part in (order[:half], order[half:])
         )
-        lowest = min(lowest, adjusted_rand(one, other))
+        lowest = min(lowest, adjusted_rand(first, second))
     return lowest
 
 
-def _of_some(settings: list[Setting], runs: list[Runs]) -> Int32:
+def _consensus_of(settings: list[Setting], runs: list[Runs]) -> Int32:
     """The consensus of some of the runs, at the setting that they choose."""
     chosen = choose(runs)
     if chosen is None:
@@ -208,7 +208,7 @@ def _of_some(settings: list[Setting], runs: list[Runs]) -> Int32:
     return agreed(runs[chosen].labels, settings[chosen].min_cluster_size)[0]
 
 
-def _none(maps: GroupMaps, setting: Setting) -> Consensus:
+def _no_clusters(maps: GroupMaps, setting: Setting) -> Consensus:
     """No clusters, because there are no runs."""
     rows = len(maps.ids)
     return Consensus(

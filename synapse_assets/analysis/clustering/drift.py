@@ -1,4 +1,4 @@
-"""How far the synapses of today have moved away from those that the map, the clusters and the classifier were fitted on.
+"""How far the current synapses have drifted from those that the map, the clusters and the classifier were fitted on.
 
 Belongs here: measuring that by brain region, and advising a refit. Does not belong here: fitting, and deciding whether a
 refit is better than what is in use (`comparison`).
@@ -60,8 +60,8 @@ def save_known_labels(folder: Path, targets: Mapping[str, str]) -> None:
 
 def load_known_labels(folder: Path) -> dict[str, str] | None:
     """What `save_known_labels` wrote; None if nothing was written there; BadInput as `find_artifact`."""
-    found = find_artifact(folder, *_LABELS)
-    return None if found is None else dict(found.facts["labels"])
+    stored = find_artifact(folder, *_LABELS)
+    return None if stored is None else dict(stored.facts["labels"])
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Drift:
-    """What was found: `table` (`schema.DRIFT`), and what all regions together advise; empty for nothing."""
+    """The result: `table` (`schema.DRIFT`), and the reasons of all regions together to refit; empty without any."""
 
     table: pa.Table
     advice_of_all: str
@@ -108,33 +108,33 @@ class Drift:
     def advised(self) -> dict[str, str]:
         """The reasons by region, those of all regions together under 'all regions'."""
         rows = self.table.filter(self.table.column("refit_advised"))
-        found = dict(zip(rows.column("brain_region").to_pylist(), rows.column("reason").to_pylist(), strict=True))
-        return found | ({"all regions": self.advice_of_all} if self.advice_of_all else {})
+        reasons = dict(zip(rows.column("brain_region").to_pylist(), rows.column("reason").to_pylist(), strict=True))
+        return reasons | ({"all regions": self.advice_of_all} if self.advice_of_all else {})
 
 
 def measure_drift(fit: Fit, regions: Iterable[RegionNow]) -> Drift:
-    """How each of `regions` differs from what `fit` knew, and whether that advises a refit.
+    """How each of `regions` differs from what `fit` was made of, and whether a refit is advised.
 
     Reads a few hundred vectors of each region, one region after the other.
     """
     yardstick = _Yardstick.of(fit)
-    found = [_measure(fit, yardstick, region) for region in regions]
-    z = NormalDist().inv_cdf(1 - FALSE_ALARMS / (len(found) + 1))
-    every = _Evidence.together(found, yardstick)
+    evidence = [_measure_region(fit, yardstick, region) for region in regions]
+    z = NormalDist().inv_cdf(1 - FALSE_ALARMS / (len(evidence) + 1))
+    overall = _Evidence.together(evidence, yardstick)
     rows = []
-    for one in found:
-        reasons = one.reasons(every, z)
-        small = one.synapses < max(FEWEST, SMALLEST_SHARE * every.synapses)
-        otherwise = "no map in use that knows its sample" if one.known is None else NOTHING_NEW
+    for region_evidence in evidence:
+        reasons = region_evidence.reasons(overall, z)
+        small = region_evidence.synapses < max(FEWEST, SMALLEST_SHARE * overall.synapses)
+        default_reason = "no map in use that knows its sample" if region_evidence.known is None else NOTHING_NEW
         rows.append(
             {
-                **one.row(),
+                **region_evidence.row(),
                 **fit.names,
                 "refit_advised": bool(reasons),
-                "reason": "; ".join(reasons) or ("too few synapses to advise a refit" if small else otherwise),
+                "reason": "; ".join(reasons) or ("too few synapses to advise a refit" if small else default_reason),
             }
         )
-    return Drift(DRIFT.conform(pa.Table.from_pylist(rows, schema=DRIFT.arrow)), "; ".join(every.reasons(every, z)))
+    return Drift(DRIFT.conform(pa.Table.from_pylist(rows, schema=DRIFT.arrow)), "; ".join(overall.reasons(overall, z)))
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class _Yardstick:
     whether it is noise where the other ones place it.
 
     A fitted synapse lies where UMAP put it, well inside its cluster; a new one lies between its neighbours, and is noise
-    several times as often without being strange. So new ones are compared with fitted ones that are placed alike.
+    several times as often without being unusual. So new ones are compared with fitted ones that are placed alike.
     """
 
     distances: Float64
@@ -160,13 +160,13 @@ class _Yardstick:
             if isinstance(fit.clusters, ClusterModel) and fit.clusters.clusters:
                 placed = blend(indices[:, 1:], squares[:, 1:], fit.projection.reduced)
                 noise = (fit.clusters.apply(placed) < 0)[fit.sample.rows]
-        known = zip(fit.sample.synapse_ids.tolist(), fit.sample.tile_hashes.tolist(), strict=True)
-        return cls(distances, noise, dict(known))
+        ids_and_hashes = zip(fit.sample.synapse_ids.tolist(), fit.sample.tile_hashes.tolist(), strict=True)
+        return cls(distances, noise, dict(ids_and_hashes))
 
     def part(self, fit: Fit, region: str) -> npt.NDArray[np.bool_]:
         """The sample's part in the region, or all of it where that part is small."""
-        own = fit.sample.brain_regions == region
-        return own if own.sum() >= FEWEST else np.ones(len(own), dtype=bool)
+        in_region = fit.sample.brain_regions == region
+        return in_region if in_region.sum() >= FEWEST else np.ones(len(in_region), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ class _Evidence:
 
     examined, unknown   synapses that the sample would hold if they had been there, and how many it does not hold
     distances           median now, its lower bound; median within the sample, its upper bound (bounds by z)
-    noise               synapses that are not in the sample, noise among them; the same of the sample, each as if it were new
-    labels              labels now, new or other ones among them
+    noise               synapses that are not in the sample, and how many of them are noise; the same of the sample, each as if it were new
+    labels              labels now, and how many of them are new or changed
     """
 
     name: str
@@ -210,7 +210,7 @@ class _Evidence:
 
     def row(self) -> dict[str, object]:
         """The columns of `schema.DRIFT` that are measured."""
-        near = None if self.distances is None else [float(np.median(values)) for values in self.distances]
+        medians = None if self.distances is None else [float(np.median(values)) for values in self.distances]
         noise = self.noise if self.noise and self.noise[0] else None
         return {
             "brain_region": self.name,
@@ -218,66 +218,68 @@ class _Evidence:
             "known_synapses": self.known,
             "new_synapses": None if self.known is None else self.new,
             "new_fraction": self.new / self.known if self.known else None,
-            "distance_ratio": None if near is None else near[0] / near[1],
+            "distance_ratio": None if medians is None else medians[0] / medians[1],
             "noise_fraction": noise and noise[1] / noise[0],
             "fitted_noise_fraction": noise and noise[3] / noise[2],
             "labelled_synapses": self.labels and self.labels[0],
             "new_labels": self.labels and self.labels[1],
         }
 
-    def reasons(self, every: "_Evidence", z: float) -> list[str]:
-        """Why a refit is advised, in words; none for nothing. `every` is the whole dataset."""
-        found = []
-        if self.synapses >= max(FEWEST, SMALLEST_SHARE * every.synapses):
+    def reasons(self, overall: "_Evidence", z: float) -> list[str]:
+        """Sentences why a refit is advised; empty if it is not. `overall` is the whole dataset."""
+        reasons = []
+        if self.synapses >= max(FEWEST, SMALLEST_SHARE * overall.synapses):
             if self.known is not None and _lower_share(self.unknown, self.examined, z) > NEW_SHARE:
-                found.append(f"{self.new:,} of {self.synapses:,} synapses are new or changed since the map was fitted")
+                reasons.append(
+                    f"{self.new:,} of {self.synapses:,} synapses are new or changed since the map was fitted"
+                )
             if self.distances is not None:
-                now, fitted = self.distances
-                if _median_bound(now, -z) > FARTHER * _median_bound(fitted, z):
-                    ratio = np.median(now) / np.median(fitted)
-                    found.append(f"its synapses look strange: {ratio:.1f} times as far from the fitted ones as these")
+                current, fitted = self.distances
+                if _median_bound(current, -z) > FARTHER * _median_bound(fitted, z):
+                    ratio = np.median(current) / np.median(fitted)
+                    reasons.append(f"its synapses look strange: {ratio:.1f} times as far from the fitted ones as these")
             if self.noise is not None and self.noise[0] >= FEWEST:
                 rows, noise, fitted_rows, fitted_noise = self.noise
                 before = 1 - _lower_share(fitted_rows - fitted_noise, fitted_rows, z)
                 if _lower_share(noise, rows, z) - before > MORE_NOISE:
-                    words = f"{noise / rows:.0%} of those that are not in the fitted sample are in no cluster"
-                    words += f" (of the sample {fitted_noise / fitted_rows:.0%}, placed like them)"
-                    found.append(words)
-        if self.labels is not None and every.labels is not None:
+                    message = f"{noise / rows:.0%} of those that are not in the fitted sample are in no cluster"
+                    message += f" (of the sample {fitted_noise / fitted_rows:.0%}, placed like them)"
+                    reasons.append(message)
+        if self.labels is not None and overall.labels is not None:
             labelled, new = self.labels
-            enough = labelled >= max(FEWEST, SMALLEST_SHARE * every.labels[0])
+            enough = labelled >= max(FEWEST, SMALLEST_SHARE * overall.labels[0])
             if enough and _lower_share(new, labelled, z) > NEW_SHARE:
-                found.append(f"{new:,} of {labelled:,} labels are new or changed since the classifier was fitted")
-        return found
+                reasons.append(f"{new:,} of {labelled:,} labels are new or changed since the classifier was fitted")
+        return reasons
 
 
-def _measure(fit: Fit, yardstick: _Yardstick, region: RegionNow) -> _Evidence:
+def _measure_region(fit: Fit, yardstick: _Yardstick, region: RegionNow) -> _Evidence:
     ids, hashes = (region.synapses.column(name).to_pylist() for name in ("synapse_id", "tile_hash"))
-    there = region.synapses.column("synapse_id").combine_chunks()
+    synapse_ids = region.synapses.column("synapse_id").combine_chunks()
     in_sample = np.array([yardstick.hash_of.get(i) == h for i, h in zip(ids, hashes, strict=True)], dtype=bool)
     known: int | None = None
     examined = unknown = new = 0
     if fit.sample.known:
         known = fit.sample.known.get(region.name, 0)
-        looked = _would_be_sampled(fit, region.name, known, ids)
-        examined, unknown = int(looked.sum()), int((looked & ~in_sample).sum())
+        comparable = _would_be_sampled(fit, region.name, known, ids)
+        examined, unknown = int(comparable.sum()), int((comparable & ~in_sample).sum())
         new = round(len(ids) * unknown / examined) if examined else 0
     distances = None
     if len(yardstick.distances) and ids and isinstance(fit.projection, Projection):
         # Another seed than the map's: that would choose the very synapses which the map was fitted on.
         chosen = stratified_sample([region.name] * len(ids), MEASURED, fit.seed + 1, ids)
         squares = nearest(unit_rows(region.vectors([ids[i] for i in chosen])), fit.projection.sample, 2)[1]
-        itself = in_sample[chosen] & (squares[:, 0] == 0.0)
+        is_itself = in_sample[chosen] & (squares[:, 0] == 0.0)
         part = yardstick.part(fit, region.name)
-        distances = np.sqrt(np.where(itself, squares[:, 1], squares[:, 0])), yardstick.distances[part]
+        distances = np.sqrt(np.where(is_itself, squares[:, 1], squares[:, 0])), yardstick.distances[part]
     noise = None
     if len(yardstick.noise):
-        clusters = _of(region.clusters, there.filter(pa.array(~in_sample))).column("cluster").to_numpy()
+        clusters = _rows_of(region.clusters, synapse_ids.filter(pa.array(~in_sample))).column("cluster").to_numpy()
         fitted = yardstick.noise[yardstick.part(fit, region.name)]
         noise = len(clusters), int((clusters < 0).sum()), len(fitted), int(fitted.sum())
     labels = None
     if fit.labels is not None:
-        targets = _of(region.targets, there)
+        targets = _rows_of(region.targets, synapse_ids)
         pairs = zip(targets.column("synapse_id").to_pylist(), targets.column("target").to_pylist(), strict=True)
         labelled = [(synapse, target) for synapse, target in pairs if target]
         labels = len(labelled), sum(fit.labels.get(synapse) != target for synapse, target in labelled)
@@ -290,13 +292,13 @@ def _would_be_sampled(fit: Fit, region: str, known: int, ids: Sequence[str]) -> 
     The sample holds the synapses of a region with the lowest hashes (`stratified_sample`): one whose hash is below its
     highest and that it does not hold was not there (Cohen & Kaplan, PODC 2007). All, where it held the whole region.
     """
-    own = fit.sample.synapse_ids[fit.sample.brain_regions == region]
-    if len(own) >= known:
+    sampled_ids = fit.sample.synapse_ids[fit.sample.brain_regions == region]
+    if len(sampled_ids) >= known:
         return np.ones(len(ids), dtype=bool)
-    return content_keys(ids, fit.seed) <= content_keys(own, fit.seed).max(initial=np.uint64(0))
+    return content_keys(ids, fit.seed) <= content_keys(sampled_ids, fit.seed).max(initial=np.uint64(0))
 
 
-def _of(rows: pa.Table, ids: pa.Array) -> pa.Table:
+def _rows_of(rows: pa.Table, ids: pa.Array) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("synapse_id"), value_set=ids))
 
 
@@ -304,8 +306,8 @@ def _lower_share(count: int, rows: int, z: float) -> float:
     """Lower bound of a share of `rows` (Wilson, J Am Stat Assoc 22:209, 1927); 0 for no rows."""
     if not rows:
         return 0.0
-    share, wide = count / rows, z * z / rows
-    return float((share + wide / 2 - np.sqrt(wide * (share * (1 - share) + wide / 4))) / (1 + wide))
+    share, z2_n = count / rows, z * z / rows
+    return float((share + z2_n / 2 - np.sqrt(z2_n * (share * (1 - share) + z2_n / 4))) / (1 + z2_n))
 
 
 def _median_bound(values: Float64, z: float) -> float:

@@ -1,4 +1,4 @@
-"""The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is taken.
+"""The settings of HDBSCAN, what each finds on the resampled maps, how far the runs agree, and which setting is chosen.
 
 Belongs here: clustering a map at one setting, the agreement of runs, the choice. Does not belong here: the maps
 (`resampled_maps`), HDBSCAN itself (`hdbscan_model`), the clusters (`consensus`), the verdict (`stability_verdict`).
@@ -22,13 +22,13 @@ SIZES = (0.03, 0.06, 0.11, 0.2)
 SAMPLES = (0.5, 1.0)
 """min_samples as a share of min_cluster_size: the published study's lie between 0.18 and 0.27."""
 SMALLEST = 5
-"""Fewest synapses in a cluster, and fewest neighbours that tell how dense a place is: with 2, small groups break at random."""
+"""Fewest synapses in a cluster, and fewest neighbours that measure density: with 2, small groups break at random."""
 MOST_NOISE = 0.5
 """A setting that leaves more than this share in no cluster says nothing about most synapses."""
 
 
 TOLERANCE = 0.02
-"""Settings whose stability differs by less are equally stable: of 120 synapses, one that changes sides costs that much."""
+"""Settings whose stability differs by less are equally stable: of 120 synapses, a single one that changes cluster costs that much."""
 
 
 class Setting(NamedTuple):
@@ -45,8 +45,8 @@ class Setting(NamedTuple):
 class Runs:
     """One setting on several maps.
 
-    labels          (R, u) int32, cluster of each point in each run; -1 noise, -2 not taken
-    probabilities   (R, u) float64, membership probability, 0 for noise and where not taken
+    labels          (R, u) int32, cluster of each point in each run; -1 noise, -2 left out
+    probabilities   (R, u) float64, membership probability, 0 for noise and where left out
     agreement       (R, R) float64, adjusted Rand index of each pair (see `agreement`)
     """
 
@@ -61,14 +61,14 @@ class Runs:
 
     @property
     def noise_fraction(self) -> float:
-        """Share of the points taken that are in no cluster, mean over the runs."""
+        """Share of the points of a run that are in no cluster, mean over the runs."""
         return float(np.mean((self.labels == NOISE).sum(axis=1) / (self.labels != ABSENT).sum(axis=1)))
 
     @property
     def mean_probability(self) -> float:
         """Membership probability of clustered points, mean over the runs; 0 if there are none."""
-        inside = (self.labels >= 0).sum(axis=1)
-        return float(np.mean(self.probabilities.sum(axis=1) / np.maximum(inside, 1)))
+        clustered = (self.labels >= 0).sum(axis=1)
+        return float(np.mean(self.probabilities.sum(axis=1) / np.maximum(clustered, 1)))
 
     @property
     def pairs(self) -> Float64:
@@ -86,8 +86,8 @@ class Runs:
         runs = len(self.agreement)
         if runs < 3:
             return 0.0
-        own = self.agreement.sum(axis=1) - 1.0
-        without = (self.pairs.sum() - own) / ((runs - 1) * (runs - 2) / 2)
+        sum_by_run = self.agreement.sum(axis=1) - 1.0
+        without = (self.pairs.sum() - sum_by_run) / ((runs - 1) * (runs - 2) / 2)
         return float(np.sqrt((runs - 1) / runs * np.square(without - without.mean()).sum()))
 
     @property
@@ -123,28 +123,30 @@ class Sweep:
         return None if self.chosen is None else self.settings[self.chosen]
 
     def why(self, number: int) -> str:
-        """Why that setting was chosen, or what spoke against it."""
-        one = self.runs[number]
-        if one.clusters < 2:
+        """Why that setting was or was not chosen."""
+        run = self.runs[number]
+        if run.clusters < 2:
             return "not eligible: finds fewer than two clusters in most runs"
-        if one.noise_fraction > MOST_NOISE:
-            return f"not eligible: leaves {one.noise_fraction:.0%} of the synapses in no cluster"
+        if run.noise_fraction > MOST_NOISE:
+            return f"not eligible: leaves {run.noise_fraction:.0%} of the synapses in no cluster"
         assert self.chosen is not None  # noqa: S101  (one is eligible, so one was chosen)
-        taken = self.runs[self.chosen]
+        chosen = self.runs[self.chosen]
         best = max((run for run in self.runs if run.eligible), key=lambda run: run.stability)
-        if number == self.chosen and one is best:
-            return f"chosen: the runs agree best (ARI {one.stability:.2f})"
+        if number == self.chosen and run is best:
+            return f"chosen: the runs agree best (ARI {run.stability:.2f})"
         if number == self.chosen:
             return (
-                f"chosen: the runs agree as well as at the best setting, give or take {TOLERANCE} (ARI {one.stability:.2f} "
-                f"against {best.stability:.2f}), and on at least as many clusters ({one.clusters:g})"
+                f"chosen: the runs agree as well as at the best setting, give or take {TOLERANCE} (ARI {run.stability:.2f} "
+                f"against {best.stability:.2f}), and on at least as many clusters ({run.clusters:g})"
             )
-        name = self.settings[self.chosen]
-        if one.stability < best.stability - TOLERANCE:
-            return f"the runs agree less well than at {name} (ARI {one.stability:.2f} against {taken.stability:.2f})"
-        if one.clusters < taken.clusters:
-            return f"the runs agree as well as at {name}, but on fewer clusters ({one.clusters:g} against {taken.clusters:g})"
-        return f"no better than {name}: as many clusters, and the runs agree no better (ARI {one.stability:.2f})"
+        setting = self.settings[self.chosen]
+        if run.stability < best.stability - TOLERANCE:
+            return (
+                f"the runs agree less well than at {setting} (ARI {run.stability:.2f} against {chosen.stability:.2f})"
+            )
+        if run.clusters < chosen.clusters:
+            return f"the runs agree as well as at {setting}, but on fewer clusters ({run.clusters:g} against {chosen.clusters:g})"
+        return f"no better than {setting}: as many clusters, and the runs agree no better (ARI {run.stability:.2f})"
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of `schema.morphology.PARAMETER_SWEEP` without group and model; none if there are no runs."""
@@ -186,7 +188,7 @@ def grid(points: int) -> tuple[Setting, ...]:
 
 
 def choose(runs: Sequence[Runs]) -> int | None:
-    """The number of the setting to take; None if none is eligible.
+    """The number of the setting to choose; None if none is eligible.
 
     Of those on which runs agree as well as on the best, give or take 0.02, the one with most clusters: a grouping that is as
     reproducible and finer says more. Then the one on which runs agree best, then the first.
@@ -195,21 +197,21 @@ def choose(runs: Sequence[Runs]) -> int | None:
     the choice with it: over 79 planted data sets of two or three seeds, the consensus clusterings of two seeds agreed below
     0.95 in 16 % of the pairs with 0.02, in 17 % with the standard error, 18 % with no margin.
     """
-    able = [number for number, run in enumerate(runs) if run.eligible]
-    if not able:
+    eligible = [number for number, run in enumerate(runs) if run.eligible]
+    if not eligible:
         return None
-    best = max(able, key=lambda number: runs[number].stability)
-    least = runs[best].stability - TOLERANCE
-    near = [number for number in able if runs[number].stability >= least]
-    return max(near, key=lambda number: (runs[number].clusters, runs[number].stability))
+    best = max(eligible, key=lambda number: runs[number].stability)
+    lowest = runs[best].stability - TOLERANCE
+    equally_stable = [number for number in eligible if runs[number].stability >= lowest]
+    return max(equally_stable, key=lambda number: (runs[number].clusters, runs[number].stability))
 
 
 def cluster_runs(rows: Int32, places: Float32, points: int, setting: Setting) -> Runs:
-    """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, at `places` (R, m, d)."""
+    """HDBSCAN at one setting on every map: `rows` (R, m) of so many `points`, with coordinates `places` (R, m, d)."""
     labels = np.full((len(rows), points), ABSENT, dtype=np.int32)
     probabilities = np.zeros((len(rows), points))
-    for run, (kept, map_) in enumerate(zip(rows, places, strict=True)):
-        fitted = fit_hdbscan(map_, *setting)
-        labels[run, kept] = NOISE if fitted is None else fitted.labels_
-        probabilities[run, kept] = 0.0 if fitted is None else fitted.probabilities_
+    for run, (run_rows, coordinates) in enumerate(zip(rows, places, strict=True)):
+        fitted = fit_hdbscan(coordinates, *setting)
+        labels[run, run_rows] = NOISE if fitted is None else fitted.labels_
+        probabilities[run, run_rows] = 0.0 if fitted is None else fitted.probabilities_
     return Runs(labels, probabilities, agreement(labels))

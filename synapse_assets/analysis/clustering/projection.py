@@ -1,10 +1,10 @@
-"""Maps: vectors to two coordinates for the eye and about ten for clustering.
+"""Maps: vectors to two coordinates for display and about ten for clustering.
 
 Belongs here: fitting a map on a sample, placing any synapse on it, measuring how far the map can be trusted. Does not
 belong here: finding clusters in it (`hdbscan_model`), drawing it (`figures`).
 
-UMAP (McInnes, Healy & Melville, arXiv:1802.03426) is fitted once on a sample. Its own `transform` moves a row when its
-companions change (umap issue 158), which a pipeline that works region by region cannot have; so a row is placed from
+UMAP (McInnes, Healy & Melville, arXiv:1802.03426) is fitted once on a sample. Its own `transform` moves a row when the
+other rows change (umap issue 158), which a pipeline that works region by region cannot have; so a row is placed from
 its nearest fitted rows instead (see `Projection.apply`).
 """
 
@@ -25,7 +25,7 @@ Float64 = npt.NDArray[np.float64]
 FEWEST_FOR_UMAP = 10
 """With fewer different vectors than this, a map is made of principal components."""
 LANDMARKS = 5
-"""Fitted rows that place a new row (chosen by figures, see `Projection.apply`)."""
+"""Fitted rows that place a new row (chosen by measurement, see `Projection.apply`)."""
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_COLUMNS = ("synapse_id", "brain_region", "tile_hash")
 _PROJECTION = ("fitted_projection", 1)
@@ -37,8 +37,8 @@ class Projection:
     """A fitted map.
 
     sample    (N, D) float32, different vectors of length 1, in ascending order
-    xy        (N, 2) float32, place on the map for the eye
-    reduced   (N, R) float32, place in the space for clustering
+    xy        (N, 2) float32, coordinates on the map for display
+    reduced   (N, R) float32, coordinates in the space for clustering
     method    'umap', or 'pca' where there were fewer than 10 different vectors
     neighbours, seed   as fitted (`neighbours` is less than asked for where there were fewer rows)
     """
@@ -54,12 +54,12 @@ class Projection:
         """Coordinates (M, 2) and (M, R), float32, of `vectors` (M, D); raises BadInput for another width or for NaN.
 
         A fitted row gets exactly its fitted coordinates. Any other gets the mean of those of its 5 nearest fitted rows,
-        weighted by the inverse square of the distance (Shepard, ACM 1968): the place where umap's own transform starts
+        weighted by the inverse square of the distance (Shepard, ACM 1968): the point where umap's own transform starts
         before it optimises. To the bit, a row's coordinates depend on the row and the fitted map only: neighbours are
         found by a matrix product, then measured again pair by pair, and every sum runs in a fixed order.
 
-        Chosen by figures (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
-        to where a full refit puts the row's neighbours, 'moved' what companions change, both in map deviations:
+        Chosen by measurement (bench/projection.py: 600 held-out rows on a map of 2,400; 2-D / 10-D). 'Off' is the distance
+        to where a full refit puts the row's neighbours, 'moved' what other rows change, both in map deviations:
 
         ====================  ===============  ===============  ===============  =================
         way                   trustworthiness  neighbours kept  off              moved
@@ -98,7 +98,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class FittedSample:
-    """Which synapses a map was fitted on, and how many there were to choose them from. Empty where that was not kept.
+    """Which synapses a map was fitted on, and how many there were to choose them from. Empty where that was not stored.
 
     synapse_ids, brain_regions, tile_hashes   (N,) texts, in the order of the ids
     rows     (N,) int64, the row of `Projection.sample` that holds the synapse's vector; synapses with equal vectors share one
@@ -133,11 +133,11 @@ class FittedSample:
     @classmethod
     def load(cls, folder: Path) -> "FittedSample":
         """What `save` wrote; an empty sample if nothing was written there; BadInput as `find_artifact`."""
-        found = find_artifact(folder, *_SAMPLE)
-        if found is None:
+        stored = find_artifact(folder, *_SAMPLE)
+        if stored is None:
             return cls.nothing()
-        ids, regions, hashes = (found.arrays[name] for name in _SAMPLE_COLUMNS)
-        return cls(ids, regions, hashes, found.arrays["rows"], found.facts["known"])
+        ids, regions, hashes = (stored.arrays[name] for name in _SAMPLE_COLUMNS)
+        return cls(ids, regions, hashes, stored.arrays["rows"], stored.facts["known"])
 
 
 def fit_projection(
@@ -179,16 +179,16 @@ def unit_rows(vectors: npt.ArrayLike) -> Float32:
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2:
         raise BadInput(f"vectors must be a table (rows, features); the shape is {rows.shape}")
-    out = np.empty_like(rows, order="C")
+    unit = np.empty_like(rows, order="C")
     step = max(1, _BLOCK_BYTES // (8 * max(1, rows.shape[1])))
     for start in range(0, len(rows), step):
-        wide = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
-        finite = np.isfinite(wide).all(axis=1)
+        block = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
+        finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             raise BadInput(f"vector in row {start + int(np.argmin(finite))} holds NaN or an infinite value")
-        length = np.sqrt(np.square(wide).sum(axis=1))
-        out[start : start + step] = wide / np.where(length > 0, length, 1.0)[:, None] + 0.0  # + 0.0: no negative zero
-    return out
+        length = np.sqrt(np.square(block).sum(axis=1))
+        unit[start : start + step] = block / np.where(length > 0, length, 1.0)[:, None] + 0.0  # + 0.0: no negative zero
+    return unit
 
 
 def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.int64], Float64]:
@@ -200,38 +200,38 @@ def nearest(queries: Float32, sample: Float32, k: int) -> tuple[npt.NDArray[np.i
     Accuracy and Stability of Numerical Algorithms, eq. 3.5); where the proposal is not certain to hold the k nearest,
     the whole sample is measured pair by pair.
     """
-    wide = sample.astype(np.float64)
-    lengths = np.square(wide).sum(axis=1)
-    features = wide.shape[1]
+    sample64 = sample.astype(np.float64)
+    lengths = np.square(sample64).sum(axis=1)
+    features = sample64.shape[1]
     error = 8.0 * (features + 4) * np.finfo(np.float64).eps * max(1.0, float(lengths.max()))
-    wanted = min(len(wide), k + 8)
+    candidate_count = min(len(sample64), k + 8)
     indices = np.empty((len(queries), k), dtype=np.int64)
     squares = np.empty((len(queries), k), dtype=np.float64)
-    step = max(1, int(_BLOCK_BYTES // (8 * max(len(wide), wanted * features))))
+    step = max(1, int(_BLOCK_BYTES // (8 * max(len(sample64), candidate_count * features))))
     for start in range(0, len(queries), step):
         block = queries[start : start + step].astype(np.float64)
-        rough = np.square(block).sum(axis=1)[:, None] + lengths - 2.0 * (block @ wide.T)
-        if wanted < len(wide):
-            found = np.sort(np.argpartition(rough, wanted - 1, axis=1)[:, :wanted], axis=1)
-            proposed = np.sort(np.take_along_axis(rough, found, axis=1), axis=1)
-            doubtful = np.flatnonzero(proposed[:, -1] <= proposed[:, k - 1] + 2.0 * error)
+        approximate = np.square(block).sum(axis=1)[:, None] + lengths - 2.0 * (block @ sample64.T)
+        if candidate_count < len(sample64):
+            candidates = np.sort(np.argpartition(approximate, candidate_count - 1, axis=1)[:, :candidate_count], axis=1)
+            proposed = np.sort(np.take_along_axis(approximate, candidates, axis=1), axis=1)
+            uncertain = np.flatnonzero(proposed[:, -1] <= proposed[:, k - 1] + 2.0 * error)
         else:
-            found = np.broadcast_to(np.arange(len(wide)), (len(block), len(wide)))
-            doubtful = np.zeros(0, dtype=np.int64)
-        exact = _pair_squares(block[:, None, :], wide[found])
+            candidates = np.broadcast_to(np.arange(len(sample64)), (len(block), len(sample64)))
+            uncertain = np.zeros(0, dtype=np.int64)
+        exact = _pair_squares(block[:, None, :], sample64[candidates])
         order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-        indices[start : start + step] = np.take_along_axis(found, order, axis=1)
+        indices[start : start + step] = np.take_along_axis(candidates, order, axis=1)
         squares[start : start + step] = np.take_along_axis(exact, order, axis=1)
-        for row in doubtful:
-            whole = _pair_squares(block[row][None, :], wide)
-            best = np.argsort(whole, kind="stable")[:k]
+        for row in uncertain:
+            all_squares = _pair_squares(block[row][None, :], sample64)
+            best = np.argsort(all_squares, kind="stable")[:k]
             indices[start + row] = best
-            squares[start + row] = whole[best]
+            squares[start + row] = all_squares[best]
     return indices, squares
 
 
 def _pair_squares(left: Float64, right: Float64) -> Float64:
-    """Squared distances along the last axis: one contiguous sum a pair, so that no pair sees another."""
+    """Squared distances along the last axis: one contiguous sum a pair, so that no pair affects another."""
     difference = np.ascontiguousarray(right - left)
     np.square(difference, out=difference)
     flat = difference.reshape(-1, difference.shape[-1])
@@ -241,21 +241,21 @@ def _pair_squares(left: Float64, right: Float64) -> Float64:
 
 def blend(indices: npt.NDArray[np.int64], squares: Float64, coordinates: Float32, power: int = 1) -> Float32:
     """Mean of the neighbours' coordinates with weights 1 / squared distance ** `power`; a neighbour at distance 0 is
-    taken alone."""
-    hit = squares[:, 0] == 0.0
-    weights = 1.0 / np.where(hit[:, None], 1.0, squares) ** power
+    used alone."""
+    coincident = squares[:, 0] == 0.0
+    weights = 1.0 / np.where(coincident[:, None], 1.0, squares) ** power
     total = np.zeros(len(indices), dtype=np.float64)
     summed = np.zeros((len(indices), coordinates.shape[1]), dtype=np.float64)
     for column in range(indices.shape[1]):
         total = total + weights[:, column]
         summed = summed + weights[:, column, None] * coordinates[indices[:, column]].astype(np.float64)
     placed = (summed / total[:, None]).astype(np.float32)
-    placed[hit] = coordinates[indices[hit, 0]]
+    placed[coincident] = coordinates[indices[coincident, 0]]
     return placed
 
 
 def neighbour_graph(sample: Float32, neighbours: int) -> tuple[npt.NDArray[np.int32], Float32]:
-    """Exact neighbours of each row of `sample`, itself first: indices and distances (N, neighbours + 1), as umap wants
+    """Exact neighbours of each row of `sample`, itself first: indices and distances (N, neighbours + 1), as umap expects
     them."""
     indices, squares = nearest(sample, sample, neighbours + 1)
     return indices.astype(np.int32), np.sqrt(squares).astype(np.float32)
@@ -271,7 +271,7 @@ def umap_layout(
 ) -> Float32:
     """UMAP coordinates (N, dimensions) of the rows of `sample`, whose neighbours are given. Seeded, on one thread.
 
-    `epochs` rounds of optimisation; None: as many as umap finds fit (500 to 10,000 rows, 200 above).
+    `epochs` rounds of optimisation; None: the default of umap (500 to 10,000 rows, 200 above).
 
     The layout starts from principal components (Kobak & Linderman, Nat Biotechnol 39:156, 2021: as good a start as the
     spectral one, and it exists for every N and for a graph in pieces).
@@ -304,19 +304,19 @@ def umap_layout(
 
 def principal_components(sample: Float32, dimensions: int) -> Float64:
     """The first principal components (N, dimensions), signs fixed by the largest loading, missing ones zero."""
-    wide = sample.astype(np.float64)
-    wide = wide - wide.mean(axis=0)
-    out = np.zeros((len(wide), dimensions))
+    centred = sample.astype(np.float64)
+    centred = centred - centred.mean(axis=0)
+    components = np.zeros((len(centred), dimensions))
     # eigenvectors of the smaller of the two Gram matrices
-    if wide.shape[1] <= len(wide):
-        values, axes = np.linalg.eigh(wide.T @ wide)
+    if centred.shape[1] <= len(centred):
+        values, axes = np.linalg.eigh(centred.T @ centred)
     else:
-        values, left = np.linalg.eigh(wide @ wide.T)
-        axes = wide.T @ left
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        axes = centred.T @ vectors
         axes /= np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     keep = np.argsort(values)[::-1][:dimensions]
     keep = keep[values[keep] > 1e-12 * max(float(values.max()), 1e-300)]
     axes = axes[:, keep]
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(keep))] < 0, -1.0, 1.0)
-    out[:, : len(keep)] = wide @ axes
-    return out
+    components[:, : len(keep)] = centred @ axes
+    return components

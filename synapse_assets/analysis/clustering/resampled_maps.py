@@ -1,4 +1,4 @@
-"""Maps of one investigation group: two for the eye, many resampled ones to find clusters in, and more of redrawn features.
+"""Maps of one investigation group: two for display, many resampled ones to cluster, and more of redrawn features.
 
 Belongs here: fitting maps, placing new synapses on them. Does not belong here: clusters (`parameter_sweep`, `consensus`),
 what redrawn means (`null_features`), drawing (`figures`).
@@ -31,9 +31,9 @@ Int64 = npt.NDArray[np.int64]
 Names = npt.NDArray[np.str_]
 
 NEIGHBOURS = 20
-"""Neighbours of the published study's UMAP, the point itself counted as umap does."""
+"""Neighbours of the published study's UMAP, counting the point itself, as umap does."""
 MIN_DIST = 0.1
-"""As in the published study; the resampled maps have 0, which lets a cluster be as dense as it is."""
+"""As in the published study; the resampled maps have 0, which does not spread a cluster out."""
 DIMENSIONS = 3
 """Of the resampled maps (see `fit_maps`)."""
 EPOCHS = 80
@@ -46,7 +46,7 @@ MAPS_A_NULL = 5
 CEILING = 3_000
 """Most different rows that maps are fitted on; of more, a seeded sample."""
 
-_SAMPLE, _EYE, _RUN, _NULL = range(4)  # what a seed is for
+_SAMPLE, _EYE, _RUN, _NULL = range(4)  # purposes of seeds
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class GroupMaps:
     """The maps of one investigation group.
 
     ids           (n,) strings, the synapses in the order they were given
-    map           (n, 2) float32, their places on the UMAP for the eye
-    space         (n, 3) float32, their places in the three-dimensional one
+    map           (n, 2) float32, their coordinates on the UMAP for display
+    space         (n, 3) float32, their coordinates on the three-dimensional UMAP
     points        (u, F) float32, the different rows of features that were fitted, in ascending order
-    point_map     (u, 2) float32, their places on the map
-    point_space   (u, 3) float32, their places in three dimensions
-    point_of      (n,) int64, the point that a synapse is, or is nearest to if the sample left it out
-    rows          (R, m) int32, the points that each run took, ascending
-    places        (R, m, d) float32, their places on that run's map
+    point_map     (u, 2) float32, their coordinates on the map
+    point_space   (u, 3) float32, their coordinates in three dimensions
+    point_of      (n,) int64, the point of a synapse, or the nearest one if it is not in the sample
+    rows          (R, m) int32, the points in each run's subsample, ascending
+    places        (R, m, d) float32, their coordinates on that run's map
     null_rows     (N, K, m) int32, the same for K maps of each of N draws without groups
     null_places   (N, K, m, d) float32
     method        'umap'; 'pca' where there were too few different rows, and then there are no runs
@@ -85,12 +85,12 @@ class GroupMaps:
     share: float
 
     def place(self, features: npt.ArrayLike) -> tuple[Float32, Float32]:
-        """Places (m, 2) and (m, 3), float32, of synapses with `features` (m, F); BadInput for another width or for NaN.
+        """Coordinates (m, 2) and (m, 3), float32, of synapses with `features` (m, F); BadInput for another width or for NaN.
 
-        A fitted synapse gets exactly its place; any other the mean of its 5 nearest fitted ones, weighted by the inverse
-        square of the distance, whatever its companions (see `Projection.apply`).
+        A fitted synapse gets exactly its fitted coordinates; any other the mean of its 5 nearest fitted ones, weighted by the inverse
+        square of the distance, independent of the other rows (see `Projection.apply`).
         """
-        rows = _checked(features)
+        rows = _checked_features(features)
         if rows.shape[1] != self.points.shape[1]:
             raise BadInput(f"synapses have {rows.shape[1]} features; the map was fitted on {self.points.shape[1]}")
         indices, squares = nearest(rows, self.points, min(LANDMARKS, len(self.points)))
@@ -126,7 +126,7 @@ def fit_maps(
     another number of ids than rows. Equal rows are one point, and the result depends on the set of rows and the seed, not
     on their order. Of more than `ceiling` different rows a seeded sample is fitted, and the others are placed.
 
-    For the eye: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
+    For display: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
     a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
     (`null_features`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
     half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
@@ -150,7 +150,7 @@ def fit_maps(
       takes 0.8, moves by 1.0   0.71   0.57     0.92
       ========================  =====  =======  =======
     """
-    rows = _checked(features)
+    rows = _checked_features(features)
     names = np.array(list(ids), dtype=np.str_)
     if len(names) != len(rows):
         raise BadInput(f"{len(names)} ids for {len(rows)} rows of features: give one id a row")
@@ -159,27 +159,31 @@ def fit_maps(
         return NoModel(f"a map needs at least 2 different synapses, and of {len(rows)} there are {len(points)}")
     point_of = point_of.reshape(-1).astype(np.int64)
     if len(points) > ceiling:
-        points = points[np.sort(_random(seed, _SAMPLE).permutation(len(points))[:ceiling])]
+        points = points[np.sort(_generator(seed, _SAMPLE).permutation(len(points))[:ceiling])]
         point_of = nearest(rows, points, 1)[0][:, 0]
-    few = len(points) < FEWEST_FOR_UMAP
-    point_map, point_space = _by_axes(points) if few else _for_the_eye(points, seed)
+    too_few = len(points) < FEWEST_FOR_UMAP
+    point_map, point_space = _pca_maps(points) if too_few else _umap_maps(points, seed)
     indices, squares = nearest(rows, points, min(LANDMARKS, len(points)))
-    taken = 0 if few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
-    runs, nulls = (0, 0) if few else (resampling.runs, resampling.nulls)
-    kept = np.zeros((runs, taken), dtype=np.int32)
-    places = np.zeros((runs, taken, DIMENSIONS), dtype=np.float32)
-    near = nearest(points, points, min(NEAR + 1, len(points)))[0]
+    subsample_size = 0 if too_few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
+    runs, nulls = (0, 0) if too_few else (resampling.runs, resampling.nulls)
+    run_rows = np.zeros((runs, subsample_size), dtype=np.int32)
+    run_coordinates = np.zeros((runs, subsample_size, DIMENSIONS), dtype=np.float32)
+    neighbours = nearest(points, points, min(NEAR + 1, len(points)))[0]
     for run in range(runs):
-        kept[run], places[run] = _resampled(points, near, taken, _random(seed, _RUN, run))
+        run_rows[run], run_coordinates[run] = _resampled_map(
+            points, neighbours, subsample_size, _generator(seed, _RUN, run)
+        )
         progress(run + 1)
-    null_kept = np.zeros((nulls, MAPS_A_NULL, taken), dtype=np.int32)
-    null_places = np.zeros((nulls, MAPS_A_NULL, taken, DIMENSIONS), dtype=np.float32)
+    null_rows = np.zeros((nulls, MAPS_A_NULL, subsample_size), dtype=np.int32)
+    null_coordinates = np.zeros((nulls, MAPS_A_NULL, subsample_size, DIMENSIONS), dtype=np.float32)
     for null in range(nulls):
-        without_kinds = redrawn(points.astype(np.float64), _random(seed, _NULL, null)).astype(np.float32)
-        near = nearest(without_kinds, without_kinds, min(NEAR + 1, len(points)))[0]
+        null_features = redrawn(points.astype(np.float64), _generator(seed, _NULL, null)).astype(np.float32)
+        neighbours = nearest(null_features, null_features, min(NEAR + 1, len(points)))[0]
         for run in range(MAPS_A_NULL):
-            random = _random(seed, _NULL, null, run)
-            null_kept[null, run], null_places[null, run] = _resampled(without_kinds, near, taken, random)
+            random = _generator(seed, _NULL, null, run)
+            null_rows[null, run], null_coordinates[null, run] = _resampled_map(
+                null_features, neighbours, subsample_size, random
+            )
             progress(runs + null * MAPS_A_NULL + run + 1)
     return GroupMaps(
         ids=names,
@@ -189,19 +193,19 @@ def fit_maps(
         point_map=point_map,
         point_space=point_space,
         point_of=point_of,
-        rows=kept,
-        places=places,
-        null_rows=null_kept,
-        null_places=null_places,
-        method="pca" if few else "umap",
-        reason=f"{len(points)} different synapses are too few to look for clusters" if few else "",
+        rows=run_rows,
+        places=run_coordinates,
+        null_rows=null_rows,
+        null_places=null_coordinates,
+        method="pca" if too_few else "umap",
+        reason=f"{len(points)} different synapses are too few to look for clusters" if too_few else "",
         seed=seed,
         share=resampling.share,
     )
 
 
-def _checked(features: npt.ArrayLike) -> Float32:
-    """`features` as a float32 table; BadInput if it is none or not finite."""
+def _checked_features(features: npt.ArrayLike) -> Float32:
+    """`features` as a float32 table; BadInput if not a table of finite numbers."""
     rows = np.ascontiguousarray(features, dtype=np.float32)
     if rows.ndim != 2:
         raise BadInput(f"features must be a table (synapses, features); the shape is {rows.shape}")
@@ -211,26 +215,27 @@ def _checked(features: npt.ArrayLike) -> Float32:
     return rows + np.float32(0.0)  # no negative zero
 
 
-def _random(seed: int, *purpose: int) -> np.random.Generator:
-    """A generator of its own for every purpose, so that no two maps share a seed."""
+def _generator(seed: int, *purpose: int) -> np.random.Generator:
+    """A separate generator for every purpose, so that no two maps share a seed."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=purpose))
 
 
-def _for_the_eye(points: Float32, seed: int) -> tuple[Float32, Float32]:
+def _umap_maps(points: Float32, seed: int) -> tuple[Float32, Float32]:
     knn = neighbour_graph(points, min(NEIGHBOURS, len(points)) - 1)
     flat, space = (umap_layout(points, knn, dimensions, MIN_DIST, seed) for dimensions in (2, 3))
     return flat, space
 
 
-def _by_axes(points: Float32) -> tuple[Float32, Float32]:
+def _pca_maps(points: Float32) -> tuple[Float32, Float32]:
     flat, space = (principal_components(points, dimensions).astype(np.float32) for dimensions in (2, 3))
     return flat, space
 
 
-def _resampled(points: Float32, near: Int64, taken: int, random: np.random.Generator) -> tuple[Int32, Float32]:
-    """The points that a run takes, ascending, and their places; `near` (u, k) are each point and its nearest."""
-    kept = np.sort(random.permutation(len(points))[:taken]).astype(np.int32)
-    one, other = (near[kept, random.integers(near.shape[1], size=taken)] for _ in range(2))
-    sample = points[kept] + np.float32(JITTER) * (points[one] - points[other])
-    knn = neighbour_graph(sample, min(NEIGHBOURS, taken) - 1)
-    return kept, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
+def _resampled_map(points: Float32, neighbours: Int64, size: int, random: np.random.Generator) -> tuple[Int32, Float32]:
+    """The points in a run's subsample, ascending, and their coordinates; `neighbours` (u, k) are each point and its nearest
+    ones."""
+    rows = np.sort(random.permutation(len(points))[:size]).astype(np.int32)
+    first, second = (neighbours[rows, random.integers(neighbours.shape[1], size=size)] for _ in range(2))
+    sample = points[rows] + np.float32(JITTER) * (points[first] - points[second])
+    knn = neighbour_graph(sample, min(NEIGHBOURS, size) - 1)
+    return rows, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)

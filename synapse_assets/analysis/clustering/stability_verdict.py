@@ -37,7 +37,7 @@ class Stability:
     """How far clusters can be trusted: those of an investigation group, or those of a fitted sample.
 
     verdict          'stable', 'fragile' or 'not distinguishable from noise'
-    sentence         the verdict with its figures, in words
+    sentence         a sentence with the verdict and its figures
     clusters         of the consensus
     noise_fraction   share of the synapses in none of them; None where nothing was clustered, as are the following
     stability_ari    mean adjusted Rand index of two runs
@@ -69,14 +69,14 @@ class Stability:
 
     @property
     def title(self) -> str:
-        """The verdict with its two figures, for the title of a picture."""
+        """The verdict with its two figures, for the title of a figure."""
         if self.stability_ari is None or self.null_ari is None:
             return self.verdict
         return f"{self.verdict}: refits agree at ARI {self.stability_ari:.2f}, without groups at {self.null_ari:.2f}"
 
 
-def assess(maps: GroupMaps | NoModel, found: Consensus | NoModel) -> Stability:
-    """The verdict on the clusters that were found in `maps`.
+def assess(maps: GroupMaps | NoModel, consensus: Consensus | NoModel) -> Stability:
+    """The verdict on the clusters `consensus` of `maps`.
 
     - not distinguishable from noise: no clusters, or more than one in ten of the redrawn features (of 19: more than one) is at
       least as stable as the lower end of the interval of the data. Redrawn features may choose their best setting, as the data
@@ -91,47 +91,49 @@ def assess(maps: GroupMaps | NoModel, found: Consensus | NoModel) -> Stability:
     clusters of the other seed agree below 0.95. The limit was chosen on 86 of these; 73 were drawn afterwards. It errs towards
     fragile: three groups 6 apart were called stable in 10 of 14, 7 or 8 apart in 20 of 20.
     """
-    if isinstance(found, NoModel) or isinstance(maps, NoModel):
-        reason = next(one.reason for one in (found, maps) if isinstance(one, NoModel))
-        return _nothing(f"There are no clusters: {reason}.", None)
-    if not found.clusters:
-        return _nothing(f"There are no clusters: {maps.reason or 'the runs agree on none'}.", found.noise_fraction)
-    nulls = null_aris(maps, found)
-    typical = float(found.pair_aris.mean())
-    low, high = interval(found.agreement, maps.seed)
+    if isinstance(consensus, NoModel) or isinstance(maps, NoModel):
+        reason = next(result.reason for result in (consensus, maps) if isinstance(result, NoModel))
+        return _no_clusters(f"There are no clusters: {reason}.", None)
+    if not consensus.clusters:
+        return _no_clusters(
+            f"There are no clusters: {maps.reason or 'the runs agree on none'}.", consensus.noise_fraction
+        )
+    nulls = null_aris(maps, consensus)
+    mean_ari = float(consensus.pair_aris.mean())
+    low, high = interval(consensus.agreement, maps.seed)
     beyond_chance = _beyond_chance(low, nulls)
-    reproduced = found.independent_ari >= INDEPENDENT
+    reproduced = consensus.independent_ari >= INDEPENDENT
     verdict = LIKE_NOISE if not beyond_chance else STABLE if reproduced and low >= TYPICAL else FRAGILE
-    p = _p(typical, nulls)
+    p = _p_value(mean_ari, nulls)
     runs = (
-        f"two runs, each with a seed and a subsample of its own, agree at ARI {typical:.2f} "
+        f"two runs, each with a seed and a subsample of its own, agree at ARI {mean_ari:.2f} "
         f"(95 % interval {low:.2f} to {high:.2f})"
     )
-    halves = f"two consensus clusterings that share no seed at {found.independent_ari:.2f}"
-    draws = _draws("features", nulls, p)
+    halves = f"two consensus clusterings that share no seed at {consensus.independent_ari:.2f}"
+    draws = _describe_nulls("features", nulls, p)
     if verdict == LIKE_NOISE:
         sentence = f"Features without groups give clusters about as stable: {runs}, {halves}; {draws}. Do not read them as kinds."
     elif verdict == STABLE:
         sentence = f"Other seeds and subsamples give the same clusters: {runs}, {halves}; {draws}."
     else:
-        short = [] if reproduced else [f"independent clusterings should agree at {INDEPENDENT}"]
-        short += [] if low >= TYPICAL else [f"the interval of runs should lie above {TYPICAL}"]
+        shortfalls = [] if reproduced else [f"independent clusterings should agree at {INDEPENDENT}"]
+        shortfalls += [] if low >= TYPICAL else [f"the interval of runs should lie above {TYPICAL}"]
         sentence = (
             f"There is more than chance, but another seed would draw other borders: {runs}, {halves}; {draws}. "
-            f"To be stable, {' and '.join(short)}."
+            f"To be stable, {' and '.join(shortfalls)}."
         )
     return Stability(
         verdict=verdict,
         sentence=sentence,
-        clusters=found.clusters,
-        noise_fraction=found.noise_fraction,
-        stability_ari=typical,
+        clusters=consensus.clusters,
+        noise_fraction=consensus.noise_fraction,
+        stability_ari=mean_ari,
         interval=(low, high),
-        independent_ari=found.independent_ari,
+        independent_ari=consensus.independent_ari,
         null_ari=float(nulls.mean()),
         null_ari_highest=float(nulls.max()),
         null_p=p,
-        pair_aris=found.pair_aris,
+        pair_aris=consensus.pair_aris,
         null_aris=nulls,
     )
 
@@ -157,41 +159,43 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
     are: refits of all its rows agree at 0.84, of redrawn ones at 0.35 and 0.39 (two draws), but refits of 1,000 at 0.29.
     """
     if not model.clusters:
-        return _nothing(f"There are no clusters: {model.reason}.", model.noise_fraction)
+        return _no_clusters(f"There are no clusters: {model.reason}.", model.noise_fraction)
     random = np.random.default_rng([projection.seed, len(projection.sample)])
-    kept = np.sort(random.permutation(len(projection.sample))[:REFITTED_ROWS])
-    sample, labels = projection.sample[kept], model.labels[kept]
+    subset = np.sort(random.permutation(len(projection.sample))[:REFITTED_ROWS])
+    sample, labels = projection.sample[subset], model.labels[subset]
     runs = quick_refits(sample, REFITS, projection.neighbours, random)
     pairs = agreement(runs)
-    typical = _mean_of_pairs(pairs)
+    mean_ari = _mean_of_pairs(pairs)
     low, high = interval(pairs, projection.seed)
     fitted = float(np.mean([adjusted_rand(labels, run) for run in runs]))
     nulls = np.array([_null_ari(sample, projection.neighbours, random) for _ in range(NULLS)])
     reproduced = min(low, fitted) >= REPRODUCED
     verdict = LIKE_NOISE if not _beyond_chance(low, nulls) else STABLE if reproduced else FRAGILE
-    p = _p(typical, nulls)
+    p = _p_value(mean_ari, nulls)
     weakest = _weakest(model, labels, runs)
     refits = (
-        f"refits with another seed and a fifth of the vectors left out agree at ARI {typical:.2f} (95 % interval {low:.2f} to "
+        f"refits with another seed and a fifth of the vectors left out agree at ARI {mean_ari:.2f} (95 % interval {low:.2f} to "
         f"{high:.2f}) with each other and at {fitted:.2f} with these clusters"
     )
-    figures = f"{refits}; {_draws('vectors', nulls, p)}"
-    least = "" if weakest is None else f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
+    figures = f"{refits}; {_describe_nulls('vectors', nulls, p)}"
+    weakest_sentence = (
+        "" if weakest is None else f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
+    )
     if verdict == LIKE_NOISE:
         sentence = f"Vectors without groups give clusters about as stable: {figures}. Do not read them as kinds."
     elif verdict == STABLE:
-        sentence = f"Other seeds and subsamples give the same clusters: {figures}.{least}"
+        sentence = f"Other seeds and subsamples give the same clusters: {figures}.{weakest_sentence}"
     else:
         sentence = (
             f"There is more than chance, but another seed would draw other borders: {figures}. To be stable, refits should agree "
-            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{least}"
+            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{weakest_sentence}"
         )
     return Stability(
         verdict=verdict,
         sentence=sentence,
         clusters=model.clusters,
         noise_fraction=model.noise_fraction,
-        stability_ari=typical,
+        stability_ari=mean_ari,
         interval=(low, high),
         independent_ari=None,
         null_ari=float(nulls.mean()),
@@ -206,8 +210,8 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
 
 def _null_ari(sample: Float32, neighbours: int, random: np.random.Generator) -> float:
     """Mean agreement of the refits of one draw of vectors like `sample` without groups."""
-    drawn = unit_rows(redrawn(sample.astype(np.float64), random))
-    return _mean_of_pairs(agreement(quick_refits(drawn, REFITS_A_NULL, neighbours, random)))
+    null_sample = unit_rows(redrawn(sample.astype(np.float64), random))
+    return _mean_of_pairs(agreement(quick_refits(null_sample, REFITS_A_NULL, neighbours, random)))
 
 
 def _weakest(model: ClusterModel, labels: Labels, runs: Labels) -> tuple[int, float] | None:
@@ -215,9 +219,9 @@ def _weakest(model: ClusterModel, labels: Labels, runs: Labels) -> tuple[int, fl
     position = np.where(labels >= 0, np.searchsorted(model.numbers, labels), NOISE)
     fewest = cluster_sizes(round(len(labels) * SHARE))[0]
     rows = np.bincount(position[position >= 0], minlength=model.clusters)
-    back = np.where(rows * SHARE >= fewest, recovery(runs, position, model.clusters), np.inf)
-    at = int(back.argmin())
-    return (int(model.numbers[at]), float(back[at])) if np.isfinite(back[at]) else None
+    recovered = np.where(rows * SHARE >= fewest, recovery(runs, position, model.clusters), np.inf)
+    weakest = int(recovered.argmin())
+    return (int(model.numbers[weakest]), float(recovered[weakest])) if np.isfinite(recovered[weakest]) else None
 
 
 def _mean_of_pairs(pairs: Float64) -> float:
@@ -225,40 +229,40 @@ def _mean_of_pairs(pairs: Float64) -> float:
 
 
 def _beyond_chance(low: float, nulls: Float64) -> bool:
-    """Whether at most one in ten draws, the data counted among them, is as stable as the lower end of the data's interval."""
+    """Whether at most one in ten draws, the data counted with them, is as stable as the lower end of the data's interval."""
     return int((nulls >= low).sum()) <= max(0, (len(nulls) + 1) // 10 - 1)
 
 
-def _p(typical: float, nulls: Float64) -> float:
-    return (1 + int((nulls >= typical).sum())) / (1 + len(nulls))
+def _p_value(mean_ari: float, nulls: Float64) -> float:
+    return (1 + int((nulls >= mean_ari).sum())) / (1 + len(nulls))
 
 
-def _draws(what: str, nulls: Float64, p: float) -> str:
+def _describe_nulls(inputs: str, nulls: Float64, p: float) -> str:
     return (
-        f"{what} redrawn without groups {len(nulls)} times reach {nulls.mean():.2f} in the mean and {nulls.max():.2f} at most "
+        f"{inputs} redrawn without groups {len(nulls)} times reach {nulls.mean():.2f} in the mean and {nulls.max():.2f} at most "
         f"(p = {p:.2f})"
     )
 
 
-def _nothing(sentence: str, noise_fraction: float | None) -> Stability:
+def _no_clusters(sentence: str, noise_fraction: float | None) -> Stability:
     none = np.zeros(0)
     return Stability(LIKE_NOISE, sentence, 0, noise_fraction, None, (None, None), None, None, None, None, none, none)
 
 
-def null_aris(maps: GroupMaps, found: Consensus) -> Float64:
+def null_aris(maps: GroupMaps, consensus: Consensus) -> Float64:
     """Stability (N,) of each draw at its best setting, of those that the data had and under the same conditions; 0 where
     none finds clusters.
 
     Without the same freedom of choice the data would be flattered: of ten settings, one always looks stable.
     """
-    settings = sorted({*grid(len(maps.points)), found.setting})
-    out = np.zeros(len(maps.null_rows))
+    settings = sorted({*grid(len(maps.points)), consensus.setting})
+    stabilities = np.zeros(len(maps.null_rows))
     for null, (rows, places) in enumerate(zip(maps.null_rows, maps.null_places, strict=True)):
         for setting in settings:
             runs = cluster_runs(rows, places, len(maps.points), setting)
             if runs.eligible:
-                out[null] = max(out[null], runs.stability)
-    return out
+                stabilities[null] = max(stabilities[null], runs.stability)
+    return stabilities
 
 
 def interval(agreement: Float64, seed: int) -> tuple[float, float]:

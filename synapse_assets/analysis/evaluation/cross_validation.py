@@ -33,12 +33,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one classifier says of M rows.
+    """The predictions of one classifier for M rows.
 
-    labels         (M,) int64, class numbers from 0; -1 for a row that it cannot name
+    labels         (M,) int64, class numbers from 0; -1 for a row that it does not classify
     probabilities  (M, C) float64; None where it gives none
-    rejected       (M,) bool, rows that are unlike all it was fitted on, whatever they are named; None where it cannot
-                   tell
+    rejected       (M,) bool, rows that are unlike all it was fitted on, whatever class they get; None for a
+                   classifier without rejection
     """
 
     labels: Int64
@@ -52,7 +52,7 @@ class OutOfFold:
 
     rows         (M,) int64, ascending
     predictions  of these rows, by classifier; empty where no fold had a model
-    failures     why a fold had no model, by its position; its rows are named by no classifier (-1)
+    failures     why a fold had no model, by its position; its rows get no class (-1)
     """
 
     rows: Int64
@@ -72,9 +72,9 @@ def cross_validate(
 ) -> OutOfFold:
     """Fits a model on the training rows of each fold and predicts the tested ones with it.
 
-    `fit` gets the numbers of the training rows (n,) and must look at no tested row; whatever is learnt of the rows,
+    `fit` gets the numbers of the training rows (n,) and must not use any tested row; whatever is learnt from the rows,
     scaling and settings included, belongs into it. `predict` gets its model and the rows (m,) to predict, and gives their predictions by
-    classifier: several where one fit makes several. A model is let go before the next one is fitted.
+    classifier: several where one fit makes several. A model is released before the next is fitted.
 
     Raises BadInput if a fold tests a row that it trains on, or two folds test the same row.
     """
@@ -95,29 +95,29 @@ def cross_validate(
         del model
     fitted = next((part for part in parts if part is not None), {})
     order = np.argsort(tested, kind="stable")
-    joined = {
-        name: _joined(
+    predictions = {
+        name: _concatenate(
             [
-                _unnamed(len(fold.test), like) if part is None else part[name]
+                _no_predictions(len(fold.test), template) if part is None else part[name]
                 for part, fold in zip(parts, folds, strict=True)
             ],
             order,
         )
-        for name, like in fitted.items()
+        for name, template in fitted.items()
     }
-    return OutOfFold(tested[order], joined, failures)
+    return OutOfFold(tested[order], predictions, failures)
 
 
-def _unnamed(rows: int, like: Predictions) -> Predictions:
-    """Predictions of rows that no model was fitted for, with what `like` has."""
+def _no_predictions(rows: int, template: Predictions) -> Predictions:
+    """Predictions of rows that no model was fitted for, with what `template` has."""
     return Predictions(
         np.full(rows, -1, dtype=np.int64),
-        None if like.probabilities is None else np.zeros((rows, like.probabilities.shape[1])),
-        None if like.rejected is None else np.zeros(rows, dtype=bool),
+        None if template.probabilities is None else np.zeros((rows, template.probabilities.shape[1])),
+        None if template.rejected is None else np.zeros(rows, dtype=bool),
     )
 
 
-def _joined(parts: Sequence[Predictions], order: Int64) -> Predictions:
+def _concatenate(parts: Sequence[Predictions], order: Int64) -> Predictions:
     """The predictions of all folds, in that order of their rows."""
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
     rejected = [part.rejected for part in parts if part.rejected is not None]

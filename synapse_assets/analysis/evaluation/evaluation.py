@@ -30,15 +30,15 @@ Model = TypeVar("Model")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well classifiers name rows that they were not fitted on.
+    """How well classifiers predict the classes of rows that they were not fitted on.
 
     classes        C class names, in the order of the confusion matrices
     scores         one for each classifier and way of testing that was possible
     headline       the one of them that counts: of the best classifier, held out as it will be used; None where nothing
                    could be tested
-    warnings       what went other than it should; notes: what to know when reading any of the figures
+    warnings       what did not go as expected; notes: what to know when reading any of the figures
     gap            how much more balanced accuracy a random split would have claimed than the headline; None without one
-    synapse_ids    (M,) the tested synapses with an out-of-fold prediction that is kept, sorted
+    synapse_ids    (M,) the tested synapses with a stored out-of-fold prediction, sorted
     probabilities  (M, C) float64, their out-of-fold probabilities: under the headline split; for synapses without a group
                    there, under the random one
     sizes          labelled rows of each class; neurons: labelled rows by neuron; noise: rows without a class. Of clusters
@@ -111,19 +111,19 @@ class _Split:
     @classmethod
     def of(cls, splits: pa.Table, name: str, row: Int64) -> "_Split":
         """That split of `schema.SPLITS`, of which `row` (N,) gives the rows."""
-        at = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
-        at = at[np.argsort(row[at], kind="stable")]
-        part = splits.take(pa.array(at))
+        indices = np.flatnonzero(np.array(splits.column("split").to_pylist(), dtype=str) == name)
+        indices = indices[np.argsort(row[indices], kind="stable")]
+        part = splits.take(pa.array(indices))
         group = np.unique(np.array(part.column("group").to_pylist(), dtype=str), return_inverse=True)[1]
         return cls(
-            row[at], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
+            row[indices], np.array(part.column("target").to_pylist(), dtype=str), group, part.column("fold").to_numpy()
         )
 
     def over(self, other: "_Split") -> "_Split":
         """The synapses that `other` has too, in its groups."""
-        both = np.isin(self.row, other.row)
-        group = other.group[np.searchsorted(other.row, self.row[both])]
-        return _Split(self.row[both], self.target[both], group, self.fold[both])
+        shared = np.isin(self.row, other.row)
+        group = other.group[np.searchsorted(other.row, self.row[shared])]
+        return _Split(self.row[shared], self.target[shared], group, self.fold[shared])
 
 
 def evaluate_splits(
@@ -143,17 +143,17 @@ def evaluate_splits(
                                   settings are to be chosen with groups held together
     predict(model, rows, classes) probabilities (m, C) of rows; a class that the model does not know has 0
 
-    A class that no other fold has is never named and counts as wrong. Intervals resample whole groups of the split; the
+    A class that no other fold has is never predicted and counts as wrong. Intervals resample whole groups of the split; the
     random split is scored on the rows of the headline split, over the headline's groups, so that the two can be compared,
     and their gap has a paired interval.
 
-    Synapses of `splits` that are not among `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
+    Synapses of `splits` that are not in `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
     a headline without folds.
     """
     ids = np.asarray(synapse_ids, dtype=str)
     if not splits.num_rows:
         return NoModel("no labelled synapses")
-    table, row, warnings = _with_rows(splits, ids)
+    table, row, warnings = _match_rows(splits, ids)
     classes = tuple(np.unique(np.array(table.column("target").to_pylist(), dtype=str)).tolist())
     if len(classes) < 2:
         return NoModel(f"all labelled synapses are '{classes[0]}'" if classes else "no labelled synapses with vectors")
@@ -172,7 +172,7 @@ def evaluate_splits(
 
         return cross_validate(folds_of(part.fold), fit_fold, predict_fold)
 
-    kept: dict[str, tuple[Int64, Float64]] = {}
+    rows_and_probabilities: dict[str, tuple[Int64, Float64]] = {}
     scores: dict[str, Score] = {}
     resampled: dict[str, Float64 | None] = {}
     # the headline first: the random split is scored over its rows and groups
@@ -187,8 +187,8 @@ def evaluate_splits(
         predictions = tested.predictions.get(classifier)
         if predictions is None or predictions.probabilities is None:
             continue
-        labels, named = predictions.labels, predictions.labels >= 0
-        kept[name] = (part.row[named], predictions.probabilities[named])
+        labels, has_class = predictions.labels, predictions.labels >= 0
+        rows_and_probabilities[name] = (part.row[has_class], predictions.probabilities[has_class])
         if name == RANDOM != headline:
             labels = labels[np.isin(part.row, parts[headline].row)]
             part = part.over(parts[headline])
@@ -204,15 +204,17 @@ def evaluate_splits(
             interval_over=headline if name == RANDOM else name,
         )
         if name != RANDOM:
-            alone = [c.name for c in scores[name].classes if c.groups == 1]
-            warnings.extend(f"{name}: class '{one}' has 1 group and cannot be tested on another" for one in alone)
+            single_group = [c.name for c in scores[name].classes if c.groups == 1]
+            warnings.extend(
+                f"{name}: class '{label}' has 1 group and cannot be tested on another" for label in single_group
+            )
     if headline not in scores:
         return NoModel("; ".join(warnings))
     head = scores[headline]
     gap, gap_interval = _gap(scores, resampled, headline)
     if head.balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
-    row, probabilities = _out_of_fold(kept, headline)
+    row, probabilities = _out_of_fold(rows_and_probabilities, headline)
     by_id = np.argsort(ids[row], kind="stable")
     return Evaluation(
         classes=classes,
@@ -226,12 +228,12 @@ def evaluate_splits(
     )
 
 
-def _with_rows(splits: pa.Table, ids: npt.NDArray[np.str_]) -> tuple[pa.Table, Int64, list[str]]:
-    """Those of `splits` that are among `ids`, the row of each in `ids`, and a warning where others are left out."""
+def _match_rows(splits: pa.Table, ids: npt.NDArray[np.str_]) -> tuple[pa.Table, Int64, list[str]]:
+    """The rows of `splits` whose synapse is in `ids`, its row in `ids`, and a warning where others are left out."""
     row_of = {synapse: row for row, synapse in enumerate(ids.tolist())}
     row = np.array([row_of.get(synapse, -1) for synapse in splits.column("synapse_id").to_pylist()], dtype=np.int64)
-    lost = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
-    warnings = [f"{lost} labelled synapses have no vector and are not scored"] if lost else []
+    missing = len(set(splits.filter(pa.array(row < 0)).column("synapse_id").to_pylist()))
+    warnings = [f"{missing} labelled synapses have no vector and are not scored"] if missing else []
     return splits.filter(pa.array(row >= 0)), row[row >= 0], warnings
 
 
@@ -242,17 +244,22 @@ def _gap(
     if RANDOM not in scores or headline == RANDOM:
         return None, None
     gap = scores[RANDOM].balanced_accuracy - scores[headline].balanced_accuracy
-    ours, theirs = resampled[headline], resampled[RANDOM]
-    if ours is None or theirs is None:
+    headline_matrices, random_matrices = resampled[headline], resampled[RANDOM]
+    if headline_matrices is None or random_matrices is None:
         return gap, None
-    differences = confusion_scores(theirs)["balanced_accuracy"] - confusion_scores(ours)["balanced_accuracy"]
+    differences = (
+        confusion_scores(random_matrices)["balanced_accuracy"]
+        - confusion_scores(headline_matrices)["balanced_accuracy"]
+    )
     return gap, percentile_interval(differences)
 
 
-def _out_of_fold(kept: Mapping[str, tuple[Int64, Float64]], headline: str) -> tuple[Int64, Float64]:
+def _out_of_fold(rows_and_probabilities: Mapping[str, tuple[Int64, Float64]], headline: str) -> tuple[Int64, Float64]:
     """Rows and their probabilities: of the headline split, and of the random one for rows that the headline leaves out."""
-    row, probabilities = kept[headline]
-    if RANDOM not in kept:
+    row, probabilities = rows_and_probabilities[headline]
+    if RANDOM not in rows_and_probabilities:
         return row, probabilities
-    more = ~np.isin(kept[RANDOM][0], row)
-    return np.concatenate([row, kept[RANDOM][0][more]]), np.concatenate([probabilities, kept[RANDOM][1][more]])
+    added = ~np.isin(rows_and_probabilities[RANDOM][0], row)
+    return np.concatenate([row, rows_and_probabilities[RANDOM][0][added]]), np.concatenate(
+        [probabilities, rows_and_probabilities[RANDOM][1][added]]
+    )

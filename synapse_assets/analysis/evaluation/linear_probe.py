@@ -27,7 +27,7 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
 LINEAR_PROBE, VECTORS = "linear_probe", "vectors"
-"""What every score of a probe has as its classifier and its inputs."""
+"""Classifier and inputs of every score of a probe."""
 
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 """Inverse strengths of the penalty (scikit-learn's C) that inner cross-validation chooses from, strongest penalty
@@ -57,7 +57,7 @@ class LinearProbe:
         """Index of the most probable class (M,) and the probabilities (M, C) of `vectors` (M, D); BadInput for another
         width or NaN.
 
-        Float64 throughout; to the bit, a row's probabilities do not depend on its companions (no matrix product: each
+        Float64 throughout; to the bit, a row's probabilities do not depend on the other rows (no matrix product: each
         score is one contiguous sum).
         """
         rows = np.asarray(vectors)
@@ -66,7 +66,7 @@ class LinearProbe:
         scores = np.empty((len(rows), len(self.classes)))
         step = max(1, _BLOCK_BYTES // (8 * max(1, len(self.mean))))
         for start in range(0, len(rows), step):
-            # in C order whatever came: along a strided axis numpy adds in another order, and the last bit differs
+            # in C order whatever the input: along a strided axis numpy adds in another order, and the last bit differs
             block = np.ascontiguousarray(rows[start : start + step], dtype=np.float64)
             scaled = (block - self.mean) / self.scale
             if not np.isfinite(scaled).all():
@@ -109,9 +109,11 @@ def fit_probe(
         raise BadInput(f"{len(rows)} vectors but {len(code)} targets")
     if not np.isfinite(rows).all():
         raise BadInput("vectors hold NaN or infinite values")
-    held = np.arange(len(code)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    group_codes = (
+        np.arange(len(code)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    )
     mean, scale = _moments(rows)
-    strength = _choose_strength(rows, code, held, seed)
+    strength = _choose_strength(rows, code, group_codes, seed)
     weights, intercept = _fit((rows - mean) / scale, code, len(names), (strength,))[0]
     return LinearProbe(tuple(str(n) for n in names), mean, scale, weights, intercept, strength)
 
@@ -131,7 +133,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
     from threadpoolctl import threadpool_limits
 
     present = np.unique(code)
-    out = []
+    fits = []
     model: Any = LogisticRegression(class_weight="balanced", max_iter=300, tol=1e-4, warm_start=True)
     for strength in strengths:
         weights = np.zeros((classes, scaled.shape[1]))
@@ -151,8 +153,8 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
             else:
                 weights[present] = model.coef_
                 intercept[present] = model.intercept_
-        out.append((weights, intercept))
-    return out
+        fits.append((weights, intercept))
+    return fits
 
 
 def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> float:
@@ -176,18 +178,18 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
     ) -> Mapping[str, Predictions]:
         mean, scale, fits = model
         scaled = (rows[test] - mean) / scale
-        named = [(scaled @ weights.T + intercept).argmax(axis=1) for weights, intercept in fits]
-        return {str(strength): Predictions(labels) for strength, labels in zip(STRENGTHS, named, strict=True)}
+        predicted = [(scaled @ weights.T + intercept).argmax(axis=1) for weights, intercept in fits]
+        return {str(strength): Predictions(labels) for strength, labels in zip(STRENGTHS, predicted, strict=True)}
 
     tested = cross_validate(folds_of(fold), fit, predict)
-    reached = [balanced_accuracy(code, tested.predictions[str(s)].labels, classes) for s in STRENGTHS]
-    return STRENGTHS[int(np.argmax(reached))]
+    accuracies = [balanced_accuracy(code, tested.predictions[str(s)].labels, classes) for s in STRENGTHS]
+    return STRENGTHS[int(np.argmax(accuracies))]
 
 
 def evaluate_probe(
     synapse_ids: Sequence[str], vectors: npt.ArrayLike, splits: pa.Table, headline: str, seed: int
 ) -> Evaluation | NoModel:
-    """How well a probe of `vectors` (N, D) of these synapses names classes out of fold, under every split of `splits`
+    """How well a probe of `vectors` (N, D) of these synapses predicts classes out of fold, under every split of `splits`
     (`schema.SPLITS`); see `evaluate_splits`. For each fold a probe is fitted on the other folds, penalty included.
 
     BadInput for another number of vectors than of ids, NaN or infinite values.
@@ -200,8 +202,8 @@ def evaluate_probe(
         if len(set(targets)) == 1:
             # nothing to tell apart: the only class has probability 1
             width = rows.shape[1]
-            certain = np.zeros((1, width))
-            return LinearProbe((targets[0],), np.zeros(width), np.ones(width), certain, np.zeros(1), STRENGTHS[0])
+            no_weights = np.zeros((1, width))
+            return LinearProbe((targets[0],), np.zeros(width), np.ones(width), no_weights, np.zeros(1), STRENGTHS[0])
         return fit_probe(rows[train], targets, seed, groups)
 
     def predict(probe: LinearProbe, test: Int64, classes: Sequence[str]) -> Float64:

@@ -1,4 +1,4 @@
-"""The class of a neuron, voted for by its synapses, and how often that is right.
+"""The class of a neuron by majority vote of its synapses, and how often it is right.
 
 Belongs here: counting votes. Does not belong here: predictions of synapses (`predictions`).
 """
@@ -16,54 +16,56 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     class.
 
     `predictions` are `schema.SYNAPSE_PREDICTIONS`; `synapses` give synapse_id, neuron_id and target. Where a neuron has
-    synapses that trained the classifier, only their out-of-fold predictions vote: its other synapses were named by a
+    synapses that trained the classifier, only their out-of-fold predictions vote: its other synapses were predicted by a
     model that had seen the neuron. Its target is the most frequent known class of its synapses. Synapses without a
     neuron do not vote.
     """
-    known = synapses.select(["synapse_id", "neuron_id", "target"]).to_pylist()
-    of = {k["synapse_id"]: (k["neuron_id"], k["target"]) for k in known if k["neuron_id"] is not None}
+    rows = synapses.select(["synapse_id", "neuron_id", "target"]).to_pylist()
+    neuron_and_target = {
+        row["synapse_id"]: (row["neuron_id"], row["target"]) for row in rows if row["neuron_id"] is not None
+    }
     ids = predictions.column("synapse_id").to_pylist()
-    keep = np.array([i in of for i in ids], dtype=bool)
+    keep = np.array([i in neuron_and_target for i in ids], dtype=bool)
     if not keep.any():
         return NEURON_PREDICTIONS.empty()
     table = predictions.filter(pa.array(keep))
     ids = table.column("synapse_id").to_pylist()
-    neuron = np.array([of[i][0] for i in ids], dtype=np.int64)
-    neurons, member = np.unique(neuron, return_inverse=True)
-    held = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
+    neuron = np.array([neuron_and_target[i][0] for i in ids], dtype=np.int64)
+    neurons, neuron_index = np.unique(neuron, return_inverse=True)
+    out_of_fold = table.column("out_of_fold").to_numpy(zero_copy_only=False).astype(bool)
     trained = np.zeros(len(neurons), dtype=bool)
-    trained[member[held]] = True
-    voting = held | ~trained[member]
+    trained[neuron_index[out_of_fold]] = True
+    voting = out_of_fold | ~trained[neuron_index]
     maps = table.column("probabilities").combine_chunks()
     names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
     offsets = maps.offsets.to_numpy()
     of_row = np.repeat(np.arange(len(ids)), np.diff(offsets))
     probability = np.zeros((len(ids), len(names)))
     probability[of_row, key] = maps.items.to_numpy(zero_copy_only=False)
-    named = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
+    predicted = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
     votes = np.zeros((len(neurons), len(names)), dtype=np.int64)
-    np.add.at(votes, (member[voting], named[voting]), 1)
+    np.add.at(votes, (neuron_index[voting], predicted[voting]), 1)
     total = np.zeros((len(neurons), len(names)))
-    np.add.at(total, member[voting], probability[voting])
+    np.add.at(total, neuron_index[voting], probability[voting])
     count = votes.sum(axis=1)
     mean = total / count[:, None]
     winner = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0).argmax(axis=1)
-    tally: dict[int, dict[str, int]] = {}
-    for neuron_id, target in of.values():
+    target_counts: dict[int, dict[str, int]] = {}
+    for neuron_id, target in neuron_and_target.values():
         if target:
-            tally.setdefault(neuron_id, {})[target] = tally.get(neuron_id, {}).get(target, 0) + 1
-    targets = [min(t, key=lambda n: (-t[n], n)) if (t := tally.get(int(n))) else None for n in neurons]
+            target_counts.setdefault(neuron_id, {})[target] = target_counts.get(neuron_id, {}).get(target, 0) + 1
+    targets = [min(t, key=lambda n: (-t[n], n)) if (t := target_counts.get(int(n))) else None for n in neurons]
     version = table.column("classifier").to_pylist()
-    first = np.unique(member, return_index=True)[1]
-    each = np.arange(len(neurons))
+    first = np.unique(neuron_index, return_index=True)[1]
+    rows_of_neurons = np.arange(len(neurons))
     return NEURON_PREDICTIONS.conform(
         pa.table(
             {
                 "neuron_id": neurons,
                 "synapses": count,
                 "predicted": names[winner],
-                "vote_share": votes[each, winner] / count,
-                "mean_probability": mean[each, winner],
+                "vote_share": votes[rows_of_neurons, winner] / count,
+                "mean_probability": mean[rows_of_neurons, winner],
                 "target": pa.array(targets, pa.string()),
                 "in_training": trained,
                 "classifier": [version[i] for i in first],
@@ -73,20 +75,20 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
 
 
 def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:
-    """How often neurons of known class are named rightly: neurons_scored, neuron_accuracy, neuron_balanced_accuracy,
+    """How often neurons of known class are predicted correctly: neurons_scored, neuron_accuracy, neuron_balanced_accuracy,
     each with _low and _high (95 % bootstrap over neurons) from 8 neurons on. Empty but for the count if no neuron has a
     known class."""
     pairs = zip(votes.column("target").to_pylist(), votes.column("predicted").to_pylist(), strict=True)
-    known = [(target, predicted) for target, predicted in pairs if target]
-    accuracy: dict[str, float] = {"neurons_scored": len(known)}
-    if not known:
+    scored = [(target, predicted) for target, predicted in pairs if target]
+    accuracy: dict[str, float] = {"neurons_scored": len(scored)}
+    if not scored:
         return accuracy
-    names, code = np.unique(np.array(known, dtype=str), return_inverse=True)
-    true, named = code.reshape(-1, 2).T
+    names, code = np.unique(np.array(scored, dtype=str), return_inverse=True)
+    true, predicted = code.reshape(-1, 2).T
     score, _ = score_predictions(
-        Predictions(named),
+        Predictions(predicted),
         true,
-        np.arange(len(known)),
+        np.arange(len(scored)),
         names.tolist(),
         seed,
         classifier="votes",

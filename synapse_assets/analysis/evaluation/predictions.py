@@ -44,23 +44,25 @@ def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.
     classes = np.array(classifier.probe.classes)
     probabilities = classifier.probe.predict(vectors)[1]
     ids = np.array(rows.column("synapse_id").to_pylist(), dtype=str)
-    at = np.searchsorted(classifier.synapse_ids, ids)
-    at = np.minimum(at, max(0, len(classifier.synapse_ids) - 1))
-    known = classifier.synapse_ids[at] == ids if len(classifier.synapse_ids) else np.zeros(len(ids), dtype=bool)
-    probabilities[known] = classifier.probabilities[at[known]]
-    named = probabilities.argmax(axis=1)
+    indices = np.searchsorted(classifier.synapse_ids, ids)
+    indices = np.minimum(indices, max(0, len(classifier.synapse_ids) - 1))
+    in_training = (
+        classifier.synapse_ids[indices] == ids if len(classifier.synapse_ids) else np.zeros(len(ids), dtype=bool)
+    )
+    probabilities[in_training] = classifier.probabilities[indices[in_training]]
+    most_probable = probabilities.argmax(axis=1)
     offsets = np.arange(len(ids) + 1, dtype=np.int32) * len(classes)
     return SYNAPSE_PREDICTIONS.conform(
         pa.table(
             {
                 "synapse_id": rows.column("synapse_id"),
                 "brain_region": rows.column("brain_region"),
-                "predicted": classes[named],
-                "probability": probabilities[np.arange(len(ids)), named],
+                "predicted": classes[most_probable],
+                "probability": probabilities[np.arange(len(ids)), most_probable],
                 "probabilities": pa.MapArray.from_arrays(
                     pa.array(offsets), pa.array(np.tile(classes, len(ids))), pa.array(probabilities.ravel())
                 ),
-                "out_of_fold": known,
+                "out_of_fold": in_training,
                 "classifier": pa.array([version] * len(ids), pa.string()),
             }
         )

@@ -44,13 +44,13 @@ def stratified_sample(
     if size <= 0:
         return np.zeros(0, dtype=np.int64)
     keys = content_keys([str(i) for i in range(rows)] if ids is None else ids, seed)
-    _, member, counts = np.unique(names, return_inverse=True, return_counts=True)
+    _, stratum, counts = np.unique(names, return_inverse=True, return_counts=True)
     seats = _seats(counts, size)
-    order = np.lexsort((keys, member))
+    order = np.lexsort((keys, stratum))
     start = np.cumsum(counts) - counts
     rank = np.empty(rows, dtype=np.int64)
-    rank[order] = np.arange(rows) - start[member[order]]
-    return np.flatnonzero(rank < seats[member]).astype(np.int64)
+    rank[order] = np.arange(rows) - start[stratum[order]]
+    return np.flatnonzero(rank < seats[stratum]).astype(np.int64)
 
 
 def _seats(counts: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
@@ -58,10 +58,10 @@ def _seats(counts: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
     largest_first = np.lexsort((np.arange(len(counts)), -counts))
     seats = np.zeros(len(counts), dtype=np.int64)
     seats[largest_first[:size]] = 1
-    spare = size - int(seats.sum())
-    if spare:
-        left = counts - seats
-        quota = spare * left / left.sum()
+    free_seats = size - int(seats.sum())
+    if free_seats:
+        remaining = counts - seats
+        quota = free_seats * remaining / remaining.sum()
         seats += np.floor(quota).astype(np.int64)
         for stratum in np.lexsort((np.arange(len(counts)), -(quota - np.floor(quota))))[: size - int(seats.sum())]:
             seats[stratum] += 1

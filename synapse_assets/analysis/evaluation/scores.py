@@ -44,16 +44,16 @@ class ClassScore:
 class Score:
     """How one classifier did in one way of testing, on rows that it was not fitted on.
 
-    classifier, inputs, split  what named the rows, from what, and how they were held out
+    classifier, inputs, split  what predicted the rows, from what, and how they were held out
     groups                     independent groups of the tested rows
-    confusion                  (C, C) int64, row: true class, column: named class. (C, C + 1) where a row could also be
-                               rejected or not be named at all, which the last column counts: wrong
+    confusion                  (C, C) int64, row: true class, column: predicted class. (C, C + 1) where a row could also
+                               be rejected or get no class at all, which the last column counts: wrong
     ..._interval               95 %, None for too few groups and where a stored evaluation does not hold it: percentile
                                bootstrap over whole groups, or of the accuracy Wilson's over rows
     interval_over              what `accuracy_interval` is over
     classes                    by class; empty where a stored evaluation does not hold them
     trained                    mean number of rows that a fold was fitted on; None where it was not counted
-    rejected                   tested rows that were rejected; left_out: that were not named at all; unnameable: whose
+    rejected                   tested rows that were rejected; left_out: that got no class at all; unnameable: whose
                                class no row of their training set had. All count as wrong
     settings                   JSON of what the last fit was set to
     """
@@ -83,7 +83,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of the tested rows that were named rightly; a rejected one is wrong."""
+        """Share of the tested rows that were predicted correctly; a rejected row is wrong."""
         return int(np.trace(self.confusion)) / self.rows
 
     @property
@@ -94,7 +94,7 @@ class Score:
 
     @property
     def guessing(self) -> float:
-        """The accuracy of always naming the largest class."""
+        """The accuracy of always predicting the largest class."""
         return int(self.confusion.sum(axis=1).max()) / self.rows
 
 
@@ -113,30 +113,30 @@ def score_predictions(
     """The score of the predictions of M rows, with intervals over their `groups` (M,), and the resampled confusion
     matrices that these were taken from (None for under 8 groups).
 
-    `true` (M,) are positions in `names`. `interval_over` says in a word what a group is.
+    `true` (M,) are positions in `names`. `interval_over` is a word for what a group is.
     """
     classes = len(names)
-    named = predictions.labels
-    # one more class, that no row truly is in, for what has no name
+    predicted = predictions.labels
+    # one more class, that no row truly is in, for rows without a prediction
     columns = classes
-    if predictions.rejected is not None or (named < 0).any():
+    if predictions.rejected is not None or (predicted < 0).any():
         columns += 1
-        unnamed = named < 0 if predictions.rejected is None else (named < 0) | predictions.rejected
-        named = np.where(unnamed, classes, named)
-    by_group = confusion_by_group(true, named, np.unique(groups, return_inverse=True)[1], columns)
+        unclassified = predicted < 0 if predictions.rejected is None else (predicted < 0) | predictions.rejected
+        predicted = np.where(unclassified, classes, predicted)
+    by_group = confusion_by_group(true, predicted, np.unique(groups, return_inverse=True)[1], columns)
     confusion = by_group.sum(axis=0)
     point = confusion_scores(confusion[None])
-    drawn = bootstrap_groups(by_group, seed)
-    spread = None if drawn is None else confusion_scores(drawn)
+    resampled = bootstrap_groups(by_group, seed)
+    resampled_scores = None if resampled is None else confusion_scores(resampled)
 
     def interval(name: str, column: int | None = None) -> Interval | None:
-        if spread is None:
+        if resampled_scores is None:
             return None
-        return percentile_interval(spread[name] if column is None else spread[name][:, column])
+        return percentile_interval(resampled_scores[name] if column is None else resampled_scores[name][:, column])
 
     of_accuracy = None
-    if drawn is not None:
-        of_accuracy = percentile_interval(np.trace(drawn, axis1=1, axis2=2) / drawn.sum(axis=(1, 2)))
+    if resampled is not None:
+        of_accuracy = percentile_interval(np.trace(resampled, axis1=1, axis2=2) / resampled.sum(axis=(1, 2)))
     score = Score(
         classifier=classifier,
         inputs=inputs,
@@ -166,7 +166,7 @@ def score_predictions(
         rejected=0 if predictions.rejected is None else int(predictions.rejected.sum()),
         left_out=int((predictions.labels < 0).sum()),
     )
-    return score, drawn
+    return score, resampled
 
 
 def wilson_interval(right: int, rows: int) -> Interval:
@@ -177,9 +177,9 @@ def wilson_interval(right: int, rows: int) -> Interval:
     return float(interval.low), float(interval.high)
 
 
-def balanced_accuracy(true: Int64, named: Int64, classes: int) -> float:
+def balanced_accuracy(true: Int64, predicted: Int64, classes: int) -> float:
     """Mean recall over the classes that occur in the rows (M,), at least one (Brodersen et al., ICPR 2010)."""
-    confusion = confusion_by_group(true, named, np.zeros(len(true), dtype=np.int64), classes)
+    confusion = confusion_by_group(true, predicted, np.zeros(len(true), dtype=np.int64), classes)
     return float(confusion_scores(confusion)["balanced_accuracy"][0])
 
 
@@ -187,27 +187,27 @@ def confusion_scores(confusion: Float64) -> dict[str, Float64]:
     """Scores of (B, C, C) confusion matrices (row: true class): balanced_accuracy and macro_f1 (B,), recall, precision,
     f1 (B, C).
 
-    A class without rows has NaN for recall and F1 and is left out of the means; one never named has precision NaN and
+    A class without rows has NaN for recall and F1 and is left out of the means; one never predicted has precision NaN and
     F1 0.
     """
     hits = np.diagonal(confusion, axis1=1, axis2=2).astype(np.float64)
-    true, named = confusion.sum(axis=2), confusion.sum(axis=1)
+    true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     occurs = true > 0
     recall = np.where(occurs, hits / np.where(occurs, true, 1), np.nan)
-    precision = np.where(named > 0, hits / np.where(named > 0, named, 1), np.nan)
-    f1 = np.where(occurs, 2 * hits / np.where(occurs, true + named, 1), np.nan)
+    precision = np.where(predicted > 0, hits / np.where(predicted > 0, predicted, 1), np.nan)
+    f1 = np.where(occurs, 2 * hits / np.where(occurs, true + predicted, 1), np.nan)
     count = occurs.sum(axis=1)
-    safe = np.where(count > 0, count, 1)
-    balanced = np.where(count > 0, np.nansum(recall, axis=1) / safe, np.nan)
-    macro = np.where(count > 0, np.nansum(f1, axis=1) / safe, np.nan)
+    divisor = np.where(count > 0, count, 1)
+    balanced = np.where(count > 0, np.nansum(recall, axis=1) / divisor, np.nan)
+    macro = np.where(count > 0, np.nansum(f1, axis=1) / divisor, np.nan)
     return {"balanced_accuracy": balanced, "macro_f1": macro, "recall": recall, "precision": precision, "f1": f1}
 
 
-def confusion_by_group(true: Int64, named: Int64, groups: Int64, classes: int) -> Float64:
+def confusion_by_group(true: Int64, predicted: Int64, groups: Int64, classes: int) -> Float64:
     """Confusion matrices (G, C, C) of each group (numbered from 0)."""
-    out = np.zeros((int(groups.max()) + 1 if len(groups) else 0, classes, classes))
-    np.add.at(out, (groups, true, named), 1)
-    return out
+    matrices = np.zeros((int(groups.max()) + 1 if len(groups) else 0, classes, classes))
+    np.add.at(matrices, (groups, true, predicted), 1)
+    return matrices
 
 
 def bootstrap_groups(by_group: Float64, seed: int) -> Float64 | None:
@@ -217,12 +217,12 @@ def bootstrap_groups(by_group: Float64, seed: int) -> Float64 | None:
     if groups < FEWEST_GROUPS:
         return None
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=_REPLICATES).astype(np.float64)
-    flat: Float64 = drawn @ by_group.reshape(groups, -1)
+    counts = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=_REPLICATES).astype(np.float64)
+    flat: Float64 = counts @ by_group.reshape(groups, -1)
     return flat.reshape(_REPLICATES, *by_group.shape[1:])
 
 
 def percentile_interval(values: Float64) -> Interval | None:
     """The 2.5th and 97.5th percentile, NaN left out; None if nothing is left."""
-    known = values[~np.isnan(values)]
-    return (float(np.percentile(known, 2.5)), float(np.percentile(known, 97.5))) if len(known) else None
+    defined = values[~np.isnan(values)]
+    return (float(np.percentile(defined, 2.5)), float(np.percentile(defined, 97.5))) if len(defined) else None

@@ -58,14 +58,14 @@ def make_splits(synapses: pa.Table, grouping: Sequence[str], seed: int, folds: i
     targets = np.array(rows.column("target").to_pylist(), dtype=str)
 
     parts: list[pa.Table] = []
-    used: dict[str, int] = {}
+    folds_by_split: dict[str, int] = {}
     warnings: list[str] = []
     for split in (*grouping, RANDOM):
         if split == RANDOM:
             chosen = np.arange(len(ids))
             groups = ids
-            number = min(folds, len(ids))
-            fold = _random_folds(ids, targets, number, seed) if number >= 2 else None
+            fold_count = min(folds, len(ids))
+            fold = _random_folds(ids, targets, fold_count, seed) if fold_count >= 2 else None
         else:
             values = rows.column(split).to_pylist()
             chosen = np.flatnonzero(np.array([v is not None and v != "" for v in values], dtype=bool))
@@ -74,15 +74,15 @@ def make_splits(synapses: pa.Table, grouping: Sequence[str], seed: int, folds: i
                 warnings.append(
                     f"{split}: {len(ids) - len(chosen)} labelled synapses have no {split} and are not scored"
                 )
-            fold, number = _group_folds(groups, targets[chosen], folds, seed)
-            warnings.extend(_group_warnings(split, groups, targets[chosen], number))
+            fold, fold_count = _group_folds(groups, targets[chosen], folds, seed)
+            warnings.extend(_group_warnings(split, groups, targets[chosen], fold_count))
         if fold is None:
-            used[split] = 0
+            folds_by_split[split] = 0
             warnings.append(
                 f"{split}: no folds, because there are {len(np.unique(groups))} groups of labelled synapses"
             )
             continue
-        used[split] = number
+        folds_by_split[split] = fold_count
         parts.append(
             pa.table(
                 {
@@ -99,16 +99,16 @@ def make_splits(synapses: pa.Table, grouping: Sequence[str], seed: int, folds: i
     if len(classes) == 1:
         warnings.append(f"all labelled synapses are '{classes[0]}': nothing to tell apart")
     table = SPLITS.conform(pa.concat_tables(parts)) if parts else SPLITS.empty()
-    return table, SplitReport(used, tuple(warnings))
+    return table, SplitReport(folds_by_split, tuple(warnings))
 
 
 def _random_folds(
-    ids: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], number: int, seed: int
+    ids: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], fold_count: int, seed: int
 ) -> npt.NDArray[np.int32]:
     """Fold of each synapse, classes dealt out in turn; each class goes on where the one before stopped."""
     order = np.lexsort((content_keys(ids, seed), targets))
     fold = np.empty(len(ids), dtype=np.int32)
-    fold[order] = np.arange(len(ids)) % number
+    fold[order] = np.arange(len(ids)) % fold_count
     return fold
 
 
@@ -116,56 +116,62 @@ def _group_folds(
     groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], folds: int, seed: int
 ) -> tuple[npt.NDArray[np.int32] | None, int]:
     """Fold of each row (rows sorted by id) and the number of folds; None if there are fewer than two groups."""
-    names, member = np.unique(groups, return_inverse=True)
+    names, group_index = np.unique(groups, return_inverse=True)
     if len(names) < 2:
         return None, 0
     if len(names) <= LEAVE_ONE_OUT_GROUPS:
-        return member.astype(np.int32), len(names)
+        return group_index.astype(np.int32), len(names)
     import warnings
 
     from sklearn.model_selection import StratifiedGroupKFold
 
-    number = min(folds, len(names))
+    fold_count = min(folds, len(names))
     fold = np.full(len(groups), -1, dtype=np.int32)
     # scikit-learn refuses only when every class is smaller than the number of folds; then classes are ignored
     _, classes, counts = np.unique(targets, return_inverse=True, return_counts=True)
-    if counts.max() < number:
+    if counts.max() < fold_count:
         classes = np.zeros(len(targets), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        splitter = StratifiedGroupKFold(n_splits=number, shuffle=True, random_state=seed)
-        for k, (_, test) in enumerate(splitter.split(np.zeros((len(groups), 1)), classes, member)):
+        splitter = StratifiedGroupKFold(n_splits=fold_count, shuffle=True, random_state=seed)
+        for k, (_, test) in enumerate(splitter.split(np.zeros((len(groups), 1)), classes, group_index)):
             fold[test] = k
     # a fold may stay empty when the classes are very uneven: number the folds without gaps
     return np.unique(fold, return_inverse=True)[1].astype(np.int32), len(np.unique(fold))
 
 
-def _group_warnings(split: str, groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], number: int) -> list[str]:
+def _group_warnings(
+    split: str, groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], fold_count: int
+) -> list[str]:
     """Classes with fewer groups than folds."""
-    found = []
+    messages = []
     for name in np.unique(targets):
         count = len(np.unique(groups[targets == name]))
         if count == 1:
-            found.append(
+            messages.append(
                 f"{split}: class '{name}' has 1 group: where it is tested no other trains it, so it counts as wrong"
             )
-        elif count < number:
-            found.append(f"{split}: class '{name}' has {count} groups for {number} folds and is absent from some")
-    return found
+        elif count < fold_count:
+            messages.append(
+                f"{split}: class '{name}' has {count} groups for {fold_count} folds and is absent from some"
+            )
+    return messages
 
 
 def inner_folds(code: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64] | None:
     """Three folds of whole groups, the groups of each main class dealt out in turn; None for fewer than three
     groups.
 
-    scikit-learn's StratifiedGroupKFold deals otherwise: with it, settings and so fitted models would come out anew."""
-    _, member = np.unique(groups, return_inverse=True)
-    number = int(member.max()) + 1
-    if number < 3:
+    scikit-learn's StratifiedGroupKFold deals differently: it would change settings, and so the fitted models."""
+    _, group_index = np.unique(groups, return_inverse=True)
+    group_count = int(group_index.max()) + 1
+    if group_count < 3:
         return None
-    counts = np.zeros((number, int(code.max()) + 1), dtype=np.int64)
-    np.add.at(counts, (member, code), 1)
-    order = np.lexsort((np.random.default_rng(seed).permutation(number), -counts.sum(axis=1), counts.argmax(axis=1)))
-    fold = np.empty(number, dtype=np.int64)
-    fold[order] = np.arange(number) % 3
-    return fold[member]
+    counts = np.zeros((group_count, int(code.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (group_index, code), 1)
+    order = np.lexsort(
+        (np.random.default_rng(seed).permutation(group_count), -counts.sum(axis=1), counts.argmax(axis=1))
+    )
+    fold = np.empty(group_count, dtype=np.int64)
+    fold[order] = np.arange(group_count) % 3
+    return fold[group_index]

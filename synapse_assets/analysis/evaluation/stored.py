@@ -5,7 +5,7 @@ them (`artifacts`).
 
 `probe_evaluation` holds intervals of balanced accuracy, macro F1 and classes, the gap to a random split and out-of-fold
 probabilities; `classifier_evaluation` holds the interval of the accuracy, what was rejected and left out, the settings, and
-what there was to name. What a format does not hold is at its default in an evaluation that was loaded.
+the clusters. What a format does not hold is at its default in an evaluation that was loaded.
 """
 
 from collections.abc import Mapping
@@ -134,28 +134,28 @@ def _probe_facts(score: Score) -> dict[str, Any]:
         "rows": score.rows,
         "groups": score.groups,
         "confusion": score.confusion.tolist(),
-        "balanced_accuracy": _null(score.balanced_accuracy),
+        "balanced_accuracy": _nan_to_none(score.balanced_accuracy),
         "balanced_accuracy_interval": score.balanced_accuracy_interval,
-        "macro_f1": _null(score.macro_f1),
+        "macro_f1": _nan_to_none(score.macro_f1),
         "macro_f1_interval": score.macro_f1_interval,
-        "classes": [{name: _null(value) for name, value in asdict(c).items()} for c in score.classes],
+        "classes": [{name: _nan_to_none(value) for name, value in asdict(c).items()} for c in score.classes],
     }
 
 
-def _null(value: Any) -> Any:
+def _nan_to_none(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _probe_score(facts: Mapping[str, Any]) -> Score:
-    """The reverse; facts that later releases add are passed over."""
+    """The reverse; facts that later releases add are ignored."""
     return Score(
         classifier=LINEAR_PROBE,
         inputs=VECTORS,
         split=facts["split"],
         groups=facts["groups"],
         confusion=np.array(facts["confusion"], dtype=np.int64),
-        balanced_accuracy=_number(facts["balanced_accuracy"]),
-        macro_f1=_number(facts["macro_f1"]),
+        balanced_accuracy=_none_to_nan(facts["balanced_accuracy"]),
+        macro_f1=_none_to_nan(facts["macro_f1"]),
         balanced_accuracy_interval=_interval(facts["balanced_accuracy_interval"]),
         macro_f1_interval=_interval(facts["macro_f1_interval"]),
         classes=tuple(_class_score(c) for c in facts["classes"]),
@@ -163,10 +163,10 @@ def _probe_score(facts: Mapping[str, Any]) -> Score:
 
 
 def _class_score(facts: Mapping[str, Any]) -> ClassScore:
-    known = {f.name: facts[f.name] for f in fields(ClassScore)}
-    intervals = {name: _interval(value) for name, value in known.items() if name.endswith("_interval")}
-    numbers = {name: _number(known[name]) for name in ("recall", "precision", "f1")}
-    return ClassScore(**known | intervals | numbers)
+    values = {f.name: facts[f.name] for f in fields(ClassScore)}
+    intervals = {name: _interval(value) for name, value in values.items() if name.endswith("_interval")}
+    numbers = {name: _none_to_nan(values[name]) for name in ("recall", "precision", "f1")}
+    return ClassScore(**values | intervals | numbers)
 
 
 def _classifier_score(facts: Mapping[str, Any]) -> Score:
@@ -193,5 +193,5 @@ def _interval(stored: Any) -> Interval | None:
     return None if stored is None else (stored[0], stored[1])
 
 
-def _number(stored: float | None) -> float:
+def _none_to_nan(stored: float | None) -> float:
     return float("nan") if stored is None else stored

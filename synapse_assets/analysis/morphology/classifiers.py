@@ -1,7 +1,7 @@
-"""Naming the cluster of a synapse that was not clustered.
+"""Predicting the cluster of a synapse that was not clustered.
 
-Belongs here: the three classifiers, the rejection of synapses like none that were seen. Does not belong here: how well
-that goes (`evaluation`), the features (`features`), the clusters that serve as labels and their stability, model cards
+Belongs here: the three classifiers, the rejection of outliers. Does not belong here: how well
+they predict (`evaluation`), the features (`features`), the clusters that serve as labels and their stability, model cards
 (`model_card`), drawing.
 """
 
@@ -27,7 +27,7 @@ Setting = dict[str, Any]
 NEIGHBOURS, FOREST, BOOSTING = "k_nearest_neighbours", "random_forest", "xgboost"
 OUTLIERS = "one_class_svm"
 CLASSIFIERS = (NEIGHBOURS, FOREST, BOOSTING)
-"""The classifiers, simplest first: of equals the simpler is the best."""
+"""The classifiers, simplest first: ties go to the simpler."""
 NU = 0.05
 """Upper bound on the share of training synapses that the one-class SVM rejects (Schölkopf et al., Neural Computation 13,
 2001); the published study used 0.03 to 0.05."""
@@ -37,12 +37,12 @@ GRID: Mapping[str, tuple[Setting, ...]] = {
     FOREST: ({"min_samples_leaf": 5}, {"min_samples_leaf": 1}),
     BOOSTING: ({"max_depth": 2}, {"max_depth": 4}),
 }
-"""What the search tries, smoothest first: of equals the smoother is chosen."""
+"""What the search tries, smoothest first: ties go to the smoother."""
 KERNELS = (1.0, 0.3, 0.1)
-"""What gamma of the one-class SVM is tried, as shares of scikit-learn's 1 / (F variance), tightest kernel first.
+"""Values of gamma that are tried for the one-class SVM, as shares of scikit-learn's 1 / (F variance), tightest kernel first.
 
 At 1.0 it rejects far more than nu of what it has not seen: 18 % to 22 % of 90 to 120 normally distributed synapses with
-5 features, where 0.1 rejects 6 % to 8 % (measured; all of them reject what lies far outside). So the tightest is taken
+5 features, where 0.1 rejects 6 % to 8 % (measured; all of them reject what lies far outside). So the tightest kernel is chosen
 that rejects at most twice nu of the training synapses held out."""
 _MODEL = ("cluster_classifiers", 1)
 _SEARCH_TREES = 25
@@ -61,13 +61,13 @@ _TRUSTED = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the classifiers say of M synapses. Whether a synapse is accepted is a matter apart: its clusters are named
-    even where it is an outlier, and whoever assigns it has to look at `outlier` first.
+    """The predictions of the classifiers for M synapses. Rejection is separate: an outlier gets a predicted cluster too,
+    so the caller has to check `outlier` before assigning it.
 
     labels         (M,) int64 by classifier, cluster numbers
-    probability    (M,) float64 by classifier, of the named cluster; not calibrated
+    probability    (M,) float64 by classifier, of the predicted cluster; not calibrated
     outlier        (M,) bool, rejected by the one-class SVM
-    outlier_score  (M,) float64, its decision function; negative: like nothing that was trained on
+    outlier_score  (M,) float64, its decision function; negative: unlike all training synapses
     """
 
     labels: dict[str, Int64]
@@ -80,11 +80,11 @@ class Predicted:
 class ClusterClassifiers:
     """Fitted classifiers of one investigation group.
 
-    clusters  the cluster numbers that can be named, ascending; sizes: their training synapses
+    clusters  the cluster numbers that can be predicted, ascending; sizes: their training synapses
     width     F, the number of features
     models    by classifier; support: the one-class SVM
     settings  what the search chose, by classifier and for one_class_svm
-    warnings  sentences for whoever reads the results
+    warnings  sentences for the reader of the results
     """
 
     clusters: tuple[int, ...]
@@ -96,9 +96,9 @@ class ClusterClassifiers:
     warnings: tuple[str, ...]
 
     def predict(self, features: npt.ArrayLike) -> Predicted:
-        """What each classifier says of `features` (M, F); BadInput for another width, NaN or infinite values.
+        """The predictions of each classifier for `features` (M, F); BadInput for another width, NaN or infinite values.
 
-        A row's results do not depend on its companions, to the bit.
+        A row's results do not depend on the other rows, to the bit.
         """
         from threadpoolctl import threadpool_limits
 
@@ -107,10 +107,10 @@ class ClusterClassifiers:
         labels, probability = {}, {}
         with threadpool_limits(1):
             for name in CLASSIFIERS:
-                found = _probabilities(name, self.models[name], rows, len(numbers))
-                named = found.argmax(axis=1)
-                labels[name] = numbers[named]
-                probability[name] = found[np.arange(len(rows)), named]
+                probabilities = _probabilities(name, self.models[name], rows, len(numbers))
+                most_probable = probabilities.argmax(axis=1)
+                labels[name] = numbers[most_probable]
+                probability[name] = probabilities[np.arange(len(rows)), most_probable]
             score = self.support.decision_function(rows) if len(rows) else np.zeros(0)
         return Predicted(labels, probability, score < 0, np.asarray(score, dtype=np.float64))
 
@@ -152,12 +152,12 @@ class ClusterClassifiers:
 def _load_estimator(file: Path) -> Any:
     import skops.io
 
-    asked = set(skops.io.get_untrusted_types(file=file))
-    if asked - _TRUSTED:
+    untrusted_types = set(skops.io.get_untrusted_types(file=file))
+    if untrusted_types - _TRUSTED:
         raise BadInput(
-            f"{file} asks for types that this model does not need: {sorted(asked - _TRUSTED)}; fit the classifiers anew"
+            f"{file} asks for types that this model does not need: {sorted(untrusted_types - _TRUSTED)}; fit the classifiers anew"
         )
-    return skops.io.load(file, trusted=sorted(asked))
+    return skops.io.load(file, trusted=sorted(untrusted_types))
 
 
 def checked_features(features: npt.ArrayLike, width: int | None = None) -> Float64:
@@ -182,7 +182,7 @@ def fit_classifiers(
     - k nearest neighbours, unweighted
     - random forest (Breiman 2001) of `trees` trees, clusters weighted to count alike
     - XGBoost (Chen & Guestrin, KDD 2016), 60 rounds at a learning rate of 0.2, clusters weighted to count alike
-    - a one-class SVM (RBF kernel, nu 0.05) that rejects what is like no training synapse
+    - a one-class SVM (RBF kernel, nu 0.05) that rejects synapses unlike all training synapses
 
     Each classifier's setting is the one of `GRID` with the best balanced accuracy in three-fold cross-validation, which
     holds out whole `neurons` (n,) where there are three or more, otherwise single synapses;
@@ -203,23 +203,23 @@ def checked_labels(labels: npt.ArrayLike) -> Int64:
 
 
 def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: int) -> ClusterClassifiers | NoModel:
-    owner = np.zeros(len(labels), dtype=np.int64)
+    neuron_code = np.zeros(len(labels), dtype=np.int64)
     if neurons is not None:
-        owner = np.unique(np.asarray(neurons, dtype=str), return_inverse=True)[1].astype(np.int64)
-    if not len(rows) == len(labels) == len(owner):
-        raise BadInput(f"{len(rows)} rows of features, {len(labels)} cluster labels and {len(owner)} neurons")
-    kept = np.flatnonzero(labels >= 0)
-    kept = kept[np.lexsort((owner[kept], labels[kept], *rows[kept].T))]
-    rows, owner = np.ascontiguousarray(rows[kept]), owner[kept]
-    numbers, code, counts = np.unique(labels[kept], return_inverse=True, return_counts=True)
+        neuron_code = np.unique(np.asarray(neurons, dtype=str), return_inverse=True)[1].astype(np.int64)
+    if not len(rows) == len(labels) == len(neuron_code):
+        raise BadInput(f"{len(rows)} rows of features, {len(labels)} cluster labels and {len(neuron_code)} neurons")
+    order = np.flatnonzero(labels >= 0)
+    order = order[np.lexsort((neuron_code[order], labels[order], *rows[order].T))]
+    rows, neuron_code = np.ascontiguousarray(rows[order]), neuron_code[order]
+    numbers, code, counts = np.unique(labels[order], return_inverse=True, return_counts=True)
     if len(numbers) < 2:
         return NoModel("no clustered synapses" if not len(numbers) else f"there is one cluster only ({numbers[0]})")
     warnings = [
-        f"cluster {number} has {count} synapses, fewer than the {INNER_FOLDS} folds that settings are searched in"
-        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+        f"cluster {cluster} has {count} synapses, fewer than the {INNER_FOLDS} folds that settings are searched in"
+        for cluster, count in zip(numbers.tolist(), counts.tolist(), strict=True)
         if count < INNER_FOLDS
     ]
-    fold = inner_folds(code, owner, seed)
+    fold = inner_folds(code, neuron_code, seed)
     if fold is None:
         fold = inner_folds(code, np.arange(len(code)), seed)
         if neurons is not None and fold is not None:
@@ -236,9 +236,11 @@ def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: in
                 f"{name}: {fewest} synapses to search settings in are fewer than {GRID[name][0]['n_neighbors']} "
                 f"neighbours; the most that is tried is {grid[0]['n_neighbors']}"
             )
-        settings[name] = _search(name, grid, rows, code, fold, seed, min(trees, _SEARCH_TREES))
+        settings[name] = _search_setting(name, grid, rows, code, fold, seed, min(trees, _SEARCH_TREES))
     settings[OUTLIERS] = _search_kernel(rows, fold)
-    models = {name: _fit_one(name, settings[name], rows, code, len(numbers), seed, trees) for name in CLASSIFIERS}
+    models = {
+        name: _fit_classifier(name, settings[name], rows, code, len(numbers), seed, trees) for name in CLASSIFIERS
+    }
     return ClusterClassifiers(
         tuple(numbers.tolist()),
         tuple(counts.tolist()),
@@ -250,7 +252,7 @@ def _fit(rows: Float64, labels: Int64, seed: int, neurons: Ids | None, trees: in
     )
 
 
-def _search(
+def _search_setting(
     name: str, grid: Sequence[Setting], rows: Float64, code: Int64, fold: Int64 | None, seed: int, trees: int
 ) -> Setting:
     """The setting with the best balanced accuracy over all folds together; the first if nothing can be held out.
@@ -260,18 +262,18 @@ def _search(
     if fold is None or len(grid) == 1:
         return dict(grid[0])
     classes = int(code.max()) + 1
-    reached = []
+    accuracies = []
     for setting in grid:
 
         def fit(train: Int64, setting: Setting = setting) -> Any:
-            return _fit_one(name, setting, rows[train], code[train], classes, seed, trees)
+            return _fit_classifier(name, setting, rows[train], code[train], classes, seed, trees)
 
         def predict(model: Any, test: Int64) -> dict[str, Predictions]:
             return {name: Predictions(_probabilities(name, model, rows[test], classes).argmax(axis=1))}
 
-        named = cross_validate(folds_of(fold), fit, predict).predictions[name].labels
-        reached.append(balanced_accuracy(code, named, classes))
-    return dict(grid[int(np.argmax(reached))])
+        predicted = cross_validate(folds_of(fold), fit, predict).predictions[name].labels
+        accuracies.append(balanced_accuracy(code, predicted, classes))
+    return dict(grid[int(np.argmax(accuracies))])
 
 
 def _search_kernel(rows: Float64, fold: Int64 | None) -> Setting:
@@ -300,7 +302,9 @@ def _fit_support(setting: Setting, rows: Float64) -> Any:
     return OneClassSVM(kernel="rbf", **setting).fit(rows)
 
 
-def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: int, seed: int, trees: int) -> Any:
+def _fit_classifier(
+    name: str, setting: Setting, rows: Float64, code: Int64, classes: int, seed: int, trees: int
+) -> Any:
     if name == NEIGHBOURS:
         from sklearn.neighbors import KNeighborsClassifier
 
@@ -315,7 +319,7 @@ def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: i
 
     counts = np.bincount(code, minlength=classes)
     weight = len(code) / (np.count_nonzero(counts) * counts[code])
-    facts = {
+    parameters = {
         "objective": "multi:softprob",
         "num_class": classes,
         "eta": _LEARNING_RATE,
@@ -324,17 +328,17 @@ def _fit_one(name: str, setting: Setting, rows: Float64, code: Int64, classes: i
         "nthread": 1,
         **setting,
     }
-    return xgboost.train(facts, xgboost.DMatrix(rows, label=code, weight=weight, nthread=1), _ROUNDS)
+    return xgboost.train(parameters, xgboost.DMatrix(rows, label=code, weight=weight, nthread=1), _ROUNDS)
 
 
 def _probabilities(name: str, model: Any, rows: Float64, classes: int) -> Float64:
     """(M, classes); a cluster that the model has not seen has probability 0 (XGBoost: a small one)."""
-    out = np.zeros((len(rows), classes))
+    probabilities = np.zeros((len(rows), classes))
     if not len(rows):
-        return out
+        return probabilities
     if name == BOOSTING:
         import xgboost
 
         return np.asarray(model.predict(xgboost.DMatrix(rows, nthread=1)), dtype=np.float64)
-    out[:, model.classes_] = model.predict_proba(rows)
-    return out
+    probabilities[:, model.classes_] = model.predict_proba(rows)
+    return probabilities

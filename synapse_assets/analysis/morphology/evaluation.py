@@ -1,4 +1,4 @@
-"""How well the classifiers of clusters name synapses that they were not trained on.
+"""How well the classifiers of clusters predict the cluster of synapses that they were not trained on.
 
 Belongs here: the ways in which they are tested. Does not belong here: the classifiers (`classifiers`), how any classifier
 is scored (`analysis.evaluation`), model cards (`model_card`), drawing.
@@ -60,7 +60,7 @@ def evaluate_classifiers(
     seed: int,
     trees: int = TREES,
 ) -> Evaluation:
-    """How well `fit_classifiers` names the clusters `labels` (n,) of synapses `ids` (n,) of `neurons` (n,).
+    """How well `fit_classifiers` predicts the clusters `labels` (n,) of synapses `ids` (n,) of `neurons` (n,).
 
     - random_80_20 on `map_xy` (n, 2) and on `features` (n, F): one fifth is tested, drawn with seed 42 as in the
       published study, stratified by cluster where every cluster allows it
@@ -77,29 +77,29 @@ def evaluate_classifiers(
     """
     from threadpoolctl import threadpool_limits
 
-    label, owner, name = checked_labels(labels), np.asarray(neurons, dtype=str), np.asarray(ids, dtype=str)
+    label, neuron, synapse_id = checked_labels(labels), np.asarray(neurons, dtype=str), np.asarray(ids, dtype=str)
     inputs = {MAP: checked_features(map_xy, 2), FEATURES: checked_features(features)}
-    lengths = {len(label), len(owner), len(name), *(len(rows) for rows in inputs.values())}
+    lengths = {len(label), len(neuron), len(synapse_id), *(len(rows) for rows in inputs.values())}
     if len(lengths) > 1:
         raise BadInput(f"labels, neurons, ids, map and features have different lengths: {sorted(lengths)}")
-    if len(np.unique(name)) != len(name):
-        raise BadInput(f"{len(name) - len(np.unique(name))} synapse ids occur twice")
-    order = np.argsort(name)
-    label, owner, name = label[order], owner[order], name[order]
+    if len(np.unique(synapse_id)) != len(synapse_id):
+        raise BadInput(f"{len(synapse_id) - len(np.unique(synapse_id))} synapse ids occur twice")
+    order = np.argsort(synapse_id)
+    label, neuron, synapse_id = label[order], neuron[order], synapse_id[order]
     clustered = label >= 0
     clusters, counts = np.unique(label[clustered], return_counts=True)
     noise = int((~clustered).sum())
-    warnings = [f"{noise} of {len(name)} synapses are noise: neither trained on nor tested"] if noise else []
+    warnings = [f"{noise} of {len(synapse_id)} synapses are noise: neither trained on nor tested"] if noise else []
     scores: list[Score] = []
     if len(clusters) < 2:
-        warnings.append(f"nothing to tell apart: {len(clusters)} clusters with {len(name) - noise} synapses")
+        warnings.append(f"nothing to tell apart: {len(clusters)} clusters with {len(synapse_id) - noise} synapses")
     else:
         with threadpool_limits(1):
-            for kind, rows in inputs.items():
-                scores += _random(
-                    kind, rows[order][clustered], label[clustered], owner[clustered], seed, trees, warnings
+            for inputs_name, rows in inputs.items():
+                scores += _score_random_split(
+                    inputs_name, rows[order][clustered], label[clustered], neuron[clustered], seed, trees, warnings
                 )
-            scores += _leave_one_neuron_out(label, owner, name, held_out, seed, trees, warnings)
+            scores += _score_leave_one_neuron_out(label, neuron, synapse_id, held_out, seed, trees, warnings)
     return Evaluation(
         classes=tuple(str(number) for number in clusters.tolist()),
         scores=tuple(scores),
@@ -107,23 +107,24 @@ def evaluate_classifiers(
         warnings=tuple(dict.fromkeys(warnings)),
         notes=(_LABEL_NOTE, _CHOICE_NOTE, _WILSON_NOTE) if scores else (),
         sizes=tuple(counts.tolist()),
-        neurons=dict(sorted(Counter(owner[clustered].tolist()).items())),
+        neurons=dict(sorted(Counter(neuron[clustered].tolist()).items())),
         noise=noise,
     )
 
 
 def _best(scores: Sequence[Score]) -> Score | None:
-    """The best balanced accuracy on features, by the honest split where there is one; of equals the simpler classifier."""
+    """The best balanced accuracy on features, leaving one neuron out where that was tested; ties go to the simpler
+    classifier."""
     for split in (LEAVE_ONE_NEURON_OUT, RANDOM_80_20):
-        reached = {s.classifier: s for s in scores if (s.inputs, s.split) == (FEATURES, split)}
-        if reached:
-            return max((reached[name] for name in CLASSIFIERS), key=lambda score: score.balanced_accuracy)
+        score_of = {s.classifier: s for s in scores if (s.inputs, s.split) == (FEATURES, split)}
+        if score_of:
+            return max((score_of[name] for name in CLASSIFIERS), key=lambda score: score.balanced_accuracy)
     return None
 
 
 @dataclass
 class _Folds:
-    """What is told of the classifiers of all folds beside their scores, gathered while they predict.
+    """What is reported of the classifiers of all folds beside their scores, collected while they predict.
 
     label    (n,) the true cluster of every row
     trained  training synapses of each fold
@@ -142,7 +143,7 @@ class _Folds:
     def predict(
         self, classifiers: ClusterClassifiers, features: Float64, usable: npt.NDArray[np.bool_], rows: Int64
     ) -> dict[str, Predictions]:
-        """What `classifiers` say of `rows` (M,), of which those that are `usable` (M,) have `features` (K, F)."""
+        """The predictions of `classifiers` for `rows` (M,), of which those that are `usable` (M,) have `features` (K, F)."""
         predicted = classifiers.predict(features)
         self.trained.append(sum(classifiers.sizes))
         self.settings = classifiers.settings
@@ -156,15 +157,15 @@ class _Folds:
             predictions[name] = Predictions(classes, rejected=rejected)
         return predictions
 
-    def scores(self, tested: OutOfFold, owner: Names, inputs: str, split: str, seed: int) -> list[Score]:
+    def scores(self, tested: OutOfFold, neuron: Names, inputs: str, split: str, seed: int) -> list[Score]:
         """The score of each classifier; none where no fold had any."""
         scores = []
         for name, predictions in tested.predictions.items():
             score, _ = score_predictions(
                 predictions,
                 np.searchsorted(self.clusters, self.label[tested.rows]),
-                owner[tested.rows],
-                [str(number) for number in self.clusters],
+                neuron[tested.rows],
+                [str(cluster) for cluster in self.clusters],
                 seed,
                 classifier=name,
                 inputs=inputs,
@@ -183,11 +184,11 @@ class _Folds:
         return scores
 
 
-def _random(
-    kind: str,
+def _score_random_split(
+    inputs: str,
     rows: Float64,
     label: Int64,
-    owner: Names,
+    neuron: Names,
     seed: int,
     trees: int,
     warnings: list[str],
@@ -222,7 +223,7 @@ def _random(
         )
     return [
         replace(s, accuracy_interval=wilson_interval(int(np.trace(s.confusion)), s.rows), interval_over="synapses")
-        for s in folds.scores(result, owner, kind, RANDOM_80_20, seed)
+        for s in folds.scores(result, neuron, inputs, RANDOM_80_20, seed)
     ]
 
 
@@ -239,7 +240,7 @@ class _WithoutNeuron:
     left_out: Mapping[str, str]
 
 
-def _leave_one_neuron_out(
+def _score_leave_one_neuron_out(
     label: Int64,
     owner: Names,
     name: Names,
@@ -257,7 +258,7 @@ def _leave_one_neuron_out(
         return []
     row_of = {synapse: row for row, synapse in enumerate(name.tolist())}
     folds = _Folds(label)
-    without: Counter[str] = Counter()
+    reasons_without_features: Counter[str] = Counter()
 
     def fit(train: Int64) -> _WithoutNeuron | NoModel:
         [neuron] = np.setdiff1d(neurons, owner[train]).tolist()
@@ -266,26 +267,26 @@ def _leave_one_neuron_out(
         if isinstance(fold, NoModel):
             fitted = fold
         else:
-            rows, features = _known(fold.train_ids, fold.train, row_of)
+            rows, features = _evaluated_rows(fold.train_ids, fold.train, row_of)
             if (owner[rows] == neuron).any():
                 raise BadInput(f"the features without {neuron} were fitted on synapses of it: hold it out")
             fitted = fit_classifiers(features, label[rows], seed, owner[rows], trees)
-            lost = len(train) - int(clustered[rows].sum())
-            if lost:
+            missing = len(train) - int(clustered[rows].sum())
+            if missing:
                 warnings.append(
-                    f"{split}: without {neuron}, {lost} synapses of other neurons have no features to train on"
+                    f"{split}: without {neuron}, {missing} synapses of other neurons have no features to train on"
                 )
         if isinstance(fold, NoModel) or isinstance(fitted, NoModel):
             reason = fitted.reason if isinstance(fitted, NoModel) else ""
             tested = int((clustered & (owner == neuron)).sum())
             warnings.append(f"{split}: no classifier without {neuron}, its {tested} synapses count as wrong: {reason}")
             return NoModel(reason)
-        return _WithoutNeuron(fitted, *_known(fold.test_ids, fold.test, row_of), fold.left_out)
+        return _WithoutNeuron(fitted, *_evaluated_rows(fold.test_ids, fold.test, row_of), fold.left_out)
 
     def predict(model: _WithoutNeuron, test: Int64) -> dict[str, Predictions]:
         usable = np.isin(test, model.rows)
         for row in test[~usable].tolist():
-            without[model.left_out.get(str(name[row]), "not among the features of the fold")] += 1
+            reasons_without_features[model.left_out.get(str(name[row]), "not among the features of the fold")] += 1
         order = np.argsort(model.rows)
         features = model.features[order][np.searchsorted(model.rows[order], test[usable])]
         return folds.predict(model.classifiers, features, usable, test)
@@ -301,7 +302,7 @@ def _leave_one_neuron_out(
     scores = folds.scores(result, owner, FEATURES, split, seed)
     if not scores:
         warnings.append(f"{split}: not tested, no classifier could be fitted")
-    for why, count in sorted(without.items()):
+    for why, count in sorted(reasons_without_features.items()):
         warnings.append(f"{split}: {count} synapses of the neuron held out have no features and count as wrong: {why}")
     if folds.unnameable:
         warnings.append(
@@ -314,11 +315,11 @@ def _leave_one_neuron_out(
     return scores
 
 
-def _known(ids: Ids, features: Float64, row_of: Mapping[str, int]) -> tuple[Int64, Float64]:
-    """Of a fold's rows those that are evaluated here: their row in the evaluation (K,), and their features (K, F)."""
+def _evaluated_rows(ids: Ids, features: Float64, row_of: Mapping[str, int]) -> tuple[Int64, Float64]:
+    """The rows of a fold that are evaluated here: their row in the evaluation (K,), and their features (K, F)."""
     rows = checked_features(features)
     if len(ids) != len(rows):
         raise BadInput(f"a fold has {len(ids)} ids but {len(rows)} rows of features")
     pairs = [(row_of[synapse], row) for row, synapse in enumerate(str(i) for i in ids) if synapse in row_of]
-    at = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return at[:, 0], rows[at[:, 1]]
+    indices = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return indices[:, 0], rows[indices[:, 1]]

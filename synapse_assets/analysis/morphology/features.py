@@ -1,7 +1,7 @@
 """Features: from traced positions and measured areas to the numbers that synapses are compared by.
 
 Belongs here: every fitted step between the workbook and the map (limits of extreme values, axes of each neuron, scaling,
-weights), in one model that fitted and newly observed synapses pass through alike. Does not belong here: reading workbooks
+weights), in one model that is applied alike to fitted and newly observed synapses. Does not belong here: reading workbooks
 (`sources`), choosing a group's synapses, the map and the clusters.
 
 The published study fitted its map on unscaled columns and then predicted from scaled, unweighted ones; it centred new
@@ -50,11 +50,11 @@ class Alignment:
     synapses: int
     explained: Float64
 
-    def coordinates(self, place: Float64) -> Float64:
+    def coordinates(self, positions_um: Float64) -> Float64:
         """Soma-centred positions (M, 3) in this frame, (M, 3) float64 in micrometres; to the bit row by row."""
-        away = place - self.centre_um
+        centred = positions_um - self.centre_um
         # no matrix product: its rounding depends on the number of rows
-        return away[:, 0:1] * self.axes[:, 0] + away[:, 1:2] * self.axes[:, 1] + away[:, 2:3] * self.axes[:, 2]
+        return centred[:, 0:1] * self.axes[:, 0] + centred[:, 1:2] * self.axes[:, 1] + centred[:, 2:3] * self.axes[:, 2]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class FeatureModel:
         """Features (`morphology.FEATURES`, in the order given) of any rows of `morphology.SYNAPSES`; `version` goes into
         the column feature_model.
 
-        A neuron with a stored frame gets that one, so a row of it is to the bit independent of its companions and their
+        A neuron with a stored frame gets that one, so a row of it is to the bit independent of the other rows and their
         order. Any other neuron gets axes of its own (alignment 'own') from those of its rows here that are not extreme,
         if they are enough: such a row depends on the rows that come with it. Rows used for the fit and rows for
         prediction are aligned apart, so new synapses change no fitted ones. Too few: no coordinates, and left_out says so.
@@ -102,35 +102,37 @@ class FeatureModel:
         as far as they can be computed. Raises BadInput for a position or an area that is not a finite number.
         """
         ids, neurons, uses = (_strings(synapses, name) for name in ("synapse_id", "neuron_id", "used_for"))
-        place, measures = _from_soma(synapses), _measures(synapses, self.names[3:])
-        reasons = self._unusual(measures)
+        positions_um, measures = _from_soma(synapses), _measures(synapses, self.names[3:])
+        reasons = self._reasons_left_out(measures)
         usable = np.array([not reason for reason in reasons], dtype=bool)
         coordinates = np.full((len(ids), 3), np.nan)
         kinds: list[str | None] = [None] * len(ids)
         for neuron, use in sorted(set(zip(neurons.tolist(), uses.tolist(), strict=True))):
             rows = np.flatnonzero((neurons == neuron) & (uses == use))
-            frame, kind = self.alignments.get(neuron), "fitted"
+            frame, alignment = self.alignments.get(neuron), "fitted"
             if frame is None:
-                own, kind = rows[usable[rows]], "own"
-                if len(own) < self.fewest_for_alignment:
+                usable_rows, alignment = rows[usable[rows]], "own"
+                if len(usable_rows) < self.fewest_for_alignment:
                     for row in rows.tolist():
-                        reasons[row].append(self._too_few(neuron, len(rows), len(own)))
+                        reasons[row].append(self._too_few_message(neuron, len(rows), len(usable_rows)))
                     continue
-                frame = _align(place[own[np.argsort(ids[own], kind="stable")]])
-            coordinates[rows] = frame.coordinates(place[rows])
+                frame = _align(positions_um[usable_rows[np.argsort(ids[usable_rows], kind="stable")]])
+            coordinates[rows] = frame.coordinates(positions_um[rows])
             for row in rows.tolist():
-                kinds[row] = kind
+                kinds[row] = alignment
         scaled = (np.column_stack([coordinates, measures]) - self.centre) / self.scale * self.weights
-        whole = ~np.isnan(scaled.sum(axis=1))
+        complete = ~np.isnan(scaled.sum(axis=1))
         columns: dict[str, Any] = {name: synapses.column(name) for name in ("synapse_id", "neuron_id", "used_for")}
-        columns |= {f"{axis}_from_soma_um": place[:, k] for k, axis in enumerate("xyz")}
-        columns["distance_to_soma_um"] = np.sqrt(place[:, 0] ** 2 + place[:, 1] ** 2 + place[:, 2] ** 2)
+        columns |= {f"{axis}_from_soma_um": positions_um[:, k] for k, axis in enumerate("xyz")}
+        columns["distance_to_soma_um"] = np.sqrt(
+            positions_um[:, 0] ** 2 + positions_um[:, 1] ** 2 + positions_um[:, 2] ** 2
+        )
         columns |= {name: pa.array(coordinates[:, k], mask=np.isnan(coordinates[:, k])) for k, name in enumerate(PLACE)}
         columns |= {name: synapses.column(name) for name in ("synapse_area", "bouton_area", OPTIONAL)}
         columns["alignment"] = pa.array(kinds, pa.string())
         columns["left_out"] = pa.array(["; ".join(reason) or None for reason in reasons], pa.string())
         columns["scaled"] = pa.array(
-            [row.tolist() if known else None for row, known in zip(scaled, whole.tolist(), strict=True)],
+            [row.tolist() if is_complete else None for row, is_complete in zip(scaled, complete.tolist(), strict=True)],
             pa.list_(pa.float64()),
         )
         columns["feature_model"] = pa.array([version] * len(ids), pa.string())
@@ -139,14 +141,14 @@ class FeatureModel:
     def matrix(self, features: pa.Table) -> tuple[list[str], Float64]:
         """Ids and scaled features (n, F) float64 of the rows of `features` that are not left out, in their order;
         BadInput if they have another number of features than this model."""
-        kept = features.filter(pc.is_null(features.column("left_out")))
-        rows = kept.column("scaled").to_pylist()
-        wrong = next((len(row) for row in rows if len(row) != len(self.names)), None)
-        if wrong is not None:
+        usable = features.filter(pc.is_null(features.column("left_out")))
+        rows = usable.column("scaled").to_pylist()
+        wrong_width = next((len(row) for row in rows if len(row) != len(self.names)), None)
+        if wrong_width is not None:
             raise BadInput(
-                f"rows of {wrong} features do not fit a model of {len(self.names)}: make the features anew with this model"
+                f"rows of {wrong_width} features do not fit a model of {len(self.names)}: make the features anew with this model"
             )
-        return kept.column("synapse_id").to_pylist(), np.array(rows, dtype=np.float64).reshape(-1, len(self.names))
+        return usable.column("synapse_id").to_pylist(), np.array(rows, dtype=np.float64).reshape(-1, len(self.names))
 
     def summary(self) -> dict[str, Any]:
         """Counts of the fit: fitted_synapses, extreme_synapses, extreme_by_measure {measure: count}, aligned_neurons,
@@ -172,8 +174,8 @@ class FeatureModel:
     @classmethod
     def load(cls, folder: Path) -> "FeatureModel":
         """What `save` wrote, to the bit; BadInput as `read_artifact`."""
-        found = read_artifact(folder, *_KIND)
-        facts, arrays = found.facts, found.arrays
+        stored = read_artifact(folder, *_KIND)
+        facts, arrays = stored.facts, stored.arrays
         frames = zip(facts["aligned"].items(), *(arrays[name] for name in _FRAME_ARRAYS), strict=True)
         return cls(
             names=tuple(facts["names"]),
@@ -183,11 +185,11 @@ class FeatureModel:
                 for (neuron, synapses), centre, axes, explained in frames
             },
             fitted_ids=tuple(facts["fitted_ids"]),
-            **found.values(*_FACTS, *_ARRAYS),
+            **stored.values(*_FACTS, *_ARRAYS),
         )
 
-    def _unusual(self, measures: Float64) -> list[list[str]]:
-        """For each row what is extreme or missing, in words."""
+    def _reasons_left_out(self, measures: Float64) -> list[list[str]]:
+        """Sentences for each row: which measures are extreme or missing."""
         reasons: list[list[str]] = [[] for _ in range(len(measures))]
         beyond = _beyond(measures, list(self.limits.values()))
         for row, column in zip(*np.nonzero(beyond | np.isnan(measures)), strict=True):
@@ -204,9 +206,9 @@ class FeatureModel:
                 )
         return reasons
 
-    def _too_few(self, neuron: str, rows: int, usable: int) -> str:
-        has = f"{rows} synapse{'s' * (rows != 1)}" + (f", {usable} of them usable" if usable < rows else "")
-        return f"neuron {neuron} has {has}; axes of its own need {self.fewest_for_alignment}"
+    def _too_few_message(self, neuron: str, rows: int, usable: int) -> str:
+        synapses = f"{rows} synapse{'s' * (rows != 1)}" + (f", {usable} of them usable" if usable < rows else "")
+        return f"neuron {neuron} has {synapses}; axes of its own need {self.fewest_for_alignment}"
 
 
 def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | NoModel:
@@ -233,11 +235,11 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
     shape: tuple[str, ...] = tuple(choice.shape)
     if not rows.num_rows:
         return NoModel("there are no synapses to fit features on")
-    place, measures = _from_soma(rows), _measures(rows, shape)
-    for name, lacking in zip(shape, np.isnan(measures).sum(axis=0).tolist(), strict=True):
-        if lacking:
+    positions_um, measures = _from_soma(rows), _measures(rows, shape)
+    for name, missing in zip(shape, np.isnan(measures).sum(axis=0).tolist(), strict=True):
+        if missing:
             raise BadInput(
-                f"{lacking} of {rows.num_rows} synapses have no {name}: fill it in, or take it out of features.shape in "
+                f"{missing} of {rows.num_rows} synapses have no {name}: fill it in, or take it out of features.shape in "
                 "the dataset's YAML"
             )
     limits = {name: _fences(measures[:, k], choice.extreme_iqr) for k, name in enumerate(shape)}
@@ -248,12 +250,12 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
     alignments: dict[str, Alignment] = {}
     unaligned: dict[str, int] = {}
     for neuron in np.unique(neurons).tolist():
-        own = (neurons == neuron) & ~extreme
-        if own.sum() < choice.fewest_for_alignment:
-            unaligned[neuron] = int(own.sum())
+        fitted_rows = (neurons == neuron) & ~extreme
+        if fitted_rows.sum() < choice.fewest_for_alignment:
+            unaligned[neuron] = int(fitted_rows.sum())
             continue
-        alignments[neuron] = _align(place[own])
-        coordinates[own] = alignments[neuron].coordinates(place[own])
+        alignments[neuron] = _align(positions_um[fitted_rows])
+        coordinates[fitted_rows] = alignments[neuron].coordinates(positions_um[fitted_rows])
     if not alignments:
         return NoModel(
             f"none of {len(unaligned)} neurons has the {choice.fewest_for_alignment} synapses that axes need "
@@ -301,22 +303,22 @@ class HeldOut:
 
 
 def held_out_features(synapses: pa.Table, neuron_id: str, choice: FeatureChoice) -> HeldOut | NoModel:
-    """The whole chain fitted on the rows of all other neurons and applied to `neuron_id` as one never seen.
+    """The whole chain fitted on the rows of all other neurons and applied to `neuron_id` as an unseen neuron.
 
     `synapses` are rows of `morphology.SYNAPSES` that are used for the fit. NoModel if the others give none; BadInput if
     the neuron has no rows, or as `fit_features` does.
     """
-    held = pc.equal(synapses.column("neuron_id"), neuron_id)
-    unseen = synapses.filter(held).sort_by("synapse_id")
+    is_held_out = pc.equal(synapses.column("neuron_id"), neuron_id)
+    unseen = synapses.filter(is_held_out).sort_by("synapse_id")
     if not unseen.num_rows:
         raise BadInput(f"neuron '{neuron_id}' has no synapses here, so it cannot be held out: take one that has")
-    model = fit_features(synapses.filter(pc.invert(held)), choice)
+    model = fit_features(synapses.filter(pc.invert(is_held_out)), choice)
     if isinstance(model, NoModel):
         return model
     features = model.apply(unseen, "held out")
     ids, matrix = model.matrix(features)
-    why = zip(features.column("synapse_id").to_pylist(), features.column("left_out").to_pylist(), strict=True)
-    left_out = {synapse: reason for synapse, reason in why if reason is not None}
+    reasons = zip(features.column("synapse_id").to_pylist(), features.column("left_out").to_pylist(), strict=True)
+    left_out = {synapse: reason for synapse, reason in reasons if reason is not None}
     return HeldOut(list(model.fitted_ids), model.fitted_scaled, ids, matrix, left_out)
 
 
@@ -356,21 +358,21 @@ def _beyond(measures: Float64, limits: list[tuple[float, float]]) -> npt.NDArray
     return (measures < low) | (measures > high)
 
 
-def _align(place: Float64) -> Alignment:
+def _align(positions_um: Float64) -> Alignment:
     """The frame of soma-centred positions (n, 3), which must be in an order of their own: sums depend on it."""
-    centre = place.mean(axis=0)
-    away = place - centre
-    covariance = (away[:, :, None] * away[:, None, :]).sum(axis=0) / (len(place) - 1)
+    centre = positions_um.mean(axis=0)
+    centred = positions_um - centre
+    covariance = (centred[:, :, None] * centred[:, None, :]).sum(axis=0) / (len(positions_um) - 1)
     variances, vectors = np.linalg.eigh(covariance)
     variances, axes = np.maximum(variances[::-1], 0.0), vectors[:, ::-1].T.copy()
-    reach = max(float(variances.sum()), float(np.square(centre).sum()))
-    for k in range(int((variances > max(_FLAT * variances[0], _FLAT**2 * reach)).sum()), 3):
+    extent = max(float(variances.sum()), float(np.square(centre).sum()))
+    for k in range(int((variances > max(_FLAT * variances[0], _FLAT**2 * extent)).sum()), 3):
         rest = np.eye(3) - axes[:k].T @ axes[:k]
         lengths = np.sqrt(np.square(rest).sum(axis=1))
         longest = int(np.argmax(lengths.round(9)))  # rounded: of equal ones the first
         axes[k] = rest[longest] / lengths[longest]
-    forward = axes @ centre
+    along_axes = axes @ centre
     largest = axes[np.arange(3), np.abs(axes).round(9).argmax(axis=1)]
-    backward = np.where(np.abs(forward) <= _TIE * reach**0.5, largest, forward) < 0
+    backward = np.where(np.abs(along_axes) <= _TIE * extent**0.5, largest, along_axes) < 0
     axes[backward] *= -1.0
-    return Alignment(centre, axes, len(place), variances)
+    return Alignment(centre, axes, len(positions_um), variances)

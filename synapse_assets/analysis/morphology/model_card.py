@@ -1,6 +1,6 @@
 """What a reader has to know of a group's classifiers before using their predictions, on one page.
 
-Belongs here: the words and tables of the card. Does not belong here: computing any of its figures (`evaluation`,
+Belongs here: the text and tables of the card. Does not belong here: computing any of its figures (`evaluation`,
 stability of the clustering).
 """
 
@@ -38,19 +38,23 @@ def model_card(
     """
     parts = [f"# Classifiers of group {group}", f"**How far the clusters can be trusted:** {stability}"]
     if isinstance(fitted, NoModel):
-        parts += [f"No classifier was fitted: {fitted.reason}.", *_data(evaluation), *_limits([*evaluation.warnings])]
+        parts += [
+            f"No classifier was fitted: {fitted.reason}.",
+            *_data_section(evaluation),
+            *_limits_section([*evaluation.warnings]),
+        ]
         return "\n\n".join(parts) + "\n"
     parts += [
         "## What they do",
-        f"Each classifier names one of the clusters {_listed(fitted.clusters)} for a synapse that was not clustered, from "
+        f"Each classifier names one of the clusters {_join_with_and(fitted.clusters)} for a synapse that was not clustered, from "
         f"the same {fitted.width} features that the clusters were found in. A one-class SVM rejects synapses that are like "
         "none of the fitted ones; they get -1.",
         "The labels are clusters of these features, not an independent observation. A good score says that the grouping "
         "carries over to synapses of a neuron never seen; it does not say that the groups are biology.",
-        *_data(evaluation),
-        *_performance(evaluation, published or {}, source),
-        *_settings(fitted),
-        *_limits([*evaluation.warnings, *fitted.warnings, *evaluation.notes]),
+        *_data_section(evaluation),
+        *_performance_section(evaluation, published or {}, source),
+        *_settings_section(fitted),
+        *_limits_section([*evaluation.warnings, *fitted.warnings, *evaluation.notes]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -60,7 +64,7 @@ def name_of_test(score: Score) -> str:
     return f"{_NAMES[score.classifier]}: {_SPLITS[score.split].lower()}, {score.inputs}"
 
 
-def _data(evaluation: Evaluation) -> list[str]:
+def _data_section(evaluation: Evaluation) -> list[str]:
     if not evaluation.classes:
         return ["## Data", f"No clustered synapses; {evaluation.noise} in no cluster."]
     neurons = ", ".join(f"{name} ({count})" for name, count in evaluation.neurons.items())
@@ -70,30 +74,30 @@ def _data(evaluation: Evaluation) -> list[str]:
         "## Data",
         f"{total} clustered synapses on {len(evaluation.neurons)} neurons: {neurons}. {evaluation.noise} more are in no "
         "cluster and are neither trained on nor tested.",
-        _table(("Cluster", "Synapses", "Share"), [(name, str(n), f"{n / total:.0%}") for name, n in sizes]),
+        _markdown_table(("Cluster", "Synapses", "Share"), [(name, str(n), f"{n / total:.0%}") for name, n in sizes]),
     ]
 
 
-def _performance(evaluation: Evaluation, published: Mapping[str, float], source: str) -> list[str]:
+def _performance_section(evaluation: Evaluation, published: Mapping[str, float], source: str) -> list[str]:
     heading = "## How well they do"
     if not evaluation.scores:
         return [heading, "They could not be tested; see the limits below."]
-    ways = [(MAP, RANDOM_80_20), (FEATURES, RANDOM_80_20), (FEATURES, LEAVE_ONE_NEURON_OUT)]
+    tests = [(MAP, RANDOM_80_20), (FEATURES, RANDOM_80_20), (FEATURES, LEAVE_ONE_NEURON_OUT)]
     accuracy = [
         (
             _NAMES[name],
             f"{published[name]:.3f}" if name in published else "-",
-            *(_accuracy(evaluation.score(name, inputs, split)) for inputs, split in ways),
+            *(_accuracy_cell(evaluation.score(name, inputs, split)) for inputs, split in tests),
         )
         for name in CLASSIFIERS
     ]
     titles = ("Classifier", "Published", "Random, map", "Random, features", "One neuron left out, features")
     details = []
-    for inputs, split in ways:
+    for inputs, split in tests:
         for name in CLASSIFIERS:
             score = evaluation.score(name, inputs, split)
             if score is not None:
-                details.append(_details(name, f"{_SPLITS[split]}, {inputs}", score))
+                details.append(_details_row(name, f"{_SPLITS[split]}, {inputs}", score))
     chosen = ""
     best = evaluation.headline
     if best is not None:
@@ -104,7 +108,7 @@ def _performance(evaluation: Evaluation, published: Mapping[str, float], source:
     return [
         heading,
         "Accuracy: share of tested synapses named rightly, a rejected one counted as wrong; 95 % interval in brackets.",
-        _table(titles, accuracy),
+        _markdown_table(titles, accuracy),
         *([f"Published: {source}."] if published and source else []),
         "- *Random, map*: as the published study tested. One fifth of the synapses is drawn at random (seed 42) and named "
         "from their two map coordinates. The map shows the very features that the clusters come from, and neighbours of "
@@ -114,7 +118,7 @@ def _performance(evaluation: Evaluation, published: Mapping[str, float], source:
         "- *One neuron left out, features*: scaling, alignment, settings, rejection and classifier never saw the tested "
         "neuron. **Read this column for what to expect of a new neuron.**",
         *([chosen] if chosen else []),
-        _table(
+        _markdown_table(
             (
                 "Classifier",
                 "Test",
@@ -135,7 +139,7 @@ def _performance(evaluation: Evaluation, published: Mapping[str, float], source:
 _SPLITS = {RANDOM_80_20: "Random", LEAVE_ONE_NEURON_OUT: "One neuron left out"}
 
 
-def _accuracy(score: Score | None) -> str:
+def _accuracy_cell(score: Score | None) -> str:
     if score is None:
         return "not tested"
     if score.accuracy_interval is None:
@@ -144,7 +148,7 @@ def _accuracy(score: Score | None) -> str:
     return f"{score.accuracy:.3f} ({low:.3f} to {high:.3f}, over {score.interval_over})"
 
 
-def _details(name: str, test: str, score: Score) -> tuple[str, ...]:
+def _details_row(name: str, test: str, score: Score) -> tuple[str, ...]:
     accepted = "-" if score.accuracy_of_accepted is None else f"{score.accuracy_of_accepted:.3f}"
     return (
         _NAMES[name],
@@ -160,7 +164,7 @@ def _details(name: str, test: str, score: Score) -> tuple[str, ...]:
     )
 
 
-def _settings(fitted: ClusterClassifiers) -> list[str]:
+def _settings_section(fitted: ClusterClassifiers) -> list[str]:
     names = {**_NAMES, OUTLIERS: "one-class SVM"}
     chosen = [
         (names[name], ", ".join(f"{_SETTINGS[key]} {value:.3g}" for key, value in setting.items()))
@@ -169,18 +173,18 @@ def _settings(fitted: ClusterClassifiers) -> list[str]:
     return [
         "## Settings",
         "Chosen by cross-validation inside the training synapses.",
-        _table(("Part", "Chosen"), chosen),
+        _markdown_table(("Part", "Chosen"), chosen),
     ]
 
 
-def _limits(sentences: Sequence[str]) -> list[str]:
+def _limits_section(sentences: Sequence[str]) -> list[str]:
     return ["## Limits", "\n".join(f"- {s}" for s in dict.fromkeys(sentences))] if sentences else []
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _join_with_and(numbers: Sequence[int]) -> str:
     return ", ".join(str(n) for n in numbers[:-1]) + f" and {numbers[-1]}"
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _markdown_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

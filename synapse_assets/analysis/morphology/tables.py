@@ -37,14 +37,14 @@ def in_group(synapses: pa.Table, conditions: Mapping[str, Sequence[str]]) -> pa.
 
 def of_synapses(rows: pa.Table, ids: Sequence[str]) -> pa.Table:
     """The rows of those synapses, in that order; a synapse that `rows` do not have is left out."""
-    place = pc.index_in(pa.array(ids, pa.string()), value_set=rows.column("synapse_id").combine_chunks())
-    return rows.take(place.drop_null())
+    indices = pc.index_in(pa.array(ids, pa.string()), value_set=rows.column("synapse_id").combine_chunks())
+    return rows.take(indices.drop_null())
 
 
 def clustered(features: pa.Table) -> pa.Table:
     """The rows of `schema.morphology.FEATURES` that maps and clusters are fitted on, by id: fitted and not left out."""
-    kept = pc.and_(pc.equal(features.column("used_for"), "fit"), pc.is_null(features.column("left_out")))
-    return features.filter(kept).sort_by("synapse_id")
+    is_clustered = pc.and_(pc.equal(features.column("used_for"), "fit"), pc.is_null(features.column("left_out")))
+    return features.filter(is_clustered).sort_by("synapse_id")
 
 
 def scaled_matrix(features: pa.Table) -> Float64:
@@ -55,13 +55,13 @@ def scaled_matrix(features: pa.Table) -> Float64:
 
 def unassigned_features(synapses: pa.Table, reason: str, version: str) -> pa.Table:
     """`schema.morphology.FEATURES` of synapses where no feature chain could be fitted: each is left out, for that reason."""
-    place = {
+    from_soma_um = {
         axis: synapses.column(f"{axis}_um").to_numpy() - synapses.column(f"soma_{axis}_um").to_numpy() for axis in "xyz"
     }
-    known = ("synapse_id", "neuron_id", "used_for", "synapse_area", "bouton_area", "bouton_volume")
-    columns: dict[str, Any] = {name: synapses.column(name) for name in known}
-    columns |= {f"{axis}_from_soma_um": values for axis, values in place.items()}
-    columns["distance_to_soma_um"] = np.sqrt(sum(np.square(values) for values in place.values()))
+    copied = ("synapse_id", "neuron_id", "used_for", "synapse_area", "bouton_area", "bouton_volume")
+    columns: dict[str, Any] = {name: synapses.column(name) for name in copied}
+    columns |= {f"{axis}_from_soma_um": values for axis, values in from_soma_um.items()}
+    columns["distance_to_soma_um"] = np.sqrt(sum(np.square(values) for values in from_soma_um.values()))
     for name in (*PLACE, "alignment", "scaled"):
         columns[name] = pa.nulls(synapses.num_rows, morphology.FEATURES.arrow.field(name).type)
     return _conform(morphology.FEATURES, columns, synapses.num_rows, left_out=reason, feature_model=version)
@@ -72,10 +72,10 @@ def largest_difference(model: FeatureModel, features: pa.Table) -> float:
 
     Infinite if a fitted synapse is missing or left out, or another one is not.
     """
-    found = clustered(features)
-    if found.column("synapse_id").to_pylist() != list(model.fitted_ids):
+    fitted = clustered(features)
+    if fitted.column("synapse_id").to_pylist() != list(model.fitted_ids):
         return float("inf")
-    return float(np.abs(scaled_matrix(found) - model.fitted_scaled).max(initial=0.0))
+    return float(np.abs(scaled_matrix(fitted) - model.fitted_scaled).max(initial=0.0))
 
 
 def place_rows(maps: GroupMaps | NoModel, group: str, version: str) -> pa.Table:
@@ -88,9 +88,9 @@ def place_rows(maps: GroupMaps | NoModel, group: str, version: str) -> pa.Table:
     return _conform(morphology.PROJECTION, columns, len(maps.ids), investigation_group=group, projection_model=version)
 
 
-def sweep_rows(found: Sweep | None, group: str, version: str) -> pa.Table:
+def sweep_rows(sweep: Sweep | None, group: str, version: str) -> pa.Table:
     """`schema.morphology.PARAMETER_SWEEP` of a group; no rows where nothing was tried."""
-    rows = [] if found is None else found.rows()
+    rows = [] if sweep is None else sweep.rows()
     rows = [{**row, "investigation_group": group, "projection_model": version} for row in rows]
     return morphology.PARAMETER_SWEEP.conform(pa.Table.from_pylist(rows, schema=morphology.PARAMETER_SWEEP.arrow))
 
@@ -102,39 +102,48 @@ def labels_of(clusters: pa.Table, ids: Sequence[str]) -> Int64:
 
 
 def cluster_rows(
-    features: pa.Table, found: Consensus | NoModel, numbers: Mapping[int, int], group: str, version: str
+    features: pa.Table, consensus: Consensus | NoModel, numbers: Mapping[int, int], group: str, version: str
 ) -> pa.Table:
     """`schema.morphology.CLUSTERS` of every fitted synapse of a group, by id.
 
     `features` are the group's rows of `schema.morphology.FEATURES`; `numbers` gives the matched number of each cluster of
-    `found`. What was left out of the fit is in no cluster, with its reason.
+    `consensus`. What was left out of the fit is in no cluster, with its reason.
     """
     fitted = features.filter(pc.equal(features.column("used_for"), "fit")).sort_by("synapse_id")
     ids = fitted.column("synapse_id").to_pylist()
-    place = {} if isinstance(found, NoModel) else {one: row for row, one in enumerate(found.ids.tolist())}
+    row_of = (
+        {}
+        if isinstance(consensus, NoModel)
+        else {synapse_id: row for row, synapse_id in enumerate(consensus.ids.tolist())}
+    )
     rows = []
-    for one, left_out in zip(ids, fitted.column("left_out").to_pylist(), strict=True):
-        row: dict[str, Any] = {"synapse_id": one, "cluster": NOISE, "membership_probability": 0.0, "consensus": 0.0}
-        if isinstance(found, NoModel) or left_out is not None:
-            row["reason"] = left_out or (found.reason if isinstance(found, NoModel) else None)
+    for synapse_id, left_out in zip(ids, fitted.column("left_out").to_pylist(), strict=True):
+        row: dict[str, Any] = {
+            "synapse_id": synapse_id,
+            "cluster": NOISE,
+            "membership_probability": 0.0,
+            "consensus": 0.0,
+        }
+        if isinstance(consensus, NoModel) or left_out is not None:
+            row["reason"] = left_out or (consensus.reason if isinstance(consensus, NoModel) else None)
         else:
-            at = place[one]
-            row["cluster"] = numbers.get(int(found.labels[at]), NOISE)
-            row["membership_probability"] = float(found.membership_probability[at])
-            row["consensus"] = float(found.consensus[at])
-            row["reason"] = str(found.reasons[at]) or None
+            index = row_of[synapse_id]
+            row["cluster"] = numbers.get(int(consensus.labels[index]), NOISE)
+            row["membership_probability"] = float(consensus.membership_probability[index])
+            row["consensus"] = float(consensus.consensus[index])
+            row["reason"] = str(consensus.reasons[index]) or None
         rows.append({**row, "investigation_group": group, "cluster_model": version})
     return morphology.CLUSTERS.conform(pa.Table.from_pylist(rows, schema=morphology.CLUSTERS.arrow))
 
 
-def stability_by_number(found: Consensus | NoModel, clusters: pa.Table) -> dict[int, float]:
-    """The stability of each cluster of `found` by its matched number, which rows of `schema.morphology.CLUSTERS` tell."""
-    if isinstance(found, NoModel):
+def stability_by_number(consensus: Consensus | NoModel, clusters: pa.Table) -> dict[int, float]:
+    """The stability of each cluster of `consensus` by its matched number, from rows of `schema.morphology.CLUSTERS`."""
+    if isinstance(consensus, NoModel):
         return {}
-    numbers = labels_of(clusters, found.ids.tolist())
+    numbers = labels_of(clusters, consensus.ids.tolist())
     return {
-        int(numbers[np.flatnonzero(found.labels == label)[0]]): float(value)
-        for label, value in enumerate(found.cluster_stability)
+        int(numbers[np.flatnonzero(consensus.labels == label)[0]]): float(value)
+        for label, value in enumerate(consensus.cluster_stability)
     }
 
 
@@ -191,9 +200,9 @@ def profile_rows(
     for number in sorted(set(label.tolist()) - {NOISE}):
         inside = label == number
         owners = Counter(neurons[inside].tolist()).most_common()
-        top = owners[0][1]
+        most_synapses = owners[0][1]
         measures = ("synapse_area", "bouton_area", "distance_to_soma_um")
-        middle = {f"median_{name}": float(np.median(fitted.column(name).to_numpy()[inside])) for name in measures}
+        medians = {f"median_{name}": float(np.median(fitted.column(name).to_numpy()[inside])) for name in measures}
         rows.append(
             {
                 "investigation_group": group,
@@ -203,11 +212,11 @@ def profile_rows(
                 "stability": stability[number],
                 "membership_probability": float(probability[inside].mean()),
                 "neurons": json.dumps(dict(owners), ensure_ascii=False),
-                "top_neuron_share": top / int(inside.sum()),
+                "top_neuron_share": most_synapses / int(inside.sum()),
                 "one_neuron": len(set(neurons.tolist())) > 1
-                and top >= ONE_NEURON_SYNAPSES
-                and top > ONE_NEURON_SHARE * inside.sum(),
-                **middle,
+                and most_synapses >= ONE_NEURON_SYNAPSES
+                and most_synapses > ONE_NEURON_SHARE * inside.sum(),
+                **medians,
                 "cluster_model": version,
             }
         )
@@ -218,10 +227,10 @@ def released_agreement(released: pa.Table, clusters: pa.Table) -> float | None:
     """Adjusted Rand index of `clusters` of a group to those of the release, over the synapses that both have; None without."""
     from sklearn.metrics import adjusted_rand_score
 
-    before = dict(zip(released.column("synapse_id").to_pylist(), released.column("cluster").to_pylist(), strict=True))
-    now = dict(zip(clusters.column("synapse_id").to_pylist(), clusters.column("cluster").to_pylist(), strict=True))
-    both = sorted(before.keys() & now.keys())
-    return float(adjusted_rand_score([before[i] for i in both], [now[i] for i in both])) if len(both) > 1 else None
+    old = dict(zip(released.column("synapse_id").to_pylist(), released.column("cluster").to_pylist(), strict=True))
+    new = dict(zip(clusters.column("synapse_id").to_pylist(), clusters.column("cluster").to_pylist(), strict=True))
+    shared = sorted(old.keys() & new.keys())
+    return float(adjusted_rand_score([old[i] for i in shared], [new[i] for i in shared])) if len(shared) > 1 else None
 
 
 def score_rows(evaluation: Evaluation, group: str, published: Mapping[str, float], version: str) -> pa.Table:
@@ -241,13 +250,13 @@ def headline_scores(evaluation: Evaluation) -> dict[str, float]:
         (FEATURES, RANDOM_80_20): "random_features",
         (MAP, RANDOM_80_20): "random_map",
     }
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     best = evaluation.headline
     for score in evaluation.scores:
         if best is not None and score.classifier == best.classifier:
-            way = names[score.inputs, score.split]
-            found |= {f"accuracy_{way}": score.accuracy, f"guessing_{way}": score.guessing}
-    return found
+            test = names[score.inputs, score.split]
+            scores |= {f"accuracy_{test}": score.accuracy, f"guessing_{test}": score.guessing}
+    return scores
 
 
 def prediction_rows(
@@ -275,41 +284,44 @@ def prediction_rows(
         for i, (map_1, map_2) in zip(usable, maps.place(matrix)[0].tolist(), strict=True):
             rows[i] |= {"map_1": map_1, "map_2": map_2}
     if isinstance(model, NoModel) or best is None:
-        why = model.reason if isinstance(model, NoModel) else "no classifier could be tested"
+        missing_model = model.reason if isinstance(model, NoModel) else "no classifier could be tested"
         for i in usable:
-            rows[i]["reason"] = f"no classifier: {why}"
+            rows[i]["reason"] = f"no classifier: {missing_model}"
     elif usable:
-        found = model.predict(matrix)
-        for at, i in enumerate(usable):
-            rows[i] |= {name: int(found.labels[name][at]) for name in CLASSIFIERS}
-            if found.outlier[at]:
-                score = float(found.outlier_score[at])
+        predicted = model.predict(matrix)
+        for index, i in enumerate(usable):
+            rows[i] |= {name: int(predicted.labels[name][index]) for name in CLASSIFIERS}
+            if predicted.outlier[index]:
+                score = float(predicted.outlier_score[index])
                 rows[i]["reason"] = (
                     f"unlike the fitted synapses: the one-class SVM rejects it (score {score:.3g}, below 0)"
                 )
             else:
                 rows[i] |= {
-                    "cluster": int(found.labels[best][at]),
-                    "probability": float(found.probability[best][at]),
+                    "cluster": int(predicted.labels[best][index]),
+                    "probability": float(predicted.probability[best][index]),
                     "classifier": best,
                 }
     return morphology.PREDICTIONS.conform(pa.Table.from_pylist(rows, schema=morphology.PREDICTIONS.arrow))
 
 
 def training_agreement(model: ClusterClassifiers | NoModel, fitted: pa.Table, labels: Int64) -> dict[str, float]:
-    """How the fitted synapses fare on the way of new ones: by classifier, the share of clustered synapses that get their own
-    cluster back (a rejected one does not), and the share of noise that is put into some cluster. Empty without a classifier."""
+    """What the fitted synapses would get if they were predicted like new ones: by classifier, the share of clustered
+    synapses that get their own cluster back (a rejected one does not), and the share of noise that is put into some
+    cluster. Empty without a classifier."""
     if isinstance(model, NoModel):
         return {}
-    named = model.predict(scaled_matrix(fitted))
+    predicted = model.predict(scaled_matrix(fitted))
     inside = labels >= 0
-    found = {
-        f"training_labels_agree_{name}": float((np.where(named.outlier, NOISE, given)[inside] == labels[inside]).mean())
-        for name, given in named.labels.items()
+    shares = {
+        f"training_labels_agree_{name}": float(
+            (np.where(predicted.outlier, NOISE, clusters)[inside] == labels[inside]).mean()
+        )
+        for name, clusters in predicted.labels.items()
     }
     if not inside.all():
-        found["training_noise_put_into_clusters"] = float((~named.outlier[~inside]).mean())
-    return found
+        shares["training_noise_put_into_clusters"] = float((~predicted.outlier[~inside]).mean())
+    return shares
 
 
 def _conform(table: Any, columns: dict[str, Any], rows: int, **constant: str) -> pa.Table:

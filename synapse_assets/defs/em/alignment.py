@@ -7,7 +7,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import alignment as steps
 from synapse_assets.pipeline.inputs import UNWATCHED
@@ -23,12 +23,12 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=["synapse_table", UNWATCHED],
         pool="download",
         checks=[
-            Checked(
+            CheckSpec(
                 "coordinates_fit",
                 "No other reading of the coordinates (axes, units, sections) fits the volume better than the given one.",
                 blocking=True,
             ),
-            Checked(
+            CheckSpec(
                 "verdict_clear",
                 "The volume tells of every source that its coordinates fit. Where it does not, look at the picture.",
             ),

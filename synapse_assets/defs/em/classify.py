@@ -3,7 +3,7 @@
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import classify as steps
 
@@ -15,7 +15,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         dataset,
         "splits",
         deps=["synapses", "synapse_labels"],
-        checks=[Checked("classes_in_every_fold", "Every class can be learned and tested in every fold.")],
+        checks=[CheckSpec("classes_in_every_fold", "Every class can be learned and tested in every fold.")],
     )
     def splits(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """Which labelled synapses are held out together when the classifier is tested. A row is one synapse in one split.
@@ -32,7 +32,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=["splits", "encoder", "embeddings"],
         pool="fit",
         checks=[
-            Checked(
+            CheckSpec(
                 "better_than_chance",
                 "On held-out groups the classifier beats guessing (balanced accuracy above one over the classes).",
             )
@@ -52,7 +52,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "synapse_predictions",
         deps=["embeddings", "synapse_classifier"],
         checks=[
-            Checked("probabilities_add_up", "The probabilities of every synapse add up to one.", blocking=True),
+            CheckSpec("probabilities_add_up", "The probabilities of every synapse add up to one.", blocking=True),
         ],
     )
     def synapse_predictions(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.partitions import partitions_of
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import drift as steps
@@ -19,7 +19,7 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "drift",
         deps=["embeddings", "umap_coordinates", "clusters", "synapse_labels", *fitted_on_others, "promotions"],
         checks=[
-            Checked(
+            CheckSpec(
                 "refit_not_due",
                 "No brain region, nor all together, differs much from what the models in use were fitted on, or from "
                 "what a refit that `promotions` decided to keep out was fitted on.",

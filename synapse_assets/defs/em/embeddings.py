@@ -3,7 +3,7 @@
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import embeddings as steps
 
@@ -27,12 +27,12 @@ def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=["tiles", "encoder"],
         pool="gpu",
         checks=[
-            Checked(
+            CheckSpec(
                 "one_vector_per_tile",
                 "Every tile of the region has exactly one vector, made from the picture that is stored now.",
                 blocking=True,
             ),
-            Checked(
+            CheckSpec(
                 "finite_and_of_one_model",
                 "All vectors are finite numbers, none is zero, and all come from the encoder in use.",
                 blocking=True,

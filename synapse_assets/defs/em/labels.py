@@ -9,7 +9,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.em.synapses import class_settings
 from synapse_assets.defs.inputs import Reading, observe_gone
 from synapse_assets.defs.resources import Installation
@@ -21,7 +21,7 @@ from synapse_assets.pipeline.inputs import READING_METHOD, SOURCES_GONE
 
 def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset; `neurons` only where the dataset has tables of neurons."""
-    neurons_known = Checked("neurons_known", "At least some of the region's neurons are in the tables of neurons.")
+    neurons_known = CheckSpec("neurons_known", "At least some of the region's neurons are in the tables of neurons.")
 
     @asset(
         dataset,
@@ -29,7 +29,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=[REGION_LABELS, *(["neurons"] if dataset.neurons else [])],
         checks=[
             *([neurons_known] if dataset.neurons else []),
-            Checked(
+            CheckSpec(
                 "labels_agree",
                 "Where the synapse table and the tables of neurons both name a class, they name the same.",
             ),

@@ -3,12 +3,12 @@
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import clusters as cluster_steps
 from synapse_assets.pipeline.em import maps as map_steps
 
-_ROWS_MATCH = Checked(
+_ROWS_MATCH = CheckSpec(
     "rows_match_upstream", "The region has one row for each row of the table it is made from.", blocking=True
 )
 
@@ -38,7 +38,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=["umap_model"],
         pool="fit",
         checks=[
-            Checked("found_clusters", "Groups denser than the noise, on which refits agree: the verdict is stable.")
+            CheckSpec("found_clusters", "Groups denser than the noise, on which refits agree: the verdict is stable.")
         ],
     )
     def cluster_model(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:

@@ -7,7 +7,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.defs.asset import asset, materialized
-from synapse_assets.defs.promoting import put_in_use, tell_unheard
+from synapse_assets.defs.promoting import put_in_use, record_missed_promotion
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import promotions as steps
 
@@ -24,7 +24,7 @@ def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """
         store = installation.store(dataset.name)
         for model in EM.models:
-            tell_unheard(context, store, model)
+            record_missed_promotion(context, store, model)
         promote = partial(put_in_use, context, store)
         report = steps.decide_on_candidates(store, dataset, installation.device, context.log, promote)
         return materialized(context, report)

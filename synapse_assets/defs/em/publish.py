@@ -4,7 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import release as steps
 
@@ -16,11 +16,11 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "warehouse",
-        # The index is stored with the vectors: the version of theirs that is released has it.
+        # The index is stored with the vectors: their released version has it.
         deps=[*awaited, "vector_index"],
         pool="warehouse",
         checks=[
-            Checked(
+            CheckSpec(
                 "every_synapse_everywhere",
                 "Every synapse has a tile, a vector, a place on the map, a cluster and a prediction.",
             )

@@ -6,10 +6,10 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.inputs import Reading, observe_gone
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.partitions import partitions_of
-from synapse_assets.defs.parts import PartContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import synapses as steps
 from synapse_assets.pipeline.em.inputs import synapse_source
@@ -17,7 +17,7 @@ from synapse_assets.pipeline.inputs import READING_METHOD, SOURCES_GONE, UNWATCH
 from synapse_assets.stores import DatasetStore
 
 
-def region_content(dataset: EmDataset) -> PartContent:
+def region_content(dataset: EmDataset) -> PartitionContent:
     """What `synapse_table` holds of each brain region. A region that the sources no longer name has content too: none."""
     regions = partitions_of(dataset)
     assert isinstance(regions, dg.DynamicPartitionsDefinition)  # noqa: S101 -- the YAML of no such dataset lists regions
@@ -28,11 +28,11 @@ def region_content(dataset: EmDataset) -> PartContent:
         instance.add_dynamic_partitions(name, present)
         return sorted({*present, *instance.get_dynamic_partitions(name)})
 
-    described = {
+    descriptions = {
         steps.REGION_SITES: "The synapses that the tables name in each brain region: their places and neurons",
         steps.REGION_LABELS: "The classes that the tables name for the synapses of each brain region",
     }
-    return PartContent(dataset, "synapse_table", described, find_regions, steps.region_versions)
+    return PartitionContent(dataset, "synapse_table", descriptions, find_regions, steps.region_versions)
 
 
 def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
@@ -45,12 +45,12 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         method=READING_METHOD,
         deps=["synapse_source"],
         checks=[
-            Checked(
+            CheckSpec(
                 "one_row_per_site",
                 "No two synapses lie at the same position: a site with several partners would count several times. "
                 "merge_partners keeps one row of those that share region, neuron and position.",
             ),
-            Checked(
+            CheckSpec(
                 "regions_known",
                 "Every region is one of the dataset's vocabulary, where it has one. Unknown names are kept.",
             ),
@@ -78,12 +78,12 @@ def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "synapses",
         deps=[steps.REGION_SITES, UNWATCHED],
         checks=[
-            Checked(
+            CheckSpec(
                 "coordinates_inside_volume",
                 "Every synapse of the region lies inside its electron-microscopy volume.",
                 blocking=True,
             ),
-            Checked("has_synapses", "The region has at least one synapse."),
+            CheckSpec("has_synapses", "The region has at least one synapse."),
         ],
     )
     def synapses(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:

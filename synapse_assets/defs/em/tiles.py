@@ -7,7 +7,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.volumes import PATIENCE
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import tiles as steps
 from synapse_assets.pipeline.inputs import UNWATCHED
@@ -22,7 +22,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         _settings(dataset),
         deps=["synapses", UNWATCHED],
         checks=[
-            Checked(
+            CheckSpec(
                 "below_download_ceiling",
                 "Cutting the region's tiles fetches no more than the volume's download_ceiling_gb.",
                 blocking=True,
@@ -45,12 +45,12 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         deps=["synapses", "tile_plan", "alignment", UNWATCHED],
         pool="download",
         checks=[
-            Checked(
+            CheckSpec(
                 "one_tile_per_synapse",
                 "Every synapse of the region has exactly one tile, cut where it lies now.",
                 blocking=True,
             ),
-            Checked(
+            CheckSpec(
                 "tiles_whole",
                 "At most one tile in ten reaches over the edge of the volume or into missing chunks.",
             ),

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import vector_index as steps
 
@@ -15,10 +15,10 @@ def vector_index_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         dataset,
         "vector_index",
         deps=["embeddings"],
-        # The one other thing that rewrites whole tables; either would make the other begin again.
+        # The job `upkeep` is all else that rewrites whole tables; either would make the other start again.
         pool="upkeep",
         checks=[
-            Checked(
+            CheckSpec(
                 "recall_at_10_per_region",
                 "Of the ten exact nearest neighbours, the index finds nearly all, in every brain region.",
             )

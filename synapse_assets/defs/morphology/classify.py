@@ -4,7 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.morphology.content import FITTED_FEATURES, NEW_FEATURES
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.morphology import classify as steps
@@ -20,8 +20,8 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         deps=[FITTED_FEATURES, "projection", "clusters", "cluster_stability"],
         pool="fit",
         checks=[
-            Checked("trained_on_stable_clusters", "The clusters that the classifiers learn are called stable."),
-            Checked(
+            CheckSpec("trained_on_stable_clusters", "The clusters that the classifiers learn are called stable."),
+            CheckSpec(
                 "carries_over_to_other_neurons",
                 "On neurons that were not trained on, the best classifier beats naming the largest cluster.",
             ),
@@ -42,7 +42,7 @@ def classifier_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "predictions",
         deps=[NEW_FEATURES, "projection", "clusters", "cluster_classifier"],
         checks=[
-            Checked(
+            CheckSpec(
                 "every_new_synapse_has_a_row",
                 "Every newly observed synapse of the group has one row, unassigned ones too, with the reason.",
                 blocking=True,

@@ -4,7 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.morphology.content import FITTED_FEATURES
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.morphology import clusters as steps
@@ -26,7 +26,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         [resampling, conditions, dataset.seed],
         deps=[FITTED_FEATURES],
         pool="fit",
-        checks=[Checked("enough_synapses", "The group has enough synapses for maps and clusters.")],
+        checks=[CheckSpec("enough_synapses", "The group has enough synapses for maps and clusters.")],
     )
     def projection(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The maps of one investigation group: UMAP in two and three dimensions for the eye. A row is one synapse.
@@ -53,8 +53,8 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         deps=[FITTED_FEATURES, "parameter_sweep", "projection"],
         pool="fit",
         checks=[
-            Checked("found_clusters", "The resampled maps agree on clusters."),
-            Checked(
+            CheckSpec("found_clusters", "The resampled maps agree on clusters."),
+            CheckSpec(
                 "every_synapse_has_a_row",
                 "Every synapse of the group that is used for the fit has one row, those left out too.",
                 blocking=True,
@@ -75,7 +75,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "cluster_stability",
         deps=[FITTED_FEATURES, "clusters", "projection"],
         checks=[
-            Checked(
+            CheckSpec(
                 "clusters_are_stable",
                 "The clustering is called stable; a fragile one should not be read as kinds of synapses.",
             )

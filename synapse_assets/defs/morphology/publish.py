@@ -3,7 +3,7 @@
 import dagster as dg
 
 from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.morphology.release import build_release
 
@@ -16,7 +16,7 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "warehouse",
         deps=[facts.name for facts in MORPHOLOGY.assets_of(dataset) if facts.released and facts.awaited],
         pool="warehouse",
-        checks=[Checked("every_group_complete", "Every investigation group has its clusters and predictions.")],
+        checks=[CheckSpec("every_group_complete", "Every investigation group has its clusters and predictions.")],
     )
     def warehouse(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """All tables of the dataset in one DuckDB file, with a comment on every table and column, for scripts and notebooks.

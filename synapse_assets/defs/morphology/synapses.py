@@ -4,7 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.defs.asset import Checked, asset, materialized
+from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.inputs import Reading, observe_gone
 from synapse_assets.defs.morphology.content import group_content
 from synapse_assets.defs.resources import Installation
@@ -25,17 +25,17 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         method=READING_METHOD,
         deps=["synapse_workbooks"],
         checks=[
-            Checked(
+            CheckSpec(
                 "distances_plausible",
                 "Every synapse lies within five millimetres of its soma: the micron columns hold micrometres.",
                 blocking=True,
             ),
-            Checked("one_soma_per_neuron", "All synapses of a neuron name the same soma."),
-            Checked(
+            CheckSpec("one_soma_per_neuron", "All synapses of a neuron name the same soma."),
+            CheckSpec(
                 "micrometres_follow_the_corrected_position",
                 "The micron columns are the corrected ones times one factor an axis.",
             ),
-            Checked("neurons_have_enough_synapses", "Every neuron has enough synapses for axes of its own."),
+            CheckSpec("neurons_have_enough_synapses", "Every neuron has enough synapses for axes of its own."),
         ],
     )
     def synapses(
@@ -67,12 +67,12 @@ def synapse_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         "features",
         deps=["synapses", "feature_model"],
         checks=[
-            Checked(
+            CheckSpec(
                 "prediction_path_equals_fit",
                 "Fitted synapses sent through the stored chain get the numbers that the fit gave them.",
                 blocking=True,
             ),
-            Checked(
+            CheckSpec(
                 "extreme_values",
                 "Few synapses have a measure far beyond the others; they are kept, flagged and not clustered.",
             ),

@@ -1,4 +1,4 @@
-"""Before anything is cut: do the coordinates mean in the volume what the dataset says? The verdicts, and that cutting obeys them."""
+"""Before anything is cut: do the coordinates mean in the volume what the dataset says? The verdicts, and the check before cutting."""
 
 from logging import Logger
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_assets.volumes import Volume
     from synapse_assets.volumes.alignment import Alignment
 
-# Points of a source whose place is looked at; of these the doctor reads the surroundings of a few.
+# Points of a source whose position is checked; around a few of these the volume is read.
 POINTS = 4_096
 # Pictures shown in the UI, those of contradicted sources first.
 PICTURES = 6
@@ -39,17 +39,17 @@ def examine_sources(store: DatasetStore, dataset: EmDataset, log: Logger) -> Rep
     rows: list[dict[str, Any]] = []
     pictures: list[tuple[bool, str, bytes]] = []
     for source in dataset.sources:
-        about: dict[str, Any] = {"source": source.name, "examined": _examined(store, dataset, source)}
+        source_columns: dict[str, Any] = {"source": source.name, "examined": _examination_key(store, dataset, source)}
         alignment = _examine(store, dataset, source)
         if alignment is None:
             log.warning(f"source {source.name} has no synapses to examine")
-            nothing = {"share_inside": 0.0, "better": False, "sentence": "The source has no synapses."}
-            rows.append({**about, **nothing, "verdict": "no synapses", "reading": "as given"})
+            no_points = {"share_inside": 0.0, "better": False, "sentence": "The source has no synapses."}
+            rows.append({**source_columns, **no_points, "verdict": "no synapses", "reading": "as given"})
             continue
-        say = log.error if alignment.blocks else log.info
-        say(f"source {source.name}: {alignment.verdict}: {alignment.sentence}")
+        log_at_level = log.error if alignment.blocks else log.info
+        log_at_level(f"source {source.name}: {alignment.verdict}: {alignment.sentence}")
         pictures.append((not alignment.blocks, source.name, alignment_figure(alignment)))
-        rows += [{**about, **reading} for reading in _readings(alignment)]
+        rows += [{**source_columns, **reading} for reading in _readings(alignment)]
     table = pa.Table.from_pylist(rows, schema=ALIGNMENT.arrow)
     store.results(ALIGNMENT).write(table)
     verdicts = {row["source"]: (row["verdict"], row["sentence"]) for row in rows}
@@ -60,20 +60,20 @@ def examine_sources(store: DatasetStore, dataset: EmDataset, log: Logger) -> Rep
                 "\n".join(f"- **{name}**: {verdict}. {text}" for name, (verdict, text) in verdicts.items())
                 or "no points"
             ),
-            **remarks_in_words(volume_remarks(dataset)),
+            **volume_remarks_markdown(volume_remarks(dataset)),
             **{f"picture_{name}": Picture(png, f"alignment of {name}") for _, name, png in pictures[:PICTURES]},
         },
         seconds=watch.seconds,
         rows=table.num_rows,
-        # The verdicts alone: new places with the old verdict make no tile out of date.
+        # The verdicts alone: new positions with the old verdict make no tile out of date.
         content_version=content_key(table.select(["source", "verdict"])),
         checks=_verdict_checks(dataset, verdicts),
     )
 
 
-def remarks_in_words(remarks: dict[str, tuple[str, ...]]) -> dict[str, Detail]:
-    """What the files of the volumes leave open (by volume, as `volumes.cropping.volume_remarks` gives it), as a detail; none where
-    they leave nothing open."""
+def volume_remarks_markdown(remarks: dict[str, tuple[str, ...]]) -> dict[str, Detail]:
+    """What the files of the volumes do not specify (by volume, as `volumes.cropping.volume_remarks` gives it), as a detail; empty
+    where they specify everything."""
     lines = [f"- **{volume}**: {remark}" for volume, texts in remarks.items() for remark in texts]
     return {"please_check": Markdown("\n".join(lines))} if lines else {}
 
@@ -89,9 +89,13 @@ def require_alignment(store: DatasetStore, dataset: EmDataset) -> None:
         if not store.synapse_table.source_hash(source.name):
             continue
         row = row_of.get(source.name)
-        if row is None or row["examined"] != _examined(store, dataset, source):
-            what = "have not been examined" if row is None else "or their volume have changed since they were examined"
-            raise BadInput(f"the coordinates of source {source.name} {what}: materialise the asset 'alignment' first")
+        if row is None or row["examined"] != _examination_key(store, dataset, source):
+            problem = (
+                "have not been examined" if row is None else "or their volume have changed since they were examined"
+            )
+            raise BadInput(
+                f"the coordinates of source {source.name} {problem}: materialise the asset 'alignment' first"
+            )
         if row["verdict"] == "contradicted" and not dataset.accept_alignment:
             raise BadInput(
                 f"no tile is cut, because the coordinates of source {source.name} seem to mean something else. {row['sentence']} Fix "
@@ -111,23 +115,23 @@ def _examine(store: DatasetStore, dataset: EmDataset, source: Source) -> "Alignm
     volume = open_volume(dataset.volumes[source.volume])
     points_nm = sample.select(["x_nm", "y_nm", "z_nm"]).to_pandas().to_numpy()
     _require_below_ceiling(source.name, volume, points_nm)
-    in_file = source if isinstance(source, PointsSource) else None
+    points_source = source if isinstance(source, PointsSource) else None
     return examine_alignment(
         volume,
         points_nm,
-        in_file.units if in_file else "nm",
+        points_source.units if points_source else "nm",
         dataset.seed,
-        voxel_size_nm=in_file.voxel_size_nm if in_file else None,
+        voxel_size_nm=points_source.voxel_size_nm if points_source else None,
     )
 
 
 def _readings(alignment: "Alignment") -> list[dict[str, Any]]:
     """The columns of `schema.ALIGNMENT` that one examination fills, a row a reading."""
     random_score = max(alignment.random_shifts, default=None)
-    about = {"verdict": alignment.verdict, "sentence": alignment.sentence, "random_score": random_score}
+    verdict_columns = {"verdict": alignment.verdict, "sentence": alignment.sentence, "random_score": random_score}
     return [
         {
-            **about,
+            **verdict_columns,
             "reading": reading.name,
             "better": reading.name == alignment.better,
             "share_inside": reading.share_inside,
@@ -146,31 +150,31 @@ def _verdict_checks(dataset: EmDataset, verdicts: dict[str, tuple[str, str]]) ->
         Check(
             "coordinates_fit",
             not contradicted or dataset.accept_alignment,
-            _told(contradicted) or "no other reading fits better",
+            _joined_sentences(contradicted) or "no other reading fits better",
             numbers={"contradicted": len(contradicted)},
         ),
         Check(
             "verdict_clear",
             not unclear and not contradicted,
-            _told(contradicted | unclear) or "clear",
+            _joined_sentences(contradicted | unclear) or "clear",
             warn=True,
             numbers={"unclear": len(unclear)},
         ),
     ]
 
 
-def _told(verdicts: dict[str, str]) -> str:
+def _joined_sentences(verdicts: dict[str, str]) -> str:
     return "; ".join(f"{name}: {text}" for name, text in verdicts.items())
 
 
-def _examined(store: DatasetStore, dataset: EmDataset, source: Source) -> str:
-    """What a verdict on a source is about: its places as they are stored, how they are read, and the volume."""
-    about = {
+def _examination_key(store: DatasetStore, dataset: EmDataset, source: Source) -> str:
+    """What a verdict on a source depends on: its positions as they are stored, how they are read, and the volume."""
+    content = {
         "source": hashed_fields(source),
         "volume": hashed_fields(dataset.volumes[source.volume], exclude=PATIENCE),
         "seed": dataset.seed,
     }
-    return fingerprint(about, {"places": store.synapse_table.source_hash(source.name)})
+    return fingerprint(content, {"places": store.synapse_table.source_hash(source.name)})
 
 
 def _require_below_ceiling(source: str, volume: "Volume", points_nm: npt.NDArray[np.float64]) -> None:

@@ -21,19 +21,19 @@ FOLDS = 5
 
 
 def split_labelled(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
-    """Deals the labelled synapses to folds, once by each grouping of the dataset and once at random."""
+    """Assigns the labelled synapses to folds, once by each grouping of the dataset and once at random."""
     from synapse_assets.analysis.evaluation.splits import make_splits
 
     watch = Stopwatch()
     labelled = labelled_synapses(store, sorted({"target", *dataset.grouping}))
-    table, made = make_splits(labelled, list(dataset.grouping), seed=dataset.seed, folds=FOLDS)
+    table, splits = make_splits(labelled, list(dataset.grouping), seed=dataset.seed, folds=FOLDS)
     store.results(SPLITS).write(SPLITS.conform(table))
-    for warning in made.warnings:
+    for warning in splits.warnings:
         log.warning(warning)
     return Report(
         details={
             "labelled_synapses": len(set(table.column("synapse_id").to_pylist())),
-            "warnings": "; ".join(made.warnings) or "none",
+            "warnings": "; ".join(splits.warnings) or "none",
         },
         seconds=watch.seconds,
         rows=table.num_rows,
@@ -41,10 +41,10 @@ def split_labelled(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
         checks=[
             Check(
                 "classes_in_every_fold",
-                not made.warnings,
-                "; ".join(made.warnings) or "every class is in every fold",
+                not splits.warnings,
+                "; ".join(splits.warnings) or "every class is in every fold",
                 warn=True,
-                numbers={"warnings": len(made.warnings)},
+                numbers={"warnings": len(splits.warnings)},
             )
         ],
     )
@@ -96,7 +96,12 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     if isinstance(evaluation, NoModel):
         evaluation.save(folder)
         return Fitted(scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"])
-    probe = fit_probe(matrix, [target_of[i] for i in ids], seed, [group_of.get(i, i) for i in ids])
+    probe = fit_probe(
+        matrix,
+        [target_of[synapse_id] for synapse_id in ids],
+        seed,
+        [group_of.get(synapse_id, synapse_id) for synapse_id in ids],
+    )
     probe.save(folder)
     save_probe_evaluation(evaluation, folder)
     confusion = confusion_figure(evaluation.splits[headline].confusion, evaluation.classes)
@@ -147,7 +152,10 @@ def predict_region(store: DatasetStore, region: str) -> Report:
     table = predict_rows(classifier, rows, vector_matrix(rows), version)
     results = store.results(SYNAPSE_PREDICTIONS)
     results.write_partition(region, table)
-    sums = [sum(p for _, p in pairs) for pairs in results.read(region).column("probabilities").to_pylist()]
+    sums = [
+        sum(probability for _, probability in pairs)
+        for pairs in results.read(region).column("probabilities").to_pylist()
+    ]
     wrong = sum(abs(total - 1) > 1e-6 for total in sums)
     predicted = table.column("predicted").value_counts().to_pylist()
     return Report(
@@ -171,7 +179,7 @@ def predict_region(store: DatasetStore, region: str) -> Report:
 
 
 def predict_neurons(store: DatasetStore, dataset: EmDataset) -> Report:
-    """Counts the votes of the synapses of every neuron, and how often they are right where the class is known."""
+    """Counts the votes of the synapses of every neuron, and measures how often they are right where the class is known."""
     from synapse_assets.analysis.evaluation.neuron_votes import neuron_accuracy, neuron_votes
     from synapse_assets.analysis.tables import current_rows
 

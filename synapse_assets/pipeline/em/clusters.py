@@ -23,7 +23,7 @@ PARAMETERS: Mapping[str, object] = {
     "min_cluster_size": "max(5, sqrt(n) / 2)",
     "min_samples": 10,
 }
-# Beside the fitted clusterings: the highest cluster number ever given out, which outlives every one of them.
+# Beside the fitted clusterings: the highest cluster number ever used, which outlives all of them.
 NUMBERS_FILE = "numbers.json"
 NOT_NUMBERED_AFTER = "none"
 
@@ -45,12 +45,12 @@ def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
     )
     in_use = models.provenance(str(models.current))
     clusters = in_use.scores.get("clusters", 0)
-    found = f"{clusters:.0f} clusters, {in_use.scores.get('noise_fraction', 1):.0%} noise"
+    summary = f"{clusters:.0f} clusters, {in_use.scores.get('noise_fraction', 1):.0%} noise"
     reason = in_use.verdict_reason or "fitted before verdicts were given"
     check = Check(
         "found_clusters",
         clusters > 0 and in_use.verdict == STABLE,
-        f"{found}; {in_use.verdict}: {reason}",
+        f"{summary}; {in_use.verdict}: {reason}",
         warn=True,
         numbers={"clusters": int(clusters), "verdict": in_use.verdict},
     )
@@ -101,7 +101,7 @@ def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: s
 def assign_region(store: DatasetStore, region: str) -> Report:
     """Gives each synapse of a region that is on the map its cluster.
 
-    Raises BadInput if there is no clustering, or the region was placed on another map than it was fitted on.
+    Raises BadInput if there is no clustering, or the region was placed on another map than the clustering was fitted on.
     """
     from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
     from synapse_assets.analysis.tables import assign_rows
@@ -109,10 +109,10 @@ def assign_region(store: DatasetStore, region: str) -> Report:
     watch = Stopwatch()
     models = store.models("cluster_model")
     version = model_in_use(models, "materialise the asset 'cluster_model' first")
-    places = store.results(UMAP_COORDINATES).read(region)
-    for umap_version in set(places.column("umap_model").to_pylist()):
+    coordinates = store.results(UMAP_COORDINATES).read(region)
+    for umap_version in set(coordinates.column("umap_model").to_pylist()):
         require_same(models, version, "umap_model", umap_version)
-    table = assign_rows(load_or_no_model(models.path(version), ClusterModel.load), places, version)
+    table = assign_rows(load_or_no_model(models.path(version), ClusterModel.load), coordinates, version)
     labels = table.column("cluster").to_numpy()
     results = store.results(CLUSTERS)
     results.write_partition(region, table)
@@ -123,9 +123,9 @@ def assign_region(store: DatasetStore, region: str) -> Report:
             "noise_fraction": float((labels < 0).mean()) if len(labels) else 0.0,
         },
         seconds=watch.seconds,
-        rows=places.num_rows,
+        rows=coordinates.num_rows,
         content_version=f"{version}-{content_key(table.select(['synapse_id', 'cluster']))}",
-        checks=[rows_match(results.read(region, ["synapse_id"]).num_rows, places.num_rows, "coordinates")],
+        checks=[rows_match(results.read(region, ["synapse_id"]).num_rows, coordinates.num_rows, "coordinates")],
     )
 
 
@@ -165,24 +165,33 @@ def _verdict(models: ModelStore, clusters: pa.Table) -> str | None:
 
 
 def highest_number(models: ModelStore) -> int:
-    """The highest cluster number ever given out in this dataset, by any clustering, removed ones among them; -1: none yet."""
+    """The highest cluster number ever used in this dataset, by any clustering, removed ones among them; -1: none yet."""
     stored = (models.folder.read_json(NUMBERS_FILE) or {}).get("highest", -1)
-    every = [models.provenance(version).scores for version in models.versions()]
-    return max([int(stored), *(int(scores.get("highest_number", scores.get("clusters", 0) - 1)) for scores in every)])
+    scores_by_version = [models.provenance(version).scores for version in models.versions()]
+    return max(
+        [
+            int(stored),
+            *(int(scores.get("highest_number", scores.get("clusters", 0) - 1)) for scores in scores_by_version),
+        ]
+    )
 
 
 def _numbered_after(models: ModelStore, umap_model: str, parameters: Mapping[str, object], seed: int) -> str:
-    """The clustering whose numbers a fit continues: the one in use, or, where that is of the same content, what it continued.
+    """The clustering whose numbers a fit continues: the one in use, or, where that has the same content, what it continued.
 
-    So fitting the same content again comes to the same version. A fit that found no model passes on what it continued.
+    So fitting the same content again gives the same version. A fit that found no model passes on what it continued.
     """
     current = models.current
     if current is None:
         return NOT_NUMBERED_AFTER
-    made = models.provenance(current)
-    same = (made.inputs.get("umap_model"), made.parameters, made.seed) == (umap_model, parameters, seed)
-    if (same and "numbered_after" in made.inputs) or NoModel.found(models.path(current)) is not None:
-        return made.inputs.get("numbered_after", NOT_NUMBERED_AFTER)
+    provenance = models.provenance(current)
+    same_content = (provenance.inputs.get("umap_model"), provenance.parameters, provenance.seed) == (
+        umap_model,
+        parameters,
+        seed,
+    )
+    if (same_content and "numbered_after" in provenance.inputs) or NoModel.found(models.path(current)) is not None:
+        return provenance.inputs.get("numbered_after", NOT_NUMBERED_AFTER)
     return current
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def advise_refits(store: DatasetStore, regions: Sequence[str]) -> Report:
     """Measures how far each region has moved away from what the models in use were fitted on, and advises refits.
 
-    `regions`: names of those that are known; one that has vectors is measured too.
+    `regions`: names of those that are registered; any other that has vectors is measured too.
     """
     from synapse_assets.analysis.clustering.drift import measure_drift
 
@@ -27,17 +27,17 @@ def advise_refits(store: DatasetStore, regions: Sequence[str]) -> Report:
     store.results(DRIFT).write(drift.table)
     advised = drift.advised
     advice = [f"{name}: {reason}" for name, reason in advised.items()]
-    kept = _kept_out(store) if advised else {}
-    settled = bool(kept) and not measure_drift(_fit(store, kept), _regions(store, regions)).advised
+    rejected = _rejected_candidates(store) if advised else {}
+    settled = bool(rejected) and not measure_drift(_fit(store, rejected), _regions(store, regions)).advised
     if settled:
-        advice.insert(0, _settled(store, kept))
+        advice.insert(0, _settled_message(store, rejected))
     regions_advising = len(advised) - bool(drift.advice_of_all)
     description = ("" if settled else "a refit is due. ") + ". ".join(advice) if advice else "no region advises a refit"
     return Report(
         details={
             "regions_advising": regions_advising,
-            "new_synapses": sum(n or 0 for n in drift.table.column("new_synapses").to_pylist()),
-            "new_labels": sum(n or 0 for n in drift.table.column("new_labels").to_pylist()),
+            "new_synapses": sum(count or 0 for count in drift.table.column("new_synapses").to_pylist()),
+            "new_labels": sum(count or 0 for count in drift.table.column("new_labels").to_pylist()),
             "advice": Markdown("\n".join(f"- {line}" for line in advice) or "no refit is due"),
         },
         seconds=watch.seconds,
@@ -55,8 +55,8 @@ def advise_refits(store: DatasetStore, regions: Sequence[str]) -> Report:
     )
 
 
-def _kept_out(store: DatasetStore) -> dict[str, str]:
-    """The candidates, by model, of which `promotions` decided that the model in use stays."""
+def _rejected_candidates(store: DatasetStore) -> dict[str, str]:
+    """The candidates that `promotions` rejected, by model: the model in use stays."""
     rows = store.results(PROMOTIONS).read().to_pylist()
     return {
         row["model"]: row["candidate"]
@@ -65,22 +65,22 @@ def _kept_out(store: DatasetStore) -> dict[str, str]:
     }
 
 
-def _settled(store: DatasetStore, kept: dict[str, str]) -> str:
+def _settled_message(store: DatasetStore, rejected: dict[str, str]) -> str:
     """Why no refit is due although one was advised."""
     refits = [
         f"{row['model']} {row['candidate']} ({row['reason']})"
         for row in store.results(PROMOTIONS).read().to_pylist()
-        if row["model"] in kept
+        if row["model"] in rejected
     ]
     return (
         f"a refit was made and kept out: {', '.join(refits)}. None is due before something newer comes; to use it all the same: "
-        f"synapse-assets promote {store.dataset} {next(iter(kept))}. Until then, compared with the models in use"
+        f"synapse-assets promote {store.dataset} {next(iter(rejected))}. Until then, compared with the models in use"
     )
 
 
 def _fit(store: DatasetStore, instead: Mapping[str, str]) -> "Fit":
-    """What the models in use were fitted on, or of some models another version `instead`. A map of another encoder, or clusters
-    of another map, are about to be replaced and not measured against."""
+    """What the models in use were fitted on; `instead` gives another version of some models. A map of another encoder, or clusters
+    of another map, are about to be replaced and are left out."""
     from synapse_assets.analysis.clustering.drift import Fit, load_known_labels
     from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
     from synapse_assets.analysis.clustering.projection import FittedSample, Projection
@@ -95,12 +95,12 @@ def _fit(store: DatasetStore, instead: Mapping[str, str]) -> "Fit":
         umap_model = None
     if cluster_model and clusterings.provenance(cluster_model).inputs["umap_model"] != umap_model:
         cluster_model = None
-    none = NoModel("none that fits is in use")
+    no_model = NoModel("none that fits is in use")
     folder = maps.path(umap_model) if umap_model else None
     return Fit(
-        load_or_no_model(folder, Projection.load) if folder else none,
+        load_or_no_model(folder, Projection.load) if folder else no_model,
         FittedSample.load(folder) if folder else FittedSample.nothing(),
-        load_or_no_model(clusterings.path(cluster_model), ClusterModel.load) if cluster_model else none,
+        load_or_no_model(clusterings.path(cluster_model), ClusterModel.load) if cluster_model else no_model,
         load_known_labels(classifiers.path(classifier)) if classifier else None,
         maps.provenance(umap_model).seed if umap_model else 0,
         {"umap_model": umap_model, "cluster_model": cluster_model, "classifier": classifier},

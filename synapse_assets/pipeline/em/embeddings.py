@@ -76,7 +76,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
 def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> Report:
     """Computes the vectors of those tiles of a region that the encoder in use has not seen as they are now.
 
-    What is computed is staged, so a call that was killed is gone on with. Raises BadInput if no encoder is fitted.
+    Computed vectors are staged, so the next call continues one that was killed. Raises BadInput if no encoder is fitted.
     """
     from synapse_assets.vision.encoder import Encoder, embed_batches
     from synapse_assets.volumes.cropping import decode_tiles
@@ -87,26 +87,26 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     dimensions = int(models.provenance(model_id).scores["dimensions"])
     table = embedding_table(dimensions)
     vectors = store.vectors(model_id, dimensions)
-    wanted = store.tiles.read(region, ["synapse_id", "tile_hash"])
-    changed, gone = vectors.changes(region, wanted, "tile_hash")
-    staging = store.staging("embeddings", region, content_key(wanted, model_id))
+    tiles = store.tiles.read(region, ["synapse_id", "tile_hash"])
+    changed, gone = vectors.changes(region, tiles, "tile_hash")
+    staging = store.staging("embeddings", region, content_key(tiles, model_id))
     staged = staging.done_ids()
-    todo = [synapse_id for synapse_id in changed if synapse_id not in staged]
-    used, remark = None, "nothing computed"
-    if todo:
-        used, remark = _precision(models, model_id, device, applied_before=bool(staged) or vectors.count() > 0)
-    if used and remark:
-        log.warning(f"{region}: vectors are computed in {used}; {remark}, so they may differ by rounding")
+    ids_to_embed = [synapse_id for synapse_id in changed if synapse_id not in staged]
+    first_use, remark = None, "nothing computed"
+    if ids_to_embed:
+        first_use, remark = _precision(models, model_id, device, applied_before=bool(staged) or vectors.count() > 0)
+    if first_use and remark:
+        log.warning(f"{region}: vectors are computed in {first_use}; {remark}, so they may differ by rounding")
     network = Encoder.load(models.path(model_id))
-    progress = progress_logger(log.info, f"{region}: embeddings", len(todo))
-    hash_of = dict(zip(*(wanted.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
+    progress = progress_logger(log.info, f"{region}: embeddings", len(ids_to_embed))
+    hash_of = dict(zip(*(tiles.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
     pictures = (
         (batch.column("synapse_id").to_pylist(), decode_tiles(batch.column("image")))
-        for batch in store.tiles.batches_of(region, todo, ["synapse_id", "image"], READ_ROWS)
+        for batch in store.tiles.batches_of(region, ids_to_embed, ["synapse_id", "image"], READ_ROWS)
     )
     done = 0
-    for ids, values in embed_batches(network, pictures, device, precision=used.precision if used else None):
-        staging.append(vector_rows(table, ids, region, [hash_of[i] for i in ids], model_id, values))
+    for ids, values in embed_batches(network, pictures, device, precision=first_use.precision if first_use else None):
+        staging.append(vector_rows(table, ids, region, [hash_of[synapse_id] for synapse_id in ids], model_id, values))
         done += len(ids)
         progress(done)
     vectors.replace_region(region, staging.reader() or table.empty(), gone)
@@ -115,26 +115,26 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     count, finite = stored.num_rows, usable_vectors(stored)
     models_seen = set(stored.column("model_id").to_pylist())
     current = stored.select(["synapse_id", "tile_hash"])
-    pairs = current.join(wanted, ["synapse_id", "tile_hash"], join_type="inner").num_rows
+    pairs = current.join(tiles, ["synapse_id", "tile_hash"], join_type="inner").num_rows
     return Report(
         details={
-            "resumed_rows": len(changed) - len(todo),
+            "resumed_rows": len(changed) - len(ids_to_embed),
             "removed_rows": len(gone),
             "dimensions": network.dimensions,
             "encoder": model_id,
             "lance_table": StoredAt(vectors.uri),
-            "precision": "; ".join(str(part) for part in (used, remark) if part),
+            "precision": "; ".join(str(part) for part in (first_use, remark) if part),
         },
         seconds=watch.seconds,
         rows=count,
-        computed_rows=len(todo),
+        computed_rows=len(ids_to_embed),
         content_version=content_key(current, model_id),
         checks=[
             Check(
                 "one_vector_per_tile",
-                pairs == count == wanted.num_rows,
-                f"{count:,} vectors for {wanted.num_rows:,} tiles, {pairs:,} of the picture stored now",
-                numbers={"vectors": count, "tiles": wanted.num_rows},
+                pairs == count == tiles.num_rows,
+                f"{count:,} vectors for {tiles.num_rows:,} tiles, {pairs:,} of the picture stored now",
+                numbers={"vectors": count, "tiles": tiles.num_rows},
             ),
             Check(
                 "finite_and_of_one_model",
@@ -147,31 +147,31 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
 
 
 def _precision(models: ModelStore, model_id: str, device: str, applied_before: bool) -> tuple["FirstUse", str]:
-    """How to apply that encoder on `device`, and what there is to say of it; nothing where its first vectors were made so.
+    """How to apply that encoder on `device`, and a remark; empty where its first vectors were made the same way.
 
-    The first use is recorded beside the encoder, in one step and once: of two that begin at the same moment the first
+    The first use is recorded beside the encoder, atomically and once: of two that start at the same moment the first
     counts (on object storage the last). An encoder that was applied before there were records has none.
     """
     from synapse_assets.vision.devices import native_precision, pick_device
     from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER, FirstUse
 
     kind = pick_device(device)
-    here = FirstUse(native_precision(kind), kind.type)
+    this_device = FirstUse(native_precision(kind), kind.type)
     folder = models.folder.child(segment(model_id))
-    first = _recorded(folder)
+    first = _recorded_first_use(folder)
     if first is None and not applied_before:
         with folder.new_folder(FIRST_USE_FOLDER, last=FIRST_USE_FILE) as new:
-            here.save(new)
-        first = _recorded(folder)
+            this_device.save(new)
+        first = _recorded_first_use(folder)
     if first is None:
-        return here, "earlier vectors of this encoder were made in a precision that was not recorded"
-    used = FirstUse(native_precision(kind, first.precision), kind.type)
-    if used.precision == first.precision:
-        return used, ""
-    return used, f"its first vectors were made in {first}, which is not to be had here"
+        return this_device, "earlier vectors of this encoder were made in a precision that was not recorded"
+    applied = FirstUse(native_precision(kind, first.precision), kind.type)
+    if applied.precision == first.precision:
+        return applied, ""
+    return applied, f"its first vectors were made in {first}, which is not to be had here"
 
 
-def _recorded(folder: Files) -> "FirstUse | None":
+def _recorded_first_use(folder: Files) -> "FirstUse | None":
     """The first use of the model in `folder`, which may lie on object storage."""
     from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER, FirstUse
 

@@ -22,11 +22,11 @@ def synapse_source(dataset: EmDataset) -> Input:
 
 
 def em_volume(dataset: EmDataset) -> Input:
-    """The volumes, whose content is not looked into."""
+    """The volumes, whose content is not watched."""
     text = f"Electron-microscopy volume of {dataset.title}: 8-bit grey values. Tiles are cut from it."
-    shown = {name: spec.url for name, spec in dataset.volumes.items()}
-    shown["voxel_size_nm"] = str(next(iter(dataset.volumes.values())).voxel_size_nm)
-    return Input(UNWATCHED, "synapses", text, {"file"}, shown)
+    metadata = {name: spec.url for name, spec in dataset.volumes.items()}
+    metadata["voxel_size_nm"] = str(next(iter(dataset.volumes.values())).voxel_size_nm)
+    return Input(UNWATCHED, "synapses", text, {"file"}, metadata)
 
 
 def neuron_source(dataset: EmDataset) -> Input:

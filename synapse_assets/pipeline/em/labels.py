@@ -10,7 +10,7 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.inputs import neuron_source
 from synapse_assets.pipeline.em.synapses import renamed_classes
-from synapse_assets.pipeline.inputs import believed_gone, sources_with_rows
+from synapse_assets.pipeline.inputs import confirm_removed, sources_with_rows
 from synapse_assets.pipeline.report import Check, Json, Report, Stopwatch
 from synapse_assets.schema import NEURON_SOURCES, NEURONS, SYNAPSE_LABELS
 from synapse_assets.stores import DatasetStore
@@ -20,8 +20,8 @@ from synapse_assets.stores.rows import content_key
 def read_neuron_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[str]) -> Report:
     """Reads the neurons of a dataset, joined by id. Writes the origins too.
 
-    gone: the sources whose files are gone and are meant to be; those whose neurons went are a detail of the report
-    (`inputs.SOURCES_GONE`). Raises BadInput for what a person has to fix in a table or in the dataset's YAML, ConnectionError for
+    gone: the sources whose files are gone and are meant to be; those whose neurons were removed are a detail of the report
+    (`inputs.SOURCES_GONE`). Raises BadInput for what the user has to fix in a table or in the dataset's YAML, ConnectionError for
     an unreachable server.
     """
     from synapse_assets.sources import ClassNames, Tally, join_neurons, provenance, read_neurons
@@ -37,7 +37,7 @@ def read_neuron_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[s
             without_files.append(source.name)
     table = NEURONS.conform(join_neurons(tables))
     had_rows = sources_with_rows(store.results(NEURON_SOURCES).read())
-    lost = believed_gone(neuron_source(dataset), dataset.name, without_files, had_rows, gone)
+    removed = confirm_removed(neuron_source(dataset), dataset.name, without_files, had_rows, gone)
     store.results(NEURONS).write(table)
     store.results(NEURON_SOURCES).write(pa.concat_tables(origins))
     return Report(
@@ -45,7 +45,7 @@ def read_neuron_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[s
             "labelled_neurons": table.num_rows - table.column("target").null_count,
             "with_hemilineage": table.num_rows - table.column("hemilineage").null_count,
             **renamed_classes(dataset, classes.renamed()),
-            **lost,
+            **removed,
         },
         seconds=watch.seconds,
         rows=table.num_rows,
@@ -87,13 +87,13 @@ def label_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
 
 
 def _neurons_known(labels: pa.Table, neurons: pa.Table) -> Check:
-    here = pc.unique(labels.column("neuron_id")).drop_null()
-    known = int(pc.sum(pc.is_in(here, value_set=neurons.column("neuron_id").combine_chunks())).as_py() or 0)
-    told = f"{known:,} of the region's {len(here):,} neurons are in the tables of neurons"
-    if len(here) and not known:
-        told += (
-            f", such as {here[0].as_py()} here and {neurons.column('neuron_id')[0].as_py() if neurons.num_rows else 'none'} there: do "
+    ids = pc.unique(labels.column("neuron_id")).drop_null()
+    known = int(pc.sum(pc.is_in(ids, value_set=neurons.column("neuron_id").combine_chunks())).as_py() or 0)
+    description = f"{known:,} of the region's {len(ids):,} neurons are in the tables of neurons"
+    if len(ids) and not known:
+        description += (
+            f", such as {ids[0].as_py()} here and {neurons.column('neuron_id')[0].as_py() if neurons.num_rows else 'none'} there: do "
             "the ids come from the same segmentation? Fix columns.neuron_id or neuron_id_offset in the dataset's YAML"
         )
-    numbers = {"known": known, "neurons": len(here)}
-    return Check("neurons_known", bool(known) or not len(here), told, warn=True, numbers=numbers)
+    numbers = {"known": known, "neurons": len(ids)}
+    return Check("neurons_known", bool(known) or not len(ids), description, warn=True, numbers=numbers)

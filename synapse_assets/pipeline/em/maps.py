@@ -1,4 +1,4 @@
-"""Maps of the vectors: fitting the map on a sample of all regions, and the places of a region on it. Groups on the map: `clusters`."""
+"""Maps of the vectors: fitting the map on a sample of all regions, and the coordinates of a region on it. Clusters: `clusters`."""
 
 from logging import Logger
 from pathlib import Path
@@ -17,7 +17,7 @@ from synapse_assets.stores.models import model_in_use, require_same
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
-# Synapses that the map is fitted on; the others are placed among them.
+# Synapses that the map is fitted on; all others are placed among them.
 SAMPLE_SYNAPSES = 5_000
 # UMAP's own default, and enough dimensions for HDBSCAN to find dense groups without the map's crowding.
 NEIGHBOURS = 15
@@ -75,9 +75,9 @@ def _fit_sample(
         return Fitted(scores=scores, notes=[f"no map: {projection.reason}"])
     targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
     png = map_figure(projection.apply(matrix)[0], targets, f"Fitted sample, {dataset.target}")
-    few = f"{len(ids)} synapses are too few for UMAP: principal components instead"
+    too_few = f"{len(ids)} synapses are too few for UMAP: principal components instead"
     return Fitted(
-        scores=scores, notes=[few] if projection.method != "umap" else [], details={"map": Picture(png, "map")}
+        scores=scores, notes=[too_few] if projection.method != "umap" else [], details={"map": Picture(png, "map")}
     )
 
 
@@ -101,7 +101,7 @@ def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
     results = store.results(UMAP_COORDINATES)
     results.write_partition(region, table)
     return Report(
-        details={**_drawn(store, dataset, region, table), "umap_model": version},
+        details={**_map_picture(store, dataset, region, table), "umap_model": version},
         seconds=watch.seconds,
         rows=table.num_rows,
         content_version=f"{version}-{content_key(rows.select(['synapse_id', 'tile_hash']), encoder)}",
@@ -109,16 +109,16 @@ def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
     )
 
 
-def _drawn(store: DatasetStore, dataset: EmDataset, region: str, places: pa.Table) -> dict[str, Detail]:
-    """The picture of a region's `places` (`schema.UMAP_COORDINATES`) by known class; nothing for no rows."""
+def _map_picture(store: DatasetStore, dataset: EmDataset, region: str, coordinates: pa.Table) -> dict[str, Detail]:
+    """The picture of a region's `coordinates` (`schema.UMAP_COORDINATES`) by known class; empty for no rows."""
     from synapse_assets.analysis.tables import values_of
     from synapse_assets.figures.maps import map_figure
 
-    if not places.num_rows:
+    if not coordinates.num_rows:
         return {}
-    ids = places.column("synapse_id").to_pylist()
+    ids = coordinates.column("synapse_id").to_pylist()
     targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
-    xy = np.stack([places.column("umap_1").to_numpy(), places.column("umap_2").to_numpy()], axis=1)
+    xy = np.stack([coordinates.column("umap_1").to_numpy(), coordinates.column("umap_2").to_numpy()], axis=1)
     return {"map": Picture(map_figure(xy, targets, f"{region}, {dataset.target}"), "map")}
 
 

@@ -1,6 +1,6 @@
 """What becomes of refitted models: each candidate compared with the model in use, the better one put in use, a row for each.
 
-Putting a model in use is handed in, because Dagster has to hear of it. How two models are compared belongs to
+Putting a model in use is passed in as a function, because Dagster has to record it. How two models are compared belongs to
 `analysis.comparison`.
 """
 
@@ -81,10 +81,10 @@ def _decide(store: DatasetStore, dataset: EmDataset, device: str, name: str, bef
     if candidate is None:
         reason = "the model in use is the last one that was fitted" if current else "no model was fitted yet"
         return row | {"decision": "no candidate", "reason": reason}
-    unfit = _unfit(store, dataset, name, candidate)
-    if unfit:
+    problem = _why_unfit(store, dataset, name, candidate)
+    if problem:
         models.clear_candidate()
-        return row | {"decision": "dropped", "reason": unfit}
+        return row | {"decision": "dropped", "reason": problem}
     was_in_use = before is not None and (before["decision"] == "promoted" or before["reason"] == REPLACED_BY_HAND)
     if before is not None and was_in_use and before["candidate"] == candidate:
         return row | {"decision": "kept", "reason": REPLACED_BY_HAND}
@@ -99,7 +99,7 @@ def _decide(store: DatasetStore, dataset: EmDataset, device: str, name: str, bef
 
 
 def _unchanged(store: DatasetStore, row: Row, before: Row | None) -> Row | None:
-    """The row of the last time, if it still says how things stand; else None."""
+    """The row of the last time, if it still describes the present state; else None."""
     if before is None:
         return None
     if row["decision"] == "no candidate" and before["decision"] in ("promoted", "dropped"):
@@ -108,17 +108,17 @@ def _unchanged(store: DatasetStore, row: Row, before: Row | None) -> Row | None:
     return before if {**row, "decided_at": before["decided_at"]} == before else None
 
 
-def _unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: str) -> str:
+def _why_unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: str) -> str:
     """Why a candidate cannot be put in use at all; empty if it can."""
     models = store.models(name)
     if not models.exists(candidate):
         return f"{candidate} was removed"
-    made = models.provenance(candidate)
-    if name == "encoder" and made.parameters["tile"] != hashed_fields(dataset.tile):
+    provenance = models.provenance(candidate)
+    if name == "encoder" and provenance.parameters["tile"] != hashed_fields(dataset.tile):
         return "it was trained on tiles of another size or depth than the dataset has now"
-    below = EM.facts[name].fitted_on
-    if below is not None and made.inputs.get(below) != store.models(below).current:
-        return f"it was fitted on {below} {made.inputs.get(below)}, but {store.models(below).current} is in use"
+    fitted_on = EM.facts[name].fitted_on
+    if fitted_on is not None and provenance.inputs.get(fitted_on) != store.models(fitted_on).current:
+        return f"it was fitted on {fitted_on} {provenance.inputs.get(fitted_on)}, but {store.models(fitted_on).current} is in use"
     return ""
 
 
@@ -137,8 +137,8 @@ def _compare_encoders(
         COMPARED_TILES,
         dataset.seed,
     )
-    ours, theirs = (_vectors_of(store, version, ids, device) for version in (in_use, candidate))
-    return compare_encoders(ours, theirs, targets, groups, grouping)
+    in_use_vectors, candidate_vectors = (_vectors_of(store, version, ids, device) for version in (in_use, candidate))
+    return compare_encoders(in_use_vectors, candidate_vectors, targets, groups, grouping)
 
 
 def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) -> npt.NDArray[np.float32]:
@@ -146,11 +146,14 @@ def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) 
     from synapse_assets.vision.encoder import Encoder, embed_batches
     from synapse_assets.volumes.cropping import decode_tiles
 
-    parts = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))
-    tiles = ((part, decode_tiles(store.tiles.read_ids(part, ["image"]).column("image"))) for part in parts)
+    batches = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))
+    tiles = ((batch, decode_tiles(store.tiles.read_ids(batch, ["image"]).column("image"))) for batch in batches)
     network = Encoder.load(store.models("encoder").path(encoder))
     return np.concatenate(
-        [np.zeros((0, network.dimensions), np.float32), *(v for _, v in embed_batches(network, tiles, device))]
+        [
+            np.zeros((0, network.dimensions), np.float32),
+            *(values for _, values in embed_batches(network, tiles, device)),
+        ]
     )
 
 
@@ -164,8 +167,10 @@ def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, 
     known = vectors.read(None, ["synapse_id", "brain_region"])
     ids = stratified_rows(known, COMPARED_SYNAPSES, dataset.seed + 1).column("synapse_id").to_pylist()
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
-    ours, theirs = (load_or_no_model(maps.path(version), Projection.load) for version in (in_use, candidate))
-    return compare_maps(ours, theirs, matrix)
+    map_in_use, candidate_map = (
+        load_or_no_model(maps.path(version), Projection.load) for version in (in_use, candidate)
+    )
+    return compare_maps(map_in_use, candidate_map, matrix)
 
 
 def _compare_clusterings(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":

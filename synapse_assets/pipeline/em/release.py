@@ -21,7 +21,7 @@ from synapse_assets.stores.rows import vectors_in_use
 
 
 def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -> Report:
-    """Puts all tables of the dataset into a new warehouse and release. `explorer_page`: the address that shows it.
+    """Puts all tables of the dataset into a new warehouse and release. `explorer_page`: the URL that shows it.
 
     Raises BadInput naming the regions whose rows were not made with the models in use; the release before stays.
     """
@@ -30,7 +30,7 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     watch = Stopwatch()
     in_use = {name: store.models(name).current for name in EM.models}
     _require_in_use(store, in_use)
-    build_warehouse(store, _published(store, dataset), {"models": in_use, "scores": _scores(store, in_use)})
+    build_warehouse(store, _released(store, dataset), {"models": in_use, "scores": _scores(store, in_use)})
     release = store.release() or {}
     rows = {name: entry["rows"] for name, entry in release["tables"].items()}
     lines = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
@@ -53,11 +53,13 @@ def _scores(store: DatasetStore, in_use: Mapping[str, str | None]) -> dict[str, 
     scores: dict[str, dict[str, float | str]] = {}
     for name, version in in_use.items():
         if version is not None:
-            made = store.models(name).provenance(version)
+            provenance = store.models(name).provenance(version)
             verdict = (
-                {"verdict": made.verdict, "verdict_reason": made.verdict_reason} if name == "cluster_model" else {}
+                {"verdict": provenance.verdict, "verdict_reason": provenance.verdict_reason}
+                if name == "cluster_model"
+                else {}
             )
-            scores[name] = {**verdict, **made.scores}
+            scores[name] = {**verdict, **provenance.scores}
     return scores
 
 
@@ -67,7 +69,7 @@ def released_tables(dataset: EmDataset) -> list[str]:
     return [name for facts in assets for name in facts.released]
 
 
-def _published(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | ParquetTable]:
+def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | ParquetTable]:
     """The stored tables that a release holds; vectors only where an encoder is in use."""
     tables: list[RegionTable | ParquetTable] = []
     for name in released_tables(dataset):
@@ -95,10 +97,10 @@ def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> No
     from synapse_assets.analysis.tables import current_rows
 
     for name, version in in_use.items():
-        below = EM.facts[name].fitted_on
-        wanted = in_use[below] if below else None
-        if below is not None and version is not None and wanted is not None:
-            require_same(store.models(name), version, below, wanted)
+        fitted_on = EM.facts[name].fitted_on
+        required = in_use[fitted_on] if fitted_on else None
+        if fitted_on is not None and version is not None and required is not None:
+            require_same(store.models(name), version, fitted_on, required)
     synapses = store.synapses.read(None, ["synapse_id", "brain_region"])
     for table, model, column in _applied():
         rows = current_rows(store.results(table).read(columns=["synapse_id", "brain_region", column]), synapses)
@@ -115,17 +117,17 @@ def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Map
     """Whether all tables made region by region have as many rows as there are synapses; `rows` are counted by table."""
     by_region = [name for facts in EM.assets_of(dataset) if facts.by_part for name in facts.released]
     incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
-    # What no model could be fitted for has no rows: nothing is missing that could be materialised.
-    without = {name: why for name, why in _without_model(store).items() if incomplete.get(name) == 0}
-    incomplete = {name: count for name, count in incomplete.items() if name not in without}
+    # Tables for which no model could be fitted have no rows: nothing is missing that could be materialised.
+    without_model = {name: reason for name, reason in _without_model(store).items() if incomplete.get(name) == 0}
+    incomplete = {name: count for name, count in incomplete.items() if name not in without_model}
     if not rows.get("splits", 0):
-        # A dataset without labels has no predictions, and that is well.
-        without.pop("synapse_predictions", None)
-    sentences = [f"{table} is empty and nothing is missing: {why}" for table, why in without.items()]
+        # A dataset without labels has no predictions, which is fine.
+        without_model.pop("synapse_predictions", None)
+    sentences = [f"{table} is empty and nothing is missing: {reason}" for table, reason in without_model.items()]
     if incomplete:
         sentences.insert(0, f"{rows['synapses']:,} synapses, but {incomplete}: materialise what is missing")
     return Check(
-        "every_synapse_everywhere", not incomplete and not without, "; ".join(sentences) or "complete", warn=True
+        "every_synapse_everywhere", not incomplete and not without_model, "; ".join(sentences) or "complete", warn=True
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import CaveSource, EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.inputs import synapse_source
-from synapse_assets.pipeline.inputs import believed_gone, sources_with_rows
+from synapse_assets.pipeline.inputs import confirm_removed, sources_with_rows
 from synapse_assets.pipeline.report import (
     Check,
     Detail,
@@ -49,8 +49,8 @@ class _Split:
 def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[str], log: Logger) -> Report:
     """Reads all synapses of a dataset from its sources, split by region. Writes the regions and the origins too.
 
-    gone: the sources whose files are gone and are meant to be; those whose rows went are a detail of the report
-    (`inputs.SOURCES_GONE`). Nothing is stored unless every source could be read. Raises BadInput for what a person has to fix in
+    gone: the sources whose files are gone and are meant to be; those whose rows were removed are a detail of the report
+    (`inputs.SOURCES_GONE`). Nothing is stored unless every source could be read. Raises BadInput for what the user has to fix in
     a source or in the dataset's YAML, ConnectionError for an unreachable server.
     """
     from synapse_assets.sources import ClassNames, RegionNames
@@ -64,7 +64,7 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
     classes = ClassNames(dataset.names_transmitters)
     split = _split_sources(store, dataset, names, classes, gone, log)
     rows = store.synapse_table.regions()
-    kept = sum(rows.values())
+    stored_rows = sum(rows.values())
     regions = names.table(rows)
     store.results(BRAIN_REGIONS).write(regions)
     store.results(SYNAPSE_SOURCES).write(split.origins)
@@ -72,17 +72,20 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
         details={
             "regions": len(rows),
             "left_out_by_trial_limit": split.rows_read - split.rows_written,
-            "partners_merged": split.rows_written - kept,
-            "synapses_by_region": Markdown(_regions_in_words(regions)),
-            "files": Markdown(_files_in_words(split.origins)),
+            "partners_merged": split.rows_written - stored_rows,
+            "synapses_by_region": Markdown(_regions_markdown(regions)),
+            "files": Markdown(_files_markdown(split.origins)),
             **renamed_classes(dataset, classes.renamed()),
             **split.gone,
         },
         seconds=watch.seconds,
-        rows=kept,
+        rows=stored_rows,
         computed_rows=split.rows_read,
         content_version=store.synapse_table.version or "none",
-        checks=[_one_row_per_site(dataset, store.synapse_table.places(), kept), _regions_known(dataset, regions)],
+        checks=[
+            _one_row_per_site(dataset, store.synapse_table.places(), stored_rows),
+            _regions_known(dataset, regions),
+        ],
     )
 
 
@@ -105,17 +108,17 @@ def _split_sources(
             volume = dataset.volumes[source.volume]
             progress = progress_logger(log.info, f"source {source.name}: synapses")
             for batch in read_source(source, volume, names, tally, store.raw, classes):
-                within = limit.keep(batch)
-                split.write(within)
-                rows_written += within.num_rows
+                limited = limit.keep(batch)
+                split.write(limited)
+                rows_written += limited.num_rows
                 progress(tally.rows)
             rows_read += tally.rows
             if not tally.files and not isinstance(source, CaveSource):
                 without_files.append(source.name)
             origins.append(provenance(source, tally, volume))
         had_rows = {*store.synapse_table.sources(), *sources_with_rows(store.results(SYNAPSE_SOURCES).read())}
-        lost = believed_gone(synapse_source(dataset), dataset.name, without_files, had_rows, gone)
-    return _Split(rows_read, rows_written, pa.concat_tables(origins), lost)
+        removed = confirm_removed(synapse_source(dataset), dataset.name, without_files, had_rows, gone)
+    return _Split(rows_read, rows_written, pa.concat_tables(origins), removed)
 
 
 def region_versions(store: DatasetStore, region: str) -> dict[str, tuple[str, int]]:
@@ -128,7 +131,7 @@ def region_versions(store: DatasetStore, region: str) -> dict[str, tuple[str, in
 
 
 def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
-    """Stores the synapses of a region as `synapse_table` has them, once they are seen to lie in their volume.
+    """Stores the synapses of a region as `synapse_table` has them, once they are checked to lie in their volume.
 
     Exactly the region's rows are replaced. Raises BadInput, and stores nothing, for synapses outside their volume, unless the
     dataset leaves them out and others are left; ConnectionError for an unreachable volume.
@@ -136,7 +139,7 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
     watch = Stopwatch()
     written = deleted = left_outside = 0
     version = None
-    # Once more if the table was split anew meanwhile: what is stored is of the split that is current at the end.
+    # Repeated if the table was split anew meanwhile: the stored rows are those of the split that is current at the end.
     while version != store.synapse_table.version:
         version = store.synapse_table.version
         rows = store.synapse_table.read(region, SYNAPSES.names)
@@ -162,7 +165,7 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
         },
         seconds=watch.seconds,
         rows=count,
-        # What was left out depends on the volume, which the table knows nothing of.
+        # The rows left out depend on the volume, which the table does not know.
         content_version=store.synapse_table.site_hash(region)
         + (f"-{content_key(stored.select(['synapse_id']))}" if left_outside else ""),
         checks=[
@@ -178,9 +181,9 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
 
 
 def renamed_classes(dataset: EmDataset, renamed: dict[str, int]) -> dict[str, Detail]:
-    """Details on classes that were read: what became another name, and a question where the dataset does not say what they are.
+    """Details on classes that were read: which were renamed, and a question where the dataset does not say what they are.
 
-    renamed: rows by what became what.
+    renamed: number of rows by renaming.
     """
     details: dict[str, Detail] = {"classes_renamed": Json(renamed)}
     if renamed and not dataset.target_is_said:
@@ -191,15 +194,15 @@ def renamed_classes(dataset: EmDataset, renamed: dict[str, int]) -> dict[str, De
     return details
 
 
-def _one_row_per_site(dataset: EmDataset, places: int, kept: int) -> Check:
-    single = places == kept
+def _one_row_per_site(dataset: EmDataset, positions: int, synapses: int) -> Check:
+    single = positions == synapses
     remedy = "" if single or dataset.merge_partners else "; merge_partners: true in the YAML merges them"
     return Check(
         "one_row_per_site",
         single,
-        f"{kept:,} synapses at {places:,} positions{remedy}",
+        f"{synapses:,} synapses at {positions:,} positions{remedy}",
         warn=True,
-        numbers={"positions": places},
+        numbers={"positions": positions},
     )
 
 
@@ -211,24 +214,24 @@ def _regions_known(dataset: EmDataset, regions: pa.Table) -> Check:
     return Check(
         "regions_known",
         not unknown and not names <= {dataset.missing_region},
-        _regions_told(dataset, unknown, names),
+        _regions_description(dataset, unknown, names),
         warn=True,
         numbers={"unknown": len(unknown)},
     )
 
 
-def _regions_told(dataset: EmDataset, unknown: list[str], names: set[str]) -> str:
+def _regions_description(dataset: EmDataset, unknown: list[str], names: set[str]) -> str:
     if not names:
         return "no synapses: the sources name no files now, or files without rows"
     if names == {dataset.missing_region}:
         return f"no source names a region: all synapses are in {dataset.missing_region}. Name columns.brain_region in the YAML"
     if not dataset.region_vocabulary:
         return "no region_vocabulary is given, so names are kept as they are"
-    told = f"unknown, kept as they are: {', '.join(unknown)}; a name may lack its side, region_names gives others"
-    return told if unknown else "all known"
+    message = f"unknown, kept as they are: {', '.join(unknown)}; a name may lack its side, region_names gives others"
+    return message if unknown else "all known"
 
 
-def _regions_in_words(regions: pa.Table) -> str:
+def _regions_markdown(regions: pa.Table) -> str:
     rows = sorted(regions.to_pylist(), key=lambda row: -row["synapses"])
     return markdown_table(
         ["brain region", "synapses", "in the source", "name", "group"],
@@ -239,7 +242,7 @@ def _regions_in_words(regions: pa.Table) -> str:
     )
 
 
-def _files_in_words(origins: pa.Table) -> str:
+def _files_markdown(origins: pa.Table) -> str:
     rows = []
     for row in origins.to_pylist():
         left_out = ", ".join(f"{reason}: {count:,}" for reason, count in json.loads(row["left_out"]).items()) or "none"
@@ -278,7 +281,7 @@ def _outside_message(dataset: EmDataset, region: str, rows: pa.Table, outside: p
     first = outside.slice(0, 3).to_pylist()
     volume = open_volume(dataset.volumes[first[0]["volume"]])
     lo, hi = (tuple((edge * volume.voxel_size_nm).round().astype(int).tolist()) for edge in volume.bounds_voxels)
-    named = "; ".join(
+    examples = "; ".join(
         f"{row['synapse_id']} at ({row['x_nm']:.0f}, {row['y_nm']:.0f}, {row['z_nm']:.0f}) nm" for row in first
     )
     remedy = (
@@ -289,5 +292,5 @@ def _outside_message(dataset: EmDataset, region: str, rows: pa.Table, outside: p
     )
     return (
         f"region {region}: {outside.num_rows:,} of {rows.num_rows:,} synapses lie outside volume '{first[0]['volume']}', "
-        f"which spans {lo} to {hi} nm: {named} ({first[0]['source_file']}); {remedy}. Nothing was stored."
+        f"which spans {lo} to {hi} nm: {examples} ({first[0]['source_file']}); {remedy}. Nothing was stored."
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.pipeline.em.alignment import remarks_in_words, require_alignment
+from synapse_assets.pipeline.em.alignment import require_alignment, volume_remarks_markdown
 from synapse_assets.pipeline.report import (
     Check,
     Detail,
@@ -29,7 +29,7 @@ PLACES = ["synapse_id", "volume", "x_nm", "y_nm", "z_nm"]
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _RegionTiles:
     """The tiles of a region: its synapses (columns `PLACES`), their crop hashes and the content version of these, the ids whose
     tiles are to be cut, staged ones among them, and the ids that are gone."""
 
@@ -48,33 +48,33 @@ def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
     from synapse_assets.volumes.cropping import plan_in_use, plan_region, volume_remarks
 
     watch = Stopwatch()
-    wanted = _wanted_tiles(store, dataset, region)
-    staged = store.staged_ids("tiles", region, wanted.content)
-    todo = [synapse_id for synapse_id in wanted.changed if synapse_id not in staged]
-    plan = plan_region(dataset, region, wanted.synapses, todo)
+    tiles = _region_tiles(store, dataset, region)
+    staged = store.staged_ids("tiles", region, tiles.content)
+    ids_to_cut = [synapse_id for synapse_id in tiles.changed if synapse_id not in staged]
+    plan = plan_region(dataset, region, tiles.synapses, ids_to_cut)
     store.results(TILE_PLAN).write_partition(region, plan)
-    chosen = plan_in_use(plan)
+    plan_rows = plan_in_use(plan)
     return Report(
         details={
-            "plan": Markdown(_in_words(dataset, chosen) + "\n\n" + _plan_table(plan)),
-            **remarks_in_words(volume_remarks(dataset)),
-            "tiles_to_cut": len(todo),
-            "chunks": sum(row["chunks"] for row in chosen),
-            "gigabytes": sum(row["gigabytes"] for row in chosen),
-            "hours": sum(row["hours"] for row in chosen),
+            "plan": Markdown(_plan_summary(dataset, plan_rows) + "\n\n" + _plan_table(plan)),
+            **volume_remarks_markdown(volume_remarks(dataset)),
+            "tiles_to_cut": len(ids_to_cut),
+            "chunks": sum(row["chunks"] for row in plan_rows),
+            "gigabytes": sum(row["gigabytes"] for row in plan_rows),
+            "hours": sum(row["hours"] for row in plan_rows),
         },
         seconds=watch.seconds,
         rows=plan.num_rows,
-        # What is wanted, not what is still to be done: cutting the tiles makes no plan out of date.
-        content_version=wanted.content,
-        checks=[_below_ceiling(dataset, chosen)],
+        # All tiles of the region, not only those still to be cut: cutting the tiles makes no plan out of date.
+        content_version=tiles.content,
+        checks=[_below_ceiling(dataset, plan_rows)],
     )
 
 
 def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger) -> Report:
     """Cuts the tiles of those synapses of a region that are new or have moved.
 
-    What is cut is staged, so a call that was killed is gone on with. Raises BadInput if the coordinates were not examined or
+    Cut tiles are staged, so the next call continues one that was killed. Raises BadInput if the coordinates were not examined or
     another reading of them fits better, and if more would be fetched than a volume's download ceiling; ConnectionError for an
     unreachable volume.
     """
@@ -82,18 +82,18 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
 
     watch = Stopwatch()
     require_alignment(store, dataset)
-    wanted = _wanted_tiles(store, dataset, region)
-    staging = store.staging("tiles", region, wanted.content)
+    tiles = _region_tiles(store, dataset, region)
+    staging = store.staging("tiles", region, tiles.content)
     staged = staging.done_ids()
-    todo = [synapse_id for synapse_id in wanted.changed if synapse_id not in staged]
-    progress = progress_logger(log.info, f"{region}: tiles", len(todo))
+    ids_to_cut = [synapse_id for synapse_id in tiles.changed if synapse_id not in staged]
+    progress = progress_logger(log.info, f"{region}: tiles", len(ids_to_cut))
     done = missing = 0
-    for batch in crop_region(dataset, region, wanted.synapses, wanted.crops, todo):
+    for batch in crop_region(dataset, region, tiles.synapses, tiles.crops, ids_to_cut):
         staging.append(batch.rows)
         done += batch.rows.num_rows
         missing += batch.missing_chunks
         progress(done)
-    store.tiles.replace_region(region, staging.reader() or TILES.empty(), wanted.gone)
+    store.tiles.replace_region(region, staging.reader() or TILES.empty(), tiles.gone)
     staging.clear()
     count = store.tiles.count(region)
     facts = store.tiles.read(region, ["synapse_id", "tile_hash", "valid_fraction", "section_contrast"])
@@ -101,8 +101,8 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
     return Report(
         details={
             **_sheet(store, dataset, region),
-            "resumed_rows": len(wanted.changed) - len(todo),
-            "removed_rows": len(wanted.gone),
+            "resumed_rows": len(tiles.changed) - len(ids_to_cut),
+            "removed_rows": len(tiles.gone),
             "mean_valid_fraction": float(valid.mean()) if count else 1.0,
             "missing_chunks": missing,
             "incomplete_tiles": int((valid < 1).sum()),
@@ -110,43 +110,43 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
         },
         seconds=watch.seconds,
         rows=count,
-        computed_rows=len(todo),
+        computed_rows=len(ids_to_cut),
         content_version=content_key(facts.select(["synapse_id", "tile_hash"])),
-        checks=_tile_checks(store, region, wanted, count, incomplete=int((valid < 1).sum())),
+        checks=_tile_checks(store, region, tiles, count, incomplete=int((valid < 1).sum())),
     )
 
 
-def _wanted_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> _Wanted:
+def _region_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> _RegionTiles:
     from synapse_assets.volumes.cropping import crop_hashes, tiles_with_gaps
 
     synapses = store.synapses.read(region, PLACES)
     crops = crop_hashes(dataset, synapses)
     changed, gone = store.tiles.changes(region, crops, "crop_hash")
-    # A chunk that was absent may have come since.
+    # A chunk that was missing may exist now.
     stored = store.tiles.read(region, ["synapse_id", "valid_fraction"])
-    again = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
-    return _Wanted(synapses, crops, content_key(crops), changed + sorted(again), gone)
+    incomplete = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
+    return _RegionTiles(synapses, crops, content_key(crops), changed + sorted(incomplete), gone)
 
 
-def _below_ceiling(dataset: EmDataset, chosen: Sequence[dict[str, Any]]) -> Check:
-    too_much = [
+def _below_ceiling(dataset: EmDataset, plan_rows: Sequence[dict[str, Any]]) -> Check:
+    above_ceiling = [
         f"{row['volume']}: {row['gigabytes']:.2f} GB, ceiling {dataset.volumes[row['volume']].download_ceiling_gb:g} GB"
-        for row in chosen
+        for row in plan_rows
         if row["gigabytes"] > dataset.volumes[row["volume"]].download_ceiling_gb
     ]
     return Check(
         "below_download_ceiling",
-        not too_much,
-        "; ".join(too_much) + ". Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
-        if too_much
+        not above_ceiling,
+        "; ".join(above_ceiling) + ". Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
+        if above_ceiling
         else "below",
-        numbers={"gigabytes": sum(row["gigabytes"] for row in chosen)},
+        numbers={"gigabytes": sum(row["gigabytes"] for row in plan_rows)},
     )
 
 
-def _tile_checks(store: DatasetStore, region: str, wanted: _Wanted, count: int, incomplete: int) -> list[Check]:
-    wrong = sum(map(len, store.tiles.changes(region, wanted.crops, "crop_hash")))
-    synapses = wanted.synapses.num_rows
+def _tile_checks(store: DatasetStore, region: str, tiles: _RegionTiles, count: int, incomplete: int) -> list[Check]:
+    wrong = sum(map(len, store.tiles.changes(region, tiles.crops, "crop_hash")))
+    synapses = tiles.synapses.num_rows
     return [
         Check(
             "one_tile_per_synapse",
@@ -164,9 +164,9 @@ def _tile_checks(store: DatasetStore, region: str, wanted: _Wanted, count: int, 
     ]
 
 
-def _in_words(dataset: EmDataset, chosen: Sequence[dict[str, Any]]) -> str:
+def _plan_summary(dataset: EmDataset, plan_rows: Sequence[dict[str, Any]]) -> str:
     sentences = []
-    for row in chosen:
+    for row in plan_rows:
         ceiling = dataset.volumes[row["volume"]].download_ceiling_gb
         fetched = (
             f"{row['gigabytes']:.2g} GB over the network (ceiling {ceiling:g} GB)"
@@ -184,8 +184,8 @@ def _extent(dataset: EmDataset) -> str:
     """What a tile spans in nanometres, which is the same in all volumes of a dataset."""
     size_px, sections = dataset.tile.size_px, dataset.tile.sections
     x, y, z = next(iter(dataset.volumes.values())).voxel_size_nm
-    deep = f"{sections} section{'s' if sections > 1 else ''} = {sections * z:,.0f} nm deep"
-    return f"A tile is {size_px * x:,.0f} x {size_px * y:,.0f} nm wide and {deep}."
+    depth = f"{sections} section{'s' if sections > 1 else ''} = {sections * z:,.0f} nm deep"
+    return f"A tile is {size_px * x:,.0f} x {size_px * y:,.0f} nm wide and {depth}."
 
 
 def _duration(seconds: float) -> str:

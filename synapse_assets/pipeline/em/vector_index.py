@@ -1,4 +1,4 @@
-"""Bringing the index of the vectors in use up to date, and measuring how nearly it finds what an exact search finds."""
+"""Bringing the index of the vectors in use up to date, and measuring its recall against an exact search."""
 
 from collections.abc import Mapping
 from logging import Logger
@@ -11,7 +11,7 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores import vector_index as index
 from synapse_assets.stores.rows import content_key, vectors_in_use
 
-# Fifty queries tell a region's recall to a percent or two; their mean over all regions tells it more exactly.
+# Fifty queries measure a region's recall to a percent or two; the mean over all regions is more exact.
 LEAST_RECALL = 0.95
 LEAST_MEAN_RECALL = 0.99
 
@@ -42,7 +42,7 @@ def index_vectors(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repor
             "unindexed_rows": state.unindexed_rows,
             "encoder": encoder,
             "lance_table": StoredAt(vectors.uri),
-            "recall_at_10": Markdown(_recall_in_words(recall)),
+            "recall_at_10": Markdown(_recall_markdown(recall)),
         },
         seconds=watch.seconds,
         rows=state.rows,
@@ -51,16 +51,16 @@ def index_vectors(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repor
     )
 
 
-def _nothing_to_search(why: str, watch: Stopwatch) -> Report:
+def _nothing_to_search(reason: str, watch: Stopwatch) -> Report:
     return Report(
-        details={"rows": 0, "kind": index.EXACT, "lists": 0, "unindexed_rows": 0, "note": why},
+        details={"rows": 0, "kind": index.EXACT, "lists": 0, "unindexed_rows": 0, "note": reason},
         seconds=watch.seconds,
         content_version="nothing",
-        checks=[Check("recall_at_10_per_region", True, why, warn=True)],
+        checks=[Check("recall_at_10_per_region", True, reason, warn=True)],
     )
 
 
-def _recall_in_words(recall: Mapping[str, float]) -> str:
+def _recall_markdown(recall: Mapping[str, float]) -> str:
     if not recall:
         return "1, as search is exact"
     lowest_first = sorted(recall, key=lambda region: recall[region])
@@ -72,8 +72,8 @@ def _recall_in_words(recall: Mapping[str, float]) -> str:
 def _recall_check(recall: Mapping[str, float], rows: int) -> Check:
     name = "recall_at_10_per_region"
     if not recall:
-        why = f"search is exact: {rows:,} vectors need no index, which pays from {index.EXACT_BELOW:,} on"
-        return Check(name, True, why, warn=True)
+        reason = f"search is exact: {rows:,} vectors need no index, which pays from {index.EXACT_BELOW:,} on"
+        return Check(name, True, reason, warn=True)
     lowest = min(recall, key=lambda region: recall[region])
     mean = float(np.mean(list(recall.values())))
     return Check(

@@ -16,7 +16,7 @@ from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.morphology.figures import kept_picture
+from synapse_assets.pipeline.morphology.figures import save_picture
 from synapse_assets.pipeline.morphology.group import Group, fitted_synapses, measured_key
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Report, Stopwatch, markdown_table, progress_logger
 from synapse_assets.schema import morphology
@@ -132,7 +132,7 @@ def _scores(group: Group, folder: Path) -> tuple[pa.Table, dict[str, Detail]]:
     png = confusions_sheet(matrices, list(evaluation.classes))
     details: dict[str, Detail] = {
         "model_card": Markdown((folder / "model_card.md").read_text(encoding="utf-8")),
-        "confusion": kept_picture(group.store, f"{group.name}_confusion", png),
+        "confusion": save_picture(group.store, f"{group.name}_confusion", png),
     }
     return table, details
 
@@ -179,7 +179,7 @@ def predict_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name
     table = group.read(morphology.PREDICTIONS)
     unassigned = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
     observed = rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "prediction"))
-    wanted = sorted(observed.column("synapse_id").to_pylist())
+    expected_ids = sorted(observed.column("synapse_id").to_pylist())
     return Report(
         details={
             "predicted": Markdown(_predicted_table(table)),
@@ -194,8 +194,8 @@ def predict_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name
         checks=[
             Check(
                 "every_new_synapse_has_a_row",
-                sorted(table.column("synapse_id").to_pylist()) == wanted,
-                f"{table.num_rows:,} rows for {len(wanted):,} newly observed synapses, {unassigned:,} unassigned",
+                sorted(table.column("synapse_id").to_pylist()) == expected_ids,
+                f"{table.num_rows:,} rows for {len(expected_ids):,} newly observed synapses, {unassigned:,} unassigned",
             )
         ],
     )

@@ -14,7 +14,7 @@ from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.morphology.figures import kept_maps, kept_picture
+from synapse_assets.pipeline.morphology.figures import save_maps, save_picture
 from synapse_assets.pipeline.morphology.group import Group
 from synapse_assets.pipeline.report import Check, Detail, Report, Stopwatch, progress_logger
 from synapse_assets.schema import morphology
@@ -38,7 +38,7 @@ def map_group(store: DatasetStore, dataset: MorphologyDataset, group_name: str, 
     figures: dict[str, Detail] = {}
     if not isinstance(maps, NoModel):
         title = f"{dataset.title}, group {group.name}"
-        figures = kept_maps(group, maps, f"{group.name}_map", title, [-1] * len(rows.ids))
+        figures = save_maps(group, maps, f"{group.name}_map", title, [-1] * len(rows.ids))
     return replace(
         report,
         details={**figures, **report.details},
@@ -100,7 +100,7 @@ def sweep_settings(store: DatasetStore, dataset: MorphologyDataset, group_name: 
     group.write(morphology.PARAMETER_SWEEP, table)
     details: dict[str, Detail] = {}
     if table.num_rows:
-        details["sweep"] = kept_picture(group.store, f"{group.name}_sweep", sweep_figure(table))
+        details["sweep"] = save_picture(group.store, f"{group.name}_sweep", sweep_figure(table))
     chosen = [row for row in table.to_pylist() if row["chosen"]]
     if chosen:
         details |= {key: chosen[0][key] for key in ("min_cluster_size", "min_samples", "stability_ari", "why")}
@@ -134,9 +134,9 @@ def cluster_group(store: DatasetStore, dataset: MorphologyDataset, group_name: s
     figures: dict[str, Detail] = {}
     if not isinstance(maps, NoModel):
         title = f"{dataset.title}, clusters of group {group.name}"
-        figures = kept_maps(group, maps, f"{group.name}_clusters", title, labels_of(table, rows.ids).tolist())
+        figures = save_maps(group, maps, f"{group.name}_clusters", title, labels_of(table, rows.ids).tolist())
     used_for_fit = rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "fit"))
-    wanted = set(used_for_fit.column("synapse_id").to_pylist())
+    expected_ids = set(used_for_fit.column("synapse_id").to_pylist())
     return replace(
         report,
         details={
@@ -161,8 +161,8 @@ def cluster_group(store: DatasetStore, dataset: MorphologyDataset, group_name: s
             ),
             Check(
                 "every_synapse_has_a_row",
-                sorted(table.column("synapse_id").to_pylist()) == sorted(wanted),
-                f"{table.num_rows:,} rows for {len(wanted):,} synapses",
+                sorted(table.column("synapse_id").to_pylist()) == sorted(expected_ids),
+                f"{table.num_rows:,} rows for {len(expected_ids):,} synapses",
             ),
         ],
     )
@@ -201,13 +201,15 @@ def _matched_numbers(group: Group, released: pa.Table) -> dict[int, int]:
     if isinstance(consensus, NoModel):
         return {}
     highest = ((group.store.release() or {}).get("highest_cluster_numbers") or {}).get(group.name, -1)
-    now = dict(zip(consensus.ids.tolist(), consensus.labels.tolist(), strict=True))
-    before = dict(zip(released.column("synapse_id").to_pylist(), released.column("cluster").to_pylist(), strict=True))
-    return match_numbers(now, before, highest)
+    label_of = dict(zip(consensus.ids.tolist(), consensus.labels.tolist(), strict=True))
+    released_number_of = dict(
+        zip(released.column("synapse_id").to_pylist(), released.column("cluster").to_pylist(), strict=True)
+    )
+    return match_numbers(label_of, released_number_of, highest)
 
 
 def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name: str) -> Report:
-    """Tells how far the clusters of a group can be trusted, and describes each of them.
+    """Reports how far the clusters of a group can be trusted, and describes each of them.
 
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
@@ -228,7 +230,7 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
     agreement = released_agreement(_released_clusters(store, group.name), clusters)
     verdict = stability_row(stability, group.rows.fitted, group.maps, agreement, group.name, version)
     profiles = profile_rows(group.rows.features, clusters, by_number, group.name, version)
-    # The verdict last: it is what a reader asks for first.
+    # The verdict last: readers look for it first.
     group.write(morphology.CLUSTER_PROFILES, profiles)
     group.write(morphology.CLUSTER_STABILITY, verdict)
     row = verdict.to_pylist()[0]
@@ -243,14 +245,14 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
             stability.verdict,
             stability.sentence,
         )
-        details["stability"] = kept_picture(store, f"{group.name}_stability", png)
+        details["stability"] = save_picture(store, f"{group.name}_stability", png)
     scores = ("clusters", "noise_fraction", "stability_ari", "independent_ari", "null_ari", "null_p")
     details |= {name: row[name] for name in scores if row[name] is not None}
     return Report(
         details={**details, "cluster_model": version},
         seconds=watch.seconds,
         rows=profiles.num_rows,
-        # The agreement with the release before says nothing of the clusters themselves.
+        # The agreement with the release before is no property of the clusters themselves.
         content_version=content_key(verdict.drop_columns(["previous_release_ari"]), content_key(profiles)),
         checks=[
             Check(

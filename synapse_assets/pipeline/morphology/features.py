@@ -12,7 +12,7 @@ from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.morphology.figures import kept_page, kept_picture
+from synapse_assets.pipeline.morphology.figures import save_page, save_picture
 from synapse_assets.pipeline.morphology.group import fitted_synapses, measured_key
 from synapse_assets.pipeline.report import Check, Detail, Report, Stopwatch
 from synapse_assets.schema import morphology
@@ -40,8 +40,8 @@ def fit_feature_model(store: DatasetStore, dataset: MorphologyDataset, log: Logg
             return Fitted(notes=[f"no features: {model.reason}"])
         summary = model.summary()
         scores = {name: float(value) for name, value in summary.items() if isinstance(value, int)}
-        without = ", ".join(summary["neurons_without_axes"])
-        return Fitted(scores=scores, notes=[f"too few synapses for axes: {without}"] if without else [])
+        without_axes = ", ".join(summary["neurons_without_axes"])
+        return Fitted(scores=scores, notes=[f"too few synapses for axes: {without_axes}"] if without_axes else [])
 
     return fit_once(
         store,
@@ -79,9 +79,9 @@ def compute_features(store: DatasetStore, dataset: MorphologyDataset) -> Report:
     store.results(morphology.FEATURES).write(table, made_from)
     figures: dict[str, Detail] = {}
     if table.num_rows:
-        figures["positions"] = kept_picture(store, "neuron_positions", neuron_positions_figure(table, None))
+        figures["positions"] = save_picture(store, "neuron_positions", neuron_positions_figure(table, None))
         html = neuron_positions_page(table, None, f"{dataset.title}: synapses around the soma of each neuron")
-        figures["turnable"] = kept_page(store, "neuron_positions", html)
+        figures["turnable"] = save_page(store, "neuron_positions", html)
     reasons = table.column("left_out").drop_null()
     extreme = sum(" IQR " in reason for reason in reasons.to_pylist())
     return Report(

@@ -1,4 +1,4 @@
-"""Figures in reports and as files: every picture and turnable page is kept in `<data root>/<dataset>/figures/` too.
+"""Figures in reports and as files: every picture and turnable page is also saved in `<data root>/<dataset>/figures/`.
 
 Drawing them belongs to the room `figures`.
 """
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 
 
-def kept_picture(store: DatasetStore, name: str, png: bytes) -> Picture:
-    """Keeps a PNG as `figures/<name>.png`; the picture for a report."""
+def save_picture(store: DatasetStore, name: str, png: bytes) -> Picture:
+    """Saves a PNG as `figures/<name>.png`; gives the picture for a report."""
     with store.figures.replace(f"{name}.png") as stream:
         stream.write(png)
     return Picture(png, name.replace("_", " "))
 
 
-def kept_page(store: DatasetStore, name: str, html: str) -> StoredAt:
-    """Keeps a turnable page as `figures/<name>.html`, with the script it needs beside it; its path for a report."""
+def save_page(store: DatasetStore, name: str, html: str) -> StoredAt:
+    """Saves a turnable page as `figures/<name>.html`, with the script it needs beside it; gives its path for a report."""
     from synapse_assets.figures.interactive_3d import plotly_javascript
 
     if not store.figures.exists("plotly.min.js"):
@@ -33,7 +33,7 @@ def kept_page(store: DatasetStore, name: str, html: str) -> StoredAt:
     return StoredAt(store.figures.address(f"{name}.html"))
 
 
-def kept_maps(group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]) -> dict[str, Detail]:
+def save_maps(group: Group, maps: "GroupMaps", name: str, title: str, clusters: Sequence[int]) -> dict[str, Detail]:
     """The maps of a group, coloured by `clusters` (-1: grey) in the order of its clustered ids: flat, in space, and turnable."""
     from synapse_assets.figures.interactive_3d import space_page
     from synapse_assets.figures.maps import maps_sheet, space_figure
@@ -43,7 +43,7 @@ def kept_maps(group: Group, maps: "GroupMaps", name: str, title: str, clusters: 
     hover = [f"{synapse} ({neuron})" for synapse, neuron in zip(rows.ids, rows.neurons, strict=True)]
     flat = maps_sheet(maps.map, clusters, rows.neuron_types, rows.neurons, areas, title)
     return {
-        "map": kept_picture(group.store, name, flat),
-        "space": kept_picture(group.store, f"{name}_3d", space_figure(maps.space, clusters, title)),
-        "turnable": kept_page(group.store, f"{name}_3d", space_page(maps.space, clusters, hover, title)),
+        "map": save_picture(group.store, name, flat),
+        "space": save_picture(group.store, f"{name}_3d", space_figure(maps.space, clusters, title)),
+        "turnable": save_page(group.store, f"{name}_3d", space_page(maps.space, clusters, hover, title)),
     }

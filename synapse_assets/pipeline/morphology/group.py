@@ -1,6 +1,6 @@
 """One investigation group as it is stored now, step by step; what was made from other inputs than there are is refused.
 
-Every step of a group reads what lies before it here, and the warehouse asks for the last step of every group, so that no
+Every step of a group reads what lies before it here, and the warehouse reads the last step of every group, so that no
 order of runs mixes rows of different features, maps, clusters or classifiers. Making them belongs to the modules beside it.
 """
 
@@ -78,8 +78,8 @@ class GroupRows:
     def neuron_types(self) -> list[str]:
         """The neuron type of every clustered synapse, in the order of `ids`."""
         known = self.synapses.column("synapse_id").combine_chunks()
-        place = pc.index_in(self.fitted.column("synapse_id").combine_chunks(), value_set=known)
-        types: list[str] = self.synapses.column("neuron_type").take(place).to_pylist()
+        indices = pc.index_in(self.fitted.column("synapse_id").combine_chunks(), value_set=known)
+        types: list[str] = self.synapses.column("neuron_type").take(indices).to_pylist()
         return types
 
     @property
@@ -108,12 +108,12 @@ class Group:
         from synapse_assets.analysis.morphology.tables import clustered, in_group, of_synapses
 
         synapses = self.store.results(morphology.SYNAPSES).read()
-        wanted = {"synapses": measured_key(synapses), "feature_model": self._current("feature_model", None)}
-        self._require(morphology.FEATURES, None, wanted)
+        required = {"synapses": measured_key(synapses), "feature_model": self._current("feature_model", None)}
+        self._require(morphology.FEATURES, None, required)
         rows = in_group(synapses, self.dataset.groups[self.name].conditions).sort_by("synapse_id")
         ids = rows.column("synapse_id").to_pylist()
-        own = of_synapses(self.store.results(morphology.FEATURES).read(), ids)
-        return GroupRows(rows, own, clustered(own))
+        features = of_synapses(self.store.results(morphology.FEATURES).read(), ids)
+        return GroupRows(rows, features, clustered(features))
 
     @cached_property
     def maps_version(self) -> str:
@@ -207,35 +207,35 @@ class Group:
     def missing(self) -> list[str]:
         """The assets of the group that are not materialised yet, in order. Raises BadInput if one that is was made from other
         inputs than there are now."""
-        for number, (_, table) in enumerate(_STEPS):
+        for position, (_, table) in enumerate(_STEPS):
             if self.store.results(table).made_from(self.name) is None:
-                return list(dict.fromkeys(asset for asset, _ in _STEPS[number:]))
+                return list(dict.fromkeys(asset for asset, _ in _STEPS[position:]))
             self.read(table)
         return []
 
     def _current(self, model: str, group: str | None) -> str:
         current = self.store.models(model if group is None else f"{model}_{group}").current
         if current is None:
-            raise BadInput(f"nothing of {self._called(model, group)} has been fitted: materialise it first")
+            raise BadInput(f"nothing of {self._label(model, group)} has been fitted: materialise it first")
         return current
 
-    def _require_fitted_on(self, model: str, version: str, name: str, wanted: str) -> None:
-        if self.store.models(f"{model}_{self.name}").provenance(version).inputs[name] != wanted:
-            raise BadInput(self._older(model, self.name, name))
+    def _require_fitted_on(self, model: str, version: str, name: str, required: str) -> None:
+        if self.store.models(f"{model}_{self.name}").provenance(version).inputs[name] != required:
+            raise BadInput(self._outdated_message(model, self.name, name))
 
-    def _require(self, table: Table, group: str | None, wanted: dict[str, str]) -> None:
+    def _require(self, table: Table, group: str | None, required: dict[str, str]) -> None:
         asset = next((asset for asset, written in _STEPS if written is table), table.name)
         made_from = self.store.results(table).made_from(group)
         if made_from is None:
-            raise BadInput(f"there is no {self._called(asset, group)} yet: materialise it first")
-        for name, version in wanted.items():
+            raise BadInput(f"there is no {self._label(asset, group)} yet: materialise it first")
+        for name, version in required.items():
             if made_from.get(name) != version:
-                raise BadInput(self._older(asset, group, name))
+                raise BadInput(self._outdated_message(asset, group, name))
 
-    def _older(self, asset: str, group: str | None, made_from: str) -> str:
-        return f"{self._called(asset, group)} was made from other {made_from} than there are now: materialise it again"
+    def _outdated_message(self, asset: str, group: str | None, made_from: str) -> str:
+        return f"{self._label(asset, group)} was made from other {made_from} than there are now: materialise it again"
 
-    def _called(self, asset: str, group: str | None) -> str:
+    def _label(self, asset: str, group: str | None) -> str:
         return f"{self.dataset.name}/{asset}" + (f" of group {group}" if group else "")
 
 

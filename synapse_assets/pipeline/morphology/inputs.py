@@ -14,6 +14,6 @@ def synapse_workbooks(dataset: MorphologyDataset) -> Input:
     from synapse_assets.sources.workbooks import shown_address
 
     text = f"Workbooks of {dataset.title}, as the lab holds them. Read by `synapses`.\n\n{dataset.description}"
-    shown = {book.name: shown_address(book.path) for book in dataset.workbooks}
+    addresses = {book.name: shown_address(book.path) for book in dataset.workbooks}
     fixed = drawn_version(dataset.generate, dataset.seed)
-    return Input("synapse_workbooks", "synapses", text, {"excel"}, shown, dataset.workbooks, fixed)
+    return Input("synapse_workbooks", "synapses", text, {"excel"}, addresses, dataset.workbooks, fixed)

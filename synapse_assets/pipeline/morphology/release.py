@@ -13,7 +13,7 @@ from synapse_assets.stores import DatasetStore
 def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url: str) -> Report:
     """Builds the warehouse of all released tables and puts it in place of the one before.
 
-    explorer_url: where a reader looks at it. A check names the groups that are not complete. Raises BadInput where rows of a
+    explorer_url: where it is shown. A check names the groups that are not complete. Raises BadInput where rows of a
     group were made from other inputs than there are now; the release before stays.
     """
     from synapse_assets.stores.warehouse import build_warehouse
@@ -71,7 +71,7 @@ def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | 
 
 
 def _scores(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, dict[str, float | str]]:
-    """What a reader wants to know of each group first."""
+    """The headline scores of each group."""
     by_group: dict[str, dict[str, float | str]] = {}
     for group in dataset.groups:
         stability = store.results(morphology.CLUSTER_STABILITY).read(group).to_pylist()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import MorphologyDataset
-from synapse_assets.pipeline.inputs import believed_gone
+from synapse_assets.pipeline.inputs import confirm_removed
 from synapse_assets.pipeline.morphology.inputs import synapse_workbooks
 from synapse_assets.pipeline.report import Check, Markdown, Report, Stopwatch, markdown_table
 from synapse_assets.schema import morphology
@@ -20,7 +20,7 @@ from synapse_assets.stores.rows import content_key
 def read_synapses(store: DatasetStore, dataset: MorphologyDataset, gone: Sequence[str]) -> Report:
     """Reads the workbooks and replaces the stored synapses with what they hold now.
 
-    gone: names of workbooks whose files are gone and are meant to be; those whose rows went are a detail of the report
+    gone: names of workbooks whose files are gone and are meant to be; those whose rows were removed are a detail of the report
     (`SOURCES_GONE`). Raises BadInput, and stores nothing, where a workbook cannot be read, an id is not unique, or the files
     of a workbook are gone that `gone` does not name.
     """
@@ -35,7 +35,7 @@ def read_synapses(store: DatasetStore, dataset: MorphologyDataset, gone: Sequenc
     rows, books = read_workbooks(dataset, store.raw)
     without_files = [book.name for book in dataset.workbooks if not listed(book)]
     had_rows = store.results(morphology.WORKBOOKS).read().column("workbook").to_pylist()
-    lost = believed_gone(synapse_workbooks(dataset), dataset.name, without_files, had_rows, gone)
+    removed = confirm_removed(synapse_workbooks(dataset), dataset.name, without_files, had_rows, gone)
     store.results(morphology.WORKBOOKS).write(books)
     store.results(morphology.SYNAPSES).write(rows)
     return Report(
@@ -43,7 +43,7 @@ def read_synapses(store: DatasetStore, dataset: MorphologyDataset, gone: Sequenc
             "newly_observed": pc.sum(pc.equal(rows.column("used_for"), "prediction")).as_py() or 0,
             "synapses_by_neuron": Markdown(_neurons_table(rows)),
             "workbooks": Markdown(_workbooks_table(books)),
-            **lost,
+            **removed,
         },
         seconds=watch.seconds,
         rows=rows.num_rows,

@@ -21,20 +21,20 @@ def build_backbone(
     unpooled.
 
     Raises BadInput where timm does not know the name or cannot build it so, and RuntimeError where `pretrained` weights
-    are wanted that timm does not have.
+    are requested that timm does not have.
     """
     if not timm.is_model(architecture):
         raise BadInput(f"encoder: timm {timm.__version__} knows no architecture '{architecture}'")
     options: dict[str, object] = {} if pooling == "native" else {"global_pool": ""}
     arguments = {"pretrained": pretrained, "in_chans": sections, "num_classes": 0, **options}
     try:
-        backbone = _created(architecture, crop_px, arguments)
+        backbone = _create_model(architecture, crop_px, arguments)
     except (ValueError, FileNotFoundError) as error:
         raise BadInput(str(error)) from error
     return backbone.to(memory_format=torch.channels_last)
 
 
-def _created(architecture: str, crop_px: int, arguments: dict[str, object]) -> nn.Module:
+def _create_model(architecture: str, crop_px: int, arguments: dict[str, object]) -> nn.Module:
     """Transformers are built for one picture size; convolutional networks do not take the argument."""
     try:
         return cast(nn.Module, timm.create_model(architecture, img_size=crop_px, **arguments))

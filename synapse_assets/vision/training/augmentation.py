@@ -1,6 +1,6 @@
 """Random views of tiles to train on.
 
-What a view may change says what a network shall ignore: orientation in the section, brightness, noise, a damaged
+What a view may change is what a network should ignore: orientation in the section, brightness, noise, a damaged
 neighbouring section. What it must not change stays visible: size in nanometres (nothing is ever rescaled) and what lies at
 the point (the centre moves by one pixel at most). What does not belong here: losses and loops.
 """
@@ -39,13 +39,15 @@ def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
     start = (side - crop_px) // 2
     margin = min(start, math.ceil(crop_px * (math.sqrt(2) - 1) / 2 + _SHIFT_PX) + 1)
     window = crop_px + 2 * margin  # as much as a rotated view can touch
-    near = tiles[..., start - margin : start - margin + window, start - margin : start - margin + window].float() / 255
+    windows = (
+        tiles[..., start - margin : start - margin + window, start - margin : start - margin + window].float() / 255
+    )
 
     angle = uniform(count) * 2 * math.pi
-    exact = uniform(count) < 0.5
-    angle = torch.where(exact, torch.floor(angle / (math.pi / 2)) * (math.pi / 2), angle)
+    quarter_turn = uniform(count) < 0.5
+    angle = torch.where(quarter_turn, torch.floor(angle / (math.pi / 2)) * (math.pi / 2), angle)
     shift = spread(count, 2) * _SHIFT_PX
-    shift = torch.where(exact[:, None], shift.round(), shift) * 2 / window
+    shift = torch.where(quarter_turn[:, None], shift.round(), shift) * 2 / window
     mirror = torch.where(uniform(count) < 0.5, -1.0, 1.0)
     share = crop_px / window  # the output spans this share of the window: a pixel stays a pixel
     cosine, sine = torch.cos(angle) * share, torch.sin(angle) * share
@@ -53,7 +55,7 @@ def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
         [torch.stack([cosine * mirror, -sine, shift[:, 0]], 1), torch.stack([sine * mirror, cosine, shift[:, 1]], 1)], 1
     )
     grid = functional.affine_grid(maps, [count, sections, crop_px, crop_px], align_corners=False)
-    views = functional.grid_sample(near, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    views = functional.grid_sample(windows, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
     views = torch.where((uniform(count) < 0.5)[:, None, None, None], views.flip(1), views)
     contrast = 1 + spread(count, 1, 1, 1) * _CONTRAST + spread(count, sections, 1, 1) * _CONTRAST / 2
@@ -65,8 +67,8 @@ def augment(tiles: Tensor, crop_px: int, generator: torch.Generator) -> Tensor:
     views = torch.where((uniform(count) < _BLUR_SHARE)[:, None, None, None], blurred, views)
     views = views + torch.randn(views.shape, generator=generator, device=device) * uniform(count, 1, 1, 1) * _NOISE
     dropped = torch.floor(uniform(count) * sections).long()
-    lost = (torch.arange(sections, device=device)[None, :] == dropped[:, None]) & (uniform(count) < _DROP_SHARE)[
+    replaced = (torch.arange(sections, device=device)[None, :] == dropped[:, None]) & (uniform(count) < _DROP_SHARE)[
         :, None
     ]
     middle = sections // 2
-    return torch.where(lost[:, :, None, None], views[:, middle : middle + 1], views)
+    return torch.where(replaced[:, :, None, None], views[:, middle : middle + 1], views)

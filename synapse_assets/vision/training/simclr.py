@@ -1,6 +1,6 @@
 """Training an encoder without labels, on the dataset's own tiles (SimCLR).
 
-Two random views of a tile shall be found in each other among all views of the batch. What does not belong here: what a view
+Two random views of a tile should be more similar than any other views of the batch. What does not belong here: what a view
 may change (see `augmentation`), labels, and running a trained encoder (see `encoder`).
 """
 
@@ -31,8 +31,8 @@ class PretrainingSettings:
     """How an encoder is trained. It stops at `max_steps` or `max_seconds`, whichever comes first; one may be None.
 
     Stopped by steps, the result depends on data, settings, machine and, in the last bits, on the number of threads
-    (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best moment to look for:
-    the last step is the one that is kept.
+    (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best step to select:
+    the last one is used.
 
     crop_px: side of what the network sees around the point. views: see `EncoderSpec`.
     temperature: of the contrastive loss.
@@ -80,36 +80,41 @@ def pretrain(
         raise BadInput(f"pretraining: tiles must be uint8 (N, sections, side, side), not {tiles.dtype} {tiles.shape}")
     if len(tiles) < 2:
         raise BadInput(f"pretraining: telling tiles apart needs at least 2 of them, not {len(tiles)}")
-    where = pick_device(device)
+    compute_device = pick_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         spec = _spec(tiles, settings)
         encoder = Encoder(
             spec, TileNetwork(spec, build_backbone(spec.architecture, spec.sections, spec.crop_px, "centre"))
         )
-        head = projection_head(encoder.dimensions).to(where).train()
-    network = encoder.network.to(where).train()
+        head = projection_head(encoder.dimensions).to(compute_device).train()
+    network = encoder.network.to(compute_device).train()
     optimiser = torch.optim.AdamW(
         [*network.parameters(), *head.parameters()], lr=settings.learning_rate, weight_decay=1e-4
     )
-    generator = torch.Generator(where).manual_seed(settings.seed)
-    order = np.random.default_rng(settings.seed)
+    generator = torch.Generator(compute_device).manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
     batch = min(settings.batch_size, len(tiles))
-    queue = order.permutation(len(tiles))
+    queue = rng.permutation(len(tiles))
     history: list[dict[str, float]] = []
     started = time.monotonic()
     step = 0
-    spent = 0.0
-    while spent < 1:
+    budget_share = 0.0
+    while budget_share < 1:
         if len(queue) < batch:
-            queue = order.permutation(len(tiles))
+            queue = rng.permutation(len(tiles))
         chosen, queue = queue[:batch], queue[batch:]
-        pixels = torch.from_numpy(tiles[chosen]).to(where)
+        pixels = torch.from_numpy(tiles[chosen]).to(compute_device)
         views = torch.cat([augment(pixels, settings.crop_px, generator) for _ in range(2)])
-        rate = settings.learning_rate * min(1.0, (step + 1) / _WARM_UP_STEPS) * 0.5 * (1 + math.cos(math.pi * spent))
+        rate = (
+            settings.learning_rate
+            * min(1.0, (step + 1) / _WARM_UP_STEPS)
+            * 0.5
+            * (1 + math.cos(math.pi * budget_share))
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast(where.type, torch.bfloat16, enabled=has_native_bf16(where)):
+        with torch.autocast(compute_device.type, torch.bfloat16, enabled=has_native_bf16(compute_device)):
             vectors = network.features(network.normalise(views))
             projected = head(vectors)
         projected = projected.float()
@@ -119,13 +124,13 @@ def pretrain(
         optimiser.step()
         step += 1
         seconds = time.monotonic() - started
-        spent = max(step / (settings.max_steps or math.inf), seconds / (settings.max_seconds or math.inf))
-        if step % _LOG_EVERY == 0 or spent >= 1:
+        budget_share = max(step / (settings.max_steps or math.inf), seconds / (settings.max_seconds or math.inf))
+        if step % _LOG_EVERY == 0 or budget_share >= 1:
             row = {
                 "step": step,
                 "seconds": round(seconds, 2),
                 "loss": float(loss.detach()),
-                "matched": _matched(projected.detach()),
+                "matched": _share_matched(projected.detach()),
                 "effective_rank": effective_rank(vectors.detach()),
             }
             history.append(row)
@@ -147,16 +152,16 @@ def projection_head(dimensions: int) -> nn.Sequential:
 
 
 def contrastive_loss(projected: Tensor, temperature: float) -> Tensor:
-    """NT-Xent, equation 1 of SimCLR, averaged over both views: how badly a view finds its other among all others.
+    """NT-Xent, equation 1 of SimCLR, averaged over both views: how badly a view predicts its positive among all other views.
 
     `projected` float32 (2N, D): row i and row i + N are views of the same tile. Written here because the library that
     has it pins a parser that Dagster's selection syntax cannot load.
     """
     unit = functional.normalize(projected, dim=1)
-    likeness = unit @ unit.T / temperature
-    likeness = likeness.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -math.inf)
-    other = (torch.arange(len(unit), device=unit.device) + len(unit) // 2) % len(unit)
-    return functional.cross_entropy(likeness, other)
+    similarity = unit @ unit.T / temperature
+    similarity = similarity.masked_fill(torch.eye(len(unit), dtype=torch.bool, device=unit.device), -math.inf)
+    positive = (torch.arange(len(unit), device=unit.device) + len(unit) // 2) % len(unit)
+    return functional.cross_entropy(similarity, positive)
 
 
 def effective_rank(vectors: Tensor) -> float:
@@ -166,14 +171,14 @@ def effective_rank(vectors: Tensor) -> float:
     return float(torch.exp(-(share * torch.log(share.clamp_min(1e-12))).sum()))
 
 
-def _matched(projected: Tensor) -> float:
+def _share_matched(projected: Tensor) -> float:
     """Share of views whose nearest other view is of the same tile; view i and view i + N/2 are of one tile."""
     unit = functional.normalize(projected, dim=1)
-    alike = unit @ unit.T
-    alike.fill_diagonal_(-math.inf)
+    similarity = unit @ unit.T
+    similarity.fill_diagonal_(-math.inf)
     count = len(unit)
-    partner = (torch.arange(count, device=unit.device) + count // 2) % count
-    return float((alike.argmax(1) == partner).float().mean())
+    positive = (torch.arange(count, device=unit.device) + count // 2) % count
+    return float((similarity.argmax(1) == positive).float().mean())
 
 
 def _spec(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> EncoderSpec:

@@ -150,7 +150,8 @@ def test_clusters_count_alike_however_large_and_another_seed_grows_another_fores
     assert recall[c.FOREST] > 0.35
     assert recall[c.BOOSTING] > 0.35
     one, same, other = (
-        c._fit_one(c.FOREST, {"min_samples_leaf": 1}, rows, labels, 2, seed, 5).predict_proba(new) for seed in (0, 0, 1)
+        c._fit_classifier(c.FOREST, {"min_samples_leaf": 1}, rows, labels, 2, seed, 5).predict_proba(new)
+        for seed in (0, 0, 1)
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)

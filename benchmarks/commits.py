@@ -1,6 +1,6 @@
 """How fast tiles are committed, how many bytes they take, and what an incremental commit saves.
 
-Run it by itself: `python -m synapse_assets_tests.bench.commits [tiles]`. Pictures are random bytes of the size of a
+Run it by itself: `python -m benchmarks.commits [tiles]`. Pictures are random bytes of the size of a
 coded tile, so nothing compresses; the last two figures are of drawn membranes, 256 x 256 x 3, encoding included. The
 memory is the peak of the process; every commit runs in a process of its own.
 """

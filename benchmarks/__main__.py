@@ -37,7 +37,7 @@ def main() -> None:
         print("encoder_study is left out: SYNAPSE_VNC_SSTEM_FOLDER is not set")
     for name, *arguments in commands:
         print(f"\n=== {name} ===", flush=True)
-        subprocess.run([sys.executable, "-m", f"synapse_assets_tests.bench.{name}", *arguments], check=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Do the verdicts keep their word? Planted groups of graded separation, and noise, through maps, clusters and verdict.
 
-    python -m synapse_assets_tests.bench.stability [synapses] [repeats]
+    python -m benchmarks.stability [synapses] [repeats]
 
 Every data set is run twice with seeds that share nothing. A row is one data set and repeat:
 

@@ -10,9 +10,9 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from benchmarks.soak.labs import CHAIN, MODELS, SoakLab, contents, duplicates, shifted
+from benchmarks.soak.report import Report
 from synapse_assets_tests.conftest import REGIONS, tiny_dataset
-from synapse_assets_tests.soak.labs import CHAIN, MODELS, SoakLab, contents, duplicates, shifted
-from synapse_assets_tests.soak.report import Report
 
 
 def keys(table: pa.Table) -> list[Any]:

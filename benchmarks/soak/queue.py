@@ -1,6 +1,6 @@
 """Eight regions at once through the real webserver, daemon and run queue, while the warehouse is read; and one region twice at once.
 
-    python -m synapse_assets_tests.soak.queue
+    python -m benchmarks.soak.queue
 
 One process holds the warehouse open all the time, another opens it anew and asks for similar synapses again and again. At last
 two runs of the same new region are launched at the same moment.
@@ -17,11 +17,11 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.soak.labs import duplicates, quiet, shifted, tiny_inputs
+from benchmarks.soak.report import Report
 from synapse_assets.query import open_warehouse
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.installation import Installed, wait_until
-from synapse_assets_tests.soak.labs import duplicates, quiet, shifted, tiny_inputs
-from synapse_assets_tests.soak.report import Report
 from synapse_assets_tests.stores.workers import SPAWN
 
 REGIONS = ("AL_L", "AL_R", "EB", "FB", "LH_L", "LH_R", "MB_CA_L", "PB")

@@ -1,6 +1,6 @@
 """Do verdicts on the clusters of a fitted sample keep their word? Planted groups of vectors, and noise, through map and clusters.
 
-    python -m synapse_assets_tests.bench.fit_verdicts [repeats] [rows ...]
+    python -m benchmarks.fit_verdicts [repeats] [rows ...]
 
 A row is one kind of data at one number of rows, over 20 repeats with 64, 128 and 256 features in turn:
 

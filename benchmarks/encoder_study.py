@@ -1,6 +1,6 @@
 """How good is the encoder that the pipeline trains without labels? Measured on real EM with real labels.
 
-    python -m synapse_assets_tests.bench.encoder_study --data ../shared/data/vnc_sstem --seeds 3
+    python -m benchmarks.encoder_study --data ../shared/data/vnc_sstem --seeds 3
 
 Data: vnc_sstem (Gerhard et al., figshare, doi 10.6084/m9.figshare.856713). Trained without labels on the tiles around
     the points; then each point of sections 01-13 is given one of four labels (what lies at the point) by its nearest

@@ -1,6 +1,6 @@
-"""New inputs arrive: the external assets of a dataset, the sensor that watches their files, and the nightly look at all of them.
+"""New inputs arrive: the external assets of a dataset, the sensor that watches their files, and the nightly check of all of them.
 
-Looking (`pipeline.inputs`) only tells which content there is; here that is recorded. What is made of it belongs to `automation`.
+Polling (`pipeline.inputs`) only finds which content there is; here that is recorded. What is made of it belongs to `automation`.
 """
 
 import json
@@ -14,10 +14,10 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.datasets.chain import RAW
 from synapse_assets.defs.asset import OWNERS, asset, asset_key, materialized, observed_version
 from synapse_assets.defs.chain import lineage_of
-from synapse_assets.defs.parts import PartContent
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import SynapseAssetsError
-from synapse_assets.pipeline.inputs import UNWATCHED, attempt, content_of, look_anew, watched_inputs
+from synapse_assets.pipeline.inputs import UNWATCHED, content_of, poll_all, try_poll, watched_inputs
 from synapse_assets.pipeline.report import Detail, Report, Stopwatch
 from synapse_assets.schema import INPUT_FILES
 from synapse_assets.settings import Settings
@@ -26,14 +26,14 @@ from synapse_assets.stores.rows import content_key
 
 
 def input_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The external assets of a dataset. Observing them by hand looks at the files at once."""
+    """The external assets of a dataset. Observing them by hand checks the files at once."""
     inputs = lineage_of(dataset).inputs(dataset)
     watched = watched_inputs(inputs)
     specs = {
         source_input.asset: dg.AssetSpec(
             asset_key(dataset, source_input.asset),
             description=source_input.description,
-            metadata=source_input.shown,
+            metadata=source_input.metadata,
             kinds=source_input.kinds,
             group_name=f"{dataset.name}_{RAW}",
             owners=OWNERS,
@@ -57,7 +57,7 @@ def input_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 
 
 def arrivals_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition:
-    """Watches the files of a dataset. What is new, changed or gone is observed once two looks in a row found the same."""
+    """Watches the files of a dataset. What is new, changed or gone is observed once two polls in a row found the same."""
 
     @dg.sensor(
         name=f"{dataset.name}_arrivals",
@@ -72,7 +72,7 @@ def arrivals_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition
         for source_input in watched_inputs(lineage_of(dataset).inputs(dataset)):
             name = source_input.asset
             observed_before = observed_version(context.instance, asset_key(dataset, name))
-            seen[name], version, note = attempt(dataset.name, source_input, seen.get(name, {}), observed_before)
+            seen[name], version, note = try_poll(dataset.name, source_input, seen.get(name, {}), observed_before)
             if note:
                 notes.append(f"{name}: {note}")
             if version is not None and version != observed_before:
@@ -89,7 +89,7 @@ def arrivals_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition
 
 
 def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
-    """The nightly look at everything, as an asset of its own: when it is old, nobody has looked."""
+    """The nightly check of everything, as an asset of its own: when it is old, nothing has been checked."""
     lineage = lineage_of(dataset)
     watched = watched_inputs(lineage.inputs(dataset))
 
@@ -113,7 +113,7 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         def observed(name: str) -> str | None:
             return observed_version(context.instance, asset_key(dataset, name))
 
-        table, versions, notes = look_anew(dataset.name, watched, observed)
+        table, versions, notes = poll_all(dataset.name, watched, observed)
         for name, version in versions.items():
             context.log_event(_observation(dataset, name, version))
         for note in notes:
@@ -129,7 +129,7 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
 def _observe_parts(
     context: dg.AssetExecutionContext,
-    content: Callable[[Any], PartContent] | None,
+    content: Callable[[Any], PartitionContent] | None,
     dataset: Dataset,
     store: DatasetStore,
 ) -> None:
@@ -148,7 +148,7 @@ def _observation(dataset: Dataset, name: str, version: str) -> dg.AssetObservati
 
 
 def reconcile_job(dataset: Dataset) -> Any:
-    """The nightly look, to be run by a schedule."""
+    """The nightly check, to be run by a schedule."""
     return dg.define_asset_job(
         f"{dataset.name}_reconcile",
         selection=[asset_key(dataset, "input_files")],

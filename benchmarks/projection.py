@@ -1,6 +1,6 @@
 """How should a row that was not fitted be placed on the map, and how stable are clusters? One run, planted data.
 
-    python -m synapse_assets_tests.bench.projection
+    python -m benchmarks.projection
 
 Data: 12 overlapping curved sheets (3 intrinsic dimensions in 512) of uneven size, 2,400 fitted rows and 600 held out.
 Columns of the first table, all for held-out rows:

@@ -1,6 +1,6 @@
 """Fifty SIGKILLs at random moments, each followed by a run of the same asset, while another process reads every table.
 
-    python -m synapse_assets_tests.soak.kills [kills, default 50] [seconds, default 900]
+    python -m benchmarks.soak.kills [kills, default 50] [seconds, default 900]
 
 In every round the points of one region change: all lie elsewhere, one goes, one comes. Then the assets of the chain are made
 again in their order. Those in `KILLED` run through Dagster in a process of their own that is killed at a random fraction of
@@ -25,12 +25,12 @@ from typing import Any
 
 import dagster as dg
 
+from benchmarks.soak.labs import PARTITIONS, SoakLab, contents, duplicates, quiet, tiny_inputs
+from benchmarks.soak.pairs import Pair, keys
+from benchmarks.soak.report import Report
 from synapse_assets.datasets import EmDataset
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import REGIONS
-from synapse_assets_tests.soak.labs import PARTITIONS, SoakLab, contents, duplicates, quiet, tiny_inputs
-from synapse_assets_tests.soak.pairs import Pair, keys
-from synapse_assets_tests.soak.report import Report
 
 KILLED = (
     "synapse_table",
@@ -207,7 +207,7 @@ def main() -> None:
     most, most_seconds = vars(parser.parse_args()).values()
     quiet()
     report = Report("kills")
-    SERVER.set_forkserver_preload(["synapse_assets_tests.soak.imported"])
+    SERVER.set_forkserver_preload(["benchmarks.soak.imported"])
     with tempfile.TemporaryDirectory() as name, dg.DagsterInstance.ephemeral() as instance:
         root = Path(name)
         encoder = {"origin": "self_supervised", "training_steps": TRAINING_STEPS}

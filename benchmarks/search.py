@@ -1,6 +1,6 @@
 """The nearest neighbours of a vector: exactly in memory, exactly from the Lance table, and through its index.
 
-    python -m synapse_assets_tests.bench.search [--million]
+    python -m benchmarks.search [--million]
 
 100,000 vectors of 384 numbers (with --million, ten times as many), float16 as they are stored, in clusters that overlap; the
 queries are new vectors of the same clusters. Every way of searching runs in a process of its own, one query after the

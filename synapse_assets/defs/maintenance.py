@@ -1,4 +1,4 @@
-"""Looking after what a year leaves behind: the jobs `upkeep` (tables, versions, run history) and `<dataset>_release`.
+"""Maintenance of what a year leaves behind: the jobs `upkeep` (tables, versions, run history) and `<dataset>_release`.
 
 What is done to stored tables belongs to `stores`.
 """
@@ -13,7 +13,7 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.defs.dagster_private import events_made_from
 from synapse_assets.defs.resources import Installation
 
-# Finished runs are kept so long, and longer where they hold the last word on an asset.
+# Finished runs are kept this long, and longer where they hold the latest record of an asset.
 KEEP_RUNS = timedelta(days=90)
 _RUNS_AT_ONCE = 500
 _Fetch: TypeAlias = Callable[..., dg.EventRecordsResult]
@@ -22,7 +22,7 @@ _Fetch: TypeAlias = Callable[..., dg.EventRecordsResult]
 def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]) -> dg.JobDefinition:
     """Compacts the tables of all datasets, removes what nothing needs any more, and old run history. Run weekly.
 
-    `checks`: all there are; what they said last is kept.
+    `checks`: all there are; the last result of each is kept.
     """
 
     @dg.op(pool="upkeep")
@@ -65,9 +65,9 @@ def prune_runs(instance: dg.DagsterInstance, keep: timedelta, checks: Collection
     made_from: dict[dg.AssetKey, set[int]] = {}
     for key in instance.all_asset_keys():
         for kind, fetch in _kinds_of_events(instance):
-            last = fetch(dg.AssetRecordsFilter(asset_key=key), limit=1).records
+            latest = fetch(dg.AssetRecordsFilter(asset_key=key), limit=1).records
             by_partition = instance.get_latest_storage_id_by_partition(key, kind).values()
-            for record in (*last, *_records(fetch, key, by_partition)):
+            for record in (*latest, *_records(fetch, key, by_partition)):
                 needed.add(record.run_id)
                 for upstream, event in events_made_from(record.event_log_entry.tags or {}):
                     made_from.setdefault(upstream, set()).add(event)
@@ -85,11 +85,11 @@ def _kinds_of_events(instance: dg.DagsterInstance) -> "Iterable[tuple[dg.Dagster
 
 
 def _records(fetch: "_Fetch", key: dg.AssetKey, storage_ids: Iterable[int]) -> Iterable[dg.EventLogRecord]:
-    """The events of an asset with those numbers."""
+    """The events of an asset with those storage ids."""
     ids = sorted(storage_ids)
     for start in range(0, len(ids), _RUNS_AT_ONCE):
-        some = ids[start : start + _RUNS_AT_ONCE]
-        yield from fetch(dg.AssetRecordsFilter(asset_key=key, storage_ids=some), limit=len(some)).records
+        batch = ids[start : start + _RUNS_AT_ONCE]
+        yield from fetch(dg.AssetRecordsFilter(asset_key=key, storage_ids=batch), limit=len(batch)).records
 
 
 def _all_records(instance: dg.DagsterInstance, filters: dg.RunsFilter) -> Iterable[dg.RunRecord]:

@@ -1,6 +1,6 @@
 """One very large brain region through Dagster: table, synapses, plan and tiles, and what they hold in memory.
 
-    python -m synapse_assets_tests.bench.region [points, default 1000000]
+    python -m benchmarks.region [points, default 1000000]
 
 A tenth of the points first, then all of them, each in a process of its own: what is held per point is the difference. Tiles are
 tiny (8 x 8 x 1 voxels), so that the figure is that of the bookkeeping and not of the disk.

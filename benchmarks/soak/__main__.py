@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.soak.report import FILE
 from synapse_assets.caches import keep_caches
 from synapse_assets.settings import Settings
-from synapse_assets_tests.soak.report import FILE
 
 PARTS = ("ticks", "kills", "outages", "queue", "hostile", "closed")
 
@@ -29,7 +29,7 @@ def main() -> None:
             print(f"\n=== {part} ===", flush=True)
             began = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-m", f"synapse_assets_tests.soak.{part}"],
+                [sys.executable, "-m", f"benchmarks.soak.{part}"],
                 env={**os.environ, FILE: str(told)},
                 check=False,
             )

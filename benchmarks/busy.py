@@ -1,6 +1,6 @@
 """What a second busy program on the same cores costs: training an encoder and fitting a UMAP map, alone and beside one.
 
-    python -m synapse_assets_tests.bench.busy
+    python -m benchmarks.busy
 
 The other program multiplies matrices on every core and never rests. The same work is timed with the threads that the pipeline
 sets for its processes, and with what the libraries take by themselves; alone and beside the other take turns. A machine shared

@@ -1,6 +1,6 @@
 """What a lab is left with when a disk is full, may only be read, or when object storage or Postgres are gone for a while.
 
-    python -m synapse_assets_tests.soak.outages [full|readonly|s3|postgres ...]
+    python -m benchmarks.soak.outages [full|readonly|s3|postgres ...]
 
 Each outage comes while an asset is being made. The run has to fail with a sentence that a person can act on; what was stored has to
 be whole; and the same run again, once the outage is over, has to give what an undisturbed lab has. A small disk can be mounted by
@@ -26,15 +26,15 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from benchmarks.soak.labs import quiet, running_object_store, shifted, tiny_inputs
+from benchmarks.soak.pairs import Pair
+from benchmarks.soak.queue import APPLIED, PUBLISHED, compare, ended, launch, statuses
+from benchmarks.soak.report import Report
 from synapse_assets.defs import asset as declaring
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import REGIONS, failure_reason
 from synapse_assets_tests.installation import Installed, wait_until
 from synapse_assets_tests.postgres import Postgres
-from synapse_assets_tests.soak.labs import quiet, running_object_store, shifted, tiny_inputs
-from synapse_assets_tests.soak.pairs import Pair
-from synapse_assets_tests.soak.queue import APPLIED, PUBLISHED, compare, ended, launch, statuses
-from synapse_assets_tests.soak.report import Report
 from synapse_assets_tests.stores.object_store import BUCKET
 
 # One of every kind of store.

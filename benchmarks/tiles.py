@@ -1,6 +1,6 @@
 """How fast tiles are cut and stored, as shares of what memory and other readers do in the same run.
 
-    python -m synapse_assets_tests.bench.tiles [--tiles 2000] [--rounds 3]
+    python -m benchmarks.tiles [--tiles 2000] [--rounds 3]
 
 Volumes of 2048 x 2048 x 64 voxels on this machine, page cache warm: raw in chunks of 128 x 128 x 16, JPEG in chunks
 of 64^3 (as FAFB). Then the JPEG volume once more through a server on this machine that lets every request wait for

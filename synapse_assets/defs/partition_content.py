@@ -1,7 +1,7 @@
 """What a table for the whole dataset holds of each of its parts, brain regions or investigation groups, as content versions.
 
-Assets that are made part by part follow these instead of the table, so that a change reaches only its parts. Which parts
-there are, and what the content of one is, the chains say.
+Assets that are made part by part follow these instead of the table, so that a change reaches only its parts. The
+chains define which parts there are, and what the content of a part is.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,22 +17,22 @@ from synapse_assets.stores import DatasetStore
 
 
 @dataclass(frozen=True)
-class PartContent:
+class PartitionContent:
     """The content of one table by part.
 
-    described: what each asset stands for; such an asset is observed and has no table of its own.
+    descriptions: what each asset stands for; such an asset is observed and has no table of its own.
     find_parts: the parts that there are, registered as partitions where they are new.
     content_of: of one part, content version and number of synapses by asset.
     """
 
     dataset: Dataset
     table: str
-    described: dict[str, str]
+    descriptions: dict[str, str]
     find_parts: Callable[[DatasetStore, dg.DagsterInstance], Iterable[str]]
     content_of: Callable[[DatasetStore, str], dict[str, tuple[str, int]]]
 
     def assets(self) -> dg.AssetsDefinition:
-        """The assets. Observing them by hand looks at one part."""
+        """The assets. Observing them by hand checks one part."""
         specs = [
             dg.AssetSpec(
                 asset_key(self.dataset, name),
@@ -42,7 +42,7 @@ class PartContent:
                 owners=OWNERS,
                 kinds={"parquet"},
             )
-            for name, text in self.described.items()
+            for name, text in self.descriptions.items()
         ]
 
         @dg.multi_observable_source_asset(

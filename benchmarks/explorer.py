@@ -1,6 +1,6 @@
 """What a person waits for in the explorer: opening a release, six columns of similar synapses, galleries, and the map.
 
-    python -m synapse_assets_tests.bench.explorer [--million]
+    python -m benchmarks.explorer [--million]
 
 A planted release of 100,000 synapses (with --million, ten times as many) of 6 classes, 40 regions and 2,000 neurons, with vectors of
 384 numbers, in a data root of its own. The server runs in a process; questions come over http, one after the other. Beside it
@@ -25,6 +25,7 @@ import httpx
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.search import WIDTH, drawn
 from synapse_assets.schema import (
     CLUSTERS,
     SYNAPSE_LABELS,
@@ -37,7 +38,6 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import vector_rows
 from synapse_assets.stores.vector_index import EXACT_BELOW, build_or_refresh
 from synapse_assets.stores.warehouse import build_warehouse
-from synapse_assets_tests.bench.search import WIDTH, drawn
 from synapse_assets_tests.explorer.conftest import Served
 
 CLASSES = ("acetylcholine", "dopamine", "gaba", "glutamate", "octopamine", "serotonin")

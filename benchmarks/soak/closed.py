@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks.soak import labs
+from benchmarks.soak.report import Report
 from synapse_assets_tests.explorer.bokeh_client import Client
 from synapse_assets_tests.explorer.test_uploads import BOMBS
 from synapse_assets_tests.installation import Installed, free_port, wait_until
-from synapse_assets_tests.soak import labs
-from synapse_assets_tests.soak.report import Report
 
 MAPS, PICTURES = 50, 50
 # Longer than a closed map is kept.

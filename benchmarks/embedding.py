@@ -1,6 +1,6 @@
 """How fast tiles become vectors: our path against a plain eager float32 loop of batch 16, in one run.
 
-    python -m synapse_assets_tests.bench.embedding --architecture resnet18 --tile 224
+    python -m benchmarks.embedding --architecture resnet18 --tile 224
 
 Random weights and tiles. The two take turns, so that both meet the same load from other programs; the ratio is taken
 in each round, its median printed with the range. Rates are worth little on a shared machine, the ratios more.

@@ -1,9 +1,9 @@
 """A thousand looks of the arrivals sensor at a folder in which files come, grow, change, are renamed and go.
 
-    python -m synapse_assets_tests.soak.ticks [ticks, default 1000]
+    python -m benchmarks.soak.ticks [ticks, default 1000]
 
 What is observed is compared with a plain hash of the folder. The cursor goes through JSON at each tick, as the daemon keeps it.
-All go through `look`; a fifth as many again go through the sensor itself, with an instance.
+All go through `poll`; a fifth as many again go through the sensor itself, with an instance.
 """
 
 import argparse
@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from synapse_assets_tests.soak.labs import quiet
-from synapse_assets_tests.soak.report import Report
+from benchmarks.soak.labs import quiet
+from benchmarks.soak.report import Report
 
 SEED = 5
 EARLY = 100
@@ -137,11 +137,11 @@ class Judge:
 
 
 def through_look(folder: Path, ticks: int, report: Report) -> None:
-    """The ticks through `look`, with memory and time."""
+    """The ticks through `poll`, with memory and time."""
     import psutil
 
     from synapse_assets.pipeline.em.inputs import em_inputs
-    from synapse_assets.pipeline.inputs import look, watched_inputs
+    from synapse_assets.pipeline.inputs import poll, watched_inputs
     from synapse_assets_tests.conftest import tiny_dataset
 
     churn = Churn(folder, SEED)
@@ -152,7 +152,7 @@ def through_look(folder: Path, ticks: int, report: Report) -> None:
     for number in range(1, ticks + 1):
         churn.tick()
         began = time.perf_counter()
-        seen, version, _ = look(dataset.name, watched, json.loads(cursor), last)
+        seen, version, _ = poll(dataset.name, watched, json.loads(cursor), last)
         cursor = json.dumps(seen, sort_keys=True)
         seconds += time.perf_counter() - began
         # As the sensor does: what was observed already is not observed again.
@@ -175,7 +175,7 @@ def through_sensor(folder: Path, ticks: int, report: Report) -> None:
     """The same through the sensor and an instance that keeps what was observed."""
     import dagster as dg
 
-    from synapse_assets.defs.arrivals import arrivals_sensor
+    from synapse_assets.defs.input_sensors import arrivals_sensor
     from synapse_assets.settings import Settings
     from synapse_assets_tests.conftest import tiny_dataset
 

@@ -1,6 +1,6 @@
 """Hostile input has no part of its own here: this says where it is tried."""
 
-from synapse_assets_tests.soak.report import Report
+from benchmarks.soak.report import Report
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How fast a table of synapses is read and split by region, against pyarrow doing the bare minimum with the same file.
 
-    python -m synapse_assets_tests.bench.ingest [millions of rows, default 2]
+    python -m benchmarks.ingest [millions of rows, default 2]
 
 The table has FlyWire's columns, 79 regions of very uneven size, and is written as Feather and as CSV. The reference reads
 the same columns of the same file with pyarrow, in batches, and writes the same partitions (`pyarrow.dataset`, Parquet, same
