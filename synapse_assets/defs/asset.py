@@ -108,7 +108,7 @@ def _linked(function: Callable[..., Any], dataset: Dataset, page: str) -> Callab
     @functools.wraps(function)
     def body(*args: Any, installation: Installation, **kwargs: Any) -> Any:
         context = dg.AssetExecutionContext.get()
-        # As `explorer.releases.shown_of` names what has pages of its own.
+        # As `explorer.releases.explorer_entries` names what has pages of its own.
         name = f"{dataset.name}.{context.partition_key}" if chain_of(dataset).page_by_part else dataset.name
         link = dg.MetadataValue.url(f"{installation.explorer_url}/{name}/{page}")
         context.add_asset_metadata({"in the explorer, as last released": link})

@@ -28,7 +28,7 @@ def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]
     @dg.op(pool="upkeep")
     def look_after_tables(context: dg.OpExecutionContext, installation: Installation) -> None:
         """Compacts tables; removes old versions, vectors and models that no release needs, and unfinished work of long ago."""
-        from synapse_assets.stores.upkeep import maintain
+        from synapse_assets.stores.maintenance import maintain
 
         for dataset in datasets:
             done = maintain(installation.store(dataset.name))

@@ -1,6 +1,6 @@
-"""What a person opens in a browser: search, map, synapses, clusters and classes of the released results.
+"""The web interface: search, map, synapses, clusters and classes of the released results.
 
-Pages are plain HTML that the server renders; the map is a Panel application on the same server. Questions are answered by
+Pages are plain HTML that the server renders; the map is a Panel application on the same server. Queries run in
 `query`; nothing here writes, and nothing is fetched from anywhere else.
 """
 

@@ -1,17 +1,17 @@
-"""Tables as files that people open in a spreadsheet."""
+"""Tables as files to open in a spreadsheet."""
 
 import csv
 
 import pandas as pd
 
-# A cell that begins so is computed by spreadsheets, and may fetch or start something; the last four are how they read full-width ones.
+# A cell that begins so is a formula to spreadsheets, and may fetch or start something; the last four are full-width forms.
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(rows: pd.DataFrame) -> str:
-    """The rows as CSV with a header. A text that a spreadsheet would compute begins with a quote, as if it were typed; numbers stay.
+    """The rows as CSV with a header. A text that a spreadsheet would take as a formula begins with a quote; numbers stay.
 
-    Every text is in quotation marks: some programs take a carriage return for the end of a row otherwise.
+    Every text is in quotation marks: otherwise some programs take a carriage return for the end of a row.
     """
     texts = rows.select_dtypes(exclude=["number", "bool"]).columns
     return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(

@@ -1,4 +1,4 @@
-"""Links into Neuroglancer: the very place of a synapse in its electron-microscopy volume."""
+"""Links into Neuroglancer: the position of a synapse in its electron-microscopy volume."""
 
 import json
 from urllib.parse import quote
@@ -10,7 +10,7 @@ _REMOTE = ("gs://", "s3://", "http://", "https://", "graphene://")
 
 
 def link(volume: VolumeSpec, name: str, place_nm: tuple[float, float, float], synapse_id: str) -> str | None:
-    """Address of Neuroglancer with the volume, the place (x, y, z in nanometres) in its middle and a point on it.
+    """URL of Neuroglancer with the volume, the position (x, y, z in nanometres) in its middle and a point on it.
 
     None for a volume that a browser cannot fetch: a local one, or of a kind that Neuroglancer does not read.
     """

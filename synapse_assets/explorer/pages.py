@@ -1,4 +1,4 @@
-"""What stands on each page, as plain values that the templates show. Which address leads where belongs to `server`."""
+"""The content of each page, as plain values that the templates show. Routes belong to `server`."""
 
 import io
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from PIL import Image
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question, filter_options, read_place
-from synapse_assets.explorer.releases import Releases, Shown
-from synapse_assets.explorer.telling import Telling
+from synapse_assets.explorer.releases import ExplorerEntry, Releases
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.explorer.urls import tile_url
 from synapse_assets.query import METRICS, Filters, Warehouse
@@ -25,32 +25,32 @@ from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets.volumes.volume import voxel_of
 
-# Tiles of a page: of what is most typical, and of a random sample.
+# Tiles of a page: of the most typical synapses, and of a random sample.
 TYPICAL, SAMPLE = 6, 48
 NEAREST = 8
-# Lines of a composition; the rest is summed up.
+# Lines of a composition; the rest is summed.
 _LINES = 8
 
 
-def summary(releases: Releases, one: Shown, tell: Telling) -> dict[str, Any]:
-    """Name, title and size of what is shown; or why there is nothing to see yet."""
-    shown = {"name": one.name, "title": one.title, "description": one.dataset.description}
+def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessages) -> dict[str, Any]:
+    """Name, title and size of an entry; or why there is nothing to see yet."""
+    content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description}
     try:
-        warehouse = releases(one.name)
-        count = len(warehouse.points) if one.group else warehouse.release["tables"]["synapses"]["rows"]
-        return {**shown, "synapses": count, "created": warehouse.release["created"]}
+        warehouse = releases(entry.name)
+        count = len(warehouse.points) if entry.group else warehouse.release["tables"]["synapses"]["rows"]
+        return {**content, "synapses": count, "created": warehouse.release["created"]}
     except BadInput as error:
-        return {**shown, "reason": tell(error, one.name)}
+        return {**content, "reason": describe_error(error, entry.name)}
 
 
 def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
-    """What is asked unless the address says otherwise: by known class, without tiles that show the query's place."""
+    """The search unless the URL says otherwise: by known class, without tiles that show the query's position."""
     columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
     return Question(columns=columns, near_nm=round(dataset.tile_width_nm / 2))
 
 
 def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
-    """What a person can choose from, and what is chosen."""
+    """The choices of the form, and what is chosen."""
     points = warehouse.points
     chosen = question.filters.any_of
     filters = [
@@ -83,20 +83,20 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
 
 
 def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads) -> dict[str, Any]:
-    """The form, the query and, in columns, what is most similar to it. Raises BadInput where it cannot be answered."""
-    shown = search_form(warehouse, question)
+    """The form, the query and, in columns, the most similar synapses. Raises BadInput where the search cannot run."""
+    form = search_form(warehouse, question)
     if not question.is_asked:
-        return shown
-    found = warehouse.similar(question.request(uploads))
+        return form
+    answer = warehouse.similar(question.request(uploads))
     if question.synapse_id:
-        known = facts(warehouse.points, warehouse.points.row(question.synapse_id))
-        query = {"facts": known, "picture": tile_url(name, warehouse.release_id, known["synapse_id"])}
+        query_facts = facts(warehouse.points, warehouse.points.row(question.synapse_id))
+        query = {"facts": query_facts, "picture": tile_url(name, warehouse.release_id, query_facts["synapse_id"])}
     elif question.upload:
         query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
     else:
         at = ",".join(f"{x:g}" for x in question.place_nm or ())
         query = {"title": f"Place {at} nm", "picture": f"/{quote(name)}/place.png?{urlencode({'at': at})}"}
-    return {**shown, "query": query, "found": _side_by_side(warehouse.points, question, found)}
+    return {**form, "query": query, "found": _side_by_side(warehouse.points, question, answer)}
 
 
 def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, Any]]:
@@ -107,24 +107,24 @@ def similar_records(warehouse: Warehouse, question: Question) -> list[dict[str, 
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; what is not known is null. Ids of neurons are texts: they are too long for other programs' numbers."""
-    whole = [
-        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in one.items()}
-        for one in rows.astype(object).where(rows.notna(), None).to_dict("records")
+    """Rows as plain values; unknown values are null. Neuron ids are texts: they are too long for other programs' numbers."""
+    plain = [
+        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+        for row in rows.astype(object).where(rows.notna(), None).to_dict("records")
     ]
-    return [{**one, "neuron_id": None if one["neuron_id"] is None else str(one["neuron_id"])} for one in whole]
+    return [{**row, "neuron_id": None if row["neuron_id"] is None else str(row["neuron_id"])} for row in plain]
 
 
-def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, tell: Telling) -> dict[str, Any]:
+def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_error: ErrorMessages) -> dict[str, Any]:
     """The card of one synapse. Raises BadInput for an unknown id."""
     points = warehouse.points
     row = points.row(synapse_id)
     synapse_id = points.ids[row].as_py()
-    place = tuple(points.places_nm[row].tolist())
-    shown: dict[str, Any] = {
+    position_nm = tuple(points.places_nm[row].tolist())
+    content: dict[str, Any] = {
         "release": warehouse.release_id,
         "facts": facts(points, row),
-        "place_nm": place,
+        "place_nm": position_nm,
         "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
         "probabilities": warehouse.probabilities(synapse_id),
         "colours": points.colours("predicted") if "predicted" in points.categories else {},
@@ -133,43 +133,43 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, tell: Telli
         name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
         if name in dataset.tile_volumes:
             spec = dataset.tile_volumes[name]
-            shown["volume"] = name
-            shown["voxel"] = voxel_of(np.array([place]), spec.voxel_size_nm)[0].tolist()
-            shown["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)
-            shown["neuroglancer"] = neuroglancer.link(spec, name, place, synapse_id)
-        # What one synapse lacks is said in its place; the rest of the card stands.
+            content["volume"] = name
+            content["voxel"] = voxel_of(np.array([position_nm]), spec.voxel_size_nm)[0].tolist()
+            content["voxel_size_nm"] = " x ".join(f"{size:g}" for size in spec.voxel_size_nm)
+            content["neuroglancer"] = neuroglancer.link(spec, name, position_nm, synapse_id)
+        # What a synapse lacks is explained in its place; the rest of the card stays.
         try:
-            shown["sections"] = range(warehouse.tile(synapse_id).shape[0])
+            content["sections"] = range(warehouse.tile(synapse_id).shape[0])
         except BadInput as error:
-            shown["no_picture"] = tell(error, f"the picture of {synapse_id!r}")
+            content["no_picture"] = describe_error(error, f"the picture of {synapse_id!r}")
         try:
             near_nm = default_question(dataset, warehouse).near_nm
             question = Question(synapse_id, k=NEAREST, near_nm=near_nm)
-            near = warehouse.similar(question.request(Uploads()))
-            shown["nearest"] = [_with_distance(points, one) for one in near.itertuples()]
-            shown["question"] = question
+            neighbours = warehouse.similar(question.request(Uploads()))
+            content["nearest"] = [_with_distance(points, neighbour) for neighbour in neighbours.itertuples()]
+            content["question"] = question
         except BadInput as error:
-            shown["no_neighbours"] = tell(error, f"what resembles {synapse_id!r}")
-    return shown
+            content["no_neighbours"] = describe_error(error, f"what resembles {synapse_id!r}")
+    return content
 
 
-def gallery(warehouse: Warehouse, filters: Filters, seed: int, tell: Telling) -> dict[str, Any]:
-    """What some synapses are and look like: the most typical, a random sample, what they are made of, which neurons they are of.
+def gallery(warehouse: Warehouse, filters: Filters, seed: int, describe_error: ErrorMessages) -> dict[str, Any]:
+    """The filtered synapses: the most typical, a random sample, their classes, and their neurons.
 
     Raises BadInput if the filters leave nothing.
     """
     points = warehouse.points
-    among = points.select(filters)
-    rows = np.flatnonzero(among)
+    selected = points.select(filters)
+    rows = np.flatnonzero(selected)
     if not len(rows):
         raise BadInput("no synapse fulfils these filters")
     sample = np.sort(np.random.default_rng(abs(seed)).permutation(rows)[:SAMPLE])
     typical, no_typical = np.empty(0, dtype=np.int64), ""
     if warehouse.has_pictures:
         try:
-            typical = warehouse.typical(among, TYPICAL)
+            typical = warehouse.typical(selected, TYPICAL)
         except BadInput as error:
-            no_typical = tell(error, "the most typical synapses")
+            no_typical = describe_error(error, "the most typical synapses")
     return {
         "release": warehouse.release_id,
         "filters": [
@@ -185,7 +185,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int, tell: Telling) ->
         "sample": [facts(points, int(row)) for row in sample],
         "pictures": warehouse.has_pictures,
         "compositions": [
-            composition(points, name, among)
+            composition(points, name, selected)
             for name in ("target", "predicted", "neuron_type", "synapse_type", "brain_region", "cluster")
             if name in points.categories and name not in filters.any_of
         ],
@@ -193,11 +193,11 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int, tell: Telling) ->
     }
 
 
-def composition(points: Points, name: str, among: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """How many of some synapses are of each class of a column: the largest, and the others together."""
+def composition(points: Points, name: str, selected: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """How many of the selected synapses are of each class of a column: the largest classes, and the others together."""
     column = points.category(name)
-    counts = [(value, count) for value, count in column.counts(among).items() if count]
-    largest = sorted(counts, key=lambda one: (one[0] == NONE, -one[1]))
+    counts = [(value, count) for value, count in column.counts(selected).items() if count]
+    largest = sorted(counts, key=lambda entry: (entry[0] == NONE, -entry[1]))
     total, colours = sum(count for _, count in counts), points.colours(name)
     lines: list[dict[str, Any]] = [
         {
@@ -226,34 +226,41 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
         raise BadInput("no clusters were published for this dataset yet: materialise clusters and the warehouse")
     cards = [_card(warehouse.points, card) for card in _cluster_cards(warehouse)]
     kinds = ("target", "neuron_type", "brain_region", "cluster")
-    coloured = next(one for one in kinds if one in warehouse.points.categories)
+    colour_column = next(kind for kind in kinds if kind in warehouse.points.categories)
     return {
         "release": warehouse.release_id,
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
         "stability": _stability(warehouse),
         "none_is": NONE,
-        "coloured": CATEGORIES[coloured],
-        "colours": warehouse.points.colours(coloured),
+        "coloured": CATEGORIES[colour_column],
+        "colours": warehouse.points.colours(colour_column),
     }
 
 
-def cluster(warehouse: Warehouse, number: int, seed: int, tell: Telling) -> dict[str, Any]:
+def cluster(warehouse: Warehouse, number: int, seed: int, describe_error: ErrorMessages) -> dict[str, Any]:
     """One cluster: its card, medoids, and what `gallery` shows. Raises BadInput for an unknown number."""
     if number < 0:
         raise BadInput("synapses in no cluster are noise; they are on the map in grey")
-    shown = gallery(warehouse, Filters({"cluster": [str(number)]}), seed, tell)
-    card = next((_card(warehouse.points, one) for one in _cluster_cards(warehouse) if one["cluster"] == number), None)
-    return {**shown, "number": number, "card": card, "stability": _stability(warehouse)}
+    content = gallery(warehouse, Filters({"cluster": [str(number)]}), seed, describe_error)
+    card = next(
+        (
+            _card(warehouse.points, published)
+            for published in _cluster_cards(warehouse)
+            if published["cluster"] == number
+        ),
+        None,
+    )
+    return {**content, "number": number, "card": card, "stability": _stability(warehouse)}
 
 
 def classes(warehouse: Warehouse) -> dict[str, Any]:
-    """What is known and what was predicted out of fold, crossed, and what the classifier is worth."""
+    """Known against out-of-fold predicted classes, and the scores of the classifier."""
     points = warehouse.points
     if "target" not in points.categories:
         raise BadInput("no class of any synapse is known in this dataset: there is nothing to compare predictions with")
     target = points.categories["target"]
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "counts": target.counts(),
         "colours": points.colours("target"),
         "scores": warehouse.release.get("scores", {}).get("synapse_classifier"),
@@ -264,7 +271,7 @@ def classes(warehouse: Warehouse) -> dict[str, Any]:
         scored = points.select(Filters({"out_of_fold": ["yes"]})) & (target.codes >= 0) & (predicted.codes >= 0)
         counts = np.zeros((len(target.names), len(predicted.names)), dtype=np.int64)
         np.add.at(counts, (target.codes[scored], predicted.codes[scored]), 1)
-        shown["confusion"] = {
+        content["confusion"] = {
             "predicted": predicted.names,
             "lines": [
                 {
@@ -283,13 +290,13 @@ def classes(warehouse: Warehouse) -> dict[str, Any]:
                 for known, line in zip(target.names, counts, strict=True)
             ],
         }
-    return shown
+    return content
 
 
 def facts(points: Points, row: int) -> dict[str, Any]:
-    """What is known of one synapse: id, neuron, each class with its colour, scores."""
+    """The facts of one synapse: id, neuron, each class with its colour, scores."""
     neuron = points.neurons[row]
-    shown: dict[str, Any] = {
+    content: dict[str, Any] = {
         "synapse_id": points.ids[int(row)].as_py(),
         "neuron_id": None if neuron < 0 else str(points.neuron_ids[int(neuron)].as_py()),
         "classes": [
@@ -308,16 +315,16 @@ def facts(points: Points, row: int) -> dict[str, Any]:
             if not np.isnan(numbers[row])
         ],
     }
-    return {**shown, **{one["name"]: one for one in shown["classes"]}}
+    return {**content, **{entry["name"]: entry for entry in content["classes"]}}
 
 
 def section_png(tile: npt.NDArray[np.uint8], section: int | None) -> bytes:
-    """One section of a tile (sections, height, width) as a PNG; the middle one unless named. Raises BadInput for one it lacks."""
-    at = len(tile) // 2 if section is None else section
-    if not 0 <= at < len(tile):
-        raise BadInput(f"the tile has sections 0 to {len(tile) - 1}, not {at}")
+    """One section of a tile (sections, height, width) as a PNG; by default the middle section. Raises BadInput for a section it lacks."""
+    index = len(tile) // 2 if section is None else section
+    if not 0 <= index < len(tile):
+        raise BadInput(f"the tile has sections 0 to {len(tile) - 1}, not {index}")
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(tile[at])).save(buffer, format="PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(tile[index])).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -326,62 +333,62 @@ def place_png(warehouse: Warehouse, text: str) -> bytes:
     return section_png(warehouse.tile_at(read_place(text)), None)
 
 
-def _side_by_side(points: Points, question: Question, found: pd.DataFrame) -> list[dict[str, Any]]:
+def _side_by_side(points: Points, question: Question, answer: pd.DataFrame) -> list[dict[str, Any]]:
     if not question.columns:
-        return [{"title": "", "colour": "", "tiles": [_with_distance(points, one) for one in found.itertuples()]}]
+        return [{"title": "", "colour": "", "tiles": [_with_distance(points, row) for row in answer.itertuples()]}]
     colours = points.colours(question.columns)
     return [
         {
             "title": f"cluster {name}" if question.columns == "cluster" else name,
             "colour": colours[str(name)],
-            "tiles": [_with_distance(points, one) for one in rows.itertuples()],
+            "tiles": [_with_distance(points, row) for row in rows.itertuples()],
         }
-        for name, rows in found.groupby("column", sort=False)
+        for name, rows in answer.groupby("column", sort=False)
     ]
 
 
-def _with_distance(points: Points, found: Any) -> dict[str, Any]:
-    return {**facts(points, points.row(found.synapse_id)), "distance": found.distance}
+def _with_distance(points: Points, row: Any) -> dict[str, Any]:
+    return {**facts(points, points.row(row.synapse_id)), "distance": row.distance}
 
 
 def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """Of how many neurons some synapses are, and those with most of them, like a `composition`."""
+    """The number of neurons of these synapses, and the neurons with most of them, like a `composition`."""
     codes = points.neurons[rows]
-    found, counts = np.unique(codes[codes >= 0], return_counts=True)
+    neuron_codes, counts = np.unique(codes[codes >= 0], return_counts=True)
     lines: list[dict[str, Any]] = [
         {
-            "value": str(points.neuron_ids[int(found[at])].as_py()),
-            "count": int(counts[at]),
-            "share": counts[at] / len(rows),
+            "value": str(points.neuron_ids[int(neuron_codes[index])].as_py()),
+            "count": int(counts[index]),
+            "share": counts[index] / len(rows),
             "colour": "var(--quiet)",
             "link": "",
         }
-        for at in np.argsort(-counts, kind="stable")[:_LINES]
+        for index in np.argsort(-counts, kind="stable")[:_LINES]
     ]
     without = int((codes < 0).sum())
-    title = f"neurons: {len(found):,}" + (f", and {without:,} synapses of none" if without else "")
+    title = f"neurons: {len(neuron_codes):,}" + (f", and {without:,} synapses of none" if without else "")
     largest = max((line["share"] for line in lines), default=1)
-    return {"title": title, "count": len(found), "lines": lines, "largest": largest}
+    return {"title": title, "count": len(neuron_codes), "lines": lines, "largest": largest}
 
 
 def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
-    there = set(points.ids.filter(pc.is_in(points.ids, pa.array(card["medoids"], pa.string()))).to_pylist())
-    known = [facts(points, points.row(one)) for one in card["medoids"] if one in there]
+    released = set(points.ids.filter(pc.is_in(points.ids, pa.array(card["medoids"], pa.string()))).to_pylist())
+    medoids = [facts(points, points.row(medoid)) for medoid in card["medoids"] if medoid in released]
     name = str(card["cluster"]) if card["cluster"] >= 0 else NONE
     column = points.categories["cluster"]
     if name not in (NONE, *column.names):
-        return {**card, "medoids": known, "compositions": []}
-    among = column.codes == column.code(name)
-    parts = [
-        composition(points, name, among)
+        return {**card, "medoids": medoids, "compositions": []}
+    selected = column.codes == column.code(name)
+    compositions = [
+        composition(points, name, selected)
         for name in ("target", "neuron_type", "brain_region")
         if name in points.categories
     ]
-    return {**card, "medoids": known, "compositions": parts}
+    return {**card, "medoids": medoids, "compositions": compositions}
 
 
 def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """The published cards; of a dataset without pictures what the points say, without medoids."""
+    """The published cards; for a dataset without pictures from the points, without medoids."""
     if warehouse.has_pictures:
         return warehouse.cluster_cards()
     points = warehouse.points
@@ -405,11 +412,11 @@ def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _stability(warehouse: Warehouse) -> dict[str, Any]:
-    """How far the clusters can be trusted: the verdict, why, and scores over resampled fits where there are such."""
+    """How far the clusters can be trusted: the verdict, its reason, and scores over resampled fits where there are any."""
     if "cluster_stability" in warehouse.release["tables"]:
         statement = "select verdict, sentence from cluster_stability where investigation_group = ?"
-        found = warehouse.sql(statement, [warehouse.group])
-        return {} if found.empty else {name: found[name].iloc[0] for name in ("verdict", "sentence")}
+        rows = warehouse.sql(statement, [warehouse.group])
+        return {} if rows.empty else {name: rows[name].iloc[0] for name in ("verdict", "sentence")}
     scores = warehouse.release.get("scores", {}).get("cluster_model") or {}
     measured = {
         name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"

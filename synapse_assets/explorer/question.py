@@ -1,6 +1,6 @@
-"""What a page was asked for, read from its address: the query, how to compare, and which synapses take part.
+"""The search of a page, read from its URL: the query, the metric, and which synapses take part.
 
-An address is all there is to a question, so it can be kept, sent, and gone back to. How it is answered belongs to `query`.
+The URL holds the whole search, so it can be bookmarked, sent, and returned to. Running it belongs to `query`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from synapse_assets.query.points import CATEGORIES, NO_FILTERS, NUMBERS
 
 MOST_IN_A_COLUMN = 50
 IN_ONE_LIST = 24
-# Of more classes those with the nearest synapses stand side by side.
+# With more classes, those with the nearest synapses are shown.
 _MOST_COLUMNS = 40
 _LEAST = "_least"
 _LONGEST_TEXT = 300
@@ -45,7 +45,7 @@ class Question:
         return bool(self.synapse_id or self.upload or self.place_nm)
 
     def request(self, uploads: Uploads) -> SearchRequest:
-        """What `Warehouse.similar` is asked for. Raises BadInput where nothing is, or for a picture that is not kept any more."""
+        """The request for `Warehouse.similar`. Raises BadInput if it has no query, or for a picture that is not kept any more."""
         return SearchRequest(
             self.synapse_id or None,
             image=uploads.picture(self.upload) if self.upload else None,
@@ -60,19 +60,19 @@ class Question:
         )
 
     def query_string(self, **changes: object) -> str:
-        """The part of an address after the `?` that asks this question, or one that differs from it."""
-        asked = replace(self, **changes)  # type: ignore[arg-type]
+        """The part of a URL after the `?` for this search, with `changes` to its fields."""
+        question = replace(self, **changes)  # type: ignore[arg-type]
         return urlencode(
             [
-                *([("synapse_id", asked.synapse_id)] if asked.synapse_id else []),
-                *([("place", ",".join(repr(x) for x in asked.place_nm))] if asked.place_nm else []),
-                *([("upload", asked.upload)] if asked.upload else []),
-                *asked.options(),
+                *([("synapse_id", question.synapse_id)] if question.synapse_id else []),
+                *([("place", ",".join(repr(x) for x in question.place_nm))] if question.place_nm else []),
+                *([("upload", question.upload)] if question.upload else []),
+                *question.options(),
             ]
         )
 
     def options(self) -> list[tuple[str, str]]:
-        """Name and value of all that is not the query itself, as in an address."""
+        """Name and value of every option except the query itself, as in a URL."""
         return [
             ("columns", self.columns),
             ("k", str(self.k)),
@@ -84,13 +84,13 @@ class Question:
 
 
 def filter_options(filters: Filters) -> list[tuple[str, str]]:
-    """Name and value of each filter, as in an address."""
+    """Name and value of each filter, as in a URL."""
     chosen = [(name, value) for name, values in filters.any_of.items() for value in values]
     return [*chosen, *((f"{name}{_LEAST}", repr(least)) for name, least in filters.least.items())]
 
 
 def read_filters(parameters: Parameters) -> Filters:
-    """The filters that an address names: `brain_region=EB&brain_region=FB&score_least=50`. Raises BadInput for no number."""
+    """The filters in a URL: `brain_region=EB&brain_region=FB&score_least=50`. Raises BadInput for what is not a number."""
     any_of: dict[str, list[str]] = {}
     least = {}
     for name, text in parameters:
@@ -103,39 +103,39 @@ def read_filters(parameters: Parameters) -> Filters:
 
 
 def read_question(parameters: Parameters, default: Question) -> Question:
-    """The search that an address asks for; what it does not name is as in `default`.
+    """The search in a URL; options that it lacks are as in `default`.
 
-    Of several queries a typed place counts first, then an id. Raises BadInput in a sentence for what is no number, and for an
-    unknown metric or column.
+    Of several queries a typed place counts first, then an id. Raises BadInput for what is not a number, and for an unknown
+    metric or column.
     """
-    listed = list(parameters)
-    # Blanks around an id may be part of it: the release knows.
-    given: Mapping[str, str] = {name: text if name == "synapse_id" else text.strip() for name, text in listed}
-    metric = given.get("metric") or default.metric
+    pairs = list(parameters)
+    # Blanks around an id may be part of it: the release decides.
+    values: Mapping[str, str] = {name: text if name == "synapse_id" else text.strip() for name, text in pairs}
+    metric = values.get("metric") or default.metric
     if metric not in METRICS:
         raise BadInput(f"no metric '{_short(metric)}'; there are {', '.join(METRICS)}")
-    columns = given.get("columns", default.columns)
+    columns = values.get("columns", default.columns)
     if columns and columns not in CATEGORIES:
         raise BadInput(f"no column '{_short(columns)}' of classes; there are {', '.join(CATEGORIES)}")
-    k = _number("number in a column", given["k"]) if given.get("k") else default.k if columns else IN_ONE_LIST
+    k = _number("number in a column", values["k"]) if values.get("k") else default.k if columns else IN_ONE_LIST
     if not 1 <= k <= MOST_IN_A_COLUMN or k != int(k):
         raise BadInput(f"a column shows 1 to {MOST_IN_A_COLUMN} synapses, not {k:g}")
-    near_nm = _number("distance in space", given["near_nm"] or "0") if "near_nm" in given else default.near_nm
+    near_nm = _number("distance in space", values["near_nm"] or "0") if "near_nm" in values else default.near_nm
     if near_nm < 0:
         raise BadInput(f"distance in space: it is zero or more, not {near_nm:g} nm")
-    # What a person has typed wins over what the page has kept of the question before.
+    # What the user typed wins over what the page kept of the previous search.
     queries = ("place", "synapse_id", "place_before", "upload")
-    asked = next((name for name in queries if given.get(name, "").strip()), "synapse_id")
+    query_name = next((name for name in queries if values.get(name, "").strip()), "synapse_id")
     return Question(
-        synapse_id=given.get(asked, "") if asked == "synapse_id" else "",
-        place_nm=read_place(given[asked]) if asked.startswith("place") else None,
-        upload=given[asked] if asked == "upload" else "",
+        synapse_id=values.get(query_name, "") if query_name == "synapse_id" else "",
+        place_nm=read_place(values[query_name]) if query_name.startswith("place") else None,
+        upload=values[query_name] if query_name == "upload" else "",
         columns=columns,
         k=int(k),
         metric=metric,
-        own_neuron=given.get("own_neuron", "in" if default.own_neuron else "out") == "in",
+        own_neuron=values.get("own_neuron", "in" if default.own_neuron else "out") == "in",
         near_nm=near_nm,
-        filters=read_filters(listed),
+        filters=read_filters(pairs),
     )
 
 

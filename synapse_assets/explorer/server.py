@@ -1,7 +1,7 @@
-"""The explorer's server: which address leads to which page, and what is said when something is not there.
+"""The explorer's server: its routes, and the responses to errors.
 
-What stands on a page is put together in `pages`; the map is in `map`; who is answered at all, in `web`. Nothing but this machine is
-ever asked for anything.
+The content of a page is put together in `pages`; the map is in `map`; access control, in `web`. The server never requests anything
+from another machine.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -25,9 +25,9 @@ from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
 from synapse_assets.explorer.map import add_maps
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question, read_filters, read_question
-from synapse_assets.explorer.releases import Releases, shown_of
-from synapse_assets.explorer.telling import Telling
+from synapse_assets.explorer.releases import Releases, explorer_entries
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.explorer.urls import card_url, tile_url
 from synapse_assets.query import Warehouse
@@ -35,11 +35,11 @@ from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 
 _HERE = FilePath(__file__).parent
-# Larger ones mean nothing here, and texts of thousands of digits cannot be read at all.
+# Larger numbers mean nothing here, and texts of thousands of digits cannot be parsed at all.
 _Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]
 _Number = Annotated[int, Path(ge=-(2**63), lt=2**63)]
 _LONGEST_PATH = 200
-# What the other fields of an upload may add to the picture.
+# Bytes that the other fields of an upload may add to the picture.
 _FORM_BYTES = 2**16
 # What a page may load: nothing from elsewhere, and no script.
 _POLICY = (
@@ -55,7 +55,7 @@ _MAP_POLICY = (
 
 
 class _AnyText(Convertor[str]):
-    """A part of an address that may hold everything, slashes and line ends too: ids are what a lab made them."""
+    """A part of a URL that may hold anything, slashes and line ends too: ids come from labs."""
 
     regex = "(?s:.*)"
 
@@ -71,31 +71,31 @@ register_url_convertor("anytext", _AnyText())
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and how a failure is told."""
+    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and error messages."""
 
     releases: Releases
     uploads: Uploads
     templates: Jinja2Templates
-    tell: Telling
+    describe_error: ErrorMessages
 
-    def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-        """A page of ours."""
-        return self.templates.TemplateResponse(request, template, shown, status_code=status)
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page from a template."""
+        return self.templates.TemplateResponse(request, template, values, status_code=status)
 
     def refusal(self, request: Request, reason: str, status: int) -> Response:
-        """Why there is no answer: a page, or a record for a program."""
+        """An error response: a page, or JSON below /api."""
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": reason}, status_code=status)
         name = request.path_params.get("dataset", "")
         return self.page(request, "sorry.html", status, dataset=name, active="", reason=reason)
 
     def header(self, dataset: str, active: str) -> str:
-        """What stands at the top of every page, as HTML."""
+        """The top of every page, as HTML."""
         return self.templates.get_template("header.html").render(dataset=dataset, active=active)
 
     def default_question(self, dataset: str, warehouse: Warehouse) -> Question:
-        """What is searched for unless the address says otherwise."""
-        return pages.default_question(self.releases.shown[dataset].dataset, warehouse)
+        """The search unless the URL says otherwise."""
+        return pages.default_question(self.releases.entries[dataset].dataset, warehouse)
 
 
 def create_app(
@@ -104,19 +104,19 @@ def create_app(
     url: str = "http://127.0.0.1:8050",
     host: str = "127.0.0.1",
 ) -> FastAPI:
-    """The explorer of these datasets as an ASGI application. `url`: where people reach it, if not on this machine itself.
+    """The explorer of these datasets as an ASGI application. `url`: where users reach it, if not on this machine itself.
     `host`: where it listens.
 
-    A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for what cannot be asked.
+    A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for invalid requests.
     Raises ValueError for a `url` that is no http(s) address.
     """
-    every = shown_of(datasets)
-    releases = Releases(every, data_root)
+    entries = explorer_entries(datasets)
+    releases = Releases(entries, data_root)
     templates = Jinja2Templates(_HERE / "templates")
     templates.env.globals.update(tile_url=tile_url, card_url=card_url)
-    templates.env.globals["datasets"] = {one.name: one.title for one in every}
-    templates.env.globals["pages_of"] = {one.name: dict(chain_of(one.dataset).pages) for one in every}
-    site = Site(releases, Uploads(), templates, Telling([str(data_root), local_root_of(str(data_root))]))
+    templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
+    templates.env.globals["pages_of"] = {entry.name: dict(chain_of(entry.dataset).pages) for entry in entries}
+    site = Site(releases, Uploads(), templates, ErrorMessages([str(data_root), local_root_of(str(data_root))]))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -126,12 +126,12 @@ def create_app(
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     # Bokeh has its own files at /static.
     app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
-    mapped = [one.name for one in every if "map" in chain_of(one.dataset).pages]
+    mapped = [entry.name for entry in entries if "map" in chain_of(entry.dataset).pages]
     _add_policy(app, site, {f"/{name}/map" for name in mapped})
-    # The layer that a request meets first.
+    # The outermost layer.
     app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
     _add_refusals(app, site)
-    # Before the others, whose addresses hold any text.
+    # Before the others, whose paths match any text.
     for path in dict.fromkeys(chain_of(dataset).own_pages for dataset in datasets):
         if path:
             resolve_name(path)(app, site)
@@ -139,20 +139,20 @@ def create_app(
     _add_search(app, site)
     _add_pictures(app, site)
     _add_records(app, site)
-    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.tell)
+    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.describe_error)
     return app
 
 
 def _add_policy(app: FastAPI, site: Site, maps: Collection[str]) -> None:
     @app.middleware("http")
     async def whole_answers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """What the page may load; and a page of ours for what went wrong, whatever that was."""
+        """Sets what the page may load; answers any error with an error page."""
         try:
             response = await call_next(request)
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception as error:
-            response = site.refusal(request, site.tell(error, request.url.path), 500)
+            response = site.refusal(request, site.describe_error(error, request.url.path), 500)
         response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
         return response
 
@@ -164,7 +164,7 @@ def _add_refusals(app: FastAPI, site: Site) -> None:
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        return site.refusal(request, site.tell(error, request.url.path), 400)
+        return site.refusal(request, site.describe_error(error, request.url.path), 400)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -189,8 +189,8 @@ def _add_pages(app: FastAPI, site: Site) -> None:
 
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> HTMLResponse:
-        summaries = [pages.summary(releases, one, site.tell) for one in releases.shown.values()]
-        return site.page(request, "start.html", dataset="", active="", shown=summaries)
+        summaries = [pages.summary(releases, entry, site.describe_error) for entry in releases.entries.values()]
+        return site.page(request, "start.html", dataset="", active="", entries=summaries)
 
     @app.get("/favicon.ico", response_class=RedirectResponse)
     def icon() -> str:
@@ -199,33 +199,33 @@ def _add_pages(app: FastAPI, site: Site) -> None:
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:
         releases(dataset)
-        return f"/{dataset}/{next(iter(chain_of(releases.shown[dataset].dataset).pages))}"
+        return f"/{dataset}/{next(iter(chain_of(releases.entries[dataset].dataset).pages))}"
 
     @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        shown = pages.synapse(releases(dataset), releases.shown[dataset].dataset, synapse_id, site.tell)
-        return site.page(request, "synapse.html", dataset=dataset, active="", **shown)
+        content = pages.synapse(releases(dataset), releases.entries[dataset].dataset, synapse_id, site.describe_error)
+        return site.page(request, "synapse.html", dataset=dataset, active="", **content)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
     def gallery(request: Request, dataset: str, seed: _Whole = 0) -> HTMLResponse:
         filters = read_filters(request.query_params.multi_items())
-        shown = pages.gallery(releases(dataset), filters, seed, site.tell)
-        return site.page(request, "gallery.html", dataset=dataset, active="gallery", **shown)
+        content = pages.gallery(releases(dataset), filters, seed, site.describe_error)
+        return site.page(request, "gallery.html", dataset=dataset, active="gallery", **content)
 
     @app.get("/{dataset}/clusters", response_class=HTMLResponse)
     def clusters(request: Request, dataset: str) -> HTMLResponse:
-        shown = pages.clusters(releases(dataset))
-        return site.page(request, "clusters.html", dataset=dataset, active="clusters", **shown)
+        content = pages.clusters(releases(dataset))
+        return site.page(request, "clusters.html", dataset=dataset, active="clusters", **content)
 
     @app.get("/{dataset}/clusters/{number}", response_class=HTMLResponse)
     def cluster(request: Request, dataset: str, number: _Number, seed: _Whole = 0) -> HTMLResponse:
-        shown = pages.cluster(releases(dataset), number, seed, site.tell)
-        return site.page(request, "cluster.html", dataset=dataset, active="clusters", **shown)
+        content = pages.cluster(releases(dataset), number, seed, site.describe_error)
+        return site.page(request, "cluster.html", dataset=dataset, active="clusters", **content)
 
     @app.get("/{dataset}/classes", response_class=HTMLResponse)
     def classes(request: Request, dataset: str) -> HTMLResponse:
-        shown = pages.classes(releases(dataset))
-        return site.page(request, "classes.html", dataset=dataset, active="classes", **shown)
+        content = pages.classes(releases(dataset))
+        return site.page(request, "classes.html", dataset=dataset, active="classes", **content)
 
 
 def _add_search(app: FastAPI, site: Site) -> None:
@@ -237,12 +237,12 @@ def _add_search(app: FastAPI, site: Site) -> None:
         default = site.default_question(dataset, warehouse)
         try:
             question = read_question(request.query_params.multi_items(), default)
-            found = pages.search(warehouse, dataset, question, uploads)
+            content = pages.search(warehouse, dataset, question, uploads)
         except BadInput as error:
-            shown = pages.search_form(warehouse, _as_far_as_clear(request, default))
-            reason = site.tell(error, request.url.path)
-            return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **shown)
-        return site.page(request, "search.html", dataset=dataset, active="search", **found)
+            form = pages.search_form(warehouse, _as_far_as_clear(request, default))
+            reason = site.describe_error(error, request.url.path)
+            return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **form)
+        return site.page(request, "search.html", dataset=dataset, active="search", **content)
 
     @app.post("/{dataset}/search", response_class=RedirectResponse)
     async def upload(request: Request, dataset: str) -> Response:
@@ -254,17 +254,17 @@ def _add_search(app: FastAPI, site: Site) -> None:
                 f"the file is too large, or does not say how large it is: at most {most_bytes(shape) / 2**20:.1f} MB are read"
             )
         async with request.form(max_files=1, max_fields=1000) as form:
-            given = form.get("picture")
-            data = b"" if given is None or isinstance(given, str) else await given.read()
+            picture = form.get("picture")
+            data = b"" if picture is None or isinstance(picture, str) else await picture.read()
             options = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
-        def kept() -> str:
+        def search_query() -> str:
             if not data:
                 raise BadInput("no file was chosen")
             changes = {"synapse_id": "", "place_nm": None, "upload": uploads.keep(read_picture(data, shape))}
             return read_question(options, site.default_question(dataset, warehouse)).query_string(**changes)
 
-        return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(kept)}", status_code=303)
+        return RedirectResponse(f"/{dataset}/search?{await run_in_threadpool(search_query)}", status_code=303)
 
 
 def _add_pictures(app: FastAPI, site: Site) -> None:
@@ -273,9 +273,9 @@ def _add_pictures(app: FastAPI, site: Site) -> None:
     @app.get("/{dataset}/tiles/{synapse_id:anytext}.png")
     def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
         picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
-        # What lies in a release stays as it is; the same synapse may have another picture in the next.
-        kept = "no-cache" if release is None else "private, max-age=86400, immutable"
-        return Response(picture, media_type="image/png", headers={"Cache-Control": kept})
+        # A picture of a release never changes; the same synapse may have another picture in the next release.
+        caching = "no-cache" if release is None else "private, max-age=86400, immutable"
+        return Response(picture, media_type="image/png", headers={"Cache-Control": caching})
 
     @app.get("/{dataset}/uploads/{name}.png")
     def uploaded(dataset: str, name: str) -> Response:
@@ -301,7 +301,7 @@ def _add_records(app: FastAPI, site: Site) -> None:
 
 
 def _as_far_as_clear(request: Request, default: Question) -> Question:
-    """The question, so that the form keeps what a person filled in; the default one where it cannot be read."""
+    """The search, so that the form keeps what the user filled in; the default where it cannot be read."""
     try:
         return read_question(request.query_params.multi_items(), default)
     except BadInput:

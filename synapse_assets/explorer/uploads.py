@@ -1,6 +1,6 @@
-"""Pictures that people upload to search with: read carefully, kept in memory for a while, known by their content.
+"""Pictures that users upload to search with: read carefully, kept in memory for a while, named by their content.
 
-A small file can unfold to gigabytes, or take minutes to decode. So its size, pages and way of storing are compared with what the
+A small file can unpack to gigabytes, or take minutes to decode. So its size, pages and encoding are checked against what the
 dataset takes before anything is decoded, and pictures are decoded one at a time.
 """
 
@@ -26,12 +26,12 @@ from synapse_assets.errors import BadInput
 # Sections, height and width in pixels.
 Shape = tuple[int, int, int]
 
-# WebP is none of them: it sets memory aside for the size that a file claims before that can be looked at.
+# Not WebP: its reader allocates memory for the size that a file claims before that can be checked.
 _FORMATS = ("PNG", "TIFF", "JPEG", "BMP")
-# Of TIFF: none, LZW, deflate (two numbers) and PackBits. Others hold pictures of formats that have traps of their own.
+# Of TIFF: none, LZW, deflate (two numbers) and PackBits. Others hold pictures of formats with risks of their own.
 _COMPRESSIONS = (1, 5, 8, 32946, 32773)
 _LARGEST_TIFF_TILE_PX = 1024
-# A file may have so many bytes a pixel (four channels of 16 bits, to be told that these are too many), and others besides.
+# A file may have so many bytes a pixel (four channels of 16 bits, which are then refused by a message), and some more besides.
 _BYTES_A_PIXEL, _BYTES_BESIDE = 8, 2**18
 _KEPT, _KEPT_BYTES = 200, 64 * 2**20
 # Where a PNG says how many bits its values have.
@@ -40,7 +40,7 @@ _DECODING = threading.Lock()
 
 
 def most_bytes(shape: Shape) -> int:
-    """So large is a file with a tile of that shape at most."""
+    """Largest size in bytes of a file with a tile of that shape."""
     sections, height, width = shape
     return _BYTES_BESIDE + _BYTES_A_PIXEL * sections * height * width
 
@@ -73,27 +73,27 @@ def _tile(image: Image.Image, data: bytes, shape: Shape) -> npt.NDArray[np.uint8
     needed = {(width, height): sections, (sections * width, height): 1}.get(image.size)
     pages = None if needed is None else _pages(image, sections)
     if pages is None or pages != needed:
-        counted = (
+        page_count = (
             "" if pages is None else f" on {pages} pages" if pages <= sections else f" on more than {sections} pages"
         )
         raise BadInput(
-            f"the image has {image.width} x {image.height} pixels{counted}; this dataset's tiles have {width} x {height} pixels and "
+            f"the image has {image.width} x {image.height} pixels{page_count}; this dataset's tiles have {width} x {height} pixels and "
             f"{sections} sections: give them side by side, {sections * width} x {height} pixels, as this explorer's own tiles can be "
             f"downloaded, or as {sections} pages of a TIFF"
         )
-    size, read = image.size, []
+    size, page_arrays = image.size, []
     for page in range(pages):
         image.seek(page)
         if image.size != size:
             raise BadInput(f"the pages of the image differ in size: {size} and {image.size} pixels")
         _check_storage(image, data)
-        read.append(np.asarray(image.convert("L")))
-    beside = np.concatenate(read, axis=1)
-    return np.ascontiguousarray(beside.reshape(height, sections, width).transpose(1, 0, 2))
+        page_arrays.append(np.asarray(image.convert("L")))
+    side_by_side = np.concatenate(page_arrays, axis=1)
+    return np.ascontiguousarray(side_by_side.reshape(height, sections, width).transpose(1, 0, 2))
 
 
 def _pages(image: Image.Image, most: int) -> int:
-    """How many pages there are; no more than one above `most` is looked for."""
+    """Number of pages; counting stops at one above `most`."""
     count = 1
     try:
         while count <= most:
@@ -106,7 +106,7 @@ def _pages(image: Image.Image, most: int) -> int:
 
 
 def _check_storage(page: Image.Image, data: bytes) -> None:
-    """Raises BadInput for a page that is not to be decoded; only its header was read until now."""
+    """Raises BadInput for a page that must not be decoded; only its header was read until now."""
     if page.info.get("progressive"):
         raise BadInput("progressive JPEG is not read here: save the picture as PNG or TIFF")
     if isinstance(page, TiffImageFile):
@@ -124,7 +124,7 @@ def _check_storage(page: Image.Image, data: bytes) -> None:
 
 
 def _bits(page: Image.Image, data: bytes) -> int:
-    """How many bits each value of a page has in the file: Pillow makes 8 of the 16 of colours without a word."""
+    """How many bits each value of a page has in the file: Pillow silently reduces colours from 16 to 8."""
     if isinstance(page, PngImageFile):
         if data[12:16] != b"IHDR":
             raise BadInput("the PNG does not begin with its header: save it anew")
@@ -135,7 +135,7 @@ def _bits(page: Image.Image, data: bytes) -> int:
 
 
 class Uploads:
-    """The pictures uploaded last, by a name that stands for their content."""
+    """The pictures uploaded last, by a hash of their content."""
 
     def __init__(self) -> None:
         self._bytes = 0

@@ -1,19 +1,19 @@
-"""Where on this server what is shown stands; the routes themselves are in `server`."""
+"""URLs of pages and pictures on this server; the routes themselves are in `server`."""
 
 from urllib.parse import quote, urlencode
 
 
 def tile_url(dataset: str, release: str, synapse_id: str, section: int | None = None) -> str:
-    """Where the picture of a synapse is, as it was in that release: its middle section, or another."""
-    chosen = {"release": release} | ({} if section is None else {"section": str(section)})
-    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(chosen)}"
+    """URL of the picture of a synapse as it was in that release: its middle section, or another."""
+    parameters = {"release": release} | ({} if section is None else {"section": str(section)})
+    return f"/{quote(dataset, safe='')}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(parameters)}"
 
 
 def card_url(dataset: str, synapse_id: str) -> str:
-    """Where the page of a synapse is."""
+    """URL of the page of a synapse."""
     return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
 
 
 def search_url(dataset: str, synapse_id: str) -> str:
-    """Where what is similar to a synapse is."""
+    """URL of the search for synapses similar to a synapse."""
     return f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"

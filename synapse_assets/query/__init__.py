@@ -1,7 +1,7 @@
-"""The stored results for scripts and notebooks: open the warehouse of a dataset, ask it, find similar synapses.
+"""The stored results for scripts and notebooks: open the warehouse of a dataset, query it, find similar synapses.
 
-Reads one release, the one that is out or a frozen one, so what is asked is consistent while runs are writing. Writes nothing
-and does not need Dagster. Everything here can also be had with plain duckdb and lancedb, see the README.
+Reads one release, the current one or a frozen one, so results are consistent while runs are writing. Writes nothing
+and does not need Dagster. Everything here is also available with plain duckdb and lancedb, see the README.
 """
 
 from synapse_assets.query.points import Filters, Points

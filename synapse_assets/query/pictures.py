@@ -1,6 +1,6 @@
 """The pictures of a release: the tiles of its synapses, tiles cut elsewhere in the volume, and the encoder that reads them.
 
-What is similar to a picture belongs to `similarity`.
+Similarity search belongs to `similarity`.
 """
 
 import io
@@ -58,13 +58,13 @@ class Pictures:
         if "column" in answer:
             names = answer["column"].unique().tolist()
             rank = answer.groupby("column", sort=False).cumcount().to_numpy()
-            place = rank * len(names) + pd.Index(names).get_indexer(answer["column"])
+            cell = rank * len(names) + pd.Index(names).get_indexer(answer["column"])
             across = len(names)
-            sheet = np.full((int(place.max()) // across * across + across, *tiles.shape[1:]), 255, dtype=np.uint8)
-            sheet[place] = tiles
-            beside = dict(zip(place.tolist(), labels, strict=True))
-            first = {at: f"{name}: {beside[at]}" for at, name in enumerate(names)}
-            tiles, labels = sheet, [{**beside, **first}.get(at, "") for at in range(len(sheet))]
+            sheet = np.full((int(cell.max()) // across * across + across, *tiles.shape[1:]), 255, dtype=np.uint8)
+            sheet[cell] = tiles
+            beside = dict(zip(cell.tolist(), labels, strict=True))
+            first = {index: f"{name}: {beside[index]}" for index, name in enumerate(names)}
+            tiles, labels = sheet, [{**beside, **first}.get(index, "") for index in range(len(sheet))]
         return Image.open(io.BytesIO(tile_sheet(tiles, across, labels)))
 
     @cached_property
@@ -80,7 +80,7 @@ class Pictures:
 
 
 class PictureEncoder:
-    """The encoder that the vectors of one release were made with; looked for when it is needed. version: its id."""
+    """The encoder that the vectors of one release were made with; loaded when it is needed. version: its id."""
 
     def __init__(self, store: DatasetStore, version: str) -> None:
         self._store, self._version = store, version
@@ -121,9 +121,9 @@ class PictureEncoder:
 def cut_tile(
     store: DatasetStore, dataset: Dataset | None, place_nm: npt.ArrayLike
 ) -> tuple[str, npt.NDArray[np.uint8]]:
-    """The first volume that has a place (x, y, z in nanometres), by its name, and the tile cut there, uint8 (sections, size_px, size_px).
+    """Name of the first volume with a position (x, y, z in nanometres), and the tile cut there, uint8 (sections, size_px, size_px).
 
-    dataset: None to load the one of the store's name. Raises BadInput if no volume has the place.
+    dataset: None to load the dataset of the store's name. Raises BadInput if no volume contains the position.
     """
     from synapse_assets.volumes import open_volume
 

@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from synapse_assets.errors import BadInput
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
-# What is called so in every column where there is no value: no class known, in no cluster, no hemilineage.
+# The name for a missing value in every column: no class known, in no cluster, no hemilineage.
 NONE = "(none)"
-# What nobody sees around an id, zero-width characters among them.
+# Invisible characters around an id, zero-width ones included.
 _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"
 
-# Columns that synapses are filtered, coloured and compared by, with what people read. A dataset has those it has values for.
+# Columns that synapses are filtered, coloured and compared by, with their titles. A dataset has those it has values for.
 CATEGORIES = {
     "target": "known class",
     "predicted": "predicted class",
@@ -58,15 +58,15 @@ class Category:
 
     @property
     def title(self) -> str:
-        """What people read."""
+        """Title to show."""
         return CATEGORIES[self.name]
 
-    def counts(self, among: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
-        """Synapses by value, of all or of those marked; `NONE` comes last, and only if there are any."""
-        codes = self.codes if among is None else self.codes[among]
-        found = np.bincount(codes + 1, minlength=len(self.names) + 1)
-        counts = {value: int(found[at + 1]) for at, value in enumerate(self.names)}
-        return {**counts, NONE: int(found[0])} if found[0] else counts
+    def counts(self, selected: npt.NDArray[np.bool_] | None = None) -> dict[str, int]:
+        """Synapses by value, of all or of those `selected` (N,); `NONE` comes last, and only if there are any."""
+        codes = self.codes if selected is None else self.codes[selected]
+        sizes = np.bincount(codes + 1, minlength=len(self.names) + 1)
+        counts = {value: int(sizes[code + 1]) for code, value in enumerate(self.names)}
+        return {**counts, NONE: int(sizes[0])} if sizes[0] else counts
 
     def code(self, value: str) -> int:
         """The code of a value. Raises BadInput for one that does not occur."""
@@ -85,7 +85,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which synapses take part. Of one column any of the named values will do; every named column has to agree.
+    """Which synapses take part. Of one column any of the named values matches; every named column has to match.
 
     any_of: by column of `CATEGORIES`; `NONE` names those without a value. least: lowest number, by column of `NUMBERS`.
     """
@@ -101,7 +101,7 @@ NO_FILTERS = Filters()
 class Points:
     """The synapses of one release, N of them, sorted by id.
 
-    ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), places in `neuron_ids` (numbers or texts), -1 where no
+    ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), indices into `neuron_ids` (numbers or texts), -1 where no
     neuron is known. map: float32 (N, 2), NaN where a synapse is not on the map; space: float32 (N, 3) likewise, only where there
     is a map in three dimensions. volumes: name of the volume of each, None for datasets without one.
     """
@@ -120,14 +120,14 @@ class Points:
         return len(self.ids)
 
     def row(self, synapse_id: str) -> int:
-        """Where a synapse stands: the one of exactly that id, else of the id without blanks around it, as it is often pasted.
+        """Row of a synapse: of exactly that id, else of the id without blanks around it, as ids are often pasted.
 
         Raises BadInput for an id that is not in the release.
         """
-        for asked in dict.fromkeys((synapse_id, synapse_id.strip(_BLANKS))):
-            at = bisect_left(range(len(self)), asked, key=lambda row: str(self.ids[row].as_py()))
-            if at < len(self) and self.ids[at].as_py() == asked:
-                return at
+        for candidate in dict.fromkeys((synapse_id, synapse_id.strip(_BLANKS))):
+            index = bisect_left(range(len(self)), candidate, key=lambda row: str(self.ids[row].as_py()))
+            if index < len(self) and self.ids[index].as_py() == candidate:
+                return index
         raise BadInput(f"no synapse '{synapse_id}' in this release; its {len(self):,} ids look like {self._examples()}")
 
     def category(self, name: str) -> Category:
@@ -164,24 +164,24 @@ class Points:
         return chosen
 
     def near(self, place_nm: npt.NDArray[np.float64], within_nm: float, volume: str | None) -> npt.NDArray[np.bool_]:
-        """Which synapses lie so close to a place of the same volume, (N,)."""
+        """Which synapses lie within that distance of a place in the same volume, (N,)."""
         close = np.asarray(((self.places_nm - place_nm) ** 2).sum(axis=1) <= within_nm**2)
         if self.volumes is not None and volume is not None:
             close &= pc.equal(self.volumes, volume).to_numpy(zero_copy_only=False)
         return close
 
     def frame(self, rows: npt.ArrayLike) -> pd.DataFrame:
-        """Facts of the synapses at these rows, in their order: id, place, neuron, classes and scores, place on the map."""
-        at = np.asarray(rows, dtype=np.int64)
-        facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(at)).to_pylist()}
+        """The synapses at these rows, in their order: id, position, neuron, classes and scores, position on the map."""
+        indices = np.asarray(rows, dtype=np.int64)
+        facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(indices)).to_pylist()}
         for axis, name in enumerate(("x_nm", "y_nm", "z_nm")):
-            facts[name] = self.places_nm[at, axis]
-        facts["neuron_id"] = _taken(self.neuron_ids, self.neurons[at])
+            facts[name] = self.places_nm[indices, axis]
+        facts["neuron_id"] = _decode(self.neuron_ids, self.neurons[indices])
         for name, column in self.categories.items():
-            facts[name] = _taken(column.typed, column.codes[at])
+            facts[name] = _decode(column.typed, column.codes[indices])
         for name, numbers in self.numbers.items():
-            facts[name] = numbers[at]
-        facts["map_1"], facts["map_2"] = self.map[at, 0], self.map[at, 1]
+            facts[name] = numbers[indices]
+        facts["map_1"], facts["map_2"] = self.map[indices, 0], self.map[indices, 1]
         return pd.DataFrame(facts)
 
     def _examples(self) -> str:
@@ -216,14 +216,14 @@ def _category(name: str, column: pa.ChunkedArray) -> Category:
     return Category(name, codes, tuple(str(value) for value in values.to_pylist()), values)
 
 
-def _taken(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
-    """The value of each code; whole numbers with gaps stay whole: floating point would round the ids of neurons."""
-    taken = values.take(pa.array(codes, mask=codes < 0))
-    return taken.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
+def _decode(values: pa.Array, codes: npt.NDArray[np.int32]) -> pd.Series:
+    """The value of each code; integers with gaps stay integers: floating point would round the ids of neurons."""
+    decoded = values.take(pa.array(codes, mask=codes < 0))
+    return decoded.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype()}.get)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
-    """Places (N,) of the column's values among its different values, which are sorted; -1 is none."""
+    """Codes (N,) of the column's values and its distinct values, sorted; -1 is none."""
     values = pc.unique(column).drop_null()
     values = values.take(pc.sort_indices(values))
     codes = pc.fill_null(pc.index_in(column, value_set=values), -1).combine_chunks()

@@ -1,4 +1,4 @@
-"""The file of one release: opened, asked in SQL, and told from the release that follows it.
+"""The file of one release: opened, queried in SQL, and distinguished from the release that follows it.
 
 What its rows mean belongs to `points` and `warehouse`; what a query may reach, to `stores.warehouse`.
 """
@@ -25,8 +25,8 @@ from synapse_assets.stores.warehouse import check_question, cursor_of, open_file
 class ReleaseFile:
     """The tables of one release of a dataset, read-only.
 
-    dataset: its name. release: what belongs together, as the file says. where: address of the file. remedy: what a person does to
-    have a file that this program can read. Raises BadInput if nothing was published, or nothing of that name.
+    dataset: its name. release: content of its release.json. where: address of the file. remedy: what the user does to
+    get a file that this program can read. Raises BadInput if nothing was published, or nothing of that name.
     """
 
     def __init__(self, store: DatasetStore, release: str | None) -> None:
@@ -42,7 +42,7 @@ class ReleaseFile:
             path = folder.local_copy(WAREHOUSE_FILE)
         except FileNotFoundError:
             raise BadInput(f"no warehouse at {self.where}: materialise the asset {store.dataset}/warehouse") from None
-        # Only the release that is out can be followed by another.
+        # Only the current release can be followed by another.
         self._opened = None if release else (folder, _identity(path))
         self._connection = open_file(path, self.where, self.remedy)
         # The release is read from the same file as the tables, so that both belong to the same build.
@@ -66,13 +66,13 @@ class ReleaseFile:
         return cursor_of(self._connection).sql(query, params=parameters).to_arrow_table()
 
     def sql(self, query: str, parameters: list[Any] | None) -> pd.DataFrame:
-        """The rows of a person's query; see `Warehouse.sql`."""
+        """The rows of a user's query; see `Warehouse.sql`."""
         check_question(query)
         rows = cursor_of(self._connection).sql(query, params=parameters)
         return pd.DataFrame() if rows is None else _frame(rows.to_arrow_table())
 
     def fulfilling(self, condition: str, ids: pa.Array) -> npt.NDArray[np.bool_]:
-        """Which of these synapses, N ids, fulfil a person's condition, (N,). Raises BadInput for what is no condition."""
+        """Which of these synapses, N ids, fulfil a user's condition, (N,). Raises BadInput for what is not a condition."""
         import duckdb
 
         query = f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
@@ -87,20 +87,20 @@ class ReleaseFile:
                 "where cannot be taken as a condition on labelled_synapses (s), clusters (c) and synapse_predictions (p): "
                 f"{reason}"
             ) from error
-        fulfil = pc.index_in(rows.column("synapse_id"), value_set=ids)
+        indices = pc.index_in(rows.column("synapse_id"), value_set=ids)
         marked = np.zeros(len(ids), dtype=bool)
-        marked[fulfil.drop_null().to_numpy()] = True
+        marked[indices.drop_null().to_numpy()] = True
         return marked
 
     def other_version(self, what: str) -> BadInput:
-        """The error that this file was written by another version of this program. what: how that is seen."""
+        """The error that this file was written by another version of this program. what: the evidence."""
         return BadInput(f"{self.where} is of another version of this program ({what}); {self.remedy}")
 
     @contextmanager
     def damage_explained(self, what: str, where: str, asset: str) -> Iterator[None]:
-        """Says what to do where files beside this one are damaged or gone, which their readers tell by errors of many kinds.
+        """Says what to do where files beside this file are damaged or gone, for which their readers raise errors of many kinds.
 
-        what: they hold. where: they are. asset: that writes them. Raises BadInput in place of any error inside.
+        what: their content. where: their folder. asset: that writes them. Raises BadInput in place of any error inside.
         """
         try:
             with storage_explained(where):
@@ -118,11 +118,11 @@ class ReleaseFile:
 
 
 def _identity(path: Path) -> tuple[str, int, int]:
-    """What tells a published file from the one that took its place."""
+    """Identifies a published file, so that its replacement is recognised."""
     status = path.stat()
     return str(path), status.st_ino, status.st_mtime_ns
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """As pandas; a column of integers with gaps does not become floating point, which would round neuron ids."""
+    """As pandas; integer columns with gaps stay integers: floating point would round neuron ids."""
     return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)

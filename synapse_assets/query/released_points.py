@@ -1,6 +1,6 @@
 """Reads the points of a release, or of one of its investigation groups, from the tables of its file.
 
-What points are and can do belongs to `points`.
+What points are belongs to `points`.
 """
 
 from synapse_assets.datasets import CHAINS
@@ -8,10 +8,12 @@ from synapse_assets.errors import BadInput
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points, points_from_table
 from synapse_assets.query.release_file import ReleaseFile
 
-# What points cannot do without, by table and column.
-_NEEDED = {("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")}
-# What they take of that view, as far as there are such columns.
-_TAKEN = {"synapse_id", "neuron_id", "x_nm", "y_nm", "z_nm", "volume", *CATEGORIES, *NUMBERS}
+# Columns that points require, by table and column.
+_REQUIRED_COLUMNS = {
+    ("labelled_synapses", column) for column in ("synapse_id", "neuron_id", "x_nm", "brain_region", "target")
+}
+# Columns that points take of that view, where it has them.
+_SYNAPSE_COLUMNS = {"synapse_id", "neuron_id", "x_nm", "y_nm", "z_nm", "volume", *CATEGORIES, *NUMBERS}
 _GROUPS = "select investigation_group from projection group by all order by all"
 # Synapses that the map was fitted on have their clusters; those observed later, their predictions.
 _POINTS_OF_GROUP = """
@@ -54,23 +56,25 @@ def chosen_group(file: ReleaseFile, group: str | None) -> str | None:
 
 
 def _points_query(file: ReleaseFile) -> str:
-    """SQL for the columns of points: of the tables that there are, so that an unfinished dataset can be looked at too."""
+    """SQL for the columns of points, from the tables that exist, so that an unfinished dataset can be viewed too."""
     rows = file.table("select table_name, column_name from duckdb_columns()").to_pylist()
     columns = [(row["table_name"], row["column_name"]) for row in rows]
-    lacking = sorted(f"{table}.{column}" for table, column in _NEEDED - set(columns))
-    if lacking:
-        raise file.other_version(f"it has no {', '.join(lacking)}")
+    missing = sorted(f"{table}.{column}" for table, column in _REQUIRED_COLUMNS - set(columns))
+    if missing:
+        raise file.other_version(f"it has no {', '.join(missing)}")
     tables = {table for table, _ in columns}
-    selected = [f"s.{column}" for table, column in columns if table == "labelled_synapses" and column in _TAKEN]
-    joined = []
-    for table, names in _columns_beside().items():
+    selected = [
+        f"s.{column}" for table, column in columns if table == "labelled_synapses" and column in _SYNAPSE_COLUMNS
+    ]
+    joins = []
+    for table, names in _joined_columns().items():
         if table in tables:
             selected += [f"{table}.{name}" for name in names]
-            joined.append(f"left join {table} using (synapse_id)")
-    return f"select {', '.join(selected)} from labelled_synapses s {' '.join(joined)} order by s.synapse_id"  # noqa: S608
+            joins.append(f"left join {table} using (synapse_id)")
+    return f"select {', '.join(selected)} from labelled_synapses s {' '.join(joins)} order by s.synapse_id"  # noqa: S608
 
 
-def _columns_beside() -> dict[str, tuple[str, ...]]:
-    """What points take of other tables than the view, by table, as the chains say."""
-    every = [facts for chain in CHAINS.values() for facts in chain.assets]
-    return {facts.table.name: facts.points for facts in every if facts.table is not None and facts.points}
+def _joined_columns() -> dict[str, tuple[str, ...]]:
+    """Columns that points take of other tables than the view, by table, as declared by the chains."""
+    asset_facts = [facts for chain in CHAINS.values() for facts in chain.assets]
+    return {facts.table.name: facts.points for facts in asset_facts if facts.table is not None and facts.points}

@@ -1,6 +1,6 @@
-"""One search for similar synapses, as a value: what is compared with, by what, and which synapses take part.
+"""One search for similar synapses, as a value: the query, the metric, and which synapses take part.
 
-How it is answered belongs to `similarity`; how a URL asks for it, to `explorer`.
+Running it belongs to `similarity`; reading it from a URL, to `explorer`.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class SearchRequest:
 
     filters, and where, a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and `synapse_predictions` (p), are
     applied before the search, so `k` rows come back wherever that many fulfil them. A condition reaches no more than `Warehouse.sql`.
-    leave_out_within_nm: synapses so near to the query are left out; their tiles show the same.
+    leave_out_within_nm: synapses within this distance of the query are left out; their tiles show the same.
 
     Raises BadInput unless exactly one of synapse_id, image and place_nm is given, and for a `k` below 1.
     """

@@ -1,4 +1,4 @@
-"""Which vectors are nearest to a vector: by four measures, the best of each class side by side.
+"""Which vectors are nearest to a vector: by four metrics, the best of each class side by side.
 
 Where vectors and facts come from belongs to `similarity` and `released_points`; building an index to `stores.vector_index`.
 """
@@ -27,16 +27,16 @@ METRICS: Mapping[str, str] = {
 _ROWS_AT_ONCE = 16_384
 # Rows whose differences from the query are held at once: few enough for the processor's cache.
 _ROWS_COMPARED_AT_ONCE = 2_048
-# So few vectors are all compared rather than looked for.
+# Up to so many vectors are all compared, without the index.
 _FEW_ROWS = 20_000
-# So many candidates are asked of an index, which takes milliseconds, and again more if a class comes short.
+# So many candidates are taken from an index, which takes milliseconds, and more if a class comes short.
 _REACHES = (2_000, 20_000)
-# That many times k of them are compared exactly.
+# Candidates that are compared exactly, as a multiple of k.
 _COMPARED = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class Neighbours:
     """The nearest rows of one class (None: of all), nearest first, and their distances."""
 
     name: str | None
@@ -45,7 +45,7 @@ class Found:
 
 
 class Vectors(Protocol):
-    """The vectors of N synapses, in the order of their points. `present` bool (N,): who has one."""
+    """The vectors of N synapses, in the order of their points. `present` bool (N,): which synapses have one."""
 
     present: npt.NDArray[np.bool_]
 
@@ -56,13 +56,13 @@ class Vectors(Protocol):
         self,
         query: npt.NDArray[np.float32],
         metric: Metric,
-        among: npt.NDArray[np.bool_],
+        selected: npt.NDArray[np.bool_],
         k: int,
         columns: Category | None,
-    ) -> list[Found]:
-        """The `k` nearest rows of those `among` (N,): of all as one list, or of each class of `columns`.
+    ) -> list[Neighbours]:
+        """The `k` nearest of the rows `selected` (N,): of all as one list, or of each class of `columns`.
 
-        Classes of which nothing is among them are left out; a class with fewer than `k` has all of its rows. Raises BadInput for
+        Classes without a selected row are left out; a class with fewer than `k` has all of its rows. Raises BadInput for
         an unknown metric.
         """
 
@@ -83,20 +83,20 @@ class VectorsInMemory:
         self,
         query: npt.NDArray[np.float32],
         metric: Metric,
-        among: npt.NDArray[np.bool_],
+        selected: npt.NDArray[np.bool_],
         k: int,
         columns: Category | None,
-    ) -> list[Found]:
+    ) -> list[Neighbours]:
         """See `Vectors`. Equal distances keep the order of the rows."""
-        return nearest_rows(distances(self._matrix, query, metric, self._lengths), among, k, columns)
+        return nearest_rows(distances(self._matrix, query, metric, self._lengths), selected, k, columns)
 
 
 class StoredVectors:
-    """Vectors that stay in their Lance table, found through its index: for more than memory should hold.
+    """Vectors that stay in their Lance table, searched through its index: for more than memory should hold.
 
-    numbers: int64 (N,), the row of each point in the table, -1 where it has none. By cosine distance the index names candidates,
-    which are compared exactly; what it leaves short (a class of which nothing is near) is read through, and so is everything
-    for the other metrics.
+    numbers: int64 (N,), the row of each point in the table, -1 where it has none. For cosine distance the index gives candidates,
+    which are compared exactly; classes with too few candidates are read in full, and so are all vectors for the other
+    metrics.
     """
 
     def __init__(self, table: RegionTable, numbers: npt.NDArray[np.int64]) -> None:
@@ -116,45 +116,45 @@ class StoredVectors:
         self,
         query: npt.NDArray[np.float32],
         metric: Metric,
-        among: npt.NDArray[np.bool_],
+        selected: npt.NDArray[np.bool_],
         k: int,
         columns: Category | None,
-    ) -> list[Found]:
-        """See `Vectors`; of cosine distance nearly exact: more candidates of the index are compared than its own check does."""
-        compared = among
-        if metric == "cosine" and among.sum() > _FEW_ROWS:
-            compared = self._candidates(query, among, k, columns)
-        values = np.full(len(among), np.inf, dtype=np.float32)
+    ) -> list[Neighbours]:
+        """See `Vectors`; nearly exact for cosine distance: more index candidates are compared than in the index's own check."""
+        compared = selected
+        if metric == "cosine" and selected.sum() > _FEW_ROWS:
+            compared = self._candidates(query, selected, k, columns)
+        values = np.full(len(selected), np.inf, dtype=np.float32)
         rows = np.flatnonzero(compared)
         rows = rows[np.argsort(self._numbers[rows])]
         for start in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[start : start + _ROWS_AT_ONCE]
-            values[some] = distances(self.at(some), query, metric)
+            chunk = rows[start : start + _ROWS_AT_ONCE]
+            values[chunk] = distances(self.at(chunk), query, metric)
         return nearest_rows(values, compared, k, columns)
 
     def _candidates(
-        self, query: npt.NDArray[np.float32], among: npt.NDArray[np.bool_], k: int, columns: Category | None
+        self, query: npt.NDArray[np.float32], selected: npt.NDArray[np.bool_], k: int, columns: Category | None
     ) -> npt.NDArray[np.bool_]:
-        """Rows (N,) to compare: of each class several times `k` that the index says are near, or all where it says too few."""
+        """Rows (N,) to compare: of each class several times `k` that the index gives as near, or all where it gives too few."""
         if columns is not None:
-            among = among & (columns.codes >= 0)
-        if not among.any():
-            return among
-        classes = np.zeros(len(among), dtype=np.int64) if columns is None else columns.codes
-        sizes = np.bincount(classes[among], minlength=1 if columns is None else len(columns.names))
+            selected = selected & (columns.codes >= 0)
+        if not selected.any():
+            return selected
+        classes = np.zeros(len(selected), dtype=np.int64) if columns is None else columns.codes
+        sizes = np.bincount(classes[selected], minlength=1 if columns is None else len(columns.names))
         for reach in _REACHES:
-            ids, rough = roughly_nearest(self._table, query, min(reach, len(among)))
+            ids, rough = roughly_nearest(self._table, query, min(reach, len(selected)))
             points = self._points[np.searchsorted(self._row_ids, ids)]
-            values = np.full(len(among), np.inf, dtype=np.float32)
+            values = np.full(len(selected), np.inf, dtype=np.float32)
             values[points[points >= 0]] = rough[points >= 0]
-            near = among & np.isfinite(values)
+            near = selected & np.isfinite(values)
             counts = np.bincount(classes[near], minlength=len(sizes))
             if (counts >= np.minimum(_COMPARED * k, sizes)).all():
                 break
-        lacking = counts < np.minimum(k, sizes)
-        compared = among & lacking[classes]
-        for one in nearest_rows(values, near, _COMPARED * k, columns):
-            compared[one.rows] = True
+        too_few = counts < np.minimum(k, sizes)
+        compared = selected & too_few[classes]
+        for neighbours in nearest_rows(values, near, _COMPARED * k, columns):
+            compared[neighbours.rows] = True
         return compared
 
 
@@ -171,13 +171,15 @@ def distances(
     if metric not in get_args(Metric):
         raise BadInput(f"no metric '{metric}'; there are {', '.join(get_args(Metric))}")
     if metric in ("l1", "l2"):
-        # Not |a|^2 + |q|^2 - 2aq: of long vectors that are nearly the same no digit would be left.
-        found = np.empty(len(matrix), dtype=np.float32)
+        # Not |a|^2 + |q|^2 - 2aq: for long vectors that are nearly equal no digit would be left.
+        result = np.empty(len(matrix), dtype=np.float32)
         for start in range(0, len(matrix), _ROWS_COMPARED_AT_ONCE):
-            some = slice(start, start + _ROWS_COMPARED_AT_ONCE)
-            apart = matrix[some] - query
-            found[some] = np.abs(apart, out=apart).sum(axis=1) if metric == "l1" else _lengths(apart)
-        return found
+            chunk = slice(start, start + _ROWS_COMPARED_AT_ONCE)
+            differences = matrix[chunk] - query
+            result[chunk] = (
+                np.abs(differences, out=differences).sum(axis=1) if metric == "l1" else _lengths(differences)
+            )
+        return result
     products = matrix @ query
     if metric == "inner_product":
         return np.asarray(-products)
@@ -186,25 +188,25 @@ def distances(
 
 
 def nearest_rows(
-    values: npt.NDArray[np.float32], among: npt.NDArray[np.bool_], k: int, columns: Category | None
-) -> list[Found]:
-    """The rows with the smallest of some values (N,), as `Vectors.nearest` gives them."""
-    rows = np.flatnonzero(among)
+    values: npt.NDArray[np.float32], selected: npt.NDArray[np.bool_], k: int, columns: Category | None
+) -> list[Neighbours]:
+    """The selected rows with the smallest values (N,), as `Vectors.nearest` gives them."""
+    rows = np.flatnonzero(selected)
     if columns is None:
         return [_first(None, values, rows, k)]
     rows = rows[np.argsort(columns.codes[rows], kind="stable")]
     codes, starts = np.unique(columns.codes[rows], return_index=True)
     classes = zip(codes, np.split(rows, starts[1:]), strict=True) if len(rows) else ()
-    return [_first(columns.names[code], values, of_class, k) for code, of_class in classes if code >= 0]
+    return [_first(columns.names[code], values, class_rows, k) for code, class_rows in classes if code >= 0]
 
 
-def _first(name: str | None, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int) -> Found:
-    some = values[rows]
+def _first(name: str | None, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int) -> Neighbours:
+    row_values = values[rows]
     if k < len(rows):
-        limit = np.partition(some, k - 1)[k - 1]
-        rows, some = rows[some <= limit], some[some <= limit]
-    order = np.argsort(some, kind="stable")[:k]
-    return Found(name, rows[order], some[order])
+        limit = np.partition(row_values, k - 1)[k - 1]
+        rows, row_values = rows[row_values <= limit], row_values[row_values <= limit]
+    order = np.argsort(row_values, kind="stable")[:k]
+    return Neighbours(name, rows[order], row_values[order])
 
 
 def _lengths(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

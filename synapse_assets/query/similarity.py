@@ -16,7 +16,7 @@ from synapse_assets.query.pictures import PictureEncoder
 from synapse_assets.query.points import CATEGORIES, Points
 from synapse_assets.query.release_file import ReleaseFile
 from synapse_assets.query.request import SearchRequest
-from synapse_assets.query.search import Found, StoredVectors, Vectors, VectorsInMemory
+from synapse_assets.query.search import Neighbours, StoredVectors, Vectors, VectorsInMemory
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.region_table import sql_text
 from synapse_assets.stores.rows import vector_matrix
@@ -46,30 +46,30 @@ class Similarity:
     def similar(self, request: SearchRequest) -> pd.DataFrame:
         """See `Warehouse.similar`."""
         points = self._points
-        among = self._vectors.present & points.select(request.filters)
+        selected = self._vectors.present & points.select(request.filters)
         if request.where != "true":
-            among &= self._file.fulfilling(request.where, points.ids)
+            selected &= self._file.fulfilling(request.where, points.ids)
         query, left_out = self._query(request)
-        among &= ~left_out
-        if not among.any():
+        selected &= ~left_out
+        if not selected.any():
             raise BadInput("no synapse is left to compare with: the filters, or what is left out, take all of them")
         columns = None if request.columns is None else points.category(request.columns)
-        lists = self._vectors.nearest(query, request.metric, among, request.k, columns)
+        lists = self._vectors.nearest(query, request.metric, selected, request.k, columns)
         if not lists:
             raise BadInput(
                 f"none of the synapses that are left has a {CATEGORIES[str(request.columns)]}: ask for one list"
             )
         if request.most_columns is not None:
             lists = _nearest_lists(lists, request.most_columns)
-        answer = points.frame(np.concatenate([nearest.rows for nearest in lists]))
-        answer = answer.assign(distance=np.concatenate([nearest.distances for nearest in lists]))
+        answer = points.frame(np.concatenate([neighbours.rows for neighbours in lists]))
+        answer = answer.assign(distance=np.concatenate([neighbours.distances for neighbours in lists]))
         if columns is not None:
-            answer.insert(0, "column", [nearest.name for nearest in lists for _ in nearest.rows])
+            answer.insert(0, "column", [neighbours.name for neighbours in lists for _ in neighbours.rows])
         return answer
 
-    def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
+    def typical(self, selected: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
         """See `Warehouse.typical`."""
-        rows = np.flatnonzero(among & self._vectors.present)
+        rows = np.flatnonzero(selected & self._vectors.present)
         if len(rows) > _TYPICAL_OF:
             rows = np.sort(np.random.default_rng(0).permutation(rows)[:_TYPICAL_OF])
         matrix = self._vectors.at(rows)
@@ -77,7 +77,7 @@ class Similarity:
         return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
 
     def _query(self, request: SearchRequest) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """The vector that is compared with (dimensions,), and the synapses that are left out because of what it shows (N,)."""
+        """The query vector (dimensions,), and the synapses that are left out because of the query (N,)."""
         points, vectors, within_nm = self._points, self._vectors, request.leave_out_within_nm
         left_out = np.zeros(len(points), dtype=bool)
         if request.synapse_id is not None:
@@ -100,12 +100,12 @@ class Similarity:
         return self._encoder.embed(tile), left_out
 
 
-def _nearest_lists(lists: list[Found], count: int) -> list[Found]:
+def _nearest_lists(lists: list[Neighbours], count: int) -> list[Neighbours]:
     """Those of the classes with the nearest synapses, in the order of the classes."""
     if len(lists) <= count:
         return lists
-    last = sorted(float(nearest.distances[0]) for nearest in lists)[count - 1]
-    return [nearest for nearest in lists if nearest.distances[0] <= last][:count]
+    last = sorted(float(neighbours.distances[0]) for neighbours in lists)[count - 1]
+    return [neighbours for neighbours in lists if neighbours.distances[0] <= last][:count]
 
 
 class ReleasedVectors:
@@ -145,6 +145,6 @@ class ReleasedVectors:
         for batch in self._table.batches(None, ["synapse_id", "vector"], _ROWS_AT_ONCE):
             rows = pc.index_in(batch.column("synapse_id"), value_set=points.ids)
             known = batch.filter(pc.is_valid(rows))
-            at = rows.drop_null().to_numpy()
-            matrix[at], present[at] = vector_matrix(pa.Table.from_batches([known])), True
+            indices = rows.drop_null().to_numpy()
+            matrix[indices], present[indices] = vector_matrix(pa.Table.from_batches([known])), True
         return VectorsInMemory(matrix, present)

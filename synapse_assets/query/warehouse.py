@@ -1,4 +1,4 @@
-"""One release of a dataset, open for questions: SQL, similar synapses, facts and pictures.
+"""One release of a dataset, open for queries: SQL, similar synapses, facts and pictures.
 
 The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `similarity`, `pictures`.
 """
@@ -41,10 +41,10 @@ def open_warehouse(
 ) -> "Warehouse":
     """The released results of a dataset, read-only.
 
-    `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address, by
-    default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the one that is out
-    now. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the first.
-    Raises BadInput if none has been published, or none of that name.
+    `dataset` is its name, the path of its YAML file, or what `load_dataset` gave. `data_root` is a folder or an address,
+    by default that of the settings. `release` is the name of a frozen release (`stores.releases`), by default the current
+    one. `group`: of a dataset with investigation groups, the one whose map and clusters `points` has; by default the
+    first. Raises BadInput if none has been published, or none of that name.
     """
     settings = Settings() if data_root is None else Settings(data_root=str(data_root))
     if isinstance(dataset, str) and Path(dataset).suffix in (".yaml", ".yml"):
@@ -86,7 +86,7 @@ class Warehouse:
 
     @cached_property
     def release_id(self) -> str:
-        """What tells this release from others of the dataset: 12 hexadecimal digits of its content."""
+        """Identifies this release within the dataset: 12 hexadecimal digits of a hash of its content."""
         return hashlib.sha256(json.dumps(self.release, sort_keys=True).encode()).hexdigest()[:12]
 
     # Tables
@@ -114,11 +114,11 @@ class Warehouse:
 
         Raises BadInput for an unknown id.
         """
-        known = self.points.ids[self.points.row(synapse_id)].as_py()
+        stored_id = self.points.ids[self.points.row(synapse_id)].as_py()
         if "synapse_predictions" not in self.release["tables"]:
             return {}
         query = "select probabilities from synapse_predictions where synapse_id = ?"
-        rows = self._file.table(query, [known]).column(0).to_pylist()
+        rows = self._file.table(query, [stored_id]).column(0).to_pylist()
         classes: dict[str, float] = dict((rows[0] if rows else None) or {})
         return dict(sorted(classes.items(), key=lambda entry: -entry[1]))
 
@@ -186,15 +186,17 @@ class Warehouse:
         }
         if not isinstance(synapse_id, SearchRequest):
             return self._similarity.similar(SearchRequest(synapse_id, **options))
-        given = [name for name, value in options.items() if value is not getattr(SearchRequest, name)]
-        if given:
-            raise BadInput(f"a SearchRequest says all of a search: give it alone, and {', '.join(given)} inside of it")
+        overrides = [name for name, value in options.items() if value is not getattr(SearchRequest, name)]
+        if overrides:
+            raise BadInput(
+                f"a SearchRequest says all of a search: give it alone, and {', '.join(overrides)} inside of it"
+            )
         return self._similarity.similar(synapse_id)
 
     def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
         """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points.
 
-        Of more than 20,000 a random sample of that many is looked at, the same every time.
+        Of more than 20,000 points a random sample of that many is used, the same every time.
         """
         return self._similarity.typical(among, k)
 
@@ -252,7 +254,7 @@ class Warehouse:
     @cached_property
     def _similarity(self) -> Similarity:
         cut = partial(cut_tile, self._store, self._dataset)
-        # The vectors first: a dataset without any says so.
+        # The vectors first: they raise for a dataset without any.
         vectors = self.vectors
         return Similarity(self._file, self.points, vectors, self._encoder, cut)
 
@@ -262,5 +264,5 @@ class Warehouse:
 
     @cached_property
     def _encoder(self) -> PictureEncoder:
-        self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; it says so
+        self.vectors  # noqa: B018 -- a dataset without vectors has no encoder either; this raises
         return PictureEncoder(self._store, self.release["models"]["encoder"])

@@ -5,7 +5,7 @@ electron-microscopy chain in `em`, those of the chain without images in `morphol
 writing or computing anything.
 """
 
-# Scripts of a lab have these two from here.
+# Imported from here by scripts of labs.
 from synapse_assets.errors import BadInput, Unreachable
 from synapse_assets.schema.base import INPUT_FILES, Column, Table
 from synapse_assets.schema.em import (

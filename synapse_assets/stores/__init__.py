@@ -1,16 +1,16 @@
 """The data of a dataset on disk: Lance tables, Parquet results, fitted models, staging and the published warehouse.
 
-Everything is written so that a kill at any moment loses, doubles or tears nothing. `DatasetStore` is its one face.
+Everything is written so that a kill at any moment loses, doubles or tears nothing. `DatasetStore` is the entry point.
 """
 
 from synapse_assets.stores.dataset_store import DatasetStore
+from synapse_assets.stores.maintenance import maintain
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint
 from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.partitioned_source import PartitionedSource
 from synapse_assets.stores.region_table import Commit, RegionTable
 from synapse_assets.stores.releases import freeze_release, released_names
-from synapse_assets.stores.split_table import SplitTable
 from synapse_assets.stores.staging import Staging
-from synapse_assets.stores.upkeep import maintain
 from synapse_assets.stores.warehouse import build_warehouse
 
 __all__ = [
@@ -18,9 +18,9 @@ __all__ = [
     "DatasetStore",
     "ModelStore",
     "ParquetTable",
+    "PartitionedSource",
     "Provenance",
     "RegionTable",
-    "SplitTable",
     "Staging",
     "build_warehouse",
     "fingerprint",

@@ -1,4 +1,4 @@
-"""Where the parts of one dataset lie. Reading and writing them belongs to the stores that are handed out here."""
+"""Where the parts of one dataset are stored. Reading and writing them belongs to the stores that are given out here."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from synapse_assets.settings import local_root_of
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.partitioned_source import PartitionedSource
 from synapse_assets.stores.region_table import RegionTable
-from synapse_assets.stores.split_table import SplitTable
 from synapse_assets.stores.staging import Staging
 
 WAREHOUSE_FILE = "warehouse.duckdb"
@@ -42,9 +42,9 @@ class DatasetStore:
         return Path(self._local_root) / segment(self.dataset) / "raw"
 
     @property
-    def synapse_table(self) -> SplitTable:
+    def synapse_table(self) -> PartitionedSource:
         """The whole source, split by region, as it was read last."""
-        return SplitTable(self.folder.child("tables", "synapse_table"))
+        return PartitionedSource(self.folder.child("tables", "synapse_table"))
 
     @property
     def synapses(self) -> RegionTable:
@@ -61,11 +61,12 @@ class DatasetStore:
         return self._lance(f"embeddings_{segment(model_id)}", embedding_table(dimensions))
 
     def lance_tables(self) -> dict[str, RegionTable]:
-        """All Lance tables by the name of their folder, for upkeep: vectors are given without their dimensions."""
+        """All Lance tables by the name of their folder, for maintenance: vectors are given without their dimensions."""
         known = {f"{table.name}.lance": table for table in (SYNAPSES, TILES)}
-        found = [name for name in self.folder.child("vectors").names() if name.endswith(".lance")]
+        file_names = [name for name in self.folder.child("vectors").names() if name.endswith(".lance")]
         return {
-            name: self._lance(name.removesuffix(".lance"), known.get(name, embedding_table(None))) for name in found
+            name: self._lance(name.removesuffix(".lance"), known.get(name, embedding_table(None)))
+            for name in file_names
         }
 
     def results(self, table: Table) -> ParquetTable:
@@ -78,7 +79,7 @@ class DatasetStore:
         return ModelStore(self.folder.child("models", segment(name)), name)
 
     def model_names(self) -> list[str]:
-        """Names of all models of which anything was stored."""
+        """Names of all models with anything stored."""
         return [unquote(name) for name in self.folder.child("models").names()]
 
     def staging(self, asset: str, region: str, key: str) -> Staging:
@@ -91,7 +92,7 @@ class DatasetStore:
 
     @property
     def figures(self) -> Files:
-        """The folder of figures that are kept as files."""
+        """The folder of figures that are stored as files."""
         return self.folder.child("figures")
 
     @property
@@ -111,8 +112,8 @@ class DatasetStore:
 
     def release(self) -> dict[str, Any] | None:
         """The last release: the table versions and models that belong together; None before the first."""
-        found: dict[str, Any] | None = self.folder.read_json(RELEASE_FILE)
-        return found
+        content: dict[str, Any] | None = self.folder.read_json(RELEASE_FILE)
+        return content
 
     @property
     def _local_root(self) -> str:

@@ -28,12 +28,12 @@ from synapse_assets.errors import BadInput, StorageError, SynapseAssetsError, Un
 from synapse_assets.settings import local_root_of
 
 _TEMPORARY = ".tmp-"
-# Copies of one file that are kept: a reader may still be about to open the one before.
+# Copies of a file that are kept: a reader may still be about to open the previous copy.
 _COPIES = 2
 
 
 def segment(name: str) -> str:
-    """`name` as one safe part of a path: what a file system could misread is percent-encoded, as Hive does.
+    """`name` as one safe part of a path: characters that a file system could misread are percent-encoded, as Hive does.
 
     Raises BadInput if it is empty.
     """
@@ -48,9 +48,9 @@ def _temporary_name(name: str) -> str:
 
 
 def is_leftover(name: str) -> bool | None:
-    """Whether it is an unfinished file or folder of a process that is no more; None where that cannot be told from here.
+    """Whether it is an unfinished file or folder of a process that has ended; None where that cannot be known from here.
 
-    That is so for processes of another machine: only its age can tell.
+    That is so for processes of another machine: only the age of the file can decide.
     """
     if not name.startswith(_TEMPORARY):
         return False
@@ -76,7 +76,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def storage_explained(where: str) -> Iterator[None]:
-    """Around work on files in `where`: turns the many ways of failing there into one OSError with the remedy.
+    """Around work on files in `where`: turns the many kinds of failure there into one OSError with the remedy.
 
     For a full disk (ENOSPC), a disk or folder that may not be written, and object storage that does not answer or refuses.
     """
@@ -85,11 +85,11 @@ def storage_explained(where: str) -> Iterator[None]:
     except (SynapseAssetsError, FileNotFoundError):
         raise
     except Exception as error:
-        told = _explanation(where, error)
-        if told is None:
+        explained = _explanation(where, error)
+        if explained is None:
             raise
-        # Without its cause: the UI shows the last error of a chain, and this is the one that says what to do.
-        raise told from None
+        # Without its cause: the UI shows the last error of a chain, and this error says what to do.
+        raise explained from None
 
 
 def _explanation(where: str, error: Exception) -> OSError | None:
@@ -123,7 +123,7 @@ def _endpoint() -> str:
 
 @lru_cache(maxsize=16)
 def _bucket(start: str, endpoint: str, region: str) -> fs.FileSystem:
-    """The file system of a bucket, such as s3://bucket; one a process, since each opens its own connections."""
+    """The file system of a bucket, such as s3://bucket; one per process, since each opens its own connections."""
     if endpoint:
         return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1")
     return fs.FileSystem.from_uri(start)[0]
@@ -152,7 +152,7 @@ class Files:
         if scheme not in ("s3", "gs"):
             system, path = fs.FileSystem.from_uri(self.root)
             return system, path
-        # Only the bucket goes through the parsing of addresses, which would decode what `segment` encoded.
+        # Only the bucket is parsed as an address, since parsing would decode what `segment` encoded.
         start = f"{scheme}://{inside.split('/', 1)[0]}"
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
         with storage_explained(self.root):
@@ -174,7 +174,7 @@ class Files:
 
     @property
     def local_folder(self) -> Path:
-        """The folder itself on a local disk, else the local one for its copies and unfinished work; there may be none yet."""
+        """The folder itself on a local disk, else the local folder for its copies and unfinished work; it may not exist yet."""
         if self.is_local:
             return self.path
         return Path(self.local_root or local_root_of(self.root)) / "cache" / self.root.replace("://", "/")
@@ -197,11 +197,11 @@ class Files:
         return [info.base_name for info in self.entries()]
 
     def entries(self) -> list[fs.FileInfo]:
-        """What lies in the folder, unfinished things too, by name; none if the folder does not exist."""
+        """The contents of the folder, unfinished files included, by name; none if the folder does not exist."""
         system, base = self._where
         with storage_explained(self.root):
-            found = system.get_file_info(fs.FileSelector(base, allow_not_found=True))
-        return sorted(found, key=lambda info: str(info.base_name))
+            infos = system.get_file_info(fs.FileSelector(base, allow_not_found=True))
+        return sorted(infos, key=lambda info: str(info.base_name))
 
     def size(self, name: str) -> int:
         """Bytes in that file, or in all files of that folder; 0 if it is not there."""
@@ -231,10 +231,10 @@ class Files:
     def replace(self, name: str, sweep: bool = True) -> Iterator[BinaryIO]:
         """Gives a stream for the new content of the file `name`: it appears when the block ends well, or not at all.
 
-        What killed processes left in the folder is swept first, unless the folder is one of very many files.
+        What killed processes left in the folder is swept first, unless the folder has very many files.
         """
         if not self.is_local:
-            # As large as a region: beside the copies, since the place for small files may have no room for it.
+            # As large as a region: beside the copies, since the folder for small temporary files may have no room for it.
             folder = self.local_folder
             with storage_explained(str(folder)):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -301,10 +301,10 @@ class Files:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def adopt(self, folder: Path, name: str, last: str | None = None) -> None:
-        """Makes a scratch folder the folder `name` in here; one that is there already stays.
+        """Makes a scratch folder the folder `name` in here; an existing folder stays.
 
         On a local disk it is renamed, in one step. Object storage has no folders and no renaming: there the files appear
-        one by one, and the file `last` at the end, so that a folder without it counts as not there. Without `last` it
+        one by one, and the file `last` at the end, so that a folder without it counts as missing. Without `last` it
         must be another file, written afterwards, that says the folder is there. Two that upload the same name at the same
         moment should bring the same content: the later wins file by file.
         """
@@ -312,7 +312,7 @@ class Files:
             if last is not None and self.exists(f"{name}/{last}"):
                 return
             files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-            for path in sorted(files, key=lambda one: one == folder / (last or "")):
+            for path in sorted(files, key=lambda file: file == folder / (last or "")):
                 self._upload(path, f"{name}/{path.relative_to(folder).as_posix()}")
             return
         with storage_explained(str(self.path)):
@@ -328,14 +328,14 @@ class Files:
     def local_copy(self, name: str, last: str | None = None) -> Path:
         """A local path of that file, or of the folder that was adopted with `last`: itself, or a complete copy of it.
 
-        A copy is fetched when the content changed (told by the entity tag of the file, or of `last`), and the one before
+        A copy is fetched when the content changed (by the entity tag of the file, or of `last`), and the previous copy
         is kept for those who have it open. Raises FileNotFoundError.
         """
         if self.is_local:
-            found = self.path / name
-            if not found.exists():
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(found))
-            return found
+            path = self.path / name
+            if not path.exists():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            return path
         copies = Files(str(self.local_folder / name))
         marker = name if last is None else f"{name}/{last}"
         while True:
@@ -350,7 +350,7 @@ class Files:
             return copies.path / stamp / ("" if last is not None else name.rsplit("/", 1)[-1])
 
     def _stamp(self, name: str) -> str:
-        """What tells one content of a file from another: its entity tag, where there is none its size and time."""
+        """Identifies the content of a file: its entity tag, or its size and time where there is no tag."""
         with self.open(name) as source, storage_explained(self.root):
             metadata = {key.lower(): value for key, value in (source.metadata() or {}).items()}
             size = source.size()
@@ -382,7 +382,7 @@ class Files:
     def remove(self, name: str, first: str | None = None) -> None:
         """Removes the file or folder of that name, if it is there. On a local disk it is gone in one step.
 
-        Elsewhere its file `first` goes first: the one that says that the folder is whole.
+        Elsewhere its file `first` goes first: the file that marks the folder as complete.
         """
         system, base = self._where
         with suppress(FileNotFoundError), storage_explained(self.root):

@@ -1,6 +1,6 @@
 """Fitted models as folders of plain files, each with its provenance: what it was fitted on, how, and how well it does.
 
-Nothing here knows what a model is; nothing is pickled.
+Nothing here depends on the kind of model; nothing is pickled.
 """
 
 import hashlib
@@ -63,21 +63,21 @@ class Provenance:
     verdict_reason: str = ""
 
 
-# What a stored provenance must have. Two defaults are of the moment, and so untrue of a model that was stored before.
+# Fields that a stored provenance must have. Two defaults describe the present, so they are wrong for an older model.
 _REQUIRED = {"libraries", "created"} | {
-    one.name for one in fields(Provenance) if one.default is MISSING and one.default_factory is MISSING
+    entry.name for entry in fields(Provenance) if entry.default is MISSING and entry.default_factory is MISSING
 }
 
 
 @dataclass(frozen=True)
 class ModelStore:
-    """All fitted versions of one model. One of them is current (regions apply it); a newer one may be a candidate."""
+    """All fitted versions of one model. The current version is applied to regions; a newer version may be a candidate."""
 
     folder: Files
     name: str
 
     def save(self, version: str, write: Callable[[Path], None], provenance: Provenance) -> Path:
-        """Stores, in one step, what `write` puts into the folder it is given. A version that exists stays as it is."""
+        """Stores, in one step, what `write` puts into its folder. A version that exists stays as it is."""
         if not self.exists(version):
             with self.folder.new_folder(segment(version), last=_PROVENANCE) as temporary:
                 write(temporary)
@@ -94,15 +94,18 @@ class ModelStore:
         return self.folder.local_copy(segment(version), last=_PROVENANCE)
 
     def provenance(self, version: str) -> Provenance:
-        """Where that version comes from. Raises BadInput if there is none, or if what is stored lacks what it must name."""
+        """Where that version comes from. Raises BadInput if there is none, or if a required field is missing."""
         self._require(version)
         return self._read(segment(version))
 
     def versions(self) -> list[str]:
         """All versions, oldest first."""
-        found = [name for name in self.folder.names() if self.folder.exists(f"{name}/{_PROVENANCE}")]
-        made = [self._read(name) for name in found]
-        return [one.version for one in sorted(made, key=lambda one: (one.created, one.version))]
+        names = [name for name in self.folder.names() if self.folder.exists(f"{name}/{_PROVENANCE}")]
+        provenances = [self._read(name) for name in names]
+        return [
+            provenance.version
+            for provenance in sorted(provenances, key=lambda provenance: (provenance.created, provenance.version))
+        ]
 
     @property
     def current(self) -> str | None:
@@ -127,7 +130,7 @@ class ModelStore:
         self.folder.write_json("candidate.json", {"version": version})
 
     def clear_candidate(self) -> None:
-        """Forgets that any version waits to be promoted; the version itself stays."""
+        """Clears the candidate; the version itself stays."""
         self.folder.remove("candidate.json")
 
     def _pointer(self, name: str) -> str | None:
@@ -140,12 +143,12 @@ class ModelStore:
 
     def _read(self, name: str) -> Provenance:
         content = self.folder.child(name).read_json(_PROVENANCE)
-        found = content if isinstance(content, dict) else {}
-        absent = sorted(_REQUIRED - set(found))
-        if absent:
-            raise self._strange(f"{name}/{_PROVENANCE}", f"fields: no {absent}")
+        stored = content if isinstance(content, dict) else {}
+        missing = sorted(_REQUIRED - set(stored))
+        if missing:
+            raise self._strange(f"{name}/{_PROVENANCE}", f"fields: no {missing}")
         # A later version of this program may store more.
-        return Provenance(**{one.name: found[one.name] for one in fields(Provenance) if one.name in found})
+        return Provenance(**{entry.name: stored[entry.name] for entry in fields(Provenance) if entry.name in stored})
 
     def _strange(self, name: str, what: str) -> BadInput:
         return BadInput(
@@ -165,10 +168,10 @@ def model_in_use(models: ModelStore, remedy: str) -> str:
     return models.current
 
 
-def require_same(models: ModelStore, version: str, name: str, wanted: str) -> None:
+def require_same(models: ModelStore, version: str, name: str, in_use: str) -> None:
     """Refuse to apply a model to inputs of another version than it was fitted on. Raises BadInput naming both."""
     fitted_on = models.provenance(version).inputs.get(name)
-    if fitted_on != wanted:
+    if fitted_on != in_use:
         raise BadInput(
-            f"{models.name} {version} was fitted on {name} {fitted_on}, but {name} {wanted} is in use: materialise {models.name} again"
+            f"{models.name} {version} was fitted on {name} {fitted_on}, but {name} {in_use} is in use: materialise {models.name} again"
         )

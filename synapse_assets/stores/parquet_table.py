@@ -1,6 +1,6 @@
 """Result tables as Parquet: one file a partition (brain region, investigation group), or one file for a table without any.
 
-What belongs in a table is its schema's affair, and which rows are current is decided when the warehouse is built.
+What belongs in a table is defined by its schema; which rows are current is decided when the warehouse is built.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
 from synapse_assets.stores.files import Files, segment
-from synapse_assets.stores.older import as_now, stored_columns
+from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 _FILE = "data.parquet"
 _MADE_FROM = b"made_from"
@@ -36,18 +36,18 @@ def partition_of(by: str, folder: str) -> str | None:
 class ParquetTable:
     """The table `table` in `folder`: either `<by>=<key>/data.parquet` for every partition, or one `data.parquet`.
 
-    The column `by` stands in the files too, so a single file can be read by itself. A file can hold what its rows were made
-    from: versions by name, given when it is written. With `among`, only those partitions count.
+    The column `by` is in the files too, so a single file can be read by itself. A file can hold what its rows were made
+    from: versions by name, given when it is written. With `keys`, only those partitions count.
     """
 
     folder: Files
     table: Table
     by: str = "brain_region"
-    among: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
 
     def of(self, keys: Collection[str]) -> "ParquetTable":
         """The same table with only those partitions."""
-        return replace(self, among=tuple(keys))
+        return replace(self, keys=tuple(keys))
 
     def write_partition(self, key: str, rows: pa.Table, made_from: Mapping[str, str] | None = None) -> None:
         """Replaces the rows of one partition in one step; no rows is a file of no rows.
@@ -59,9 +59,9 @@ class ParquetTable:
                 f"table {self.table.name} is stored as one file; remove {self.files()[0]} to store it by {self.by}"
             )
         rows = self.table.conform(rows)
-        others = [name for name in pc.unique(rows.column(self.by)).to_pylist() if name != key]
-        if others:
-            raise BadInput(f"table {self.table.name}, {self.by} '{key}': there are rows of {others} to write")
+        other_partitions = [name for name in pc.unique(rows.column(self.by)).to_pylist() if name != key]
+        if other_partitions:
+            raise BadInput(f"table {self.table.name}, {self.by} '{key}': there are rows of {other_partitions} to write")
         self._put(self.folder.child(partition_folder(self.by, key)), rows, made_from or {})
 
     def write(self, rows: pa.Table, made_from: Mapping[str, str] | None = None) -> None:
@@ -73,15 +73,15 @@ class ParquetTable:
         self._put(self.folder, self.table.conform(rows), made_from or {})
 
     def made_from(self, key: str | None = None) -> dict[str, str] | None:
-        """What the stored rows were made from, as it was given when they were written; None if nothing was written."""
+        """What the stored rows were made from, as given when they were written; None if nothing was written."""
         folder = self.folder if key is None else self.folder.child(partition_folder(self.by, key))
         try:
             with folder.open(_FILE) as source:
                 metadata = pq.read_schema(source).metadata or {}
         except FileNotFoundError:
             return None
-        found: dict[str, str] = json.loads(metadata.get(_MADE_FROM, b"{}"))
-        return found
+        versions: dict[str, str] = json.loads(metadata.get(_MADE_FROM, b"{}"))
+        return versions
 
     def read(self, key: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a partition, or of all; empty where nothing was written. Raises BadInput for an unknown column."""
@@ -90,13 +90,13 @@ class ParquetTable:
         if unknown:
             raise BadInput(f"table {self.table.name} has no column {unknown}; there are {self.table.names}")
         if self.folder.exists(_FILE):
-            wanted = names if key is None else list(dict.fromkeys([*names, self.by]))
-            found = self._get(self.folder, wanted)
+            needed = names if key is None else list(dict.fromkeys([*names, self.by]))
+            rows = self._get(self.folder, needed)
             if key is not None:
-                found = found.filter(pc.equal(found.column(self.by), key))
-            return found.select(names)
+                rows = rows.filter(pc.equal(rows.column(self.by), key))
+            return rows.select(names)
         keys = self._keys() if key is None else [key]
-        parts = [self._get(self.folder.child(partition_folder(self.by, one)), names) for one in keys]
+        parts = [self._get(self.folder.child(partition_folder(self.by, partition)), names) for partition in keys]
         return pa.concat_tables(parts) if parts else self._schema(names).empty_table()
 
     def reader(self, columns: Sequence[str]) -> pa.RecordBatchReader:
@@ -127,18 +127,18 @@ class ParquetTable:
     def version(self) -> str:
         """Hash of the files' bytes and partitions; empty before anything was written."""
         digest = hashlib.sha256()
-        for path in (found := self.files()):
+        for path in (files := self.files()):
             folder, name = path.rsplit("/", 1)
             digest.update(path.removeprefix(self.folder.root).encode())
             with Files(folder).open(name) as source:
                 while block := source.read(1 << 20):
                     digest.update(block)
-        return digest.hexdigest()[:12] if found else ""
+        return digest.hexdigest()[:12] if files else ""
 
     def _keys(self) -> list[str]:
-        found = [(partition_of(self.by, name), name) for name in self.folder.names()]
-        stored = sorted(key for key, name in found if key is not None and self.folder.child(name).exists(_FILE))
-        return stored if self.among is None else [key for key in stored if key in self.among]
+        folders = [(partition_of(self.by, name), name) for name in self.folder.names()]
+        stored = sorted(key for key, name in folders if key is not None and self.folder.child(name).exists(_FILE))
+        return stored if self.keys is None else [key for key in stored if key in self.keys]
 
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         return pa.schema([self.table.arrow.field(name) for name in columns])
@@ -167,7 +167,7 @@ class ParquetTable:
             file = pq.ParquetFile(source)
             stored = stored_columns(self.table, file.schema_arrow, columns, where, step)
             if rows >= file.metadata.num_rows:
-                yield as_now(self.table, file.read(columns=stored or [self.by]), columns, where, step)
+                yield to_current_schema(self.table, file.read(columns=stored or [self.by]), columns, where, step)
                 return
             for batch in file.iter_batches(rows, columns=stored or [self.by]):
-                yield as_now(self.table, pa.Table.from_batches([batch]), columns, where, step)
+                yield to_current_schema(self.table, pa.Table.from_batches([batch]), columns, where, step)

@@ -1,6 +1,6 @@
 """Lance tables that hold all brain regions of a dataset, on disk or object storage; a region's rows are replaced in one commit.
 
-What a row means stands in `schema`; which rows there should be is the caller's business.
+What a row means is defined in `schema`; which rows there should be is decided by the caller.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
 from synapse_assets.stores.files import storage_explained
-from synapse_assets.stores.older import as_now, stored_columns
+from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def sql_text(text: str) -> str:
 
 
 def retried(action: Callable[[], _Result]) -> _Result:
-    """Repeats what lost a race against another commit, with growing random pauses; gives up after about half a minute."""
+    """Repeats an action that lost a race against another commit, with growing random pauses, for about half a minute."""
     for attempt in range(_ATTEMPTS):
         try:
             return action()
@@ -83,7 +83,7 @@ class RegionTable:
 
     @property
     def version(self) -> int:
-        """The version that is read: one more with every commit, 0 if there is no table yet."""
+        """The version that is read: it grows by one with every commit, 0 if there is no table yet."""
         dataset = self._open()
         return 0 if dataset is None else int(dataset.version)
 
@@ -137,9 +137,9 @@ class RegionTable:
         dataset = self._open()
         if dataset is None:
             return self._schema(columns).empty_table()
-        wanted = self._stored(dataset, list(dict.fromkeys([*columns, _KEY])))
-        found = dataset.to_table(columns=wanted, filter=self._filter(region))
-        return self._plain(found.sort_by(_KEY), columns)
+        stored_names = self._stored(dataset, list(dict.fromkeys([*columns, _KEY])))
+        rows = dataset.to_table(columns=stored_names, filter=self._filter(region))
+        return self._plain(rows.sort_by(_KEY), columns)
 
     def read_ids(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """The rows of those synapses, in the order of `ids`; a synapse that is not in the table is left out.
@@ -150,8 +150,8 @@ class RegionTable:
         dataset = self._open()
         if dataset is None or not ids:
             return self._schema(columns).empty_table()
-        found = dataset.take(self._rows_of(dataset, ids, None), columns=self._stored(dataset, columns))
-        return self._plain(found, columns)
+        rows = dataset.take(self._rows_of(dataset, ids, None), columns=self._stored(dataset, columns))
+        return self._plain(rows, columns)
 
     def numbers_of(self, ids: pa.Array) -> "npt.NDArray[np.int64]":
         """The number of each of those synapses' rows in the version that is read, for `take`; -1 where there is none."""
@@ -160,11 +160,11 @@ class RegionTable:
         numbers = np.full(len(ids), -1, dtype=np.int64)
         dataset = self._open()
         if dataset is not None:
-            # All at once: what is looked up in is put in order at each call.
+            # All at once: the value set is indexed at each call.
             stored = dataset.scanner(columns=[_KEY], scan_in_order=True).to_table().column(0)
-            places = pc.index_in(stored, value_set=ids)
-            known = places.is_valid().to_numpy()
-            numbers[places.drop_null().to_numpy()] = np.flatnonzero(known)
+            indices = pc.index_in(stored, value_set=ids)
+            known = indices.is_valid().to_numpy()
+            numbers[indices.drop_null().to_numpy()] = np.flatnonzero(known)
         return numbers
 
     def take(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
@@ -189,22 +189,22 @@ class RegionTable:
             return
         rows, stored = self._rows_of(dataset, ids, region), self._stored(dataset, columns)
         for start in range(0, len(rows), batch_size):
-            found = self._plain(dataset.take(rows[start : start + batch_size], columns=stored), columns)
-            yield from found.combine_chunks().to_batches()
+            batch_rows = self._plain(dataset.take(rows[start : start + batch_size], columns=stored), columns)
+            yield from batch_rows.combine_chunks().to_batches()
 
-    def changes(self, region: str, wanted: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
-        """What has to be done so that the region holds exactly `wanted` (synapse_id and the column `hash_column`).
+    def changes(self, region: str, desired: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
+        """The changes after which the region holds exactly the rows `desired` (synapse_id and the column `hash_column`).
 
-        Gives the ids to compute, in the order of `wanted` (new, with another hash, or now in another region), and the
+        Gives the ids to compute, in the order of `desired` (new, with another hash, or now in another region), and the
         ids that are gone from this region. Raises BadInput if an id is there twice.
         """
-        ids = wanted.column(_KEY).cast(pa.string()).combine_chunks()
+        ids = desired.column(_KEY).cast(pa.string()).combine_chunks()
         if len(pc.unique(ids)) != len(ids):
             raise BadInput(f"{self._name(region)}: {self._repeated(ids)} is wanted more than once; ids must be unique")
         stored = self.read(region, [_KEY, hash_column])
         stored_ids = stored.column(_KEY).combine_chunks()
         same = pc.equal(
-            wanted.column(hash_column).combine_chunks(),
+            desired.column(hash_column).combine_chunks(),
             stored.column(hash_column).combine_chunks().take(pc.index_in(ids, value_set=stored_ids)),
         )
         changed = ids.filter(pc.invert(pc.fill_null(same, False)))
@@ -241,7 +241,7 @@ class RegionTable:
     def optimize(self, keep: timedelta = timedelta(days=7)) -> int:
         """Merges small files, updates indices and removes versions older than `keep`, except tagged ones; gives bytes freed.
 
-        Yields to writers: it repeats what lost a race and, if it keeps losing, leaves the rest to the next time.
+        Yields to writers: it retries after losing a race and, if it keeps losing, leaves the rest to the next run.
         """
         dataset = self._open()
         if dataset is None:
@@ -282,7 +282,7 @@ class RegionTable:
             return None
 
     def _open_or_create(self) -> "LanceDataset":
-        """The table with the columns that the schema has now, which one of an earlier schema gets or loses here."""
+        """The table with the columns of the current schema; a table of an earlier schema gets or loses columns here."""
         import lance
 
         def attempt() -> "LanceDataset":
@@ -300,18 +300,18 @@ class RegionTable:
             loosened = [name for name in stored if _only_now_nullable(dataset.schema.field(name), self.table)]
             if loosened:
                 dataset.alter_columns(*({"path": name, "nullable": True} for name in loosened))
-            left = [name for name in dataset.schema.names if name not in self.table.names]
-            if left:
-                dataset.drop_columns(left)
+            obsolete = [name for name in dataset.schema.names if name not in self.table.names]
+            if obsolete:
+                dataset.drop_columns(obsolete)
             return dataset
 
         with self._lock():
             return retried(attempt)
 
     def _stored(self, dataset: "LanceDataset", columns: Sequence[str]) -> list[str]:
-        """Those of the columns that the stored table has, but at least one; see `older`."""
-        found = stored_columns(self.table, dataset.schema, columns, self.uri, self._step)
-        return found or [_KEY]
+        """Those of the columns that the stored table has, but at least one; see `schema_evolution`."""
+        names = stored_columns(self.table, dataset.schema, columns, self.uri, self._step)
+        return names or [_KEY]
 
     @property
     def _step(self) -> str:
@@ -325,8 +325,8 @@ class RegionTable:
     def _schema(self, columns: Sequence[str]) -> pa.Schema:
         return pa.schema([self.table.arrow.field(name) for name in columns])
 
-    def _plain(self, found: pa.Table, columns: Sequence[str]) -> pa.Table:
-        return as_now(self.table, found, columns, self.uri, self._step)
+    def _plain(self, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+        return to_current_schema(self.table, rows, columns, self.uri, self._step)
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         unknown = [name for name in columns if name not in self.table.names]
@@ -348,7 +348,7 @@ class RegionTable:
     def _write_rows(
         self, region: str, rows: "pa.Table | pa.RecordBatchReader"
     ) -> "tuple[list[FragmentMetadata], pa.Array]":
-        """Streams checked rows into data files that no version shows yet; gives the files and the ids in them."""
+        """Streams checked rows into data files that no version refers to yet; gives the files and the ids in them."""
         from lance.fragment import write_fragments
 
         ids: list[pa.Array] = []
@@ -356,10 +356,10 @@ class RegionTable:
         first = next(checked, None)
         if first is None:
             return [], pa.array([], pa.string())
-        # In the order of the stored columns: one that was added to the schema later stands at the end there.
+        # In the order of the stored columns: a column that was added to the schema later is at the end there.
         order = self._open_or_create().schema.names
         schema = pa.schema([self._stored_schema().field(name) for name in order])
-        wrong: list[BadInput] = []
+        errors: list[BadInput] = []
 
         def flow() -> Iterator[pa.RecordBatch]:
             yield first.select(order)
@@ -367,15 +367,15 @@ class RegionTable:
                 for batch in checked:
                     yield batch.select(order)
             except BadInput as error:
-                wrong.append(error)
+                errors.append(error)
                 raise
 
         reader = pa.RecordBatchReader.from_batches(schema, flow())
         try:
             fragments = write_fragments(reader, self.uri, schema=schema, mode="append")
         except Exception:
-            if wrong:
-                raise wrong[0] from None
+            if errors:
+                raise errors[0] from None
             raise
         written = pa.concat_arrays(ids)
         if len(pc.unique(written)) != len(written):
@@ -408,7 +408,7 @@ class RegionTable:
 
         Lance lets two commits of new rows pass side by side, though both may bring the same ids. So every commit here
         conflicts with every other: it counts the first fragment as changed or, while there is none, is of the kind (Merge)
-        that nothing may overtake. What lost is worked out and committed again; the lock only spares that.
+        that nothing may overtake. A commit that lost is prepared and committed again; the lock only saves that work.
         """
         import lance
 
@@ -425,57 +425,61 @@ class RegionTable:
                 updated.append(first.metadata)
             for number in {**replaced, **deleted}:
                 offsets = replaced.get(number, []) + deleted.get(number, [])
-                left = dataset.get_fragment(number).delete_rows(offsets)
-                if left is None:
+                remaining = dataset.get_fragment(number).delete_rows(offsets)
+                if remaining is None:
                     removed.append(number)
                 else:
-                    updated.append(left)
+                    updated.append(remaining)
             if first is None:
                 operation = lance.LanceOperation.Merge(fragments, dataset.lance_schema)
             else:
                 operation = lance.LanceOperation.Update(removed, updated, fragments)
-            done = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
-            return Commit(len(written), sum(map(len, deleted.values())), int(done.version))
+            committed = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+            return Commit(len(written), sum(map(len, deleted.values())), int(committed.version))
 
         with self._lock():
             return retried(attempt)
 
     @staticmethod
     def _rows_of(dataset: "LanceDataset", ids: Sequence[str], region: str | None) -> list[int]:
-        """Numbers of the rows of those synapses, for `take`."""
-        wanted = pa.array(ids, pa.string())
+        """Row numbers of those synapses, for `take`."""
+        requested = pa.array(ids, pa.string())
         numbers: dict[str, int] = {}
         start = 0
         for batch in dataset.scanner(columns=[_KEY, _REGION], batch_size=65_536, scan_in_order=True).to_reader():
-            chosen = pc.is_in(batch.column(_KEY), value_set=wanted)
+            chosen = pc.is_in(batch.column(_KEY), value_set=requested)
             if region is not None:
                 chosen = pc.and_(chosen, pc.equal(batch.column(_REGION), region))
-            places = pc.indices_nonzero(chosen)
+            indices = pc.indices_nonzero(chosen)
             numbers.update(
-                zip(batch.column(_KEY).take(places).to_pylist(), (start + p for p in places.to_pylist()), strict=True)
+                zip(
+                    batch.column(_KEY).take(indices).to_pylist(),
+                    (start + index for index in indices.to_pylist()),
+                    strict=True,
+                )
             )
             start += batch.num_rows
-        return [numbers[one] for one in ids if one in numbers]
+        return [numbers[synapse_id] for synapse_id in ids if synapse_id in numbers]
 
     @staticmethod
     def _find(
         dataset: "LanceDataset", region: str, written: pa.Array, gone: pa.Array
     ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Places, by fragment, of the rows that new ones replace, and of the gone rows still in this region."""
+        """Offsets, by fragment, of the rows that new rows replace, and of the deleted rows still in this region."""
         replaced: dict[int, list[int]] = {}
         deleted: dict[int, list[int]] = {}
         scanner = dataset.scanner(columns=[_KEY, _REGION], with_row_address=True, batch_size=65_536)
         for batch in scanner.to_reader():
             new = pc.is_in(batch.column(_KEY), value_set=written)
             old = pc.and_(pc.is_in(batch.column(_KEY), value_set=gone), pc.equal(batch.column(_REGION), region))
-            for places, mask in ((replaced, new), (deleted, pc.and_not(old, new))):
+            for offsets, mask in ((replaced, new), (deleted, pc.and_not(old, new))):
                 for address in batch.column("_rowaddr").filter(mask).to_pylist():
-                    places.setdefault(address >> 32, []).append(address & 0xFFFFFFFF)
+                    offsets.setdefault(address >> 32, []).append(address & 0xFFFFFFFF)
         return replaced, deleted
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One commit at a time among the processes of this machine, which spares repeats; a kill frees it.
+        """One commit at a time among the processes of this machine, which saves retries; a kill frees it.
 
         On object storage there is no such lock, and none is needed: see `_commit`. Data is written outside of it.
         """

@@ -1,6 +1,6 @@
 """Releases that stay readable for ever: the warehouse of the day under a name, with the table versions it was built from.
 
-Building the warehouse belongs to `warehouse`, and asking it questions to `query`.
+Building the warehouse belongs to `warehouse`, and querying it to `query`.
 """
 
 import json
@@ -18,10 +18,10 @@ _FOLDER = "releases"
 
 
 def freeze_release(store: DatasetStore, name: str) -> str:
-    """Keeps the release that is out now under that name, and gives its folder, `releases/<name>/`.
+    """Keeps the current release under that name, and gives its folder, `releases/<name>/`.
 
     The folder appears with `warehouse.duckdb` and `release.json` in it in one step. The Lance versions in it are tagged, and
-    the models named in it are kept by `upkeep`. Raises BadInput for a name in use or that is no plain word, and where nothing
+    the models named in it are kept by `maintenance`. Raises BadInput for a name in use or that is not a plain word, and where nothing
     was released or its table versions are gone.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
@@ -37,7 +37,7 @@ def freeze_release(store: DatasetStore, name: str) -> str:
         raise BadInput(f"nothing to freeze: there is no {address}; materialise {store.dataset}/warehouse first")
     with releases.scratch() as folder:
         shutil.copyfile(path, folder / WAREHOUSE_FILE)
-        # From the file itself: release.json may still be that of the build before.
+        # From the file itself: release.json may still be that of the previous build.
         with open_file(folder / WAREHOUSE_FILE, address, step) as connection:
             content = release_content(connection, address, step)
         (folder / RELEASE_FILE).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
@@ -61,14 +61,14 @@ def frozen_release(store: DatasetStore, name: str) -> Files:
 
 
 def all_releases(store: DatasetStore) -> list[dict[str, Any]]:
-    """What the frozen releases and the one that is out now are made of, as in their release.json."""
+    """The content of release.json of every frozen release and of the current one."""
     frozen = [_releases(store).child(name).read_json(RELEASE_FILE) for name in released_names(store)]
     return [content for content in (*frozen, store.release()) if content is not None]
 
 
 def released_tables(store: DatasetStore, content: dict[str, Any]) -> list[RegionTable]:
     """The Lance tables in a release, at their versions."""
-    found = []
+    tables = []
     for name, entry in content["tables"].items():
         version = entry["version"]
         if not isinstance(version, int) or version == 0:
@@ -78,8 +78,8 @@ def released_tables(store: DatasetStore, content: dict[str, Any]) -> list[Region
             table = store.vectors(encoder, int(content["scores"]["encoder"]["dimensions"]))
         else:
             table = {"synapses": store.synapses, "tiles": store.tiles}[name]
-        found.append(table.at_version(version))
-    return found
+        tables.append(table.at_version(version))
+    return tables
 
 
 def _releases(store: DatasetStore) -> Files:

@@ -1,4 +1,4 @@
-"""Small things that are done to rows on their way in and out of the stores: content keys, what changed, vectors as arrays."""
+"""Helpers for rows on their way in and out of the stores: content keys, changed rows, vectors as arrays."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from synapse_assets.stores.region_table import RegionTable
 _HASHED_ROWS = 250_000
 
 
-def content_key(rows: pa.Table, *more: str) -> str:
-    """A short hash (16 hexadecimal digits) of the rows, whatever their order, and of the texts in `more`.
+def content_key(rows: pa.Table, *texts: str) -> str:
+    """A short hash (16 hexadecimal digits) of the rows, whatever their order, and of `texts`.
 
     For columns of texts, numbers, truth values and lists of texts. Equal keys mean equal content; it names versions and
     staging folders. Works through the rows in pieces, so that a region of millions costs little memory.
@@ -25,8 +25,8 @@ def content_key(rows: pa.Table, *more: str) -> str:
     total = 0
     for start in range(0, rows.num_rows, _HASHED_ROWS):
         total += int(_row_hashes(rows.slice(start, _HASHED_ROWS)).sum(dtype=np.uint64))
-    about = [*rows.column_names, *more, str(rows.num_rows), f"{total % 2**64:016x}"]
-    return hashlib.sha256("\x1e".join(about).encode()).hexdigest()[:16]
+    content = [*rows.column_names, *texts, str(rows.num_rows), f"{total % 2**64:016x}"]
+    return hashlib.sha256("\x1e".join(content).encode()).hexdigest()[:16]
 
 
 def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
@@ -52,19 +52,19 @@ def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def changed_rows(stored: pa.Table, wanted: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The rows of `wanted` that are new or differ from `stored` in any column, and the ids that only `stored` has."""
-    stored_ids, wanted_ids = (table.column("synapse_id").combine_chunks() for table in (stored, wanted))
-    same = pa.array(np.ones(wanted.num_rows, dtype=bool))
-    place = pc.index_in(wanted_ids, value_set=stored_ids)
-    for name in wanted.column_names:
-        new, old = (_comparable(table.column(name)) for table in (wanted, stored))
-        old = old.take(place)
+def changed_rows(stored: pa.Table, desired: pa.Table) -> tuple[pa.Table, list[str]]:
+    """The rows of `desired` that are new or differ from `stored` in any column, and the ids that only `stored` has."""
+    stored_ids, desired_ids = (table.column("synapse_id").combine_chunks() for table in (stored, desired))
+    same = pa.array(np.ones(desired.num_rows, dtype=bool))
+    index = pc.index_in(desired_ids, value_set=stored_ids)
+    for name in desired.column_names:
+        new, old = (_comparable(table.column(name)) for table in (desired, stored))
+        old = old.take(index)
         equal = pc.fill_null(pc.equal(new, old), False)
         same = pc.and_(same, pc.or_(equal, pc.and_(pc.is_null(new), pc.is_null(old))))
-    same = pc.and_(same, pc.is_valid(place))
-    gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=wanted_ids)))
-    return wanted.filter(pc.invert(same)), gone.to_pylist()
+    same = pc.and_(same, pc.is_valid(index))
+    gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=desired_ids)))
+    return desired.filter(pc.invert(same)), gone.to_pylist()
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.Array:

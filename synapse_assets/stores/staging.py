@@ -1,6 +1,6 @@
 """Unfinished work of one region of an asset: rows that were computed but not committed, so that a killed run resumes.
 
-Nobody else reads it; committing the rows belongs to the stores that hold the tables.
+Nothing else reads it; committing the rows belongs to the stores that hold the tables.
 """
 
 import time
@@ -17,14 +17,14 @@ _KEY = "synapse_id"
 
 @dataclass(frozen=True)
 class Staging:
-    """Parts of rows (with a column synapse_id) in `<region>/<key>/`, where the key says what the rows are made from."""
+    """Row batches (with a column synapse_id) in `<region>/<key>/`, where the key stands for what the rows are made from."""
 
     region_folder: Files
     key: str
 
     @staticmethod
     def open(region_folder: Files, key: str) -> "Staging":
-        """The staging of that key; what other keys left in the same region is removed."""
+        """The staging of that key; leftovers of other keys in the same region are removed."""
         for name in region_folder.names():
             if name != segment(key):
                 region_folder.remove(name)
@@ -47,8 +47,8 @@ class Staging:
         done: set[str] = set()
         for name in self._parts():
             with self._folder.open(name) as source:
-                place = pa.ipc.open_file(source).schema.get_field_index(_KEY)
-                reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[place]))
+                index = pa.ipc.open_file(source).schema.get_field_index(_KEY)
+                reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[index]))
                 for number in range(reader.num_record_batches):
                     done.update(reader.get_batch(number).column(0).to_pylist())
         return done
@@ -74,11 +74,11 @@ class Staging:
                 for number in range(reader.num_record_batches):
                     batch = reader.get_batch(number)
                     ids = batch.column(_KEY).to_pylist()
-                    fresh = [one not in seen and not seen.add(one) for one in ids]  # type: ignore[func-returns-value]
+                    fresh = [synapse_id not in seen and not seen.add(synapse_id) for synapse_id in ids]  # type: ignore[func-returns-value]
                     yield batch if all(fresh) else batch.filter(pa.array(fresh, pa.bool_()))
 
     def _parts(self) -> list[str]:
-        """Names of the whole parts, in the order of writing; a torn one (after a loss of power) is removed."""
+        """Names of the complete parts, in the order of writing; a torn part (after a loss of power) is removed."""
         whole = []
         for name in self._folder.names():
             try:

@@ -1,7 +1,7 @@
 """The index over the vectors of one encoder: built where exact search is too slow, kept up to date, searched, and measured.
 
-Lance keeps the index as part of the table's versions, so whoever reads a released version reads the index of that moment.
-Which vectors there are is the business of `region_table`; search among vectors in memory belongs to `query`.
+Lance keeps the index as part of the table's versions, so a reader of a released version reads the index of that moment.
+Which vectors there are belongs to `region_table`; search among vectors in memory belongs to `query`.
 """
 
 import functools
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-# Statistics say how many lists there are; what lies in them would be read and sent along otherwise.
+# Statistics give the number of lists; their centroids would be read and included otherwise.
 os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")
 
 # Below so many rows no index is built. In memory, one query against all of 100,000 vectors of 384 numbers takes as long as
@@ -48,15 +48,15 @@ _SAMPLED = 64
 # Trained again when the table has grown so much since; until then Lance splits and joins single lists.
 _GROWN = 2
 _ROUNDS = 3
-# Looked into: this share of the lists (a tenth finds 998 in 1000, a twentieth 957), and at least so many.
+# Probed: this share of the lists (a tenth finds 998 in 1000, a twentieth 957), and at least so many.
 _PROBED = 0.2
 _LEAST_PROBES = 16
-# That many times k candidates are compared exactly.
+# Candidates that are compared exactly, as a multiple of k.
 _CANDIDATES = 8
 _NEIGHBOURS = 10
 _READ_ROWS = 8192
 _QUERIES_AT_ONCE = 512
-# Of distances, by which equal ones may differ: another order of adding up, in float32.
+# By how much equal distances may differ: another order of summation, in float32.
 _TOLERANCE = 1e-5
 
 
@@ -80,11 +80,11 @@ class IndexState:
 
 
 def build_or_refresh(vectors: RegionTable, exact_below: int = EXACT_BELOW) -> IndexState:
-    """Sees to it that a large table has an index with all its rows, and gives what there is afterwards.
+    """Makes sure that a large table has an index with all its rows, and gives the state afterwards.
 
     Nothing is built below `exact_below` rows. An index that is there is kept up to date whatever the number: new rows are
-    added to its lists, and it is trained anew when the table has doubled. May run while regions are written. What is in
-    the index already is left alone: without new rows there is no commit. Raises BadInput for a table at a pinned version.
+    added to its lists, and it is trained anew when the table has doubled. May run while regions are written. Rows in
+    the index are left alone: without new rows there is no commit. Raises BadInput for a table at a pinned version.
     """
     if vectors.pinned is not None:
         raise BadInput(f"{vectors.uri}: version {vectors.pinned} is for reading; index the table itself")
@@ -92,14 +92,14 @@ def build_or_refresh(vectors: RegionTable, exact_below: int = EXACT_BELOW) -> In
         with storage_explained(vectors.uri):
             retried(lambda: _bring_up_to_date(vectors, exact_below))
         state = index_state(vectors)
-        # More than none only where a region was written meanwhile.
+        # There are some only where a region was written meanwhile.
         if not state.unindexed_rows:
             break
     return state
 
 
 def index_state(vectors: RegionTable) -> IndexState:
-    """How the table is searched as it is now, or at its pinned version."""
+    """How the table is searched in its current state, or at its pinned version."""
     dataset = vectors.lance()
     return _NOTHING if dataset is None else _state(dataset)
 
@@ -110,7 +110,7 @@ def nearest(
     """The `k` rows nearest to a vector (D,) by cosine distance, nearest first: columns synapse_id and distance (0 to 2).
 
     `where` is an SQL condition on the table's columns, applied before the search, so `k` rows come back wherever that many
-    fulfil it; `selected_rows` is how many do, and is counted if it is not given. The distances are exact. Which rows are the
+    fulfil it; `selected_rows` is how many do, counted if not given. The distances are exact. Which rows are the
     nearest is exact without an index and for a filter that leaves fewer than `EXACT_SELECTED` rows, and otherwise right for
     about 99 in 100. A table at a pinned version is kept open for the next call, with its index in memory. Raises BadInput
     for a query of another width, or that is zero or not finite.
@@ -120,23 +120,23 @@ def nearest(
         return pa.table({"synapse_id": pa.array([], pa.string()), "distance": pa.array([], pa.float32())})
     unit = _unit_query(opened[0], query, vectors.uri)
     # Compared here, as Lance rounds the query to float16, the type of the column, and an index knows the vectors roughly.
-    found = _searched(opened, unit, k * _CANDIDATES, ["synapse_id", "vector"], where, selected_rows)
-    distances = np.float32(1) - _unit(vector_matrix(found)) @ unit
+    rows = _search(opened, unit, k * _CANDIDATES, ["synapse_id", "vector"], where, selected_rows)
+    distances = np.float32(1) - _unit(vector_matrix(rows)) @ unit
     order = np.argsort(distances, kind="stable")[:k]
-    return pa.table({"synapse_id": found.column("synapse_id").take(order), "distance": distances[order]})
+    return pa.table({"synapse_id": rows.column("synapse_id").take(order), "distance": distances[order]})
 
 
 def roughly_nearest(vectors: RegionTable, query: Float32, k: int) -> "tuple[npt.NDArray[np.uint64], Float32]":
     """About the `k` rows nearest to a vector (D,), for a caller that compares them itself: their Lance row ids and distances.
 
     Through an index that takes milliseconds for thousands of rows, because no vector is read; the distances are rough then, and
-    fewer rows come where the lists that are looked into hold fewer. Without one every vector is read. Raises like `nearest`.
+    fewer rows come where the probed lists hold fewer. Without one every vector is read. Raises like `nearest`.
     """
     opened = _open(vectors)
     if opened is None or k < 1:
         return np.empty(0, np.uint64), np.empty(0, np.float32)
-    found = _searched(opened, _unit_query(opened[0], query, vectors.uri), k, ["_distance"], None, None)
-    return found.column("_rowid").to_numpy(), found.column("_distance").to_numpy()
+    rows = _search(opened, _unit_query(opened[0], query, vectors.uri), k, ["_distance"], None, None)
+    return rows.column("_rowid").to_numpy(), rows.column("_distance").to_numpy()
 
 
 def row_ids(vectors: RegionTable) -> "npt.NDArray[np.uint64]":
@@ -155,7 +155,7 @@ def _unit_query(dataset: "LanceDataset", query: Float32, where: str) -> Float32:
     return _unit(values[None])[0]
 
 
-def _searched(
+def _search(
     opened: "tuple[LanceDataset, IndexState]",
     unit: Float32,
     k: int,
@@ -164,24 +164,24 @@ def _searched(
     selected_rows: int | None,
 ) -> pa.Table:
     dataset, state = opened
-    asked = {"column": "vector", "q": unit, "k": k, "metric": "cosine", "use_index": False}
+    options = {"column": "vector", "q": unit, "k": k, "metric": "cosine", "use_index": False}
     if state.kind != EXACT:
         selected = state.rows if where is None else selected_rows
         if selected is None:
             selected = dataset.count_rows(filter=where)
         if where is None or selected >= EXACT_SELECTED:
-            # The least number: Lance looks into more lists where these hold too few rows that fulfil the filter.
-            asked |= {"use_index": True, "minimum_nprobes": _probes(state, selected)}
+            # The least number: Lance probes more lists where these hold too few rows that fulfil the filter.
+            options |= {"use_index": True, "minimum_nprobes": _probes(state, selected)}
     return dataset.to_table(
-        columns=sorted({*columns, "_distance"}), nearest=asked, filter=where, prefilter=True, with_row_id=True
+        columns=sorted({*columns, "_distance"}), nearest=options, filter=where, prefilter=True, with_row_id=True
     )
 
 
 def recall_at_10(vectors: RegionTable, regions: Sequence[str], queries: int = 50, seed: int = 0) -> dict[str, float]:
     """The share of the ten exact nearest neighbours that `nearest` finds, by region: of `queries` of its rows, chosen by `seed`.
 
-    Asked for are neighbours in the whole table and, where a region is large enough for the index, in the region alone; given
-    is the lower share. A neighbour counts by its distance, so one of several equal pictures is as good as the other. Reads
+    Neighbours are searched in the whole table and, where a region is large enough for the index, in the region alone;
+    the result is the lower share. A neighbour counts by its distance, so one of several equal pictures is as good as the other. Reads
     the vectors once for all regions, in batches, and those of large regions once more. A region without rows is left out.
     """
     if vectors.lance() is None:
@@ -191,17 +191,17 @@ def recall_at_10(vectors: RegionTable, regions: Sequence[str], queries: int = 50
     chosen = {region: _sample(table, region, queries, seed) for region in regions if counts[region]}
     if not chosen:
         return {}
-    asked = table.read_ids([one for ids in chosen.values() for one in ids], ["synapse_id", "vector"])
-    names, units = np.array(asked.column("synapse_id").to_pylist()), _unit(vector_matrix(asked))
+    query_rows = table.read_ids([synapse_id for ids in chosen.values() for synapse_id in ids], ["synapse_id", "vector"])
+    names, units = np.array(query_rows.column("synapse_id").to_pylist()), _unit(vector_matrix(query_rows))
     limits = _distance_of_tenth(table, None, units)
     recall, start, rows = {}, 0, table.count()
     for region, ids in chosen.items():
         part = slice(start, start := start + len(ids))
-        shares = [_share_found(table, names[part], units[part], limits[part], None, rows)]
+        shares = [_mean_recall(table, names[part], units[part], limits[part], None, rows)]
         if counts[region] >= EXACT_SELECTED:
             condition = f"brain_region = {sql_text(region)}"
             inside = _distance_of_tenth(table, region, units[part])
-            shares.append(_share_found(table, names[part], units[part], inside, condition, counts[region]))
+            shares.append(_mean_recall(table, names[part], units[part], inside, condition, counts[region]))
         recall[region] = min(shares)
     return recall
 
@@ -220,7 +220,7 @@ def _bring_up_to_date(vectors: RegionTable, exact_below: int) -> None:
         dataset.create_scalar_index("brain_region", "BITMAP", name=_REGIONS)
     if trained_on is None or rows > _GROWN * trained_on:
         # Not `num_partitions`: the next optimisation then joins lists of less than 1024 rows, as Lance wants 4096 in each
-        # unless it is told otherwise here.
+        # unless a size is given here.
         dataset.create_index(
             "vector",
             "IVF_RQ",
@@ -236,7 +236,7 @@ def _bring_up_to_date(vectors: RegionTable, exact_below: int) -> None:
 
 
 def _indices(dataset: "LanceDataset") -> dict[str, dict[str, object]]:
-    return {one.name: one.details for one in dataset.describe_indices()}
+    return {index.name: index.details for index in dataset.describe_indices()}
 
 
 def _trained_on(dataset: "LanceDataset") -> int | None:
@@ -249,29 +249,29 @@ def _state(dataset: "LanceDataset") -> IndexState:
     rows, version = int(dataset.count_rows()), int(dataset.version)
     if _trained_on(dataset) is None:
         return IndexState(rows, 0, 0, EXACT, version)
-    known = dataset.stats.index_stats(_VECTORS)
-    lists = max((int(one["num_partitions"]) for one in known["indices"]), default=0)
-    return IndexState(rows, rows - int(known["num_unindexed_rows"]), lists, INDEXED, version)
+    statistics = dataset.stats.index_stats(_VECTORS)
+    lists = max((int(index["num_partitions"]) for index in statistics["indices"]), default=0)
+    return IndexState(rows, rows - int(statistics["num_unindexed_rows"]), lists, INDEXED, version)
 
 
 def _open(vectors: RegionTable) -> "tuple[LanceDataset, IndexState] | None":
     if vectors.pinned is not None:
-        return _kept_open(vectors)
+        return _open_pinned(vectors)
     dataset = vectors.lance()
     return None if dataset is None else (dataset, _state(dataset))
 
 
 @functools.lru_cache(maxsize=2)
-def _kept_open(vectors: RegionTable) -> "tuple[LanceDataset, IndexState] | None":
+def _open_pinned(vectors: RegionTable) -> "tuple[LanceDataset, IndexState] | None":
     dataset = vectors.lance() if vectors.pinned else None
     return None if dataset is None else (dataset, _state(dataset))
 
 
 def _probes(state: IndexState, selected: int) -> int:
-    """Number of lists to look into: the fewer of their rows fulfil the filter, the more."""
+    """Number of lists to probe: the fewer of their rows fulfil the filter, the more."""
     share = min(1.0, max(selected, 1) / max(state.rows, 1))
-    wanted = max(_LEAST_PROBES, state.lists * _PROBED) / math.sqrt(share)
-    return max(1, min(state.lists, math.ceil(wanted)))
+    probes = max(_LEAST_PROBES, state.lists * _PROBED) / math.sqrt(share)
+    return max(1, min(state.lists, math.ceil(probes)))
 
 
 def _sample(table: RegionTable, region: str, queries: int, seed: int) -> list[str]:
@@ -283,9 +283,9 @@ def _sample(table: RegionTable, region: str, queries: int, seed: int) -> list[st
 def _distance_of_tenth(table: RegionTable, region: str | None, units: Float32) -> Float32:
     """Exact distance (N,) of the tenth other row of a region (None: of all) from each of the rows `units` (N, D).
 
-    Of the last one where there are fewer.
+    Of the last row where there are fewer.
     """
-    # The row itself is the first of eleven.
+    # The row itself is the first of the eleven.
     best = np.full((len(units), _NEIGHBOURS + 1), -np.inf, np.float32)
     for batch in table.batches(region, ["vector"], _READ_ROWS):
         others = _unit(vector_matrix(pa.Table.from_batches([batch])))
@@ -298,7 +298,7 @@ def _distance_of_tenth(table: RegionTable, region: str | None, units: Float32) -
     return (1.0 - np.where(np.isfinite(best), best, np.inf).min(axis=1)).astype(np.float32)
 
 
-def _share_found(
+def _mean_recall(
     table: RegionTable,
     names: npt.NDArray[np.str_],
     units: Float32,
@@ -312,9 +312,9 @@ def _share_found(
         return 1.0
     shares = []
     for name, unit, limit in zip(names, units, limits, strict=True):
-        found = nearest(table, unit, _NEIGHBOURS + 1, where, selected_rows=selected_rows)
-        own = np.array(found.column("synapse_id").to_pylist()) == name
-        distances = found.column("distance").to_numpy()[~own][:most]
+        neighbours = nearest(table, unit, _NEIGHBOURS + 1, where, selected_rows=selected_rows)
+        own = np.array(neighbours.column("synapse_id").to_pylist()) == name
+        distances = neighbours.column("distance").to_numpy()[~own][:most]
         shares.append(float((distances <= limit + _TOLERANCE).sum()) / most)
     return float(np.mean(shares))
 

@@ -1,7 +1,7 @@
 """The published snapshot: one DuckDB file with the tables of a dataset that belong together, described, and
 `release.json`.
 
-Pictures and vectors stay in their Lance tables. Asking the warehouse questions belongs to `query`.
+Pictures and vectors stay in their Lance tables. Querying the warehouse belongs to `query`.
 """
 
 import json
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _TAG = "release"
 _ATTACHED = "published"
-# What closes a connection to everything but the attached file, for good; large sorts still go to the temporary folder.
+# Closes a connection to everything but the attached file, for good; large sorts still go to the temporary folder.
 _CLOSED = "SET enable_external_access = false; SET python_enable_replacements = false; SET lock_configuration = true"
-# Statements that ask, and those that DuckDB itself keeps from changing a file that is attached for reading.
-_ASKING = frozenset({"SELECT", "EXPLAIN", "MULTI", "PREPARE", "EXECUTE", "SET", "TRANSACTION"})
-_CHANGING = frozenset({"CREATE", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
-# Functions that run a text as SQL, or take an address in memory for a table.
-_NOT_CALLED = re.compile(
+# Statements that read, and statements that DuckDB itself refuses on a file that is attached for reading.
+_READING_STATEMENTS = frozenset({"SELECT", "EXPLAIN", "MULTI", "PREPARE", "EXECUTE", "SET", "TRANSACTION"})
+_WRITING_STATEMENTS = frozenset({"CREATE", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+# Functions that run a text as SQL, or read a memory address as a table.
+_FORBIDDEN_FUNCTIONS = re.compile(
     r"query|json_execute_serialized_sql|\w+_external_resource\w*|\w*(arrow|pandas)_scan\w*|python_map_\w+"
 )
 _LABELLED_SYNAPSES = """
@@ -45,14 +45,14 @@ _LABELLED_SYNAPSES = """
 def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetTable], release: dict[str, Any]) -> str:
     """Builds `warehouse.duckdb` anew from these tables and puts it in place in one step; gives its path or address.
 
-    Rows whose (synapse_id, brain_region) is not among `synapses` are left out: they belong to a synapse that moved or
-    went. `release` (such as {"models": {...}}) is completed with the dataset, the time, and rows and version of every
-    table; it is stored as the table `release` and, afterwards, as `release.json`. The Lance versions in it are kept by
-    a tag. A connection that is open for reading meanwhile keeps seeing the old file.
+    Rows whose (synapse_id, brain_region) is not in `synapses` are left out: they belong to a synapse that moved or
+    was removed. `release` (such as {"models": {...}}) is completed with the dataset, the time, and rows and version of every
+    table; it is stored as the table `release` and, afterwards, as `release.json`. A tag keeps the
+    Lance versions in it. A connection that is open for reading meanwhile keeps seeing the old file.
     """
     import duckdb
 
-    ordered = sorted(tables, key=lambda one: one.table.name != "synapses")
+    ordered = sorted(tables, key=lambda source: source.table.name != "synapses")
     described: dict[str, dict[str, Any]] = {}
     folder = store.folder
     with folder.scratch() as scratch:
@@ -62,13 +62,13 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
             connection.execute("SET memory_limit = '2GB'; SET preserve_insertion_order = false")
             connection.execute(f"SET temp_directory = '{spill}'")
             for source in ordered:
-                known = "synapses" in described
-                described[source.table.name] = _copy(connection, source, known)
+                has_synapses = "synapses" in described
+                described[source.table.name] = _copy(connection, source, has_synapses)
             if {"synapses", "synapse_labels"} <= set(described):
                 connection.execute(_LABELLED_SYNAPSES)
                 for column in (*SYNAPSES.columns, *SYNAPSE_LABELS.columns):
-                    named = f"labelled_synapses.{_identifier(column.name)}"
-                    connection.execute(f"COMMENT ON COLUMN {named} IS {_text(column.description)}")
+                    column_name = f"labelled_synapses.{_identifier(column.name)}"
+                    connection.execute(f"COMMENT ON COLUMN {column_name} IS {_text(column.description)}")
             content = {
                 **release,
                 "dataset": store.dataset,
@@ -90,31 +90,31 @@ def read_released(store: DatasetStore, table: Table) -> pa.Table:
     if path.exists():
         where, step = store.warehouse_address, f"materialise {store.dataset}/warehouse again"
         with open_file(path, where, step) as connection:
-            known = connection.execute(
+            matches = connection.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [table.name]
             ).fetchall()
-            if known[0][0]:
-                found = connection.sql(f"SELECT * FROM {_identifier(table.name)}").to_arrow_table()  # noqa: S608
+            if matches[0][0]:
+                rows = connection.sql(f"SELECT * FROM {_identifier(table.name)}").to_arrow_table()  # noqa: S608
                 for column in table.columns:
-                    if column.nullable and column.name not in found.column_names:
-                        found = found.append_column(column.name, pa.nulls(found.num_rows, column.type))
+                    if column.nullable and column.name not in rows.column_names:
+                        rows = rows.append_column(column.name, pa.nulls(rows.num_rows, column.type))
                 try:
-                    return table.conform(found)
+                    return table.conform(rows)
                 except BadInput as error:
                     raise BadInput(f"{where} is of another version of this program: {error}; {step}") from error
     return table.empty()
 
 
 def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
-    """A local copy of a published DuckDB file, for reading only, closed to other files and the network; ask through `cursor_of`,
-    and what others have written after `check_question`.
+    """A local copy of a published DuckDB file, for reading only, closed to other files and the network; query through
+    `cursor_of`, and SQL written by users after `check_question`.
 
     Raises BadInput naming its address `where` and the `step` to take if it is damaged or of another version of DuckDB.
     """
     import duckdb
 
-    # Within a process DuckDB knows a file by its path, and gives the one that is open already even where another has taken
-    # its place. So every opening is a database of its own that the file is attached to.
+    # Within a process DuckDB knows a file by its path, and gives the open file even where another has replaced it.
+    # So every opening is a database of its own that the file is attached to.
     connection = duckdb.connect()
     try:
         connection.execute(f"ATTACH {_text(str(path))} AS {_ATTACHED} (READ_ONLY); USE {_ATTACHED}; {_CLOSED}")
@@ -127,7 +127,7 @@ def open_file(path: Path, where: str, step: str) -> "duckdb.DuckDBPyConnection":
 
 
 def cursor_of(connection: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """One more connection to an opened file, for another thread or a result of its own."""
+    """Another connection to an opened file, for another thread or a result of its own."""
     return connection.cursor().execute(f"USE {_ATTACHED}")
 
 
@@ -142,17 +142,17 @@ def check_question(text: str) -> None:
     for statement in duckdb.extract_statements(text):
         try:
             kind = str(statement.type.name)
-        except ValueError:  # DuckDB knows more of them than its Python package
+        except ValueError:  # DuckDB has more kinds than its Python package
             kind = "this statement"
-        if kind not in _ASKING | _CHANGING:
-            raise _not_run(duckdb, kind)
+        if kind not in _READING_STATEMENTS | _WRITING_STATEMENTS:
+            raise _refusal(duckdb, kind)
     words = list(_words(text))
     if "copy" in words:
-        raise _not_run(duckdb, 'COPY (a name is written "copy")')
+        raise _refusal(duckdb, 'COPY (a name is written "copy")')
     for word, following in pairwise(words):
         name = word.strip('"`')
-        if following == "(" and _NOT_CALLED.fullmatch(name):
-            raise _not_run(duckdb, f"the function {name}")
+        if following == "(" and _FORBIDDEN_FUNCTIONS.fullmatch(name):
+            raise _refusal(duckdb, f"the function {name}")
 
 
 def _words(text: str) -> Iterator[str]:
@@ -164,11 +164,11 @@ def _words(text: str) -> Iterator[str]:
     for (start, kind), end in zip(tokens, [*(start for start, _ in tokens[1:]), len(content)], strict=True):
         if kind not in (duckdb.token_type.string_const, duckdb.token_type.comment):
             word = content[start:end].decode(errors="replace").strip().lower()
-            # To DuckDB, blanks of other alphabets are blanks too.
+            # DuckDB takes blanks of other alphabets as blanks too.
             yield from [word] if word[:1] in ('"', "`") else re.findall(r"[!-~]+", word)
 
 
-def _not_run(duckdb: Any, what: str) -> Exception:
+def _refusal(duckdb: Any, what: str) -> Exception:
     refusal: Exception = duckdb.PermissionException(
         f"{what} is not run here, where tables are read and nothing else: for anything else open the file with plain duckdb"
     )
@@ -178,7 +178,7 @@ def _not_run(duckdb: Any, what: str) -> Exception:
 def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: str) -> dict[str, Any]:
     """What an open DuckDB file was built from, as in its release.json.
 
-    Raises BadInput naming its address `where` and the `step` to take if it is of another layout.
+    Raises BadInput naming its address `where` and the `step` to take if it has another layout.
     """
     import duckdb
 
@@ -191,7 +191,9 @@ def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: s
     return content
 
 
-def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, known: bool) -> dict[str, Any]:
+def _copy(
+    connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, has_synapses: bool
+) -> dict[str, Any]:
     name = source.table.name
     columns = [column for column in source.table.columns if not _heavy(column)]
     names = [column.name for column in columns]
@@ -204,7 +206,7 @@ def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | Parquet
         rows = source.reader(names)
     # A reader of the light columns: DuckDB refuses a dataset with float16 columns, even if it needs none of them.
     connection.register("source_rows", rows)
-    by_synapse = known and {"synapse_id", "brain_region"} <= set(source.table.names)
+    by_synapse = has_synapses and {"synapse_id", "brain_region"} <= set(source.table.names)
     current = "SEMI JOIN synapses USING (synapse_id, brain_region)" if by_synapse else ""
     selected = ", ".join(_identifier(column.name) for column in columns)
     table = _identifier(name)
@@ -213,8 +215,8 @@ def _copy(connection: "duckdb.DuckDBPyConnection", source: RegionTable | Parquet
     for column in columns:
         connection.execute(f"COMMENT ON COLUMN {table}.{_identifier(column.name)} IS {_text(column.description)}")
     connection.unregister("source_rows")
-    counted = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
-    return {"rows": counted[0][0], "version": version}
+    row_count = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
+    return {"rows": row_count[0][0], "version": version}
 
 
 def _write_release(connection: "duckdb.DuckDBPyConnection", content: dict[str, Any]) -> None:

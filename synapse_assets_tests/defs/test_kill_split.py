@@ -40,9 +40,9 @@ def _around(holder: Any, name: str, when: Callable[..., bool], after: bool) -> N
 
 
 def _after_the_split() -> None:
-    from synapse_assets.stores.split_table import SplitTable
+    from synapse_assets.stores.partitioned_source import PartitionedSource
 
-    _around(SplitTable, "_promote", lambda *_: True, True)
+    _around(PartitionedSource, "_promote", lambda *_: True, True)
 
 
 def _at_the_pointer() -> None:

@@ -37,7 +37,7 @@ from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map import sessions as map_sessions
 from synapse_assets.explorer.map.page import MapPage
 from synapse_assets.explorer.map.rendering import MOST_CORNERS, MOST_PIXELS, Plane, Window
-from synapse_assets.explorer.telling import Telling
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.uploads import most_bytes, read_picture
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.settings import Settings
@@ -625,7 +625,7 @@ def test_closed_maps_go_and_leave_no_traceback(
     from bokeh.server.contexts import ApplicationContext
 
     monkeypatch.setattr(map_sessions, "UNUSED_MS", 300)
-    monkeypatch.setattr(map_sessions, "LOOK_MS", 100)
+    monkeypatch.setattr(map_sessions, "POLL_MS", 100)
     app = FastAPI()
     release: Any = Planted(planted(2_400))
     add_maps(app, lambda _: release, ["closed"], no_header, UPLOADS)
@@ -769,7 +769,7 @@ def test_no_reason_names_a_folder(finished_lab: Lab, make_lab: Callable[..., Lab
 
 
 def test_paths_are_shortened_and_names_are_not(tmp_path: Any) -> None:
-    tell = Telling([f"{tmp_path}/my data/", "s3://bucket/lab"])
+    tell = ErrorMessages([f"{tmp_path}/my data/", "s3://bucket/lab"])
 
     def told(text: str) -> str:
         return tell(BadInput(text), "it")
@@ -780,7 +780,7 @@ def test_paths_are_shortened_and_names_are_not(tmp_path: Any) -> None:
     assert told("no warehouse at s3://bucket/lab/a/w.duckdb") == "no warehouse at <data root>/a/w.duckdb"
     assert told("s3://bucket/lab2/w and s3://bucket/lab.old") == "s3://bucket/lab2/w and s3://bucket/lab.old"
     assert told("it is s3://bucket/lab.") == "it is <data root>."
-    relative = Telling(["data", "/"])
+    relative = ErrorMessages(["data", "/"])
     assert relative.without_paths("no dataset 'data' in 1/2") == "no dataset 'data' in 1/2"
     assert relative.without_paths(f"{Path.cwd()}/data/x is gone") == "<data root>/x is gone"
     assert told("'/etc/passwd' cannot be read") == "'…/passwd' cannot be read"

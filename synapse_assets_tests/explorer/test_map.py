@@ -77,8 +77,8 @@ def test_the_plane_has_every_point_of_the_map_and_no_other(plane: Plane) -> None
     on_map = np.flatnonzero(np.isfinite(plane.points.map[:, 0]))
     assert sorted(plane.rows) == on_map.tolist()
     np.testing.assert_array_equal(np.column_stack([plane.x, plane.y]), plane.points.map[plane.rows])
-    assert [plane.place(int(row)) for row in plane.rows[:50]] == list(range(50))
-    assert plane.place(9) is None
+    assert [plane.index_of(int(row)) for row in plane.rows[:50]] == list(range(50))
+    assert plane.index_of(9) is None
 
 
 def test_the_nearest_shown_point_as_it_looks_on_the_screen(plane: Plane, shown: npt.NDArray[np.bool_]) -> None:
@@ -565,7 +565,7 @@ def test_a_map_in_space_turns(maps: str, page: "Page") -> None:
 def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
     page: "Page", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(map_page, "_LOOK_FOR_NEWER_MS", 100)
+    monkeypatch.setattr(map_page, "_POLL_MS", 100)
     out = {"few": Planted(planted(100))}
     app = FastAPI()
     add_maps(app, lambda name: out[name], ["few"], no_header, UPLOADS)  # type: ignore[arg-type, return-value]

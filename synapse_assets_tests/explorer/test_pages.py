@@ -22,8 +22,8 @@ from PIL import Image
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.explorer import create_app, pages
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import read_place
-from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import read_picture
 from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.query.points import NONE
@@ -225,7 +225,7 @@ def test_a_gallery_says_what_its_synapses_are_made_of(
     for name, values in filters.items():
         rows = rows[rows[name].where(rows[name].notna(), NONE).astype(str).isin(values)]
     with open_warehouse(*planted_lab) as warehouse:
-        shown = pages.gallery(warehouse, Filters(filters), 0, Telling([]))
+        shown = pages.gallery(warehouse, Filters(filters), 0, ErrorMessages([]))
     assert (shown["count"], shown["share"]) == (len(rows), len(rows) / len(whole))
     assert [one["synapse_id"] for one in shown["sample"]] == rows["synapse_id"].tolist()
     parts = {part["name"]: shown_counts(part) for part in shown["compositions"]}
@@ -248,7 +248,7 @@ def test_a_card_counts_the_synapses_of_a_known_neuron(planted_lab: tuple[EmDatas
     with open_warehouse(*planted_lab) as warehouse:
         for row in (0, 1, 4, 19, 20, 28):
             one = rows.iloc[row]
-            shown = pages.synapse(warehouse, planted_lab[0], str(one["synapse_id"]), Telling([]))
+            shown = pages.synapse(warehouse, planted_lab[0], str(one["synapse_id"]), ErrorMessages([]))
             wanted = 0 if one["neuron_id"] is None else of_neuron[one["neuron_id"]]
             assert shown["neuron_synapses"] == wanted, row
             neuron = None if one["neuron_id"] is None else str(one["neuron_id"])

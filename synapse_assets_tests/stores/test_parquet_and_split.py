@@ -146,7 +146,7 @@ def test_the_source_is_split_by_region_whatever_the_order_of_its_rows(store: Dat
 
 
 def test_large_sources_are_written_in_pieces(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synapse_assets.stores.split_table._BUFFERED_ROWS", 30)
+    monkeypatch.setattr("synapse_assets.stores.partitioned_source._BUFFERED_ROWS", 30)
     split(store, *(source_rows("AB"[part % 2], names(f"{part}-", 20)) for part in range(10)))
     assert store.synapse_table.regions() == {"A": 100, "B": 100}
     assert pc.count_distinct(store.synapse_table.read("B").column("synapse_id")).as_py() == 100

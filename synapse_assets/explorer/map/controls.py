@@ -1,6 +1,6 @@
-"""The widgets of an open map, the panes of text beside it, and how they stand on the page.
+"""The widgets of an open map, the panes of text beside it, and their layout on the page.
 
-They hold what a person chose; what follows from a choice is wired in `page`. Texts are in `html`, styles in `style`.
+They hold what the user chose; what follows from a choice is wired in `page`. Texts are in `html`, styles in `style`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from synapse_assets.explorer.map.style import LEGEND, PANES, TEMPLATE, WIDGETS
 from synapse_assets.explorer.map.viewport import Viewport
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters, Points
 
-# How the parts stand: as wide as there is room, with space between what they hold, or as wide as they are.
+# Layouts: as wide as there is room, the same with gaps between the children, or as wide as the content.
 WIDE: dict[str, Any] = {"stylesheets": [PANES, WIDGETS], "margin": 0, "sizing_mode": "stretch_width"}
 _SPACED: dict[str, Any] = {**WIDE, "styles": {"gap": "10px"}}
 _FIXED: dict[str, Any] = {**WIDE, "sizing_mode": None}
@@ -29,7 +29,7 @@ _PIXELS_PER_DEGREE = 3
 
 
 class Controls:
-    """Widgets and panes of one page. Those of filters are there once the release is known (`fill`)."""
+    """Widgets and panes of one page. Filter widgets exist once the release is known (`fill`)."""
 
     def __init__(self, viewport: Viewport) -> None:
         import panel as pn
@@ -57,7 +57,7 @@ class Controls:
         self._turns = pn.Row(self.around, self.tilt, **_SPACED)
         self._turn_before_drag = around, tilt
 
-    # What was chosen
+    # Chosen values
 
     @property
     def turn_degrees(self) -> tuple[int, int] | None:
@@ -77,7 +77,7 @@ class Controls:
         """The lines of the legend that are switched off."""
         return [name for name in self.legend.options if name not in self.legend.value]
 
-    # What there is to choose
+    # Choices
 
     def fill(self, points: Points, columns: Mapping[str, str], state: MapState, refilter: Callable[[], None]) -> None:
         """Widgets for what this release has, set to a state. columns: what can be coloured by; refilter: on a change of a filter."""
@@ -127,15 +127,15 @@ class Controls:
 
     # The page
 
-    def template(self, header: str, look: str, select_view: Callable[[], None]) -> Any:
-        """The page as Panel serves it. header: HTML; look: where explorer.css is; select_view: selects all that is in view."""
+    def template(self, header: str, style_url: str, select_view: Callable[[], None]) -> Any:
+        """The page as Panel serves it. header: HTML; style_url: of the folder of explorer.css; select_view: selects all that is in view."""
         import panel as pn
 
         viewport = self._viewport
-        every = (_button(name, partial(self._switch, on), **WIDE) for name, on in (("All", True), ("None", False)))
+        buttons = (_button(name, partial(self._switch, on), **WIDE) for name, on in (("All", True), ("None", False)))
         side = pn.Column(
             self.colour,
-            pn.Row(*every, **_SPACED),
+            pn.Row(*buttons, **_SPACED),
             self.legend,
             self._with_filters,
             self._filters,
@@ -175,7 +175,7 @@ class Controls:
             page.add_panel(name, part)
         page.add_variable("header", header)
         # Instead of Panel's own icons.
-        for name, value in {"look": look, "app_favicon": "", "apple_icon": ""}.items():
+        for name, value in {"look": style_url, "app_favicon": "", "apple_icon": ""}.items():
             page.add_variable(name, value)
         return page
 

@@ -1,6 +1,6 @@
 """The texts of the map page: cards, grids of tiles, bars. Every name and id goes through `escape`: they come from outside.
 
-What does not belong here: what is chosen (`controls`, `selection`), how it looks (`style`) and other pages (`explorer.server`, templates).
+What does not belong here: the selection (`controls`, `selection`), styles (`style`) and other pages (`explorer.server`, templates).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from synapse_assets.explorer.map.rendering import Colouring
 from synapse_assets.explorer.urls import card_url, search_url, tile_url
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
 
-# Not by navigator.clipboard, which browsers have for this machine and https only.
+# Not navigator.clipboard, which browsers offer for this machine and https only.
 _COPY = (
     "this.closest('div').querySelector('textarea').select(); document.execCommand('copy'); this.textContent = 'Copied'"
 )
@@ -22,14 +22,14 @@ _TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
 def tip(dataset: str, release: str | None, points: Points, row: int) -> str:
-    """What is seen while the mouse rests on a point. release: the one whose pictures are shown; None for a dataset without."""
+    """The tip while the mouse rests on a point. release: whose pictures are shown; None for a dataset without pictures."""
     facts = points.frame([row]).iloc[0]
     titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
     return f'<div class="tip">{_tile(dataset, release, facts["synapse_id"])}{_list(facts, titles)}</div>'
 
 
 def hint(searches: bool) -> str:
-    """What stands where a picked synapse will be. `searches`: whether there is something to search with."""
+    """The text where a picked synapse will be. `searches`: whether there is something to search with."""
     click = "click it to keep it here, twice to search with it" if searches else "click it to keep it here"
     return (
         f'<div class="card"><p class="quiet">Rest on a point to see it; {click}. Lasso and Box select many.</p></div>'
@@ -37,7 +37,7 @@ def hint(searches: bool) -> str:
 
 
 def card(dataset: str, release: str | None, points: Points, row: int) -> str:
-    """What is seen of a synapse that was picked; release as for `tip`."""
+    """The card of a picked synapse; release as for `tip`."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
     search = "" if release is None else f'<a href="{escape(search_url(dataset, synapse_id))}">Search similar</a>'
@@ -56,15 +56,15 @@ def tiles(
     dataset: str,
     release: str | None,
     ids: Sequence[str],
-    places: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int64],
     colouring: Colouring,
     count: int,
 ) -> str:
-    """Pictures of what was surrounded: of the first (`ids`, `places`) of `count` synapses, underlined in their colours.
+    """Pictures of the surrounded synapses: of the first (`ids`, `indices`) of `count` synapses, underlined in their colours.
 
     Their ids where the dataset has no pictures: release as for `tip`.
     """
-    colours = [colouring.colours[code] for code in colouring.codes[places]]
+    colours = [colouring.colours[code] for code in colouring.codes[indices]]
     links = "".join(
         f'<a href="{escape(card_url(dataset, synapse_id))}" title="{escape(synapse_id)}" style="border-color:{colour}">'
         f"{_tile(dataset, release, synapse_id) or escape(synapse_id)}</a>"
@@ -77,11 +77,11 @@ def tiles(
 def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
     """How many were surrounded, and bars with counts and percent by class, the most common first."""
     lines = "".join(
-        f'<tr><td class="name">{escape(colouring.names[at])}</td><td class="bar">'
-        f'<i style="width:{100 * counts[at] / counts.max():.1f}%;background:{colouring.colours[at]}"></i></td>'
-        f'<td class="number">{counts[at]:,}</td><td class="number">{100 * counts[at] / counts.sum():.1f}&thinsp;%</td></tr>'
-        for at in np.argsort(-counts, kind="stable")
-        if counts[at]
+        f'<tr><td class="name">{escape(colouring.names[index])}</td><td class="bar">'
+        f'<i style="width:{100 * counts[index] / counts.max():.1f}%;background:{colouring.colours[index]}"></i></td>'
+        f'<td class="number">{counts[index]:,}</td><td class="number">{100 * counts[index] / counts.sum():.1f}&thinsp;%</td></tr>'
+        for index in np.argsort(-counts, kind="stable")
+        if counts[index]
     )
     return f"<h2>{counts.sum():,} selected, by {escape(colouring.title)}</h2><table>{lines}</table>"
 
@@ -96,9 +96,9 @@ def id_list(ids: Sequence[str], count: int) -> str:
     )
 
 
-def status(shown: int, on_map: int, count: int, caption: str) -> str:
+def status(shown_count: int, on_map: int, count: int, caption: str) -> str:
     """How many of the synapses on the map are shown, and how many of all `count` are not on it. caption: HTML of a search, or ""."""
-    text = f"<strong>{shown:,}</strong> of {on_map:,} synapses shown"
+    text = f"<strong>{shown_count:,}</strong> of {on_map:,} synapses shown"
     if count > on_map:
         text += f" · {count - on_map:,} have no place on the map"
     if caption:
@@ -107,7 +107,7 @@ def status(shown: int, on_map: int, count: int, caption: str) -> str:
 
 
 def notice(*sentences: str) -> str:
-    """Sentences that a person should not miss; nothing for none."""
+    """Sentences that the user should not miss; nothing for none."""
     return "".join(f'<p class="notice">{escape(sentence[:1].upper() + sentence[1:])}.</p>' for sentence in sentences)
 
 
@@ -135,12 +135,12 @@ def _tile(dataset: str, release: str | None, synapse_id: str) -> str:
     return f'<img class="tile" loading="lazy" alt="no picture" src="{address}">'
 
 
-def _list(facts: pd.Series, titles: dict[str, str], more: dict[str, str] | None = None) -> str:
+def _list(facts: pd.Series, titles: dict[str, str], extra: dict[str, str] | None = None) -> str:
     texts = {title: _text(facts[name]) for name, title in titles.items() if not pd.isna(facts[name])}
     if "predicted" in titles and not pd.isna(facts.get("probability")) and not pd.isna(facts["predicted"]):
         texts[titles["predicted"]] += f" ({facts['probability']:.0%})"
     lines = "".join(
-        f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(more or {})}.items()
+        f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(extra or {})}.items()
     )
     return f"<dl>{lines}</dl>"
 

@@ -1,4 +1,4 @@
-"""What an open map shows: the synapses of one release, from which side, in which colours, and which of them.
+"""The content of an open map: the synapses of one release, from which side, in which colours, and which of them.
 
 No widgets, no browser: those are in `controls` and `viewport`. How points become a picture is in `rendering`.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PlaneCache:
-    """The planes that were asked for last, two of each dataset: its release, and the one before where a page still shows it."""
+    """The planes that were requested last, two of each dataset: its current release, and the previous one where a page still shows it."""
 
     def __init__(self) -> None:
         self._planes: dict[str, list[Plane]] = {}
@@ -36,7 +36,7 @@ class PlaneCache:
 class MapModel:
     """The synapses of a release as one page shows them.
 
-    flat: the plane of the release. plane: that one, or the points in space as seen from one side. colouring: of `plane`, by a column.
+    flat: the plane of the release. plane: the flat plane, or the points in space as seen from one side. colouring: of `plane`, by a column.
     shown: bool (M,), which of the points of `plane`. picture_release: the release whose pictures are shown; None for a dataset
     without pictures.
     """
@@ -57,12 +57,12 @@ class MapModel:
             self.plane.turn(*turn_degrees)
 
     def colour_by(self, column: str) -> None:
-        """Colours by a column. Raises BadInput for one that the dataset does not have."""
+        """Colours by a column. Raises BadInput for a column that the dataset does not have."""
         self.colouring = self.plane.colouring(column)
 
     def show(self, filters: Filters, classes: Collection[str]) -> npt.NDArray[np.int64]:
-        """Shows what fulfils the filters and is of these lines of the legend. Gives the points by line that fulfil the filters."""
-        among = self.points.select(filters)[self.plane.rows]
+        """Shows the points that fulfil the filters and are of these lines of the legend. Gives the number of filtered points by line."""
+        selected = self.points.select(filters)[self.plane.rows]
         on = np.isin(self.colouring.names, list(classes))
-        self.shown = among & on[self.colouring.codes]
-        return self.colouring.counts(among)
+        self.shown = selected & on[self.colouring.codes]
+        return self.colouring.counts(selected)

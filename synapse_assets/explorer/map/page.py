@@ -1,4 +1,4 @@
-"""The page /<dataset>/map: joins what an open map shows, its widgets, its view and its search.
+"""The page /<dataset>/map: joins the content of an open map, its widgets, its view and its search.
 
 A Panel application within the explorer's server; a page that is opened has its own `MapPage`, which lives as long as it is open.
 Other pages belong to `explorer.server`.
@@ -19,8 +19,8 @@ from synapse_assets.explorer.map.search import MapSearch, PageCallbacks
 from synapse_assets.explorer.map.selection import Selection
 from synapse_assets.explorer.map.state import MapState, StateReader
 from synapse_assets.explorer.map.viewport import Viewport
+from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question
-from synapse_assets.explorer.telling import Telling
 from synapse_assets.explorer.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from synapse_assets.query.warehouse import Warehouse
 
-_LOOK_FOR_NEWER_MS = 30_000
-_TELL = Telling()
+_POLL_MS = 30_000
+_ERROR_MESSAGES = ErrorMessages()
 
 
 def add_maps(
@@ -38,14 +38,14 @@ def add_maps(
     datasets: Sequence[str],
     header: Callable[[str, str], str],
     uploads: Uploads,
-    look: str = "/look",
-    tell: Telling = _TELL,
+    style_url: str = "/look",
+    describe_error: ErrorMessages = _ERROR_MESSAGES,
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
-    releases: the release of a dataset to use now; a page keeps the one it began with. header(dataset, "map"): the HTML that
-    all pages begin with. uploads: the pictures that a search may be for. look: the address of explorer.css and icon.svg; not
-    below /static, which is Bokeh's. tell: says what went wrong.
+    releases: the release of a dataset to use now; a page keeps the release it began with. header(dataset, "map"): the HTML that
+    all pages begin with. uploads: the pictures that a search may be for. style_url: of the folder of explorer.css and icon.svg; not
+    below /static, which is Bokeh's. describe_error: gives the message for an error.
     """
     import panel as pn
     from bokeh.core.validation import silence
@@ -54,7 +54,7 @@ def add_maps(
     from synapse_assets.explorer.map.sessions import add_pages
 
     pn.extension()
-    # Columns for what a person picks are empty until then.
+    # Columns for what the user picks are empty until then.
     silence(EMPTY_LAYOUT)
     planes = PlaneCache()
 
@@ -64,8 +64,8 @@ def add_maps(
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in pn.state.session_args.items()
             }
-            opened = MapPage(dataset, lambda: releases(dataset), planes, uploads, tell, parameters)
-            return opened.template(header(dataset, "map"), look)
+            opened = MapPage(dataset, lambda: releases(dataset), planes, uploads, describe_error, parameters)
+            return opened.template(header(dataset, "map"), style_url)
 
         return page
 
@@ -86,22 +86,22 @@ class MapPage:
         release: Callable[[], "Warehouse"],
         planes: PlaneCache,
         uploads: Uploads,
-        tell: Telling,
+        describe_error: ErrorMessages,
         parameters: Mapping[str, Sequence[str]],
     ) -> None:
         import panel as pn
 
         self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
-        self._tell = partial(tell, what=f"the map of {dataset}")
+        self._describe_error = partial(describe_error, what=f"the map of {dataset}")
         self._parameters = parameters
         self._messages: list[str] = []
-        # What is there once the release is read.
+        # Set once the release is read.
         self._ready = self._setting_up = False
         self._warehouse: Warehouse
         self._model: MapModel
         self._selection: Selection
         self._search: MapSearch | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
         # By the document's own queue: it holds the lock that changes need, also across an await.
         self._document: Any = pn.state.curdoc
@@ -112,9 +112,9 @@ class MapPage:
         pn.state.on_session_destroyed(self._end)
         pn.state.onload(self._begin)
 
-    def template(self, header: str, look: str) -> Any:
-        """The page as Panel serves it. header: HTML; look: the address of explorer.css."""
-        return self._controls.template(header, look, self._select_view)
+    def template(self, header: str, style_url: str) -> Any:
+        """The page as Panel serves it. header: HTML; style_url: of the folder of explorer.css."""
+        return self._controls.template(header, style_url, self._select_view)
 
     def _wire_figure(self) -> None:
         events: dict[str, Callable[[Any], None]] = {
@@ -153,7 +153,7 @@ class MapPage:
             self._warehouse = await asyncio.to_thread(self._release)
             plane = await asyncio.to_thread(self._planes.of, self._dataset, self._warehouse)
         except Exception as error:
-            self._stop(self._tell(error))
+            self._stop(self._describe_error(error))
             return
         if not len(plane):
             self._stop(
@@ -173,7 +173,7 @@ class MapPage:
         state = reader.read()
         self._messages += reader.messages
         self._selection = Selection(self._dataset, model, self._viewport, controls, self._document)
-        page = PageCallbacks(self._document, self._tell, self._warn, self._update)
+        page = PageCallbacks(self._document, self._describe_error, self._warn, self._update)
         self._search = MapSearch(self._warehouse, model, self._uploads, self._viewport, self._selection, page)
         self._viewport.begin_at(state.viewport)
         controls.fill(model.points, columns, state, self._refilter)
@@ -183,7 +183,7 @@ class MapPage:
         controls.appear()
         controls.picked.object = html.hint(model.picture_release is not None)
         # Not Bokeh's periodic callback, which holds a closed page until its time has come once more.
-        self._looking = asyncio.create_task(self._look_for_newer())
+        self._polling = asyncio.create_task(self._poll_for_newer())
         if state.question.is_asked:
             self._search.begin(state.question, controls.filters)
 
@@ -193,23 +193,23 @@ class MapPage:
         self._viewport.figure.visible = False
 
     def _end(self, _: Any) -> None:
-        """The page was closed: what is still looked for has no place to be shown."""
+        """The page was closed: cancels a search and the poll for newer releases."""
         if self._search is not None:
             self._search.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._polling is not None:
+            self._polling.cancel()
 
-    async def _look_for_newer(self) -> None:
-        """Says once that another release is out."""
+    async def _poll_for_newer(self) -> None:
+        """Says once that a newer release was published."""
         is_newer = False
         while not is_newer:
-            await asyncio.sleep(_LOOK_FOR_NEWER_MS / 1000)
+            await asyncio.sleep(_POLL_MS / 1000)
             with suppress(BadInput):
                 is_newer = await asyncio.to_thread(self._release) is not self._warehouse
         newer = "a newer release is out: open this page again to see it"
         self._document.add_next_tick_callback(partial(self._warn, newer))
 
-    # After a choice of the person
+    # After a choice of the user
 
     def _recolour(self, hidden: Iterable[str] = ()) -> None:
         """Colours by the chosen column, with these lines of the legend switched off."""
@@ -223,14 +223,14 @@ class MapPage:
         self._refresh()
 
     def _refilter(self) -> None:
-        """The filters hold for what is shown, and for what was searched for."""
+        """Applies the filters to the points shown, and to the search."""
         if self._ready:
             self._refresh()
             if self._search is not None and self._search.question.is_asked:
                 self._search.search_among(self._controls.filters)
 
     def _refresh(self) -> None:
-        """Which points are shown, after anything about that has changed."""
+        """Updates which points are shown, after any change of filters or legend."""
         if self._setting_up or not self._ready:
             return
         model, controls = self._model, self._controls
@@ -265,17 +265,17 @@ class MapPage:
         if self._ready:
             self._selection.select_view()
 
-    # What the page says
+    # Messages of the page
 
     def _update(self) -> None:
         """Says how much is shown, and what is wrong."""
         model, search = self._model, self._search
-        shown = int(model.shown.sum())
+        shown_count = int(model.shown.sum())
         caption = "" if search is None else search.caption
-        self._controls.status.object = html.status(shown, len(model.plane), len(model.points), caption)
+        self._controls.status.object = html.status(shown_count, len(model.plane), len(model.points), caption)
         self._update_link()
-        nothing = [] if shown else ["no synapse is left: the filters, or the legend, leave out all of them"]
-        self._controls.notice.object = html.notice(*self._messages, *nothing)
+        nothing_left = [] if shown_count else ["no synapse is left: the filters, or the legend, leave out all of them"]
+        self._controls.notice.object = html.notice(*self._messages, *nothing_left)
 
     def _update_link(self) -> None:
         """After each drawing too: a pan changes what the link has to show."""
@@ -288,7 +288,7 @@ class MapPage:
             controls.colour.value,
             controls.hidden,
             controls.turn_degrees,
-            self._viewport.look,
+            self._viewport.view,
             controls.filters,
             question,
         )

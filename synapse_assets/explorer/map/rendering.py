@@ -1,4 +1,4 @@
-"""The synapses of a release as points of a plane: which is at a place, which lie inside a shape, in what colours, as a picture.
+"""The synapses of a release as points of a plane: which is nearest to a position, which lie inside a shape, in what colours, as a picture.
 
 Arrays in, arrays out. What does not belong here: widgets and browsers (`controls`, `viewport`), texts of pages (`html`).
 """
@@ -15,27 +15,27 @@ from synapse_assets.errors import BadInput
 from synapse_assets.query.points import NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
 
-# Classes that a legend names; the rarer ones share one line, because nobody reads hundreds.
+# Classes in a legend; rarer classes share one line, because nobody reads hundreds.
 LEGEND_CLASSES = 60
 OTHERS_COLOUR = "#8f8f8f"
-# So many points in view are drawn as sharp discs by the browser; more of them as one picture.
+# Up to so many points in view are drawn as sharp discs by the browser; more points as one picture.
 DISCS = 8_000
-# A picture of the map has no more, whatever size a browser says that it has.
+# Limit for a picture of the map, whatever size a browser reports.
 MOST_PIXELS = 16_000_000
-# Far more than a hand draws.
+# Far more than a user draws by hand.
 MOST_CORNERS = 5_000
 _STEPS_OF_NUMBERS = 10
 # Points on a picture are a pixel wider on each side below each of these numbers.
 _SPREAD_BELOW = (400_000, 40_000)
-# Of 255: what a pixel with the fewest points has at least.
+# Opacity, of 255, of a pixel with the fewest points.
 _LEAST_OPAQUE = 150
-# From where a space is seen first: turned around its upright axis, and tilted, in degrees.
+# First view of a space: turned around its upright axis, and tilted, in degrees.
 FIRST_TURN = (30, 20)
 
 
 @dataclass(frozen=True)
 class Colouring:
-    """Classes of a column and their colours. codes: uint16 (M,), a place in `names` for each point of the map."""
+    """Classes of a column and their colours. codes: uint16 (M,), an index into `names` for each point of the map."""
 
     column: str
     title: str
@@ -43,9 +43,9 @@ class Colouring:
     colours: tuple[str, ...]
     codes: npt.NDArray[np.uint16]
 
-    def counts(self, among: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Points by class, (classes,), of those marked (bool) or of these places (int)."""
-        return np.bincount(self.codes[among], minlength=len(self.names))
+    def counts(self, selected: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Points by class, (classes,), of those `selected`: a mask (bool) or indices (int)."""
+        return np.bincount(self.codes[selected], minlength=len(self.names))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Window:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """What is seen in the middle, x and y."""
+        """The middle, x and y."""
         return (self.x[0] + self.x[1]) / 2, (self.y[0] + self.y[1]) / 2
 
 
@@ -87,28 +87,28 @@ class Drawing:
 class Plane:
     """The M points of a release that are on its map; or on its map in three dimensions, as seen from one side (`turn`).
 
-    rows: int64 (M,), where they stand in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
+    rows: int64 (M,), their rows in the release. x, y: float32 (M,). `shown` below marks points of the map, bool (M,).
     """
 
     def __init__(self, points: Points, in_space: bool = False) -> None:
-        places = points.space if in_space and points.space is not None else points.map
-        rows = np.flatnonzero(np.isfinite(places).all(axis=1))
+        coordinates = points.space if in_space and points.space is not None else points.map
+        rows = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
         self.points = points
-        # Along x in the plane, so that what is near a place is found without a look at all; in space x changes with each turn.
+        # Sorted by x in the plane, so that points near a position are found without a full scan; in space x changes with each turn.
         self._along_x = not in_space
-        self.rows = rows[np.argsort(places[rows, 0], kind="stable")] if self._along_x else rows
-        self._place_of = np.full(len(points), -1, dtype=np.int32)
-        self._place_of[self.rows] = np.arange(len(rows))
+        self.rows = rows[np.argsort(coordinates[rows, 0], kind="stable")] if self._along_x else rows
+        self._index_of = np.full(len(points), -1, dtype=np.int32)
+        self._index_of[self.rows] = np.arange(len(rows))
         self._colourings: dict[str, Colouring] = {}
         self._depth: npt.NDArray[np.float32] | None = None
         if in_space:
-            self._space = places[self.rows] - (places[rows].max(axis=0) + places[rows].min(axis=0)) / 2
+            self._space = coordinates[self.rows] - (coordinates[rows].max(axis=0) + coordinates[rows].min(axis=0)) / 2
             self.turn(*FIRST_TURN)
         else:
-            self.x, self.y = (np.ascontiguousarray(places[self.rows, axis]) for axis in (0, 1))
+            self.x, self.y = (np.ascontiguousarray(coordinates[self.rows, axis]) for axis in (0, 1))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
-        """Looks at the space from another side: around its upright axis, then tilted towards the reader."""
+        """Turns the space: around its upright axis, then tilted towards the viewer."""
         around, tilt = np.deg2rad([around_degrees, tilt_degrees])
         x, y, z = self._space.T
         across, away = x * np.cos(around) - y * np.sin(around), x * np.sin(around) + y * np.cos(around)
@@ -116,7 +116,7 @@ class Plane:
         self._depth = away * np.cos(tilt) - z * np.sin(tilt)
 
     def sides(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """From where to where the points reach along x and y; in space from every side that it may be turned to."""
+        """Range of the points along x and y; in space over all rotations."""
         if self._depth is not None:
             reach = float(np.sqrt((self._space**2).sum(axis=1).max()))
             return (-reach, reach), (-reach, reach)
@@ -131,7 +131,7 @@ class Plane:
         return titles | {name: NUMBERS[name] for name in self.points.numbers}
 
     def colouring(self, column: str) -> Colouring:
-        """The colours by a column. Raises BadInput for one that the dataset does not have."""
+        """The colours by a column. Raises BadInput for a column that the dataset does not have."""
         if column not in self._colourings:
             if column not in self.columns():
                 raise BadInput(f"there is no column '{column}' to colour by; there are {', '.join(self.columns())}")
@@ -139,13 +139,13 @@ class Plane:
             self._colourings[column] = self._by_class(column) if by_classes else self._by_number(column)
         return self._colourings[column]
 
-    def place(self, row: int) -> int | None:
-        """Where a row of the release stands on the map, if it is there."""
-        place = int(self._place_of[row])
-        return None if place < 0 else place
+    def index_of(self, row: int) -> int | None:
+        """Index of a row of the release on the map, if it is there."""
+        index = int(self._index_of[row])
+        return None if index < 0 else index
 
     def nearest(self, x: float, y: float, window: Window, within_px: float, shown: npt.NDArray[np.bool_]) -> int | None:
-        """The shown point nearest to a place as it looks on the screen, if there is one within that many pixels."""
+        """The shown point nearest to a position as seen on the screen, if there is one within that many pixels."""
         unit_x, unit_y = window.unit_px
         part = self._between(x - within_px * unit_x, x + within_px * unit_x)
         away = ((self.x[part] - x) / unit_x) ** 2 + ((self.y[part] - y) / unit_y) ** 2
@@ -157,7 +157,7 @@ class Plane:
     def inside(self, shape: Mapping[str, Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """The shown points inside a shape that was drawn: a rectangle (x0, x1, y0, y1) or a polygon (lists x and y).
 
-        Of a polygon with more than `MOST_CORNERS` corners some are left out, evenly.
+        Of a polygon with more than `MOST_CORNERS` corners some are skipped, evenly.
         """
         rectangle = shape["type"] == "rect"
         step = 1 if rectangle else -(-len(shape["x"]) // MOST_CORNERS) or 1
@@ -169,34 +169,34 @@ class Plane:
         part = self._between(min(xs), max(xs))
         x, y = self.x[part], self.y[part]
         within = (x >= min(xs)) & (x <= max(xs)) & (y >= min(ys)) & (y <= max(ys))
-        places = part.start + np.flatnonzero(shown[part] & within)
-        if rectangle or not len(places):
-            return places
-        return places[inside_polygon(self.x[places], self.y[places], np.column_stack([xs, ys]))]
+        indices = part.start + np.flatnonzero(shown[part] & within)
+        if rectangle or not len(indices):
+            return indices
+        return indices[inside_polygon(self.x[indices], self.y[indices], np.column_stack([xs, ys]))]
 
     def draw(self, colouring: Colouring, shown: npt.NDArray[np.bool_], window: Window) -> Drawing:
         """The shown points in a window. Where few are shown, discs of those beyond it too, so that nothing is missing on a pan."""
         part = self._between(*window.x)
-        shown_here = np.flatnonzero(shown) if shown.sum() <= DISCS else None
-        if shown_here is None:
+        in_view = np.flatnonzero(shown) if shown.sum() <= DISCS else None
+        if in_view is None:
             within = shown[part].copy()
             for values, (low, high) in ((self.x[part], window.x), (self.y[part], window.y)):
                 within &= (values >= low) & (values <= high)
-            shown_here = part.start + np.flatnonzero(within)
-        if len(shown_here) <= DISCS:
-            codes = colouring.codes[shown_here]
-            # What has no class lies below what has one; in space, what is farther below what is nearer.
+            in_view = part.start + np.flatnonzero(within)
+        if len(in_view) <= DISCS:
+            codes = colouring.codes[in_view]
+            # Points without a class below points with one; in space, farther points below nearer ones.
             has_class = np.asarray(colouring.names, dtype=object)[codes] != NONE
-            order = np.argsort(has_class if self._depth is None else -self._depth[shown_here], kind="stable")
-            places = shown_here[order]
+            order = np.argsort(has_class if self._depth is None else -self._depth[in_view], kind="stable")
+            indices = in_view[order]
             colours = np.asarray(colouring.colours, dtype=object)[codes[order]]
-            return Drawing(None, self.x[places], self.y[places], colours)
-        picture = _picture(self.x[shown_here], self.y[shown_here], colouring, colouring.codes[shown_here], window)
+            return Drawing(None, self.x[indices], self.y[indices], colours)
+        picture = _picture(self.x[in_view], self.y[in_view], colouring, colouring.codes[in_view], window)
         nothing = np.empty(0, dtype=np.float32)
         return Drawing(picture, nothing, nothing, np.empty(0, dtype=object))
 
     def _between(self, low: float, high: float) -> slice:
-        """Where the points with x from low to high stand, and perhaps others."""
+        """Slice of the points with x from low to high, and perhaps others."""
         if not self._along_x:
             return slice(0, len(self.x))
         # As float32: all of x would be converted otherwise.
@@ -206,20 +206,20 @@ class Plane:
     def _by_class(self, column: str) -> Colouring:
         category = self.points.category(column)
         codes = category.codes[self.rows]
-        found = np.bincount(codes[codes >= 0], minlength=len(category.names))
-        kept = np.sort(np.argsort(-found, kind="stable")[:LEGEND_CLASSES])
-        left = len(category.names) - len(kept)
-        names = [category.names[at] for at in kept]
+        sizes = np.bincount(codes[codes >= 0], minlength=len(category.names))
+        largest = np.sort(np.argsort(-sizes, kind="stable")[:LEGEND_CLASSES])
+        rarer = len(category.names) - len(largest)
+        names = [category.names[code] for code in largest]
         colours = [self.points.colours(column)[name] for name in names]
-        # The last place is that of points without a class, which have code -1.
-        places = np.full(len(category.names) + 1, len(kept), dtype=np.uint16)
-        places[kept] = np.arange(len(kept))
-        places[-1] = len(kept) + bool(left)
-        if left:
-            names, colours = [*names, f"{left:,} rarer ones"], [*colours, OTHERS_COLOUR]
+        # The last entry is for points without a class, which have code -1.
+        legend_index = np.full(len(category.names) + 1, len(largest), dtype=np.uint16)
+        legend_index[largest] = np.arange(len(largest))
+        legend_index[-1] = len(largest) + bool(rarer)
+        if rarer:
+            names, colours = [*names, f"{rarer:,} rarer ones"], [*colours, OTHERS_COLOUR]
         if (codes < 0).any():
             names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
-        return Colouring(column, category.title, tuple(names), tuple(colours), places[codes])
+        return Colouring(column, category.title, tuple(names), tuple(colours), legend_index[codes])
 
     def _by_number(self, column: str) -> Colouring:
         from bokeh.palettes import viridis
@@ -227,14 +227,14 @@ class Plane:
         values = self.points.numbers[column][self.rows]
         known = np.isfinite(values)
         edges = number_steps(values[known]) if known.any() else np.zeros(1)
-        places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
+        steps = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
         decimals = max(0, -int(np.floor(np.log10(edges[1] - edges[0]) + 1e-9))) + 1 if len(edges) > 1 else 0
         names = [f"{low:.{decimals}f} to {high:.{decimals}f}" for low, high in pairwise(edges)]
         colours = list(viridis(max(len(names), 1)))[: len(names)]
         if not known.all():
-            places[~known] = len(names)
+            steps[~known] = len(names)
             names, colours = [*names, NONE], [*colours, NOISE_COLOUR]
-        return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), places.astype(np.uint16))
+        return Colouring(column, NUMBERS[column], tuple(names), tuple(colours), steps.astype(np.uint16))
 
 
 def is_outline(shape: Any) -> bool:
@@ -296,7 +296,7 @@ def _picture(
     (unit_x, unit_y), (left, low) = window.unit_px, (window.x[0], window.y[0])
     column, line = ((x - left) / unit_x).astype(np.int32), ((y - low) / unit_y).astype(np.int32)
     inside = (column >= 0) & (column < window.width_px) & (line >= 0) & (line < window.height_px)
-    # With a rim, so that what is spread beyond one side does not come in at the other.
+    # With a margin, so that points spread beyond one side do not appear at the other.
     width, height = window.width_px + 2 * wider, window.height_px + 2 * wider
     pixel, codes = ((line + wider) * width + column + wider)[inside], codes[inside]
     if wider:

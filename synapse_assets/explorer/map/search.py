@@ -1,6 +1,6 @@
-"""The search of a map: its query and what resembles it most, marked among the points and described beside their number.
+"""The search of a map: its query and the most similar synapses, marked on the map and described beside the number of points.
 
-What resembles what is answered by `query`; the page of a search belongs to `explorer.server`.
+Similarity search belongs to `query`; the search page to `explorer.server`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageCallbacks:
-    """What a search needs of the page that it is on. explain: says what an error means for a person; update: shows the caption."""
+    """What a search needs of its page. explain: the message for an error; update: shows the caption."""
 
     document: Any
     explain: Callable[[Exception], str]
@@ -34,7 +34,7 @@ class PageCallbacks:
 
 
 class MapSearch:
-    """The search of one page. question: what is searched for; caption: HTML that describes it, empty while there is none."""
+    """The search of one page. question: the current search; caption: HTML that describes it, empty while there is none."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class MapSearch:
         self.question = Question()
 
     def begin(self, question: Question, filters: Filters) -> None:
-        """Marks what is searched for, if it has a place here; what resembles it most follows when it is found."""
+        """Marks the query, if it is on the map; the most similar synapses follow when the search is done."""
         if question.synapse_id:
             try:
                 row = self._model.points.row(question.synapse_id)
@@ -63,7 +63,7 @@ class MapSearch:
             self._selection.pick(row)
             self._viewport.mark("query", [row])
             self._viewport.mark("picked", [])
-            on_map = self._model.plane.place(row) is not None
+            on_map = self._model.plane.index_of(row) is not None
             caption = f"★ query {escape(question.synapse_id)}" + ("" if on_map else ", which has no place on the map")
         else:
             caption = "query: " + ("an uploaded picture" if question.upload else "a place in the volume")
@@ -72,14 +72,14 @@ class MapSearch:
         self.search_among(filters)
 
     def search_among(self, filters: Filters) -> None:
-        """Looks for what resembles the query, among what the filters leave; nothing in a dataset without pictures."""
+        """Searches for synapses similar to the query, within the filters; does nothing in a dataset without pictures."""
         self.question = replace(self.question, filters=filters)
         if self._model.picture_release is not None:
             # Beside the document's queue, which would draw nothing meanwhile: a first search reads all vectors.
             self._task = asyncio.create_task(self._search(self.question))
 
     def cancel(self) -> None:
-        """Ends a search that is under way."""
+        """Cancels a running search."""
         if self._task is not None:
             self._task.cancel()
 
@@ -96,7 +96,7 @@ class MapSearch:
         if question is not self.question:
             return
         self._viewport.mark("near", rows)
-        count = sum(self._model.plane.place(row) is not None for row in rows)
+        count = sum(self._model.plane.index_of(row) is not None for row in rows)
         of_each = f" of each {CATEGORIES[question.columns]}" if question.columns else ""
         others = " of other neurons" if question.synapse_id and not question.own_neuron else ""
         each = f"{question.k} nearest{of_each}" if question.columns else f"{len(rows)} nearest"

@@ -1,6 +1,6 @@
-"""What a person points at, picks and surrounds on a map: the tip, the card, and the synapses inside a shape.
+"""What the user hovers over, picks and surrounds on a map: the tip, the card, and the synapses inside a shape.
 
-Which points there are belongs to `model`, what a double click leads to beyond this page to `explorer`, the texts to `html`.
+The points belong to `model`, the target of a double click to `explorer`, the texts to `html`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Selection:
         self._picked: int | None = None
 
     def on_move(self, event: Any) -> None:
-        """Shows what the mouse is on."""
+        """Shows the tip of the synapse under the mouse."""
         row, window = self._viewport.at(event), self._viewport.window
         if row is None or window is None:
             self.leave()
@@ -60,13 +60,13 @@ class Selection:
             self._controls.tip.visible = False
 
     def on_tap(self, event: Any) -> None:
-        """Picks what was clicked."""
+        """Picks the clicked synapse."""
         row = self._viewport.at(event)
         if row is not None:
             self.pick(row)
 
     def on_double_tap(self, event: Any) -> None:
-        """Searches with what was clicked twice. Two quick clicks are a double one to Bokeh wherever they are: then it picks."""
+        """Searches with a synapse clicked twice. Bokeh takes any two quick clicks as a double click: on different synapses this picks."""
         row = self._viewport.at(event)
         if row is not None and row == self._picked and self._model.picture_release is not None:
             self._viewport.leave_for(search_url(self._dataset, self._model.points.ids[row].as_py()))
@@ -80,7 +80,7 @@ class Selection:
         self._viewport.mark("picked", [row])
 
     def go_to(self, synapse_id: str) -> None:
-        """Picks the synapse of an id and brings it into the middle; a notice for an unknown one, nothing for a blank text."""
+        """Picks the synapse of an id and centres it; shows a notice for an unknown id, does nothing for a blank text."""
         if not synapse_id.strip():
             return
         try:
@@ -92,12 +92,12 @@ class Selection:
         self._viewport.go_to(row)
 
     def on_outline(self, event: Any) -> None:
-        """Selects what was surrounded, once the shape is finished."""
+        """Selects the synapses inside the shape, once it is finished."""
         if event.final and is_outline(event.geometry):
             self._select_soon(event.geometry)
 
     def select_view(self) -> None:
-        """Selects all that is in view."""
+        """Selects all synapses in view."""
         window = self._viewport.window
         if window is not None:
             (x0, x1), (y0, y1) = window.x, window.y
@@ -107,22 +107,22 @@ class Selection:
         self._document.add_next_tick_callback(partial(self._select, shape))
 
     async def _select(self, shape: Mapping[str, Any]) -> None:
-        """Shows what was surrounded, in the order of the release."""
+        """Shows the surrounded synapses, in the order of the release."""
         import panel as pn
 
         points, plane, colouring = self._model.points, self._model.plane, self._model.colouring
         selected = self._controls.selected
-        places = await asyncio.to_thread(plane.inside, shape, self._model.shown)
-        places = places[np.argsort(plane.rows[places])]
-        rows = plane.rows[places]
+        indices = await asyncio.to_thread(plane.inside, shape, self._model.shown)
+        indices = indices[np.argsort(plane.rows[indices])]
+        rows = plane.rows[indices]
         selected.visible = True
         if not len(rows):
             selected[:] = [pn.pane.HTML(html.notice("no shown synapse lies inside"), stylesheets=[PANES])]
             return
         ids = points.ids.take(rows[:_IDS_IN_TEXT]).to_pylist()
         pictures = self._model.picture_release
-        tiles = html.tiles(self._dataset, pictures, ids[:_TILES], places[:_TILES], colouring, len(rows))
-        bars = html.composition(colouring, colouring.counts(places))
+        tiles = html.tiles(self._dataset, pictures, ids[:_TILES], indices[:_TILES], colouring, len(rows))
+        bars = html.composition(colouring, colouring.counts(indices))
         card = f'<div class="card"><div>{bars}{html.id_list(ids, len(rows))}</div><div>{tiles}</div></div>'
 
         async def table() -> io.StringIO:

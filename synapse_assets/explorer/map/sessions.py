@@ -1,7 +1,7 @@
-"""Serves the maps: one session for each page that is opened, which only that page joins, and which ends with it.
+"""Serves the maps: one session for each open page, which only that page joins, and which ends with it.
 
-Panel's own way of adding applications to FastAPI is not used: it adds a route that imports any module that an address names, takes
-the session from the address, opens websockets to any origin, and keeps what was closed. What a map is belongs to `page`.
+Panel's own integration with FastAPI is not used: it adds a route that imports any module named in a URL, takes the session from
+the URL, opens websockets to any origin, and keeps closed sessions. What a map is belongs to `page`.
 """
 
 import logging
@@ -29,10 +29,10 @@ from synapse_assets.errors import BadInput
 if TYPE_CHECKING:
     from bokeh.protocol.message import Message
 
-# A map that nobody has joined is kept so long, for a browser that is slow to; and it is looked so often.
-UNUSED_MS, LOOK_MS = 10_000, 2_000
+# How long a session without a page is kept, for slow browsers, and how often that is checked.
+UNUSED_MS, POLL_MS = 10_000, 2_000
 _LOG = logging.getLogger(__name__)
-# What a page may change of its own session, by kind of part; everything else is changed by the server alone.
+# Properties of its own session that a page may change, by type of model; everything else is changed by the server alone.
 _CHANGED_BY_PAGES: Mapping[str, frozenset[str]] = {
     "figure": frozenset({"inner_width", "inner_height", "outer_width", "outer_height"}),
     "Range1d": frozenset({"start", "end"}),
@@ -61,26 +61,26 @@ _EVENTS_OF_PAGES = frozenset(
     }
 )
 _MESSAGES_OF_PAGES = frozenset({"PATCH-DOC", "PULL-DOC-REQ", "SERVER-INFO-REQ"})
-# Of the values of an event, those that make no object.
+# Kinds of event values that create no object.
 _PLAIN_KINDS = frozenset({"bytes", "event", "map", "number", "typed_array"})
-# Of one message: its changes, and the bytes of all its parts.
+# Limits of one message: its changes, and the bytes of all its parts.
 _MOST_CHANGES, _MOST_BYTES = 1_000, 4 * 2**20
-# The address of a map goes into its token, which has to fit one header of a websocket.
+# The URL of a map goes into its token, which has to fit one websocket header.
 _LONGEST_ADDRESS = 4_000
 
 
 def add_pages(app: FastAPI, pages: Mapping[str, Callable[[], Any]], titles: Mapping[str, str]) -> None:
     """Adds a page at each path, and below /static what pages of Bokeh and Panel load.
 
-    pages: by path, what makes the page for one who opens it. titles: what stands in its window's frame, by path.
+    pages: by path, the function that makes a page. titles: of the browser window, by path.
     """
-    # Keys of this process alone: nobody else can make a session's name or the token that joins it.
+    # A key of this process alone: nobody else can make a session id or the token that joins it.
     server = BokehFastAPI(
         {},
         app=app,
         secret_key=secrets.token_bytes(32),
         sign_sessions=True,
-        check_unused_sessions_milliseconds=LOOK_MS,
+        check_unused_sessions_milliseconds=POLL_MS,
         unused_session_lifetime_milliseconds=UNUSED_MS,
         include_headers=[],
         include_cookies=[],
@@ -99,7 +99,7 @@ def _add_page(app: FastAPI, path: str, server: BokehFastAPI, context: Applicatio
                 f"the address of this map is too long, {len(request.url.query):,} characters of at most {_LONGEST_ADDRESS:,}: open the "
                 "map without it, and choose there"
             )
-        # Always a session of its own, whatever the address asks for.
+        # Always a session of its own, whatever the URL requests.
         answer: HTMLResponse = await DocHandler(server, context).get(request, None)
         return answer
 
@@ -112,7 +112,7 @@ class _Socket(WSHandler):
     """The websocket of one open page."""
 
     async def ws_connect(self, websocket: WebSocket) -> None:
-        """Joins the page's session until the page is closed; a token that is not ours is refused."""
+        """Joins the page's session until the page is closed; a token of another server is refused."""
         token = self._token(websocket)
         if token is None:
             await websocket.close(1008, "this map was opened by another server: open it again")
@@ -134,7 +134,7 @@ class _Socket(WSHandler):
                 self.application.client_lost(self.connection)
 
     def _token(self, websocket: WebSocket) -> str | None:
-        """The token that the page was given, if it is one of ours and has not expired."""
+        """The token of the page, if this server signed it and it has not expired."""
         protocols = websocket.scope["subprotocols"]
         if len(protocols) != 2 or protocols[0] != "bokeh":
             return None
@@ -143,7 +143,7 @@ class _Socket(WSHandler):
             signed = check_token_signature(token, secret_key=self.application.secret_key, signed=True)
             expires = get_token_payload(token).get("session_expiry", 0) if signed else 0
         except Exception:
-            # A text that is no token fails in many ways.
+            # A text that is not a token fails in many ways.
             return None
         return token if expires > time.time() else None
 
@@ -176,13 +176,13 @@ class _Socket(WSHandler):
                 self._keep_what_pages_may_change(message)
             reply = await self._handle(message)
             if reply and reply.msgtype == "ERROR":
-                # Bokeh has logged what failed; where the program lies is not for pages.
+                # Bokeh has logged the error; pages must not see the program's paths.
                 reply.content = {"text": "this could not be done", "traceback": None}
             if reply:
                 await self.send_message(reply)
 
     def _keep_what_pages_may_change(self, message: "Message[Any]") -> None:
-        """Leaves out of a message what only the server changes: texts of panes, addresses to go to, whole parts."""
+        """Removes changes from a message that only the server may make: texts of panes, addresses to open, whole models."""
         models = self.connection.session.document.models
 
         def is_allowed(event: Any) -> bool:
@@ -194,34 +194,34 @@ class _Socket(WSHandler):
                 return event["attr"] in _CHANGED_BY_PAGES.get(kind, ()) and _is_simple(event["new"])
             return False
 
-        kept: list[Any] = []
+        allowed: list[Any] = []
         refused: list[Any] = []
         try:
             if len(message.content["events"]) > _MOST_CHANGES:
                 raise ProtocolError("a message has too many changes")
             for event in message.content["events"]:
-                (kept if is_allowed(event) else refused).append(event)
+                (allowed if is_allowed(event) else refused).append(event)
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise ProtocolError(f"no change of Bokeh's: {error!r}") from error
         if refused:
             _LOG.warning("a page wanted to change what it may not, %d times: %.300r", len(refused), refused[0])
-            message.content["events"] = kept
+            message.content["events"] = allowed
 
 
-# Panel sends what changed by how a kind of socket takes it.
+# Panel looks up how to send changes by the type of socket.
 extra_socket_handlers[_Socket] = extra_socket_handlers[WSHandler]
 
 
 def _is_simple(value: Any) -> bool:
-    """Whether what a widget is set to is a number or a text, or a list of them."""
+    """Whether the value of a widget is a number or a text, or a list of them."""
     parts = value if isinstance(value, list) else [value]
     return all(part is None or isinstance(part, bool | int | float | str) for part in parts)
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether what an event tells is made of numbers, texts, lists and names of parts: nothing that makes an object.
+    """Whether the data of an event consists of numbers, texts, lists and ids of models: nothing that creates an object.
 
-    Bytes that stand in the text itself are unpacked when they are read, to any size; browsers send them beside it.
+    Bytes inside the text are unpacked when they are read, to any size; browsers send bytes beside the text.
     """
     if isinstance(value, dict):
         kind = value.get("type")

@@ -14,13 +14,13 @@ from synapse_assets.errors import BadInput
 from synapse_assets.explorer.question import Question, filter_options, read_question
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters, Points
 
-# Maps reach from about -20 to 20 (UMAP); what is asked for beyond this is a slip, or would leave the range of numbers.
+# Maps reach from about -20 to 20 (UMAP); a position beyond this is a mistake, or would leave the range of numbers.
 _FARTHEST = 1e9
 
 
 @dataclass(frozen=True)
 class MapState:
-    """What is seen on an open map.
+    """The state of an open map.
 
     colour: a column. hidden: lines of the legend that are switched off. turn_degrees: around the upright axis and tilted, None in the
     plane. viewport: the middle x, y and units per pixel, None for the whole map. question: without filters; those are `filters`.
@@ -54,7 +54,7 @@ class StateReader:
         self._parameters, self._points, self._columns = parameters, points, columns
 
     def read(self) -> MapState:
-        """The state; what is not in the URL, or cannot be, is as on a map that is opened without."""
+        """The state; what the URL lacks, or has wrong, is as on a map that is opened without it."""
         viewport, colour = self._viewport(), self._colour()
         filters, turn = self._filters(), self._turn()
         return MapState(colour, self._parameters.get("off", ()), turn, viewport, filters, self._question())
@@ -89,7 +89,7 @@ class StateReader:
         )
 
     def _usable(self, name: str, texts: Sequence[str], read: Callable[[str], Any]) -> list[Any]:
-        """Those values of a filter that this dataset has; a message for each other."""
+        """The values of a filter that this dataset has; a message for every other value."""
         usable = []
         for text in texts:
             try:
@@ -117,7 +117,7 @@ class StateReader:
             return Question()
 
     def _numbers(self, name: str, what: str, count: int) -> list[float] | None:
-        """Numbers that a map may have, separated by commas; a message instead of others."""
+        """Finite numbers separated by commas; None with a message for anything else."""
         text = self._parameters.get(name, [""])[0]
         if not text:
             return None

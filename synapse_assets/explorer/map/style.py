@@ -1,8 +1,8 @@
-"""How the map page looks: its frame, its parts' styles, and the empty figure. Its behaviour is in `page`, its texts in `html`."""
+"""The style of the map page: its frame, the styles of its parts, and the empty figure. Its behaviour is in `page`, its texts in `html`."""
 
 from typing import Any
 
-# Marker and size of what is marked.
+# Marker and size by kind of mark.
 MARKS = {"near": ("circle", 13), "picked": ("square", 14), "hovered": ("circle", 11), "query": ("star", 24)}
 # Another scheme runs scripts, and "//name" is another server.
 _LEAVE = """
@@ -51,7 +51,7 @@ class Canvas:
             min_border=0,
             stylesheets=[":host { border: 1px solid var(--line); border-radius: 10px; box-sizing: border-box; }"],
         )
-        # Only the browser can leave a page: for the address that is put here, if it is one of this server.
+        # Only the browser can leave a page: for the address in `tags`, if it is on this server.
         self.figure.js_on_change("tags", CustomJS(code=_LEAVE))
         self.figure.axis.visible = False
         self.figure.grid.visible = False
@@ -62,13 +62,13 @@ class Canvas:
         self.figure.scatter(
             "x", "y", size="size", fill_color="colour", fill_alpha=0.85, line_color=None, source=self.discs
         )
-        # Dark around light: to be seen on every colour, in light and dark.
+        # Dark around light: visible on every colour, in light and dark mode.
         for colour, width in (("#111111", 4.5), ("#ffffff", 1.8)):
             line: dict[str, Any] = {"line_color": colour, "line_width": width}
             self.figure.scatter("x", "y", size="size", marker="marker", fill_color=None, source=self.marks, **line)
 
 
-# What the parts of the page look like inside; Panel keeps each in a shadow root, which only variables reach from outside.
+# Styles inside the parts of the page; Panel keeps each in a shadow root, which only CSS variables reach from outside.
 PANES = """
 :host { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); }
 a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }

@@ -1,6 +1,6 @@
-"""The figure of an open map: which part of the plane is seen, how it is drawn after each change, and what is marked in it.
+"""The figure of an open map: which part of the plane is in view, how it is drawn after each change, and which points are marked.
 
-Which points there are to draw, and in what colours, belongs to `model`; how they become a picture, to `rendering`.
+The points and their colours belong to `model`; drawing them, to `rendering`.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from synapse_assets.explorer.map.rendering import MOST_PIXELS, Colouring, Plane,
 from synapse_assets.explorer.map.style import MARKS, Canvas
 
 _REACH_PX = 12
-# Of what is seen: how far one press of an arrow moves it.
+# How far one press of an arrow moves the view, as a share of it.
 _STEP = 0.3
-# What is gone to is shown with this share of the whole map around it, unless it is looked at more closely already.
+# A synapse is centred with this share of the whole map around it, unless the view is closer already.
 _AROUND = 0.15
 
 
 class Viewport:
-    """What one browser sees of a plane. Everything runs in the event loop of the server, but drawing, in a thread.
+    """The view of one browser on a plane. Everything runs in the event loop of the server, except drawing, in a thread.
 
-    document: Bokeh's. The figure is changed by its queue alone, which holds the lock that this needs. drawn: called after each
+    document: Bokeh's. The figure is changed only through its queue, which holds the required lock. drawn: called after each
     drawing.
     """
 
@@ -44,24 +44,24 @@ class Viewport:
         self._shown: npt.NDArray[np.bool_]
         self._marks: dict[str, list[int]] = {}
         self._drawing_asked = False
-        self._look: tuple[float, float, float] | None = None
+        self._view: tuple[float, float, float] | None = None
         self._size_px: tuple[int, int] | None = None
         self._whole: tuple[tuple[float, float], tuple[float, float]] | None = None
 
-    def begin_at(self, look: tuple[float, float, float] | None) -> None:
+    def begin_at(self, view: tuple[float, float, float] | None) -> None:
         """Begins with this middle x, y and units per pixel, instead of the whole map."""
-        self._look = look
+        self._view = view
 
     def show(self, plane: Plane, colouring: Colouring, shown: npt.NDArray[np.bool_]) -> None:
-        """Draws these points from now on; the whole of another plane, and what was seen before of the same."""
+        """Draws these points from now on; a new plane as a whole, the same plane in the same view."""
         if self.plane is not None and self.plane is not plane:
-            self._look, self._size_px = None, None
+            self._view, self._size_px = None, None
         self.plane, self._colouring, self._shown = plane, colouring, shown
         self.draw_soon()
 
     @property
     def window(self) -> Window | None:
-        """What is seen; None before a browser has laid it out, or if it says what cannot be."""
+        """The window in view; None before a browser has laid it out, or if the browser reports impossible values."""
         from bokeh.core.property.descriptors import UnsetValueError
 
         try:
@@ -70,27 +70,27 @@ class Viewport:
             return None
         if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
             return None
-        seen = self._ranges()
+        ranges = self._ranges()
         if not all(
-            isinstance(low, float | int) and np.isfinite([low, high]).all() and low < high for low, high in seen
+            isinstance(low, float | int) and np.isfinite([low, high]).all() and low < high for low, high in ranges
         ):
             return None
-        return Window(*seen, width, height)
+        return Window(*ranges, width, height)
 
     @property
-    def look(self) -> tuple[float, float, float] | None:
-        """The middle x, y and units per pixel of what is seen; None while that is the whole map."""
+    def view(self) -> tuple[float, float, float] | None:
+        """The middle x, y and units per pixel of the view; None while it is the whole map."""
         if self._size_px is None:
-            return self._look
-        (x0, x1), (y0, y1) = seen = self._ranges()
-        return None if seen == self._whole else ((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / self._size_px[0])
+            return self._view
+        (x0, x1), (y0, y1) = ranges = self._ranges()
+        return None if ranges == self._whole else ((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / self._size_px[0])
 
     def _ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
         x, y = self.figure.x_range, self.figure.y_range
         return (x.start, x.end), (y.start, y.end)
 
     def draw_soon(self) -> None:
-        """Draws once for all that changes until then; in the meantime a range may move on."""
+        """Draws once for all changes until then; in the meantime a range may move on."""
         if self.plane is not None and not self._drawing_asked:
             self._drawing_asked = True
             self._document.add_next_tick_callback(self._draw)
@@ -106,46 +106,46 @@ class Viewport:
         sides = self.plane.sides()
         sizes = window.width_px, window.height_px
         unit = max(1.08 * (high - low) / size for (low, high), size in zip(sides, sizes, strict=True)) or 1.0
-        self._look_at([(low + high) / 2 for low, high in sides], unit)
+        self._centre_on([(low + high) / 2 for low, high in sides], unit)
         self._whole = self._ranges()
 
     def zoom(self, by: float) -> None:
         """Shows `by` times as much on each side, around the same middle."""
         window = self.window
         if window is not None:
-            self._look_soon(window.middle, window.unit_px[0] * by)
+            self._centre_soon(window.middle, window.unit_px[0] * by)
 
     def move(self, right: int, up: int) -> None:
-        """Moves what is seen by so many steps."""
+        """Moves the view by so many steps."""
         window = self.window
         if window is not None:
             unit, (x, y) = window.unit_px[0], window.middle
             step = _STEP * unit * min(window.width_px, window.height_px)
-            self._look_soon([x + right * step, y + up * step], unit)
+            self._centre_soon([x + right * step, y + up * step], unit)
 
     def go_to(self, row: int) -> None:
-        """Brings a synapse into the middle, near enough to tell it from others; nothing if it is not on the map."""
+        """Centres a synapse, close enough to see it apart from others; does nothing if it is not on the map."""
         window = self.window
-        place = None if self.plane is None else self.plane.place(row)
-        if window is None or self.plane is None or place is None:
+        index = None if self.plane is None else self.plane.index_of(row)
+        if window is None or self.plane is None or index is None:
             return
-        near = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
-        middle = [float(self.plane.x[place]), float(self.plane.y[place])]
-        self._look_soon(middle, min(window.unit_px[0], near or window.unit_px[0]))
+        closest_unit = max(_AROUND * (high - low) for low, high in self.plane.sides()) / window.width_px
+        middle = [float(self.plane.x[index]), float(self.plane.y[index])]
+        self._centre_soon(middle, min(window.unit_px[0], closest_unit or window.unit_px[0]))
 
     def turn(self, around_degrees: float, tilt_degrees: float) -> None:
-        """Looks at a plane in space from another side."""
+        """Turns a plane in space."""
         if self.plane is not None:
             self.plane.turn(around_degrees, tilt_degrees)
             self.draw_soon()
 
     def at(self, event: Any) -> int | None:
-        """The row of the shown synapse that the mouse is on, if it is on one."""
+        """The row of the shown synapse under the mouse, if there is one."""
         window = self.window
         if window is None or self.plane is None:
             return None
-        place = self.plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
-        return None if place is None else int(self.plane.rows[place])
+        index = self.plane.nearest(event.x, event.y, window, _REACH_PX, self._shown)
+        return None if index is None else int(self.plane.rows[index])
 
     def mark(self, kind: str, rows: Sequence[int]) -> None:
         """Marks these rows, and no others, as `kind`: one of `MARKS`."""
@@ -153,7 +153,7 @@ class Viewport:
         self._document.add_next_tick_callback(self._draw_marks)
 
     def drag_as(self, mode: str) -> None:
-        """Dragging does this from now on: a mode of the canvas, or nothing for any other."""
+        """Sets what dragging does: a mode of the canvas, or nothing for any other."""
         toolbar, drag = self.figure.toolbar, self.canvas.drags.get(mode)
         self._document.add_next_tick_callback(lambda: toolbar.update(active_drag=drag))
 
@@ -161,15 +161,15 @@ class Viewport:
         """Opens another page of this server in its place."""
         self._document.add_next_tick_callback(partial(self.figure.update, tags=[address]))
 
-    def _look_soon(self, middle: Sequence[float], unit: float) -> None:
-        self._document.add_next_tick_callback(partial(self._look_at, middle, unit))
+    def _centre_soon(self, middle: Sequence[float], unit: float) -> None:
+        self._document.add_next_tick_callback(partial(self._centre_on, middle, unit))
 
-    def _look_at(self, middle: Sequence[float], unit: float) -> None:
+    def _centre_on(self, middle: Sequence[float], unit: float) -> None:
         figure = self.figure
-        for at, size, side in zip(
+        for centre, size, side in zip(
             middle, (figure.inner_width, figure.inner_height), (figure.x_range, figure.y_range), strict=True
         ):
-            side.update(start=at - unit * size / 2, end=at + unit * size / 2)
+            side.update(start=centre - unit * size / 2, end=centre + unit * size / 2)
         self.draw_soon()
 
     async def _draw(self) -> None:
@@ -178,12 +178,12 @@ class Viewport:
         if window is None or plane is None:
             return
         if self._size_px != (window.width_px, window.height_px):
-            look = self.look
+            view = self.view
             self._size_px = window.width_px, window.height_px
-            if look is None:
+            if view is None:
                 self._fit()
             else:
-                self._look_at(look[:2], look[2])
+                self._centre_on(view[:2], view[2])
             return
         drawing = await asyncio.to_thread(plane.draw, self._colouring, self._shown, window.at_most(MOST_PIXELS))
         images = [] if drawing.picture is None else [drawing.picture]
@@ -209,12 +209,12 @@ class Viewport:
         plane = self.plane
         if plane is None:
             return
-        every = [(plane.place(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
-        every = [one for one in every if one[0] is not None]
-        at = np.array([place for place, *_ in every], dtype=np.int64)
+        marks = [(plane.index_of(row), *MARKS[kind]) for kind, rows in self._marks.items() for row in rows]
+        marks = [mark for mark in marks if mark[0] is not None]
+        indices = np.array([index for index, *_ in marks], dtype=np.int64)
         self.canvas.marks.data = {
-            "x": plane.x[at],
-            "y": plane.y[at],
-            "marker": [marker for _, marker, _ in every],
-            "size": [size for *_, size in every],
+            "x": plane.x[indices],
+            "y": plane.y[indices],
+            "marker": [marker for _, marker, _ in marks],
+            "size": [size for *_, size in marks],
         }

@@ -21,15 +21,15 @@ import pyarrow.parquet as pq
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import SYNAPSE_TABLE, SYNAPSES
 from synapse_assets.stores.files import Files, storage_explained
-from synapse_assets.stores.older import as_now, stored_columns
 from synapse_assets.stores.parquet_table import partition_folder
+from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 _POINTER = "current.json"
 _FILE = "data.parquet"
 # Rows held before the fullest regions are written: about 200 bytes each.
 _BUFFERED_ROWS = 1_000_000
 _ROW_GROUP_ROWS = 100_000
-# What decides which of several rows of one site stays: the id, and where ids are alike everything else.
+# Decides which of several rows of one site stays: the id, and where ids are equal everything else.
 _MERGE_ORDER = "synapse_id, score DESC, source_file, section, object_id, target, hemilineage, known_classes::VARCHAR"
 _MEMORY_LIMIT = "1GB"
 # Columns of a row that a change of labels alone leaves as they are.
@@ -39,10 +39,10 @@ _LABEL_COLUMNS = [name for name in SYNAPSE_TABLE.names if name not in SYNAPSES.n
 
 
 @dataclass(frozen=True)
-class SplitTable:
+class PartitionedSource:
     """The split in `folder`: `<version>/brain_region=<R>/data.parquet`, and `current.json` naming the version in use.
 
-    The version before is kept for those who still read it; older ones are removed.
+    The previous version is kept for readers that are still open; older versions are removed.
     """
 
     folder: Files
@@ -102,14 +102,14 @@ class SplitTable:
         return str(self._pointer()["sources"].get(source, ""))
 
     def site_hash(self, region: str) -> str:
-        """Hash of what a region's rows say of place and neuron, whatever their order; empty for a region without rows.
+        """Hash of place and neuron of a region's rows, whatever their order; empty for a region without rows.
 
         Raises BadInput before the first split.
         """
         return str(self._pointer()["regions"].get(region, {"sites": ""})["sites"])
 
     def label_hash(self, region: str) -> str:
-        """Hash of what a region's rows say of classes, by synapse id, whatever their order; empty without rows.
+        """Hash of the classes of a region's rows, by synapse id, whatever their order; empty without rows.
 
         Raises BadInput before the first split.
         """
@@ -143,12 +143,12 @@ class SplitTable:
         with duckdb.connect() as connection:
             connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
             connection.register("source_rows", reader)
-            found: pa.Table = connection.sql(
+            drawn: pa.Table = connection.sql(
                 f"SELECT synapse_id, {', '.join(_PLACE)} FROM source_rows "  # noqa: S608
                 "WHERE source = $1 ORDER BY md5(synapse_id || $2), synapse_id LIMIT $3",
                 params=[source, f"|{seed}", rows],
             ).to_arrow_table()
-        return found
+        return drawn
 
     def _batches(self, pointer: dict[str, Any], region: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         folder = self.folder.child(pointer["version"], partition_folder("brain_region", region))
@@ -157,7 +157,9 @@ class SplitTable:
             file = pq.ParquetFile(source)
             stored = stored_columns(SYNAPSE_TABLE, file.schema_arrow, columns, where, step)
             for batch in file.iter_batches(columns=stored or ["synapse_id"]):
-                yield from as_now(SYNAPSE_TABLE, pa.Table.from_batches([batch]), columns, where, step).to_batches()
+                yield from to_current_schema(
+                    SYNAPSE_TABLE, pa.Table.from_batches([batch]), columns, where, step
+                ).to_batches()
 
     def _pointer(self) -> dict[str, Any]:
         pointer: dict[str, Any] | None = self.folder.read_json(_POINTER)
@@ -178,7 +180,7 @@ class SplitTable:
         if version == previous:
             return
         self.folder.write_json(_POINTER, {"version": version, "previous": previous, **content})
-        # On object storage another machine may be uploading a split: only what is known to be old is removed there.
+        # On object storage another machine may be uploading a split: only versions known to be old are removed there.
         old = self.folder.names() if self.folder.is_local else [before.get("previous")]
         for name in old:
             if name not in (None, version, previous, _POINTER, ".lock"):
@@ -200,10 +202,10 @@ class SplitWriter:
         if not table.num_rows:
             return
         codes = table.column("brain_region").combine_chunks().dictionary_encode()
-        places = codes.indices.to_numpy()
-        order = np.argsort(places, kind="stable")
+        indices = codes.indices.to_numpy()
+        order = np.argsort(indices, kind="stable")
         start = 0
-        for region, count in zip(codes.dictionary.to_pylist(), np.bincount(places).tolist(), strict=True):
+        for region, count in zip(codes.dictionary.to_pylist(), np.bincount(indices).tolist(), strict=True):
             # Rows of their own: a slice would keep the whole batch in memory until the region is written.
             self._buffers.setdefault(region, []).append(table.take(pa.array(order[start : start + count])))
             self._waiting[region] += count
@@ -258,7 +260,7 @@ def _check_and_hash(parts: Path) -> dict[str, Any]:
 
     Raises BadInput if a synapse id is there twice.
 
-    The hashes are sums of DuckDB's row hashes. Another version of DuckDB may hash otherwise: then every region counts as
+    The hashes are sums of DuckDB's row hashes. Another version of DuckDB may hash differently: then every region counts as
     changed once, and the steps downstream find nothing to do.
     """
     import duckdb
@@ -269,21 +271,21 @@ def _check_and_hash(parts: Path) -> dict[str, Any]:
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'; SET preserve_insertion_order = false")
         connection.execute(f"SET temp_directory = '{_quoted(parts / '.spill')}'")
         rows = _rows_of(parts)
-        # By 8-byte hashes first: names are looked at only where two hashes are equal.
-        twice = connection.execute(
+        # By 8-byte hashes first: ids are compared only where two hashes are equal.
+        repeated_ids = connection.execute(
             f"WITH repeated AS (SELECT hash(synapse_id) AS h FROM {rows} GROUP BY h HAVING count(*) > 1) "  # noqa: S608
             "SELECT synapse_id, string_agg(DISTINCT source_file, ', ' ORDER BY source_file), count(*) OVER () "
             f"FROM {rows} "
             "WHERE hash(synapse_id) IN (FROM repeated) GROUP BY synapse_id HAVING count(*) > 1 ORDER BY synapse_id LIMIT 5"
         ).fetchall()
-        if twice:
-            named = "; ".join(f"'{synapse}' in {files}" for synapse, files, _ in twice)
+        if repeated_ids:
+            examples = "; ".join(f"'{synapse}' in {files}" for synapse, files, _ in repeated_ids)
             raise BadInput(
-                f"synapse ids are not unique, for instance {named} ({twice[0][2]:,} ids in all). "
+                f"synapse ids are not unique, for instance {examples} ({repeated_ids[0][2]:,} ids in all). "
                 "Where ids repeat between files, give the source an id_prefix in the dataset's YAML; where they are made from "
                 "the position, name further columns in id_from, or set merge_partners; else remove the repeated rows."
             )
-        found = connection.execute(
+        regions = connection.execute(
             f"SELECT brain_region, count(*), sum(hash({', '.join(_SITE_COLUMNS)})), "  # noqa: S608
             f"sum(hash(synapse_id, {', '.join(_LABEL_COLUMNS)})) FROM {rows} GROUP BY 1 ORDER BY 1"
         ).fetchall()
@@ -296,7 +298,7 @@ def _check_and_hash(parts: Path) -> dict[str, Any]:
     return {
         "regions": {
             region: {"rows": count, "sites": _short(sites), "labels": _short(labels)}
-            for region, count, sites, labels in found
+            for region, count, sites, labels in regions
         },
         "places": int(places),
         "sources": {source: _short(total) for source, total in sources},

@@ -1,6 +1,6 @@
-"""What a dataset's storage needs now and then: tables compacted, and removed what nothing refers to any more.
+"""Maintenance of a dataset's storage: compacts tables and removes what nothing refers to any more.
 
-Which things are in use is read from the pointers of the models and from the releases. Run history belongs to `defs`.
+What is in use is read from the pointers of the models and from the releases. Run history belongs to `defs`.
 """
 
 import os
@@ -19,22 +19,22 @@ _VECTORS_OF = "embeddings_"
 
 
 def maintain(store: DatasetStore, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
-    """Compacts the Lance tables of a dataset and removes what was not touched for `keep` and nothing needs; gives numbers.
+    """Compacts the Lance tables of a dataset and removes what was not touched for `keep` and nothing needs; gives counts.
 
     Removed are: versions of Lance tables that are not tagged; vectors of encoders, and versions of models, that are neither
-    in use, nor a candidate, nor in a release (of models: nor an input of one that is kept); unfinished work in staging; and
-    what killed processes left (those of this machine whatever their age). May run while other runs write. Numbers by name:
+    in use, nor a candidate, nor in a release (of models: nor an input of a retained model); unfinished work in staging; and
+    what killed processes left (those of this machine whatever their age). May run while other runs write. Counts by name:
     how many of each, and the bytes freed. Raises BadInput where another version of this program stored a model.
     """
-    upkeep = _Upkeep(store, datetime.now(UTC) - keep)
-    upkeep.remove_leftovers()
-    upkeep.remove_models()
-    upkeep.remove_vectors()
-    upkeep.remove_staging()
+    maintenance = _Maintenance(store, datetime.now(UTC) - keep)
+    maintenance.remove_leftovers()
+    maintenance.remove_models()
+    maintenance.remove_vectors()
+    maintenance.remove_staging()
     for table in store.lance_tables().values():
-        upkeep.done["bytes freed"] += table.optimize(keep)
-        upkeep.done["tables compacted"] += 1
-    return dict(upkeep.done)
+        maintenance.done["bytes freed"] += table.optimize(keep)
+        maintenance.done["tables compacted"] += 1
+    return dict(maintenance.done)
 
 
 def _nothing_done() -> Counter[str]:
@@ -49,33 +49,33 @@ def _nothing_done() -> Counter[str]:
 
 
 @dataclass
-class _Upkeep:
+class _Maintenance:
     store: DatasetStore
     before: datetime
     done: Counter[str] = field(default_factory=_nothing_done)
 
     def remove_models(self) -> None:
-        """Versions that no pointer, release or kept model names."""
+        """Versions that no pointer, release or retained model names."""
         stores = self._model_stores()
-        named = [content.get("models") or {} for content in all_releases(self.store)]
+        released_models = [content.get("models") or {} for content in all_releases(self.store)]
         origins = {
             (models.name, version): models.provenance(version) for models in stores for version in models.versions()
         }
-        kept = {
+        retained = {
             (models.name, version) for models in stores for version in (models.current, models.candidate) if version
         }
-        kept |= {(name, version) for models in named for name, version in models.items() if version}
+        retained |= {(name, version) for models in released_models for name, version in models.items() if version}
         while True:
             # An input may be several versions in one text, so it is searched, not compared.
-            inputs = " ".join(text for one in kept & set(origins) for text in origins[one].inputs.values())
-            more = {one for one in origins if one[1] in inputs} - kept
-            if not more:
+            inputs = " ".join(text for model in retained & set(origins) for text in origins[model].inputs.values())
+            inputs_of_retained = {model for model in origins if model[1] in inputs} - retained
+            if not inputs_of_retained:
                 break
-            kept |= more
+            retained |= inputs_of_retained
         for models in stores:
             for version in models.versions():
                 folder = segment(version)
-                needed = version in (models.current, models.candidate) or (models.name, version) in kept
+                needed = version in (models.current, models.candidate) or (models.name, version) in retained
                 if not needed and self._old(models.folder, folder):
                     self._remove(models.folder, folder, "model versions removed", first="provenance.json")
 
@@ -83,16 +83,16 @@ class _Upkeep:
         """Tables of encoders that are out of use."""
         encoder = self.store.models("encoder")
         folder = self.store.folder.child("vectors")
-        kept = {encoder.current, encoder.candidate}
-        kept |= {(content.get("models") or {}).get("encoder") for content in all_releases(self.store)}
-        tables = {f"{_VECTORS_OF}{segment(version)}.lance" for version in kept if version}
+        versions = {encoder.current, encoder.candidate}
+        versions |= {(content.get("models") or {}).get("encoder") for content in all_releases(self.store)}
+        tables = {f"{_VECTORS_OF}{segment(version)}.lance" for version in versions if version}
         for name in self.store.lance_tables():
             if name.startswith(_VECTORS_OF) and name not in tables and self._old(folder, name):
                 self._remove(folder, name, "vector tables removed")
                 folder.remove(f"{name}.lock")
 
     def remove_staging(self) -> None:
-        """Unfinished work that nobody went on with."""
+        """Unfinished work that no run continued."""
         staging = self.store.folder.child("staging")
         for asset in staging.names():
             for region in staging.child(asset).names():
@@ -122,7 +122,7 @@ class _Upkeep:
                 self._remove_if_old(split.folder, name)
 
     def _model_stores(self) -> list[ModelStore]:
-        return [self.store.models(unquoted) for unquoted in self.store.model_names()]
+        return [self.store.models(name) for name in self.store.model_names()]
 
     def _remove_if_old(self, folder: Files, name: str) -> None:
         if self._old(folder, name):
@@ -132,17 +132,17 @@ class _Upkeep:
         newest = folder.touched(name)
         return newest is not None and newest < self.before
 
-    def _remove(self, folder: Files, name: str, counted: str, first: str | None = None) -> None:
+    def _remove(self, folder: Files, name: str, counter: str, first: str | None = None) -> None:
         self.done["bytes freed"] += folder.size(name)
-        self.done[counted] += 1
+        self.done[counter] += 1
         folder.remove(name, first)
         if not folder.is_local:
             Files(str(folder.local_folder)).remove(name)
 
 
 def _temporaries(root: Path) -> Iterator[Path]:
-    """Everything unfinished under the folder, but for Lance tables, which clean up by themselves."""
+    """Everything unfinished under the folder, except in Lance tables, which clean up after themselves."""
     for folder, folders, files in os.walk(root):
-        found = [name for name in (*folders, *files) if is_leftover(name) is not False]
-        yield from (Path(folder) / name for name in found)
-        folders[:] = [name for name in folders if name not in found and not name.endswith(".lance")]
+        leftovers = [name for name in (*folders, *files) if is_leftover(name) is not False]
+        yield from (Path(folder) / name for name in leftovers)
+        folders[:] = [name for name in folders if name not in leftovers and not name.endswith(".lance")]

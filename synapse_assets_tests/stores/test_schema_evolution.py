@@ -230,9 +230,11 @@ def test_a_released_table_of_older_columns_is_read_or_refused(store: DatasetStor
 def test_an_older_split_is_read_or_refused(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> None:
     workers.write(store, "split", 1)
     changed = in_the_middle(without(SYNAPSE_TABLE, "score"), NOTE)
-    monkeypatch.setattr("synapse_assets.stores.split_table.SYNAPSE_TABLE", changed)
+    monkeypatch.setattr("synapse_assets.stores.partitioned_source.SYNAPSE_TABLE", changed)
     assert store.synapse_table.read("A").schema.equals(changed.arrow)
     assert store.synapse_table.read("A", ["note"]).column(0).null_count == workers.ROWS
-    monkeypatch.setattr("synapse_assets.stores.split_table.SYNAPSE_TABLE", with_type(SYNAPSE_TABLE, "x_nm", pa.int64()))
+    monkeypatch.setattr(
+        "synapse_assets.stores.partitioned_source.SYNAPSE_TABLE", with_type(SYNAPSE_TABLE, "x_nm", pa.int64())
+    )
     with pytest.raises(BadInput, match="column 'x_nm' is double there and int64 now; materialise synapse_table again"):
         store.synapse_table.read("A", ["x_nm"])

@@ -1,7 +1,7 @@
-"""Tables that were stored under an earlier schema: what of them can still be read as it is, and what has to be made anew.
+"""Tables that were stored under an earlier schema: what can still be read as it is, and what has to be computed again.
 
-A new column that may be empty reads as empty, a column that is no more is left out; anything else is refused with the step
-to take. Changing what is stored belongs to the stores.
+A new column that may be empty reads as empty, a column that no longer exists is left out; anything else is refused with the
+step to take. Changing what is stored belongs to the stores.
 """
 
 from collections.abc import Sequence
@@ -18,34 +18,34 @@ def stored_columns(table: Table, stored: pa.Schema, columns: Sequence[str], wher
     Raises BadInput naming `where`, the column, both types and the `step` to take, for a column of another type, and for one
     that is not stored and may not be empty.
     """
-    there = []
+    present = []
     for name in columns:
-        now = table.arrow.field(name)
-        at = stored.get_field_index(name)
-        if at < 0 and now.nullable:
+        field = table.arrow.field(name)
+        index = stored.get_field_index(name)
+        if index < 0 and field.nullable:
             continue
-        if at < 0 or not stored.field(at).type.equals(now.type):
-            was = "missing there" if at < 0 else f"{stored.field(at).type} there"
+        if index < 0 or not stored.field(index).type.equals(field.type):
+            was = "missing there" if index < 0 else f"{stored.field(index).type} there"
             raise BadInput(
                 f"table {table.name}: {where} is of another version of this program: column '{name}' is {was} and "
-                f"{now.type} now; {step}"
+                f"{field.type} now; {step}"
             )
-        there.append(name)
-    return there
+        present.append(name)
+    return present
 
 
-def as_now(table: Table, found: pa.Table, columns: Sequence[str], where: str, step: str) -> pa.Table:
-    """`found` with exactly `columns`, typed as the schema has them; a column that is not there is empty.
+def to_current_schema(table: Table, rows: pa.Table, columns: Sequence[str], where: str, step: str) -> pa.Table:
+    """`rows` with exactly `columns`, of the types in the schema; a missing column is empty.
 
-    Raises BadInput for a column with empty values that may have none now.
+    Raises BadInput for a column with empty values that may not have any now.
     """
     schema = pa.schema([table.arrow.field(name) for name in columns])
     arrays = []
     for field in schema:
-        if field.name not in found.column_names:
-            arrays.append(pa.chunked_array([pa.nulls(found.num_rows, field.type)]))
+        if field.name not in rows.column_names:
+            arrays.append(pa.chunked_array([pa.nulls(rows.num_rows, field.type)]))
             continue
-        values = found.column(field.name)
+        values = rows.column(field.name)
         if values.null_count and not field.nullable:
             raise BadInput(
                 f"table {table.name}: {where} is of another version of this program: column '{field.name}' has empty values, "
