@@ -29,7 +29,7 @@ Float32 = npt.NDArray[np.float32]
 os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")
 
 # Below so many rows no index is built. In memory, one query against all of 100,000 vectors of 384 numbers takes as long as
-# through the index (6 ms, `bench.search`), and a batch of queries far less; at 300,000 that is 17 ms and half a gigabyte for
+# through the index (6 ms, `benchmarks.search`), and a batch of queries far less; at 300,000 that is 17 ms and half a gigabyte for
 # an answer that is exact under every filter.
 EXACT_BELOW = 300_000
 # A filter that leaves fewer rows is searched exactly, in up to 20 ms: the fewer rows of a list fulfil it, the less the list says.
