@@ -246,12 +246,12 @@ def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeyp
 
 
 def test_what_was_examined_before_a_field_need_not_be_again(tmp_path: Path) -> None:
-    from synapse_assets.pipeline.em.alignment import _examined
+    from synapse_assets.pipeline.em.alignment import _examination_key
 
     store, bigger = DatasetStore(str(tmp_path), "tiny"), grown(EM)
     with store.synapse_table.replace() as writer:
         writer.write(source_rows("A", names("a", 3), source="points"))
-    before = _examined(store, EM, EM.sources[0])
-    assert _examined(store, bigger, bigger.sources[0]) == before
+    before = _examination_key(store, EM, EM.sources[0])
+    assert _examination_key(store, bigger, bigger.sources[0]) == before
     with_later(bigger.sources[0].columns, 4)
-    assert _examined(store, bigger, bigger.sources[0]) != before
+    assert _examination_key(store, bigger, bigger.sources[0]) != before

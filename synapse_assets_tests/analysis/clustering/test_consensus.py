@@ -8,8 +8,8 @@ import pytest
 from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement, recovery
 from synapse_assets.analysis.clustering.consensus import (
     Consensus,
-    _by_size,
-    _independent,
+    _independent_agreement,
+    _number_by_size,
     _support,
     agreed,
     consensus,
@@ -83,9 +83,9 @@ def test_a_group_smaller_than_a_cluster_is_noise() -> None:
 
 def test_numbers_fall_with_size() -> None:
     labels = np.array([2, 2, 0, 1, 1, -1, 0], dtype=np.int32)
-    assert _by_size(labels, np.ones(7, np.int64)).tolist() == [0, 0, 1, 2, 2, -1, 1]
-    assert _by_size(labels, np.array([1, 1, 1, 5, 1, 1, 1])).tolist() == [1, 1, 2, 0, 0, -1, 2]
-    assert _by_size(np.full(3, -1, np.int32), np.ones(3, np.int64)).tolist() == [-1, -1, -1]
+    assert _number_by_size(labels, np.ones(7, np.int64)).tolist() == [0, 0, 1, 2, 2, -1, 1]
+    assert _number_by_size(labels, np.array([1, 1, 1, 5, 1, 1, 1])).tolist() == [1, 1, 2, 0, 0, -1, 2]
+    assert _number_by_size(np.full(3, -1, np.int32), np.ones(3, np.int64)).tolist() == [-1, -1, -1]
 
 
 def test_stability_of_a_cluster_is_its_jaccard_index() -> None:
@@ -130,16 +130,16 @@ def runs_of(labels: np.ndarray) -> Runs:
 
 def test_independent_halves_agree_where_all_runs_do() -> None:
     pieces = np.tile(np.repeat([0, 1, 2], 8), (8, 1))
-    assert _independent([Setting(5, 2)], [runs_of(pieces)], 0) == 1.0
+    assert _independent_agreement([Setting(5, 2)], [runs_of(pieces)], 0) == 1.0
     nothing = np.full((8, 24), -1)
-    assert _independent([Setting(5, 2)], [runs_of(nothing)], 0) == 0.0
+    assert _independent_agreement([Setting(5, 2)], [runs_of(nothing)], 0) == 0.0
 
 
 def test_independent_halves_disagree_where_a_half_of_the_runs_does() -> None:
     pieces, others = np.repeat([0, 1, 2], 8), np.tile([0, 1, 2], 8)
     mixed = np.array([pieces] * 4 + [others] * 4)
-    assert _independent([Setting(5, 2)], [runs_of(mixed)], 0) < 0.2
-    assert _independent([Setting(5, 2)], [runs_of(mixed[np.random.default_rng(0).permutation(8)])], 0) < 0.2
+    assert _independent_agreement([Setting(5, 2)], [runs_of(mixed)], 0) < 0.2
+    assert _independent_agreement([Setting(5, 2)], [runs_of(mixed[np.random.default_rng(0).permutation(8)])], 0) < 0.2
 
 
 def test_other_seeds_cut_the_runs_into_other_halves() -> None:
@@ -148,7 +148,7 @@ def test_other_seeds_cut_the_runs_into_other_halves() -> None:
     wrong = random.random(labels.shape) < 0.35
     labels[wrong] = random.integers(0, 3, wrong.sum())
     shaky = [runs_of(labels)]
-    first, same, other = (_independent([Setting(5, 2)], shaky, seed) for seed in (0, 0, 1))
+    first, same, other = (_independent_agreement([Setting(5, 2)], shaky, seed) for seed in (0, 0, 1))
     assert first == same != other
 
 
@@ -160,10 +160,10 @@ def test_each_half_chooses_its_own_setting() -> None:
     second = np.tile(np.tile([0, 1, 2], 20), (8, 1))
     second[np.arange(8), np.arange(8)] = (second[np.arange(8), np.arange(8)] + 1) % 3  # each run has one wrong
     settings, runs = [Setting(5, 2), Setting(10, 2)], [runs_of(first), runs_of(second)]
-    assert _independent(settings[1:], runs[1:], 0) > 0.95
-    assert _independent(settings, runs, 0) < 0.2
+    assert _independent_agreement(settings[1:], runs[1:], 0) > 0.95
+    assert _independent_agreement(settings, runs, 0) < 0.2
     shaky = runs_of(np.array([random.permutation(pieces) for _ in range(8)]))
-    assert _independent(settings, [shaky, runs[1]], 0) > 0.95
+    assert _independent_agreement(settings, [shaky, runs[1]], 0) > 0.95
 
 
 def test_equal_synapses_and_those_beyond_the_ceiling_have_a_label() -> None:

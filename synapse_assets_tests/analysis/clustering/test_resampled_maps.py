@@ -83,7 +83,7 @@ def test_another_seed_shares_no_subsample_and_the_same_seed_is_the_same() -> Non
 
 
 def test_each_draw_is_another_its_maps_are_of_it_and_no_two_maps_share_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    resampled, layout = maps_module._resampled, maps_module.umap_layout
+    resampled, layout = maps_module._resampled_map, maps_module.umap_layout
     taken: list[tuple[np.ndarray, np.ndarray]] = []
     laid: list[tuple[np.ndarray, int]] = []
 
@@ -96,7 +96,7 @@ def test_each_draw_is_another_its_maps_are_of_it_and_no_two_maps_share_a_seed(mo
             laid.append((sample, seed))
         return layout(sample, knn, dimensions, min_dist, seed, epochs)
 
-    monkeypatch.setattr(maps_module, "_resampled", noted)
+    monkeypatch.setattr(maps_module, "_resampled_map", noted)
     monkeypatch.setattr(maps_module, "umap_layout", drawn)
     maps = maps_of(grouped((20, 15))[0], 3, Resampling(runs=4, share=0.8, nulls=2))
     assert len(taken) == len(laid) == 4 + 2 * MAPS_A_NULL
