@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import MorphologyDataset, Workbook
-from synapse_assets.errors import BadInput, Unreachable
+from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.schema import morphology
 from synapse_assets.sources import fetching, listing
 from synapse_assets.sources.workbooks import read_workbook, read_workbooks
@@ -671,7 +671,7 @@ def fetch(address: str, raw: Path, **changes: Any) -> tuple[pa.Table, dict[str, 
 def not_fetched(address: str, raw: Path) -> str:
     """The sentence with which the address is refused; nothing is left behind."""
     before = sorted(raw.rglob("*.*"))
-    with pytest.raises(Unreachable) as error:
+    with pytest.raises(SynapseAssetsError) as error:
         fetch(address, raw)
     assert sorted(raw.rglob("*.*")) == before
     assert "\n" not in str(error.value)

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from synapse_assets.vision.encoder import Encoder
 from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
@@ -42,5 +43,7 @@ def tiles() -> npt.NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def trained(tiles: npt.NDArray[np.uint8]) -> tuple[Encoder, list[dict[str, float]]]:
+    # Two workers with two threads each wait for one another.
+    torch.set_num_threads(1)
     settings = PretrainingSettings(architecture="em_resnet10", crop_px=CROP, batch_size=32, max_steps=90)
     return pretrain(tiles, settings)

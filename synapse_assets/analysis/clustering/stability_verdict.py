@@ -191,6 +191,8 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
             f"There is more than chance, but another seed would draw other borders: {figures}. To be stable, refits should agree "
             f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{weakest_sentence}"
         )
+    if len(subset) < len(model.labels):
+        sentence += f" Judged on {len(subset):,} of {len(model.labels):,} synapses."
     return Stability(
         verdict=verdict,
         sentence=sentence,
