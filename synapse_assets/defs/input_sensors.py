@@ -102,10 +102,10 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         ),
     )
     def input_files(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
-        """Every file that the dataset is read from, as it was at the last nightly look. A row is one file.
+        """Every file that the dataset is read from, as it was at the last nightly check. A row is one file.
 
-        Looks anew, whatever is remembered: observes the files, and the content of every region or group where Dagster has no
-        record of it or another one. So what was missed (a lost cursor, days without power) is found within a day.
+        Checks everything afresh: observes the files, and the content of every region or group of which Dagster has no record, or
+        another one. So whatever was missed (a lost cursor, days without power) is found within a day.
         """
         watch = Stopwatch()
         store = installation.store(dataset.name)

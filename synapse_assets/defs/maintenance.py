@@ -36,7 +36,7 @@ def upkeep_job(datasets: Sequence[Dataset], checks: Collection[dg.AssetCheckKey]
 
     @dg.op
     def look_after_history(context: dg.OpExecutionContext) -> None:
-        """Removes old runs with their events, but for those that hold the last word on an asset, a region or a check."""
+        """Removes old runs with their events, except those that hold the latest event of an asset, a region or a check."""
         context.log.info(f"{prune_runs(context.instance, KEEP_RUNS, checks):,} runs removed")
 
     @dg.job(name="upkeep", description="Compacts the tables of all datasets and removes what nothing needs any more.")

@@ -30,7 +30,7 @@ def alignment_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
             ),
             CheckSpec(
                 "verdict_clear",
-                "The volume tells of every source that its coordinates fit. Where it does not, look at the picture.",
+                "For every source the volume shows clearly that its coordinates fit. Where it does not, look at the picture.",
             ),
         ],
     )

@@ -30,8 +30,8 @@ def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """How far each brain region has moved away from what the models in use were fitted on. A row is one region.
 
         New synapses, pictures unlike any fitted one, more noise, new or corrected labels: where one of them is large and
-        beyond chance, a refit is advised. A refit is a candidate; `promotions` decides on it. Once it has kept one out, no other
-        is due before something newer comes.
+        beyond chance, a refit is advised. A refit is a candidate; `promotions` decides on it. Once it has kept one out, none
+        is due before newer data arrives.
         """
         regions = partitions_of(dataset).get_partition_keys(dynamic_partitions_store=context.instance)
         return materialized(context, steps.advise_refits(installation.store(dataset.name), regions))

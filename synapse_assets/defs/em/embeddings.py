@@ -42,7 +42,7 @@ def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def embeddings(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The vector of each tile of one brain region. A row is one synapse; similar pictures have similar vectors.
 
-        Only tiles that are new or changed since the encoder in use last saw them are computed. A run that was killed goes on
+        Only tiles that are new or changed since the encoder in use last saw them are computed. An interrupted run resumes
         where it stopped.
         """
         store = installation.store(dataset.name)

@@ -56,7 +56,7 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def neurons(context: dg.AssetExecutionContext, installation: Installation, config: Reading) -> dg.MaterializeResult:
         """The neurons of the dataset: known classes, hemilineage, cell type and side. A row is one neuron.
 
-        Joined by id from the tables of neurons; where two tables tell the same of a neuron, the first counts.
+        Joined by id from the tables of neurons; where two tables describe the same neuron, the first counts.
         Where all files of a table are gone, its neurons go only if `gone` names it.
         """
         report = steps.read_neuron_tables(installation.store(dataset.name), dataset, config.gone)

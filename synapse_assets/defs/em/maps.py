@@ -20,7 +20,7 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def umap_model(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The map, fitted once on a sample of all regions, so that every region lies in the same frame.
 
-        Two reductions by UMAP: two dimensions for the eye and about ten for clustering. New synapses are placed among the
+        Two UMAP reductions: two dimensions to look at and about ten for clustering. New synapses are placed among the
         fitted ones; their place does not depend on which others are placed with them.
         """
         store = installation.store(dataset.name)

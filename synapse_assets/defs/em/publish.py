@@ -29,7 +29,7 @@ def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def warehouse(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """All tables of the dataset in one DuckDB file, with a comment on every table and column, for scripts and notebooks.
 
-        Built beside the old file and put in its place in one step: who has the old one open keeps reading it. `release.json`
+        Built beside the old file and put in its place in one step: whoever has the old one open keeps reading it. `release.json`
         beside it names the table versions and models that belong together.
         """
         explorer_page = f"{installation.explorer_url}/{dataset.name}"

@@ -59,7 +59,7 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def tiles(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The electron-microscopy picture around each synapse of one brain region, a few sections deep. A row is one tile.
 
-        Only synapses that are new or have moved are cut again. A run that was killed goes on where it stopped.
+        Only synapses that are new or have moved are cut again. An interrupted run resumes where it stopped.
         """
         store = installation.store(dataset.name)
         return materialized(context, steps.cut_tiles(store, dataset, context.partition_key, context.log))

@@ -27,7 +27,7 @@ def vector_index_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def vector_index(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """How the vectors of the encoder in use are searched: exactly while they are few, by an index once they are many.
 
-        The index lies with the vectors and finds nearly the same neighbours in a small part of the time. New vectors are found
+        The index lies with the vectors and finds nearly the same neighbours in a fraction of the time. New vectors are found
         at once, and fast after the next materialisation; the warehouse releases vectors and index together.
         """
         return materialized(context, steps.index_vectors(installation.store(dataset.name), dataset, context.log))

@@ -21,7 +21,7 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     def warehouse(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """All tables of the dataset in one DuckDB file, with a comment on every table and column, for scripts and notebooks.
 
-        Built beside the old file and put in its place in one step: who has the old one open keeps reading it. From then on
+        Built beside the old file and put in its place in one step: whoever has the old one open keeps reading it. From then on
         the cluster numbers in it are the ones that later clusterings are matched to.
         """
         report = build_release(installation.store(dataset.name), dataset, installation.explorer_url)
