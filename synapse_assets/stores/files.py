@@ -92,6 +92,15 @@ def storage_explained(where: str) -> Iterator[None]:
         raise explained from None
 
 
+def lost_race(error: Exception) -> bool:
+    """Whether a commit to a Lance table failed because another one came first: repeated on what there is then, it may succeed.
+
+    Lance calls it a commit conflict, or an incompatible transaction where a table is made by two at the same moment.
+    """
+    text = str(error).lower()
+    return "commit conflict" in text or "incompatible transaction" in text
+
+
 def _explanation(where: str, error: Exception) -> OSError | None:
     text = " ".join(str(error).split())
     number = getattr(error, "errno", None)
@@ -102,7 +111,7 @@ def _explanation(where: str, error: Exception) -> OSError | None:
         )
     if "://" in where:
         of_storage = isinstance(error, OSError | RuntimeError) or "LanceError(IO)" in text
-        if not of_storage or "commit conflict" in text.lower():
+        if not of_storage or lost_race(error):
             return None
         endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
         return UnreachableStorageError(

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
-from synapse_assets.stores.files import storage_explained
+from synapse_assets.stores.files import lost_race, storage_explained
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def retried(action: Callable[[], _Result]) -> _Result:
         try:
             return action()
         except (OSError, RuntimeError, ValueError) as error:
-            if "commit conflict" not in str(error).lower() or attempt == _ATTEMPTS - 1:
+            if not lost_race(error) or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.05, 0.2) * 2 ** min(attempt, 5))  # noqa: S311 -- a pause, not a secret
     raise AssertionError
@@ -261,7 +261,7 @@ class RegionTable:
         try:
             retried(compact)
         except (OSError, RuntimeError, ValueError) as error:
-            if "commit conflict" not in str(error).lower():
+            if not lost_race(error):
                 raise
         dataset.checkout_latest()
         with storage_explained(self.uri):

@@ -13,7 +13,8 @@ import pytest
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import TILES, Column
-from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.files import lost_race, storage_explained
+from synapse_assets.stores.region_table import RegionTable, retried
 from synapse_assets_tests.stores.samples import names, synapses, tiles, vectors, wanted
 
 
@@ -270,3 +271,26 @@ def test_rows_of_chosen_synapses_come_in_their_order(table: RegionTable) -> None
     batches = list(table.batches_of("A", ids, ["synapse_id", "image"], 2))
     assert [batch.column(0).to_pylist() for batch in batches] == [["a7", "a1"], ["a24", "a7"]]
     assert list(table.batches_of("A", ["none"], ["synapse_id"], 2)) == []
+
+
+def test_two_that_make_a_table_at_once_lose_a_race_and_no_more(tmp_path: Path) -> None:
+    """What Lance says to a writer whose empty table was made once more by another meanwhile."""
+    import lance
+
+    uri, empty = str(tmp_path / "tiles.lance"), TILES.empty()
+    mine = lance.write_dataset(empty, uri)
+    lance.write_dataset(empty, uri, mode="overwrite")
+    operation = lance.LanceOperation.Merge([], mine.lance_schema)
+    with pytest.raises(Exception, match="transaction") as error:
+        lance.LanceDataset.commit(mine, operation, read_version=1)
+    assert lost_race(error.value)
+    failures = [error.value]
+
+    def attempt() -> str:
+        if failures:
+            raise failures.pop()
+        return "written"
+
+    with storage_explained("s3://lab/tiles.lance"):
+        assert retried(attempt) == "written"
+    assert not lost_race(OSError("connection refused"))
