@@ -623,3 +623,7 @@ def _picture_of(web: httpx.Client, synapse_id: str) -> str:
 def _whole(warehouse: Warehouse) -> tuple[tuple[str, float], ...]:
     found = warehouse.similar("s010", k=50, leave_out_own_neuron=False)
     return tuple(zip(found["synapse_id"], (round(float(one), 5) for one in found["distance"]), strict=True))
+
+
+def test_the_start_page_leads_to_map_and_search(web: httpx.Client) -> None:
+    assert re.findall(r'class="button" href="([^"]+)"', web.get("/").text) == ["/tiny/map", "/tiny/search"]
