@@ -236,7 +236,7 @@ CLUSTER_CARDS = Table(
         Column(
             "one_neuron",
             pa.bool_(),
-            "True if one neuron makes most of the cluster: likely its style, not a kind of synapse.",
+            "True if one neuron makes most of the cluster, and little of the others: likely its style, not a kind of synapse.",
         ),
         Column(
             "verdict",
@@ -244,6 +244,13 @@ CLUSTER_CARDS = Table(
             "How far the clustering can be trusted: stable, fragile, or not distinguishable from noise; empty where not assessed.",
             nullable=True,
         ),
+        Column(
+            "explained_by",
+            pa.string(),
+            "What explains the cluster in place of a kind of synapse, as JSON {'one section': synapses of it}; empty where not examined.",
+            nullable=True,
+        ),
+        Column("explanation", pa.string(), "The same in words; empty if nothing explains it.", nullable=True),
     ),
 )
 
