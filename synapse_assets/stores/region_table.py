@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _KEY = "synapse_id"
 _REGION = "brain_region"
 _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+# Pictures are compressed already: to try it again takes Lance five times as long as writing them (pylance 14.0).
+_COMPRESSED = {b"lance-encoding:compression": b"none"}
 _ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
 
@@ -318,7 +320,7 @@ class RegionTable:
         return f"move {self.uri} away and materialise {self.table.name} again for every region"
 
     def _stored_schema(self) -> pa.Schema:
-        fields = list(self.table.arrow)
+        fields = [field.with_metadata(_COMPRESSED) if field.type == pa.binary() else field for field in self.table.arrow]
         fields[self.table.names.index(_KEY)] = fields[self.table.names.index(_KEY)].with_metadata(_PRIMARY_KEY)
         return pa.schema(fields)
 

@@ -45,7 +45,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
 
     def fit(folder: Path) -> Fitted:
         from synapse_assets.figures.scores import training_curve
-        from synapse_assets.volumes.cropping import decode_tiles
+        from synapse_assets.volumes import decode_tiles
 
         ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []
         pictures = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
@@ -79,7 +79,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     Computed vectors are staged, so the next call continues one that was killed. Raises BadInput if no encoder is fitted.
     """
     from synapse_assets.vision.encoder import Encoder, embed_batches
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles
 
     watch = Stopwatch()
     models = store.models("encoder")
