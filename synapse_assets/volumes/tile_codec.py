@@ -12,12 +12,16 @@ without this package by
     tile = steps.cumsum(axis=1, dtype=np.uint8).cumsum(axis=2, dtype=np.uint8)
 
 Both are lossless, because a tile's hash and its embedding must come out the same wherever it is decoded: JPEG at quality 90 is
-1.7 times smaller, but moves each grey value by about 3, also where the volume itself is JPEG. Of the forms that any viewer opens,
-PNG with run-length matching is smallest and quickest to write. CODEC_FIGURES
+1.7 times smaller, but moves each grey value by about 3, also where the volume itself is JPEG. Neither has a checksum of the grey
+values in it; the table's `tile_hash` is one. Of the forms that any viewer opens, PNG with run-length matching is smallest and
+quickest to write. On 256 x 256 x 3 tiles of real sections (larval nerve cord, one core of a busy machine, CPU seconds;
+`benchmarks.tiles --sections` measures again):
 
-The default is `png`, for old dataset files and new: scripts that read the table with a picture library go on working, and up to
-some ten thousand tiles the time does not matter. `zstd` is for large tables, which take hours to encode as PNG and keep an
-encoder on a GPU waiting.
+FIGURES
+
+The default is `png`, for dataset files of before and new ones alike: scripts that read the table with a picture library go on
+working, and up to some ten thousand tiles the time is minutes. `zstd` is for large tables: a million tiles of that size take an
+hour and a half of one core to encode as PNG, and decoding them keeps an encoder on a GPU waiting.
 
 What does not belong here: cutting tiles (`volume.py`), sheets of many tiles (`pictures.py`).
 """
@@ -25,6 +29,7 @@ What does not belong here: cutting tiles (`volume.py`), sheets of many tiles (`p
 import hashlib
 import io
 import struct
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +49,7 @@ _ZSTD = pa.Codec("zstd", compression_level=1)
 # A block of a Zstandard frame takes at least 4 bytes and gives at most 128 KiB (RFC 8878, 3.1.1.2).
 _ZSTD_MOST_RATIO = 128 * 1024 // 4
 _MOST_VOXELS = 64 * 2048 * 2048  # the largest that a dataset file may ask for
+_MOST_AT_A_TIME = 10**9  # a binary array holds 2 GiB
 
 
 def encode_tiles(tiles: _Tiles, codec: TileCodec = "png") -> pa.Array:
@@ -53,11 +59,17 @@ def encode_tiles(tiles: _Tiles, codec: TileCodec = "png") -> pa.Array:
     """
     if tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3] or 0 in tiles.shape[1:] or tiles.dtype != np.uint8:
         raise BadInput(f"a tile is uint8 of (sections, size_px, size_px), not {tiles.dtype} of {tiles.shape[1:]}")
+    if tiles.size > _MOST_AT_A_TIME:
+        raise BadInput(
+            f"{len(tiles):,} tiles are {tiles.size / 1e9:.1f} GB of grey values: encode at most 1 GB of them at a time"
+        )
     if codec == "png":
         return pa.array([_png(tile) for tile in tiles], pa.binary())
     _, sections, size_px, _ = tiles.shape
     if sections * size_px**2 > _MOST_VOXELS:
-        raise BadInput(f"a tile of {sections} sections of {size_px} px is too large: it may have {_MOST_VOXELS:,} voxels")
+        raise BadInput(
+            f"a tile of {sections} sections of {size_px} px is too large: it may have {_MOST_VOXELS:,} voxels"
+        )
     header = _ZSTD_HEADER.pack(_ZSTD_START, sections, size_px)
     parts: list[bytes | pa.Buffer] = []
     room = np.empty((2, *tiles.shape[1:]), dtype=np.uint8)
@@ -170,16 +182,23 @@ def _sum_up(differences: _Tiles, room: _Tiles, tile: _Tiles) -> None:
     Running sums by doubling: after the pass of a distance every value is the sum of twice as many differences as before.
     numpy's own `cumsum` waits for each sum before the next and takes six times as long.
     """
-    size_px = tile.shape[-1]
-    distances = [2**power for power in range((size_px - 1).bit_length())]
-    passes = [((slice(None), slice(distance)), distance * size_px) for distance in distances]
-    passes += [((slice(None), slice(None), slice(distance)), distance) for distance in distances]
-    values = differences
+    passes = _passes(tile.shape[-1])
     if not passes:
-        tile[...] = values
+        tile[...] = differences
+    values, flat = differences, differences.reshape(-1)
     for number, (first, apart) in enumerate(passes, 1):
         sums = tile if number == len(passes) else room[number % 2]
-        flat = values.reshape(-1)
-        np.add(flat[apart:], flat[:-apart], out=sums.reshape(-1)[apart:])
+        flat_sums = sums.reshape(-1)
+        np.add(flat[apart:], flat[:-apart], out=flat_sums[apart:])
         sums[first] = values[first]
-        values = sums
+        values, flat = sums, flat_sums
+
+
+@lru_cache(maxsize=8)
+def _passes(size_px: int) -> list[tuple[tuple[slice, ...], int]]:
+    """Of each pass of `_sum_up`, first along y, then along x: where there is nothing to add, and how far apart in memory the values
+    lie that are added."""
+    distances = [2**power for power in range((size_px - 1).bit_length())]
+    everything = slice(None)
+    along_y = [((everything, slice(distance)), distance * size_px) for distance in distances]
+    return [*along_y, *(((everything, everything, slice(distance)), distance) for distance in distances)]

@@ -13,7 +13,15 @@ from PIL import Image
 
 from synapse_assets.datasets.volumes import TileCodec
 from synapse_assets.errors import BadInput
-from synapse_assets.volumes import decode_tile, decode_tiles, encode_tile, encode_tiles, tile_codec, tile_hash, tile_sheet
+from synapse_assets.volumes import (
+    decode_tile,
+    decode_tiles,
+    encode_tile,
+    encode_tiles,
+    tile_codec,
+    tile_hash,
+    tile_sheet,
+)
 
 RNG = np.random.default_rng(0)
 CODECS: list[TileCodec] = ["png", "zstd"]
@@ -145,6 +153,13 @@ def test_a_tile_too_large_to_be_read_back_is_not_stored() -> None:
     tile = np.broadcast_to(np.zeros((1, 1, 1), np.uint8), (65, 2048, 2048))
     with pytest.raises(BadInput, match="65 sections of 2048 px is too large"):
         encode_tile(tile, "zstd")
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_more_tiles_than_an_array_holds_are_refused(codec: TileCodec) -> None:
+    tiles = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (8000, 3, 256, 256))
+    with pytest.raises(BadInput, match=r"8,000 tiles are 1\.6 GB of grey values"):
+        encode_tiles(tiles, codec)
 
 
 def test_the_hash_is_of_pixels_and_shape() -> None:
