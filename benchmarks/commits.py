@@ -143,7 +143,8 @@ if __name__ == "__main__":
     parser.add_argument("tiles", nargs="?", type=int, default=5000)
     count = parser.parse_args().tiles
     figures = measure(count)
-    for codec, tiles in (("png", 200), ("zstd", 2000)):
+    codecs: dict[TileCodec, int] = {"png": 200, "zstd": 2000}
+    for codec, tiles in codecs.items():
         microseconds, size = encoded_and_committed(membranes(85), tiles, codec)
         figures[f"{codec}_encoded_and_committed_per_cpu_second"] = round(1e6 / microseconds)
         figures[f"{codec}_bytes_per_tile"] = round(size)

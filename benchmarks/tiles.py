@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import tensorstore as ts
 import tifffile
 from PIL import Image
@@ -228,44 +229,36 @@ def _distant(folder: Path) -> Iterator[str]:
 
 def _codecs(tiles: npt.NDArray[np.uint8], rounds: int) -> None:
     """Prints, of real or drawn tiles (N, 3, 256, 256), what each codec takes; ratios are to the stored PNG in the same round."""
-    wide = [np.ascontiguousarray(tile.transpose(1, 0, 2)).reshape(256, 768) for tile in tiles[:60]]
+    wide = [np.ascontiguousarray(tile.transpose(1, 0, 2)).reshape(256, 768) for tile in tiles]
 
-    def picture(**how: object) -> Callable[[], tuple[int, list[bytes], Callable[[], list[npt.NDArray[np.uint8]]]]]:
-        def saved(image: npt.NDArray[np.uint8]) -> bytes:
+    def pictures(**how: object) -> pa.Array:
+        data = []
+        for image in wide:
             buffer = io.BytesIO()
             Image.fromarray(image).save(buffer, **how)  # type: ignore[arg-type]
-            return buffer.getvalue()
+            data.append(buffer.getvalue())
+        return pa.array(data, pa.binary())
 
-        def run() -> tuple[int, list[bytes], Callable[[], list[npt.NDArray[np.uint8]]]]:
-            data = [saved(image) for image in wide]
-            return len(data), data, lambda: [np.asarray(Image.open(io.BytesIO(item)).convert("L")) for item in data]
+    def opened(data: pa.Array) -> object:
+        return [np.asarray(Image.open(io.BytesIO(item.as_buffer())).convert("L")) for item in data]
 
-        return run
-
-    def stored(codec: TileCodec) -> Callable[[], tuple[int, list[bytes], Callable[[], list[npt.NDArray[np.uint8]]]]]:
-        def run() -> tuple[int, list[bytes], Callable[[], list[npt.NDArray[np.uint8]]]]:
-            data = encode_tiles(tiles, codec)
-            return len(data), data.to_pylist(), lambda: list(decode_tiles(data))
-
-        return run
-
-    codecs = {
-        "png (stored)": stored("png"),
-        "zstd (stored)": stored("zstd"),
-        "PNG, zlib's matching": picture(format="PNG"),
-        "WebP lossless m0": picture(format="WEBP", lossless=True, method=0, quality=20),
-        "JPEG q90": picture(format="JPEG", quality=90),
+    codecs: dict[str, tuple[Callable[[], pa.Array], Callable[[pa.Array], object]]] = {
+        "png (stored)": (lambda: encode_tiles(tiles, "png"), decode_tiles),
+        "zstd (stored)": (lambda: encode_tiles(tiles, "zstd"), decode_tiles),
+        "PNG, zlib's matching": (lambda: pictures(format="PNG"), opened),
+        "WebP lossless m0": (lambda: pictures(format="WEBP", lossless=True, method=0, quality=20), opened),
+        "JPEG q90": (lambda: pictures(format="JPEG", quality=90), opened),
     }
     measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in codecs}
     for _ in range(rounds):
-        for name, run in codecs.items():
+        for name, (encode, decode) in codecs.items():
             start = time.process_time()
-            count, data, decode = run()
+            data = encode()
             middle = time.process_time()
-            decode()
+            decode(data)
             end = time.process_time()
             measured[name].append(
-                (count / (middle - start), count / (end - middle), np.mean([len(item) for item in data]) / 1e3)
+                (len(data) / (middle - start), len(data) / (end - middle), data.nbytes / len(data) / 1e3)
             )
     print("\ncodec, 256x256x3 tiles     encode/s  times png  decode/s  times png  kB a tile   [CPU seconds, medians]")
     first = measured["png (stored)"]
@@ -278,8 +271,8 @@ def _codecs(tiles: npt.NDArray[np.uint8], rounds: int) -> None:
     print("\ngrey values to the commit   tiles/s  times png  bytes a tile   [CPU seconds, medians]")
     commits: dict[TileCodec, list[tuple[float, float]]] = {"png": [], "zstd": []}
     for _ in range(rounds):
-        for codec, count in (("png", 170), ("zstd", 2040)):
-            commits[codec].append(encoded_and_committed(tiles, count, codec))
+        commits["png"].append(encoded_and_committed(tiles, 170, "png"))
+        commits["zstd"].append(encoded_and_committed(tiles, 2040, "zstd"))
     for codec, found in commits.items():
         ratios = [png[0] / one[0] for png, one in zip(commits["png"], found, strict=True)]
         rate = 1e6 / statistics.median(one[0] for one in found)
@@ -290,7 +283,8 @@ def _real_tiles(folder: Path, count: int) -> npt.NDArray[np.uint8]:
     """Tiles (count, 3, 256, 256) at random places of the sections in `folder`, TIFF files in the order of their names."""
     volume = np.stack([tifffile.imread(path) for path in sorted(folder.glob("*.tif"))])
     rng = np.random.default_rng(0)
-    starts = rng.integers(0, np.array(volume.shape) - (2, 255, 255), (count, 3))
+    depth, height, width = volume.shape
+    starts = rng.integers(0, (depth - 2, height - 255, width - 255), (count, 3))
     return np.stack([volume[z : z + 3, y : y + 256, x : x + 256] for z, y, x in starts])
 
 

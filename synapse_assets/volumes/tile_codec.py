@@ -136,7 +136,7 @@ def _stored_values(data: pa.Buffer) -> tuple[_Tiles, bool]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadInput(f"the stored picture of a tile ({data.size} bytes) cannot be decoded: {error}") from error
     raise BadInput(
-        f"the stored picture of a tile ({data.size} bytes) cannot be decoded: it is neither PNG nor what `tile: {{codec: zstd}}` stores"
+        f"the stored picture of a tile ({data.size} bytes) cannot be decoded: it is neither PNG nor what codec zstd stores"
     )
 
 
