@@ -79,6 +79,6 @@ class TileSpec(Frozen):
     sections: Annotated[int, Field(ge=1, le=64)] = Field(3, description="Number of sections, centred on the synapse.")
     codec: TileCodec = Field(
         "png",
-        description="How tiles that are cut from now on are stored, without loss: png, which any viewer opens, or zstd, over ten times "
-        "faster to write and six times to read, for large tables. Stored tiles stay as they are; a table may hold both.",
+        description="How tiles that are cut from now on are stored, without loss: png, which any viewer opens, or zstd, encoded "
+        "over ten times and decoded six times as fast, for large tables. Stored tiles stay as they are; a table may hold both.",
     )
