@@ -164,8 +164,12 @@ TILES = Table(
         SYNAPSE_ID,
         BRAIN_REGION,
         Column("tile_hash", pa.string(), "Hash of the decoded pixels; equal hashes are equal pictures."),
-        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume, codec."),
-        Column("image", pa.binary(), "Encoded picture: the sections side by side, left to right by rising z."),
+        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume."),
+        Column(
+            "image",
+            pa.binary(),
+            "Encoded picture: PNG, the sections side by side, left to right by rising z; or Zstandard, as the README says.",
+        ),
         Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
         Column(
             "section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."

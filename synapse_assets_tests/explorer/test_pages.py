@@ -1,7 +1,9 @@
 """The pages: right answers, every page, Back, uploads, and a sentence for everything that cannot be shown."""
 
 import io
+import logging
 import re
+import shutil
 import struct
 import threading
 import time
@@ -25,9 +27,11 @@ from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import read_place
 from synapse_assets.explorer.uploads import read_picture
+from synapse_assets.pipeline.em.release import build_release
+from synapse_assets.pipeline.em.tiles import cut_tiles
 from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.query.points import NONE
-from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, TILES
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, TILE_PX, Lab, tiny_dataset
@@ -384,6 +388,38 @@ def test_clicks_lead_on_and_back_leads_back(page: "Page", explorer: str) -> None
     page.locator(".sections input:checked").focus()
     page.keyboard.press("ArrowRight")
     assert sections.last.is_visible()
+
+
+def test_tiles_of_either_codec_are_shown_as_png(
+    web: httpx.Client, warehouse: Warehouse, finished_lab: Lab, tmp_path: Path
+) -> None:
+    root = shutil.copytree(finished_lab.root, tmp_path / "data")
+    values = finished_lab.dataset.model_dump()
+    dataset = EmDataset.model_validate({**values, "tile": {**values["tile"], "codec": "zstd"}})
+    store = DatasetStore(str(root), dataset.name)
+    again = ["s001", "s007"]
+    store.tiles.replace_region("EB", TILES.empty(), again)
+    assert cut_tiles(store, dataset, "EB", logging.getLogger(__name__)).computed_rows == 2
+    build_release(store, dataset, "")
+    ids = ["s001", "s004", "s007", "s010"]
+    starts = [row["image"][:4] for row in store.tiles.read_ids(ids, ["image"]).to_pylist()]
+    assert starts == [b"ZTL1", b"\x89PNG"] * 2
+
+    served = Served(create_app([dataset], root))
+    try:
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            for synapse_id in ids:
+                shown = client.get(f"/tiny/tiles/{synapse_id}.png")
+                assert shown.headers["content-type"] == "image/png"
+                assert shown.content == web.get(f"/tiny/tiles/{synapse_id}.png").content
+            assert len(tiles_on(client.get("/tiny/search?synapse_id=s001").text)) > 2
+    finally:
+        served.stop()
+    with open_warehouse(dataset, root) as mixed:
+        np.testing.assert_array_equal(mixed.tiles(ids), warehouse.tiles(ids))
+        found = warehouse.similar("s004", k=66)
+        assert set(again) & set(found["synapse_id"])
+        np.testing.assert_array_equal(np.asarray(mixed.picture(found)), np.asarray(warehouse.picture(found)))
 
 
 def test_an_uploaded_tile_finds_its_synapse(page: "Page", explorer: str, warehouse: Warehouse) -> None:

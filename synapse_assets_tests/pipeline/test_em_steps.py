@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import EmDataset, TileSpec
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.alignment import examine_sources
 from synapse_assets.pipeline.em.clusters import make_cards
@@ -20,8 +20,9 @@ from synapse_assets.pipeline.em.tiles import cut_tiles, plan_tiles
 from synapse_assets.pipeline.em.vector_index import index_vectors
 from synapse_assets.pipeline.inputs import confirm_removed, watched_inputs
 from synapse_assets.pipeline.report import Json, Markdown, Picture, Report
-from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, TILES, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore
+from synapse_assets.volumes import decode_tiles
 from synapse_assets.volumes.tile_codec import encode_tile
 from synapse_assets_tests.conftest import REGIONS, SECTIONS, TILE_PX, VOXEL_SIZE_NM, tiny_dataset
 from synapse_assets_tests.stores.samples import coordinates, names, synapses, tiles
@@ -74,6 +75,28 @@ def test_tiles_are_cut_once_the_coordinates_were_examined(store: DatasetStore, d
     again, replanned = cut_tiles(store, dataset, REGION, LOG), plan_tiles(store, dataset, REGION)
     assert (again.rows, again.computed_rows, replanned.details["tiles_to_cut"]) == (24, 0, 0)
     assert (again.content_version, replanned.content_version) == (first.content_version, plan.content_version)
+
+
+def test_another_codec_is_for_new_tiles_and_cuts_none_again(store: DatasetStore, dataset: EmDataset) -> None:
+    store_region_synapses(store, dataset, REGION)
+    examine_sources(store, dataset, LOG)
+    plan, first = plan_tiles(store, dataset, REGION), cut_tiles(store, dataset, REGION, LOG)
+    before = store.tiles.read(REGION, ["synapse_id", "image"])
+    as_zstd = dataset.model_copy(update={"tile": TileSpec(**dataset.tile.model_dump(exclude={"codec"}), codec="zstd")})
+
+    replanned, again = plan_tiles(store, as_zstd, REGION), cut_tiles(store, as_zstd, REGION, LOG)
+    assert (again.computed_rows, replanned.details["tiles_to_cut"]) == (0, 0)
+    assert (again.content_version, replanned.content_version) == (first.content_version, plan.content_version)
+    assert store.tiles.read(REGION, ["synapse_id", "image"]).equals(before)
+
+    store.tiles.replace_region(REGION, TILES.empty(), before.column("synapse_id").to_pylist()[::2])
+    mixed = cut_tiles(store, as_zstd, REGION, LOG)
+    assert (mixed.rows, mixed.computed_rows, mixed.content_version) == (24, 12, first.content_version)
+    assert outcomes(mixed) == {"one_tile_per_synapse": True, "tiles_whole": True}
+    stored = store.tiles.read(REGION, ["synapse_id", "image"])
+    starts = [image[:4] for image in stored.column("image").to_pylist()]
+    assert starts == [b"ZTL1", b"\x89PNG"] * 12
+    np.testing.assert_array_equal(decode_tiles(stored.column("image")), decode_tiles(before.column("image")))
 
 
 def test_classes_of_a_region_come_from_the_table_of_synapses(store: DatasetStore, dataset: EmDataset) -> None:

@@ -24,7 +24,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     Computed vectors are staged, so the next call continues one that was killed. Raises BadInput if no encoder is fitted.
     """
     from synapse_assets.vision.encoder import Encoder, embed_batches
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles
 
     watch = Stopwatch()
     models = store.models("encoder")

@@ -56,7 +56,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
 
     def fit(folder: Path) -> Fitted:
         from synapse_assets.figures.scores import training_curve
-        from synapse_assets.volumes.cropping import decode_tiles
+        from synapse_assets.volumes import decode_tiles
 
         ids = sample.column("synapse_id").to_pylist() if uses_tiles else []
         images = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
