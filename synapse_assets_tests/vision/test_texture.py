@@ -75,7 +75,9 @@ def test_features_by_their_definition(pictures: Floats) -> None:
         kernels = [kernel - kernel.mean() for kernel in kernels]
         return [kernel / np.linalg.norm(kernel) for kernel in kernels], []
 
-    def filtered(image: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64], margin: int, stride: int) -> npt.NDArray[np.float64]:
+    def filtered(
+        image: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64], margin: int, stride: int
+    ) -> npt.NDArray[np.float64]:
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(image, margin, mode="reflect"), kernel.shape)
         return np.einsum("abij,ij->ab", windows, kernel)[::stride, ::stride]
 
@@ -134,7 +136,9 @@ def test_size_is_in_nanometres() -> None:
 
 def test_a_tile_does_not_depend_on_its_companions(pictures: Floats) -> None:
     together = features(np.concatenate([pictures, pictures[::-1]]))
-    np.testing.assert_allclose(together[:6], np.concatenate([features(pictures[i : i + 1]) for i in range(6)]), atol=ROUNDING)
+    np.testing.assert_allclose(
+        together[:6], np.concatenate([features(pictures[i : i + 1]) for i in range(6)]), atol=ROUNDING
+    )
     np.testing.assert_allclose(together[6:], together[5::-1], atol=ROUNDING)
 
 
@@ -142,7 +146,9 @@ def test_a_tile_does_not_depend_on_its_companions(pictures: Floats) -> None:
 def test_the_middle_of_any_number_of_sections(pictures: Floats, sections: int) -> None:
     deep = np.concatenate([pictures[0], pictures[1], pictures[2]])[None, :sections]
     single = np.array([np.split(features(deep[:, [section]])[0], 2)[0] for section in range(sections)])
-    np.testing.assert_allclose(features(deep)[0], np.concatenate([single.mean(0), single[sections // 2]]), atol=ROUNDING)
+    np.testing.assert_allclose(
+        features(deep)[0], np.concatenate([single.mean(0), single[sections // 2]]), atol=ROUNDING
+    )
 
 
 def test_rows_beyond_the_volume_count_for_nothing(pictures: Floats) -> None:
@@ -183,7 +189,9 @@ def test_few_grey_levels_are_seen() -> None:
     assert (distance.argmin(1) == np.arange(12)).mean() >= 0.75
 
 
-def test_what_is_stored_does_not_change_with_the_program(pictures: Floats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_stored_does_not_change_with_the_program(
+    pictures: Floats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from synapse_assets.vision.encoder import Encoder
     from synapse_assets.vision.training.closed_form import fit_with_head, texture_spec
 
