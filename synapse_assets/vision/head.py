@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float32]
 _CLIP = 5.0  # standard deviations; a feature beyond them counts as much as one at them
 _NEIGHBOURS = 15
 _ROUNDS = 3
+# A property to be ignored counts as much as this many views: what tells its groups apart hardly remains.
+_NUISANCE_WEIGHT = 20.0
 _SHRINKAGE = 0.05  # of the scatter within, towards a multiple of the identity
 _BLOCK = 1024  # rows whose similarities to all others are in memory at a time
 
@@ -30,6 +32,12 @@ _BLOCK = 1024  # rows whose similarities to all others are in memory at a time
 class Head(nn.Module):
     """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at five deviations, multiplied by a matrix, and centred
     on the tiles that it was fitted on."""
+
+    mean: Tensor
+    deviation: Tensor
+    matrix: Tensor
+    offset: Tensor
+    clip: Tensor
 
     def __init__(self, features: int, dimensions: int) -> None:
         super().__init__()
@@ -42,10 +50,8 @@ class Head(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         with torch.autocast(features.device.type, enabled=False):
-            mean, deviation = cast(Tensor, self.mean), cast(Tensor, self.deviation)
-            matrix, offset, clip = cast(Tensor, self.matrix), cast(Tensor, self.offset), cast(Tensor, self.clip)
-            standardised = ((features.float() - mean) / deviation).clamp(-clip, clip)
-            return standardised @ matrix - offset
+            standardised = ((features.float() - self.mean) / self.deviation).clamp(-self.clip, self.clip)
+            return standardised @ self.matrix - self.offset
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,9 @@ class Views:
 def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
     """The head for features, float32 (N, D), to at most `dimensions` numbers, in falling order of how well they tell tiles apart.
 
-    There are fewer dimensions where there are fewer features, or fewer than `dimensions` + 1 tiles. A direction is scaled by the root of
-    the share of its variance that lies between tiles. Deterministic. Raises BadInput below two tiles, and where all are alike.
+    There are fewer dimensions where there are fewer features, or fewer than `dimensions` + 1 tiles. Each number has as much variance as
+    tiles have in that direction beyond their views, in units of the scatter of views. Deterministic. Raises BadInput below two tiles,
+    and where all are alike.
     """
     if len(features) < 2:
         raise BadInput(f"encoder: telling tiles apart needs at least 2 of them, not {len(features)}")
@@ -106,10 +113,6 @@ def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
     head.matrix = torch.from_numpy(matrix.astype(np.float32))
     head.offset = torch.from_numpy((centre @ directions).astype(np.float32))
     return head
-
-
-# A property to be ignored counts as much as this many views: what tells its groups apart hardly remains.
-_NUISANCE_WEIGHT = 20.0
 
 
 def _scatter_of_views(views: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
