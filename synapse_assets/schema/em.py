@@ -260,6 +260,33 @@ SPLITS = Table(
     ),
 )
 
+LEAKAGE_REPORT = Table(
+    "leakage_report",
+    "One row per probe of the vectors and way of splitting: what can be read of the class, and of what has nothing to do with it.",
+    (
+        Column("encoder", pa.string(), "Version of the encoder that made the vectors."),
+        Column(
+            "probe",
+            pa.string(),
+            "What is read: class, or neuron, section, brain_region, volume, source_file, padding, x, y, z, contrast. class_gap: how much "
+            "more of the class a random split claims than this split.",
+        ),
+        Column(
+            "split",
+            pa.string(),
+            "What is held out together: random, a grouping column such as neuron_id, or place (blocks in x and y).",
+        ),
+        Column("score", pa.string(), "balanced_accuracy, of class_gap the difference of two; or r2."),
+        Column("value", pa.float64(), "The score; empty where it could not be asked.", nullable=True),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("chance", pa.float64(), "The score of guessing, or with the values dealt out at random.", nullable=True),
+        Column("synapses", pa.int64(), "Synapses tested."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("sentence", pa.string(), "The outcome in words."),
+    ),
+)
+
 SYNAPSE_PREDICTIONS = Table(
     "synapse_predictions",
     "One row per synapse: the class that the classifier names, with the probability of each.",
