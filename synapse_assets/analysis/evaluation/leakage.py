@@ -119,28 +119,17 @@ def leakage_sample(synapses: pa.Table, seed: int) -> list[str]:
     return sorted(ids[known[rows[order[rank < SYNAPSES_PER_NEURON]]]].tolist())
 
 
-def measure_leakage(synapses: pa.Table, vectors: npt.ArrayLike, splits: pa.Table, seed: int) -> list[Measure]:
-    """What a linear probe reads from `vectors` (N, D) of `synapses` (`COLUMNS`, in the same order): their class under every
-    split, the gaps between the random split and the others, and what has nothing to do with the class.
+# The class, by split
 
-    `splits` are `schema.SPLITS`; neurons, hemilineages and regions get folds of their own where it has none. Synapses of it
-    that are not in `synapses` do not count. What cannot be asked is a measure without a value.
 
-    Raises BadInput for another number of vectors than of synapses, NaN or infinite values.
-    """
+def _checked(synapses: pa.Table, vectors: npt.ArrayLike) -> Float64:
+    """The vectors (N, D) as float64, one of each synapse."""
     rows = np.asarray(vectors, dtype=np.float64)
     if len(rows) != synapses.num_rows:
         raise BadInput(f"{synapses.num_rows} synapses but {len(rows)} vectors")
     if not np.isfinite(rows).all():
         raise BadInput("vectors hold NaN or infinite values")
-    from threadpoolctl import threadpool_limits
-
-    # one thread: see `linear_probe`
-    with threadpool_limits(1, "blas"):
-        return [*_class_measures(synapses, rows, splits, seed), *_nuisance_measures(synapses, rows, seed)]
-
-
-# The class, by split
+    return rows
 
 
 @dataclass(frozen=True)
@@ -153,7 +142,16 @@ class _Tested:
     predicted: Int64
 
 
-def _class_measures(synapses: pa.Table, vectors: Float64, splits: pa.Table, seed: int) -> list[Measure]:
+def measure_class(synapses: pa.Table, vectors: npt.ArrayLike, splits: pa.Table, seed: int) -> list[Measure]:
+    """How well a linear probe names the class from `vectors` (N, D) of `synapses` (`COLUMNS`, in the same order) under every
+    split, and how much more the random split claims than each of the others. The figures are those of `evaluate_probe`.
+
+    `splits` are `schema.SPLITS`; neurons, hemilineages and regions get folds of their own where it has none. Synapses of it
+    that are not in `synapses` do not count. What cannot be asked is a measure without a value.
+
+    Raises BadInput for another number of vectors than of synapses, NaN or infinite values.
+    """
+    rows = _checked(synapses, vectors)
     table = _with_all_groupings(synapses, splits, seed)
     classes = np.unique(np.array(table.column("target").to_pylist(), dtype=str))
     if len(classes) < 2:
@@ -165,7 +163,7 @@ def _class_measures(synapses: pa.Table, vectors: Float64, splits: pa.Table, seed
     for name in names:
         part = table.filter(pc.equal(table.column("split"), name))
         if len(pc.unique(part.column("fold"))) >= 2:
-            tested[name] = _test_class(part, row_of, vectors, classes, seed)
+            tested[name] = _test_class(part, row_of, rows, classes, seed)
     measures = []
     held_out = sorted((name for name in tested if name != RANDOM), key=lambda name: name != NEURON)
     if RANDOM in tested:
@@ -303,6 +301,22 @@ def _interval_of(sums: Float64, seed: int) -> Interval | None:
 
 
 # What has nothing to do with the class
+
+
+def measure_nuisance(synapses: pa.Table, vectors: npt.ArrayLike, seed: int) -> list[Measure]:
+    """What can be read from `vectors` (N, D) of `synapses` (`COLUMNS`, in the same order) that has nothing to do with the class.
+
+    The neuron is named from other synapses of it; all else is read of neurons that were held out, or of blocks of place. What
+    cannot be asked is a measure without a value.
+
+    Raises BadInput for another number of vectors than of synapses, NaN or infinite values.
+    """
+    from threadpoolctl import threadpool_limits
+
+    rows = _checked(synapses, vectors)
+    # one thread: see `linear_probe`
+    with threadpool_limits(1, "blas"):
+        return _nuisance_measures(synapses, rows, seed)
 
 
 def _nuisance_measures(synapses: pa.Table, vectors: Float64, seed: int) -> list[Measure]:

@@ -28,14 +28,17 @@ def report_leakage(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
     Raises BadInput if no encoder is fitted.
     """
-    from synapse_assets.analysis.evaluation.leakage import measure_leakage, sentences
+    from synapse_assets.analysis.evaluation.leakage import measure_class, measure_nuisance, sentences
 
     watch = Stopwatch()
     encoder = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
     synapses = _sampled(store, dataset)
-    vectors = vectors_in_use(store).read_ids(synapses.column("synapse_id").to_pylist(), ["vector"])
+    vectors = vector_matrix(vectors_in_use(store).read_ids(synapses.column("synapse_id").to_pylist(), ["vector"]))
     log.info(f"probing the vectors of {synapses.num_rows:,} synapses")
-    measures = measure_leakage(synapses, vector_matrix(vectors), store.results(SPLITS).read(), dataset.seed)
+    measures = [
+        *measure_class(synapses, vectors, store.results(SPLITS).read(), dataset.seed),
+        *measure_nuisance(synapses, vectors, dataset.seed),
+    ]
     table = _table(measures, encoder)
     store.results(LEAKAGE_REPORT).write(table)
     bullets = "\n".join(f"- {sentence}" for sentence in sentences(measures))
