@@ -66,6 +66,10 @@ LOADERS: dict[tuple[str, str], list[Callable[[Path], Any]]] = {
 }
 
 
+# What earlier code did not make: it is made the first time, and nothing waits for it.
+NEW = {f"{TINY}/leakage_report": "MISSING"}
+
+
 @pytest.fixture
 def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archived]:
     """The archive, laid out and opened."""
@@ -97,10 +101,10 @@ def data_version(archived: Archived, dataset: str, name: str, part: str | None) 
 
 def test_nothing_is_out_of_date(archived: Archived) -> None:
     """But for the region that was not made to the end. Looking at the files and at the parts anew finds the same content."""
-    assert archived.out_of_date() == record()["out_of_date"]
+    assert archived.out_of_date() == record()["out_of_date"] | NEW
     for dataset, part, names in OBSERVED:
         archived.materialize(dataset, *names, part=part)
-    assert archived.out_of_date() == record()["out_of_date"]
+    assert archived.out_of_date() == record()["out_of_date"] | NEW
 
 
 @pytest.mark.parametrize("dataset", [TINY, PLANTED])
@@ -120,7 +124,7 @@ def test_made_again_everything_is_as_it_was(archived: Archived, dataset: str) ->
     for model, version in record()["models"][dataset].items():
         models = store.models(model)
         assert [models.current, models.candidate, models.versions()] == version, model
-    assert archived.out_of_date() == record()["out_of_date"]
+    assert archived.out_of_date() == record()["out_of_date"] | NEW
     assert archived.materialize(dataset, "warehouse").success
 
 

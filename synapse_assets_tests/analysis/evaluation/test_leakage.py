@@ -111,7 +111,7 @@ def test_recognition_alone_is_the_whole_claim() -> None:
     gap, claimed, held_out = measures[GAP, NEURON], measures[CLASS, RANDOM], measures[CLASS, NEURON]
     assert claimed.value is not None
     assert held_out.value is not None
-    assert claimed.value > 0.98
+    assert claimed.value > 0.9
     assert abs(held_out.value - 1 / 3) < 0.15
     assert gap.value == pytest.approx(claimed.value - held_out.value)
     assert gap.interval is not None
