@@ -277,8 +277,8 @@ def _recall_sums(tested: _Tested, classes: int) -> Float64:
 
 def _sums(group: Int64, code: Int64, right: npt.NDArray[np.bool_], classes: int) -> Float64:
     sums = np.zeros((int(group.max()) + 1, 2, classes))
-    np.add.at(sums, (group, 0, code), right)
-    np.add.at(sums, (group, 1, code), 1)
+    np.add.at(sums[:, 0], (group, code), right)
+    np.add.at(sums[:, 1], (group, code), 1)
     return sums
 
 
@@ -517,7 +517,7 @@ def _squares(rows: Float64, numbers: Float64, fold: Int64, held: Int64) -> Float
     least = np.stack([left[penalty, :, column] for column, penalty in enumerate(best)], axis=1)
     sums = np.zeros((int(held.max()) + 1, 4, scaled.shape[1]))
     for place, values in enumerate((np.ones_like(scaled), scaled, scaled**2, least)):
-        np.add.at(sums, (held, place), values)
+        np.add.at(sums[:, place], held, values)
     return sums
 
 
