@@ -119,9 +119,6 @@ def leakage_sample(synapses: pa.Table, seed: int) -> list[str]:
     return sorted(ids[known[rows[order[rank < SYNAPSES_PER_NEURON]]]].tolist())
 
 
-# The class, by split
-
-
 def _checked(synapses: pa.Table, vectors: npt.ArrayLike) -> Float64:
     """The vectors (N, D) as float64, one of each synapse."""
     rows = np.asarray(vectors, dtype=np.float64)
@@ -130,6 +127,9 @@ def _checked(synapses: pa.Table, vectors: npt.ArrayLike) -> Float64:
     if not np.isfinite(rows).all():
         raise BadInput("vectors hold NaN or infinite values")
     return rows
+
+
+# The class, by split
 
 
 @dataclass(frozen=True)
