@@ -164,8 +164,12 @@ TILES = Table(
         SYNAPSE_ID,
         BRAIN_REGION,
         Column("tile_hash", pa.string(), "Hash of the decoded pixels; equal hashes are equal pictures."),
-        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume, codec."),
-        Column("image", pa.binary(), "Encoded picture: the sections side by side, left to right by rising z."),
+        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume."),
+        Column(
+            "image",
+            pa.binary(),
+            "Encoded picture: PNG, the sections side by side, left to right by rising z; or Zstandard, as the README says.",
+        ),
         Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
         Column(
             "section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."
@@ -236,7 +240,7 @@ CLUSTER_CARDS = Table(
         Column(
             "one_neuron",
             pa.bool_(),
-            "True if one neuron makes most of the cluster: likely its style, not a kind of synapse.",
+            "True if one neuron makes most of the cluster, and little of the others: likely its style, not a kind of synapse.",
         ),
         Column(
             "verdict",
@@ -244,6 +248,13 @@ CLUSTER_CARDS = Table(
             "How far the clustering can be trusted: stable, fragile, or not distinguishable from noise; empty where not assessed.",
             nullable=True,
         ),
+        Column(
+            "explained_by",
+            pa.string(),
+            "What explains the cluster in place of a kind of synapse, as JSON {'one section': synapses of it}; empty where not examined.",
+            nullable=True,
+        ),
+        Column("explanation", pa.string(), "The same in words; empty if nothing explains it.", nullable=True),
     ),
 )
 

@@ -144,7 +144,7 @@ def _compare_encoders(
 def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) -> npt.NDArray[np.float32]:
     """The vectors (N, D) that an encoder gives the tiles of `ids`, in their order."""
     from synapse_assets.vision.encoder import Encoder, embed_batches
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles
 
     batches = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))
     tiles = ((batch, decode_tiles(store.tiles.read_ids(batch, ["image"]).column("image"))) for batch in batches)
