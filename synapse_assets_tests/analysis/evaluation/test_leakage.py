@@ -210,6 +210,21 @@ def test_a_planted_number_is_read_to_its_share(synapses: pa.Table, probe: str, s
         assert measures[other, NEURON].value == pytest.approx(0, abs=0.02)
 
 
+def test_what_only_the_neuron_tells_is_not_read(synapses: pa.Table) -> None:
+    """Region and contrast are those of the neuron, which the vectors name: of other neurons nothing follows."""
+    neuron = np.unique(column(synapses, "neuron_id"), return_inverse=True)[1]
+    random = np.random.default_rng(3)
+    region, contrast = np.array(["AL", "EB", "FB"])[random.permutation(48) % 3], random.normal(30, 5, 48)
+    ours = synapses.set_column(COLUMNS.index("brain_region"), "brain_region", pa.array(region[neuron]))
+    ours = ours.set_column(COLUMNS.index("contrast"), "contrast", pa.array(contrast[neuron]))
+    measures = of_nuisance(ours, signatures(neuron, 9) + noise(synapses))
+    assert (measures["neuron", RANDOM].value or 0) > 0.95
+    assert (measures["brain_region", NEURON].value or 1) < 0.5
+    assert (measures["contrast", NEURON].value or 1) < 0.1
+    for probe in ("brain_region", "contrast"):
+        assert measures[probe, NEURON].sentence.startswith("No sign of"), measures[probe, NEURON]
+
+
 def test_a_coordinate_is_one_of_its_volume(synapses: pa.Table) -> None:
     """That a volume lies elsewhere tells of the volume, not of x."""
     x = column(synapses, "x_nm").astype(float) + 1e6 * (column(synapses, "volume") == "left")
