@@ -171,7 +171,7 @@ class Lab:
         self.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
         self.materialize("encoder", "splits")
         self.everywhere("embeddings")
-        self.materialize("umap_model", "cluster_model", "synapse_classifier")
+        self.materialize("umap_model", "cluster_model", "synapse_classifier", "retrieval_scorecard")
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
         voted = ["neuron_predictions"] if self.dataset.has_neurons else []
         self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")

@@ -17,12 +17,14 @@ def rows(finished_lab: Lab) -> pa.Table:
 def test_a_sample_has_labels_places_and_the_present_tile(finished_lab: Lab, rows: pa.Table) -> None:
     store = finished_lab.store
     tiles = store.tiles.read(None, ["synapse_id", "tile_hash"]).to_pylist()
-    assert rows.select(["synapse_id", "tile_hash"]).to_pylist() == tiles and len(tiles) == 72
+    assert rows.select(["synapse_id", "tile_hash"]).to_pylist() == tiles
+    assert len(tiles) == 72
     assert set(rows.column("target").to_pylist()) == {"acetylcholine", "gaba", "glutamate"}
     assert rows.column("neuron_id").null_count == rows.column("x_nm").null_count == 0
 
     few = sampled_synapses(store, [], 10, 0)
-    assert few.num_rows == 10 and len(set(few.column("brain_region").to_pylist())) == 3
+    assert few.num_rows == 10
+    assert len(set(few.column("brain_region").to_pylist())) == 3
     assert few.equals(sampled_synapses(store, [], 10, 0))
     assert not few.equals(sampled_synapses(store, [], 10, 1))
 
@@ -41,5 +43,6 @@ def test_stored_and_computed_vectors_are_the_same(finished_lab: Lab, rows: pa.Ta
     )
     matrix, missing = stored_vectors(store, encoder, changed)
     assert missing == [shuffled.column("synapse_id")[row].as_py() for row in (0, 71)]
-    assert not matrix[[0, 71]].any() and np.abs(matrix[1:-1]).max(axis=1).all()
+    assert not matrix[[0, 71]].any()
+    assert np.abs(matrix[1:-1]).max(axis=1).all()
     np.testing.assert_allclose(encoder_vectors(store, encoder, changed, "cpu"), stored, atol=2e-3)

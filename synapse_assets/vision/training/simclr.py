@@ -83,10 +83,7 @@ def pretrain(
     compute_device = pick_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        spec = _spec(tiles, settings)
-        encoder = Encoder(
-            spec, TileNetwork(spec, build_backbone(spec.architecture, spec.sections, spec.crop_px, "centre"))
-        )
+        encoder = _untrained(tiles, settings)
         head = projection_head(encoder.dimensions).to(compute_device).train()
     network = encoder.network.to(compute_device).train()
     optimiser = torch.optim.AdamW(
@@ -138,6 +135,21 @@ def pretrain(
                 progress(row)
     network.eval()
     return encoder, history
+
+
+def untrained_encoder(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
+    """The encoder that `pretrain` starts from: random weights, normalised for uint8 tiles (N, sections, H, H), N at least 1.
+
+    What training is worth is what an encoder is better than this one.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return _untrained(tiles, settings)
+
+
+def _untrained(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
+    spec = _spec(tiles, settings)
+    return Encoder(spec, TileNetwork(spec, build_backbone(spec.architecture, spec.sections, spec.crop_px, "centre")))
 
 
 def projection_head(dimensions: int) -> nn.Sequential:

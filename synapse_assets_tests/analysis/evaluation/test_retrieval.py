@@ -93,7 +93,8 @@ def test_a_neuron_that_only_knows_itself_scores_as_guessing() -> None:
     for entry in without:
         if entry.score in (PRECISION, KNN):
             assert entry.interval is not None
-            assert entry.interval[0] < 0.25 < entry.interval[1] and abs(entry.value - 0.25) < 0.15
+            assert entry.interval[0] < 0.25 < entry.interval[1]
+            assert abs(entry.value - 0.25) < 0.15
 
 
 def test_copies_at_near_places_of_a_volume_are_left_out() -> None:
@@ -126,7 +127,8 @@ def test_intervals_are_over_groups_and_cover_the_truth() -> None:
         exclusion = Exclusion(neuron, nothing_excluded(220).places_nm, np.zeros(220, dtype=np.int64), 0.0)
         scores = score_retrieval(vectors, {"class": [f"c{k}" for k in kind]}, exclusion, neuron, "cosine", 0)["class"]
         knn = next(entry for entry in scores if entry.score == KNN)
-        assert knn.interval is not None and (knn.groups, knn.queries) == (60, 220)
+        assert knn.interval is not None
+        assert (knn.groups, knn.queries) == (60, 220)
         assert knn.value == pytest.approx(np.mean(resembles[neuron] == kind), abs=0.02)
         covered += knn.interval[0] <= (20 + 200 * 0.7) / 220 <= knn.interval[1]
         assert knn.interval[1] - knn.interval[0] > 0.2, "over 220 synapses it would be 0.12"
@@ -168,7 +170,7 @@ def test_constant_vectors_guess_and_one_class_is_always_found(metric: Any) -> No
     labels = {"four": [f"c{row // 100}" for row in range(400)], "one": ["a"] * 400}
     scores = score_retrieval(vectors, labels, nothing_excluded(400), np.arange(400), metric, 0)
     assert values(scores["four"])[PRECISION, 10] == pytest.approx(0.25, abs=0.05)
-    assert values(scores["one"]) == {key: 1.0 for key in values(scores["one"])}
+    assert values(scores["one"]) == dict.fromkeys(values(scores["one"]), 1.0)
     assert all(np.isfinite([entry.value, *(entry.interval or ())]).all() for entry in scores["four"])
 
 
