@@ -203,7 +203,8 @@ RETRIEVAL_SCORECARD = Table(
         Column(
             "score",
             pa.string(),
-            "recall, precision (purity), mean average precision, k-NN or linear balanced accuracy; the last with groups held out.",
+            "recall, precision (purity), mean average precision, k-NN balanced accuracy, or linear balanced accuracy, which is of "
+            "at most 128 principal components with groups held out.",
         ),
         Column("k", pa.int32(), "Neighbours that are counted or vote; empty where all are.", nullable=True),
         Column("value", pa.float64(), "The score, 0 to 1."),

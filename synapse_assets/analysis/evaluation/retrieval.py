@@ -108,7 +108,7 @@ def score_retrieval(
     for rows in _blocks(len(unit)):
         left_out = exclusion.of(rows)[:, shuffled]
         near = np.where(left_out, -np.inf, nearness(rows)[:, shuffled])
-        order = np.argsort(-near, axis=1, kind="stable")
+        order = np.argsort(-near, axis=1)
         present = np.arange(len(unit))[None] < len(unit) - left_out.sum(axis=1, keepdims=True)
         order = shuffled[order]
         for tally in tallies.values():
@@ -130,21 +130,27 @@ class _Tally:
 
     def count(self, rows: Int64, order: Int64, present: Bool, unit: npt.NDArray[np.float32]) -> None:
         """Counts the queries `rows` (n,), given all synapses by nearness, `order` (n, N), of which those `present` count."""
-        rows, order, present = (values[self._code[rows] >= 0] for values in (rows, order, present))
+        labelled = self._code[rows] >= 0
+        if not labelled.any():
+            return
+        if not labelled.all():
+            rows, order, present = rows[labelled], order[labelled], present[labelled]
         kinds = self._code[order]
         ranked = present & (kinds >= 0)
-        rank = ranked.cumsum(axis=1, dtype=np.int32)
         hit = ranked & (kinds == self._code[rows, None])
-        hits = hit.cumsum(axis=1, dtype=np.int32)
-        total = hit.sum(axis=1)
+        rank = ranked.cumsum(axis=1, dtype=np.int32)
+        of_hit = np.nonzero(hit)[0]
+        precision = hit.cumsum(axis=1, dtype=np.int32)[hit] / rank[hit]
+        total = np.bincount(of_hit, minlength=len(rows))
         self._relevant[rows] = total
-        for column, k in enumerate(KS):
-            within = rank <= k
-            self._hits[rows, column] = (hit & within).sum(axis=1)
-            self._ranked[rows, column] = (ranked & within).sum(axis=1)
-        precision = np.where(hit, hits / np.maximum(rank, 1), 0.0)
-        self._average_precision[rows] = precision.sum(axis=1) / np.maximum(total, 1)
-        query, column = np.nonzero(ranked & (rank <= VOTERS))
+        summed = np.bincount(of_hit, weights=precision, minlength=len(rows))
+        self._average_precision[rows] = summed / np.maximum(total, 1)
+        query, column = np.nonzero(ranked & (rank <= max(*KS, VOTERS)))
+        position, is_hit = rank[query, column], hit[query, column]
+        for i, k in enumerate(KS):
+            self._ranked[rows, i] = np.bincount(query[position <= k], minlength=len(rows))
+            self._hits[rows, i] = np.bincount(query[is_hit & (position <= k)], minlength=len(rows))
+        query, column = query[position <= VOTERS], column[position <= VOTERS]
         voter = order[query, column]
         # From 0 for the opposite to 1 for the same direction.
         weight = (1 + (unit[rows[query]].astype(np.float64) * unit[voter]).sum(axis=1)) / 2
