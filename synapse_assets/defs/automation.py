@@ -89,7 +89,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
     made = [spec for asset in assets if asset.is_materializable for spec in asset.specs]
     contents = {spec.key for asset in assets if not asset.is_materializable for spec in asset.specs}
     fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
-    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted
+    judged = {spec.key for spec in made if _role(chain, spec.key) is Role.COMPARE}
+    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted - judged
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
