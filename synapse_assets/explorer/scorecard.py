@@ -149,7 +149,10 @@ def _table(rows: Sequence[Mapping[str, Any]], label: str, metric: str) -> dict[s
         for encoder in ordered
     ]
     any_row = next(iter(chosen.values()), None)
+    in_use = next((encoder for encoder in ordered if facts[encoder]["role"] == "in use"), "")
+    knn = [chosen.get((encoder, *_COLUMNS[0][2:])) for encoder in (in_use, *_BASELINES[::2])]
     return {
+        "bar": {name: row["value"] for name, row in zip(("in_use", "pixels", "chance"), knn, strict=True) if row},
         "columns": columns,
         "lines": lines,
         "queries": any_row["queries"] if any_row else 0,
@@ -180,11 +183,11 @@ def _neighbours(
             leave_out_within_nm=dataset.same_place_nm,
             encoder=encoder,
         )
-        tiles = [
-            {**pages.facts(points, points.row(found.synapse_id)), "distance": found.distance}
-            for found in warehouse.similar(request).itertuples()
-        ]
-        same = sum(column in tile and tile[column]["value"] == kind for tile in tiles) if kind is not None else None
-        sides.append({"encoder": encoder, "tiles": tiles, "same": same})
+        tiles = []
+        for found in warehouse.similar(request).itertuples():
+            tile = pages.facts(points, points.row(found.synapse_id))
+            same = kind is not None and column in tile and tile[column]["value"] == kind
+            tiles.append({**tile, "distance": found.distance, "same": same})
+        sides.append({"encoder": encoder, "tiles": tiles, "same": sum(tile["same"] for tile in tiles)})
     picture = tile_url(name, warehouse.release_id, query["synapse_id"])
     return {"query": query, "picture": picture, "kind": kind, "sides": sides, "of_label": _label_title(label)}

@@ -144,7 +144,9 @@ class Warehouse:
         """The encoders whose vectors can be compared: that of the release, then others that have vectors now, newest first."""
         if not self.has_pictures:
             return ()
-        return tuple(dict.fromkeys([str(self.release["models"]["encoder"]), *stored_encoders(self._store)]))
+        with self._file.damage_explained("vectors", self._store.folder.child("vectors").root, "embeddings"):
+            stored = stored_encoders(self._store)
+        return tuple(dict.fromkeys([str(self.release["models"]["encoder"]), *stored]))
 
     @property
     def has_pictures(self) -> bool:
