@@ -184,10 +184,11 @@ def _neighbours(
             encoder=encoder,
         )
         tiles = []
-        for found in warehouse.similar(request).itertuples():
-            tile = pages.facts(points, points.row(found.synapse_id))
+        answer = warehouse.similar(request)
+        for found, apart in zip(answer["synapse_id"].tolist(), answer["distance"].tolist(), strict=True):
+            tile = pages.facts(points, points.row(found))
             same = kind is not None and column in tile and tile[column]["value"] == kind
-            tiles.append({**tile, "distance": found.distance, "same": same})
+            tiles.append({**tile, "distance": apart, "same": same})
         sides.append({"encoder": encoder, "tiles": tiles, "same": sum(tile["same"] for tile in tiles)})
     picture = tile_url(name, warehouse.release_id, query["synapse_id"])
     return {"query": query, "picture": picture, "kind": kind, "sides": sides, "of_label": _label_title(label)}

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.decomposition import PCA
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.embeddings import fit_encoder
-from synapse_assets.pipeline.em.scorecard import score_encoders
+from synapse_assets.pipeline.em.scorecard import _centre_pixels, _principal_components, score_encoders
 from synapse_assets.pipeline.report import Markdown, Report
 from synapse_assets.schema import RETRIEVAL_SCORECARD, SYNAPSE_LABELS, SYNAPSES
 from synapse_assets.stores import DatasetStore
@@ -133,6 +134,24 @@ def test_an_encoder_that_pixels_beat_fails_its_check(store: DatasetStore, datase
     for name in (encoder, "raw pixels"):
         assert f"{value(rows, name, 'k-NN balanced accuracy'):.3f}" in check.description
         assert f"{value(rows, name, 'linear balanced accuracy', None):.3f}" in check.description
+
+
+@pytest.mark.parametrize("side", [8, 24, 40])
+def test_pixels_are_those_around_the_centre_of_the_middle_section(side: int) -> None:
+    tiles = np.random.default_rng(0).integers(0, 256, (6, 4, side, side), dtype=np.uint8)
+    seen = slice(4, 36) if side == 40 else slice(None)
+    np.testing.assert_array_equal(_centre_pixels(tiles), tiles[:, 2, seen, seen].reshape(6, -1))
+
+
+def test_components_are_those_of_scikit_learn_and_constant_tiles_have_none() -> None:
+    rows = (np.random.default_rng(0).normal(size=(40, 200)) * np.arange(200)).astype(np.float32)
+    expected = PCA(40, svd_solver="full").fit_transform(rows.astype(np.float64))
+    np.testing.assert_allclose(
+        np.abs(_principal_components(rows))[:, :39], np.abs(expected)[:, :39], rtol=1e-3, atol=1e-2
+    )
+    assert _principal_components(np.repeat(rows, 5, axis=0)).shape == (200, 128)
+    with np.errstate(all="raise"):
+        assert not _principal_components(np.full((7, 64), 90, dtype=np.float32)).any()
 
 
 @pytest.mark.parametrize(

@@ -208,11 +208,11 @@ def _centre_pixels(tiles: npt.NDArray[np.uint8]) -> Float32:
 
 def _principal_components(rows: Float32) -> Float32:
     """At most 128 principal components of `rows` (N, D), float32."""
-    from sklearn.decomposition import PCA
-
-    components = min(_PROBED_DIMENSIONS, *rows.shape)
-    projected: Float32 = PCA(components, svd_solver="covariance_eigh").fit_transform(rows.astype(np.float64))
-    return projected.astype(np.float32)
+    # Not scikit-learn's, which divides by the total variance: constant tiles have none.
+    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, : min(_PROBED_DIMENSIONS, *rows.shape)]
+    projected: Float32 = (centred @ directions).astype(np.float32)
+    return projected
 
 
 def _origin(parameters: Mapping[str, Any]) -> str:
