@@ -15,6 +15,7 @@ from synapse_assets.schema import (
     NEURON_SOURCES,
     NEURONS,
     PROMOTIONS,
+    RETRIEVAL_SCORECARD,
     SPLITS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
@@ -114,6 +115,16 @@ ASSETS = (
         released=("embeddings",),
     ),
     AssetFacts("vector_index", Stage.EMBEDDINGS, Role.APPLY, kinds=("lancedb",), page="search"),
+    # A release does not wait for it: its rows are judgements, and nothing else is made from them.
+    AssetFacts(
+        "retrieval_scorecard",
+        Stage.EMBEDDINGS,
+        Role.COMPARE,
+        RETRIEVAL_SCORECARD,
+        released=("retrieval_scorecard",),
+        awaited=False,
+        page="scorecard",
+    ),
     AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
     AssetFacts(
         "umap_coordinates",
@@ -192,6 +203,13 @@ EM = register(
             "'promotions' decides on.",
         },
         lineage="synapse_assets.defs.em:LINEAGE",
-        pages={"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"},
+        pages={
+            "map": "Map",
+            "search": "Search",
+            "gallery": "Gallery",
+            "clusters": "Clusters",
+            "classes": "Classes",
+            "scorecard": "Scorecard",
+        },
     )
 )

@@ -12,7 +12,13 @@ from synapse_assets.vision.encoder import Encoder, TileNetwork
 from synapse_assets.vision.networks.backbone import build_backbone
 from synapse_assets.vision.training import simclr
 from synapse_assets.vision.training.augmentation import augment
-from synapse_assets.vision.training.simclr import PretrainingSettings, contrastive_loss, effective_rank, pretrain
+from synapse_assets.vision.training.simclr import (
+    PretrainingSettings,
+    contrastive_loss,
+    effective_rank,
+    pretrain,
+    untrained_encoder,
+)
 from synapse_assets_tests.vision.conftest import CROP, SECTIONS, planted_tiles
 
 
@@ -130,6 +136,23 @@ def test_the_seed_decides_on_starting_weights(tiles: np.ndarray, monkeypatch: py
     assert len(convolutions) > 5
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in convolutions)
+
+
+def test_an_untrained_encoder_is_what_training_starts_from(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = dict(Watched(monkeypatch).run(tiles, 3, learning_rate=0.0)[0].network.named_parameters())
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=CROP, seed=3)
+    untrained = dict(untrained_encoder(tiles, settings).network.named_parameters())
+    assert started.keys() == untrained.keys()
+    assert all(torch.equal(started[name], untrained[name]) for name in started)
+
+
+@pytest.mark.parametrize(("count", "sections", "side"), [(1, 1, 8), (2, 9, 24)])
+def test_an_untrained_encoder_takes_few_small_and_constant_tiles(count: int, sections: int, side: int) -> None:
+    constant = np.full((count, sections, side, side), 90, dtype=np.uint8)
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=side)
+    vectors = untrained_encoder(constant, settings).embed(constant, "cpu")
+    assert vectors.shape == (count, 512)
+    assert np.isfinite(vectors).all()
 
 
 def test_the_seed_decides_on_views(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
