@@ -38,6 +38,11 @@ class Head(nn.Module):
         self.register_buffer("matrix", torch.zeros(features, dimensions))
         self.register_buffer("offset", torch.zeros(dimensions))
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        return cast(Tensor, self.matrix).shape[1]
+
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         with torch.autocast(features.device.type, enabled=False):
