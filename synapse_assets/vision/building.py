@@ -119,7 +119,7 @@ def _network(
         return None, []
     if choice.origin == "self_supervised":
         settings = _settings(choice, tile, seed)
-        progress = _reporter(log, choice.training_steps)
+        progress = _reporter(log, settings.max_steps or 0)
         return pretrain(training.images, settings, progress=progress, device=device, partners=training.partners)
     architecture = str(choice.architecture)
     pooling: Pooling = "moments" if choice.has_head else "native"
@@ -142,7 +142,7 @@ def _settings(choice: EncoderChoice, tile: TileSpec, seed: int) -> PretrainingSe
         defaults,
         architecture=choice.architecture or defaults.architecture,
         crop_px=choice.crop_px or min(defaults.crop_px, tile.size_px),
-        max_steps=choice.training_steps,
+        max_steps=choice.training_steps or defaults.max_steps,
         seed=seed,
         pooling="moments" if choice.has_head else "centre",
         section_by_section=choice.section_by_section,
