@@ -1,6 +1,6 @@
 """How fast tiles are cut and stored, as shares of what memory and other readers do in the same run.
 
-    python -m benchmarks.tiles [--tiles 2000] [--rounds 3]
+    python -m benchmarks.tiles [--tiles 2000] [--rounds 3] [--sections FOLDER]
 
 Volumes of 2048 x 2048 x 64 voxels on this machine, page cache warm: raw in chunks of 128 x 128 x 16, JPEG in chunks
 of 64^3 (as FAFB). Then the JPEG volume once more through a server on this machine that lets every request wait for
@@ -22,12 +22,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import tensorstore as ts
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
+from benchmarks.commits import encoded_and_committed
 from synapse_assets.datasets import TileSpec, VolumeSpec
-from synapse_assets.volumes import encode_tile, open_volume
+from synapse_assets.datasets.volumes import TileCodec
+from synapse_assets.volumes import decode_tiles, encode_tiles, open_volume
 from synapse_assets.volumes.plan import plan_tiles
 
 SHAPE_ZYX = (64, 2048, 2048)
@@ -223,36 +227,65 @@ def _distant(folder: Path) -> Iterator[str]:
         process.join()
 
 
-def _codecs(values: npt.NDArray[np.uint8], voxels: npt.NDArray[np.int64]) -> None:
-    tiles = [values[z - 1 : z + 2, y - 128 : y + 128, x - 128 : x + 128] for x, y, z in voxels[:60].tolist()]
+def _codecs(tiles: npt.NDArray[np.uint8], rounds: int) -> None:
+    """Prints, of real or drawn tiles (N, 3, 256, 256), what each codec takes; ratios are to the stored PNG in the same round."""
     wide = [np.ascontiguousarray(tile.transpose(1, 0, 2)).reshape(256, 768) for tile in tiles]
 
-    def save(image: npt.NDArray[np.uint8], **how: object) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, **how)  # type: ignore[arg-type]
-        return buffer.getvalue()
+    def pictures(**how: object) -> pa.Array:
+        data = []
+        for image in wide:
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, **how)  # type: ignore[arg-type]
+            data.append(buffer.getvalue())
+        return pa.array(data, pa.binary())
 
-    print("\ncodec, 256x256x3 tiles        encode/s  decode/s  kB a tile  mean error (grey values)   [CPU seconds]")
-    for name, encode in {
-        "PNG": lambda image: save(image, format="PNG"),
-        "PNG run-length (stored)": lambda image: save(image, format="PNG", compress_type=3),
-        "WebP lossless m0": lambda image: save(image, format="WEBP", lossless=True, method=0, quality=20),
-        "JPEG q90": lambda image: save(image, format="JPEG", quality=90),
-    }.items():
-        start = time.process_time()
-        data = [encode(image) for image in wide]
-        middle = time.process_time()
-        back = [np.asarray(Image.open(io.BytesIO(item)).convert("L")) for item in data]
-        end = time.process_time()
-        error = np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(back, wide, strict=True)])
-        size = np.mean([len(item) for item in data]) / 1e3
-        print(
-            "  "
-            f"{name:26s}{len(wide) / (middle - start):10.0f}{len(wide) / (end - middle):10.0f}{size:11.1f}{error:10.2f}"
-        )
-    start = time.process_time()
-    size = np.mean([len(encode_tile(tile)) for tile in tiles]) / 1e3
-    print(f"  {'encode_tile':26s}{len(tiles) / (time.process_time() - start):10.0f}{'':10s}{size:11.1f}")
+    def opened(data: pa.Array) -> object:
+        return [np.asarray(Image.open(io.BytesIO(item.as_buffer())).convert("L")) for item in data]
+
+    codecs: dict[str, tuple[Callable[[], pa.Array], Callable[[pa.Array], object]]] = {
+        "png (stored)": (lambda: encode_tiles(tiles, "png"), decode_tiles),
+        "zstd (stored)": (lambda: encode_tiles(tiles, "zstd"), decode_tiles),
+        "PNG, zlib's matching": (lambda: pictures(format="PNG"), opened),
+        "WebP lossless m0": (lambda: pictures(format="WEBP", lossless=True, method=0, quality=20), opened),
+        "JPEG q90": (lambda: pictures(format="JPEG", quality=90), opened),
+    }
+    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in codecs}
+    for _ in range(rounds):
+        for name, (encode, decode) in codecs.items():
+            start = time.process_time()
+            data = encode()
+            middle = time.process_time()
+            decode(data)
+            end = time.process_time()
+            measured[name].append(
+                (len(data) / (middle - start), len(data) / (end - middle), data.nbytes / len(data) / 1e3)
+            )
+    print("\ncodec, 256x256x3 tiles     encode/s  times png  decode/s  times png  kB a tile   [CPU seconds, medians]")
+    first = measured["png (stored)"]
+    for name, rows in measured.items():
+        cells = []
+        for at in (0, 1):
+            ratios = [row[at] / png[at] for row, png in zip(rows, first, strict=True)]
+            cells += [f"{statistics.median(row[at] for row in rows):10.0f}", f"{statistics.median(ratios):11.1f}"]
+        print(f"  {name:25s}{''.join(cells)}{rows[0][2]:11.1f}")
+    print("\ngrey values to the commit   tiles/s  times png  bytes a tile   [CPU seconds, medians]")
+    commits: dict[TileCodec, list[tuple[float, float]]] = {"png": [], "zstd": []}
+    for _ in range(rounds):
+        commits["png"].append(encoded_and_committed(tiles, 170, "png"))
+        commits["zstd"].append(encoded_and_committed(tiles, 2040, "zstd"))
+    for codec, found in commits.items():
+        ratios = [png[0] / one[0] for png, one in zip(commits["png"], found, strict=True)]
+        rate = 1e6 / statistics.median(one[0] for one in found)
+        print(f"  {codec:25s}{rate:8.0f}{statistics.median(ratios):11.1f}{found[0][1]:14.0f}")
+
+
+def _real_tiles(folder: Path, count: int) -> npt.NDArray[np.uint8]:
+    """Tiles (count, 3, 256, 256) at random places of the sections in `folder`, TIFF files in the order of their names."""
+    volume = np.stack([tifffile.imread(path) for path in sorted(folder.glob("*.tif"))])
+    rng = np.random.default_rng(0)
+    depth, height, width = volume.shape
+    starts = rng.integers(0, (depth - 2, height - 255, width - 255), (count, 3))
+    return np.stack([volume[z : z + 3, y : y + 256, x : x + 256] for z, y, x in starts])
 
 
 def main() -> None:
@@ -260,7 +293,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiles", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sections", type=Path, help="only the codecs, on tiles of the TIFF sections in this folder")
     asked = parser.parse_args()
+    if asked.sections:
+        _codecs(_real_tiles(asked.sections, 85), asked.rounds)
+        return
     rng = np.random.default_rng(0)
     values = _texture(rng)
     low, high = np.array([128, 128, 1]), np.array([2048 - 128, 2048 - 128, 62])
@@ -318,7 +355,9 @@ def main() -> None:
             1,
             "8 x 8 x 1, 100,000 points",
         )
-    _codecs(values, voxels)
+    _codecs(
+        np.stack([values[z - 1 : z + 2, y - 128 : y + 128, x - 128 : x + 128] for x, y, z in voxels[:85]]), asked.rounds
+    )
 
 
 if __name__ == "__main__":

@@ -114,6 +114,7 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("\ntile:", "\nencoder: {checkpoint: /w.pt}\ntile:", "a checkpoint file is given exactly when"),
         ("size_px: 64", "size_px: 7", r"tile\.size_px"),
         ("sections: 3", "sections: 0", r"tile\.sections"),
+        ("sections: 3", "sections: 3, codec: jpeg", r"tile\.codec"),
         ("\ntile:", "\ntrial_limit: 0\ntile:", "trial_limit"),
     ],
 )
@@ -468,7 +469,7 @@ EM_DEFAULTS = {
     "leave_out_outside": False,
     "accept_alignment": False,
     "target": "class",
-    "tile": {"size_px": 64, "sections": 3},
+    "tile": {"size_px": 64, "sections": 3, "codec": "png"},
     "encoder": {
         "origin": "self_supervised",
         "architecture": None,

@@ -134,6 +134,13 @@ def test_fingerprints_of_what_is_stored_stay_as_they_are() -> None:
     assert {name: found[name] for name in DECIDED} == DECIDED
 
 
+def test_how_tiles_are_stored_is_in_no_fingerprint() -> None:
+    other = EM.model_copy(update={"tile": EM.tile.model_copy(update={"codec": "zstd"})})
+    assert other != EM
+    assert hashed_fields(other) == hashed_fields(EM)
+    assert code_versions(other) == code_versions(EM)
+
+
 @pytest.mark.parametrize("later", LATER)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_later_field_counts_only_when_it_is_set(name: str, later: str) -> None:

@@ -3,11 +3,16 @@ in `defs/morphology/test_chain.py`."""
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.datasets.volumes import TileCodec
+from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.releases import freeze_release, released_names
+from synapse_assets.volumes import decode_tiles, encode_tiles
 from synapse_assets_tests.conftest import Lab
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -16,17 +21,31 @@ RELEASES = [block for block in BLOCKS if "release=" in block]
 
 
 def test_there_are_blocks_to_run() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
     assert len(RELEASES) == 1
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["release", "package", "plain"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["release", "package", "plain", "tile"])
 def test_a_block_runs(block: str, finished_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_DATA_ROOT", str(finished_lab.root))
     if block in RELEASES and "2026-11-21" not in released_names(finished_lab.store):
         freeze_release(finished_lab.store, "2026-11-21")
     program = block.replace("data/sample/", f"{finished_lab.root}/tiny/").replace('"sample"', '"tiny"')
     exec(compile(program, "README.md", "exec"), {})  # noqa: S102 -- our own README
+
+
+@pytest.mark.parametrize("codec", ["png", "zstd"])
+def test_a_stored_tile_is_read_without_the_package(codec: TileCodec, finished_lab: Lab, tmp_path: Path) -> None:
+    store, copy = finished_lab.store, DatasetStore(str(tmp_path), "tiny")
+    rows = store.tiles.read("EB", store.tiles.table.names)
+    tiles = decode_tiles(rows.column("image"))
+    at = rows.column_names.index("image")
+    copy.tiles.replace_region("EB", rows.set_column(at, rows.schema.field(at), encode_tiles(tiles, codec)), [])
+    [block] = [block for block in BLOCKS if "def tile(" in block]
+    names: dict[str, Any] = {}
+    exec(compile(block.replace("data/sample/", f"{tmp_path}/tiny/"), "README.md", "exec"), names)  # noqa: S102 -- our own README
+    for expected, stored in zip(tiles, copy.tiles.read("EB", ["image"]).column(0).to_pylist(), strict=True):
+        np.testing.assert_array_equal(names["tile"](stored), expected)
 
 
 def written(name: str, folder: Path) -> str:

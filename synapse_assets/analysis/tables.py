@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering.cluster_cards import cluster_cards
+from synapse_assets.analysis.clustering.explanations import EXAMINED
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import Projection, reduced_matrix
 from synapse_assets.analysis.evaluation.sampling import stratified_sample
@@ -109,8 +110,8 @@ def assign_rows(model: ClusterModel | NoModel, coordinates: pa.Table, version: s
 def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, verdict: str | None = None) -> pa.Table:
     """`schema.CLUSTER_CARDS` of all synapses that have a cluster and coordinates on the map now.
 
-    `synapses` has synapse_id, brain_region, target and neuron_id; the others are as their schema; `verdict` is that on the
-    clustering.
+    `synapses` has synapse_id, brain_region, target and neuron_id, and those columns of `explanations.EXAMINED` that are known;
+    the others are as their schema; `verdict` is that on the clustering.
     """
     clusters, coordinates = current_rows(clusters, synapses), current_rows(coordinates, synapses)
     ids = clusters.column("synapse_id").combine_chunks()
@@ -125,8 +126,8 @@ def card_rows(synapses: pa.Table, clusters: pa.Table, coordinates: pa.Table, ver
                 "cluster": clusters.column("cluster"),
                 "brain_region": clusters.column("brain_region"),
                 "target": facts.column("target"),
-                "neuron_id": facts.column("neuron_id"),
                 "reduced": coordinates.column("reduced").combine_chunks().take(indices),
+                **{name: facts.column(name) for name in EXAMINED if name in facts.column_names},
             }
         ),
         verdict,

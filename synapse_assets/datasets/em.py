@@ -5,7 +5,7 @@ A file without `chain:` is of this kind. Reading the tables and volumes belongs 
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,9 +22,10 @@ _UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "tar
 class EncoderChoice(Frozen):
     """How tiles become vectors."""
 
-    origin: Literal["self_supervised", "hub", "checkpoint"] = Field(
-        "self_supervised",
-        description="Trained on the dataset's own tiles, or a timm model with hub weights or a local checkpoint.",
+    origin: Literal["texture", "self_supervised", "hub", "checkpoint"] | None = Field(
+        None,
+        description="A fixed bank of filters, a network trained on the dataset's own tiles, or a timm model with hub weights or a local "
+        "checkpoint. Empty: trained here where an architecture, a crop or steps are given, else the kind that is in use, else texture.",
     )
     architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
     checkpoint: Location | None = Field(
@@ -39,11 +40,57 @@ class EncoderChoice(Frozen):
     training_tiles: Annotated[int, Field(ge=2)] = Field(
         20_000, description="At most this many tiles are trained on (a stratified sample)."
     )
+    dimensions: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None,
+        description="Length of the vectors, by a last step that keeps what tells tiles apart. Empty: 32 where that step is taken, else "
+        "what the network gives.",
+    )
+    beside_texture: bool = Field(
+        False, description="Whether the last step gets the texture beside what the network gives."
+    )
+    section_by_section: bool = Field(
+        False, description="Whether the network sees each section alone, in place of the sections as its channels."
+    )
+    positives: Literal["tile", "neuron"] = Field(
+        "tile",
+        description="What should have similar vectors: views of one tile, or near synapses of one neuron too (which may teach the encoder "
+        "to tell neurons apart: see leakage_report).",
+    )
+    invariant_to: list[Literal["contrast", "section", "volume"]] = Field(
+        [], description="What the last step keeps out of the vectors."
+    )
+
+    @property
+    def has_head(self) -> bool:
+        """Whether a last step in closed form makes the vectors."""
+        options = (self.dimensions, self.beside_texture, self.section_by_section, self.invariant_to)
+        return self.origin == "texture" or self.positives != "tile" or any(options)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trained_here(cls, content: Any) -> Any:
+        """A file of the time before there was a choice: who named what only training has wanted training."""
+        wants_training = ("architecture", "crop_px", "training_steps")
+        if isinstance(content, dict) and not content.get("origin") and any(map(content.get, wants_training)):
+            return {**content, "origin": "self_supervised"}
+        return content
 
     @model_validator(mode="after")
     def _complete(self) -> "EncoderChoice":
-        if self.origin != "self_supervised" and not self.architecture:
+        if self.origin in ("hub", "checkpoint") and not self.architecture:
             raise ValueError(f"encoder origin '{self.origin}' needs the name of a timm architecture")
+        if self.origin == "texture":
+            network_only = [
+                name
+                for name, value in (
+                    ("architecture", self.architecture),
+                    ("beside_texture", self.beside_texture),
+                    ("section_by_section", self.section_by_section),
+                )
+                if value
+            ]
+            if network_only:
+                raise ValueError(f"encoder origin 'texture' has no network: leave out {', '.join(network_only)}")
         if (self.origin == "checkpoint") != (self.checkpoint is not None):
             raise ValueError("a checkpoint file is given exactly when the encoder's origin is 'checkpoint'")
         return self
@@ -138,6 +185,8 @@ class EmDataset(Dataset):
             raise ValueError(
                 f"the volumes have different voxel sizes {sorted(sizes)}: their tiles could not be compared"
             )
+        if self.encoder.positives == "neuron" and not self.has_neurons:
+            raise ValueError("encoder positives: neuron needs neurons (has_neurons: true)")
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]

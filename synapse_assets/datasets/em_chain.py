@@ -10,6 +10,7 @@ from synapse_assets.schema import (
     CLUSTER_CARDS,
     CLUSTERS,
     DRIFT,
+    LEAKAGE_REPORT,
     NEURON_PREDICTIONS,
     NEURON_SOURCES,
     NEURONS,
@@ -152,6 +153,15 @@ ASSETS = (
     ),
     AssetFacts("cluster_cards", Stage.MAPS, Role.APPLY, CLUSTER_CARDS, released=("cluster_cards",), page="clusters"),
     AssetFacts("splits", Stage.CLASSIFY, Role.FIT, SPLITS, job="fit", released=("splits",)),
+    # A release does not wait for it: it says what figures are worth, and nothing is made from it.
+    AssetFacts(
+        "leakage_report",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        LEAKAGE_REPORT,
+        released=("leakage_report",),
+        awaited=False,
+    ),
     AssetFacts(
         "synapse_classifier", Stage.CLASSIFY, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="encoder"
     ),

@@ -49,20 +49,26 @@ FIRST_FIELDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
+# Fields that say how something is stored, and nothing of what it is: no fingerprint has them, at no value.
+STORAGE_FIELDS: Mapping[str, frozenset[str]] = {"TileSpec": frozenset({"codec"})}
+
 
 def hashed_fields(
     model: "BaseModel | DataclassInstance", *, include: Collection[str] | None = None, exclude: Collection[str] = ()
 ) -> dict[str, Any]:
     """The JSON form of a model or dataclass for a fingerprint, models inside it likewise: its `FIRST_FIELDS`, which a subclass
-    shares, and of the other fields those whose value is not their default.
+    shares, and of the other fields those whose value is not their default, but none of `STORAGE_FIELDS`.
 
     `include` and `exclude` choose among the fields of `model` itself. A field at its default leaves no trace: whoever changes
     the default of one that is not among `FIRST_FIELDS` adds one to the `method` of the assets that depend on it.
     """
-    first = next((FIRST_FIELDS[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in FIRST_FIELDS), ())
+    first, storage = (
+        next((fields_of[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in fields_of), frozenset())
+        for fields_of in (FIRST_FIELDS, STORAGE_FIELDS)
+    )
     json_fields = {}
     for name, default in _defaults(model).items():
-        if name in exclude or (include is not None and name not in include):
+        if name in storage or name in exclude or (include is not None and name not in include):
             continue
         value = _json_form(getattr(model, name))
         if name in first or default is MISSING or value != _json_form(default):

@@ -1,6 +1,7 @@
 """The content of each page, as plain values that the templates show. Routes belong to `server`."""
 
 import io
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -374,17 +375,21 @@ def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
 def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
     released = set(points.ids.filter(pc.is_in(points.ids, pa.array(card["medoids"], pa.string()))).to_pylist())
     medoids = [facts(points, points.row(medoid)) for medoid in card["medoids"] if medoid in released]
+    # Cards of older releases say nothing of it.
+    explained = json.loads(card.get("explained_by") or "{}")
+    parts = [{"name": name, "share": synapses / card["synapses"]} for name, synapses in explained.items()]
+    card = {**card, "medoids": medoids, "explained_by": parts}
     name = str(card["cluster"]) if card["cluster"] >= 0 else NONE
     column = points.categories["cluster"]
     if name not in (NONE, *column.names):
-        return {**card, "medoids": medoids, "compositions": []}
+        return {**card, "compositions": []}
     selected = column.codes == column.code(name)
     compositions = [
         composition(points, name, selected)
         for name in ("target", "neuron_type", "brain_region")
         if name in points.categories
     ]
-    return {**card, "medoids": medoids, "compositions": compositions}
+    return {**card, "compositions": compositions}
 
 
 def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:

@@ -48,7 +48,10 @@ def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
 
 
 def _draw_card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:
-    """Draws one card into a subfigure: text, five tiles, a bar of classes and one of regions."""
+    """Draws one card into a subfigure: text, five tiles, a bar of classes and one of regions.
+
+    Of what explains the cluster, two are named.
+    """
     grid = line.add_gridspec(
         1, 7, width_ratios=[1.15, 1, 1, 1, 1, 1, 2.3], wspace=0.05, left=0.01, right=0.98, top=0.97, bottom=0.04
     )
@@ -61,9 +64,10 @@ def _draw_card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colour
     if card["neurons"]:
         noun = "neuron" if card["neurons"] == 1 else "neurons"
         words.text(0.05, 0.32, f"{card['neurons']:,} {noun}", fontsize=8.5, color=FAINT, va="center")
-    if card["one_neuron"]:
-        share = f"{card['top_neuron_share']:.0%} one neuron"
-        words.text(0.05, 0.12, share, fontsize=8.5, color="#B23A00", fontweight="bold", va="center")
+    explained = json.loads(card["explained_by"] or "{}")
+    for y, (name, covered) in zip((0.17, 0.03), explained.items(), strict=False):
+        text = f"{covered / card['synapses']:.0%} {name}"
+        words.text(0.05, y, text, fontsize=8, color="#B23A00", fontweight="bold", va="center")
     for i, tile in enumerate(tiles[:5]):
         axes = line.add_subplot(grid[0, 1 + i])
         axes.imshow(_downsampled(tile), cmap="gray", vmin=0, vmax=255, interpolation="nearest")

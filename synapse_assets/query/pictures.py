@@ -35,7 +35,7 @@ class Pictures:
 
     def tiles(self, synapse_ids: Sequence[str]) -> npt.NDArray[np.uint8]:
         """See `Warehouse.tiles`."""
-        from synapse_assets.volumes.cropping import decode_tiles
+        from synapse_assets.volumes import decode_tiles
 
         rows = [self._points.row(synapse_id) for synapse_id in synapse_ids]
         with self._file.damage_explained("pictures", self._store.tiles.uri, "tiles"):

@@ -164,8 +164,12 @@ TILES = Table(
         SYNAPSE_ID,
         BRAIN_REGION,
         Column("tile_hash", pa.string(), "Hash of the decoded pixels; equal hashes are equal pictures."),
-        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume, codec."),
-        Column("image", pa.binary(), "Encoded picture: the sections side by side, left to right by rising z."),
+        Column("crop_hash", pa.string(), "Hash of what was asked for: position, size, sections, volume."),
+        Column(
+            "image",
+            pa.binary(),
+            "Encoded picture: PNG, the sections side by side, left to right by rising z; or Zstandard, as the README says.",
+        ),
         Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
         Column(
             "section_contrast", pa.list_(pa.float64()), "Standard deviation of grey values in each section, 0 to 127.5."
@@ -266,7 +270,7 @@ CLUSTER_CARDS = Table(
         Column(
             "one_neuron",
             pa.bool_(),
-            "True if one neuron makes most of the cluster: likely its style, not a kind of synapse.",
+            "True if one neuron makes most of the cluster, and little of the others: likely its style, not a kind of synapse.",
         ),
         Column(
             "verdict",
@@ -274,6 +278,13 @@ CLUSTER_CARDS = Table(
             "How far the clustering can be trusted: stable, fragile, or not distinguishable from noise; empty where not assessed.",
             nullable=True,
         ),
+        Column(
+            "explained_by",
+            pa.string(),
+            "What explains the cluster in place of a kind of synapse, as JSON {'one section': synapses of it}; empty where not examined.",
+            nullable=True,
+        ),
+        Column("explanation", pa.string(), "The same in words; empty if nothing explains it.", nullable=True),
     ),
 )
 
@@ -287,6 +298,33 @@ SPLITS = Table(
         Column("group", pa.string(), "Group of the synapse under that split; its own id where the split is random."),
         Column("fold", pa.int32(), "Fold in which the synapse is tested, from 0."),
         TARGET,
+    ),
+)
+
+LEAKAGE_REPORT = Table(
+    "leakage_report",
+    "One row per probe of the vectors and way of splitting: what can be read of the class, and of what has nothing to do with it.",
+    (
+        Column("encoder", pa.string(), "Version of the encoder that made the vectors."),
+        Column(
+            "probe",
+            pa.string(),
+            "What is read: class, or neuron, section, brain_region, volume, source_file, padding, x, y, z, contrast. class_gap: how much "
+            "more of the class a random split claims than this split.",
+        ),
+        Column(
+            "split",
+            pa.string(),
+            "What is held out together: random, a grouping column such as neuron_id, or place (blocks in x and y).",
+        ),
+        Column("score", pa.string(), "balanced_accuracy, of class_gap the difference of two; or r2."),
+        Column("value", pa.float64(), "The score; empty where it could not be asked.", nullable=True),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("chance", pa.float64(), "The score of guessing, or with the values dealt out at random.", nullable=True),
+        Column("synapses", pa.int64(), "Synapses tested."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("sentence", pa.string(), "The outcome in words."),
     ),
 )
 

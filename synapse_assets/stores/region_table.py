@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _KEY = "synapse_id"
 _REGION = "brain_region"
 _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+# Pictures are compressed already: trying it once more takes Lance five times as long as writing them (pylance 14.0). What the
+# stored table says of its columns counts, so one of before is told too.
+_AS_THEY_ARE = {"lance-encoding:compression": "none"}
 _ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
 
@@ -300,6 +303,9 @@ class RegionTable:
             loosened = [name for name in stored if _only_now_nullable(dataset.schema.field(name), self.table)]
             if loosened:
                 dataset.alter_columns(*({"path": name, "nullable": True} for name in loosened))
+            pictures = [field.name for field in dataset.schema if field.type == pa.binary() and not field.metadata]
+            if pictures:
+                dataset.update_field_metadata(dict.fromkeys(pictures, _AS_THEY_ARE))
             obsolete = [name for name in dataset.schema.names if name not in self.table.names]
             if obsolete:
                 dataset.drop_columns(obsolete)
@@ -318,7 +324,9 @@ class RegionTable:
         return f"move {self.uri} away and materialise {self.table.name} again for every region"
 
     def _stored_schema(self) -> pa.Schema:
-        fields = list(self.table.arrow)
+        fields = [
+            field.with_metadata(_AS_THEY_ARE) if field.type == pa.binary() else field for field in self.table.arrow
+        ]
         fields[self.table.names.index(_KEY)] = fields[self.table.names.index(_KEY)].with_metadata(_PRIMARY_KEY)
         return pa.schema(fields)
 

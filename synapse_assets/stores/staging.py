@@ -69,7 +69,7 @@ class Staging:
     def _batches(self, parts: list[str]) -> Iterator[pa.RecordBatch]:
         seen: set[str] = set()
         for name in parts:
-            with self._folder.open(name) as source:
+            with self._folder.open(name, mapped=True) as source:
                 reader = pa.ipc.open_file(source)
                 for number in range(reader.num_record_batches):
                     batch = reader.get_batch(number)

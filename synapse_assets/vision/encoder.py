@@ -23,39 +23,59 @@ from torch import Tensor, nn
 
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import Precision, native_precision, pick_device
-from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, read_spec
+from synapse_assets.vision.encoder_spec import SPEC_FILE, EncoderSpec, Pooling, read_spec
 from synapse_assets.vision.first_use import FIRST_USE_FOLDER, FirstUse
+from synapse_assets.vision.head import Head
 from synapse_assets.vision.inference import DEFAULT_BATCH, BatchRunner
 from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.texture import TextureFeatures
 from synapse_assets.vision.weights import load_weights, read_weights
 
 WEIGHTS_FILE = "weights.safetensors"
+TEXTURE_FILE = "texture.safetensors"
+HEAD_FILE = "head.safetensors"
+_LEAST_VARIANCE = 1e-6  # of a feature map, below which its logarithm does not fall
 _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of the feature map's side
 
 
 class TileNetwork(nn.Module):
-    """Everything from uint8 tiles to embeddings as one module: crop, normalise, network, pooling, views."""
+    """Everything from uint8 tiles to embeddings as one module: crop, normalise, network, pooling, views, texture, head."""
 
-    def __init__(self, spec: EncoderSpec, backbone: nn.Module) -> None:
+    def __init__(self, spec: EncoderSpec, backbone: nn.Module | None, head: Head | None = None) -> None:
         super().__init__()
         self.spec = spec
         self.backbone = backbone
+        self.texture = TextureFeatures(spec.texture_px, spec.pixel_nm) if spec.texture_px else None
+        self.head = head
         shape = (1, spec.sections, 1, 1)
         self.register_buffer("mean", torch.tensor(spec.mean).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(shape), persistent=False)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Embeddings, float32 (N, D), of uint8 tiles (N, sections, tile_px, tile_px)."""
-        start = (self.spec.tile_px - self.spec.crop_px) // 2
-        crop = tiles[..., start : start + self.spec.crop_px, start : start + self.spec.crop_px]
-        pixels = self.normalise(crop.float() / 255)
-        if self.spec.views == 1:
-            return self.features(pixels)
-        total = torch.zeros((), device=tiles.device)
-        for picture in (pixels, pixels.flip(-1)):
-            for quarter in range(4):
-                total = total + self.features(torch.rot90(picture, quarter, (-2, -1)))
-        return total / self.spec.views
+        features = self.unprojected(tiles.float() / 255)
+        return features if self.head is None else self.head(features)
+
+    def unprojected(self, pictures: Tensor) -> Tensor:
+        """The features, float32 (N, D), of pictures (N, sections, side, side) of grey values scaled to 0..1, seen about their centre."""
+        parts = []
+        if self.backbone is not None:
+            parts.append(self._seen_from_all_sides(self.normalise(_centre_crop(pictures, self.spec.crop_px))))
+        if self.texture is not None:
+            parts.append(self.texture(_centre_crop(pictures, self.spec.texture_px)))
+        return torch.cat(parts, dim=1)
+
+    @property
+    def feature_count(self) -> int:
+        """Numbers in the features that the head, if any, is given."""
+        probe = torch.zeros(1, self.spec.sections, self.spec.tile_px, self.spec.tile_px)
+        with torch.inference_mode():
+            return int(self.eval().unprojected(probe).shape[1])
+
+    def parts(self) -> dict[nn.Module, str]:
+        """What has weights, with the file that stores them."""
+        files = ((self.backbone, WEIGHTS_FILE), (self.texture, TEXTURE_FILE), (self.head, HEAD_FILE))
+        return {part: file for part, file in files if part is not None}
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Normalised pictures, from grey values scaled to 0..1."""
@@ -63,18 +83,36 @@ class TileNetwork(nn.Module):
         return (pixels - mean) / std
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Embeddings, float32 (N, D), of normalised pictures (N, sections, crop_px, crop_px)."""
+        """What the network gives, float32 (N, D), for normalised pictures (N, sections, crop_px, crop_px)."""
         if pixels.device.type != "mps":
             pixels = pixels.contiguous(memory_format=torch.channels_last)
+        if self.spec.section_by_section:
+            sections = self._pooled(pixels.flatten(0, 1)[:, None]).unflatten(0, pixels.shape[:2])
+            return torch.cat([sections.mean(1), sections[:, pixels.shape[1] // 2]], dim=1)
+        return self._pooled(pixels)
+
+    def _pooled(self, pixels: Tensor) -> Tensor:
+        """What the network gives (N, D) for pictures of as many channels as it has (N, channels, height, width)."""
+        maps = cast(Tensor, cast(nn.Module, self.backbone)(pixels)).float()
         if self.spec.pooling == "native":
-            return cast(Tensor, self.backbone(pixels)).float()
-        maps = cast(Tensor, self.backbone(pixels)).float()
-        if maps.ndim != 4:
-            raise BadInput(
-                f"encoder: pooling 'centre' needs a feature map, which {self.spec.architecture} does not give"
-            )
+            return maps
+        maps = _feature_map(maps, cast(nn.Module, self.backbone), self.spec)
         window = _centre_window(maps.shape[-2], maps.shape[-1], maps.device)
-        return torch.cat([(maps * window).sum((-2, -1)), maps.mean((-2, -1))], dim=1)
+        centre, mean = (maps * window).sum((-2, -1)), maps.mean((-2, -1))
+        if self.spec.pooling == "centre":
+            return torch.cat([centre, mean], dim=1)
+        around_centre = (maps**2 * window).sum((-2, -1)) - centre**2
+        spread = torch.cat([around_centre, maps.var((-2, -1), correction=0)], dim=1)
+        return torch.cat([centre, mean, 0.5 * torch.log(spread.clamp_min(0) + _LEAST_VARIANCE)], dim=1)
+
+    def _seen_from_all_sides(self, pixels: Tensor) -> Tensor:
+        if self.spec.views == 1:
+            return self.features(pixels)
+        total = torch.zeros((), device=pixels.device)
+        for picture in (pixels, pixels.flip(-1)):
+            for quarter in range(4):
+                total = total + self.features(torch.rot90(picture, quarter, (-2, -1)))
+        return total / self.spec.views
 
 
 class Encoder:
@@ -111,12 +149,12 @@ class Encoder:
         return _embed(self, _runner(self, device, precision, DEFAULT_BATCH), tiles)
 
     def save(self, folder: Path) -> None:
-        """Writes encoder.json and weights.safetensors into `folder`, which is made if need be."""
+        """Writes encoder.json, weights.safetensors and, where they are part of it, texture.safetensors and head.safetensors into
+        `folder`, which is made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.network.backbone.state_dict().items()
-        }
-        save_file(weights, folder / WEIGHTS_FILE)
+        for part, file in self.network.parts().items():
+            arrays = {name: tensor.detach().cpu().contiguous() for name, tensor in part.state_dict().items()}
+            save_file(arrays, folder / file)
         (folder / SPEC_FILE).write_text(json.dumps(asdict(self._spec), indent=2) + "\n")
 
     @classmethod
@@ -126,9 +164,15 @@ class Encoder:
         Raises FileNotFoundError where there is no encoder, or BadInput naming the file at fault.
         """
         spec = read_spec(folder)
-        backbone = build_backbone(spec.architecture, spec.sections, spec.crop_px, spec.pooling)
-        load_weights(backbone, read_weights(folder / WEIGHTS_FILE), spec.architecture, folder / WEIGHTS_FILE)
-        return cls(spec, TileNetwork(spec, backbone), FirstUse.found(folder / FIRST_USE_FOLDER))
+        backbone = None
+        if spec.has_network:
+            backbone = build_backbone(spec.architecture, spec.channels, spec.crop_px, spec.pooling)
+        network = TileNetwork(spec, backbone)
+        if spec.head_dimensions:
+            network.head = Head(network.feature_count, spec.head_dimensions)
+        for part, file in network.parts().items():
+            load_weights(part, read_weights(folder / file), spec.architecture, folder / file)
+        return cls(spec, network, FirstUse.found(folder / FIRST_USE_FOLDER))
 
 
 def embed_batches(
@@ -152,24 +196,43 @@ def embed_batches(
         yield ids, _embed(encoder, runner, tiles)
 
 
-def encoder_from_hub(architecture: str, sections: int, tile_px: int, crop_px: int | None = None) -> Encoder:
+def encoder_from_hub(
+    architecture: str,
+    sections: int,
+    tile_px: int,
+    crop_px: int | None = None,
+    pooling: Pooling = "native",
+    section_by_section: bool = False,
+) -> Encoder:
     """An encoder with timm's published weights, normalised as they were trained. The only function here that uses the
     network.
 
     `architecture` is timm's name, with a tag if wanted ("resnet18.a1_in1k"); `crop_px` is the whole tile if not given.
-    Weights for colour pictures are adapted to the number of sections by timm. Raises BadInput where timm knows no such
+    Weights for colour pictures are adapted to the number of sections by timm. pooling, section_by_section: see `EncoderSpec`.
+    Raises BadInput where timm knows no such
     weights or cannot fetch them.
     """
-    crop = crop_px or tile_px
+    crop, channels = crop_px or tile_px, 1 if section_by_section else sections
     try:
-        backbone = build_backbone(architecture, sections, crop, "native", pretrained=True)
+        backbone = build_backbone(architecture, channels, crop, pooling, pretrained=True)
     except RuntimeError as error:
         raise BadInput(f"encoder: timm has no published weights for '{architecture}': {error}") from error
     card = cast(Mapping[str, object], backbone.pretrained_cfg)
     mean = _per_section(cast(tuple[float, ...], card["mean"]), sections)
     std = _per_section(cast(tuple[float, ...], card["std"]), sections)
     source = f"timm {timm.__version__} {card.get('architecture')}.{card.get('tag')}"
-    spec = EncoderSpec(architecture, sections, tile_px, crop, mean, std, "hub", source)
+    spec = EncoderSpec(
+        architecture,
+        sections,
+        tile_px,
+        crop,
+        mean,
+        std,
+        "hub",
+        source,
+        pooling=pooling,
+        section_by_section=section_by_section,
+    )
     return Encoder(spec, TileNetwork(spec, backbone))
 
 
@@ -181,22 +244,36 @@ def encoder_from_checkpoint(
     crop_px: int | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    pooling: Pooling = "native",
+    section_by_section: bool = False,
 ) -> Encoder:
     """An encoder with the weights in a local file: safetensors, or a torch file that holds tensors only (no pickled
     objects).
 
     `mean` and `std` of grey values scaled to 0..1, one a section, are those the weights were trained with; timm's for
     the architecture if not given. A classifier head in the file is left out; a stem for another number of channels is
-    adapted. Raises BadInput, naming the file, where it cannot be read, and also the architecture and the first keys that
+    adapted. pooling, section_by_section: see `EncoderSpec`.
+    Raises BadInput, naming the file, where it cannot be read, and also the architecture and the first keys that
     differ, for weights of another architecture.
     """
-    crop = crop_px or tile_px
-    backbone = build_backbone(architecture, sections, crop, "native")
+    crop, channels = crop_px or tile_px, 1 if section_by_section else sections
+    backbone = build_backbone(architecture, channels, crop, pooling)
     load_weights(backbone, read_weights(path), architecture, path)
     card = cast(Mapping[str, object], getattr(backbone, "pretrained_cfg", None) or {})
     used_mean = mean or _per_section(cast(tuple[float, ...], card.get("mean", (0.5,))), sections)
     used_std = std or _per_section(cast(tuple[float, ...], card.get("std", (0.25,))), sections)
-    spec = EncoderSpec(architecture, sections, tile_px, crop, used_mean, used_std, "checkpoint", path.name)
+    spec = EncoderSpec(
+        architecture,
+        sections,
+        tile_px,
+        crop,
+        used_mean,
+        used_std,
+        "checkpoint",
+        path.name,
+        pooling=pooling,
+        section_by_section=section_by_section,
+    )
     return Encoder(spec, TileNetwork(spec, backbone))
 
 
@@ -219,6 +296,23 @@ def _embed(encoder: Encoder, runner: BatchRunner, tiles: npt.NDArray[np.uint8]) 
     if not len(tiles):
         return np.empty((0, encoder.dimensions), dtype=np.float32)
     return runner.run(tiles)
+
+
+def _feature_map(output: Tensor, backbone: nn.Module, spec: EncoderSpec) -> Tensor:
+    """The unpooled output of a timm network as (N, channels, height, width). Raises BadInput where it has no such form."""
+    if output.ndim == 4:
+        return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
+    if output.ndim == 3 and spec.pooling == "moments":
+        tokens = output[:, int(getattr(backbone, "num_prefix_tokens", 0)) :]
+        side = math.isqrt(tokens.shape[1])
+        if side * side == tokens.shape[1]:
+            return tokens.transpose(1, 2).unflatten(2, (side, side))
+    raise BadInput(f"encoder: pooling '{spec.pooling}' needs a feature map, which {spec.architecture} does not give")
+
+
+def _centre_crop(pictures: Tensor, side: int) -> Tensor:
+    start = (pictures.shape[-1] - side) // 2
+    return pictures[..., start : start + side, start : start + side]
 
 
 def _centre_window(rows: int, columns: int, device: torch.device) -> Tensor:

@@ -1,7 +1,7 @@
 """Electron-microscopy volumes: from a `VolumeSpec` to grey-value tiles around points.
 
-`open_volume` opens any of the kinds, `Volume.read_tiles` cuts the tiles, `encode_tile` and `decode_tile` are the
-stored form of one tile, `tile_sheet` is a picture of many. All coordinates of this interface are x, y, z; all pictures are
+`open_volume` opens any of the kinds, `Volume.read_tiles` cuts the tiles, `encode_tiles` and `decode_tiles` are
+the stored form of tiles, `tile_sheet` is a picture of many. All coordinates of this interface are x, y, z; all pictures are
 (section, row, column), that is z, y, x.
 
 What does not belong here: tables of synapses (`sources/`), networks and augmentation (`vision/`), storing tiles
@@ -9,7 +9,7 @@ What does not belong here: tables of synapses (`sources/`), networks and augment
 """
 
 from synapse_assets.volumes.pictures import tile_sheet
-from synapse_assets.volumes.tile_codec import decode_tile, encode_tile, tile_hash
+from synapse_assets.volumes.tile_codec import decode_tile, decode_tiles, encode_tile, encode_tiles, tile_hash
 from synapse_assets.volumes.volume import DownloadEstimate, TileBatch, Volume, open_volume
 
 __all__ = [
@@ -17,7 +17,9 @@ __all__ = [
     "TileBatch",
     "Volume",
     "decode_tile",
+    "decode_tiles",
     "encode_tile",
+    "encode_tiles",
     "open_volume",
     "tile_hash",
     "tile_sheet",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,14 +18,17 @@ from synapse_assets.errors import BadInput
 from synapse_assets.schema import TILE_PLAN, TILES
 from synapse_assets.volumes import open_volume
 from synapse_assets.volumes.plan import plan_tiles
-from synapse_assets.volumes.tile_codec import CODEC, decode_tile, encode_tile, tile_hash
+from synapse_assets.volumes.tile_codec import encode_tiles, tile_hash
 
 # What a volume's description says that changes no pixel of a whole tile.
 _NO_PIXEL = PATIENCE | {"space", "reader", "missing_chunks"}
+# Was the codec when there was one. Which codec a tile is stored by is not hashed, but stored hashes end in this.
+_PIXELS = "png-1"
+_CONTRAST_VOXELS = 2**20  # grey values whose contrast is computed at a time, to hold memory down
 
 
 def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
-    """`synapse_id` and `crop_hash` of each synapse: a hash of everything that decides its pixels and their encoding.
+    """`synapse_id` and `crop_hash` of each synapse: a hash of everything that decides its pixels.
 
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. A tile is cut again exactly when its crop hash changes.
     Raises BadInput for synapses of a volume that the dataset does not have (any more).
@@ -49,7 +53,7 @@ def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
         # A field that is left at its default is not written, so that a new one cuts no tile again.
         volume_json = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
         cut = json.dumps(hashed_fields(dataset.tile), separators=(",", ":"))
-        about = f"{volume_json}|{cut}|{CODEC}"
+        about = f"{volume_json}|{cut}|{_PIXELS}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
     return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
@@ -140,9 +144,9 @@ def crop_region(
                     pa.array([region] * len(names), pa.string()),
                     pa.array([tile_hash(tile) for tile in batch.tiles], pa.string()),
                     pa.array([crop_hash[name] for name in names], pa.string()),
-                    pa.array([encode_tile(tile) for tile in batch.tiles], pa.binary()),
+                    encode_tiles(batch.tiles, dataset.tile.codec),
                     pa.array(batch.valid_fraction, pa.float64()),
-                    pa.array(list(batch.tiles.std(axis=(2, 3), dtype=np.float64)), pa.list_(pa.float64())),
+                    pa.array(list(section_contrast(batch.tiles)), pa.list_(pa.float64())),
                 ],
                 schema=TILES.arrow,
             )
@@ -157,10 +161,24 @@ def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: Sequence[str
             yield name, part
 
 
-def decode_tiles(images: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """The stored pictures as one array, uint8 (N, sections, size_px, size_px), axes tile, z, y, x."""
-    tiles = [decode_tile(image) for image in images.to_pylist()]
-    return np.stack(tiles) if tiles else np.zeros((0, 0, 0, 0), dtype=np.uint8)
+def section_contrast(tiles: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Standard deviation of the grey values in each section of `tiles` (N, sections, size_px, size_px), float64 (N, sections).
+
+    Exact up to the last division and root: sums of squares of up to 256 grey values are whole in float32.
+    """
+    count, sections, size_px, _ = tiles.shape
+    values = tiles.reshape(count * sections, size_px, size_px)
+    sums, squares = np.empty(len(values), np.int64), np.empty(len(values), np.int64)
+    number = np.float32 if size_px <= 256 else np.float64
+    step = max(1, _CONTRAST_VOXELS // size_px**2)
+    for start in range(0, len(values), step):
+        part = slice(start, start + step)
+        rows = values[part].astype(number)
+        sums[part] = np.vecdot(rows, np.ones(size_px, number)).sum(axis=1, dtype=np.float64)
+        squares[part] = np.vecdot(rows, rows).sum(axis=1, dtype=np.float64)
+    pixels = size_px**2
+    contrast: npt.NDArray[np.float64] = np.sqrt(pixels * squares - sums**2) / pixels
+    return contrast.reshape(count, sections)
 
 
 def _points(synapses: pa.Table) -> np.ndarray:

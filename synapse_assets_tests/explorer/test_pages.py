@@ -1,7 +1,9 @@
 """The pages: right answers, every page, Back, uploads, and a sentence for everything that cannot be shown."""
 
 import io
+import logging
 import re
+import shutil
 import struct
 import threading
 import time
@@ -25,14 +27,16 @@ from synapse_assets.explorer import create_app, pages
 from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import read_place
 from synapse_assets.explorer.uploads import read_picture
+from synapse_assets.pipeline.em.release import build_release
+from synapse_assets.pipeline.em.tiles import cut_tiles
 from synapse_assets.query import Filters, Warehouse, open_warehouse
 from synapse_assets.query.points import NONE
-from synapse_assets.schema import CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
+from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS, TILES
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tile
 from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, TILE_PX, Lab, tiny_dataset
 from synapse_assets_tests.explorer.conftest import Served
-from synapse_assets_tests.stores.samples import synapses
+from synapse_assets_tests.stores.samples import names, synapses, vectors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -147,6 +151,62 @@ def test_clusters_are_shown_with_their_verdict(web: httpx.Client, finished_lab: 
 
 def test_clusters_of_before_verdicts_are_not_assessed(planted_web: httpx.Client) -> None:
     assert "<b>Clusters: not assessed.</b>" in planted_web.get("/tiny/clusters").raise_for_status().text
+
+
+def test_a_cluster_is_shown_with_what_explains_it(tiny_inputs: Path, tmp_path: Path) -> None:
+    """Two of unknown neurons, and two of an earlier release, which knew of one neuron only. A file's name is no markup."""
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv", grouping=["brain_region"], has_neurons=False)
+    store = DatasetStore(str(tmp_path), dataset.name)
+    ids = names("s", 40)
+    store.synapses.replace_region("EB", synapses("EB", ids), [])
+    store.vectors("m1", 4).replace_region("EB", vectors("EB", ids), [])
+    number = pa.array([i // 10 for i in range(40)], pa.int32())
+    rows = {"synapse_id": ids, "brain_region": ["EB"] * 40, "cluster": number, "cluster_model": ["m1"] * 40}
+    store.results(CLUSTERS).write_partition("EB", pa.table(rows, schema=CLUSTERS.arrow))
+    sentence = "80 % of its synapses come from the file <b>a.csv (20 % of all)"
+    made = {
+        "synapses": 10,
+        "share": 0.25,
+        "medoids": ["s0"],
+        "targets": "{}",
+        "regions": "{}",
+        "neurons": 0,
+        "verdict": None,
+    }
+    made |= {"top_neuron_share": None, "one_neuron": False, "explained_by": None, "explanation": None}
+    cards = [
+        made | {"explained_by": '{"one file": 8, "one contrast": 10}', "explanation": sentence},
+        made | {"explained_by": "{}"},
+        made | {"one_neuron": True, "top_neuron_share": 0.6, "neurons": 5},
+        made | {"top_neuron_share": 0.3, "neurons": 7},
+    ]
+    cards = [{**card, "cluster": number} for number, card in enumerate(cards)]
+    store.results(CLUSTER_CARDS).write(pa.Table.from_pylist(cards, schema=CLUSTER_CARDS.arrow))
+    unlabelled = pa.Table.from_pylist([{"synapse_id": one, "brain_region": "EB"} for one in ids], SYNAPSE_LABELS.arrow)
+    store.results(SYNAPSE_LABELS).write_partition("EB", unlabelled)
+    tables = [store.results(table) for table in (SYNAPSE_LABELS, CLUSTERS, CLUSTER_CARDS)]
+    build_warehouse(store, [store.synapses, store.vectors("m1", 4), *tables], {"models": {"encoder": "m1"}})
+    served = Served(create_app([dataset], tmp_path))
+    try:
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            html = client.get("/tiny/clusters").raise_for_status().text
+            pages_of = [client.get(f"/tiny/clusters/{one}").raise_for_status().text for one in range(4)]
+    finally:
+        served.stop()
+    lines = re.findall(r'<p class="quiet">([^<]* neurons.*)</p>', html)
+    assert lines == [
+        "unknown neurons; <b>mostly one file</b> (80 %); <b>mostly one contrast</b> (100 %)",
+        "unknown neurons",
+        "5 neurons; <b>mostly one neuron</b> (60 %)",
+        "7 neurons, the largest has 30 %",
+    ]
+    reasons = [re.findall(r'<p class="reason">(.*?)</p>', one) for one in pages_of]
+    assert reasons == [
+        [f"Likely no kind of synapse: {sentence.replace('<', '&lt;').replace('>', '&gt;')}."],
+        [],
+        ["Most of this cluster is one neuron: 60 % of its synapses."],
+        [],
+    ]
 
 
 # Known class, predicted class, whether out of fold, and of how many synapses that is so.
@@ -328,6 +388,38 @@ def test_clicks_lead_on_and_back_leads_back(page: "Page", explorer: str) -> None
     page.locator(".sections input:checked").focus()
     page.keyboard.press("ArrowRight")
     assert sections.last.is_visible()
+
+
+def test_tiles_of_either_codec_are_shown_as_png(
+    web: httpx.Client, warehouse: Warehouse, finished_lab: Lab, tmp_path: Path
+) -> None:
+    root = shutil.copytree(finished_lab.root, tmp_path / "data")
+    values = finished_lab.dataset.model_dump()
+    dataset = EmDataset.model_validate({**values, "tile": {**values["tile"], "codec": "zstd"}})
+    store = DatasetStore(str(root), dataset.name)
+    again = ["s001", "s007"]
+    store.tiles.replace_region("EB", TILES.empty(), again)
+    assert cut_tiles(store, dataset, "EB", logging.getLogger(__name__)).computed_rows == 2
+    build_release(store, dataset, "")
+    ids = ["s001", "s004", "s007", "s010"]
+    starts = [row["image"][:4] for row in store.tiles.read_ids(ids, ["image"]).to_pylist()]
+    assert starts == [b"ZTL1", b"\x89PNG"] * 2
+
+    served = Served(create_app([dataset], root))
+    try:
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            for synapse_id in ids:
+                shown = client.get(f"/tiny/tiles/{synapse_id}.png")
+                assert shown.headers["content-type"] == "image/png"
+                assert shown.content == web.get(f"/tiny/tiles/{synapse_id}.png").content
+            assert len(tiles_on(client.get("/tiny/search?synapse_id=s001").text)) > 2
+    finally:
+        served.stop()
+    with open_warehouse(dataset, root) as mixed:
+        np.testing.assert_array_equal(mixed.tiles(ids), warehouse.tiles(ids))
+        found = warehouse.similar("s004", k=66)
+        assert set(again) & set(found["synapse_id"])
+        np.testing.assert_array_equal(np.asarray(mixed.picture(found)), np.asarray(warehouse.picture(found)))
 
 
 def test_an_uploaded_tile_finds_its_synapse(page: "Page", explorer: str, warehouse: Warehouse) -> None:

@@ -20,7 +20,7 @@ from synapse_assets_tests.figures.pixels import (
     opened,
 )
 
-ONE_NEURON = "#B23A00"
+EXPLAINED = "#B23A00"
 
 
 def card(cluster: int, synapses: int, **changes: Any) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def card(cluster: int, synapses: int, **changes: Any) -> dict[str, Any]:
         "neurons": 3,
         "top_neuron_share": 0.4,
         "one_neuron": False,
+        "explained_by": "{}",
         **changes,
     }
 
@@ -42,7 +43,7 @@ def card(cluster: int, synapses: int, **changes: Any) -> dict[str, Any]:
 def test_a_card_shows_its_tiles_and_what_it_is_made_of() -> None:
     values = [10, 50, 90, 130, 170, 210]
     tiles = [np.full((60, 60), value, dtype=np.uint8) for value in values]
-    pixels = opened(cluster_card_figure(card(0, 400, one_neuron=True), tiles))
+    pixels = opened(cluster_card_figure(card(0, 400, explained_by='{"one section": 300}'), tiles))
     columns = [middle(of_grey(pixels, value))[1] for value in values[:5]]
     assert columns == sorted(columns)
     assert of_grey(pixels, 210).sum() < 100, "five at most"
@@ -50,9 +51,13 @@ def test_a_card_shows_its_tiles_and_what_it_is_made_of() -> None:
     known, unknown = (largest(of_colour(pixels, colour)) for colour in (gaba, NOISE_COLOUR))
     assert np.ptp(np.argwhere(known)[:, 1]) / np.ptp(np.argwhere(unknown)[:, 1]) == pytest.approx(3, abs=0.1)
     assert middle(known)[1] < middle(unknown)[1]
-    assert of_colour(pixels, ONE_NEURON).any()
-    several = opened(cluster_card_figure(card(0, 400), []))
-    assert not of_colour(several, ONE_NEURON).any()
+    assert of_colour(pixels, EXPLAINED).any()
+    twice = opened(cluster_card_figure(card(0, 400, explained_by='{"one section": 300, "padded": 400, "x": 400}'), []))
+    assert np.ptp(np.argwhere(of_colour(twice, EXPLAINED))[:, 0]) > 2 * np.ptp(
+        np.argwhere(of_colour(pixels, EXPLAINED))[:, 0]
+    ), "a line each"
+    several = opened(cluster_card_figure(card(0, 400, explained_by=None), []))
+    assert not of_colour(several, EXPLAINED).any()
     assert max(of_grey(several, value).sum() for value in values) < 100
 
 

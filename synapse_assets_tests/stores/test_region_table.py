@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import lance
 import pyarrow as pa
 import pytest
 
@@ -294,3 +295,26 @@ def test_two_that_make_a_table_at_once_lose_a_race_and_no_more(tmp_path: Path) -
     with storage_explained("s3://lab/tiles.lance"):
         assert retried(attempt) == "written"
     assert not lost_race(OSError("connection refused"))
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_pictures_are_not_compressed_once_more(tmp_path: Path, older: bool) -> None:
+    """Also into a table that was made before, when Lance tried."""
+    table = RegionTable(str(tmp_path / "tiles.lance"), TILES)
+    if older:
+        lance.write_dataset(TILES.empty(), table.uri, mode="create")
+    rows = tiles("EB", names("s", 20), size=100_000)
+    table.replace_region("EB", rows, [])
+    files = [path.stat().st_size for path in (tmp_path / "tiles.lance" / "data").iterdir()]
+    # Each is the same 32 bytes over and over.
+    assert sum(files) > 20 * 99_000
+    stored = table.read("EB", TILES.names)
+    assert stored.equals(rows.sort_by("synapse_id"))
+    table.replace_region("EB", tiles("EB", names("s", 10), content="b", size=100_000), [])
+    table.optimize()
+    images = dict(
+        zip(*(table.read("EB", ["synapse_id", "image"]).column(at).to_pylist() for at in (0, 1)), strict=True)
+    )
+    wanted_images = dict(zip(names("s", 20), rows.column("image").to_pylist(), strict=True))
+    later = tiles("EB", names("s", 10), content="b", size=100_000).column("image").to_pylist()
+    assert images == wanted_images | dict(zip(names("s", 10), later, strict=True))

@@ -134,18 +134,21 @@ def test_older_parquet_is_read_and_published_with_the_columns_of_now(store: Data
             assert connection.execute(f"SELECT count(*), count(note) FROM {name}").fetchall() == [(5, 0)]  # noqa: S608
 
 
-def test_cluster_cards_of_before_verdicts_are_read(store: DatasetStore) -> None:
+@pytest.mark.parametrize("added", [("explained_by", "explanation"), ("explained_by", "explanation", "verdict")])
+def test_cluster_cards_of_before_these_columns_are_read(store: DatasetStore, added: tuple[str, ...]) -> None:
     assessed = store.results(CLUSTER_CARDS)
-    before = replace(assessed, table=without(CLUSTER_CARDS, "verdict"))
+    before = assessed
+    for name in added:
+        before = replace(before, table=without(before.table, name))
     card = dict.fromkeys(("cluster", "synapses", "share", "neurons"), 1) | {"targets": "{}", "regions": "{}"}
-    rows = [{**card, "medoids": ["a0"], "top_neuron_share": None, "one_neuron": False}]
+    rows = [{**card, "medoids": ["a0"], "top_neuron_share": None, "one_neuron": False, "verdict": None}]
     before.write(pa.Table.from_pylist(rows, schema=before.table.arrow))
-    assert assessed.read().column("verdict").to_pylist() == [None]
+    assert assessed.read().select(added).to_pylist() == [dict.fromkeys(added)]
     store.synapses.replace_region("A", synapses("A", names("a", 5)), [])
     build_warehouse(store, [store.synapses, before], {})
     with Warehouse(store) as warehouse:
         assert [one["cluster"] for one in warehouse.cluster_cards()] == [1]
-    assert read_released(store, CLUSTER_CARDS).column("verdict").to_pylist() == [None]
+    assert read_released(store, CLUSTER_CARDS).select(added).to_pylist() == [dict.fromkeys(added)]
 
 
 def test_a_model_of_another_version_is_refused_with_the_step_to_take(store: DatasetStore) -> None:

@@ -11,13 +11,13 @@ import tifffile
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import TILE_PLAN, TILES
-from synapse_assets.volumes import tile_hash
+from synapse_assets.volumes import decode_tiles, tile_hash
 from synapse_assets.volumes.cropping import (
     crop_hashes,
     crop_region,
-    decode_tiles,
     plan_in_use,
     plan_region,
+    section_contrast,
     tiles_with_gaps,
     volume_remarks,
 )
@@ -78,6 +78,7 @@ def test_what_may_change_a_pixel_changes_every_hash(changes: dict[str, Any]) -> 
         {"volume": {"timeout_s": 7.0, "requests_per_second": 3.0, "download_ceiling_gb": 1.0}},
         {"volume": {"missing_chunks": "black"}},
         {"title": "Another title"},
+        {"tile": {"size_px": 24, "sections": 3, "codec": "zstd"}},
         {"trial_limit": 7},
     ],
 )
@@ -120,7 +121,7 @@ def synapses(*voxels: tuple[str, str, int, int, int]) -> pa.Table:
     return pa.table({"synapse_id": ids, "volume": volumes, **columns})
 
 
-def two_volumes(**fields: Any) -> EmDataset:
+def two_volumes(codec: str = "png", **fields: Any) -> EmDataset:
     """The volume `grey`, and `other`, whose grey values are its complement."""
     for name, values in (("grey", GREY), ("other", 255 - GREY)):
         Path(name).mkdir()
@@ -128,7 +129,8 @@ def two_volumes(**fields: Any) -> EmDataset:
             tifffile.imwrite(f"{name}/{number}.tif", section)
     volumes = {name: {**VOLUME, "url": name, **fields} for name in ("grey", "other")}
     source = {"name": "table", "format": "points", "volume": "grey", "path": "points.csv", "units": "nm"}
-    changes = {"volumes": volumes, "sources": [source], "grouping": ["volume"], "has_neurons": False, "tile": TILE}
+    changes = {"volumes": volumes, "sources": [source], "grouping": ["volume"], "has_neurons": False}
+    changes["tile"] = {**TILE, "codec": codec}
     return tiny_dataset(Path(), Path("points.csv"), **changes)
 
 
@@ -137,8 +139,9 @@ ROWS = synapses(
 )  # fmt: skip
 
 
-def test_each_tile_is_cut_around_its_point_from_its_volume() -> None:
-    given = two_volumes()
+@pytest.mark.parametrize(("codec", "start"), [("png", b"\x89PNG"), ("zstd", b"ZTL1")])
+def test_each_tile_is_cut_around_its_point_from_its_volume(codec: str, start: bytes) -> None:
+    given = two_volumes(codec)
     crops = crop_hashes(given, ROWS).take([3, 1, 4, 0, 2])
     batches = list(crop_region(given, "EB", ROWS, crops, ["e", "c", "a", "b"]))
     assert sum(batch.missing_chunks for batch in batches) == 0
@@ -157,12 +160,24 @@ def test_each_tile_is_cut_around_its_point_from_its_volume() -> None:
         y, x = y + beside, x + beside
         expected = padded[z : z + 3, y - 4 : y + 4, x - 4 : x + 4]
         row = rows[name]
+        assert row["image"].startswith(start)
         np.testing.assert_array_equal(decode_tiles(pa.array([row["image"]]))[0], expected)
         assert row["tile_hash"] == tile_hash(expected)
         assert row["crop_hash"] == expected_crops[name]
         assert row["brain_region"] == "EB"
         assert row["valid_fraction"] == pytest.approx(share)
         assert row["section_contrast"] == pytest.approx(expected.std(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(("sections", "size_px"), [(1, 8), (9, 96), (3, 256), (2, 301)])
+def test_the_contrast_is_the_standard_deviation(sections: int, size_px: int) -> None:
+    tiles = np.random.default_rng(0).integers(0, 256, (40, sections, size_px, size_px), dtype=np.uint8)
+    tiles[0], tiles[1] = 255, 0
+    tiles[2] = np.where(np.indices(tiles.shape[1:]).sum(axis=0) % 2, 255, 0)
+    tiles[3, -1], tiles[3, -1, -1, -1] = 254, 255
+    contrast = section_contrast(tiles)
+    np.testing.assert_allclose(contrast, tiles.std(axis=(2, 3), dtype=np.float64), rtol=1e-12, atol=1e-12)
+    assert contrast[:2].tolist() == [[0.0] * sections] * 2
 
 
 def test_no_tile_is_an_empty_array() -> None:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.clustering.cluster_cards import ONE_NEURON_SHARE, ONE_NEURON_SYNAPSES
 from synapse_assets.analysis.clustering.consensus import Consensus
+from synapse_assets.analysis.clustering.explanations import LEAST_SYNAPSES, MOST
 from synapse_assets.analysis.clustering.hdbscan_model import NOISE
 from synapse_assets.analysis.clustering.parameter_sweep import Sweep
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
@@ -214,8 +214,8 @@ def profile_rows(
                 "neurons": json.dumps(dict(owners), ensure_ascii=False),
                 "top_neuron_share": most_synapses / int(inside.sum()),
                 "one_neuron": len(set(neurons.tolist())) > 1
-                and most_synapses >= ONE_NEURON_SYNAPSES
-                and most_synapses > ONE_NEURON_SHARE * inside.sum(),
+                and most_synapses >= LEAST_SYNAPSES
+                and most_synapses > MOST * inside.sum(),
                 **medians,
                 "cluster_model": version,
             }

@@ -9,6 +9,7 @@ from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.labels import label_assets
+from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
@@ -34,6 +35,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *scorecard_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
+        *leakage_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),

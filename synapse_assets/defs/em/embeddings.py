@@ -6,20 +6,24 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import embeddings as steps
+from synapse_assets.pipeline.em.encoder import fit_encoder
 
 
 def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
+    choice = dataset.encoder
+    knows_synapses = choice.positives == "neuron" or bool(choice.invariant_to)
 
-    @asset(dataset, "encoder", deps=["tiles"], pool="gpu")
+    @asset(dataset, "encoder", deps=["tiles", *(["synapses"] if knows_synapses else [])], pool="gpu")
     def encoder(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
-        """The network that turns a tile into a vector, fitted once for all regions.
+        """What turns a tile into a vector, fitted once for all regions.
 
-        By default it trains itself on the dataset's own tiles, without labels; a published network or a local checkpoint can
-        be named in the dataset's YAML. Its normalisation is stored with it and used everywhere.
+        By default a fixed bank of filters, of whose responses it keeps what tells the dataset's own tiles apart, without labels; a
+        network that is trained on them, a published one or a local checkpoint can be named in the dataset's YAML. Everything that it
+        takes to apply it is stored with it.
         """
         store = installation.store(dataset.name)
-        return materialized(context, steps.fit_encoder(store, dataset, installation.device, context.log))
+        return materialized(context, fit_encoder(store, dataset, installation.device, context.log))
 
     @asset(
         dataset,

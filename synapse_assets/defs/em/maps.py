@@ -65,7 +65,8 @@ def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def cluster_cards(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """A card for each cluster: typical members, known classes, regions and neurons. A row is one cluster.
 
-        A cluster that one neuron makes up is flagged: it is likely a style of that neuron, not a kind of synapse.
+        A cluster that one neuron, padded tiles, one section, file, source, volume or contrast explains is flagged, in words:
+        it is likely no kind of synapse.
         """
         store = installation.store(dataset.name)
         return materialized(context, cluster_steps.make_cards(store, dataset))

@@ -5,14 +5,16 @@ from dataclasses import replace
 from logging import Logger
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering.stability_verdict import LIKE_NOISE, STABLE
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.maps import rows_match
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch
+from synapse_assets.pipeline.report import Check, Detail, Markdown, Picture, Report, Stopwatch
 from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import NOT_ASSESSED, ModelStore, model_in_use, require_same
@@ -23,6 +25,7 @@ PARAMETERS: Mapping[str, object] = {
     "min_cluster_size": "max(5, sqrt(n) / 2)",
     "min_samples": 10,
 }
+_SYNAPSE_FACTS = ["target", "neuron_id", "volume", "x_nm", "y_nm", "z_nm", "source", "source_file"]
 # Beside the fitted clusterings: the highest cluster number ever used, which outlives all of them.
 NUMBERS_FILE = "numbers.json"
 NOT_NUMBERED_AFTER = "none"
@@ -130,13 +133,16 @@ def assign_region(store: DatasetStore, region: str) -> Report:
 
 
 def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
-    """Makes the card of every cluster, and a sheet with the pictures of its typical members."""
+    """Makes the card of every cluster, and a sheet with the pictures of its typical members.
+
+    A card says what explains its cluster in place of a kind of synapse (`analysis.clustering.explanations`).
+    """
     from synapse_assets.analysis.tables import card_rows
     from synapse_assets.figures.clusters import cluster_sheet
     from synapse_assets.volumes import decode_tile
 
     watch = Stopwatch()
-    synapses = labelled_synapses(store, ["target", "neuron_id"])
+    synapses = _with_tile_facts(store, _with_sections(dataset, labelled_synapses(store, _SYNAPSE_FACTS)))
     clusters = store.results(CLUSTERS).read()
     verdict = _verdict(store.models("cluster_model"), clusters)
     cards = card_rows(synapses, clusters, store.results(UMAP_COORDINATES).read(), verdict)
@@ -147,12 +153,53 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
         stored = store.tiles.read_ids(medoids, ["synapse_id", "image"])
         tiles = {row["synapse_id"]: decode_tile(row["image"])[dataset.tile.sections // 2] for row in stored.to_pylist()}
         details["cluster_cards"] = Picture(cluster_sheet(cards, tiles), "cluster cards")
+    explained = [
+        f"- cluster {card['cluster']}: {card['explanation']}" for card in cards.to_pylist() if card["explanation"]
+    ]
+    if explained:
+        details["explained"] = Markdown("Likely no kinds of synapses:\n\n" + "\n".join(explained))
     return Report(
-        details={**details, "one_neuron_clusters": sum(cards.column("one_neuron").to_pylist())},
+        details={
+            **details,
+            "one_neuron_clusters": sum(cards.column("one_neuron").to_pylist()),
+            "explained_clusters": len(explained),
+        },
         seconds=watch.seconds,
         rows=cards.num_rows,
         computed_rows=synapses.num_rows,
     )
+
+
+def _with_sections(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
+    """`synapses` (volume, x_nm, y_nm, z_nm) with the section of its volume that each lies in: its z in voxels, as int64. Empty
+    for a volume that the dataset does not have any more."""
+    from synapse_assets.volumes.volume import voxel_of
+
+    points_nm = np.stack([synapses.column(axis).to_numpy() for axis in ("x_nm", "y_nm", "z_nm")], axis=1)
+    volume = synapses.column("volume").to_numpy()
+    section, known = np.zeros(len(volume), dtype=np.int64), np.isin(volume, list(dataset.volumes))
+    for name, spec in dataset.volumes.items():
+        rows = volume == name
+        section[rows] = voxel_of(points_nm[rows], spec.voxel_size_nm)[:, 2]
+    return synapses.append_column("section", pa.array(section, mask=~known))
+
+
+def _with_tile_facts(store: DatasetStore, synapses: pa.Table) -> pa.Table:
+    """`synapses` with `valid_fraction` of their tiles, and `contrast`: the standard deviation of the middle section, in which
+    the synapse lies. Both are empty without a tile."""
+    tiles = store.tiles.read(None, ["synapse_id", "valid_fraction", "section_contrast"])
+    sections = tiles.column("section_contrast").combine_chunks()
+    middle = sections.offsets.to_numpy()[:-1] + sections.value_lengths().to_numpy() // 2
+    place = pc.index_in(
+        synapses.column("synapse_id").combine_chunks(), value_set=tiles.column("synapse_id").combine_chunks()
+    )
+    facts = {
+        "valid_fraction": tiles.column("valid_fraction").combine_chunks(),
+        "contrast": sections.values.take(pa.array(middle)),
+    }
+    for name, values in facts.items():
+        synapses = synapses.append_column(name, values.take(place))
+    return synapses
 
 
 def _verdict(models: ModelStore, clusters: pa.Table) -> str | None:

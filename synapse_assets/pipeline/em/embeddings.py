@@ -1,14 +1,9 @@
-"""From pictures to vectors: fitting the encoder, and the vectors of a region."""
+"""From pictures to vectors: applying the encoder in use to the tiles of a region."""
 
 from logging import Logger
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch, StoredAt, progress_logger
+from synapse_assets.pipeline.report import Check, Report, Stopwatch, StoredAt, progress_logger
 from synapse_assets.schema import embedding_table
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files, segment
@@ -16,61 +11,11 @@ from synapse_assets.stores.models import ModelStore, model_in_use
 from synapse_assets.stores.rows import content_key, usable_vectors, vector_rows
 
 if TYPE_CHECKING:
+    from synapse_assets.vision.encoder_spec import EncoderSpec
     from synapse_assets.vision.first_use import FirstUse
 
 # Tiles decoded at a time; what is computed of them is staged together, well under a minute of work on two CPU cores.
 READ_ROWS = 256
-
-
-def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logger) -> Report:
-    """Fits the encoder that the dataset's YAML names, on a sample of the tiles of all regions.
-
-    Raises BadInput where there are too few tiles to train on.
-    """
-    from synapse_assets.analysis.tables import stratified_rows
-    from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
-
-    known = store.tiles.read(None, ["synapse_id", "brain_region", "tile_hash"])
-    sample = stratified_rows(known, dataset.encoder.training_tiles, dataset.seed).select(["synapse_id", "tile_hash"])
-    if dataset.encoder.origin == "self_supervised" and sample.num_rows < 2:
-        raise BadInput(
-            f"{dataset.name}: there are {sample.num_rows} tiles to train an encoder on; materialise tiles of at least one region"
-        )
-
-    inputs: dict[str, str] = {}
-    if dataset.encoder.origin == "self_supervised":
-        inputs["tiles"] = content_key(sample)
-    elif dataset.encoder.origin == "checkpoint":
-        inputs["checkpoint"] = checkpoint_hash(dataset.encoder)
-
-    def fit(folder: Path) -> Fitted:
-        from synapse_assets.figures.scores import training_curve
-        from synapse_assets.volumes.cropping import decode_tiles
-
-        ids = sorted(sample.column("synapse_id").to_pylist()) if "tiles" in inputs else []
-        pictures = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
-        built, history = build_encoder(dataset.encoder, dataset.tile, pictures, dataset.seed, device, log.info)
-        built.save(folder)
-        scores = {"dimensions": float(built.dimensions), "training_tiles": float(len(pictures))}
-        details: dict[str, Detail] = {}
-        if history:
-            scores |= {"final_loss": float(history[-1]["loss"]), "training_steps": float(history[-1]["step"])}
-            details["training_curve"] = Picture(training_curve(history), "loss by training step")
-        return Fitted(scores=scores, details=details)
-
-    return fit_once(
-        store,
-        "encoder",
-        log,
-        inputs=inputs,
-        parameters={
-            **encoder_parameters(dataset.encoder, dataset.tile, dataset.seed),
-            "tile": hashed_fields(dataset.tile),
-        },
-        seed=dataset.seed,
-        fit=fit,
-        fits_current_inputs=lambda provenance: provenance.parameters["tile"] == hashed_fields(dataset.tile),
-    )
 
 
 def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> Report:
@@ -79,7 +24,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     Computed vectors are staged, so the next call continues one that was killed. Raises BadInput if no encoder is fitted.
     """
     from synapse_assets.vision.encoder import Encoder, embed_batches
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles
 
     watch = Stopwatch()
     models = store.models("encoder")
@@ -92,12 +37,13 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     staging = store.staging("embeddings", region, content_key(tiles, model_id))
     staged = staging.done_ids()
     ids_to_embed = [synapse_id for synapse_id in changed if synapse_id not in staged]
+    network = Encoder.load(models.path(model_id))
     first_use, remark = None, "nothing computed"
     if ids_to_embed:
-        first_use, remark = _precision(models, model_id, device, applied_before=bool(staged) or vectors.count() > 0)
+        applied_before = bool(staged) or vectors.count() > 0
+        first_use, remark = _precision(models, model_id, network.spec, device, applied_before)
     if first_use and remark:
         log.warning(f"{region}: vectors are computed in {first_use}; {remark}, so they may differ by rounding")
-    network = Encoder.load(models.path(model_id))
     progress = progress_logger(log.info, f"{region}: embeddings", len(ids_to_embed))
     hash_of = dict(zip(*(tiles.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
     pictures = (
@@ -146,7 +92,9 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     )
 
 
-def _precision(models: ModelStore, model_id: str, device: str, applied_before: bool) -> tuple["FirstUse", str]:
+def _precision(
+    models: ModelStore, model_id: str, spec: "EncoderSpec", device: str, applied_before: bool
+) -> tuple["FirstUse", str]:
     """How to apply that encoder on `device`, and a remark; empty where its first vectors were made the same way.
 
     The first use is recorded beside the encoder, atomically and once: of two that start at the same moment the first
@@ -156,7 +104,7 @@ def _precision(models: ModelStore, model_id: str, device: str, applied_before: b
     from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER, FirstUse
 
     kind = pick_device(device)
-    this_device = FirstUse(native_precision(kind), kind.type)
+    this_device = FirstUse(native_precision(kind) if spec.has_network else "float32", kind.type)
     folder = models.folder.child(segment(model_id))
     first = _recorded_first_use(folder)
     if first is None and not applied_before:

@@ -97,7 +97,7 @@ def vectors_from_tiles(
 
 def tile_batches(store: DatasetStore, ids: Sequence[str]) -> Iterator[npt.NDArray[np.uint8]]:
     """The tiles of `ids`, in their order, some hundred at a time: uint8 (n, sections, size_px, size_px), axes tile z y x."""
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles
 
     for start in range(0, len(ids), _TILES_AT_A_TIME):
         images = store.tiles.read_ids(list(ids[start : start + _TILES_AT_A_TIME]), ["image"]).column("image")

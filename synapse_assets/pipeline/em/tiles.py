@@ -232,8 +232,7 @@ def _mean_contrast(facts: pa.Table) -> float:
 
 
 def _sheet(store: DatasetStore, dataset: EmDataset, region: str) -> dict[str, Detail]:
-    from synapse_assets.volumes import tile_sheet
-    from synapse_assets.volumes.cropping import decode_tiles
+    from synapse_assets.volumes import decode_tiles, tile_sheet
 
     first = next(store.tiles.batches(region, ["image"], SHEET_TILES), None)
     if first is None or first.num_rows == 0:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import has_native_bf16, pick_device
 from synapse_assets.vision.encoder import Encoder, TileNetwork
-from synapse_assets.vision.encoder_spec import EncoderSpec
+from synapse_assets.vision.encoder_spec import EncoderSpec, Pooling
 from synapse_assets.vision.networks.backbone import build_backbone
 from synapse_assets.vision.training.augmentation import augment
 
@@ -34,7 +34,7 @@ class PretrainingSettings:
     (`torch.get_num_threads`). The learning rate falls to zero along the budget, so there is no best step to select:
     the last one is used.
 
-    crop_px: side of what the network sees around the point. views: see `EncoderSpec`.
+    crop_px: side of what the network sees around the point. views, pooling, section_by_section: see `EncoderSpec`.
     temperature: of the contrastive loss.
     """
 
@@ -47,6 +47,8 @@ class PretrainingSettings:
     temperature: float = 0.2
     views: int = 8
     seed: int = 0
+    pooling: Pooling = "centre"
+    section_by_section: bool = False
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_seconds is None:
@@ -66,6 +68,7 @@ def pretrain(
     settings: PretrainingSettings,
     progress: Callable[[dict[str, float]], None] | None = None,
     device: str = "auto",
+    partners: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Encoder, list[dict[str, float]]]:
     """An encoder trained without labels on uint8 tiles (N, sections, H, H), and the history of its training.
 
@@ -73,7 +76,8 @@ def pretrain(
     `matched` (share of views whose nearest view in the batch is of the same tile) and `effective_rank` (RankMe of the
     batch's embeddings: how many directions they use). Tiles larger than the crop by a factor of 1.42 and four pixels
     leave room to rotate; smaller ones are mirrored at their edges. With fewer tiles than a batch, the batch is all
-    tiles. Raises BadInput below two tiles, or for tiles of another type or shape.
+    tiles. `partners` are pairs of rows (P, 2): the second view of a tile that has any is of one of them.
+    Raises BadInput below two tiles, or for tiles of another type or shape.
     SimCLR: Chen et al. 2020 (arXiv 2002.05709); RankMe: Garrido et al. 2023 (arXiv 2210.02885).
     """
     if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[2] != tiles.shape[3]:
@@ -101,8 +105,9 @@ def pretrain(
         if len(queue) < batch:
             queue = rng.permutation(len(tiles))
         chosen, queue = queue[:batch], queue[batch:]
-        pixels = torch.from_numpy(tiles[chosen]).to(compute_device)
-        views = torch.cat([augment(pixels, settings.crop_px, generator) for _ in range(2)])
+        second = chosen if partners is None or not len(partners) else _partners_of(chosen, partners, rng)
+        pixels = (torch.from_numpy(tiles[rows]).to(compute_device) for rows in (chosen, second))
+        views = torch.cat([augment(tiles_seen, settings.crop_px, generator) for tiles_seen in pixels])
         rate = (
             settings.learning_rate
             * min(1.0, (step + 1) / _WARM_UP_STEPS)
@@ -137,6 +142,16 @@ def pretrain(
     return encoder, history
 
 
+def _partners_of(
+    chosen: npt.NDArray[np.int64], partners: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """For each of the chosen rows one of its partners, drawn at random, or itself where it has none."""
+    both_ways = rng.permutation(np.concatenate([partners, partners[:, ::-1]]))
+    rows, first = np.unique(both_ways[:, 0], return_index=True)
+    at = np.searchsorted(rows, chosen).clip(max=len(rows) - 1)
+    return np.where(rows[at] == chosen, both_ways[first[at], 1], chosen)
+
+
 def untrained_encoder(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
     """The encoder that `pretrain` starts from: random weights, normalised for uint8 tiles (N, sections, H, H), N at least 1.
 
@@ -149,7 +164,9 @@ def untrained_encoder(tiles: npt.NDArray[np.uint8], settings: PretrainingSetting
 
 def _untrained(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
     spec = _spec(tiles, settings)
-    return Encoder(spec, TileNetwork(spec, build_backbone(spec.architecture, spec.sections, spec.crop_px, "centre")))
+    return Encoder(
+        spec, TileNetwork(spec, build_backbone(spec.architecture, spec.channels, spec.crop_px, spec.pooling))
+    )
 
 
 def projection_head(dimensions: int) -> nn.Sequential:
@@ -206,6 +223,7 @@ def _spec(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encode
         std=(max(float(sample.std()), 1.0) / 255,) * sections,
         origin="self_supervised",
         source=f"SimCLR on {len(tiles)} tiles, seed {settings.seed}",
-        pooling="centre",
+        pooling=settings.pooling,
         views=settings.views,
+        section_by_section=settings.section_by_section,
     )
