@@ -377,7 +377,9 @@ def _comparison(contestants: Sequence[Contestant], knn: Mapping[tuple[str, str],
     with one encoder, from the best baseline."""
     from synapse_assets.analysis.evaluation.scores import percentile_interval
 
-    label = next(label for label in _LABELS if any(key[1] == label for key in knn))
+    label = next((label for label in _LABELS if any(key[1] == label for key in knn)), None)
+    if label is None:
+        return "after the own neuron and near places are left out, no synapse has another of its kind to find"
     ranked = sorted((c for c in contestants), key=lambda c: -knn[c.name, label].value)
     encoders = [contestant for contestant in ranked if contestant.role != BASELINE]
     best = encoders[0]
