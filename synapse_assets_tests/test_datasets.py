@@ -12,6 +12,7 @@ from synapse_assets.datasets import (
     CaveSource,
     Dataset,
     EmDataset,
+    EncoderChoice,
     MorphologyDataset,
     NeuronTable,
     PointsSource,
@@ -112,6 +113,16 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "a checkpoint file is given exactly when",
         ),
         ("\ntile:", "\nencoder: {checkpoint: /w.pt}\ntile:", "a checkpoint file is given exactly when"),
+        (
+            "\ntile:",
+            "\nencoder: {origin: texture, architecture: resnet18, training_steps: 5}\ntile:",
+            "encoder: .*'texture' has no network: leave out architecture, training_steps",
+        ),
+        ("\ntile:", "\nencoder: {beside_texture: true}\ntile:", "encoder beside_texture needs a network: name its origin"),
+        ("\ntile:", "\nencoder: {positives: neuron}\ntile:", "encoder positives: neuron needs neurons"),
+        ("\ntile:", "\nencoder: {positives: class}\ntile:", r"encoder\.positives"),
+        ("\ntile:", "\nencoder: {invariant_to: [brightness]}\ntile:", r"encoder\.invariant_to"),
+        ("\ntile:", "\nencoder: {origin: textures}\ntile:", r"encoder\.origin"),
         ("size_px: 64", "size_px: 7", r"tile\.size_px"),
         ("sections: 3", "sections: 0", r"tile\.sections"),
         ("sections: 3", "sections: 3, codec: jpeg", r"tile\.codec"),
@@ -471,12 +482,17 @@ EM_DEFAULTS = {
     "target": "class",
     "tile": {"size_px": 64, "sections": 3, "codec": "png"},
     "encoder": {
-        "origin": "self_supervised",
+        "origin": None,
         "architecture": None,
         "checkpoint": None,
         "crop_px": None,
-        "training_steps": 600,
+        "training_steps": None,
         "training_tiles": 20_000,
+        "dimensions": None,
+        "beside_texture": False,
+        "section_by_section": False,
+        "positives": "tile",
+        "invariant_to": [],
     },
     "trial_limit": None,
 }
@@ -558,6 +574,25 @@ def test_what_a_file_leaves_out_keeps_its_meaning(tmp_path: Path) -> None:
     assert load_dataset(written(tmp_path, has_neurons), "/nowhere").model_dump()["has_neurons"] is True
 
 
+@pytest.mark.parametrize(
+    ("block", "origin"),
+    [
+        ({}, None),
+        ({"training_tiles": 50}, None),
+        ({"dimensions": 8, "invariant_to": ["section"]}, None),
+        ({"architecture": "em_resnet10"}, "self_supervised"),
+        ({"crop_px": 16}, "self_supervised"),
+        ({"training_steps": 600}, "self_supervised"),
+        ({"origin": None, "training_steps": 5}, "self_supervised"),
+        ({"origin": "texture", "crop_px": 16}, "texture"),
+    ],
+)
+def test_who_names_what_only_training_has_wants_training(block: dict[str, Any], origin: str | None) -> None:
+    choice = EncoderChoice.model_validate(block)
+    assert choice.origin == origin
+    assert EncoderChoice.model_validate(choice.model_dump()) == choice
+
+
 def test_what_a_file_without_images_leaves_out_keeps_its_meaning(tmp_path: Path) -> None:
     found = load_dataset(written(tmp_path, MORPHOLOGY), "/nowhere").model_dump()
     given = ("name", "title", "description", "chain", "workbooks", "neuron_types", "synapse_types", "groups")
@@ -594,6 +629,8 @@ LIMITS: list[tuple[str, list[object], list[object]]] = [
     ("encoder: {crop_px: VALUE}", [8], [7]),
     ("encoder: {training_steps: VALUE}", [1], [0]),
     ("encoder: {training_tiles: VALUE}", [2], [1]),
+    ("encoder: {dimensions: VALUE}", [1, 4096], [0, 4097]),
+    ("encoder: {invariant_to: [VALUE]}", ["contrast", "section", "volume"], ["neuron"]),
     ("trial_limit: VALUE", [1], [0]),
     ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, VALUE]}}", [0.01], [0, -1]),
     ("volumes: {em: {kind: zarr, url: /v, voxel_size_nm: [8, 8, 8], timeout_s: VALUE}}", [0.01], [0]),
@@ -700,6 +737,25 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
             "a checkpoint file is given exactly when",
         ),
         ({"encoder": {"checkpoint": "/w.pt"}}, {"encoder": {}}, "a checkpoint file is given exactly when"),
+        *(
+            ({"encoder": {"origin": "texture", **field}}, {"encoder": {"origin": "self_supervised", **field}}, "leave out")
+            for field in (
+                {"architecture": "em_resnet10"},
+                {"training_steps": 600},
+                {"beside_texture": True},
+                {"section_by_section": True},
+            )
+        ),
+        (
+            {"encoder": {"section_by_section": True}},
+            {"encoder": {"section_by_section": True, "crop_px": 16}},
+            "section_by_section needs a network",
+        ),
+        (
+            {"encoder": {"positives": "neuron"}},
+            {"encoder": {"positives": "neuron"}, "has_neurons": True},
+            "positives: neuron needs neurons",
+        ),
         (
             {"volumes": {"em": {**VOLUME, "reader": "cloud-volume"}}},
             {"volumes": {"em": {**VOLUME, "kind": "precomputed", "reader": "cloud-volume"}}},

@@ -234,7 +234,7 @@ def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeyp
     from synapse_assets.vision import building
 
     store, bigger = DatasetStore(str(tmp_path), "tiny"), grown(EM)
-    parameters = building.encoder_parameters(EM.encoder, EM.tile, 7)
+    parameters = building.encoder_parameters(EM.encoder, EM.tile, 4.0, 7)
     made = Provenance("encoder", "v1", {}, {**parameters, "tile": {"size_px": 24, "sections": 3}}, 7)
     store.models("encoder").save("v1", lambda folder: None, made)
     assert not _why_unfit(store, bigger, "encoder", "v1")
@@ -244,7 +244,7 @@ def test_an_encoder_of_before_a_field_fits_tiles_with_it(tmp_path: Path, monkeyp
         "PretrainingSettings", [("later", float, 0.5)], bases=(building.PretrainingSettings,), frozen=True
     )
     monkeypatch.setattr(building, "PretrainingSettings", settings)
-    assert building.encoder_parameters(bigger.encoder, bigger.tile, 7) == parameters
+    assert building.encoder_parameters(bigger.encoder, bigger.tile, 8.0, 7) == parameters
     assert parameters["training"] == {
         "architecture": "em_resnet18", "crop_px": 24, "batch_size": 128, "max_steps": 7, "max_seconds": None,
         "learning_rate": 0.001, "temperature": 0.2, "views": 8, "seed": 7,

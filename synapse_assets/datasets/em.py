@@ -25,17 +25,18 @@ class EncoderChoice(Frozen):
     origin: Literal["texture", "self_supervised", "hub", "checkpoint"] | None = Field(
         None,
         description="A fixed bank of filters, a network trained on the dataset's own tiles, or a timm model with hub weights or a local "
-        "checkpoint. Empty: trained here where an architecture, a crop or steps are given, else the kind that is in use, else texture.",
+        "checkpoint. Empty: trained here where an architecture, a crop or steps are given, or where the encoder in use was; else texture.",
     )
     architecture: str | None = Field(None, description="Name of a timm model; empty for the default of the training.")
     checkpoint: Location | None = Field(
         None, description="Weights file (.safetensors, or .pt without pickled objects)."
     )
     crop_px: Annotated[int, Field(ge=8)] | None = Field(
-        None, description="Central part of the tile that the network sees, in voxels."
+        None, description="Central part of the tile that the encoder sees, in voxels."
     )
-    training_steps: Annotated[int, Field(ge=1)] = Field(
-        600, description="Steps of self-supervised training; fixed beforehand, no label is looked at."
+    training_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Steps of self-supervised training; fixed beforehand, no label is looked at. Empty for the default of the training.",
     )
     training_tiles: Annotated[int, Field(ge=2)] = Field(
         20_000, description="At most this many tiles are trained on (a stratified sample)."
@@ -79,18 +80,17 @@ class EncoderChoice(Frozen):
     def _complete(self) -> "EncoderChoice":
         if self.origin in ("hub", "checkpoint") and not self.architecture:
             raise ValueError(f"encoder origin '{self.origin}' needs the name of a timm architecture")
-        if self.origin == "texture":
-            network_only = [
-                name
-                for name, value in (
-                    ("architecture", self.architecture),
-                    ("beside_texture", self.beside_texture),
-                    ("section_by_section", self.section_by_section),
-                )
-                if value
-            ]
-            if network_only:
-                raise ValueError(f"encoder origin 'texture' has no network: leave out {', '.join(network_only)}")
+        network_only = [
+            name
+            for name in ("architecture", "training_steps", "beside_texture", "section_by_section")
+            if getattr(self, name)
+        ]
+        if self.origin == "texture" and network_only:
+            raise ValueError(f"encoder origin 'texture' has no network: leave out {', '.join(network_only)}")
+        if self.origin is None and network_only:
+            raise ValueError(
+                f"encoder {', '.join(network_only)} needs a network: name its origin, self_supervised, hub or checkpoint"
+            )
         if (self.origin == "checkpoint") != (self.checkpoint is not None):
             raise ValueError("a checkpoint file is given exactly when the encoder's origin is 'checkpoint'")
         return self

@@ -65,13 +65,6 @@ class TileNetwork(nn.Module):
             parts.append(self.texture(_centre_crop(pictures, self.spec.texture_px)))
         return torch.cat(parts, dim=1)
 
-    @property
-    def feature_count(self) -> int:
-        """Numbers in the features that the head, if any, is given."""
-        probe = torch.zeros(1, self.spec.sections, self.spec.tile_px, self.spec.tile_px)
-        with torch.inference_mode():
-            return int(self.eval().unprojected(probe).shape[1])
-
     def parts(self) -> dict[nn.Module, str]:
         """What has weights, with the file that stores them."""
         files = ((self.backbone, WEIGHTS_FILE), (self.texture, TEXTURE_FILE), (self.head, HEAD_FILE))
@@ -167,11 +160,13 @@ class Encoder:
         backbone = None
         if spec.has_network:
             backbone = build_backbone(spec.architecture, spec.channels, spec.crop_px, spec.pooling)
-        network = TileNetwork(spec, backbone)
-        if spec.head_dimensions:
-            network.head = Head(network.feature_count, spec.head_dimensions)
+        network = TileNetwork(spec, backbone, Head(0, spec.head_dimensions) if spec.head_dimensions else None)
         for part, file in network.parts().items():
-            load_weights(part, read_weights(folder / file), spec.architecture, folder / file)
+            stored = read_weights(folder / file)
+            if part is backbone:
+                load_weights(part, stored, spec.architecture, folder / file)
+            else:
+                _load_fixed(part, stored, folder / file)
         return cls(spec, network, FirstUse.found(folder / FIRST_USE_FOLDER))
 
 
@@ -296,6 +291,14 @@ def _embed(encoder: Encoder, runner: BatchRunner, tiles: npt.NDArray[np.uint8]) 
     if not len(tiles):
         return np.empty((0, encoder.dimensions), dtype=np.float32)
     return runner.run(tiles)
+
+
+def _load_fixed(part: nn.Module, stored: Mapping[str, Tensor], path: Path) -> None:
+    """Puts arrays, which were read from `path`, into a part without weights, of whatever shape they were when they were stored."""
+    if stored.keys() != part.state_dict().keys():
+        raise BadInput(f"{path} is not of this version: it holds {sorted(stored)}, not {sorted(part.state_dict())}")
+    for name, tensor in stored.items():
+        setattr(part, name, tensor)
 
 
 def _feature_map(output: Tensor, backbone: nn.Module, spec: EncoderSpec) -> Tensor:

@@ -37,13 +37,19 @@ class Head(nn.Module):
         self.register_buffer("deviation", torch.ones(features))
         self.register_buffer("matrix", torch.zeros(features, dimensions))
         self.register_buffer("offset", torch.zeros(dimensions))
+        self.register_buffer("clip", torch.tensor(_CLIP))
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        return cast(Tensor, self.matrix).shape[1]
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         with torch.autocast(features.device.type, enabled=False):
             mean, deviation = cast(Tensor, self.mean), cast(Tensor, self.deviation)
-            matrix, offset = cast(Tensor, self.matrix), cast(Tensor, self.offset)
-            standardised = ((features.float() - mean) / deviation).clamp(-_CLIP, _CLIP)
+            matrix, offset, clip = cast(Tensor, self.matrix), cast(Tensor, self.offset), cast(Tensor, self.clip)
+            standardised = ((features.float() - mean) / deviation).clamp(-clip, clip)
             return standardised @ matrix - offset
 
 
@@ -69,13 +75,14 @@ def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
     """
     if len(features) < 2:
         raise BadInput(f"encoder: telling tiles apart needs at least 2 of them, not {len(features)}")
-    mean, deviation = features.mean(0), features.std(0)
+    mean, deviation = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
     varies = deviation > 1e-6 * np.maximum(1, np.abs(mean))
     if not varies.any():
         raise BadInput(
-            f"encoder: all {len(features)} tiles that it is fitted on look the same; is there anything in the volume where they lie?"
+            f"encoder: all {len(features)} tiles that it is fitted on look the same. Is there anything in the volume where they lie? "
+            "The picture 'tile_sheet' of the asset tiles shows some of them"
         )
-    deviation = np.where(varies, deviation, np.inf).astype(np.float32)
+    mean, deviation = mean.astype(np.float32), np.where(varies, deviation, np.inf).astype(np.float32)
 
     def standardised(values: Floats) -> npt.NDArray[np.float64]:
         return np.clip((values - mean) / deviation, -_CLIP, _CLIP)[..., varies].astype(np.float64)
@@ -99,7 +106,7 @@ def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
     head = Head(features.shape[1], directions.shape[1])
     matrix = np.zeros((features.shape[1], directions.shape[1]))
     matrix[varies] = directions
-    head.mean = torch.from_numpy(mean.astype(np.float32))
+    head.mean = torch.from_numpy(mean)
     head.deviation = torch.from_numpy(deviation)
     head.matrix = torch.from_numpy(matrix.astype(np.float32))
     head.offset = torch.from_numpy((centre @ directions).astype(np.float32))
@@ -129,13 +136,18 @@ def _scatter_of_pairs(tiles: npt.NDArray[np.float64], pairs: npt.NDArray[np.int6
 
 
 def _scatter_between_groups(tiles: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Covariance (D, D) of the means of groups of centred tiles, weighted by size."""
-    total = np.zeros((tiles.shape[1],) * 2)
+    """Covariance (D, D) of the means of groups of centred tiles, weighted by size, less what groups drawn by chance would have."""
     members = groups >= 0
-    for group in np.unique(groups[members]):
-        mean = tiles[groups == group].mean(0)
-        total += np.sum(groups == group) * np.outer(mean, mean)
-    return total / max(1, members.sum())
+    names, group = np.unique(groups[members], return_inverse=True)
+    count, size = len(group), np.bincount(group)
+    if len(names) < 2 or count == len(names):
+        return np.zeros((tiles.shape[1],) * 2)
+    means = np.stack([tiles[groups == name].mean(0) for name in names])
+    between = (means.T * size) @ means / count
+    rest = tiles[members] - means[group]
+    by_chance = len(names) / count * (rest.T @ rest) / (count - len(names))
+    values, vectors = scipy.linalg.eigh(between - by_chance)
+    return cast(npt.NDArray[np.float64], (vectors * values.clip(0)) @ vectors.T)
 
 
 def _directions(

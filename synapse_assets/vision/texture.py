@@ -34,10 +34,13 @@ _MOMENTS = 3
 # Responses of this many sections stay in a processor's cache.
 _SECTIONS_IN_CACHE = 8
 _FLOOR = 1e-3  # added to responses before the logarithm: a thousandth of a section's standard deviation
+# A section of less contrast than this share of the highest in its tile shows nothing, but perhaps the noise of compression.
+_LEAST_CONTRAST = 0.05
 
 
 def texture_crop_px(tile_px: int, pixel_nm: float) -> int:
-    """Side of the crop that the texture is measured in, in voxels of `pixel_nm` nanometres; even where there is room."""
+    """Side of the crop that the texture is measured in, in voxels of `pixel_nm` nanometres: 352 nm, but 24 voxels at least, and the whole
+    tile where it is smaller."""
     wanted = max(_SMALLEST_CROP_PX, 2 * round(_EXTENT_NM / pixel_nm / 2))
     return min(tile_px, wanted)
 
@@ -45,26 +48,30 @@ def texture_crop_px(tile_px: int, pixel_nm: float) -> int:
 class TextureFeatures(nn.Module):
     """Features, float32 (N, D), of pictures (N, sections, side, side) of grey values scaled to 0..1; D is `dimensions`.
 
-    The first half of a row is the mean over the sections, the second half the middle section. Sections without any contrast, as those
-    beyond the edge of a volume, are left out of the mean, and rows and columns without any are filled in with the mean of the rest. All
-    that is fixed (filters, windows, which features are averaged) is kept as buffers, so a stored module computes what it computed.
+    The first half of a row is the mean over the sections, the second half the middle section. Sections without contrast, as those
+    beyond the edge of a volume, are left out of the mean, and rows and columns without any are filled in with the mean of the rest. Quarter
+    turns, mirror images, and another brightness or contrast of a section change nothing. All that is fixed (filters, windows, which
+    features are averaged) is kept as buffers, so a stored module computes what it computed.
     """
 
     def __init__(self, crop_px: int, pixel_nm: float) -> None:
         super().__init__()
-        self.reduction = _reduction(crop_px, pixel_nm)
-        side = crop_px // self.reduction
-        working_nm = pixel_nm * self.reduction
+        reduction = _reduction(crop_px, pixel_nm)
+        side = 2 * (crop_px // (2 * reduction))
+        working_nm = pixel_nm * reduction
         widening = max(1.0, _PIXEL_NM / working_nm)
-        self.register_buffer("fine", _filters([px * widening for px in _FINE_PX]))
-        self.register_buffer("coarse", _filters([px * widening for px in _COARSE_PX]))
+        self.register_buffer("voxels", torch.full((1, 1, reduction, reduction), 1 / reduction**2))
+        # The maps of both levels have their points in the middle of four pixels.
+        self.register_buffer("fine", _filters([px * widening for px in _FINE_PX], 2 * _FILTER_RADIUS_PX + 2))
+        self.register_buffer("coarse", _filters([px * widening for px in _COARSE_PX], 2 * _FILTER_RADIUS_PX + 1))
         tap = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         self.register_buffer("smoothing", (tap[:, None] * tap)[None, None])
-        map_side = _map_side(side)
-        on_map = [_window(map_side, nm / working_nm * map_side / side) for nm in _WINDOWS_NM]
+        on_map = [_window(side // 2, nm / working_nm / 2) for nm in _WINDOWS_NM]
         on_picture = [_window(side, nm / working_nm) for nm in _WINDOWS_NM]
         self.register_buffer("windows", torch.stack(on_map, 1))
         self.register_buffer("grey_windows", torch.stack(on_picture, 1))
+        self.register_buffer("floor", torch.tensor(_FLOOR))
+        self.register_buffer("least_contrast", torch.tensor(_LEAST_CONTRAST))
         moments, pairs = _orbits(len(_FINE_PX) + len(_COARSE_PX))
         self.register_buffer("moment_average", moments)
         self.register_buffer("pair_average", pairs)
@@ -73,47 +80,58 @@ class TextureFeatures(nn.Module):
     def dimensions(self) -> int:
         """Numbers in a row of features."""
         per_window = self._buffer("moment_average").shape[1] * _MOMENTS + self._buffer("pair_average").shape[1] + 2
-        return 2 * per_window * len(_WINDOWS_NM)
+        return 2 * per_window * self._buffer("windows").shape[1]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See the class. Computed in float32 whatever precision is in force around it."""
         with torch.autocast(pictures.device.type, enabled=False):
             count, sections = pictures.shape[:2]
-            flat = pictures.float().flatten(0, 1)[:, None]
-            if self.reduction > 1:
-                flat = functional.avg_pool2d(flat, self.reduction)
-            normalised, contrast = _normalised(flat)
-            at_once = _SECTIONS_IN_CACHE if flat.device.type == "cpu" else len(flat)
+            normalised, contrast = _normalised(self._reduced(pictures.float().flatten(0, 1)[:, None]))
+            at_once = _SECTIONS_IN_CACHE if pictures.device.type == "cpu" else len(normalised)
             features = torch.cat([self._of_sections(part) for part in normalised.split(at_once)])
             features = features.unflatten(0, (count, sections))
-            seen = (contrast > 0).float().unflatten(0, (count, sections))
-            seen = torch.where(seen.sum(1, keepdim=True) > 0, seen, torch.ones_like(seen))
+            contrast = contrast.unflatten(0, (count, sections))
+            seen = (contrast >= contrast.amax(1, keepdim=True) * self._buffer("least_contrast")).float()
             mean = (features * seen[..., None]).sum(1) / seen.sum(1)[:, None]
             middle = sections // 2
             centre = torch.where(seen[:, middle, None] > 0, features[:, middle], mean)
             return torch.cat([mean, centre], 1)
+
+    def _reduced(self, pictures: Tensor) -> Tensor:
+        """Single sections (N, 1, side, side) at the working resolution, about the same centre, of an even side."""
+        voxels = self._buffer("voxels")
+        unit = 2 * voxels.shape[-1]
+        if pictures.shape[-1] % 2:
+            pictures = functional.avg_pool2d(pictures, 2, stride=1)
+        margin = pictures.shape[-1] % unit // 2
+        if margin:
+            pictures = pictures[..., margin:-margin, margin:-margin]
+        return functional.conv2d(pictures, voxels, stride=unit // 2) if unit > 2 else pictures
 
     def _of_sections(self, pictures: Tensor) -> Tensor:
         """Features (N, D / 2) of normalised single sections (N, 1, side, side)."""
         maps = self._responses(pictures).flatten(2)
         windows = self._buffer("windows")
         sizes = maps.abs()
-        moments = _log_moments(maps, sizes, windows)
+        floor = self._buffer("floor")
+        moments = _log_moments(maps, windows, floor)
         averaged = (moments @ self._buffer("moment_average")).flatten(1)
         upper = torch.triu_indices(maps.shape[1], maps.shape[1], device=maps.device)
         covariances = [
-            _log_covariance(sizes, windows[:, width])[:, upper[0], upper[1]] @ self._buffer("pair_average")
+            _log_covariance(sizes, windows[:, width], floor)[:, upper[0], upper[1]] @ self._buffer("pair_average")
             for width in range(windows.shape[1])
         ]
         return torch.cat([averaged, *covariances, _grey_moments(pictures, self._buffer("grey_windows"))], 1)
 
     def _responses(self, pictures: Tensor) -> Tensor:
         """Responses (N, filters, h, h) to the filters of both levels, at half the resolution of the pictures."""
-        fine = functional.conv2d(_padded(pictures, _FILTER_RADIUS_PX), self._buffer("fine"), stride=2)
+        fine, coarse = self._buffer("fine"), self._buffer("coarse")
         low = functional.conv2d(_padded(pictures, 1), self._buffer("smoothing"), stride=2)
-        coarse = functional.conv2d(_padded(low, _FILTER_RADIUS_PX), self._buffer("coarse"))
-        side = min(fine.shape[-1], coarse.shape[-1])
-        return torch.cat([fine[..., :side, :side], coarse[..., :side, :side]], 1)
+        responses = (
+            functional.conv2d(_padded(pictures, (fine.shape[-1] - 2) // 2), fine, stride=2),
+            functional.conv2d(_padded(low, coarse.shape[-1] // 2), coarse),
+        )
+        return torch.cat(responses, 1)
 
     def _buffer(self, name: str) -> Tensor:
         return cast(Tensor, getattr(self, name))
@@ -127,20 +145,15 @@ def _reduction(crop_px: int, pixel_nm: float) -> int:
     return reduction
 
 
-def _map_side(side: int) -> int:
-    return min((side - 1) // 2 + 1, (side - 2) // 2 + 1)
-
-
 def _padded(pictures: Tensor, margin: int) -> Tensor:
     mode = "reflect" if pictures.shape[-1] > margin else "replicate"
     return functional.pad(pictures, (margin,) * 4, mode=mode)
 
 
-def _filters(widths_px: Sequence[float]) -> Tensor:
+def _filters(widths_px: Sequence[float], side: int) -> Tensor:
     """For each width the Laplacian of a Gaussian, its first and then its second derivatives at `_ANGLES` angles, elongated twofold:
-    float32 (filters, 1, 11, 11), of zero mean and unit norm."""
-    radius = _FILTER_RADIUS_PX
-    axis = torch.arange(-radius, radius + 1.0, dtype=torch.float64)
+    float32 (filters, 1, side, side), of zero mean and unit norm."""
+    axis = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     filters = []
     for width in widths_px:
@@ -210,41 +223,43 @@ def _averages(orbits: Sequence[object]) -> Tensor:
 
 
 def _normalised(sections: Tensor) -> tuple[Tensor, Tensor]:
-    """Sections (N, 1, h, w) of mean 0 and deviation 1, and their contrast (N,): the deviation, 0 where it is below one grey value of 255.
+    """Sections (N, 1, h, w) of mean 0 and deviation 1, and their contrast (N,), which is the deviation before.
 
-    Rows and columns without any contrast at the edges lie beyond the volume: they count for neither, and become 0.
+    Rows and columns at the edges without any contrast lie beyond the volume: they count for neither, and become 0, as does a section
+    without any.
     """
-    rows = (sections.amax(-1) > sections.amin(-1)).float()
-    columns = (sections.amax(-2) > sections.amin(-2)).float()
+    rows = _between_edges((sections.amax(-1) > sections.amin(-1)).float())
+    columns = _between_edges((sections.amax(-2) > sections.amin(-2)).float())
     inside = rows[..., :, None] * columns[..., None, :]
     pixels = inside.sum((-2, -1)).clamp_min(1)
     mean = ((sections * inside).sum((-2, -1)) / pixels)[..., None, None]
     centred = (sections - mean) * inside
-    deviation = ((centred**2).sum((-2, -1)) / pixels).sqrt()
-    contrast = torch.where(deviation * 255 < 1, torch.zeros_like(deviation), deviation)
-    return centred / (deviation + _FLOOR)[..., None, None], contrast[:, 0]
+    contrast = ((centred**2).sum((-2, -1)) / pixels).sqrt()
+    return centred / torch.where(contrast > 0, contrast, 1)[..., None, None], contrast[:, 0]
 
 
-def _log_moments(responses: Tensor, sizes: Tensor, windows: Tensor) -> Tensor:
-    """Logarithms of three moments of the positive and of the negative part of responses (N, filters, pixels), `sizes` without their sign:
-    mean, mean square and fourth root of the mean fourth power under each window. (N, windows x 3, 2 x filters), each filter's two parts
-    beside each other."""
-    squares, signed_squares = sizes * sizes, responses * sizes
-    powers = torch.stack([sizes, responses, squares, signed_squares, squares * squares, squares * signed_squares], 2)
-    sums = (powers @ windows).unflatten(2, (_MOMENTS, 2))  # (N, filters, 3, even and odd, windows)
-    even, odd = sums.unbind(3)
-    parts = torch.stack([even + odd, even - odd], -1).clamp_min(0) / 2  # (N, filters, 3, windows, 2)
-    parts = torch.cat([parts[:, :, :2], parts[:, :, 2:].clamp_min(1e-12) ** 0.25], 2)
-    return torch.log(parts + _FLOOR).permute(0, 3, 2, 1, 4).flatten(3).flatten(1, 2)
+def _between_edges(varies: Tensor) -> Tensor:
+    """1 from the first to the last 1 along the last axis, else 0."""
+    return varies.cummax(-1).values * varies.flip(-1).cummax(-1).values.flip(-1)
 
 
-def _log_covariance(sizes: Tensor, window: Tensor) -> Tensor:
+def _log_moments(responses: Tensor, windows: Tensor, floor: Tensor) -> Tensor:
+    """Logarithms of three moments of the positive and of the negative part of responses (N, filters, pixels): mean, mean square and
+    fourth root of the mean fourth power under each window. (N, windows x 3, 2 x filters), each filter's two parts beside each other."""
+    parts = torch.stack([responses, -responses], 2).clamp_min(0)
+    squares = parts * parts
+    means = torch.stack([parts, squares, squares * squares], 2) @ windows  # (N, filters, 3, 2, windows)
+    moments = torch.cat([means[:, :, :2], means[:, :, 2:] ** 0.25], 2)
+    return torch.log(moments + floor).permute(0, 4, 2, 1, 3).flatten(3).flatten(1, 2)
+
+
+def _log_covariance(sizes: Tensor, window: Tensor, floor: Tensor) -> Tensor:
     """Matrix logarithm of the covariance of the sizes of responses (N, filters, pixels) under a window: (N, filters, filters)."""
-    mean = (sizes @ window)[..., None]
-    covariance = (sizes * window) @ sizes.transpose(1, 2) - mean * mean.transpose(1, 2)
-    spread = covariance.diagonal(dim1=1, dim2=2).clamp_min(0).mean(1)[:, None, None]
+    centred = sizes - (sizes @ window)[..., None]
+    covariance = (centred * window) @ centred.transpose(1, 2)
+    spread = covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     identity = torch.eye(covariance.shape[1], device=covariance.device)
-    values, vectors = torch.linalg.eigh(covariance + (_FLOOR * spread + 1e-9) * identity)
+    values, vectors = torch.linalg.eigh(covariance + (floor * spread + 1e-9) * identity)
     return (vectors * values.clamp_min(1e-9).log()[:, None, :]) @ vectors.transpose(1, 2)
 
 

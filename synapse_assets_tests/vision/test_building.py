@@ -1,5 +1,6 @@
 """What decides an encoder: everything that does is among its parameters, and nothing else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.errors import BadInput
-from synapse_assets.vision.building import build_encoder, checkpoint_hash, encoder_parameters
+from synapse_assets.vision.building import TrainingTiles, build_encoder, checkpoint_hash, encoder_parameters
 from synapse_assets_tests.vision.conftest import planted_tiles
 
 TILE = TileSpec(size_px=48, sections=3)
@@ -15,8 +16,46 @@ OWN: dict[str, Any] = {"architecture": "em_resnet10", "crop_px": 24, "training_s
 GIVEN: dict[str, Any] = {"origin": "checkpoint", "architecture": "test_resnet", "checkpoint": "/a.pt", "crop_px": 24}
 
 
-def parameters(values: dict[str, Any], tile: TileSpec = TILE, seed: int = 0) -> dict[str, object]:
-    return encoder_parameters(EncoderChoice.model_validate(values), tile, seed)
+def parameters(
+    values: dict[str, Any], tile: TileSpec = TILE, seed: int = 0, pixel_nm: float = 4.0
+) -> dict[str, object]:
+    return encoder_parameters(EncoderChoice.model_validate(values), tile, pixel_nm, seed)
+
+
+def test_what_was_stored_before_there_was_a_last_step_is_named_as_it_was() -> None:
+    """Each of these is in the version of an encoder that an installation holds."""
+    hub = {"origin": "hub", "architecture": "test_resnet", "crop_px": None}
+    training = {
+        "architecture": "em_resnet10", "crop_px": 24, "batch_size": 128, "max_steps": 2, "max_seconds": None,
+        "learning_rate": 0.001, "temperature": 0.2, "views": 8, "seed": 0,
+    }  # fmt: skip
+    for pixel_nm in (4.0, 8.0):
+        assert parameters(OWN, pixel_nm=pixel_nm) == {"origin": "self_supervised", "training": training}
+        assert parameters({"origin": "hub", "architecture": "test_resnet"}, pixel_nm=pixel_nm) == hub
+        assert parameters(GIVEN, pixel_nm=pixel_nm) == {**hub, "origin": "checkpoint", "crop_px": 24}
+    default = parameters({"origin": "self_supervised"}, TileSpec(size_px=64, sections=3))
+    assert default["training"] == {**training, "architecture": "em_resnet18", "crop_px": 48, "max_steps": 600}
+
+
+def test_each_choice_of_the_last_step_shows() -> None:
+    texture = {"origin": "texture"}
+    first = parameters(texture)
+    assert "training" not in first
+    others = [
+        parameters(texture, pixel_nm=8.0),
+        *(
+            parameters({**texture, **changes})
+            for changes in ({"dimensions": 8}, {"crop_px": 24}, {"positives": "neuron"}, {"invariant_to": ["section"]})
+        ),
+        *(
+            parameters({"origin": "self_supervised", **changes})
+            for changes in ({"dimensions": 8}, {"beside_texture": True}, {"section_by_section": True}, {})
+        ),
+    ]
+    assert len({json.dumps(found, sort_keys=True) for found in (first, *others)}) == 10
+    assert parameters({**texture, "dimensions": 32}) == first
+    both = [parameters({**texture, "invariant_to": names}) for names in (["volume", "section"], ["section", "volume"])]
+    assert both[0] == both[1]
 
 
 def test_each_choice_of_the_training_shows() -> None:
@@ -41,8 +80,8 @@ def test_each_choice_of_the_training_shows() -> None:
 def test_what_is_said_is_what_is_trained(tiles: Any) -> None:
     choice = EncoderChoice.model_validate(OWN)
     lines: list[str] = []
-    encoder, history = build_encoder(choice, TILE, tiles[:8], 5, "cpu", lines.append)
-    told = encoder_parameters(choice, TILE, 5)
+    encoder, history = build_encoder(choice, TILE, 4.0, TrainingTiles(tiles[:8]), 5, "cpu", lines.append)
+    told = encoder_parameters(choice, TILE, 4.0, 5)
     training = told["training"]
     assert isinstance(training, dict)
     assert (encoder.spec.origin, encoder.spec.architecture) == (told["origin"], training["architecture"])
@@ -73,4 +112,4 @@ def test_what_cannot_be_built_is_told(tmp_path: Path) -> None:
         ({**GIVEN, "checkpoint": str(tmp_path / "absent.pt")}, "there is no weight file"),
     ):
         with pytest.raises(BadInput, match=reason):
-            build_encoder(EncoderChoice.model_validate(values), TILE, tiles, 0, "cpu", print)
+            build_encoder(EncoderChoice.model_validate(values), TILE, 4.0, TrainingTiles(tiles), 0, "cpu", print)

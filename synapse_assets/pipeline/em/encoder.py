@@ -86,7 +86,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
 
 
 def encoder_choice(store: DatasetStore, dataset: EmDataset) -> EncoderChoice:
-    """The encoder that the dataset's YAML names; where it leaves the kind open, the one that is in use, as it was trained, else texture."""
+    """The encoder that the dataset's YAML names; where it leaves the kind open, one that is trained here as that in use was, else texture."""
     choice = dataset.encoder
     if choice.origin is not None:
         return choice
@@ -98,7 +98,7 @@ def encoder_choice(store: DatasetStore, dataset: EmDataset) -> EncoderChoice:
     trained = {
         "origin": "self_supervised",
         "architecture": training["architecture"],
-        "crop_px": training["crop_px"],
+        "crop_px": min(training["crop_px"], dataset.tile.size_px),
         "training_steps": training["max_steps"],
     }
     return choice.model_copy(update=trained)

@@ -83,7 +83,7 @@ def fit_with_head(
     views = [_features(network, tiles[viewed], lambda pixels: augment(pixels, side, generator)) for _ in range(_VIEWS)]
     tell("closed form")
     head = fit_head(features, Views(np.stack(views, 1), partners, nuisances), dimensions)
-    fitted = replace(spec, head_dimensions=int(head.matrix.shape[1]))
+    fitted = replace(spec, head_dimensions=head.dimensions)
     return Encoder(fitted, TileNetwork(fitted, network.backbone, head).cpu())
 
 
