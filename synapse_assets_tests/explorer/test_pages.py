@@ -636,7 +636,7 @@ def test_without_labels_and_before_the_first_release(make_lab: Callable[..., Lab
             assert "no class of any synapse is known" in said(web.get("/tiny/classes").text)
             unscored = web.get("/tiny/scorecard?synapse_id=s010")
             assert "There is no scorecard in this release" in said(unscored.text)
-            assert len(tiles_on(unscored.text)) == 13, "the query and what resembles it"
+            assert len(tiles_on(unscored.text)) == 12
             found = web.get("/tiny/search?synapse_id=s010")
             assert found.status_code == 200
             assert len(tiles_on(found.text)) > 0

@@ -15,7 +15,7 @@ import pytest
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app
-from synapse_assets.pipeline.em.embeddings import fit_encoder
+from synapse_assets.pipeline.em.encoder import fit_encoder
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
 from synapse_assets.pipeline.em.release import build_release
 from synapse_assets.pipeline.em.scorecard import score_encoders

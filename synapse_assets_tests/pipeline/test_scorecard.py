@@ -13,7 +13,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.pipeline.em.embeddings import fit_encoder
+from synapse_assets.pipeline.em.encoder import fit_encoder
 from synapse_assets.pipeline.em.scorecard import _centre_pixels, _principal_components, score_encoders
 from synapse_assets.pipeline.report import Markdown, Report
 from synapse_assets.schema import RETRIEVAL_SCORECARD, SYNAPSE_LABELS, SYNAPSES

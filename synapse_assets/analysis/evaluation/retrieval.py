@@ -93,7 +93,7 @@ def score_retrieval(
 
     Every labelled synapse is a query among all others with a label of that column, but for those of `exclusion`; a query that has
     none of its kind left to retrieve is left out and counted, and a column without queries has no scores. `groups` (N,) are the
-    independent units of the intervals, such as neurons. Equal distances come in a random order, the same for a seed.
+    independent units of the intervals, such as neurons; `seed` is that of their bootstrap. The order of equal distances is not defined.
 
     The N x N distances are worked through in blocks of rows. Raises BadInput for NaN or infinite values, and another number of
     labels, groups or places than of vectors.
@@ -104,13 +104,10 @@ def score_retrieval(
     if len(sizes | {len(code) for code, _ in codes.values()}) > 1:
         raise BadInput(f"retrieval: {len(unit)} vectors, but labels, groups or places of other numbers")
     tallies = {name: _Tally(code, classes) for name, (code, classes) in codes.items()}
-    shuffled = np.random.default_rng(seed).permutation(len(unit))
     for rows in _blocks(len(unit)):
-        left_out = exclusion.of(rows)[:, shuffled]
-        near = np.where(left_out, -np.inf, nearness(rows)[:, shuffled])
-        order = np.argsort(-near, axis=1)
+        left_out = exclusion.of(rows)
+        order = np.argsort(np.where(left_out, np.inf, -nearness(rows)), axis=1)
         present = np.arange(len(unit))[None] < len(unit) - left_out.sum(axis=1, keepdims=True)
-        order = shuffled[order]
         for tally in tallies.values():
             tally.count(rows, order, present, unit)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -216,16 +216,18 @@ def _principal_components(rows: Float32) -> Float32:
 
 
 def _origin(parameters: Mapping[str, Any]) -> str:
-    """What an encoder is, in words, from the parameters of its fit."""
+    """What an encoder is, in words, from the parameters of its fit (`vision.building.encoder_parameters`)."""
     origin = str(parameters.get("origin", "unknown"))
-    training = parameters.get("training")
+    training, head, architecture = (parameters.get(name) for name in ("training", "head", "architecture"))
+    words = {"hub": "published weights", "checkpoint": "weights of a local file"}.get(origin, origin.replace("_", "-"))
     if isinstance(training, Mapping):
-        steps = training.get("max_steps")
-        kind = f"{origin.replace('_', '-')} {training.get('architecture', '')}".strip()
-        return f"{kind}, {steps:,} steps" if isinstance(steps, int) else kind
-    weights = {"hub": "published weights", "checkpoint": "weights of a local file"}.get(origin, origin)
-    architecture = parameters.get("architecture")
-    return f"{architecture}, {weights}" if architecture else weights
+        words = f"{words} {training.get('architecture')}, {training.get('max_steps')} steps"
+    elif architecture:
+        words = f"{architecture}, {words}"
+    if isinstance(head, Mapping):
+        beside = ", beside texture" if head.get("beside_texture") else ""
+        words = f"{words}{beside}, closed form to {head.get('dimensions')} dimensions"
+    return words
 
 
 def _score(
@@ -375,7 +377,9 @@ def _comparison(contestants: Sequence[Contestant], knn: Mapping[tuple[str, str],
     with one encoder, from the best baseline."""
     from synapse_assets.analysis.evaluation.scores import percentile_interval
 
-    label = next(label for label in _LABELS if any(key[1] == label for key in knn))
+    label = next((label for label in _LABELS if any(key[1] == label for key in knn)), None)
+    if label is None:
+        return "after the own neuron and near places are left out, no synapse has another of its kind to find"
     ranked = sorted((c for c in contestants), key=lambda c: -knn[c.name, label].value)
     encoders = [contestant for contestant in ranked if contestant.role != BASELINE]
     best = encoders[0]

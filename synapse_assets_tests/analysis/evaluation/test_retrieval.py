@@ -164,8 +164,18 @@ def test_nothing_to_retrieve_has_no_scores(vectors: np.ndarray, labels: list[str
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_votes_are_weighted_by_cosine_similarity(metric: Any) -> None:
+    """Five of one class in one direction and six of another at a right angle: of the ten others no more than half are of the query's
+    class, and yet it wins, as each of them counts twice."""
+    vectors = np.repeat(np.eye(2), [5, 6], axis=0)
+    labels = {"class": ["a"] * 5 + ["b"] * 6}
+    scores = values(score_retrieval(vectors, labels, nothing_excluded(11), np.arange(11), metric, 0)["class"])
+    assert scores[KNN, 10] == 1
+    assert scores[PRECISION, 10] == pytest.approx((5 * 0.4 + 6 * 0.5) / 11)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_constant_vectors_guess_and_one_class_is_always_found(metric: Any) -> None:
-    """Equal distances must not come in the order of the table, in which classes lie together."""
     vectors = np.zeros((400, 6))
     labels = {"four": [f"c{row // 100}" for row in range(400)], "one": ["a"] * 400}
     scores = score_retrieval(vectors, labels, nothing_excluded(400), np.arange(400), metric, 0)
