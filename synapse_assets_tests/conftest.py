@@ -165,13 +165,13 @@ class Lab:
         for region in sorted(self.instance.get_dynamic_partitions(f"{self.dataset.name}_brain_region")):
             self.materialize(*names, region=region)
 
-    def whole_chain(self) -> None:
-        """Everything from the source to the warehouse."""
+    def whole_chain(self, *beside: str) -> None:
+        """Everything from the source to the warehouse; `beside`: assets of the vectors that the warehouse does not wait for."""
         self.materialize("synapse_table", "alignment", *(["neurons"] if self.dataset.neurons else []))
         self.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
         self.materialize("encoder", "splits")
         self.everywhere("embeddings")
-        self.materialize("umap_model", "cluster_model", "synapse_classifier")
+        self.materialize("umap_model", "cluster_model", "synapse_classifier", *beside)
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
         voted = ["neuron_predictions"] if self.dataset.has_neurons else []
         self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")
@@ -196,7 +196,7 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The tiny dataset, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
         lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain()
+        lab.whole_chain("retrieval_scorecard", "leakage_report")
         yield lab
 
 

@@ -49,3 +49,8 @@ class Dataset(Frozen):
         """The longer side of a tile in its plane, in nanometres; 0 without images."""
         sizes = [spec.voxel_size_nm for spec in self.tile_volumes.values()]
         return self.tile_spec.size_px * max(max(x, y) for x, y, _ in sizes) if sizes else 0.0
+
+    @property
+    def same_place_nm(self) -> int:
+        """Places of one volume as near as this show the same in their tiles: half a tile's width; 0 without images."""
+        return round(self.tile_width_nm / 2)

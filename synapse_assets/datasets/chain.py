@@ -24,6 +24,7 @@ class Role(StrEnum):
     APPLY = "apply"  # a rule or a fitted model is applied
     FIT = "fit"  # something is fitted; a refit is in use at once
     MODEL = "model"  # something is fitted; a refit is a candidate until it is promoted
+    COMPARE = "compare"  # says how good fitted models are, candidates included
     ADVISE = "advise"  # says whether a refit is due
     DECIDE = "decide"  # promotes candidates or keeps them out
     PUBLISH = "publish"  # builds the release

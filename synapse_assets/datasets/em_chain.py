@@ -10,10 +10,12 @@ from synapse_assets.schema import (
     CLUSTER_CARDS,
     CLUSTERS,
     DRIFT,
+    LEAKAGE_REPORT,
     NEURON_PREDICTIONS,
     NEURON_SOURCES,
     NEURONS,
     PROMOTIONS,
+    RETRIEVAL_SCORECARD,
     SPLITS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
@@ -113,6 +115,16 @@ ASSETS = (
         released=("embeddings",),
     ),
     AssetFacts("vector_index", Stage.EMBEDDINGS, Role.APPLY, kinds=("lancedb",), page="search"),
+    # A release does not wait for it: its rows are judgements, and nothing else is made from them.
+    AssetFacts(
+        "retrieval_scorecard",
+        Stage.EMBEDDINGS,
+        Role.COMPARE,
+        RETRIEVAL_SCORECARD,
+        released=("retrieval_scorecard",),
+        awaited=False,
+        page="scorecard",
+    ),
     AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
     AssetFacts(
         "umap_coordinates",
@@ -141,6 +153,15 @@ ASSETS = (
     ),
     AssetFacts("cluster_cards", Stage.MAPS, Role.APPLY, CLUSTER_CARDS, released=("cluster_cards",), page="clusters"),
     AssetFacts("splits", Stage.CLASSIFY, Role.FIT, SPLITS, job="fit", released=("splits",)),
+    # A release does not wait for it: it says what figures are worth, and nothing is made from it.
+    AssetFacts(
+        "leakage_report",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        LEAKAGE_REPORT,
+        released=("leakage_report",),
+        awaited=False,
+    ),
     AssetFacts(
         "synapse_classifier", Stage.CLASSIFY, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="encoder"
     ),
@@ -182,6 +203,13 @@ EM = register(
             "'promotions' decides on.",
         },
         lineage="synapse_assets.defs.em:LINEAGE",
-        pages={"map": "Map", "search": "Search", "gallery": "Gallery", "clusters": "Clusters", "classes": "Classes"},
+        pages={
+            "map": "Map",
+            "search": "Search",
+            "gallery": "Gallery",
+            "clusters": "Clusters",
+            "classes": "Classes",
+            "scorecard": "Scorecard",
+        },
     )
 )

@@ -89,7 +89,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
     made = [spec for asset in assets if asset.is_materializable for spec in asset.specs]
     contents = {spec.key for asset in assets if not asset.is_materializable for spec in asset.specs}
     fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
-    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted
+    judged = {spec.key for spec in made if _role(chain, spec.key) is Role.COMPARE}
+    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted - judged
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -97,6 +98,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
             condition = refitted(settings, fitted, advice)
         elif _role(chain, spec.key) is Role.DECIDE:
             condition = decided()
+        elif _role(chain, spec.key) is Role.COMPARE:
+            condition = compared(settings, fitted)
         elif spec.partitions_def is not None:
             condition = followed_by_part(settings, fitted, unpartitioned, contents)
         else:
@@ -167,6 +170,20 @@ def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
         & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("follows its inputs")
+
+
+def compared(settings: Settings, models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
+    """For what says how good fitted models are: as `followed`, and after a fit whose result is a candidate, which changes no input."""
+    fitted = _any_of(models, When.newly_updated(), "a model was fitted").since(When.newly_requested())
+    return (
+        followed(settings, models)
+        | (
+            fitted.with_label("a model was fitted since it was last requested")
+            & ~When.in_progress().with_label("it is being made")
+            & _inputs_settled(models)
+            & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+        )
+    ).with_label("follows its inputs, and after every fit")
 
 
 def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.AssetKey | None) -> dg.AutomationCondition:

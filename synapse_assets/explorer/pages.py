@@ -47,7 +47,7 @@ def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessa
 def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
     """The search unless the URL says otherwise: by known class, without tiles that show the query's position."""
     columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
-    return Question(columns=columns, near_nm=round(dataset.tile_width_nm / 2))
+    return Question(columns=columns, near_nm=dataset.same_place_nm)
 
 
 def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:

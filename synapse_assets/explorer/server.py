@@ -28,6 +28,8 @@ from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question, read_filters, read_question
 from synapse_assets.explorer.releases import Releases, explorer_entries
+from synapse_assets.explorer.scorecard import Choice
+from synapse_assets.explorer.scorecard import scorecard as scorecard_page
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.explorer.urls import card_url, tile_url
 from synapse_assets.query import Warehouse
@@ -226,6 +228,21 @@ def _add_pages(app: FastAPI, site: Site) -> None:
     def classes(request: Request, dataset: str) -> HTMLResponse:
         content = pages.classes(releases(dataset))
         return site.page(request, "classes.html", dataset=dataset, active="classes", **content)
+
+    @app.get("/{dataset}/scorecard", response_class=HTMLResponse)
+    def scorecard(
+        request: Request,
+        dataset: str,
+        label: str = "",
+        metric: str = "",
+        synapse_id: str = "",
+        left: str = "",
+        right: str = "",
+    ) -> HTMLResponse:
+        warehouse, described = releases(dataset), releases.entries[dataset].dataset
+        choice = Choice(label, metric, synapse_id, left, right)
+        content = scorecard_page(warehouse, described, dataset, choice, site.describe_error)
+        return site.page(request, "scorecard.html", dataset=dataset, active="scorecard", **content)
 
 
 def _add_search(app: FastAPI, site: Site) -> None:

@@ -31,6 +31,7 @@ class SearchRequest:
     filters, and where, a DuckDB condition on the columns of `labelled_synapses` (s), `clusters` (c) and `synapse_predictions` (p), are
     applied before the search, so `k` rows come back wherever that many fulfil them. A condition reaches no more than `Warehouse.sql`.
     leave_out_within_nm: synapses within this distance of the query are left out; their tiles show the same.
+    encoder: whose vectors are compared, of `Warehouse.encoders`; None: that of the release.
 
     Raises BadInput unless exactly one of synapse_id, image and place_nm is given, and for a `k` below 1.
     """
@@ -47,6 +48,7 @@ class SearchRequest:
     leave_out_own_neuron: bool = True
     leave_out_within_nm: float = 0.0
     most_columns: int | None = None
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         if sum(query is not None for query in (self.synapse_id, self.image, self.place_nm)) != 1:

@@ -108,10 +108,20 @@ def _nearest_lists(lists: list[Neighbours], count: int) -> list[Neighbours]:
     return [neighbours for neighbours in lists if neighbours.distances[0] <= last][:count]
 
 
-class ReleasedVectors:
-    """The table of a release's vectors. Raises BadInput for a release that does not name them."""
+def stored_encoders(store: DatasetStore) -> dict[str, int]:
+    """The encoders that the store has vectors of now, newest first, and the dimensions of these."""
+    models = store.models("encoder")
+    dimensions = {name: int(models.provenance(name).scores["dimensions"]) for name in reversed(models.versions())}
+    return {name: width for name, width in dimensions.items() if store.vectors(name, width).count()}
 
-    def __init__(self, store: DatasetStore, file: ReleaseFile) -> None:
+
+class ReleasedVectors:
+    """The table of a release's vectors, or of the vectors that another encoder gave the same synapses, as they are stored now.
+
+    Raises BadInput for a release that does not name its vectors, and for an encoder without any.
+    """
+
+    def __init__(self, store: DatasetStore, file: ReleaseFile, encoder: str | None = None) -> None:
         self._file = file
         try:
             self._encoder = file.release["models"]["encoder"]
@@ -120,7 +130,17 @@ class ReleasedVectors:
         except (KeyError, TypeError, ValueError):
             what = "its release does not name encoder, dimensions and version of the vectors"
             raise file.other_version(what) from None
-        self._table = store.vectors(self._encoder, self._dimensions).at_version(version)
+        if encoder in (None, self._encoder):
+            self._table = store.vectors(self._encoder, self._dimensions).at_version(version)
+            return
+        others = stored_encoders(store)
+        if encoder not in others:
+            raise BadInput(
+                f"there are no vectors of encoder '{encoder}' of {file.dataset}; there are some of "
+                f"{', '.join(dict.fromkeys([self._encoder, *others]))}"
+            )
+        self._encoder, self._dimensions = str(encoder), others[str(encoder)]
+        self._table = store.vectors(self._encoder, self._dimensions)
 
     def read(self, points: Points) -> Vectors:
         """The vectors in the order of the points; in memory up to `EXACT_BELOW` of them.

@@ -23,7 +23,7 @@ from synapse_assets.query.release_file import ReleaseFile
 from synapse_assets.query.released_points import chosen_group, read_points
 from synapse_assets.query.request import SearchRequest
 from synapse_assets.query.search import Metric, Vectors
-from synapse_assets.query.similarity import ReleasedVectors, Similarity
+from synapse_assets.query.similarity import ReleasedVectors, Similarity, stored_encoders
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 
@@ -66,6 +66,7 @@ class Warehouse:
     ) -> None:
         self._store, self._dataset, self._group = store, dataset, group
         self._file = ReleaseFile(store, release)
+        self._similarities: dict[str, Similarity] = {}
         self.release: dict[str, Any] = self._file.release
 
     def __enter__(self) -> "Warehouse":
@@ -129,7 +130,23 @@ class Warehouse:
         cards: list[dict[str, Any]] = self._file.table("select * from cluster_cards order by cluster").to_pylist()
         return cards
 
+    def scorecard(self) -> list[dict[str, Any]]:
+        """The rows of `retrieval_scorecard`, in its order; empty where there are none."""
+        if "retrieval_scorecard" not in self.release["tables"]:
+            return []
+        rows: list[dict[str, Any]] = self._file.table("select * from retrieval_scorecard").to_pylist()
+        return rows
+
     # Similarity
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The encoders whose vectors can be compared: that of the release, then others that have vectors now, newest first."""
+        if not self.has_pictures:
+            return ()
+        with self._file.damage_explained("vectors", self._store.folder.child("vectors").root, "embeddings"):
+            stored = stored_encoders(self._store)
+        return tuple(dict.fromkeys([str(self.release["models"]["encoder"]), *stored]))
 
     @property
     def has_pictures(self) -> bool:
@@ -160,6 +177,7 @@ class Warehouse:
         leave_out_own_neuron: bool = SearchRequest.leave_out_own_neuron,
         leave_out_within_nm: float = SearchRequest.leave_out_within_nm,
         most_columns: int | None = None,
+        encoder: str | None = SearchRequest.encoder,
     ) -> pd.DataFrame:
         """The `k` synapses whose vectors are nearest, nearest first; or the `k` nearest of each class, side by side.
 
@@ -183,22 +201,23 @@ class Warehouse:
             "leave_out_own_neuron": leave_out_own_neuron,
             "leave_out_within_nm": leave_out_within_nm,
             "most_columns": most_columns,
+            "encoder": encoder,
         }
         if not isinstance(synapse_id, SearchRequest):
-            return self._similarity.similar(SearchRequest(synapse_id, **options))
+            return self.similar(SearchRequest(synapse_id, **options))
         overrides = [name for name, value in options.items() if value is not getattr(SearchRequest, name)]
         if overrides:
             raise BadInput(
                 f"a SearchRequest says all of a search: give it alone, and {', '.join(overrides)} inside of it"
             )
-        return self._similarity.similar(synapse_id)
+        return self._similarity_by(synapse_id.encoder).similar(synapse_id)
 
     def typical(self, among: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
         """Rows of the `k` points, of those marked (N,), whose vectors point most nearly where the mean of all theirs points.
 
         Of more than 20,000 points a random sample of that many is used, the same every time.
         """
-        return self._similarity.typical(among, k)
+        return self._similarity_by(None).typical(among, k)
 
     # Pictures
 
@@ -251,12 +270,19 @@ class Warehouse:
 
     # The parts
 
-    @cached_property
-    def _similarity(self) -> Similarity:
-        cut = partial(cut_tile, self._store, self._dataset)
+    def _similarity_by(self, encoder: str | None) -> Similarity:
+        """Similarity by the vectors of an encoder, kept once opened; None: that of the release."""
         # The vectors first: they raise for a dataset without any.
         vectors = self.vectors
-        return Similarity(self._file, self.points, vectors, self._encoder, cut)
+        released = str(self.release["models"]["encoder"])
+        name = encoder or released
+        if name not in self._similarities:
+            if name != released:
+                vectors = ReleasedVectors(self._store, self._file, name).read(self.points)
+            pictures = self._encoder if name == released else PictureEncoder(self._store, name)
+            cut = partial(cut_tile, self._store, self._dataset)
+            self._similarities[name] = Similarity(self._file, self.points, vectors, pictures, cut)
+        return self._similarities[name]
 
     @cached_property
     def _pictures(self) -> Pictures:

@@ -194,6 +194,36 @@ def embedding_table(dimensions: int | None) -> Table:
     )
 
 
+RETRIEVAL_SCORECARD = Table(
+    "retrieval_scorecard",
+    "One row per score of an encoder or baseline: how well its vectors find synapses of the same kind, without the query's own neuron "
+    "and near places.",
+    (
+        Column("encoder", pa.string(), "Version of the encoder, or name of the baseline."),
+        Column("role", pa.string(), "in use, candidate, earlier, or baseline."),
+        Column("origin", pa.string(), "Where its vectors come from, in words."),
+        Column("metric", pa.string(), "Distance that neighbours are nearest by: cosine or euclidean.", nullable=True),
+        Column("label", pa.string(), "What is to be found again: class, cell_type or hemilineage."),
+        Column(
+            "score",
+            pa.string(),
+            "recall, precision (purity), mean average precision, k-NN balanced accuracy, or linear balanced accuracy, which is of "
+            "at most 128 principal components with groups held out.",
+        ),
+        Column("k", pa.int32(), "Neighbours that are counted or vote; empty where all are.", nullable=True),
+        Column("value", pa.float64(), "The score, 0 to 1."),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("queries", pa.int64(), "Synapses that the score is of."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column(
+            "left_out",
+            pa.int64(),
+            "Labelled synapses of the sample that are not counted: none of their kind is left to find.",
+        ),
+    ),
+)
+
 UMAP_COORDINATES = Table(
     "umap_coordinates",
     "One row per synapse: its place on the two-dimensional map and in the space used for clustering.",
@@ -268,6 +298,33 @@ SPLITS = Table(
         Column("group", pa.string(), "Group of the synapse under that split; its own id where the split is random."),
         Column("fold", pa.int32(), "Fold in which the synapse is tested, from 0."),
         TARGET,
+    ),
+)
+
+LEAKAGE_REPORT = Table(
+    "leakage_report",
+    "One row per probe of the vectors and way of splitting: what can be read of the class, and of what has nothing to do with it.",
+    (
+        Column("encoder", pa.string(), "Version of the encoder that made the vectors."),
+        Column(
+            "probe",
+            pa.string(),
+            "What is read: class, or neuron, section, brain_region, volume, source_file, padding, x, y, z, contrast. class_gap: how much "
+            "more of the class a random split claims than this split.",
+        ),
+        Column(
+            "split",
+            pa.string(),
+            "What is held out together: random, a grouping column such as neuron_id, or place (blocks in x and y).",
+        ),
+        Column("score", pa.string(), "balanced_accuracy, of class_gap the difference of two; or r2."),
+        Column("value", pa.float64(), "The score; empty where it could not be asked.", nullable=True),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("chance", pa.float64(), "The score of guessing, or with the values dealt out at random.", nullable=True),
+        Column("synapses", pa.int64(), "Synapses tested."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("sentence", pa.string(), "The outcome in words."),
     ),
 )
 

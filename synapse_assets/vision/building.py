@@ -14,6 +14,7 @@ from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
+from synapse_assets.vision.encoder_spec import Pooling
 from synapse_assets.vision.texture import texture_crop_px
 from synapse_assets.vision.training.closed_form import NO_PARTNERS, fit_with_head, texture_spec
 from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
@@ -121,12 +122,14 @@ def _network(
         progress = _reporter(log, settings.max_steps or 0)
         return pretrain(training.images, settings, progress=progress, device=device, partners=training.partners)
     architecture = str(choice.architecture)
-    pooled = "moments" if choice.has_head else "native"
-    seen = {"crop_px": choice.crop_px, "pooling": pooled, "section_by_section": choice.section_by_section}
+    pooling: Pooling = "moments" if choice.has_head else "native"
+    sections, side, alone = tile.sections, tile.size_px, choice.section_by_section
     if choice.origin == "hub":
-        return encoder_from_hub(architecture, tile.sections, tile.size_px, **seen), []
+        return encoder_from_hub(architecture, sections, side, choice.crop_px, pooling, alone), []
     path = Path(os.path.expanduser(str(choice.checkpoint)))
-    return encoder_from_checkpoint(architecture, path, tile.sections, tile.size_px, **seen), []
+    return encoder_from_checkpoint(
+        architecture, path, sections, side, choice.crop_px, pooling=pooling, section_by_section=alone
+    ), []
 
 
 def _dimensions(choice: EncoderChoice) -> int:

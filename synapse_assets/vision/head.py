@@ -20,7 +20,7 @@ from synapse_assets.errors import BadInput
 
 Floats = npt.NDArray[np.float32]
 
-_CLIP = 5.0  # standard deviations; a feature beyond them counts as much as one at them
+_CLIP = 3.0  # standard deviations; a feature beyond them counts as much as one at them
 _NEIGHBOURS = 15
 _ROUNDS = 3
 # A property to be ignored counts as much as this many views: what tells its groups apart hardly remains.
@@ -30,7 +30,7 @@ _BLOCK = 1024  # rows whose similarities to all others are in memory at a time
 
 
 class Head(nn.Module):
-    """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at five deviations, multiplied by a matrix, and centred
+    """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at three deviations, multiplied by a matrix, and centred
     on the tiles that it was fitted on."""
 
     mean: Tensor
@@ -46,6 +46,11 @@ class Head(nn.Module):
         self.register_buffer("matrix", torch.zeros(features, dimensions))
         self.register_buffer("offset", torch.zeros(dimensions))
         self.register_buffer("clip", torch.tensor(_CLIP))
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+        return self.matrix.shape[1]
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""

@@ -18,7 +18,13 @@ from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
 from synapse_assets_tests.conftest import REGIONS, Lab
 
 WHOLE = ""
-LABELS = ("follows its inputs", "follows its inputs, part by part", "refitted when needed", "after every fit")
+LABELS = (
+    "follows its inputs",
+    "follows its inputs, part by part",
+    "follows its inputs, and after every fit",
+    "refitted when needed",
+    "after every fit",
+)
 MODELS = {"encoder", "umap_model", "cluster_model", "synapse_classifier"}
 # From a change of places in one region to the warehouse.
 OF_A_REGION = {
@@ -347,6 +353,20 @@ def test_models_are_refitted_when_drift_advises_it(automation: Automation) -> No
     assert set(made(looks)) >= MODELS
     automation.run(looks[-1])
     assert not {"encoder", "umap_model", "synapse_classifier"} & set(automation.tick()), "once"
+
+
+def test_the_scorecard_is_made_again_after_a_fit_that_gives_a_candidate(automation: Automation) -> None:
+    """The encoder in use stays, so no input of the scorecard changes; yet there is one encoder more to judge."""
+    lab = automation.lab
+    key, in_use = dg.AssetKey(["tiny", "encoder"]), str(lab.store.models("encoder").current)
+    assert automation.tick() == {}
+    lab.instance.report_runless_asset_event(
+        dg.AssetMaterialization(key, tags={"dagster/data_version": in_use, "dagster/code_version": "1"})
+    )
+    requested = automation.tick()
+    assert requested["retrieval_scorecard"] == {WHOLE}
+    automation.run(requested)
+    assert "retrieval_scorecard" not in made(automation.settle())
 
 
 def test_every_condition_is_labelled(automation: Automation) -> None:

@@ -351,7 +351,7 @@ def test_cells_count_what_was_predicted_out_of_fold_and_open_it(planted_web: htt
 
 
 PAGES = ("/", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/gallery?target=gaba&seed=3",
-         "/tiny/clusters", "/tiny/classes", "/tiny/map")  # fmt: skip
+         "/tiny/clusters", "/tiny/classes", "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010", "/tiny/map")  # fmt: skip
 
 
 def test_every_page_in_a_browser(page: "Page", explorer: str) -> None:
@@ -625,7 +625,7 @@ def test_without_labels_and_before_the_first_release(make_lab: Callable[..., Lab
     try:
         with httpx.Client(base_url=served.url, timeout=60) as web:
             assert "materialise the asset tiny/warehouse" in web.get("/").text
-            for path in ("search", "clusters", "classes", "gallery", "synapse/s010"):
+            for path in ("search", "clusters", "classes", "scorecard", "gallery", "synapse/s010"):
                 answer = web.get(f"/tiny/{path}")
                 assert answer.status_code == 400, path
                 assert "materialise the asset tiny/warehouse" in said(answer.text)
@@ -634,6 +634,9 @@ def test_without_labels_and_before_the_first_release(make_lab: Callable[..., Lab
             lab.write(points)
             lab.whole_chain()
             assert "no class of any synapse is known" in said(web.get("/tiny/classes").text)
+            unscored = web.get("/tiny/scorecard?synapse_id=s010")
+            assert "There is no scorecard in this release" in said(unscored.text)
+            assert len(tiles_on(unscored.text)) == 12
             found = web.get("/tiny/search?synapse_id=s010")
             assert found.status_code == 200
             assert len(tiles_on(found.text)) > 0

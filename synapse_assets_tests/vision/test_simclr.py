@@ -12,7 +12,13 @@ from synapse_assets.vision.encoder import Encoder, TileNetwork
 from synapse_assets.vision.networks.backbone import build_backbone
 from synapse_assets.vision.training import simclr
 from synapse_assets.vision.training.augmentation import augment
-from synapse_assets.vision.training.simclr import PretrainingSettings, contrastive_loss, effective_rank, pretrain
+from synapse_assets.vision.training.simclr import (
+    PretrainingSettings,
+    contrastive_loss,
+    effective_rank,
+    pretrain,
+    untrained_encoder,
+)
 from synapse_assets_tests.vision.conftest import CROP, SECTIONS, planted_tiles
 
 
@@ -110,12 +116,12 @@ class Watched:
         return self._calls[-1][1]
 
     def run(
-        self, tiles: np.ndarray, seed: int, learning_rate: float = 1e-3
+        self, tiles: np.ndarray, seed: int, learning_rate: float = 1e-3, partners: np.ndarray | None = None
     ) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
         """The encoder, the tiles (4, 8, ...) of the four calls, and their views."""
         self._calls.clear()
         settings = PretrainingSettings("em_resnet10", 24, 8, max_steps=2, seed=seed, learning_rate=learning_rate)
-        encoder, _ = pretrain(tiles, settings)
+        encoder, _ = pretrain(tiles, settings, partners=partners)
         given, views = zip(*self._calls, strict=True)
         return encoder, torch.stack(given), torch.stack(views)
 
@@ -130,6 +136,23 @@ def test_the_seed_decides_on_starting_weights(tiles: np.ndarray, monkeypatch: py
     assert len(convolutions) > 5
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in convolutions)
+
+
+def test_an_untrained_encoder_is_what_training_starts_from(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = dict(Watched(monkeypatch).run(tiles, 3, learning_rate=0.0)[0].network.named_parameters())
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=CROP, seed=3)
+    untrained = dict(untrained_encoder(tiles, settings).network.named_parameters())
+    assert started.keys() == untrained.keys()
+    assert all(torch.equal(started[name], untrained[name]) for name in started)
+
+
+@pytest.mark.parametrize(("count", "sections", "side"), [(1, 1, 8), (2, 9, 24)])
+def test_an_untrained_encoder_takes_few_small_and_constant_tiles(count: int, sections: int, side: int) -> None:
+    constant = np.full((count, sections, side, side), 90, dtype=np.uint8)
+    settings = PretrainingSettings(architecture="em_resnet10", crop_px=side)
+    vectors = untrained_encoder(constant, settings).embed(constant, "cpu")
+    assert vectors.shape == (count, 512)
+    assert np.isfinite(vectors).all()
 
 
 def test_the_seed_decides_on_views(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,3 +242,31 @@ def test_the_loss_follows_its_equation():
         likeness = [math.exp(float(unit[i] @ unit[k]) / 0.2) for k in range(10)]
         terms.append(-math.log(likeness[(i + 5) % 10] / (sum(likeness) - likeness[i])))
     assert float(contrastive_loss(rows, 0.2)) == pytest.approx(sum(terms) / 10, rel=1e-5)
+
+
+def numbered(tiles: torch.Tensor) -> list[int]:
+    """Which tiles these are: the tests below give them their number as grey value."""
+    return [int(tile.flatten()[0]) for tile in tiles]
+
+
+def test_the_second_view_is_of_a_partner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three synapses of one neuron, two of another, three without; the rest of the training is as before."""
+    tiles = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None], (8, 1, 32, 32)).copy()
+    partners = {0: {1, 2}, 1: {0, 2}, 2: {0, 1}, 3: {4}, 4: {3}, 5: {5}, 6: {6}, 7: {7}}
+    pairs = np.array([[0, 1], [2, 1], [0, 2], [4, 3]])
+    watched = Watched(monkeypatch)
+    drawn: dict[int, set[int]] = {number: set() for number in range(8)}
+    for seed in range(6):
+        _, given, _ = watched.run(tiles, seed, partners=pairs)
+        for chosen, second in zip(given[0::2], given[1::2], strict=True):
+            assert sorted(numbered(chosen)) == list(range(8))
+            for tile, partner in zip(numbered(chosen), numbered(second), strict=True):
+                drawn[tile].add(partner)
+    assert drawn == partners
+
+
+def test_no_partners_change_nothing(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    encoders = [watched.run(tiles[:20], 0, partners=none)[0] for none in (None, np.empty((0, 2), np.int64))]
+    first, second = (encoder.network.state_dict() for encoder in encoders)
+    assert all(torch.equal(first[name], second[name]) for name in first)

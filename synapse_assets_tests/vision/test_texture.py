@@ -151,21 +151,31 @@ def test_the_middle_of_any_number_of_sections(pictures: Floats, sections: int) -
     )
 
 
-def test_rows_beyond_the_volume_count_for_nothing(pictures: Floats) -> None:
+def test_beyond_the_volume_its_mirror_image_is_seen(pictures: Floats) -> None:
     padded = pictures.copy()
     padded[..., :20, :] = 0
     padded[..., 40:] = 0
     inside = padded[..., 20:, :40]
+    side = padded.shape[-1]
+    mirrored = np.pad(inside, ((0, 0), (0, 0), (20, 0), (0, side - 40)), mode="symmetric")
     normal, contrast = texture._normalised(torch.from_numpy(padded[:, 0:1]))
-    np.testing.assert_allclose(contrast, inside[:, 0].std((1, 2)), rtol=1e-4)
-    assert not normal[..., :20, :].any()
-    np.testing.assert_allclose(normal[..., 20:, :40].std((2, 3), correction=0), 1, rtol=1e-4)
-    assert np.isfinite(features(padded)).all()
+    np.testing.assert_allclose(contrast, mirrored[:, 0].std((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(normal.mean((2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(features(padded), features(mirrored), atol=ROUNDING)
+
+
+def test_a_sliver_of_the_volume_is_mirrored_again_and_again(pictures: Floats) -> None:
+    sliver = np.zeros_like(pictures)
+    sliver[..., 5:8] = pictures[..., 5:8]
+    side = sliver.shape[-1]
+    repeated = np.pad(pictures[..., 5:8], ((0, 0), (0, 0), (0, 0), (5, side - 8)), mode="symmetric")
+    np.testing.assert_allclose(features(sliver), features(repeated), atol=ROUNDING)
 
 
 EDGES = {
     "black": np.zeros((2, 3, 24, 24)),
     "white": np.ones((2, 3, 24, 24)),
+    "grey, in float32": np.full((2, 3, 24, 24), 0.1),
     "one bright pixel": np.eye(576)[:2].reshape(2, 1, 24, 24).repeat(3, 1),
     "stripes": np.indices((2, 3, 24, 24))[3] % 2,
     "a gradient": np.indices((2, 3, 24, 24))[2] / 24,
@@ -214,3 +224,11 @@ def test_what_is_stored_does_not_change_with_the_program(
     assert features(pictures).shape[1] != TextureFeatures(48, 4.0).fine.shape[0]
     tiles[:, 2] = tiles[:, 2] // 8 + 100
     np.testing.assert_array_equal(Encoder.load(tmp_path).embed(tiles, "cpu"), encoder.embed(tiles, "cpu"))
+
+
+def test_a_constant_tile_has_no_contrast_whatever_its_grey() -> None:
+    """The mean of equal numbers need not be that number."""
+    grey = np.arange(0, 256, 5, dtype=np.float32).reshape(-1, 1, 1, 1) / 255
+    normal, contrast = texture._normalised(torch.from_numpy(np.tile(grey, (1, 1, 23, 23))))
+    assert not normal.any()
+    assert not contrast.any()

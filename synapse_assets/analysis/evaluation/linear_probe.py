@@ -9,6 +9,7 @@ it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,6 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
     import warnings
 
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     present = np.unique(code)
     fits = []
@@ -144,7 +144,7 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
             model.set_params(C=strength)
             # one thread: the products are small, and OpenBLAS threads that wait for each other took 20 times as long
             # (0.70 s to 0.03 s for 1,920 x 512 on a busy machine)
-            with warnings.catch_warnings(), threadpool_limits(1, "blas"):
+            with warnings.catch_warnings(), _blas().limit(limits=1, user_api="blas"):
                 warnings.filterwarnings("ignore", category=Warning, module="sklearn")
                 model.fit(scaled, code)
             if len(present) == 2:
@@ -155,6 +155,14 @@ def _fit(scaled: Float64, code: Int64, classes: int, strengths: Sequence[float])
                 intercept[present] = model.intercept_
         fits.append((weights, intercept))
     return fits
+
+
+@cache
+def _blas() -> Any:
+    """What sets the threads of BLAS. Finding the libraries takes longer than a small fit, so they are looked for once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> float:

@@ -9,9 +9,11 @@ from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.labels import label_assets
+from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
+from synapse_assets.defs.em.scorecard import scorecard_assets
 from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 from synapse_assets.defs.em.vector_index import vector_index_assets
@@ -30,8 +32,10 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *tile_assets(dataset),
         *embedding_assets(dataset),
         *vector_index_assets(dataset),
+        *scorecard_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
+        *leakage_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),

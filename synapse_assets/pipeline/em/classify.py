@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.report import Check, Json, Picture, Report, Stopwatch
+from synapse_assets.pipeline.report import Check, Json, Markdown, Picture, Report, Stopwatch
 from synapse_assets.schema import NEURON_PREDICTIONS, SPLITS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import model_in_use, require_same
@@ -33,6 +33,7 @@ def split_labelled(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
     return Report(
         details={
             "labelled_synapses": len(set(table.column("synapse_id").to_pylist())),
+            "folds": Markdown("\n".join(f"- {sentence}" for sentence in splits.sentences) or "none"),
             "warnings": "; ".join(splits.warnings) or "none",
         },
         seconds=watch.seconds,

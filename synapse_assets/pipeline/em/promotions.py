@@ -17,6 +17,7 @@ from synapse_assets.artifacts import load_or_no_model
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.fingerprints import hashed_fields
+from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
 from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
 from synapse_assets.schema import PROMOTIONS
 from synapse_assets.stores import DatasetStore
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 # Labelled tiles that two encoders are run on, and synapses that two maps are compared on: the time for both is in minutes.
 COMPARED_TILES = 1_000
 COMPARED_SYNAPSES = 2_000
-TILES_AT_A_TIME = 256
 REPLACED_BY_HAND = "it was in use and was replaced by hand: promote it by hand, or refit on other data"
 
 # A row of `schema.PROMOTIONS`.
@@ -143,18 +143,7 @@ def _compare_encoders(
 
 def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) -> npt.NDArray[np.float32]:
     """The vectors (N, D) that an encoder gives the tiles of `ids`, in their order."""
-    from synapse_assets.vision.encoder import Encoder, embed_batches
-    from synapse_assets.volumes import decode_tiles
-
-    batches = (ids[start : start + TILES_AT_A_TIME] for start in range(0, len(ids), TILES_AT_A_TIME))
-    tiles = ((batch, decode_tiles(store.tiles.read_ids(batch, ["image"]).column("image"))) for batch in batches)
-    network = Encoder.load(store.models("encoder").path(encoder))
-    return np.concatenate(
-        [
-            np.zeros((0, network.dimensions), np.float32),
-            *(values for _, values in embed_batches(network, tiles, device)),
-        ]
-    )
+    return vectors_from_tiles(store, ids, {encoder: embedder(store, encoder, device)})[encoder]
 
 
 def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, candidate: str) -> "Comparison":

@@ -87,10 +87,7 @@ def pretrain(
     compute_device = pick_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        spec = _spec(tiles, settings)
-        encoder = Encoder(
-            spec, TileNetwork(spec, build_backbone(spec.architecture, spec.channels, spec.crop_px, spec.pooling))
-        )
+        encoder = _untrained(tiles, settings)
         head = projection_head(encoder.dimensions).to(compute_device).train()
     network = encoder.network.to(compute_device).train()
     optimiser = torch.optim.AdamW(
@@ -153,6 +150,23 @@ def _partners_of(
     rows, first = np.unique(both_ways[:, 0], return_index=True)
     at = np.searchsorted(rows, chosen).clip(max=len(rows) - 1)
     return np.where(rows[at] == chosen, both_ways[first[at], 1], chosen)
+
+
+def untrained_encoder(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
+    """The encoder that `pretrain` starts from: random weights, normalised for uint8 tiles (N, sections, H, H), N at least 1.
+
+    What training is worth is what an encoder is better than this one.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return _untrained(tiles, settings)
+
+
+def _untrained(tiles: npt.NDArray[np.uint8], settings: PretrainingSettings) -> Encoder:
+    spec = _spec(tiles, settings)
+    return Encoder(
+        spec, TileNetwork(spec, build_backbone(spec.architecture, spec.channels, spec.crop_px, spec.pooling))
+    )
 
 
 def projection_head(dimensions: int) -> nn.Sequential:

@@ -1,12 +1,18 @@
 """Samples and folds: what a person relies on is that they depend on content and seed alone, and keep groups whole."""
 
+from itertools import product
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from synapse_assets.analysis.evaluation.sampling import stratified_sample
-from synapse_assets.analysis.evaluation.splits import RANDOM, inner_folds, make_splits
+from synapse_assets.analysis.evaluation.splits import RANDOM, inner_folds, make_splits, programme_folds
 from synapse_assets.errors import BadInput
+from synapse_assets.sample import brain
+from synapse_assets.stores.rows import content_key
 from synapse_assets_tests.analysis.planted import styled
 
 
@@ -158,3 +164,133 @@ def test_wrong_input_is_named() -> None:
         make_splits(synapses, ["lineage"], 0)
     with pytest.raises(BadInput, match="s00000"):
         make_splits(pa.concat_tables([synapses, synapses]), ["neuron_id"], 0)
+
+
+def spread(counts: np.ndarray) -> pa.Table:
+    """Synapses of as many groups (`hemilineage`) as `counts` (groups, classes) has rows, with so many of each class."""
+    group = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
+    code = np.concatenate([np.repeat(np.arange(counts.shape[1]), row) for row in counts])
+    return pa.table(
+        {
+            "synapse_id": [f"s{i:05d}" for i in range(len(group))],
+            "brain_region": ["AL"] * len(group),
+            "target": [f"class {c}" for c in code],
+            "hemilineage": [f"h{g:03d}" for g in group],
+        }
+    )
+
+
+def ninety_hemilineages(seed: int) -> np.ndarray:
+    """(90, 6): four classes in many hemilineages each, two in six that are of other classes too."""
+    random = np.random.default_rng(seed)
+    counts = np.zeros((90, 6), dtype=np.int64)
+    counts[np.arange(90), random.integers(0, 4, 90)] = np.maximum(2, random.lognormal(3, 1, 90).astype(int))
+    rare = random.choice(90, 12, replace=False)
+    counts[rare[:6], 4], counts[rare[6:], 5] = [40, 2, 2, 1, 1, 1], [30, 2, 1, 1, 1, 1]
+    return counts
+
+
+def shares(table: pa.Table) -> np.ndarray:
+    """(folds, classes): the share of each class that lies in each fold of the hemilineages."""
+    rows = table.to_pandas().query("split == 'hemilineage'")
+    assert len(rows[["group", "fold"]].drop_duplicates()) == len(set(rows["group"])), "groups stay whole"
+    counts = pd.crosstab(rows["fold"], rows["target"]).to_numpy()
+    return counts / counts.sum(axis=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_class_with_groups_enough_is_in_every_fold(seed: int) -> None:
+    synapses = spread(ninety_hemilineages(seed))
+    frame = synapses.to_pandas()
+    greedy = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(frame, frame["target"], frame["hemilineage"])
+    assert min(frame.iloc[test]["target"].nunique() for _, test in greedy) < 6, "what is to be mended"
+    table, report = make_splits(synapses, ["hemilineage"], 0)
+    share = shares(table)
+    assert share.shape == (5, 6)
+    assert (share > 0).all()
+    assert report.warnings == ()
+    assert report.programmed == ("hemilineage",)
+    worst = np.abs(share - 1 / 5).max(axis=0)
+    assert report.deviations["hemilineage"] == pytest.approx(worst.max())
+    # the largest group of a rare class alone is as much: no folds of whole groups can be better
+    assert worst[4:] == pytest.approx([40 / 47 - 1 / 5, 30 / 36 - 1 / 5])
+    assert worst[:4].mean() < 0.12
+    said = f"by at most {worst.max():.3f}, the least that whole groups allow"
+    assert said in " ".join(report.sentences)
+    shuffled = synapses.take(np.random.default_rng(1).permutation(synapses.num_rows))
+    assert make_splits(shuffled, ["hemilineage"], 0)[0].equals(table)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_programme_finds_what_trying_everything_finds(seed: int) -> None:
+    """Seven groups of several classes in three folds: 2,187 assignments."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(1, 9, (7, 3)) * (random.random((7, 3)) < 0.5)
+    counts[0, 2], counts[:, 1] = 4, counts[:, 1] * (np.arange(7) < 3)
+    counts[1, 1] = counts[3, 0] = 2
+    best = (np.inf, np.inf)
+    for fold in product(range(3), repeat=7):
+        if len(set(fold)) == 3:
+            best = min(best, quality(counts, np.array(fold)))
+    fold = programme_folds(counts, 3, seed)
+    assert fold is not None
+    absent, worst = quality(counts, fold)
+    assert absent == best[0]
+    assert best[1] - 1e-9 <= worst <= best[1] + 0.005
+
+
+def quality(counts: np.ndarray, fold: np.ndarray) -> tuple[float, float]:
+    """How often a class is absent from a fold, and the worst deviation of its share."""
+    share = np.stack([counts[fold == k].sum(axis=0) for k in range(3)]) / counts.sum(axis=0)
+    return float((share == 0).sum()), float(np.abs(share - 1 / 3).max())
+
+
+def test_one_group_with_nearly_all_rows_and_as_many_groups_as_folds() -> None:
+    counts = np.zeros((30, 3), dtype=np.int64)
+    counts[np.arange(30), np.arange(30) % 3] = 2
+    counts[0, 0] = 3_000
+    table, report = make_splits(spread(counts), ["hemilineage"], 0)
+    assert (shares(table) > 0).all()
+    assert report.deviations["hemilineage"] == pytest.approx(3_000 / 3_018 - 1 / 5, abs=0.01)
+    fold = programme_folds(counts, 5, 0)
+    assert fold is not None
+    assert sorted(set(fold.tolist())) == [0, 1, 2, 3, 4]
+
+    nine = np.eye(9, 3, dtype=np.int64)[np.arange(9) % 3] * 4
+    fold = programme_folds(nine, 9, 0)
+    assert fold is not None
+    assert sorted(fold.tolist()) == list(range(9))
+    table, report = make_splits(spread(nine), ["hemilineage"], 0, folds=9)
+    assert report.folds["hemilineage"] == 9
+    # only what cannot be in every fold is warned about
+    assert sorted(report.warnings) == [
+        f"hemilineage: class 'class {k}' has 3 groups for 9 folds and is absent from some" for k in range(3)
+    ]
+
+
+def test_what_cannot_be_everywhere_is_said() -> None:
+    """Three classes of which two each share a group: in two folds one of them is always absent from one."""
+    counts = np.zeros((12, 4), dtype=np.int64)
+    counts[:, 3] = 5
+    counts[0, [0, 1]], counts[1, [1, 2]], counts[2, [0, 2]] = 3, 3, 3
+    _, report = make_splits(spread(counts), ["hemilineage"], 0, folds=2)
+    [said] = report.warnings
+    assert "has 2 groups and is in 1 of 2 folds: no better assignment of whole groups was found" in said
+
+
+def test_folds_of_the_sample_stay_what_they_were() -> None:
+    """Where StratifiedGroupKFold leaves no class out, folds are its own: installations keep theirs."""
+    neurons = brain._neurons(np.random.default_rng([0, brain.VERSION]))
+    known = [neuron.known[0] if neuron.known and len(neuron.known) == 1 else None for neuron in neurons]
+    each = np.repeat(np.arange(len(neurons)), 20)
+    labels = pa.table(
+        {
+            "synapse_id": [f"{neurons[n].id}_{i % 20}" for i, n in enumerate(each)],
+            "brain_region": ["EB"] * len(each),
+            "target": [known[n] for n in each],
+            "neuron_id": [neurons[n].id for n in each],
+            "hemilineage": [str(neurons[n].hemilineage_id) for n in each],
+        }
+    )
+    tables = [make_splits(labels, ["neuron_id", "hemilineage"], seed)[0] for seed in (0, 1)]
+    assert [content_key(table) for table in tables] == ["cba161de526352ce", "8091aecdfc10ccf5"]
