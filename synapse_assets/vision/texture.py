@@ -25,7 +25,7 @@ _FILTER_RADIUS_PX = 5
 # Finer voxels are averaged to about this; coarser ones are used as they are, and the filters with them.
 _PIXEL_NM = 4.0
 # Standard deviations of the windows around the synapse.
-_WINDOWS_NM = (48.0, 112.0, 272.0)
+_WINDOWS_NM = (26.0, 60.0, 146.0)
 # Side of what is seen around the synapse, and the fewest pixels of it.
 _EXTENT_NM = 352.0
 _SMALLEST_CROP_PX = 24
