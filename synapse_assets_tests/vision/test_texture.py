@@ -86,7 +86,7 @@ def test_features_by_their_definition(pictures: Floats) -> None:
     maps = [filtered(normal, kernel, 5, 2) for width in (0.8, 1.3) for kernel in bank(width, 12)[0]]
     maps += [filtered(low, kernel, 5, 1) for width in (1.05, 1.7) for kernel in bank(width, 11)[0]]
     responses = np.array([image.ravel() for image in maps])  # 4 scales of 1 + 4 + 4 filters
-    line = np.exp(-0.5 * ((np.arange(24) - 11.5) / (48 / 4 / 2)) ** 2)
+    line = np.exp(-0.5 * ((np.arange(24) - 11.5) / (26 / 4 / 2)) ** 2)
     window = np.outer(line, line).ravel() / np.outer(line, line).sum()
 
     row = features(pictures[:1, [1]])[0]
