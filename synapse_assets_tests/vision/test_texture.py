@@ -108,7 +108,7 @@ def test_features_by_their_definition(pictures: Floats) -> None:
     second_order = half[-6 - 3 * orbits : -6 - 2 * orbits]  # of the first window; six grey moments come last
     assert second_order[0] == pytest.approx(logarithm[0, 0], abs=ROUNDING)
     assert second_order[-1] == pytest.approx(np.mean([logarithm[i, i + 2] for i in (32, 33)]), abs=ROUNDING)
-    assert half[-6] == pytest.approx(_about_centre(normal, 12), abs=ROUNDING)
+    assert half[-6] == pytest.approx(_about_centre(normal, 26 / 4), abs=ROUNDING)
 
 
 def _about_centre(normal: npt.NDArray[np.float64], width_px: float) -> float:
