@@ -196,7 +196,7 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The tiny dataset, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
         lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain("retrieval_scorecard", "leakage_report")
+        lab.whole_chain("retrieval_scorecard", "leakage_report", "compression_report")
         yield lab
 
 

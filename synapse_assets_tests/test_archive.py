@@ -47,7 +47,7 @@ STEPS: dict[str, list[tuple[str | None, tuple[str, ...]]]] = {
     ],
 }
 # Assets that there were not when the archive was made.
-ADDED = {f"{TINY}/{name}": "MISSING" for name in ("retrieval_scorecard", "leakage_report")}
+ADDED = {f"{TINY}/{name}": "MISSING" for name in ("retrieval_scorecard", "leakage_report", "compression_report")}
 # What is observed rather than made: contents of files, and of what a table holds of a region or group.
 OBSERVED = [
     (TINY, None, ("synapse_source", "neuron_source")),
@@ -105,7 +105,7 @@ def test_nothing_is_out_of_date(archived: Archived) -> None:
     for dataset, part, names in OBSERVED:
         archived.materialize(dataset, *names, part=part)
     assert archived.out_of_date() == expected
-    archived.materialize(TINY, "retrieval_scorecard", "leakage_report")
+    archived.materialize(TINY, "retrieval_scorecard", "leakage_report", "compression_report")
     assert archived.out_of_date() == record()["out_of_date"], "what was added puts nothing else out of date"
 
 
