@@ -1,6 +1,6 @@
 """All measurements, one after the other: `make bench`. Each module can be run by itself with `python -m`.
 
-The encoder study needs real data: it runs if SYNAPSE_VNC_SSTEM_FOLDER names the folder, and takes a quarter of an hour.
+The encoder study needs real data: it runs if SYNAPSE_VNC_SSTEM_FOLDER names the folder, and takes half an hour.
 """
 
 import os

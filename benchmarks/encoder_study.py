@@ -1,8 +1,10 @@
-"""How good is the encoder that the pipeline trains without labels? Measured on real EM with real labels.
+"""How good are the encoders that the pipeline fits without labels? Measured on real EM with real labels.
 
-    python -m benchmarks.encoder_study --data ../shared/data/vnc_sstem --seeds 3
+    python -m benchmarks.encoder_study --data ../shared/data/vnc_sstem --seeds 3 --origins texture self_supervised
 
-Data: vnc_sstem (Gerhard et al., figshare, doi 10.6084/m9.figshare.856713). Trained without labels on the tiles around
+Origins: texture; a network trained here; "head" is such a network with the last step in closed form behind it, "head+texture"
+    with the texture beside it. The two share a training, so that the costs of both contain it.
+Data: vnc_sstem (Gerhard et al., figshare, doi 10.6084/m9.figshare.856713). Fitted without labels on the tiles around
     the points; then each point of sections 01-13 is given one of four labels (what lies at the point) by its nearest
     neighbours and by logistic regression, both fitted on the other three quadrants. The tiles of the tested quadrant
     are trained on too, as in the pipeline (transductive); `--train-on stack2` trains on another block only. Intervals:
@@ -16,7 +18,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +35,20 @@ from sklearn.preprocessing import StandardScaler
 
 from synapse_assets.vision.encoder import Encoder, TileNetwork
 from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.texture import texture_crop_px
+from synapse_assets.vision.training.closed_form import fit_with_head, texture_spec
 from synapse_assets.vision.training.simclr import PretrainingSettings, pretrain
 
 TILE_PX = 96
+PIXEL_NM = 4.6
+ORIGINS = ("texture", "self_supervised", "head", "head+texture")
 BASELINES = (  # leave one quadrant out, as given with the data: k-NN, linear
     ("centre 32x32 pixels", 0.62, 0.67),
     ("HOG + LBP", 0.38, 0.60),
     ("random resnet18", 0.36, 0.41),
     ("SimCLR resnet18, 64 px, 4 minutes", 0.69, 0.79),
 )
+Vectors = dict[str, npt.NDArray[np.float32]]
 Predictor = Callable[[npt.NDArray[np.float32], npt.NDArray[np.str_], npt.NDArray[np.float32]], npt.NDArray[np.str_]]
 
 
@@ -167,6 +174,66 @@ def with_views(encoder: Encoder, views: int) -> Encoder:
     return Encoder(spec, TileNetwork(spec, encoder.network.backbone))
 
 
+def network_alone(
+    unlabelled: npt.NDArray[np.uint8], sites: Sites, settings: PretrainingSettings, keep: Path | None
+) -> tuple[Vectors, str]:
+    """Vectors of the network trained here, of its halves, with one view, and untrained; and what it cost."""
+    wall, processor = time.monotonic(), time.process_time()
+    encoder, history = pretrain(unlabelled, settings, _print_progress)
+    cost = f"{time.monotonic() - wall:.0f} s wall, {time.process_time() - processor:.0f} core-seconds"
+    last = history[-1]
+    note = f"{last['step']:.0f} steps, {cost}, matched {last['matched']:.2f}, rank {last['effective_rank']:.0f}"
+    torch.manual_seed(settings.seed)
+    untrained = Encoder(
+        encoder.spec,
+        TileNetwork(
+            encoder.spec, build_backbone(settings.architecture, encoder.spec.sections, settings.crop_px, "centre")
+        ),
+    )
+    vectors = {
+        "trained": encoder.embed(sites.tiles),
+        "trained, used with 1 view": with_views(encoder, 1).embed(sites.tiles),
+        "random network": untrained.embed(sites.tiles),
+    }
+    half = encoder.dimensions // 2
+    vectors["trained, centre half of the vector"] = vectors["trained"][:, :half]
+    vectors["trained, mean half of the vector"] = vectors["trained"][:, half:]
+    if keep:
+        encoder.save(keep)
+        np.savez(keep / "vectors.npz", **{name.replace(" ", "_"): v for name, v in vectors.items()})
+        (keep / "history.json").write_text(json.dumps(history))
+    return vectors, note
+
+
+def with_last_step(
+    unlabelled: npt.NDArray[np.uint8],
+    sites: Sites,
+    settings: PretrainingSettings,
+    origins: Sequence[str],
+    dimensions: int,
+) -> Iterator[tuple[str, npt.NDArray[np.float32], str]]:
+    """Name, vectors and cost of the origins that end in the closed form."""
+    begun = time.process_time()
+    network = None
+    if any(name.startswith("head") for name in origins):
+        network, _ = pretrain(unlabelled, dataclasses.replace(settings, pooling="moments"), _print_progress)
+    training_s = time.process_time() - begun
+    for name in origins:
+        begun = time.process_time()
+        if name == "texture":
+            spec, backbone, before_s = texture_spec(3, TILE_PX, PIXEL_NM), None, 0.0
+        elif name.startswith("head") and network is not None:
+            spec, backbone, before_s = network.spec, network.network.backbone, training_s
+            if name == "head+texture":
+                side = texture_crop_px(TILE_PX, PIXEL_NM)
+                spec = dataclasses.replace(spec, texture_px=side, pixel_nm=PIXEL_NM)
+        else:
+            continue
+        encoder = fit_with_head(spec, backbone, unlabelled, dimensions, seed=settings.seed)
+        cost = before_s + time.process_time() - begun
+        yield name, encoder.embed(sites.tiles), f"{encoder.dimensions} dimensions, {cost:.0f} core-seconds"
+
+
 def main() -> None:
     defaults = PretrainingSettings()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -179,6 +246,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=defaults.batch_size)
     parser.add_argument("--temperature", type=float, default=defaults.temperature)
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--origins", nargs="+", choices=ORIGINS, default=ORIGINS)
+    parser.add_argument("--dimensions", type=int, default=32, help="of the last step")
     parser.add_argument("--train-on", choices=("both", "stack2"), default="both")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder for encoders, vectors and histories")
@@ -190,7 +259,7 @@ def main() -> None:
     everything, other = read_sites(arguments.data, 1), read_sites(arguments.data, 2)
     sites = everything.take((everything.section >= 1) & (everything.section <= 13))
     unlabelled = other.tiles if arguments.train_on == "stack2" else np.concatenate([everything.tiles, other.tiles])
-    print(f"{len(sites.label)} points, {len(np.unique(sites.object))} objects; trained on {len(unlabelled)} tiles")
+    print(f"{len(sites.label)} points, {len(np.unique(sites.object))} objects; fitted on {len(unlabelled)} tiles")
     for name, knn, lin in BASELINES:
         print(f"{'given: ' + name:44s} k-NN {knn:.2f}   linear {lin:.2f}")
     edge = (TILE_PX - 32) // 2
@@ -208,34 +277,16 @@ def main() -> None:
             temperature=arguments.temperature,
             seed=seed,
         )
-        wall, processor = time.monotonic(), time.process_time()
-        encoder, history = pretrain(unlabelled, settings, _print_progress)
-        cost = f"{time.monotonic() - wall:.0f} s wall, {time.process_time() - processor:.0f} core-seconds"
-        torch.manual_seed(seed)
-        untrained = Encoder(
-            encoder.spec,
-            TileNetwork(
-                encoder.spec, build_backbone(settings.architecture, encoder.spec.sections, settings.crop_px, "centre")
-            ),
-        )
-        vectors = {
-            "trained": encoder.embed(sites.tiles),
-            "trained, used with 1 view": with_views(encoder, 1).embed(sites.tiles),
-            "random network": untrained.embed(sites.tiles),
-        }
-        half = encoder.dimensions // 2
-        vectors["trained, centre half of the vector"] = vectors["trained"][:, :half]
-        vectors["trained, mean half of the vector"] = vectors["trained"][:, half:]
-        if arguments.keep:
-            folder = arguments.keep / f"seed{seed}"
-            encoder.save(folder)
-            np.savez(folder / "vectors.npz", **{name.replace(" ", "_"): v for name, v in vectors.items()})
-            (folder / "history.json").write_text(json.dumps(history))
+        for name, values, note in with_last_step(unlabelled, sites, settings, arguments.origins, arguments.dimensions):
+            rows.setdefault(name, []).append(judge(values, sites))
+            report(f"seed {seed}, {name}", [rows[name][-1]], sites, note)
+        if "self_supervised" not in arguments.origins:
+            continue
+        keep = arguments.keep / f"seed{seed}" if arguments.keep else None
+        vectors, note = network_alone(unlabelled, sites, settings, keep)
         for name, values in vectors.items():
             rows.setdefault(name, []).append(judge(values, sites))
-        last = history[-1]
         claim = flattering(vectors["trained"], sites)
-        note = f"{last['step']:.0f} steps, {cost}, matched {last['matched']:.2f}, rank {last['effective_rank']:.0f}"
         report(f"seed {seed}", [rows["trained"][-1]], sites, note)
         print(f"{'  on later sections of the same objects':44s} k-NN {claim[0]:.3f}   linear {claim[1]:.3f} (flatters)")
     print(f"over {arguments.seeds} seeds, interval of 95 % over objects, in brackets each seed:")

@@ -118,7 +118,11 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "\nencoder: {origin: texture, architecture: resnet18, training_steps: 5}\ntile:",
             "encoder: .*'texture' has no network: leave out architecture, training_steps",
         ),
-        ("\ntile:", "\nencoder: {beside_texture: true}\ntile:", "encoder beside_texture needs a network: name its origin"),
+        (
+            "\ntile:",
+            "\nencoder: {beside_texture: true}\ntile:",
+            "encoder beside_texture needs a network: name its origin",
+        ),
         ("\ntile:", "\nencoder: {positives: neuron}\ntile:", "encoder positives: neuron needs neurons"),
         ("\ntile:", "\nencoder: {positives: class}\ntile:", r"encoder\.positives"),
         ("\ntile:", "\nencoder: {invariant_to: [brightness]}\ntile:", r"encoder\.invariant_to"),
@@ -738,7 +742,11 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
         ),
         ({"encoder": {"checkpoint": "/w.pt"}}, {"encoder": {}}, "a checkpoint file is given exactly when"),
         *(
-            ({"encoder": {"origin": "texture", **field}}, {"encoder": {"origin": "self_supervised", **field}}, "leave out")
+            (
+                {"encoder": {"origin": "texture", **field}},
+                {"encoder": {"origin": "self_supervised", **field}},
+                "leave out",
+            )
             for field in (
                 {"architecture": "em_resnet10"},
                 {"training_steps": 600},

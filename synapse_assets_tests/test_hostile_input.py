@@ -176,7 +176,7 @@ class Harm:
 
 @pytest.mark.parametrize("kind", ["weights.pt", "weights.pth", "weights.safetensors", "zipped.pt"])
 def test_weights_that_run_code_are_refused(tiny_inputs: Path, tmp_path: Path, kind: str) -> None:
-    from synapse_assets.vision.building import build_encoder
+    from synapse_assets.vision.building import TrainingTiles, build_encoder
 
     file, harm = tmp_path / kind, tmp_path / "harm"
     if kind == "zipped.pt":
@@ -184,8 +184,9 @@ def test_weights_that_run_code_are_refused(tiny_inputs: Path, tmp_path: Path, ki
     else:
         file.write_bytes(pickle.dumps({"state_dict": Harm(harm)}))
     choice = EncoderChoice(origin="checkpoint", architecture="test_resnet", checkpoint=str(file))
+    no_tiles = TrainingTiles(np.zeros((0, 3, 24, 24), np.uint8))
     with pytest.raises(BadInput, match=kind.replace(".", r"\.")):
-        build_encoder(choice, TileSpec(size_px=24, sections=3), np.zeros((0, 3, 24, 24), np.uint8), 0, "cpu", print)
+        build_encoder(choice, TileSpec(size_px=24, sections=3), 4.0, no_tiles, 0, "cpu", print)
     assert not harm.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == [kind]
 

@@ -35,6 +35,7 @@ WEIGHTS_FILE = "weights.safetensors"
 TEXTURE_FILE = "texture.safetensors"
 HEAD_FILE = "head.safetensors"
 _LEAST_VARIANCE = 1e-6  # of a feature map, below which its logarithm does not fall
+_UNKNOWN_NORMALISATION = {"mean": (0.5,), "std": (0.25,)}  # where timm has no card of the architecture
 _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of the feature map's side
 
 
@@ -94,9 +95,9 @@ class TileNetwork(nn.Module):
         centre, mean = (maps * window).sum((-2, -1)), maps.mean((-2, -1))
         if self.spec.pooling == "centre":
             return torch.cat([centre, mean], dim=1)
-        around_centre = (maps**2 * window).sum((-2, -1)) - centre**2
+        around_centre = ((maps - centre[..., None, None]) ** 2 * window).sum((-2, -1))
         spread = torch.cat([around_centre, maps.var((-2, -1), correction=0)], dim=1)
-        return torch.cat([centre, mean, 0.5 * torch.log(spread.clamp_min(0) + _LEAST_VARIANCE)], dim=1)
+        return torch.cat([centre, mean, 0.5 * torch.log(spread + _LEAST_VARIANCE)], dim=1)
 
     def _seen_from_all_sides(self, pixels: Tensor) -> Tensor:
         if self.spec.views == 1:
@@ -204,8 +205,7 @@ def encoder_from_hub(
 
     `architecture` is timm's name, with a tag if wanted ("resnet18.a1_in1k"); `crop_px` is the whole tile if not given.
     Weights for colour pictures are adapted to the number of sections by timm. pooling, section_by_section: see `EncoderSpec`.
-    Raises BadInput where timm knows no such
-    weights or cannot fetch them.
+    Raises BadInput where timm knows no such weights or cannot fetch them.
     """
     crop, channels = crop_px or tile_px, 1 if section_by_section else sections
     try:
@@ -213,18 +213,15 @@ def encoder_from_hub(
     except RuntimeError as error:
         raise BadInput(f"encoder: timm has no published weights for '{architecture}': {error}") from error
     card = cast(Mapping[str, object], backbone.pretrained_cfg)
-    mean = _per_section(cast(tuple[float, ...], card["mean"]), sections)
-    std = _per_section(cast(tuple[float, ...], card["std"]), sections)
-    source = f"timm {timm.__version__} {card.get('architecture')}.{card.get('tag')}"
     spec = EncoderSpec(
-        architecture,
-        sections,
-        tile_px,
-        crop,
-        mean,
-        std,
-        "hub",
-        source,
+        architecture=architecture,
+        sections=sections,
+        tile_px=tile_px,
+        crop_px=crop,
+        mean=_per_section(card, "mean", sections, section_by_section),
+        std=_per_section(card, "std", sections, section_by_section),
+        origin="hub",
+        source=f"timm {timm.__version__} {card.get('architecture')}.{card.get('tag')}",
         pooling=pooling,
         section_by_section=section_by_section,
     )
@@ -255,17 +252,15 @@ def encoder_from_checkpoint(
     backbone = build_backbone(architecture, channels, crop, pooling)
     load_weights(backbone, read_weights(path), architecture, path)
     card = cast(Mapping[str, object], getattr(backbone, "pretrained_cfg", None) or {})
-    used_mean = mean or _per_section(cast(tuple[float, ...], card.get("mean", (0.5,))), sections)
-    used_std = std or _per_section(cast(tuple[float, ...], card.get("std", (0.25,))), sections)
     spec = EncoderSpec(
-        architecture,
-        sections,
-        tile_px,
-        crop,
-        used_mean,
-        used_std,
-        "checkpoint",
-        path.name,
+        architecture=architecture,
+        sections=sections,
+        tile_px=tile_px,
+        crop_px=crop,
+        mean=mean or _per_section(card, "mean", sections, section_by_section),
+        std=std or _per_section(card, "std", sections, section_by_section),
+        origin="checkpoint",
+        source=path.name,
         pooling=pooling,
         section_by_section=section_by_section,
     )
@@ -302,15 +297,20 @@ def _load_fixed(part: nn.Module, stored: Mapping[str, Tensor], path: Path) -> No
 
 
 def _feature_map(output: Tensor, backbone: nn.Module, spec: EncoderSpec) -> Tensor:
-    """The unpooled output of a timm network as (N, channels, height, width). Raises BadInput where it has no such form."""
+    """The unpooled output of a timm network as (N, channels, height, width). Raises BadInput where it has no such form.
+
+    Of a transformer's tokens (N, tokens, channels) those that stand for a place, row by row, in a square.
+    """
     if output.ndim == 4:
         return output.permute(0, 3, 1, 2) if getattr(backbone, "output_fmt", "NCHW") == "NHWC" else output
-    if output.ndim == 3 and spec.pooling == "moments":
+    if output.ndim == 3:
         tokens = output[:, int(getattr(backbone, "num_prefix_tokens", 0)) :]
         side = math.isqrt(tokens.shape[1])
         if side * side == tokens.shape[1]:
             return tokens.transpose(1, 2).unflatten(2, (side, side))
-    raise BadInput(f"encoder: pooling '{spec.pooling}' needs a feature map, which {spec.architecture} does not give")
+    raise BadInput(
+        f"encoder: {spec.architecture} gives no feature map, which pooling '{spec.pooling}' needs; choose another architecture"
+    )
 
 
 def _centre_crop(pictures: Tensor, side: int) -> Tensor:
@@ -328,8 +328,9 @@ def _centre_window(rows: int, columns: int, device: torch.device) -> Tensor:
     return window / window.sum()
 
 
-def _per_section(channels: tuple[float, ...], sections: int) -> tuple[float, ...]:
-    """Normalisation for each section: the weights' own where the numbers match, else their mean for every section."""
-    if len(channels) == sections:
-        return tuple(float(value) for value in channels)
+def _per_section(card: Mapping[str, object], name: str, sections: int, section_by_section: bool) -> tuple[float, ...]:
+    """Normalisation for each section from timm's card: that of the channel where a section is one, else the channels' mean for all."""
+    channels = tuple(float(value) for value in cast(tuple[float, ...], card.get(name, _UNKNOWN_NORMALISATION[name])))
+    if len(channels) == sections and not section_by_section:
+        return channels
     return (math.fsum(channels) / len(channels),) * sections

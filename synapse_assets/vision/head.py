@@ -20,7 +20,7 @@ from synapse_assets.errors import BadInput
 
 Floats = npt.NDArray[np.float32]
 
-_CLIP = 5.0  # standard deviations; a feature beyond them counts as much as one at them
+_CLIP = 3.0  # standard deviations; a feature beyond them counts as much as one at them
 _NEIGHBOURS = 15
 _ROUNDS = 3
 _SHRINKAGE = 0.05  # of the scatter within, towards a multiple of the identity
@@ -28,7 +28,7 @@ _BLOCK = 1024  # rows whose similarities to all others are in memory at a time
 
 
 class Head(nn.Module):
-    """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at five deviations, multiplied by a matrix, and centred
+    """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at three deviations, multiplied by a matrix, and centred
     on the tiles that it was fitted on."""
 
     def __init__(self, features: int, dimensions: int) -> None:

@@ -49,7 +49,7 @@ class TextureFeatures(nn.Module):
     """Features, float32 (N, D), of pictures (N, sections, side, side) of grey values scaled to 0..1; D is `dimensions`.
 
     The first half of a row is the mean over the sections, the second half the middle section. Sections without contrast, as those
-    beyond the edge of a volume, are left out of the mean, and rows and columns without any are filled in with the mean of the rest. Quarter
+    beyond the edge of a volume, are left out of the mean, and rows and columns without any show the mirror image of the rest. Quarter
     turns, mirror images, and another brightness or contrast of a section change nothing. All that is fixed (filters, windows, which
     features are averaged) is kept as buffers, so a stored module computes what it computed.
     """
@@ -223,24 +223,29 @@ def _averages(orbits: Sequence[object]) -> Tensor:
 
 
 def _normalised(sections: Tensor) -> tuple[Tensor, Tensor]:
-    """Sections (N, 1, h, w) of mean 0 and deviation 1, and their contrast (N,), which is the deviation before.
+    """Sections (N, 1, h, w) of mean 0 and deviation 1, and their contrast (N,), which is the deviation before; a section without any is 0.
 
-    Rows and columns at the edges without any contrast lie beyond the volume: they count for neither, and become 0, as does a section
-    without any.
+    Rows and columns at the edges without any contrast lie beyond the volume: what lies within it is mirrored into them.
     """
-    rows = _between_edges((sections.amax(-1) > sections.amin(-1)).float())
-    columns = _between_edges((sections.amax(-2) > sections.amin(-2)).float())
-    inside = rows[..., :, None] * columns[..., None, :]
-    pixels = inside.sum((-2, -1)).clamp_min(1)
-    mean = ((sections * inside).sum((-2, -1)) / pixels)[..., None, None]
-    centred = (sections - mean) * inside
-    contrast = ((centred**2).sum((-2, -1)) / pixels).sqrt()
+    rows = _mirrored(sections.amax(-1) > sections.amin(-1))[..., :, None].expand_as(sections)
+    columns = _mirrored(sections.amax(-2) > sections.amin(-2))[..., None, :].expand_as(sections)
+    filled = sections.gather(-2, rows).gather(-1, columns)
+    centred = filled - filled.mean((-2, -1), keepdim=True)
+    contrast = (centred**2).mean((-2, -1)).sqrt()
     return centred / torch.where(contrast > 0, contrast, 1)[..., None, None], contrast[:, 0]
 
 
-def _between_edges(varies: Tensor) -> Tensor:
-    """1 from the first to the last 1 along the last axis, else 0."""
-    return varies.cummax(-1).values * varies.flip(-1).cummax(-1).values.flip(-1)
+def _mirrored(varies: Tensor) -> Tensor:
+    """For each place (..., length) along the last axis the one that is seen there: itself from the first to the last that varies, beyond
+    them their mirror image, again and again."""
+    length = varies.shape[-1]
+    places = torch.arange(length, device=varies.device)
+    first = torch.where(varies, places, length).amin(-1, keepdim=True)
+    last = torch.where(varies, places, -1).amax(-1, keepdim=True)
+    first, last = torch.where(last < 0, 0, first), torch.where(last < 0, length - 1, last)
+    period = 2 * (last - first + 1)
+    offset = (places - first).remainder(period)
+    return first + torch.minimum(offset, period - 1 - offset)
 
 
 def _log_moments(responses: Tensor, windows: Tensor, floor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What decides an encoder: everything that does is among its parameters, and nothing else."""
+"""What decides an encoder: everything that does is among its parameters, and nothing else; and the encoder is what they say."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from synapse_assets.vision.building import TrainingTiles, build_encoder, checkpo
 from synapse_assets_tests.vision.conftest import planted_tiles
 
 TILE = TileSpec(size_px=48, sections=3)
+PIXEL_NM = 8.0
 OWN: dict[str, Any] = {"architecture": "em_resnet10", "crop_px": 24, "training_steps": 2}
 GIVEN: dict[str, Any] = {"origin": "checkpoint", "architecture": "test_resnet", "checkpoint": "/a.pt", "crop_px": 24}
 
@@ -75,6 +76,43 @@ def test_each_choice_of_the_training_shows() -> None:
     assert parameters(bare) != parameters(bare, TileSpec(size_px=32, sections=3)), (
         "the crop is the whole of a small tile"
     )
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {"dimensions": 32},
+    {"dimensions": 16},
+    {"dimensions": 32, "beside_texture": True},
+    {"dimensions": 32, "section_by_section": True},
+    {"dimensions": 32, "positives": "neuron"},
+    {"dimensions": 32, "invariant_to": ["contrast", "section"]},
+]
+
+
+@pytest.mark.parametrize("base", [OWN, GIVEN], ids=["trained here", "checkpoint"])
+def test_each_choice_of_the_last_step_of_a_network_shows(base: dict[str, Any]) -> None:
+    told = [parameters(base), *(parameters({**base, **options}) for options in OPTIONS)]
+    assert len({json.dumps(one, sort_keys=True) for one in told}) == len(told)
+    assert "head" not in told[0]
+    # 32 is what is left unsaid, and what is ignored has no order.
+    assert parameters({**base, "beside_texture": True}) == told[3]
+    turned = {"dimensions": 32, "invariant_to": ["section", "contrast"]}
+    assert parameters({**base, **turned}) == told[6]
+
+
+def test_without_the_last_step_a_network_is_what_it_was() -> None:
+    """Where this changes, every installation trains its encoder again."""
+    assert parameters(OWN) == {
+        "origin": "self_supervised",
+        "training": {
+            "architecture": "em_resnet10", "crop_px": 24, "batch_size": 128, "max_steps": 2, "max_seconds": None,
+            "learning_rate": 0.001, "temperature": 0.2, "views": 8, "seed": 0,
+        },
+    }  # fmt: skip
+    assert parameters({**GIVEN, "origin": "hub", "checkpoint": None}) == {
+        "origin": "hub",
+        "architecture": "test_resnet",
+        "crop_px": 24,
+    }
 
 
 def test_what_is_said_is_what_is_trained(tiles: Any) -> None:

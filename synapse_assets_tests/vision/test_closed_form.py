@@ -16,7 +16,9 @@ Tiles = npt.NDArray[np.uint8]
 
 
 def fitted(tiles: Tiles, pixel_nm: float = 4.0, dimensions: int = 8, seed: int = 0) -> Encoder:
-    return fit_with_head(texture_spec(tiles.shape[1], tiles.shape[2], pixel_nm), None, tiles, dimensions, seed=seed, device="cpu")
+    return fit_with_head(
+        texture_spec(tiles.shape[1], tiles.shape[2], pixel_nm), None, tiles, dimensions, seed=seed, device="cpu"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def nearest_are_of_the_kind(vectors: npt.NDArray[np.float32], kinds: npt.NDArray
     return float((kinds[similarity.argmax(1)] == kinds).mean())
 
 
-def test_kinds_are_told_apart_that_neither_pixels_nor_brightness_tell(some: tuple[Tiles, npt.NDArray[np.int64]]) -> None:
+def test_kinds_are_told_apart_that_neither_pixels_nor_brightness_tell(
+    some: tuple[Tiles, npt.NDArray[np.int64]],
+) -> None:
     tiles, kinds = some
     encoder = fitted(tiles)
     assert (encoder.spec.origin, encoder.spec.has_network, encoder.dimensions) == ("texture", False, 8)
@@ -41,7 +45,9 @@ def test_kinds_are_told_apart_that_neither_pixels_nor_brightness_tell(some: tupl
     assert nearest_are_of_the_kind(tiles.reshape(90, -1) - tiles.reshape(90, -1).mean(0), kinds) < 0.6
 
 
-def test_the_same_bits_on_any_number_of_cores(some: tuple[Tiles, npt.NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_bits_on_any_number_of_cores(
+    some: tuple[Tiles, npt.NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tiles, _ = some
     monkeypatch.setattr(closed_form, "_BATCH", 16)
     found = []
@@ -118,7 +124,9 @@ def test_some_constant_tiles(some: tuple[Tiles, npt.NDArray[np.int64]]) -> None:
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
 def test_nothing_but_constant_tiles(grey: int) -> None:
-    with pytest.raises(BadInput, match=r"all 70 tiles that it is fitted on look the same\. Is there anything in the volume"):
+    with pytest.raises(
+        BadInput, match=r"all 70 tiles that it is fitted on look the same\. Is there anything in the volume"
+    ):
         fitted(np.full((70, 3, 24, 24), grey, np.uint8))
 
 
@@ -141,5 +149,7 @@ def test_what_the_yaml_asks_for_reaches_the_encoder(some: tuple[Tiles, npt.NDArr
     encoder, history = build_encoder(choice, TileSpec(size_px=32, sections=3), 4.0, training, 0, "cpu", lambda _: None)
     assert not history
     assert (encoder.dimensions, encoder.spec.texture_px, encoder.spec.pixel_nm) == (5, 24, 4.0)
-    without, _ = build_encoder(choice, TileSpec(size_px=32, sections=3), 4.0, TrainingTiles(tiles), 0, "cpu", lambda _: None)
+    without, _ = build_encoder(
+        choice, TileSpec(size_px=32, sections=3), 4.0, TrainingTiles(tiles), 0, "cpu", lambda _: None
+    )
     assert not np.allclose(without.embed(tiles[:9], "cpu"), encoder.embed(tiles[:9], "cpu"), atol=0.1)

@@ -80,7 +80,9 @@ def test_partners_count_as_views_of_each_other(cloud: Floats) -> None:
     features[400:, 0] = cloud[:, 0]
     pairs = np.arange(800).reshape(2, 400).T
     views = views_of(features[:50], 0.3)
-    with_partners, without = (vectors(fit_head(features, Views(views, which), 1), features)[:, 0] for which in (pairs, NO_PAIRS))
+    with_partners, without = (
+        vectors(fit_head(features, Views(views, which), 1), features)[:, 0] for which in (pairs, NO_PAIRS)
+    )
     assert abs(np.corrcoef(with_partners, features[:, 0])[0, 1]) > 0.99
     assert abs(np.corrcoef(without, features[:, 0])[0, 1]) < 0.9
 
@@ -113,7 +115,10 @@ def test_a_single_cloud_stays_one() -> None:
     cloud = np.random.default_rng(6).normal(size=(600, 40)).astype(np.float32)
     cloud *= np.linspace(2, 0.5, 40, dtype=np.float32)
     found = vectors(fit_head(cloud, Views(views_of(cloud[:200], 0.7, 2), NO_PAIRS), 8), cloud)
-    count = {name: HDBSCAN(min_cluster_size=15, copy=True).fit_predict(rows).max() + 1 for name, rows in (("features", cloud), ("vectors", found))}
+    count = {
+        name: HDBSCAN(min_cluster_size=15, copy=True).fit_predict(rows).max() + 1
+        for name, rows in (("features", cloud), ("vectors", found))
+    }
     assert count["vectors"] <= count["features"] <= 1
     # The same would find two that are there.
     apart = cloud.copy()

@@ -116,12 +116,12 @@ class Watched:
         return self._calls[-1][1]
 
     def run(
-        self, tiles: np.ndarray, seed: int, learning_rate: float = 1e-3
+        self, tiles: np.ndarray, seed: int, learning_rate: float = 1e-3, partners: np.ndarray | None = None
     ) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
         """The encoder, the tiles (4, 8, ...) of the four calls, and their views."""
         self._calls.clear()
         settings = PretrainingSettings("em_resnet10", 24, 8, max_steps=2, seed=seed, learning_rate=learning_rate)
-        encoder, _ = pretrain(tiles, settings)
+        encoder, _ = pretrain(tiles, settings, partners=partners)
         given, views = zip(*self._calls, strict=True)
         return encoder, torch.stack(given), torch.stack(views)
 
@@ -242,3 +242,31 @@ def test_the_loss_follows_its_equation():
         likeness = [math.exp(float(unit[i] @ unit[k]) / 0.2) for k in range(10)]
         terms.append(-math.log(likeness[(i + 5) % 10] / (sum(likeness) - likeness[i])))
     assert float(contrastive_loss(rows, 0.2)) == pytest.approx(sum(terms) / 10, rel=1e-5)
+
+
+def numbered(tiles: torch.Tensor) -> list[int]:
+    """Which tiles these are: the tests below give them their number as grey value."""
+    return [int(tile.flatten()[0]) for tile in tiles]
+
+
+def test_the_second_view_is_of_a_partner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three synapses of one neuron, two of another, three without; the rest of the training is as before."""
+    tiles = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None], (8, 1, 32, 32)).copy()
+    partners = {0: {1, 2}, 1: {0, 2}, 2: {0, 1}, 3: {4}, 4: {3}, 5: {5}, 6: {6}, 7: {7}}
+    pairs = np.array([[0, 1], [2, 1], [0, 2], [4, 3]])
+    watched = Watched(monkeypatch)
+    drawn: dict[int, set[int]] = {number: set() for number in range(8)}
+    for seed in range(6):
+        _, given, _ = watched.run(tiles, seed, partners=pairs)
+        for chosen, second in zip(given[0::2], given[1::2], strict=True):
+            assert sorted(numbered(chosen)) == list(range(8))
+            for tile, partner in zip(numbered(chosen), numbered(second), strict=True):
+                drawn[tile].add(partner)
+    assert drawn == partners
+
+
+def test_no_partners_change_nothing(tiles: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    encoders = [watched.run(tiles[:20], 0, partners=none)[0] for none in (None, np.empty((0, 2), np.int64))]
+    first, second = (encoder.network.state_dict() for encoder in encoders)
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -86,7 +86,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
 
 
 def encoder_choice(store: DatasetStore, dataset: EmDataset) -> EncoderChoice:
-    """The encoder that the dataset's YAML names; where it leaves the kind open, one that is trained here as that in use was, else texture."""
+    """The encoder that the dataset's YAML names; where it leaves the kind open, one trained here as that in use was, else texture."""
     choice = dataset.encoder
     if choice.origin is not None:
         return choice

@@ -17,7 +17,7 @@ from synapse_assets.vision.networks import em_resnet  # noqa: F401  (registers o
 def build_backbone(
     architecture: str, sections: int, crop_px: int, pooling: Pooling, pretrained: bool = False
 ) -> nn.Module:
-    """The timm network without classifier, in channels-last layout; with pooling "centre" it gives its feature map,
+    """The timm network without classifier, in channels-last layout; with a pooling other than "native" it gives its feature map,
     unpooled.
 
     Raises BadInput where timm does not know the name or cannot build it so, and RuntimeError where `pretrained` weights

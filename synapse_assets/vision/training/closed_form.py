@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from synapse_assets.cores import cores
 from synapse_assets.errors import BadInput
-from synapse_assets.vision.devices import pick_device
+from synapse_assets.vision.devices import has_native_bf16, pick_device
 from synapse_assets.vision.encoder import Encoder, TileNetwork
 from synapse_assets.vision.encoder_spec import TEXTURE, EncoderSpec
 from synapse_assets.vision.head import Views, fit_head
@@ -93,8 +93,11 @@ def _features(
     """Batches side by side, on as many cores as there are: they do not wait for each other. Views are drawn one after the other."""
     device = next(network.buffers()).device
 
+    bf16 = has_native_bf16(device)
+
     def of(pictures: Tensor) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
+        # In the precision that it will be applied in.
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             return network.unprojected(pictures).cpu().numpy()
 
     with ThreadPoolExecutor(cores() if device.type == "cpu" else 1) as pool:
