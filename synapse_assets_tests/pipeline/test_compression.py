@@ -89,6 +89,10 @@ def test_the_smallest_vectors_that_lose_little_are_named(store: DatasetStore, fi
     )
     assert f"{fewest} bytes each in place of 192" in result
     assert "95 % interval" in result
+    kept = rows[(rows["bytes"] == fewest) & (rows["dimensions"] == 16) & (rows["score"] == "neighbour recall")][
+        "value"
+    ].item()
+    assert result.endswith(f"They keep {kept:.3f} of the ten nearest")
     table = report.details["losses"]
     assert isinstance(table, Markdown)
     heads = [line.split(" | ")[0] for line in table.text.splitlines()]

@@ -215,12 +215,14 @@ def _smallest(rows: Sequence[Row]) -> tuple[str, int]:
         reason = f"none of the smaller vectors loses at most {LARGEST_LOSS} in {what} ({full['value']:.3f} in full)"
         return reason, int(full["bytes"])
     best = min(good, key=lambda row: (row["bytes"], row["loss"]))
+    kept = next(row["value"] for row in rows if row["score"] == NEIGHBOUR_RECALL and _name(row) == _name(best))
     interval = f"{best['groups']} groups are too few for an interval"
     if best["loss_low"] is not None:
         interval = f"95 % interval {best['loss_low']:+.3f} to {best['loss_high']:+.3f}"
     sentence = (
         f"the smallest vectors that lose at most {LARGEST_LOSS} in {what}: {_name(best)}, {best['bytes']:,} bytes each in place of "
-        f"{full['bytes']:,}; {best['value']:.3f}, in full {full['value']:.3f} (loss {best['loss']:+.3f}, {interval})"
+        f"{full['bytes']:,}; {best['value']:.3f}, in full {full['value']:.3f} (loss {best['loss']:+.3f}, {interval}). "
+        f"They keep {kept:.3f} of the ten nearest"
     )
     return sentence, int(best["bytes"])
 
