@@ -178,9 +178,9 @@ def _rows(encoder: str, way: "Compression", scores: _Scores, full: _Scores) -> l
     rows: list[Row] = []
     for key, score in scores.items():
         low, high = score.interval or (None, None)
-        loss = None
-        if score.resampled is not None and full[key].resampled is not None:
-            loss = percentile_interval(full[key].resampled - score.resampled)
+        in_full, loss = full[key].resampled, None
+        if in_full is not None and score.resampled is not None:
+            loss = percentile_interval(in_full - score.resampled)
         loss_low, loss_high = loss or (None, None)
         rows.append(
             {
