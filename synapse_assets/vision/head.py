@@ -23,13 +23,22 @@ Floats = npt.NDArray[np.float32]
 _CLIP = 3.0  # standard deviations; a feature beyond them counts as much as one at them
 _NEIGHBOURS = 15
 _ROUNDS = 3
+# A property to be ignored counts as much as this many views: what tells its groups apart hardly remains.
+_NUISANCE_WEIGHT = 20.0
 _SHRINKAGE = 0.05  # of the scatter within, towards a multiple of the identity
+_AXES = 128  # of features that are compressed
 _BLOCK = 1024  # rows whose similarities to all others are in memory at a time
 
 
 class Head(nn.Module):
     """Vectors, float32 (N, dimensions), of features (N, D): standardised, clipped at three deviations, multiplied by a matrix, and centred
     on the tiles that it was fitted on."""
+
+    mean: Tensor
+    deviation: Tensor
+    matrix: Tensor
+    offset: Tensor
+    clip: Tensor
 
     def __init__(self, features: int, dimensions: int) -> None:
         super().__init__()
@@ -42,15 +51,13 @@ class Head(nn.Module):
     @property
     def dimensions(self) -> int:
         """Numbers in a vector."""
-        return cast(Tensor, self.matrix).shape[1]
+        return self.matrix.shape[1]
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         with torch.autocast(features.device.type, enabled=False):
-            mean, deviation = cast(Tensor, self.mean), cast(Tensor, self.deviation)
-            matrix, offset, clip = cast(Tensor, self.matrix), cast(Tensor, self.offset), cast(Tensor, self.clip)
-            standardised = ((features.float() - mean) / deviation).clamp(-clip, clip)
-            return standardised @ matrix - offset
+            standardised = ((features.float() - self.mean) / self.deviation).clamp(-self.clip, self.clip)
+            return standardised @ self.matrix - self.offset
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,15 @@ class Views:
     nuisances: Sequence[npt.NDArray[np.int64]] = ()
 
 
-def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
+def fit_head(features: Floats, views: Views, dimensions: int, compressed: int = 0) -> Head:
     """The head for features, float32 (N, D), to at most `dimensions` numbers, in falling order of how well they tell tiles apart.
 
-    There are fewer dimensions where there are fewer features, or fewer than `dimensions` + 1 tiles. A direction is scaled by the root of
-    the share of its variance that lies between tiles. Deterministic. Raises BadInput below two tiles, and where all are alike.
+    There are fewer dimensions where there are fewer features, or fewer than `dimensions` + 1 tiles. Each number has as much variance as
+    tiles have in that direction beyond their views, in units of the scatter of views. Deterministic. Raises BadInput below two tiles,
+    and where all are alike.
+
+    The first `compressed` features count only by their leading principal axes, at most 128 and of equal variance: among thousands that
+    say the same thing, noise finds its way between the few that say another.
     """
     if len(features) < 2:
         raise BadInput(f"encoder: telling tiles apart needs at least 2 of them, not {len(features)}")
@@ -90,8 +101,15 @@ def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
     tiles = standardised(features)
     centre = tiles.mean(0)
     tiles -= centre
+    first = int(varies[:compressed].sum())
+    axes = _leading_axes(tiles[:, :first])
+
+    def projected(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.concatenate([values[..., :first] @ axes, values[..., first:]], -1)
+
+    tiles = projected(tiles)
     between = tiles.T @ tiles / (len(tiles) - 1)
-    within = _scatter_of_views(standardised(views.augmented))
+    within = _scatter_of_views(projected(standardised(views.augmented)))
     if len(views.partners):
         within += _scatter_of_pairs(tiles, views.partners)
     for groups in views.nuisances:
@@ -105,16 +123,20 @@ def fit_head(features: Floats, views: Views, dimensions: int) -> Head:
         directions = _directions(between, within + _scatter_of_pairs(tiles, neighbours), kept)
     head = Head(features.shape[1], directions.shape[1])
     matrix = np.zeros((features.shape[1], directions.shape[1]))
-    matrix[varies] = directions
+    matrix[varies] = np.concatenate([axes @ directions[: axes.shape[1]], directions[axes.shape[1] :]])
     head.mean = torch.from_numpy(mean)
     head.deviation = torch.from_numpy(deviation)
     head.matrix = torch.from_numpy(matrix.astype(np.float32))
-    head.offset = torch.from_numpy((centre @ directions).astype(np.float32))
+    head.offset = torch.from_numpy((centre @ matrix[varies]).astype(np.float32))
     return head
 
 
-# A property to be ignored counts as much as this many views: what tells its groups apart hardly remains.
-_NUISANCE_WEIGHT = 20.0
+def _leading_axes(tiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The leading principal axes (D, at most 128) of centred tiles (N, D), scaled so that tiles have a variance of one along each."""
+    variances, axes = np.linalg.eigh(tiles.T @ tiles / len(tiles))
+    variances, axes = variances[::-1][:_AXES], axes[:, ::-1][:, :_AXES]
+    kept = variances > 1e-9 * variances.max(initial=0)
+    return cast(npt.NDArray[np.float64], axes[:, kept] / np.sqrt(variances[kept]))
 
 
 def _scatter_of_views(views: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -25,7 +25,7 @@ _FILTER_RADIUS_PX = 5
 # Finer voxels are averaged to about this; coarser ones are used as they are, and the filters with them.
 _PIXEL_NM = 4.0
 # Standard deviations of the windows around the synapse.
-_WINDOWS_NM = (48.0, 112.0, 272.0)
+_WINDOWS_NM = (26.0, 60.0, 146.0)
 # Side of what is seen around the synapse, and the fewest pixels of it.
 _EXTENT_NM = 352.0
 _SMALLEST_CROP_PX = 24
@@ -230,7 +230,8 @@ def _normalised(sections: Tensor) -> tuple[Tensor, Tensor]:
     rows = _mirrored(sections.amax(-1) > sections.amin(-1))[..., :, None].expand_as(sections)
     columns = _mirrored(sections.amax(-2) > sections.amin(-2))[..., None, :].expand_as(sections)
     filled = sections.gather(-2, rows).gather(-1, columns)
-    centred = filled - filled.mean((-2, -1), keepdim=True)
+    varies = sections.amax((-2, -1), keepdim=True) > sections.amin((-2, -1), keepdim=True)
+    centred = (filled - filled.mean((-2, -1), keepdim=True)) * varies
     contrast = (centred**2).mean((-2, -1)).sqrt()
     return centred / torch.where(contrast > 0, contrast, 1)[..., None, None], contrast[:, 0]
 

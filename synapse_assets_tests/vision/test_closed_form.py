@@ -1,5 +1,7 @@
 """Encoders that are fitted without training: on ordinary tiles, and on such as nobody hopes for."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.building import TrainingTiles, build_encoder
-from synapse_assets.vision.encoder import Encoder
+from synapse_assets.vision.encoder import HEAD_FILE, TEXTURE_FILE, Encoder
 from synapse_assets.vision.training import closed_form
 from synapse_assets.vision.training.closed_form import fit_with_head, texture_spec
 from synapse_assets_tests.vision.conftest import planted_tiles
@@ -48,8 +50,8 @@ def test_kinds_are_told_apart_that_neither_pixels_nor_brightness_tell(
 def test_the_same_bits_on_any_number_of_cores(
     some: tuple[Tiles, npt.NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiles, _ = some
-    monkeypatch.setattr(closed_form, "_BATCH", 16)
+    tiles = some[0][:28]
+    monkeypatch.setattr(closed_form, "_BATCH", 8)
     found = []
     for cores in (1, 4):
         monkeypatch.setattr(closed_form, "cores", lambda cores=cores: cores)
@@ -142,9 +144,9 @@ def test_tiles_that_cannot_be_used_are_refused(some: tuple[Tiles, npt.NDArray[np
 
 
 def test_what_the_yaml_asks_for_reaches_the_encoder(some: tuple[Tiles, npt.NDArray[np.int64]]) -> None:
-    tiles, _ = some
-    rows = np.arange(90)
-    training = TrainingTiles(tiles, np.stack([rows[:45], rows[45:]], 1), [rows % 3])
+    tiles = some[0][:28]
+    rows = np.arange(28)
+    training = TrainingTiles(tiles, np.stack([rows[:14], rows[14:]], 1), [rows % 3])
     choice = EncoderChoice.model_validate({"origin": "texture", "dimensions": 5, "crop_px": 24})
     encoder, history = build_encoder(choice, TileSpec(size_px=32, sections=3), 4.0, training, 0, "cpu", lambda _: None)
     assert not history
@@ -153,3 +155,18 @@ def test_what_the_yaml_asks_for_reaches_the_encoder(some: tuple[Tiles, npt.NDArr
         choice, TileSpec(size_px=32, sections=3), 4.0, TrainingTiles(tiles), 0, "cpu", lambda _: None
     )
     assert not np.allclose(without.embed(tiles[:9], "cpu"), encoder.embed(tiles[:9], "cpu"), atol=0.1)
+
+
+def test_a_file_that_is_damaged_or_gone_is_named(some: tuple[Tiles, npt.NDArray[np.int64]], tmp_path: Path) -> None:
+    fitted(some[0][:9]).save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder.json", HEAD_FILE, TEXTURE_FILE]
+    for file, other in ((HEAD_FILE, TEXTURE_FILE), (TEXTURE_FILE, HEAD_FILE)):
+        kept = (tmp_path / file).read_bytes()
+        (tmp_path / file).write_bytes((tmp_path / other).read_bytes())
+        with pytest.raises(BadInput, match=rf"{file} is not of this version: it holds "):
+            Encoder.load(tmp_path)
+        (tmp_path / file).unlink()
+        with pytest.raises(BadInput, match=rf"there is no weight file .*{file}"):
+            Encoder.load(tmp_path)
+        (tmp_path / file).write_bytes(kept)
+    assert Encoder.load(tmp_path).dimensions == 8

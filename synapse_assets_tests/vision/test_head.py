@@ -83,7 +83,7 @@ def test_partners_count_as_views_of_each_other(cloud: Floats) -> None:
     with_partners, without = (
         vectors(fit_head(features, Views(views, which), 1), features)[:, 0] for which in (pairs, NO_PAIRS)
     )
-    assert abs(np.corrcoef(with_partners, features[:, 0])[0, 1]) > 0.99
+    assert abs(np.corrcoef(with_partners, features[:, 0])[0, 1]) > 0.95
     assert abs(np.corrcoef(without, features[:, 0])[0, 1]) < 0.9
 
 
@@ -136,9 +136,9 @@ def test_the_same_tiles_give_the_same_head(cloud: Floats) -> None:
         assert all(torch.equal(tensor, other[name]) for other in heads[1:]), name
 
 
-def test_an_outlier_counts_as_much_as_one_at_five_deviations(cloud: Floats) -> None:
+def test_an_outlier_counts_as_much_as_one_at_three_deviations(cloud: Floats) -> None:
     head = fit_head(cloud, Views(views_of(cloud, 0.5), NO_PAIRS), 4)
-    far = np.tile((cloud.mean(0) + 5 * cloud.std(0)).astype(np.float32), (2, 1))
+    far = np.tile((cloud.mean(0) + 3.01 * cloud.std(0)).astype(np.float32), (2, 1))
     far[1] *= 1_000
     near, farther = vectors(head, far)
     np.testing.assert_allclose(farther, near, rtol=1e-4, atol=1e-4)
@@ -168,5 +168,5 @@ def test_what_cannot_be_told_apart_is_refused(cloud: Floats) -> None:
     with pytest.raises(BadInput, match="at least 2 of them, not 1"):
         fit_head(cloud[:1], Views(views_of(cloud[:1], 0.5), NO_PAIRS), 4)
     same = np.repeat(cloud[:1], 30, axis=0)
-    with pytest.raises(BadInput, match="all 30 tiles that it is fitted on look the same.*tile_sheet"):
+    with pytest.raises(BadInput, match=r"all 30 tiles that it is fitted on look the same.*tile_sheet"):
         fit_head(same, Views(views_of(same, 0.5), NO_PAIRS), 4)

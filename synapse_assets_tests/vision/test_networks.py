@@ -20,7 +20,9 @@ from synapse_assets.datasets import EncoderChoice, TileSpec
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.building import TrainingTiles, build_encoder
 from synapse_assets.vision.encoder import Encoder, EncoderSpec, TileNetwork, encoder_from_checkpoint, encoder_from_hub
+from synapse_assets.vision.head import Views, fit_head
 from synapse_assets.vision.texture import TextureFeatures, texture_crop_px
+from synapse_assets.vision.training.closed_form import NO_PARTNERS
 from synapse_assets_tests.vision.conftest import planted_tiles
 
 SIDE, CROP, PIXEL_NM = 72, 64, 8.0
@@ -251,3 +253,29 @@ def test_a_published_network(published: Mapping[str, torch.Tensor], pictures: Ti
         assert files == ["encoder.json", "head.safetensors", "weights.safetensors"]
     with pytest.raises(BadInput, match="no published weights for 'em_resnet10'"):
         encoder_from_hub("em_resnet10", 3, SIDE, CROP)
+
+
+def test_compressed_features_count_by_their_leading_axes() -> None:
+    """As if their principal components, each of variance one, had been given in their place. 30 tiles are too few for neighbours."""
+    rng = np.random.default_rng(0)
+    tiles = np.hstack([rng.uniform(-1, 1, (30, 10)) @ rng.normal(size=(10, 50)), rng.uniform(-1, 1, (30, 4))])
+    seen = tiles[:, None] + rng.normal(size=(30, 2, 54)) * np.linspace(0.01, 0.3, 54)
+    scaled, scaled_views = ((values - tiles.mean(0)) / tiles.std(0) for values in (tiles, seen))
+    _, lengths, axes = np.linalg.svd(scaled[:, :50], full_matrices=False)
+    axes = axes[:10].T * np.sqrt(30) / lengths[:10]
+    given, given_views = (
+        np.concatenate([values[..., :50] @ axes, values[..., 50:]], -1).astype(np.float32)
+        for values in (scaled, scaled_views)
+    )
+    wanted = fit_head(given, Views(given_views, NO_PARTNERS), 5)(torch.from_numpy(given)).numpy()
+    features, views = tiles.astype(np.float32), Views(seen.astype(np.float32), NO_PARTNERS)
+    for compressed, is_the_same in ((50, True), (0, False)):
+        found = fit_head(features, views, 5, compressed)(torch.from_numpy(features)).numpy()
+        likeness = np.abs((found * wanted).sum(0)) / (wanted**2).sum(0)
+        assert np.allclose(likeness, 1, atol=1e-3) == is_the_same, likeness
+
+
+def test_of_compressed_features_no_more_than_128_axes_count() -> None:
+    features = np.random.default_rng(0).normal(size=(160, 150)).astype(np.float32)
+    views = Views(features[:, None].repeat(2, 1), NO_PARTNERS)
+    assert fit_head(features, views, 150, 146).matrix.shape == (150, 128 + 4)

@@ -44,7 +44,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
             f"{dataset.name}: there are {sample.num_rows} tiles to fit an encoder on; materialise tiles of at least one region"
         )
     sample = sample.sort_by("synapse_id")
-    relations = _relations(store, choice, sample) if uses_tiles else Relations()
+    relations = _relations(store, dataset, choice, sample) if uses_tiles else Relations()
     inputs: dict[str, str] = {}
     if uses_tiles:
         inputs["tiles"] = content_key(sample)
@@ -113,21 +113,20 @@ class Relations:
     content: str = ""
 
 
-def _relations(store: DatasetStore, choice: EncoderChoice, sample: pa.Table) -> Relations:
-    """Those that the choice of the encoder asks for, of a sample of tiles (synapse_id, tile_hash)."""
+def _relations(store: DatasetStore, dataset: EmDataset, choice: EncoderChoice, sample: pa.Table) -> Relations:
+    """Those that the choice of the encoder asks for, of a sample of tiles (synapse_id, tile_hash). Of a synapse that is gone nothing is
+    known."""
     from synapse_assets.analysis.tables import values_of
+    from synapse_assets.volumes.volume import voxel_of
 
     if choice.positives == "tile" and not choice.invariant_to:
         return Relations()
     ids = sample.column("synapse_id").to_pylist()
-    columns = ["synapse_id", "neuron_id", "volume", "section", *POSITION_NM]
+    columns = ["synapse_id", "neuron_id", "volume", *POSITION_NM]
     synapses = store.synapses.read_ids(ids, columns)
     known = {name: values_of(synapses, name, ids) for name in columns}
-    partners = Relations().partners
-    if choice.positives == "neuron":
-        # Of a synapse that is gone nothing is known.
-        position_nm = np.array(list(zip(*(known[axis] for axis in POSITION_NM), strict=True)), dtype=np.float64)
-        partners = near_pairs(known["neuron_id"], position_nm)
+    position_nm = np.array([known[axis] for axis in POSITION_NM], dtype=np.float64).T
+    partners = near_pairs(known["neuron_id"], position_nm) if choice.positives == "neuron" else Relations().partners
     nuisances = []
     for name in sorted(choice.invariant_to):
         if name == "contrast":
@@ -137,14 +136,9 @@ def _relations(store: DatasetStore, choice: EncoderChoice, sample: pa.Table) -> 
         elif name == "volume":
             nuisances.append(_numbered(known["volume"]))
         else:
-            nuisances.append(
-                _numbered(
-                    [
-                        None if section is None and z_nm is None else (volume, section if section is not None else z_nm)
-                        for volume, section, z_nm in zip(known["volume"], known["section"], known["z_nm"], strict=True)
-                    ]
-                )
-            )
+            voxels = voxel_of(np.nan_to_num(position_nm), next(iter(dataset.volumes.values())).voxel_size_nm)
+            sections = zip(known["volume"], voxels[:, 2].tolist(), strict=True)
+            nuisances.append(_numbered([None if volume is None else (volume, section) for volume, section in sections]))
     content = fingerprint({}, {"partners": str(partners.tolist()), "nuisances": str([n.tolist() for n in nuisances])})
     return Relations(partners, nuisances, content)
 
@@ -167,9 +161,11 @@ def near_pairs(
         if len(members) < 2:
             continue
         rows = np.array(members)
-        _, nearest = KDTree(position_nm[rows]).query(position_nm[rows], k=range(2, 2 + min(most, len(rows) - 1)))
-        for row, others in zip(rows.tolist(), nearest, strict=True):
-            pairs |= {(min(row, int(rows[other])), max(row, int(rows[other]))) for other in others}
+        # Where several lie in one place, each need not be the first of its own neighbours.
+        _, nearest = KDTree(position_nm[rows]).query(position_nm[rows], k=range(1, 1 + min(most + 1, len(rows))))
+        for row, near in zip(rows.tolist(), rows[nearest].tolist(), strict=True):
+            others = [other for other in near if other != row][:most]
+            pairs |= {(min(row, other), max(row, other)) for other in others}
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 

@@ -82,7 +82,9 @@ def fit_with_head(
     tell(f"features of {_VIEWS} random views of {len(viewed):,} tiles")
     views = [_features(network, tiles[viewed], lambda pixels: augment(pixels, side, generator)) for _ in range(_VIEWS)]
     tell("closed form")
-    head = fit_head(features, Views(np.stack(views, 1), partners, nuisances), dimensions)
+    # Beside texture, what a network gives is many features of which few are worth something.
+    compressed = 0 if network.texture is None else features.shape[1] - network.texture.dimensions
+    head = fit_head(features, Views(np.stack(views, 1), partners, nuisances), dimensions, compressed)
     fitted = replace(spec, head_dimensions=head.dimensions)
     return Encoder(fitted, TileNetwork(fitted, network.backbone, head).cpu())
 
