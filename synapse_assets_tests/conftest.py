@@ -17,6 +17,8 @@ from synapse_assets.definitions import build_definitions
 from synapse_assets.settings import Settings
 
 REGIONS = ("AL_L", "EB", "LH_L")
+# Assets of the vectors that the warehouse does not wait for.
+REPORTS = ("retrieval_scorecard", "leakage_report", "compression_report")
 CLASSES = ("acetylcholine", "gaba", "glutamate")
 NEURONS_PER_CLASS = 4
 SYNAPSES_PER_NEURON = 6
@@ -196,7 +198,7 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The tiny dataset, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
         lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain("retrieval_scorecard", "leakage_report")
+        lab.whole_chain(*REPORTS)
         yield lab
 
 

@@ -25,6 +25,7 @@ from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_PREDICTIONS
 from synapse_assets.vision.encoder import Encoder
 from synapse_assets_tests.archive.archived import FOLDER, PLANTED, RECORD, TINY, Archived, installation, unpack
+from synapse_assets_tests.conftest import REPORTS
 
 REGION, RELEASE, GROUP = "EB", "paper", "as"
 # Of a region or group, and of the whole dataset, in their order.
@@ -47,7 +48,7 @@ STEPS: dict[str, list[tuple[str | None, tuple[str, ...]]]] = {
     ],
 }
 # Assets that there were not when the archive was made.
-ADDED = {f"{TINY}/{name}": "MISSING" for name in ("retrieval_scorecard", "leakage_report")}
+ADDED = {f"{TINY}/{name}": "MISSING" for name in REPORTS}
 # What is observed rather than made: contents of files, and of what a table holds of a region or group.
 OBSERVED = [
     (TINY, None, ("synapse_source", "neuron_source")),
@@ -105,7 +106,7 @@ def test_nothing_is_out_of_date(archived: Archived) -> None:
     for dataset, part, names in OBSERVED:
         archived.materialize(dataset, *names, part=part)
     assert archived.out_of_date() == expected
-    archived.materialize(TINY, "retrieval_scorecard", "leakage_report")
+    archived.materialize(TINY, *REPORTS)
     assert archived.out_of_date() == record()["out_of_date"], "what was added puts nothing else out of date"
 
 

@@ -9,6 +9,7 @@ from synapse_assets.schema import (
     BRAIN_REGIONS,
     CLUSTER_CARDS,
     CLUSTERS,
+    COMPRESSION_REPORT,
     DRIFT,
     LEAKAGE_REPORT,
     NEURON_PREDICTIONS,
@@ -124,6 +125,15 @@ ASSETS = (
         released=("retrieval_scorecard",),
         awaited=False,
         page="scorecard",
+    ),
+    # A release does not wait for it: nothing is made from it.
+    AssetFacts(
+        "compression_report",
+        Stage.EMBEDDINGS,
+        Role.APPLY,
+        COMPRESSION_REPORT,
+        released=("compression_report",),
+        awaited=False,
     ),
     AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
     AssetFacts(

@@ -224,6 +224,52 @@ RETRIEVAL_SCORECARD = Table(
     ),
 )
 
+COMPRESSION_REPORT = Table(
+    "compression_report",
+    "One row per score of a way to store the vectors of the encoder in use in fewer bytes: what it keeps, and what it loses against the "
+    "full vectors.",
+    (
+        Column("encoder", pa.string(), "Version of the encoder that made the vectors."),
+        Column(
+            "method",
+            pa.string(),
+            "full; leading numbers, the first ones of a vector whose numbers come in falling order of how well they tell tiles apart; or "
+            "principal components.",
+        ),
+        Column("dimensions", pa.int32(), "Numbers that are stored of a vector."),
+        Column("number", pa.string(), "What each is stored as: float16 or int8."),
+        Column("bytes", pa.int64(), "Bytes of a vector."),
+        Column(
+            "label",
+            pa.string(),
+            "What is to be found again: class, cell_type or hemilineage; empty for neighbour recall.",
+            nullable=True,
+        ),
+        Column(
+            "score",
+            pa.string(),
+            "neighbour recall: the share kept of the nearest by the full vectors. precision, mean average precision, k-NN balanced "
+            "accuracy: as in retrieval_scorecard, by cosine distance.",
+        ),
+        Column("k", pa.int32(), "Neighbours that are counted or vote; empty where all are.", nullable=True),
+        Column("value", pa.float64(), "The score, 0 to 1."),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("loss", pa.float64(), "The score of the full vectors less this one; negative for a gain."),
+        Column(
+            "loss_low", pa.float64(), "Lower end of the loss's 95 % interval over groups; empty below 8.", nullable=True
+        ),
+        Column(
+            "loss_high",
+            pa.float64(),
+            "Upper end of the loss's 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column("queries", pa.int64(), "Synapses that the score is of."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+    ),
+)
+
 UMAP_COORDINATES = Table(
     "umap_coordinates",
     "One row per synapse: its place on the two-dimensional map and in the space used for clustering.",

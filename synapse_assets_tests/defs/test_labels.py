@@ -11,7 +11,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.stores.rows import labelled_synapses
-from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason
+from synapse_assets_tests.conftest import REGIONS, REPORTS, Lab, failure_reason
 
 
 def neuron_table(lab: Lab, folder: Path) -> Path:
@@ -53,7 +53,7 @@ def stale(lab: Lab) -> set[str]:
 
 def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab, tmp_path: Path) -> None:
     lab = neuron_lab
-    lab.whole_chain("leakage_report")
+    lab.whole_chain(*REPORTS)
     labels = lab.store.results(SYNAPSE_LABELS).read(None, ["target", "hemilineage"])
     assert labels.column("target").null_count == 0
     assert set(labels.column("hemilineage").to_pylist()) == {f"L{i}" for i in range(6)}
@@ -65,8 +65,8 @@ def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab,
     lab.materialize("neurons")
     assert stale(lab) == {"synapse_labels", "warehouse"}
     lab.everywhere("synapse_labels")
-    assert stale(lab) == {"splits", "leakage_report", "cluster_cards", "neuron_predictions", "drift", "warehouse"}
-    lab.materialize("splits", "cluster_cards", "neuron_predictions", "drift", "leakage_report")
+    assert stale(lab) == {"splits", *REPORTS, "cluster_cards", "neuron_predictions", "drift", "warehouse"}
+    lab.materialize("splits", "cluster_cards", "neuron_predictions", "drift", *REPORTS)
     assert stale(lab) == {"synapse_classifier", "warehouse"}
     # The classifier fitted on the new labels is a candidate: no region changes until it is promoted.
     lab.materialize("synapse_classifier", "warehouse")
@@ -74,7 +74,7 @@ def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab,
 
 
 def test_the_same_table_read_again_changes_nothing(neuron_lab: Lab) -> None:
-    neuron_lab.whole_chain("leakage_report")
+    neuron_lab.whole_chain(*REPORTS)
     neuron_lab.materialize("synapse_table", "neurons", "alignment")
     neuron_lab.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
     assert stale(neuron_lab) == set()

@@ -52,7 +52,7 @@ def test_a_region_that_never_had_synapses(lab: Lab) -> None:
 
 def test_fewer_points_than_umap_neighbours(lab: Lab) -> None:
     lab.write(pd.read_csv(lab.points).iloc[[0, 1, 6, 7, 12]])
-    lab.whole_chain("retrieval_scorecard")
+    lab.whole_chain("retrieval_scorecard", "compression_report")
     assert lab.store.results(UMAP_COORDINATES).read().num_rows == 5
     assert (
         "too few for UMAP"
@@ -64,7 +64,7 @@ def test_fewer_points_than_umap_neighbours(lab: Lab) -> None:
 
 def test_a_single_synapse(lab: Lab) -> None:
     lab.write(pd.read_csv(lab.points).head(1))
-    lab.whole_chain("retrieval_scorecard")
+    lab.whole_chain("retrieval_scorecard", "compression_report")
     assert lab.store.results(UMAP_COORDINATES).read().num_rows == 0
     assert lab.store.release()["tables"]["synapses"]["rows"] == 1
 
@@ -90,7 +90,7 @@ def test_a_volume_without_contrast_misses_nothing(lab: Lab, tiny_inputs: Path, t
         section.save(tmp_path / "flat" / f"{index:03d}.png")
     volume = {"kind": "images", "url": str(tmp_path / "flat"), "voxel_size_nm": VOXEL_SIZE_NM}
     lab.use(tiny_dataset(tiny_inputs, lab.points, volumes={"em": volume}))
-    lab.whole_chain("retrieval_scorecard")
+    lab.whole_chain("retrieval_scorecard", "compression_report")
     passed, told = complete(lab)
     assert not passed
     assert "materialise" not in told

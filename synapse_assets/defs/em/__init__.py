@@ -6,6 +6,7 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.em.alignment import alignment_assets
 from synapse_assets.defs.em.classify import classify_assets
+from synapse_assets.defs.em.compression import compression_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.labels import label_assets
@@ -33,6 +34,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *embedding_assets(dataset),
         *vector_index_assets(dataset),
         *scorecard_assets(dataset),
+        *compression_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
         *leakage_assets(dataset),

@@ -39,7 +39,7 @@ IN_USE, CANDIDATE, EARLIER, BASELINE = "in use", "candidate", "earlier", "baseli
 LINEAR = "linear balanced accuracy"
 CHECK = "better_than_pixels"
 # Labels by the name they have on the scorecard.
-_LABELS = {"class": "target", "cell_type": "cell_type", "hemilineage": "hemilineage"}
+LABEL_COLUMNS = {"class": "target", "cell_type": "cell_type", "hemilineage": "hemilineage"}
 _CENTRE_PX = 32
 _PROBED_DIMENSIONS = 128
 _RANDOM_DIMENSIONS = 64
@@ -90,7 +90,7 @@ def score_encoders(store: DatasetStore, dataset: EmDataset, device: str, log: Lo
             "no encoder that takes the tiles of the dataset is in use, and so there are no vectors to judge",
             watch,
         )
-    sample = _sample(store, dataset)
+    sample = judged_sample(store, dataset)
     if len(sample) < 2:
         reason = (
             "no class, cell type or hemilineage of any synapse with a tile is known: nothing can be told right or wrong"
@@ -109,7 +109,7 @@ def score_encoders(store: DatasetStore, dataset: EmDataset, device: str, log: Lo
     return Report(
         details={
             "result": sentence,
-            "sample": _described(sample, dataset),
+            "sample": described(sample, dataset),
             "scores": Markdown(_markdown(rows)),
             "encoders": len(encoders),
             **_plotted(rows),
@@ -147,18 +147,24 @@ def _encoders(store: DatasetStore, dataset: EmDataset) -> dict[str, str]:
     return dict(sorted(roles.items(), key=lambda entry: order.index(entry[1])))
 
 
-def _sample(store: DatasetStore, dataset: EmDataset) -> Sample:
-    """The sample, with its groups: neurons where any are known, else the dataset's first grouping, else each synapse by itself."""
-    grouping = dataset.grouping[0] if dataset.grouping else "synapse"
+def judged_sample(store: DatasetStore, dataset: EmDataset) -> Sample:
+    """The synapses that vectors are judged on, with their groups: at most `SYNAPSES` with a label and a tile, in the order of the ids."""
     columns = ["neuron_id", "volume", "x_nm", "y_nm", "z_nm", *dataset.grouping[:1]]
     rows = sampled_synapses(store, columns, SYNAPSES, dataset.seed)
+    return Sample(rows, *groups_of(rows, dataset))
+
+
+def groups_of(rows: pa.Table, dataset: EmDataset) -> tuple[str, npt.NDArray[np.str_]]:
+    """What intervals are over, and the group (N,) of each of `rows` (synapse_id, neuron_id, the first grouping): the neuron where any
+    are known, else the dataset's first grouping, else each synapse by itself."""
+    grouping = dataset.grouping[0] if dataset.grouping else "synapse"
     if rows.column("neuron_id").null_count < rows.num_rows:
         grouping = "neuron_id"
     ids = rows.column("synapse_id").to_pylist()
     values = rows.column(grouping).to_pylist() if grouping in rows.column_names else [None] * len(ids)
     # A name that no group has: a synapse of unknown neuron is a group of its own.
     groups = [f"synapse {i}" if value in (None, "") else str(value) for i, value in zip(ids, values, strict=True)]
-    return Sample(rows, grouping, np.array(groups, dtype=str))
+    return grouping, np.array(groups, dtype=str)
 
 
 def _contestants(
@@ -236,8 +242,8 @@ def _score(
     """The rows of all contestants, and their k-NN scores by name and label, by cosine distance."""
     from synapse_assets.analysis.evaluation.retrieval import KNN, RetrievalMetric, score_retrieval
 
-    labels = {label: sample.rows.column(column).to_pylist() for label, column in _LABELS.items()}
-    exclusion = _exclusion(sample, dataset)
+    labels = {label: sample.rows.column(column).to_pylist() for label, column in LABEL_COLUMNS.items()}
+    exclusion = exclusion_of(sample, dataset)
     rows: list[Row] = []
     knn: dict[tuple[str, str], RetrievalScore] = {}
     for contestant in contestants:
@@ -264,7 +270,8 @@ def _score(
     return rows, knn
 
 
-def _exclusion(sample: Sample, dataset: EmDataset) -> "Exclusion":
+def exclusion_of(sample: Sample, dataset: EmDataset) -> "Exclusion":
+    """What no synapse of the sample may find: its own neuron, and places within half a tile."""
     from synapse_assets.analysis.evaluation.retrieval import Exclusion
 
     neurons, volumes = (
@@ -316,7 +323,7 @@ def _linear_rows(vectors: Float32, sample: Sample, dataset: EmDataset) -> list[R
     ]
 
 
-def _described(sample: Sample, dataset: EmDataset) -> str:
+def described(sample: Sample, dataset: EmDataset) -> str:
     """Which synapses were judged, in words."""
     names = {"neuron_id": "neurons"}
     return (
@@ -377,7 +384,7 @@ def _comparison(contestants: Sequence[Contestant], knn: Mapping[tuple[str, str],
     with one encoder, from the best baseline."""
     from synapse_assets.analysis.evaluation.scores import percentile_interval
 
-    label = next((label for label in _LABELS if any(key[1] == label for key in knn)), None)
+    label = next((label for label in LABEL_COLUMNS if any(key[1] == label for key in knn)), None)
     if label is None:
         return "after the own neuron and near places are left out, no synapse has another of its kind to find"
     ranked = sorted((c for c in contestants), key=lambda c: -knn[c.name, label].value)
