@@ -10,6 +10,7 @@ What does not belong here: devices, precision and memory (see `inference`), read
 import json
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self, cast
@@ -181,15 +182,19 @@ def embed_batches(
     """For each (ids, uint8 tiles (N, sections, H, W)) of `batches`, in order: the same ids and their embeddings,
     float32 (N, D).
 
-    Works through `batches` one at a time, so a stream of any length fits; `batch_size` is the most tiles on the device
-    at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput for tiles that the encoder does not take, and
+    Works through `batches` one at a time, so a stream of any length fits; the next one is read and decoded meanwhile.
+    `batch_size` is the most tiles on the device at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput for tiles that the encoder does not take, and
     ValueError where ids and tiles differ in number.
     """
     runner = _runner(encoder, device, precision, batch_size)
-    for ids, tiles in batches:
-        if len(ids) != len(tiles):
-            raise ValueError(f"embedding: {len(ids)} ids came with {len(tiles)} tiles")
-        yield ids, _embed(encoder, runner, tiles)
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = reader.submit(next, batches, None)
+            ids, tiles = batch
+            if len(ids) != len(tiles):
+                raise ValueError(f"embedding: {len(ids)} ids came with {len(tiles)} tiles")
+            yield ids, _embed(encoder, runner, tiles)
 
 
 def encoder_from_hub(

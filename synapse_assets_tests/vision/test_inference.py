@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from typing import ClassVar, get_args
 
 import numpy as np
@@ -38,6 +39,23 @@ def small_memory(encoder: Encoder, limit: int) -> tuple[Encoder, list[int]]:
     return small, network.sizes
 
 
+def test_the_reader_runs_while_the_network_does(trained, tiles):
+    encoder, _ = trained
+    threads = []
+
+    def batches():
+        for start in (0, 7):
+            threads.append(threading.current_thread())
+            yield [f"s{i}" for i in range(start, start + 7)], tiles[start : start + 7]
+        raise OSError("the disk is gone")
+
+    stream = embed_batches(encoder, batches(), device="cpu")
+    next(stream), next(stream)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
+    assert threading.current_thread() not in threads
+
+
 def test_stream_keeps_order_and_is_lazy(trained, tiles):
     encoder, _ = trained
     watched, sizes = small_memory(encoder, limit=100)
@@ -53,12 +71,13 @@ def test_stream_keeps_order_and_is_lazy(trained, tiles):
     assert len({row.tobytes() for row in expected}) == 21
     for number, start in enumerate((0, 7, 14), 1):
         ids, vectors = next(stream)
-        assert asked == [0, 7, 14][:number], "no batch is read before it is wanted"
+        assert number <= len(asked) <= number + 1, "one batch is read ahead, not more"
         assert sizes == [4, 3] * number, "at most so many tiles at once"
         assert ids == [f"s{i}" for i in range(start, start + 7)]
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(vectors, expected[start : start + 7], atol=1e-4)
     assert next(stream, None) is None
+    assert asked == [0, 7, 14]
 
 
 def test_ids_and_tiles_must_match(trained, tiles):
