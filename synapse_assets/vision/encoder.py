@@ -183,8 +183,8 @@ def embed_batches(
     float32 (N, D).
 
     Works through `batches` one at a time, so a stream of any length fits; the next one is read and decoded meanwhile.
-    `batch_size` is the most tiles on the device at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput for tiles that the encoder does not take, and
-    ValueError where ids and tiles differ in number.
+    `batch_size` is the most tiles on the device at once. `device` and `precision` as in `Encoder.embed`. Raises BadInput
+    for tiles that the encoder does not take, and ValueError where ids and tiles differ in number.
     """
     runner = _runner(encoder, device, precision, batch_size)
     with ThreadPoolExecutor(1) as reader:
