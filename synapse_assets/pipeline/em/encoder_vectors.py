@@ -58,18 +58,6 @@ def stored_vectors(store: DatasetStore, encoder: str, rows: pa.Table) -> tuple[n
     return matrix, [synapse_id for synapse_id, has_vector in zip(ids, present, strict=True) if not has_vector]
 
 
-def encoder_vectors(store: DatasetStore, encoder: str, rows: pa.Table, device: str) -> npt.NDArray[np.float32]:
-    """The vectors (N, D) that one encoder gives `rows` (synapse_id, tile_hash; all with a tile), in their order.
-
-    Raises BadInput for an encoder that there is not, or that does not take the dataset's tiles.
-    """
-    matrix, missing = stored_vectors(store, encoder, rows)
-    if missing:
-        computed = vectors_from_tiles(store, missing, {encoder: embedder(store, encoder, device)})[encoder]
-        matrix[np.isin(np.array(rows.column("synapse_id").to_pylist(), dtype=str), missing)] = computed
-    return matrix
-
-
 def embedder(store: DatasetStore, encoder: str, device: str) -> Embed:
     """What an encoder makes of tiles, to half precision, as vectors are stored. BadInput for an encoder that there is not."""
     from synapse_assets.vision.encoder import Encoder
