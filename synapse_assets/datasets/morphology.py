@@ -63,6 +63,16 @@ class Workbook(Frozen):
 class FeatureChoice(Frozen):
     """Which numbers synapses are compared by."""
 
+    scaling: Literal["robust", "standard", "none"] = Field(
+        "robust",
+        description="robust: each number less its median, divided by its interquartile range; standard: less its mean, divided by its "
+        "standard deviation; none: micrometres and areas as they are, as the published study compares them.",
+    )
+    axis_signs: Literal["away_from_soma", "as_traced"] = Field(
+        "away_from_soma",
+        description="Which way a neuron's principal axes point. away_from_soma: towards the middle of its synapses; as_traced: the k-th "
+        "along the k-th traced axis (x, y, z), as in the published study.",
+    )
     place_weight: Annotated[float, Field(ge=0)] = Field(0.2, description="Weight of the three aligned coordinates.")
     shape_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="Weight of each measure in `shape`.")
     shape: list[Literal["synapse_area", "bouton_area", "bouton_volume"]] = Field(
@@ -120,6 +130,49 @@ class Resampling(Frozen):
     nulls: Annotated[int, Field(ge=1)] = Field(
         19, description="Draws of features without groups that the data is compared with."
     )
+    dimensions: Annotated[int, Field(ge=2, le=10)] = Field(
+        3, description="Dimensions of the maps that clusters are found in."
+    )
+
+
+class HdbscanSetting(Frozen):
+    """A setting of HDBSCAN."""
+
+    min_cluster_size: Annotated[int, Field(ge=2)]
+    min_samples: Annotated[int, Field(ge=1)]
+
+
+class SingleMap(Frozen):
+    """One UMAP of all synapses of a group that clusters are read from, as in a study that does not resample."""
+
+    dimensions: Annotated[int, Field(ge=2, le=10)] = 2
+    neighbours: Annotated[int, Field(ge=2)] = Field(20, description="n_neighbors of umap.")
+    min_dist: Annotated[float, Field(ge=0, le=1)] = 0.1
+    seed: Annotated[int, Field(ge=0)] = 42
+    settings: dict[str, HdbscanSetting] = Field(
+        {}, description="Of HDBSCAN, by investigation group; a group not named has those of its `published`."
+    )
+
+
+class RecipeResampling(Resampling):
+    """The resampling of a recipe, by default without draws that say how stable features without groups would be."""
+
+    runs: Annotated[int, Field(ge=4, multiple_of=2)] = 12
+    nulls: Annotated[int, Field(ge=0)] = 0
+
+
+class Recipe(Frozen):
+    """One way from the synapses of a group to clusters, to be set beside the dataset's own: `features` and `resampling`."""
+
+    features: FeatureChoice = FeatureChoice()
+    single_map: SingleMap | None = Field(
+        None, description="Clusters of one map, at given settings; without it they are a consensus over resampled maps."
+    )
+    resampling: RecipeResampling = RecipeResampling()
+
+
+OWN_RECIPE = "ours"
+"""The name of the recipe that `clusters` is made with: `features` and `resampling` of the dataset."""
 
 
 class MorphologyDataset(Dataset):
@@ -140,11 +193,23 @@ class MorphologyDataset(Dataset):
     )
     features: FeatureChoice = FeatureChoice()
     resampling: Resampling = Resampling()
+    recipes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Recipe] = Field(
+        {}, description="Other ways to cluster each group, which `recipe_comparison` sets beside what `clusters` holds."
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The investigation groups."""
         return tuple(self.groups)
+
+    def setting_of(self, recipe: str, group: str) -> HdbscanSetting | None:
+        """HDBSCAN's setting in a recipe of one map: its own for the group, or what is published of it; None for any other recipe."""
+        single_map, published = self.recipes[recipe].single_map, self.groups[group].published
+        if single_map is None:
+            return None
+        if group in single_map.settings or published is None:
+            return single_map.settings.get(group)
+        return HdbscanSetting(min_cluster_size=published.min_cluster_size, min_samples=published.min_samples)
 
     @model_validator(mode="before")
     @classmethod
@@ -171,4 +236,27 @@ class MorphologyDataset(Dataset):
                     raise ValueError(
                         f"group '{name}' asks for {column} {unknown}, but there are {sorted(known[column])}"
                     )
+        self._require_settings()
         return self
+
+    def _require_settings(self) -> None:
+        if OWN_RECIPE in self.recipes:
+            raise ValueError(
+                f"recipes: '{OWN_RECIPE}' is the recipe of `clusters`, which `features` and `resampling` of the dataset say: name "
+                "yours otherwise"
+            )
+        for name, recipe in self.recipes.items():
+            if recipe.single_map is None:
+                continue
+            unknown = sorted(set(recipe.single_map.settings) - set(self.groups))
+            if unknown:
+                raise ValueError(
+                    f"recipes.{name}.single_map.settings name the groups {unknown}; there are {sorted(self.groups)}"
+                )
+            missing = [group for group in self.groups if self.setting_of(name, group) is None]
+            if missing:
+                example = f"settings: {{{missing[0]}: {{min_cluster_size: 15, min_samples: 5}}}}"
+                raise ValueError(
+                    f"recipes.{name} is of one map, and says no setting of HDBSCAN for the groups {missing}: give them in "
+                    f"recipes.{name}.single_map, such as {example}, or as `published` of the group"
+                )

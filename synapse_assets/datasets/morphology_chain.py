@@ -17,6 +17,10 @@ class Stage(StrEnum):
     PUBLISH = "6_publish"
 
 
+def _has_recipes(dataset: MorphologyDataset) -> bool:
+    return bool(dataset.recipes)
+
+
 ASSETS = (
     AssetFacts(
         "synapses",
@@ -68,6 +72,31 @@ ASSETS = (
         job="groups",
         released=("cluster_profiles", "cluster_stability"),
         page="clusters",
+    ),
+    AssetFacts(
+        "recipe_clusters",
+        Stage.CLUSTERS,
+        Role.FIT,
+        morphology.RECIPE_CLUSTERS,
+        by_part=True,
+        job="groups",
+        released=("recipe_clusters",),
+        awaited=False,
+        page="clusters",
+        exists=_has_recipes,
+    ),
+    AssetFacts(
+        "recipe_comparison",
+        Stage.CLUSTERS,
+        Role.APPLY,
+        morphology.RECIPE_COMPARISON,
+        beside=(morphology.RECIPE_AGREEMENT, morphology.RECURRING_GROUPS, morphology.RECIPE_SUMMARY),
+        by_part=True,
+        job="groups",
+        released=("recipe_comparison", "recipe_agreement", "recurring_groups", "recipe_summary"),
+        awaited=False,
+        page="clusters",
+        exists=_has_recipes,
     ),
     AssetFacts(
         "cluster_classifier",

@@ -307,3 +307,151 @@ PREDICTIONS = Table(
         Column("classifier_model", pa.string(), "Version of the fitted classifiers."),
     ),
 )
+
+RECIPE = Column(
+    "recipe", pa.string(), "Name of the recipe in the dataset's YAML; ours: the recipe of the table clusters."
+)
+
+RECIPE_CLUSTERS = Table(
+    "recipe_clusters",
+    "One row per investigation group, recipe of the dataset's YAML and synapse of the fitted workbooks: its cluster by that recipe.",
+    (
+        GROUP,
+        RECIPE,
+        SYNAPSE_ID,
+        Column("cluster", pa.int32(), "Cluster by falling size from 0, in numbers of this recipe's own; -1: in none."),
+        Column("membership_probability", pa.float64(), "HDBSCAN's; of a consensus the mean over the runs."),
+        Column("map_1", pa.float64(), "First coordinate of a recipe's one map; empty for a consensus.", nullable=True),
+        Column("map_2", pa.float64(), "Second coordinate of a recipe's one map; empty for a consensus.", nullable=True),
+        Column(
+            "verdict",
+            pa.string(),
+            "On the recipe's clusters of the group, as in recipe_comparison; empty: no features without groups were drawn to tell.",
+            nullable=True,
+        ),
+        Column("reason", pa.string(), "Why the synapse is in no cluster; empty if it is in one.", nullable=True),
+        Column("recipe_model", pa.string(), "Version of the fitted recipe."),
+    ),
+)
+
+RECIPE_COMPARISON = Table(
+    "recipe_comparison",
+    "One row per investigation group and recipe: what it finds, how stable that is, and what its clusters are made of.",
+    (
+        GROUP,
+        RECIPE,
+        Column("choices", pa.string(), "What the recipe does, in words."),
+        Column("synapses", pa.int64(), "Synapses that it clusters."),
+        Column("clusters", pa.int64(), "Clusters that it finds."),
+        Column("noise_fraction", pa.float64(), "Share of them in no cluster.", nullable=True),
+        Column("min_cluster_size", pa.int64(), "Fewest synapses in a cluster.", nullable=True),
+        Column("min_samples", pa.int64(), "Neighbours that decide how dense a place is.", nullable=True),
+        Column(
+            "verdict",
+            pa.string(),
+            "stable, fragile, or not distinguishable from noise; empty: no features without groups were drawn to tell.",
+            nullable=True,
+        ),
+        Column("sentence", pa.string(), "The verdict with its reasons, or why there are no clusters."),
+        Column(
+            "stability_ari",
+            pa.float64(),
+            "Adjusted Rand index of two runs with a seed and a subsample of their own, mean over pairs.",
+            nullable=True,
+        ),
+        Column("stability_ari_low", pa.float64(), "Lower end of its 95 % interval.", nullable=True),
+        Column("stability_ari_high", pa.float64(), "Upper end of its 95 % interval.", nullable=True),
+        Column("null_ari", pa.float64(), "The same of features redrawn without groups, mean.", nullable=True),
+        Column(
+            "null_p",
+            pa.float64(),
+            "Share of the draws, the data among them, at least as stable as the data.",
+            nullable=True,
+        ),
+        *(
+            Column(
+                f"{name}_share",
+                pa.float64(),
+                f"Share of the variance of {described} that lies between the clusters, 0 to 1, less what chance gives; empty with "
+                "fewer than two clusters.",
+                nullable=True,
+            )
+            for name, described in (
+                ("place", "place (the three coordinates in the neuron's frame)"),
+                ("shape", "shape (the measures, each with variance 1)"),
+                ("neuron", "which neuron a synapse is on (Goodman and Kruskal's tau)"),
+            )
+        ),
+        Column(
+            "one_neuron_clusters", pa.int64(), "Clusters that are mostly of one neuron, though the group has several."
+        ),
+        Column(
+            "published_ari",
+            pa.float64(),
+            "Adjusted Rand index of its clusters to the published labels, over the synapses that have one; empty without.",
+            nullable=True,
+        ),
+        Column(
+            "published_ari_low",
+            pa.float64(),
+            "The lowest over refits with other seeds, itself among them.",
+            nullable=True,
+        ),
+        Column("published_ari_high", pa.float64(), "The highest over refits with other seeds.", nullable=True),
+        Column("published_synapses", pa.int64(), "Synapses that have a published label.", nullable=True),
+        Column("recipe_model", pa.string(), "Version of the fitted recipe; of ours, of the fitted clustering."),
+    ),
+)
+
+RECIPE_AGREEMENT = Table(
+    "recipe_agreement",
+    "One row per investigation group and pair of recipes: how far their clusters agree.",
+    (
+        GROUP,
+        RECIPE,
+        Column("other_recipe", pa.string(), "The recipe that it is compared with."),
+        Column("ari", pa.float64(), "Adjusted Rand index, noise as one more group; 1: the same grouping, 0: chance."),
+        Column("synapses", pa.int64(), "Synapses that both cluster."),
+    ),
+)
+
+RECURRING_GROUPS = Table(
+    "recurring_groups",
+    "One row per investigation group and group of synapses that a recipe finds: how many recipes find it, and what makes it.",
+    (
+        GROUP,
+        Column("number", pa.int32(), "Number of the group, those that most recipes find first, from 1."),
+        Column("synapses", pa.int64(), "Synapses that are in more than half of the clusters that were matched."),
+        Column("recipes", pa.int64(), "Recipes that find it."),
+        Column("of_recipes", pa.int64(), "Recipes that were compared."),
+        Column("clusters", pa.string(), "Its cluster by recipe, as JSON {recipe: cluster}."),
+        Column(
+            "overlap",
+            pa.float64(),
+            "Jaccard index of the matched clusters beyond chance, mean; at least 0.6. 1 where only one recipe finds it.",
+        ),
+        Column(
+            "appears",
+            pa.string(),
+            "whatever the choices: every recipe finds it; by one choice: exactly the recipes that share a choice, two or more; in some "
+            "recipes; in one recipe.",
+        ),
+        Column("choice", pa.string(), "That choice, in words; empty where there is none.", nullable=True),
+        Column("top_neuron", pa.string(), "The neuron that has most of its synapses."),
+        Column("top_neuron_share", pa.float64(), "Share of its synapses on that neuron."),
+        Column("one_neuron", pa.bool_(), "True if one neuron makes most of it, though the group has several."),
+    ),
+)
+
+RECIPE_SUMMARY = Table(
+    "recipe_summary",
+    "One row per investigation group: which groups of synapses appear whatever the choices, in words.",
+    (
+        GROUP,
+        Column("recipes", pa.int64(), "Recipes that were compared, ours among them."),
+        Column("whatever_the_choices", pa.int64(), "Groups that every recipe finds."),
+        Column("by_one_choice", pa.int64(), "Groups that exactly the recipes of one choice find, two or more."),
+        Column("one_neuron", pa.int64(), "Groups, of any kind, that are one neuron's."),
+        Column("paragraph", pa.string(), "What to believe, for a reader who does not know the methods."),
+    ),
+)

@@ -35,7 +35,7 @@ NEIGHBOURS = 20
 MIN_DIST = 0.1
 """As in the published study; the resampled maps have 0, which does not spread a cluster out."""
 DIMENSIONS = 3
-"""Of the resampled maps (see `fit_maps`)."""
+"""Of quick refits (`refits`), as of the resampled maps unless the dataset says otherwise (`Resampling.dimensions`)."""
 EPOCHS = 80
 """Rounds of optimisation of a resampled map (see `fit_maps`)."""
 JITTER = 0.5
@@ -119,6 +119,7 @@ def fit_maps(
     resampling: Resampling,
     ceiling: int = CEILING,
     progress: Callable[[int], None] = lambda _: None,
+    for_the_eye: bool = True,
 ) -> GroupMaps | NoModel:
     """The maps of synapses with `features` (n, F), already scaled and weighted.
 
@@ -127,11 +128,12 @@ def fit_maps(
     on their order. Of more than `ceiling` different rows a seeded sample is fitted, and the others are placed.
 
     For display: UMAP with the published study's 20 neighbours and min_dist 0.1. To find clusters in: `runs` maps, each with
-    a seed of its own on a subsample of its own, min_dist 0, three dimensions; and 5 for each of `nulls` draws of features without groups
+    a seed of its own on a subsample of its own, min_dist 0, in `dimensions`; and 5 for each of `nulls` draws of features without groups
     (`null_features`). No two maps share a seed, so either half of the runs is a study of its own. A run also moves every point by
     half the difference of two points among itself and its 10 nearest, drawn at random (jittering: Hennig, Comput Stat Data
     Anal 52:258, 2007): gaps of the sample close then, gaps between groups do not. `progress` is called with the number of
-    these maps made so far (of `runs` + `nulls` * MAPS_A_NULL).
+    these maps made so far (of `runs` + `nulls` * MAPS_A_NULL). Without `for_the_eye` the two maps for display are principal
+    components, which take no time.
 
     Measured on planted groups (sizes 50:30:20, distance in standard deviations within) and on noise without groups:
 
@@ -162,27 +164,27 @@ def fit_maps(
         points = points[np.sort(_generator(seed, _SAMPLE).permutation(len(points))[:ceiling])]
         point_of = nearest(rows, points, 1)[0][:, 0]
     too_few = len(points) < FEWEST_FOR_UMAP
-    point_map, point_space = _pca_maps(points) if too_few else _umap_maps(points, seed)
+    point_map, point_space = _umap_maps(points, seed) if for_the_eye and not too_few else _pca_maps(points)
     indices, squares = nearest(rows, points, min(LANDMARKS, len(points)))
     subsample_size = 0 if too_few else max(FEWEST_FOR_UMAP - 1, round(len(points) * resampling.share))
     runs, nulls = (0, 0) if too_few else (resampling.runs, resampling.nulls)
     run_rows = np.zeros((runs, subsample_size), dtype=np.int32)
-    run_coordinates = np.zeros((runs, subsample_size, DIMENSIONS), dtype=np.float32)
+    run_coordinates = np.zeros((runs, subsample_size, resampling.dimensions), dtype=np.float32)
     neighbours = nearest(points, points, min(NEAR + 1, len(points)))[0]
     for run in range(runs):
         run_rows[run], run_coordinates[run] = _resampled_map(
-            points, neighbours, subsample_size, _generator(seed, _RUN, run)
+            points, neighbours, subsample_size, resampling.dimensions, _generator(seed, _RUN, run)
         )
         progress(run + 1)
     null_rows = np.zeros((nulls, MAPS_A_NULL, subsample_size), dtype=np.int32)
-    null_coordinates = np.zeros((nulls, MAPS_A_NULL, subsample_size, DIMENSIONS), dtype=np.float32)
+    null_coordinates = np.zeros((nulls, MAPS_A_NULL, subsample_size, resampling.dimensions), dtype=np.float32)
     for null in range(nulls):
         null_features = redrawn(points.astype(np.float64), _generator(seed, _NULL, null)).astype(np.float32)
         neighbours = nearest(null_features, null_features, min(NEAR + 1, len(points)))[0]
         for run in range(MAPS_A_NULL):
             random = _generator(seed, _NULL, null, run)
             null_rows[null, run], null_coordinates[null, run] = _resampled_map(
-                null_features, neighbours, subsample_size, random
+                null_features, neighbours, subsample_size, resampling.dimensions, random
             )
             progress(runs + null * MAPS_A_NULL + run + 1)
     return GroupMaps(
@@ -231,11 +233,13 @@ def _pca_maps(points: Float32) -> tuple[Float32, Float32]:
     return flat, space
 
 
-def _resampled_map(points: Float32, neighbours: Int64, size: int, random: np.random.Generator) -> tuple[Int32, Float32]:
+def _resampled_map(
+    points: Float32, neighbours: Int64, size: int, dimensions: int, random: np.random.Generator
+) -> tuple[Int32, Float32]:
     """The points in a run's subsample, ascending, and their coordinates; `neighbours` (u, k) are each point and its nearest
     ones."""
     rows = np.sort(random.permutation(len(points))[:size]).astype(np.int32)
     first, second = (neighbours[rows, random.integers(neighbours.shape[1], size=size)] for _ in range(2))
     sample = points[rows] + np.float32(JITTER) * (points[first] - points[second])
     knn = neighbour_graph(sample, min(NEIGHBOURS, size) - 1)
-    return rows, umap_layout(sample, knn, DIMENSIONS, 0.0, int(random.integers(2**31)), EPOCHS)
+    return rows, umap_layout(sample, knn, dimensions, 0.0, int(random.integers(2**31)), EPOCHS)

@@ -5,7 +5,7 @@ sentence. Does not belong here: the runs and the clusters themselves (`parameter
 refits (`refits`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -165,39 +165,53 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
     subset = np.sort(random.permutation(len(projection.sample))[:REFITTED_ROWS])
     sample, labels = projection.sample[subset], model.labels[subset]
     runs = quick_refits(sample, REFITS, projection.neighbours, random)
+    nulls = np.array([_null_ari(sample, projection.neighbours, random) for _ in range(NULLS)])
+    judged = judge_refits(labels, runs, nulls, projection.seed, "vectors")
+    weakest = _weakest(model, labels, runs)
+    sentence = judged.sentence
+    if weakest is not None and judged.verdict != LIKE_NOISE:
+        sentence += f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
+    if len(subset) < len(model.labels):
+        sentence += f" Judged on {len(subset):,} of {len(model.labels):,} synapses."
+    return replace(
+        judged, sentence=sentence, clusters=model.clusters, noise_fraction=model.noise_fraction, weakest=weakest
+    )
+
+
+def judge_refits(labels: Labels, runs: Labels, nulls: Float64, seed: int, inputs: str) -> Stability:
+    """The verdict on the clusters `labels` (n,), by the rules of `assess_fit`.
+
+    runs (R, n): clusters of refits with other seeds and a part of the rows, -2 where left out; nulls (N,): how far refits of draws
+    without groups agree; inputs: what is redrawn, in words. `labels` hold at least one cluster.
+    """
     pairs = agreement(runs)
     mean_ari = _mean_of_pairs(pairs)
-    low, high = interval(pairs, projection.seed)
+    low, high = interval(pairs, seed)
     fitted = float(np.mean([adjusted_rand(labels, run) for run in runs]))
-    nulls = np.array([_null_ari(sample, projection.neighbours, random) for _ in range(NULLS)])
     reproduced = min(low, fitted) >= REPRODUCED
     verdict = LIKE_NOISE if not _beyond_chance(low, nulls) else STABLE if reproduced else FRAGILE
     p = _p_value(mean_ari, nulls)
-    weakest = _weakest(model, labels, runs)
     refits = (
-        f"refits with another seed and a fifth of the vectors left out agree at ARI {mean_ari:.2f} (95 % interval {low:.2f} to "
+        f"refits with another seed and a fifth of the {inputs} left out agree at ARI {mean_ari:.2f} (95 % interval {low:.2f} to "
         f"{high:.2f}) with each other and at {fitted:.2f} with these clusters"
     )
-    figures = f"{refits}; {_describe_nulls('vectors', nulls, p)}"
-    weakest_sentence = (
-        "" if weakest is None else f" Cluster {weakest[0]} comes back least (Jaccard index {weakest[1]:.2f})."
-    )
+    figures = f"{refits}; {_describe_nulls(inputs, nulls, p)}"
     if verdict == LIKE_NOISE:
-        sentence = f"Vectors without groups give clusters about as stable: {figures}. Do not read them as kinds."
+        sentence = (
+            f"{inputs.capitalize()} without groups give clusters about as stable: {figures}. Do not read them as kinds."
+        )
     elif verdict == STABLE:
-        sentence = f"Other seeds and subsamples give the same clusters: {figures}.{weakest_sentence}"
+        sentence = f"Other seeds and subsamples give the same clusters: {figures}."
     else:
         sentence = (
             f"There is more than chance, but another seed would draw other borders: {figures}. To be stable, refits should agree "
-            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval.{weakest_sentence}"
+            f"at {REPRODUCED:g}, with these clusters and at the lower end of the interval."
         )
-    if len(subset) < len(model.labels):
-        sentence += f" Judged on {len(subset):,} of {len(model.labels):,} synapses."
     return Stability(
         verdict=verdict,
         sentence=sentence,
-        clusters=model.clusters,
-        noise_fraction=model.noise_fraction,
+        clusters=len(np.unique(labels[labels >= 0])),
+        noise_fraction=float((labels < 0).mean()),
         stability_ari=mean_ari,
         interval=(low, high),
         independent_ari=None,
@@ -207,7 +221,6 @@ def assess_fit(projection: Projection, model: ClusterModel) -> Stability:
         pair_aris=pairs[np.triu_indices(len(pairs), 1)],
         null_aris=nulls,
         fitted_ari=fitted,
-        weakest=weakest,
     )
 
 

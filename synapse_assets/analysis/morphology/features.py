@@ -31,6 +31,7 @@ _TIE = 1e-9  # distance of the centre from the soma, relative to the neuron's ex
 _KIND = ("feature_model", 1)
 _ARRAYS = ("centre", "scale", "weights", "fitted_scaled")
 _FACTS = ("extreme_iqr", "fewest_for_alignment", "extremes", "extreme_synapses", "unaligned")
+_AXIS_SIGNS = "axis_signs"
 _FRAME_ARRAYS = ("centre_um", "axes", "explained")
 Float64 = npt.NDArray[np.float64]
 
@@ -66,13 +67,15 @@ class FeatureModel:
     fewest_for_alignment  synapses that axes need
     limits                lowest and highest value by measure that is not extreme, in the measure's units
     alignments            frame by neuron
-    centre, scale         (F,) float64, median and interquartile range of the fitted rows; 1 for a constant feature
+    centre, scale         (F,) float64, what is taken off each feature and what it is divided by (`FeatureChoice.scaling`); 1 for a
+                          constant feature
     weights               (F,) float64, by which the scaled numbers are multiplied
     extremes              extreme synapses by measure (one that is extreme in two counts in both)
     extreme_synapses      extreme synapses
     unaligned             synapses that are not extreme, by neuron that has too few of them for axes
     fitted_ids            ids of the n rows that were fitted, sorted: not extreme, on a neuron with axes
     fitted_scaled         (n, F) float64, their scaled and weighted features as the fit itself computed them
+    axis_signs            which way axes point (`FeatureChoice.axis_signs`)
     """
 
     names: tuple[str, ...]
@@ -88,6 +91,7 @@ class FeatureModel:
     unaligned: dict[str, int]
     fitted_ids: tuple[str, ...]
     fitted_scaled: Float64
+    axis_signs: str = "away_from_soma"
 
     def apply(self, synapses: pa.Table, version: str) -> pa.Table:
         """Features (`morphology.FEATURES`, in the order given) of any rows of `morphology.SYNAPSES`; `version` goes into
@@ -116,7 +120,7 @@ class FeatureModel:
                     for row in rows.tolist():
                         reasons[row].append(self._too_few_message(neuron, len(rows), len(usable_rows)))
                     continue
-                frame = _align(positions_um[usable_rows[np.argsort(ids[usable_rows], kind="stable")]])
+                frame = _align(positions_um[usable_rows[np.argsort(ids[usable_rows], kind="stable")]], self.axis_signs)
             coordinates[rows] = frame.coordinates(positions_um[rows])
             for row in rows.tolist():
                 kinds[row] = alignment
@@ -168,7 +172,10 @@ class FeatureModel:
         arrays = {name: np.stack([getattr(frame, name) for frame in frames]) for name in _FRAME_ARRAYS}
         arrays |= {name: getattr(self, name) for name in _ARRAYS}
         facts = {name: getattr(self, name) for name in ("names", "limits", "fitted_ids", *_FACTS)}
-        facts["aligned"] = {neuron: frame.synapses for neuron, frame in self.alignments.items()}
+        facts |= {
+            "aligned": {neuron: frame.synapses for neuron, frame in self.alignments.items()},
+            _AXIS_SIGNS: self.axis_signs,
+        }
         write_artifact(folder, *_KIND, facts=facts, arrays=arrays)
 
     @classmethod
@@ -185,6 +192,7 @@ class FeatureModel:
                 for (neuron, synapses), centre, axes, explained in frames
             },
             fitted_ids=tuple(facts["fitted_ids"]),
+            axis_signs=facts.get(_AXIS_SIGNS, cls.axis_signs),
             **stored.values(*_FACTS, *_ARRAYS),
         )
 
@@ -217,9 +225,10 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
 
     1. Positions relative to the soma. 2. A measure below Q1 - k IQR or above Q3 + k IQR over all rows is extreme, k =
     choice.extreme_iqr (outer fences, k = 3: Tukey, Exploratory Data Analysis, 1977; quartiles by linear interpolation).
-    3. For each neuron the principal axes (Pearson, Phil Mag 2:559, 1901) of its rows that are not extreme. 4. Each
-    feature less its median, divided by its interquartile range (scikit-learn's RobustScaler) over those rows of all
-    neurons with axes. 5. Weights: place_weight for the three coordinates, shape_weight for each measure.
+    3. For each neuron the principal axes (Pearson, Phil Mag 2:559, 1901) of its rows that are not extreme. 4. With
+    choice.scaling robust each feature less its median, divided by its interquartile range (scikit-learn's RobustScaler), with
+    standard less its mean, divided by its standard deviation (StandardScaler), over those rows of all neurons with axes; with none
+    as it is. 5. Weights: place_weight for the three coordinates, shape_weight for each measure.
 
     An axis has no sign by itself (Bro, Acar & Kolda, J Chemometrics 22:135, 2008). Here each points away from the soma:
     the centre of the neuron's synapses has a positive coordinate along it, measured from the soma; if the centre is level
@@ -229,7 +238,12 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
     along which soma and centre are close (on normally distributed points two halves of 68 agreed on it in about 85 % of
     300 draws where they were a quarter of a standard deviation apart, and in 96 % or more at half of one).
 
-    Raises BadInput if a measure that is asked for is missing, or a position or an area is not a finite number.
+    The published study instead turns axis k so that coordinates along it correlate with the k-th traced coordinate
+    (choice.axis_signs as_traced). For principal axes that is the sign of the axis' k-th component: C a = v a, so the covariance of
+    the two is v a_k. A component of 0 leaves the largest positive.
+
+    Raises BadInput if a measure that is asked for is missing, a position or an area is not a finite number, or a scaled feature
+    would not be one.
     """
     rows = synapses.sort_by("synapse_id")
     shape: tuple[str, ...] = tuple(choice.shape)
@@ -254,7 +268,7 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
         if fitted_rows.sum() < choice.fewest_for_alignment:
             unaligned[neuron] = int(fitted_rows.sum())
             continue
-        alignments[neuron] = _align(positions_um[fitted_rows])
+        alignments[neuron] = _align(positions_um[fitted_rows], choice.axis_signs)
         coordinates[fitted_rows] = alignments[neuron].coordinates(positions_um[fitted_rows])
     if not alignments:
         return NoModel(
@@ -263,12 +277,16 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
         )
     fitted = np.isfinite(coordinates).all(axis=1)
     values = np.column_stack([coordinates, measures])[fitted]
-    low, high = np.percentile(values, [25, 75], axis=0)
-    centre, weights = (
-        np.median(values, axis=0),
-        np.array([choice.place_weight] * 3 + [choice.shape_weight] * len(shape)),
-    )
-    scale = np.where(high - low < 10 * np.finfo(np.float64).eps, 1.0, high - low)
+    centre, scale = _scaling(values, choice.scaling)
+    weights = np.array([choice.place_weight] * 3 + [choice.shape_weight] * len(shape))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = (values - centre) / scale * weights
+    for name, finite in zip(PLACE + shape, np.isfinite(scaled).all(axis=0).tolist(), strict=True):
+        if not finite:
+            raise BadInput(
+                f"scaling: {choice.scaling} makes {name} infinite or no number at all: the column holds numbers too large or too close "
+                "together to be scaled; mend it in the workbook, or take the measure out of `shape` in the dataset's YAML"
+            )
     return FeatureModel(
         names=PLACE + shape,
         extreme_iqr=choice.extreme_iqr,
@@ -282,7 +300,8 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
         extreme_synapses=int(extreme.sum()),
         unaligned=unaligned,
         fitted_ids=tuple(_strings(rows, "synapse_id")[fitted].tolist()),
-        fitted_scaled=(values - centre) / scale * weights,
+        fitted_scaled=scaled,
+        axis_signs=choice.axis_signs,
     )
 
 
@@ -358,7 +377,20 @@ def _beyond(measures: Float64, limits: list[tuple[float, float]]) -> npt.NDArray
     return (measures < low) | (measures > high)
 
 
-def _align(positions_um: Float64) -> Alignment:
+def _scaling(values: Float64, scaling: str) -> tuple[Float64, Float64]:
+    """What is taken off each feature of `values` (n, F), and what it is divided by; 1 for a constant one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if scaling == "robust":
+            low, high = np.percentile(values, [25, 75], axis=0)
+            centre, spread = np.median(values, axis=0), high - low
+        elif scaling == "standard":
+            centre, spread = values.mean(axis=0), values.std(axis=0)
+        else:
+            return np.zeros(values.shape[1]), np.ones(values.shape[1])
+    return centre, np.where(spread < 10 * np.finfo(np.float64).eps, 1.0, spread)
+
+
+def _align(positions_um: Float64, axis_signs: str) -> Alignment:
     """The frame of soma-centred positions (n, 3), which must be in an order of their own: sums depend on it."""
     centre = positions_um.mean(axis=0)
     centred = positions_um - centre
@@ -371,8 +403,9 @@ def _align(positions_um: Float64) -> Alignment:
         lengths = np.sqrt(np.square(rest).sum(axis=1))
         longest = int(np.argmax(lengths.round(9)))  # rounded: of equal ones the first
         axes[k] = rest[longest] / lengths[longest]
-    along_axes = axes @ centre
+    pointing = axes @ centre if axis_signs == "away_from_soma" else np.diagonal(axes)
+    nothing = _TIE * extent**0.5 if axis_signs == "away_from_soma" else _TIE
     largest = axes[np.arange(3), np.abs(axes).round(9).argmax(axis=1)]
-    backward = np.where(np.abs(along_axes) <= _TIE * extent**0.5, largest, along_axes) < 0
+    backward = np.where(np.abs(pointing) <= nothing, largest, pointing) < 0
     axes[backward] *= -1.0
     return Alignment(centre, axes, len(positions_um), variances)

@@ -8,6 +8,7 @@ from synapse_assets.defs.morphology.classify import classifier_assets
 from synapse_assets.defs.morphology.clusters import cluster_assets
 from synapse_assets.defs.morphology.content import group_content
 from synapse_assets.defs.morphology.publish import publish_assets
+from synapse_assets.defs.morphology.recipes import recipe_assets
 from synapse_assets.defs.morphology.synapses import synapse_assets
 from synapse_assets.pipeline.morphology.inputs import morphology_inputs
 
@@ -20,6 +21,7 @@ def morphology_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         *synapse_assets(dataset),
         group_content(dataset).assets(),
         *cluster_assets(dataset),
+        *recipe_assets(dataset),
         *classifier_assets(dataset),
         *publish_assets(dataset),
     ]

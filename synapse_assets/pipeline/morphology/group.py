@@ -4,6 +4,7 @@ Every step of a group reads what lies before it here, and the warehouse reads th
 order of runs mixes rows of different features, maps, clusters or classifiers. Making them belongs to the modules beside it.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table, morphology
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
@@ -34,19 +36,33 @@ MEASURED = [
     "bouton_volume",
 ]
 
+_COMPARED = (
+    morphology.RECIPE_COMPARISON,
+    morphology.RECIPE_AGREEMENT,
+    morphology.RECURRING_GROUPS,
+    morphology.RECIPE_SUMMARY,
+)
+
 # The assets that are made group by group in their order, and the tables that they write.
-_STEPS = [
-    (facts.name, table)
+_TABLES_OF = [
+    (facts, table)
     for facts in MORPHOLOGY.assets
     if facts.by_part
     for table in (*facts.beside, facts.table)
     if table is not None
 ]
+# Those that a complete group has.
+_STEPS = [(facts.name, table) for facts, table in _TABLES_OF if facts.awaited]
 
 
 def fitted_synapses(synapses: pa.Table) -> pa.Table:
     """The rows that features are fitted on."""
     return synapses.filter(pc.equal(synapses.column("used_for"), "fit"))
+
+
+def recipe_model(group: str, recipe: str) -> str:
+    """The name of the model that a recipe's clusters of a group are."""
+    return f"recipe_clusters_{group}_{recipe}"
 
 
 def measured_key(synapses: pa.Table) -> str:
@@ -179,6 +195,20 @@ class Group:
         self._require_fitted_on("cluster_classifier", version, "clusters", self.clusters_key)
         return version
 
+    @cached_property
+    def recipe_versions(self) -> dict[str, str]:
+        """Version of the fitted clusters of each recipe in the dataset's YAML, by its name."""
+        missing = [name for name in self.dataset.recipes if self.recipe_models(name).current is None]
+        if missing:
+            raise BadInput(
+                f"{self._label('recipe_clusters', self.name)} has no recipe {missing[0]} yet: materialise it first"
+            )
+        return {name: str(self.recipe_models(name).current) for name in self.dataset.recipes}
+
+    def recipe_models(self, recipe: str) -> ModelStore:
+        """Where the fitted clusters of a recipe are."""
+        return self.store.models(recipe_model(self.name, recipe))
+
     def made_from(self, table: Table) -> dict[str, str]:
         """What rows of that table are made from now: stored with them when they are written, compared when they are read."""
         if table in (morphology.PROJECTION, morphology.PARAMETER_SWEEP):
@@ -187,6 +217,18 @@ class Group:
             return {"clusters": self.clusters_version, "features": self.rows.key_of("fit")}
         if table in (morphology.CLUSTER_PROFILES, morphology.CLUSTER_STABILITY):
             return {"clusters": self.clusters_key}
+        if table is morphology.RECIPE_CLUSTERS:
+            return {
+                "synapses": measured_key(fitted_synapses(self.store.results(morphology.SYNAPSES).read())),
+                "members": content_key(self.rows.used_for("fit").select(["synapse_id"])),
+                "recipes": json.dumps(self.recipe_versions, sort_keys=True),
+            }
+        if table in _COMPARED:
+            return {
+                "clusters": self.clusters_key,
+                "stability": str(self.stability["sentence"]),
+                **self.made_from(morphology.RECIPE_CLUSTERS),
+            }
         if table is morphology.CLASSIFIER_SCORES:
             return {"classifier": self.classifier_version}
         return {
@@ -203,6 +245,14 @@ class Group:
         """The group's rows of that table, if they were made from what there is now."""
         self._require(table, self.name, self.made_from(table))
         return self.store.results(table).read(self.name)
+
+    def is_current(self, table: Table) -> bool:
+        """Whether the group's rows of that table are there, and made from what there is now."""
+        try:
+            self._require(table, self.name, self.made_from(table))
+        except BadInput:
+            return False
+        return True
 
     def missing(self) -> list[str]:
         """The assets of the group that are not materialised yet, in order. Raises BadInput if one that is was made from other
@@ -224,7 +274,7 @@ class Group:
             raise BadInput(self._outdated_message(model, self.name, name))
 
     def _require(self, table: Table, group: str | None, required: dict[str, str]) -> None:
-        asset = next((asset for asset, written in _STEPS if written is table), table.name)
+        asset = next((facts.name for facts, written in _TABLES_OF if written is table), table.name)
         made_from = self.store.results(table).made_from(group)
         if made_from is None:
             raise BadInput(f"there is no {self._label(asset, group)} yet: materialise it first")

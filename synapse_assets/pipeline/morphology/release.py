@@ -4,7 +4,7 @@ How the file is built belongs to `stores.warehouse`.
 """
 
 from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset, Role
-from synapse_assets.pipeline.morphology.group import Group
+from synapse_assets.pipeline.morphology.group import Group, recipe_model
 from synapse_assets.pipeline.report import Check, Json, Link, Markdown, Report, Stopwatch, StoredAt, markdown_table
 from synapse_assets.schema import Table, morphology
 from synapse_assets.stores import DatasetStore
@@ -21,7 +21,9 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
     watch = Stopwatch()
     missing = [f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).missing()]
     # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
-    of_groups = [store.results(table).of(dataset.groups) for table in _released_tables(by_group=True)]
+    of_groups = [
+        store.results(table).of(_released_groups(store, dataset, table)) for table in _released_tables(by_group=True)
+    ]
     build_warehouse(
         store,
         [*map(store.results, _released_tables(by_group=False)), *of_groups],
@@ -63,10 +65,17 @@ def _released_tables(by_group: bool) -> list[Table]:
     return [MORPHOLOGY.tables[name] for names in released for name in names]
 
 
+def _released_groups(store: DatasetStore, dataset: MorphologyDataset, table: Table) -> list[str]:
+    """The groups whose rows of that table are released: of a report that a release does not wait for, those that are current."""
+    awaited = any(facts.awaited for facts in MORPHOLOGY.assets if table.name in facts.released)
+    return [name for name in dataset.groups if awaited or Group(store, dataset, name).is_current(table)]
+
+
 def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | None]:
-    fitted = MORPHOLOGY.names(Role.FIT)
+    fitted = [name for name in MORPHOLOGY.names(Role.FIT) if MORPHOLOGY.facts[name].awaited]
     whole = [name for name in fitted if not MORPHOLOGY.facts[name].by_part]
     by_group = [f"{name}_{group}" for group in dataset.groups for name in fitted if name not in whole]
+    by_group += [recipe_model(group, recipe) for group in dataset.groups for recipe in dataset.recipes]
     return {name: store.models(name).current for name in (*whole, *by_group)}
 
 
