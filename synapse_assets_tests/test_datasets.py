@@ -21,6 +21,7 @@ from synapse_assets.datasets import (
     Workbook,
     load_dataset,
 )
+from synapse_assets.datasets.morphology import HdbscanSetting
 from synapse_assets.datasets.spaces import TRANSFORMS, mismatch
 from synapse_assets.errors import BadInput
 
@@ -534,13 +535,16 @@ MORPHOLOGY_DEFAULTS = {
     "generate": None,
     "brain_region": "UNASSIGNED",
     "features": {
+        "scaling": "robust",
+        "axis_signs": "away_from_soma",
         "place_weight": 0.2,
         "shape_weight": 1.0,
         "shape": ["synapse_area", "bouton_area"],
         "extreme_iqr": 3.0,
         "fewest_for_alignment": 5,
     },
-    "resampling": {"runs": 36, "share": 0.8, "nulls": 19},
+    "resampling": {"runs": 36, "share": 0.8, "nulls": 19, "dimensions": 3},
+    "recipes": {},
 }
 AXES_OF_A_WORKBOOK = {
     f"{corrected}{soma}{axis}": f"{short}{soma}{axis}"
@@ -610,6 +614,58 @@ def test_what_a_file_without_images_leaves_out_keeps_its_meaning(tmp_path: Path)
     }
 
 
+SETTING = {"min_cluster_size": 5, "min_samples": 2}
+WRONG_RECIPES: list[tuple[dict[str, Any], str]] = [
+    ({"ours": {}}, "'ours' is the recipe of `clusters`"),
+    ({"published": {"single_map": {}}}, r"says no setting of HDBSCAN for the groups \['as', 'as-pv'\]"),
+    ({"published": {"single_map": {"settings": {"as": SETTING}}}}, r"no setting of HDBSCAN for the groups \['as-pv'\]"),
+    (
+        {"published": {"single_map": {"settings": {"as": SETTING, "as-pv": SETTING, "az": SETTING}}}},
+        r"name the groups \['az'\]",
+    ),
+    ({"with space": {}}, "recipes"),
+    ({"other": {"features": {"scaling": "robst"}}}, "scaling"),
+    ({"other": {"features": {"scaling": None}}}, "scaling"),
+    ({"other": {"resampling": {"runs": 5}}}, "runs"),
+]
+
+
+@pytest.mark.parametrize(("recipes", "message"), WRONG_RECIPES)
+def test_a_recipe_that_cannot_be_meant_is_refused(recipes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=message):
+        load_dataset(written(tmp_path, yaml.safe_dump({**yaml.safe_load(MORPHOLOGY), "recipes": recipes})), "/nowhere")
+
+
+def test_the_advice_on_a_recipe_without_settings_works_when_pasted(tmp_path: Path) -> None:
+    whole = yaml.safe_load(MORPHOLOGY) | {
+        "groups": {"as": {"synapse_type": "as"}},
+        "recipes": {"one": {"single_map": {}}},
+    }
+    with pytest.raises(BadInput) as refused:
+        load_dataset(written(tmp_path, yaml.safe_dump(whole)), "/nowhere")
+    advice = str(refused.value).split("such as ", 1)[1].split(", or as", 1)[0]
+    whole["recipes"]["one"]["single_map"] = yaml.safe_load(advice)
+    found = load_dataset(written(tmp_path, yaml.safe_dump(whole)), "/nowhere")
+    assert isinstance(found, MorphologyDataset)
+    assert found.setting_of("one", "as") == HdbscanSetting(min_cluster_size=15, min_samples=5)
+
+
+def test_a_recipe_of_one_map_takes_the_published_settings_of_a_group(tmp_path: Path) -> None:
+    published = {"source": "study", "min_cluster_size": 40, "min_samples": 8, "clusters": 4}
+    whole = yaml.safe_load(MORPHOLOGY) | {
+        "groups": {
+            "as": {"synapse_type": "as", "published": published},
+            "ss": {"synapse_type": "ss", "published": published},
+        },
+        "recipes": {"one": {"single_map": {"settings": {"ss": SETTING}}}, "other": {}},
+    }
+    found = load_dataset(written(tmp_path, yaml.safe_dump(whole)), "/nowhere")
+    assert isinstance(found, MorphologyDataset)
+    assert found.setting_of("one", "as") == HdbscanSetting(min_cluster_size=40, min_samples=8)
+    assert found.setting_of("one", "ss") == HdbscanSetting(**SETTING)
+    assert found.setting_of("other", "as") is None
+
+
 def test_autapses_of_a_cave_table_are_left_out_unless_it_says_otherwise() -> None:
     fields = {**CAVE, "name": "c"}
     columns = {"position": "p", "neuron_id": "n", "partner_id": "m"}
@@ -649,6 +705,11 @@ LIMITS: list[tuple[str, list[object], list[object]]] = [
     ("resampling: {runs: VALUE}", [4, 6], [2, 5]),
     ("resampling: {share: VALUE}", [0.01, 0.99], [0, 1]),
     ("resampling: {nulls: VALUE}", [1], [0]),
+    ("resampling: {dimensions: VALUE}", [2, 10], [1, 11]),
+    ("recipes: {other: {resampling: {nulls: VALUE}}}", [0], [-1]),
+    ("recipes: {other: {single_map: {dimensions: VALUE, settings: SETTINGS}}}", [2, 10], [1, 11]),
+    ("recipes: {other: {single_map: {neighbours: VALUE, settings: SETTINGS}}}", [2], [1]),
+    ("recipes: {other: {single_map: {min_dist: VALUE, settings: SETTINGS}}}", [0, 1], [-0.1, 1.1]),
     ("groups: {a: {published: {source: s, min_cluster_size: VALUE, min_samples: 1, clusters: 2}}}", [2], [1]),
     ("groups: {a: {published: {source: s, min_cluster_size: 2, min_samples: VALUE, clusters: 2}}}", [1], [0]),
     ("groups: {VALUE: {synapse_type: as}}", ["a", "a-1"], ["A", "1a", "a_b"]),
@@ -659,7 +720,10 @@ LIMITS: list[tuple[str, list[object], list[object]]] = [
 def test_the_last_value_is_taken_and_the_next_one_refused(
     field: str, taken: list[object], refused: list[object], tmp_path: Path
 ) -> None:
-    whole = MORPHOLOGY if field.split(":")[0] in ("features", "resampling", "groups") else HERE
+    whole = MORPHOLOGY if field.split(":")[0] in ("features", "resampling", "recipes", "groups") else HERE
+    field = field.replace(
+        "SETTINGS", "{as: {min_cluster_size: 5, min_samples: 5}, as-pv: {min_cluster_size: 5, min_samples: 5}}"
+    )
     for value in (*taken, *refused):
         changed = {**yaml.safe_load(whole), **yaml.safe_load(field.replace("VALUE", str(value)))}
         path = written(tmp_path, yaml.safe_dump(changed))

@@ -202,6 +202,11 @@ class MorphologyDataset(Dataset):
         """The investigation groups."""
         return tuple(self.groups)
 
+    @property
+    def own_recipe(self) -> Recipe:
+        """The recipe of `clusters`."""
+        return Recipe(features=self.features, resampling=RecipeResampling(**dict(self.resampling)))
+
     def setting_of(self, recipe: str, group: str) -> HdbscanSetting | None:
         """HDBSCAN's setting in a recipe of one map: its own for the group, or what is published of it; None for any other recipe."""
         single_map, published = self.recipes[recipe].single_map, self.groups[group].published

@@ -19,7 +19,7 @@ from synapse_assets.analysis.clustering.null_features import redrawn
 from synapse_assets.analysis.clustering.parameter_sweep import cluster_runs, sweep
 from synapse_assets.analysis.clustering.projection import FEWEST_FOR_UMAP, Float32
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps, fit_maps
-from synapse_assets.analysis.clustering.stability_verdict import Stability, assess, interval, judge_refits
+from synapse_assets.analysis.clustering.stability_verdict import LIKE_NOISE, Stability, assess, interval, judge_refits
 from synapse_assets.artifacts import NoModel, read_artifact, write_artifact
 from synapse_assets.datasets.morphology import HdbscanSetting, Recipe, RecipeResampling, SingleMap
 
@@ -43,7 +43,8 @@ class RecipeClusters:
     refits                  (S, n) int32, the clusters of every other seed: of a recipe of one map, maps of all synapses, of a consensus
                             its runs; -2 where left out
     min_cluster_size, min_samples   of HDBSCAN
-    verdict, sentence       on the clusters, as `stability_verdict`; verdict is empty where no features without groups were drawn
+    verdict, sentence       on the clusters, as `stability_verdict`; verdict is empty where there are clusters, but no features without
+                            groups were drawn
     stability_ari, stability_ari_low, stability_ari_high   mean adjusted Rand index of two runs, each with a seed and a subsample of
                             its own, and its 95 % interval; None without clusters
     null_ari, null_p        the mean of features redrawn without groups, and the share at least as stable; None where none were drawn
@@ -165,7 +166,7 @@ def _by_single_map(
         **_NOT_JUDGED,
     )
     if not fitted.clusters:
-        return fitted
+        return replace(fitted, **_NOTHING_FOUND)
     runs = runs_of(features, resampling.runs, _generator(seed, _RUN))
     if not resampling.nulls:
         return replace(fitted, **_stability(agreement(runs), seed))
@@ -243,7 +244,7 @@ def _by_consensus(
         **_NOT_JUDGED,
     )
     if not fitted.clusters:
-        return fitted
+        return replace(fitted, **_NOTHING_FOUND)
     if not resampling.nulls:
         return replace(fitted, **_stability(agreed.agreement, seed))
     return replace(fitted, **_judged(assess(maps, agreed)))
@@ -265,6 +266,7 @@ _NOT_JUDGED: dict[str, Any] = {
     "null_ari": None,
     "null_p": None,
 }
+_NOTHING_FOUND = {"verdict": LIKE_NOISE, "sentence": "There are no clusters: no place is dense enough for one."}
 
 
 def _judged(stability: Stability) -> dict[str, Any]:

@@ -172,10 +172,9 @@ class FeatureModel:
         arrays = {name: np.stack([getattr(frame, name) for frame in frames]) for name in _FRAME_ARRAYS}
         arrays |= {name: getattr(self, name) for name in _ARRAYS}
         facts = {name: getattr(self, name) for name in ("names", "limits", "fitted_ids", *_FACTS)}
-        facts |= {
-            "aligned": {neuron: frame.synapses for neuron, frame in self.alignments.items()},
-            _AXIS_SIGNS: self.axis_signs,
-        }
+        facts["aligned"] = {neuron: frame.synapses for neuron, frame in self.alignments.items()}
+        if self.axis_signs != FeatureModel.axis_signs:
+            facts[_AXIS_SIGNS] = self.axis_signs
         write_artifact(folder, *_KIND, facts=facts, arrays=arrays)
 
     @classmethod
@@ -281,7 +280,8 @@ def fit_features(synapses: pa.Table, choice: FeatureChoice) -> FeatureModel | No
     weights = np.array([choice.place_weight] * 3 + [choice.shape_weight] * len(shape))
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (values - centre) / scale * weights
-    for name, finite in zip(PLACE + shape, np.isfinite(scaled).all(axis=0).tolist(), strict=True):
+    sound = np.isfinite(scaled).all(axis=0) & np.isfinite(scale)
+    for name, finite in zip(PLACE + shape, sound.tolist(), strict=True):
         if not finite:
             raise BadInput(
                 f"scaling: {choice.scaling} makes {name} infinite or no number at all: the column holds numbers too large or too close "

@@ -226,7 +226,7 @@ def _recipe_row(group: str, recipe: ComparedRecipe, published: Mapping[str, str]
         "recipe_model": recipe.version,
     }
     if isinstance(fitted, NoModel):
-        return {**row, "sentence": f"There are no clusters: {fitted.reason}."}
+        return {**row, "verdict": LIKE_NOISE, "sentence": f"There are no clusters: {fitted.reason}."}
     copied = (
         "min_cluster_size",
         "min_samples",
@@ -247,7 +247,7 @@ def _recipe_row(group: str, recipe: ComparedRecipe, published: Mapping[str, str]
         "clusters": fitted.clusters,
         "noise_fraction": fitted.noise_fraction,
         "verdict": fitted.verdict or None,
-        "sentence": fitted.sentence or "There are no clusters: no place is dense enough.",
+        "sentence": fitted.sentence,
         "place_share": share_between_clusters(label, _columns(features, PLACE)),
         "shape_share": share_between_clusters(
             label, _standardised(_columns(features, ("synapse_area", "bouton_area")))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
-from synapse_assets.datasets.morphology import OWN_RECIPE, Recipe, RecipeResampling
+from synapse_assets.datasets.morphology import OWN_RECIPE
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.morphology.figures import save_picture
@@ -157,11 +157,7 @@ def _own_recipe(group: Group) -> "ComparedRecipe":
     from synapse_assets.analysis.clustering.recipes import RecipeClusters, run_labels
     from synapse_assets.analysis.morphology.recipe_comparison import ComparedRecipe, choices_of
 
-    dataset, maps, consensus = group.dataset, group.maps, group.consensus
-    stability = group.stability
-    choices = choices_of(
-        Recipe(features=dataset.features, resampling=RecipeResampling(**dataset.resampling.model_dump()))
-    )
+    maps, consensus, stability = group.maps, group.consensus, group.stability
     fitted: RecipeClusters | NoModel
     if isinstance(maps, NoModel):
         fitted = maps
@@ -187,6 +183,7 @@ def _own_recipe(group: Group) -> "ComparedRecipe":
             min_samples=consensus.setting.min_samples,
             **{name: stability[name] for name in measured},
         )
+    choices = choices_of(group.dataset.own_recipe)
     return ComparedRecipe(OWN_RECIPE, group.rows.used_for("fit"), choices, fitted, group.clusters_version)
 
 

@@ -22,11 +22,12 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
     missing = [f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).missing()]
     # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
     of_groups = [
-        store.results(table).of(_released_groups(store, dataset, table)) for table in _released_tables(by_group=True)
+        store.results(table).of(_released_groups(store, dataset, table))
+        for table in _released_tables(dataset, by_group=True)
     ]
     build_warehouse(
         store,
-        [*map(store.results, _released_tables(by_group=False)), *of_groups],
+        [*map(store.results, _released_tables(dataset, by_group=False)), *of_groups],
         {
             "models": _models(store, dataset),
             "scores": _scores(store, dataset),
@@ -59,9 +60,9 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
     )
 
 
-def _released_tables(by_group: bool) -> list[Table]:
+def _released_tables(dataset: MorphologyDataset, by_group: bool) -> list[Table]:
     """The released tables that are made group by group, or those of the whole dataset."""
-    released = (facts.released for facts in MORPHOLOGY.assets if facts.by_part == by_group)
+    released = (facts.released for facts in MORPHOLOGY.assets_of(dataset) if facts.by_part == by_group)
     return [MORPHOLOGY.tables[name] for names in released for name in names]
 
 
