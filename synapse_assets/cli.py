@@ -280,9 +280,11 @@ def inspect(
             f"and {len(inspected.columns) - len(first_columns)} more: {other_names}", markup=False, soft_wrap=True
         )
     if inspected.source:
-        destination = (
-            "below its name, title and description" if inspected.format == "morphology" else "volume: the name of yours"
-        )
+        destinations = {
+            "morphology": "below its name, title and description",
+            "published_labels": "beside its workbooks, chain: morphology",
+        }
+        destination = destinations.get(inspected.format or "", "volume: the name of yours")
         console.print(f"[bold]for a dataset's YAML[/bold] ({destination})")
         console.print(inspected.source, markup=False, soft_wrap=True, end="")
 

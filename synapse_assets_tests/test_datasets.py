@@ -367,6 +367,9 @@ def test_variables_are_filled_in_once_in_every_path_and_address(
     book = loaded(tmp_path, MORPHOLOGY, "workbooks", 0, "path", value=given)
     assert isinstance(book, MorphologyDataset)
     assert book.workbooks[0].path == filled
+    labelled = loaded(tmp_path, MORPHOLOGY, "published_labels", value=given)
+    assert isinstance(labelled, MorphologyDataset)
+    assert labelled.published_labels == filled
 
 
 def test_free_text_is_shown_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,6 +536,7 @@ SOURCE_DEFAULTS: dict[str, Any] = {
 MORPHOLOGY_DEFAULTS = {
     "seed": 0,
     "generate": None,
+    "published_labels": "",
     "brain_region": "UNASSIGNED",
     "features": {
         "scaling": "robust",

@@ -13,6 +13,7 @@ from synapse_assets.datasets.loading import load_dataset, variables_named
 from synapse_assets.datasets.morphology import (
     FeatureChoice,
     Group,
+    LabelFile,
     MorphologyDataset,
     Resampling,
     Workbook,
@@ -45,6 +46,7 @@ __all__ = [
     "EncoderChoice",
     "FeatureChoice",
     "Group",
+    "LabelFile",
     "MorphologyDataset",
     "NeuronColumns",
     "NeuronSource",

@@ -60,6 +60,13 @@ class Workbook(Frozen):
     id_prefix: str = Field("", description="Put before every synapse id, for workbooks whose numbers repeat.")
 
 
+class LabelFile(Frozen):
+    """The one file or http(s) address of the labels that a study has published, to be listed, fetched and watched like a source."""
+
+    name: str = "published_labels"
+    path: Location
+
+
 class FeatureChoice(Frozen):
     """Which numbers synapses are compared by."""
 
@@ -183,6 +190,12 @@ class MorphologyDataset(Dataset):
         None, description="Workbooks that the pipeline draws itself where they are absent."
     )
     workbooks: list[Workbook]
+    published_labels: Location = Field(
+        "",
+        description="Table of the cluster labels that the study has published of its workbooks (CSV, or another kind of table but "
+        "Excel and SQLite): a file or http(s) address; empty: there is none. Columns: NeuronId, SynType, SynId, Cluster, and "
+        "clusterid, the name of the investigation group.",
+    )
     neuron_types: dict[str, str] = Field(
         min_length=1, description="Type of a neuron by the letters that its id begins with."
     )
@@ -215,6 +228,11 @@ class MorphologyDataset(Dataset):
         if group in single_map.settings or published is None:
             return single_map.settings.get(group)
         return HdbscanSetting(min_cluster_size=published.min_cluster_size, min_samples=published.min_samples)
+
+    @property
+    def label_file(self) -> LabelFile | None:
+        """The file of the published labels; None where the dataset has none."""
+        return LabelFile(path=self.published_labels) if self.published_labels else None
 
     @model_validator(mode="before")
     @classmethod

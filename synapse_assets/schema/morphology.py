@@ -69,6 +69,17 @@ WORKBOOKS = Table(
     ),
 )
 
+NOISE_LABEL = "-1"
+PUBLISHED_LABELS = Table(
+    "published_labels",
+    "One row per investigation group and synapse that a published study gives a cluster label.",
+    (
+        GROUP,
+        SYNAPSE_ID,
+        Column("label", pa.string(), "Cluster of the synapse as the study names it, as text; -1: noise."),
+    ),
+)
+
 FEATURES = Table(
     "features",
     "One row per synapse: its place relative to the soma, its measures, and the scaled numbers that everything after uses.",

@@ -34,6 +34,7 @@ from synapse_assets.sources.inspect_workbooks import missing_columns, workbook_d
 from synapse_assets.sources.neurons import from_batches
 from synapse_assets.sources.neuropils import neuropil
 from synapse_assets.sources.points import Conversion
+from synapse_assets.sources.published_labels import COLUMNS as PUBLISHED_COLUMNS
 from synapse_assets.sources.regions import RegionNames
 from synapse_assets.sources.samples import Sample, take_sample
 from synapse_assets.sources.sites import sites_of
@@ -226,6 +227,10 @@ class _Inspector:
             written, counts, wrong = workbook_dataset(sample, self._name)
             self.problems += wrong
             return self._result("morphology", "synapses without images, a dataset of its own", None, counts, written)
+        if set(PUBLISHED_COLUMNS.values()) <= set(sample.table.column_names) and sample.kind not in ("Excel", "SQLite"):
+            why = "cluster labels that a study has published, for the dataset of its workbooks"
+            written = f"published_labels: {as_yaml(str(sample.file.resolve()))}\n"
+            return self._result("published_labels", why, None, {}, written)
         format_, why = self._recognised()
         mapping = read_format(format_)["source"] if format_ in format_names() else None
         coordinate_columns = self._coordinate_columns(mapping)

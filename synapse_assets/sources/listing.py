@@ -18,7 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from synapse_assets.datasets import CaveSource, NeuronSource, Source, SynisterNeurons, SynisterSource, Workbook
+from synapse_assets.datasets import (
+    CaveSource,
+    LabelFile,
+    NeuronSource,
+    Source,
+    SynisterNeurons,
+    SynisterSource,
+    Workbook,
+)
 from synapse_assets.errors import BadInput
 from synapse_assets.sources.fetching import Fetched, fetch_text, is_address, last_part, remote_signatures, shown_address
 from synapse_assets.sources.files import HIVE_FOLDER, KINDS, is_table
@@ -46,7 +54,7 @@ _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
 
-Watched = Source | NeuronSource | Workbook
+Watched = Source | NeuronSource | Workbook | LabelFile
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,8 @@ def listed(source: Watched) -> list[SourceFile]:
         return []
     if isinstance(source, SynisterNeurons):
         return [_single_file(source.path), _single_file(source.hemi_lineages)]
+    if isinstance(source, LabelFile):
+        return [_only_file(source)]
     return _expanded(source.path, _knows(source), _kinds(source))
 
 
@@ -181,7 +191,7 @@ def local_files(source: Watched, raw: Path | None) -> list[SourceFile]:
     """The files of the source, those at addresses fetched into a folder of its name in `raw`, the dataset's local one.
 
     A file is fetched again only if its server says that it has changed. Raises BadInput like `listed`, and where a file cannot be
-    fetched or there is more than 32 GiB of them (a workbook: 200 MiB).
+    fetched or there is more than 32 GiB of them (a workbook, or published labels: 200 MiB).
     """
     files = listed(source)
     remote = [file for file in files if file.remote]
@@ -196,7 +206,7 @@ def local_files(source: Watched, raw: Path | None) -> list[SourceFile]:
     copies: dict[str, Path] = {}
     left = MOST_FETCHED_BYTES
     for file, signature in zip(remote, new_signatures, strict=True):
-        largest = min(left, LARGEST_WORKBOOK) if isinstance(source, Workbook) else left
+        largest = min(left, LARGEST_WORKBOOK) if isinstance(source, Workbook | LabelFile) else left
         copies[file.place] = fetched.file(file.place, signature, largest)
         left -= copies[file.place].stat().st_size
         if left < 0:
@@ -235,7 +245,7 @@ def _expanded(path: str, knows: Callable[[str], bool], kinds: str) -> list[Sourc
     if is_address(path):
         if last_part(path).lower().endswith(MANIFEST):
             return _of_manifest(fetch_text(path, _LARGEST_MANIFEST), path)
-        return [SourceFile(_address_name(path), shown_address(path), path, True)]
+        return [_at_address(path)]
     local_path = _plain(path)
     if os.path.isfile(local_path):
         if local_path.lower().endswith(MANIFEST):
@@ -263,6 +273,21 @@ def _plain(path: str) -> str:
 def _single_file(path: str) -> SourceFile:
     _refuse_no_text(path)
     return SourceFile(_printable(Path(path).name), _printable(path), _plain(path), True)
+
+
+def _at_address(address: str) -> SourceFile:
+    return SourceFile(_address_name(address), shown_address(address), address, True)
+
+
+def _only_file(source: LabelFile) -> SourceFile:
+    if is_address(source.path):
+        return _at_address(source.path)
+    if not os.path.isfile(_plain(source.path)):
+        raise BadInput(
+            f"there is no file {_printable(source.path)}: check {source.name} in the dataset's YAML, which names one file or address "
+            f"(is the disk there?). If it is gone for good, take {source.name} out of the YAML"
+        )
+    return _single_file(source.path)
 
 
 def _is_ignored(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""How far clusterings of the same points agree.
+"""How far clusterings of the same points agree, those of a published study included.
 
 Belongs here: indices of agreement, and the conventions about noise and points that a run left out. Does not belong here: what follows
 from it (`parameter_sweep`, `stability_verdict`).
@@ -6,10 +6,14 @@ from it (`parameter_sweep`, `stability_verdict`).
 Adjusted Rand index: Hubert & Arabie, J Classif 2:193, 1985; 1 is the same grouping, 0 chance.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from synapse_assets.analysis.clustering.hdbscan_model import Labels
+from synapse_assets.schema.morphology import NOISE_LABEL
 
 Float64 = npt.NDArray[np.float64]
 
@@ -39,6 +43,24 @@ def adjusted_rand(first: Labels, second: Labels) -> float:
     if not len(a) or a.max() < 0 or b.max() < 0:
         return 0.0
     return float(adjusted_rand_score(a, b))
+
+
+def agreement_with_published(labels: pa.Table, ids: Sequence[str], clusters: Labels) -> tuple[float | None, int]:
+    """Adjusted Rand index of the clusters (u,) of these synapses and the published labels of their group, and the number of
+    synapses that both have, over which it is taken; None where they are fewer than two.
+
+    labels: `schema.morphology.PUBLISHED_LABELS` of the one group; -1 is noise in both. Conventions as in `adjusted_rand`.
+    """
+    label_of = dict(zip(labels.column("synapse_id").to_pylist(), labels.column("label").to_pylist(), strict=True))
+    shared = [
+        (label_of[synapse], cluster) for synapse, cluster in zip(ids, clusters, strict=True) if synapse in label_of
+    ]
+    if len(shared) < 2:
+        return None, len(shared)
+    names = sorted({label for label, _ in shared} - {NOISE_LABEL})
+    number_of = {label: number for number, label in enumerate(names)} | {NOISE_LABEL: -1}
+    published = np.array([number_of[label] for label, _ in shared], np.int32)
+    return adjusted_rand(np.array([cluster for _, cluster in shared], np.int32), published), len(shared)
 
 
 def recovery(runs: Labels, labels: Labels, clusters: int) -> Float64:
