@@ -21,6 +21,10 @@ def _has_recipes(dataset: MorphologyDataset) -> bool:
     return bool(dataset.recipes)
 
 
+def _has_comparison(dataset: MorphologyDataset) -> bool:
+    return bool(dataset.recipes or dataset.published_labels)
+
+
 ASSETS = (
     AssetFacts(
         "synapses",
@@ -96,7 +100,7 @@ ASSETS = (
         released=("recipe_comparison", "recipe_agreement", "recurring_groups", "recipe_summary"),
         awaited=False,
         page="clusters",
-        exists=_has_recipes,
+        exists=_has_comparison,
     ),
     AssetFacts(
         "cluster_classifier",

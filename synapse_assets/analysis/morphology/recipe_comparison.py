@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand
+from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement_with_published
 from synapse_assets.analysis.clustering.explanations import LEAST_SYNAPSES, MOST
 from synapse_assets.analysis.clustering.hdbscan_model import NOISE, Labels
 from synapse_assets.analysis.clustering.recipes import RecipeClusters
@@ -167,8 +167,8 @@ class Comparison:
         return row
 
 
-def compare(group: str, recipes: Sequence[ComparedRecipe], published: Mapping[str, str] | None) -> Comparison:
-    """Sets the recipes of a group side by side. published: label by synapse that a study gives, None without; 'noise' is in none."""
+def compare(group: str, recipes: Sequence[ComparedRecipe], published: pa.Table | None) -> Comparison:
+    """Sets the recipes of a group side by side. published: `schema.morphology.PUBLISHED_LABELS` of the group; None without."""
     neuron_of = dict(
         pair
         for recipe in recipes
@@ -214,7 +214,7 @@ def compare(group: str, recipes: Sequence[ComparedRecipe], published: Mapping[st
     return Comparison(recipes, labels, ids, neurons, groups, tables, paragraph)
 
 
-def _recipe_row(group: str, recipe: ComparedRecipe, published: Mapping[str, str] | None) -> dict[str, Any]:
+def _recipe_row(group: str, recipe: ComparedRecipe, published: pa.Table | None) -> dict[str, Any]:
     fitted = recipe.fitted
     row: dict[str, Any] = {
         "investigation_group": group,
@@ -260,22 +260,21 @@ def _recipe_row(group: str, recipe: ComparedRecipe, published: Mapping[str, str]
     }
 
 
-def _agreement_with_published(fitted: RecipeClusters, published: Mapping[str, str] | None) -> dict[str, Any]:
+def _agreement_with_published(fitted: RecipeClusters, published: pa.Table | None) -> dict[str, Any]:
     """Adjusted Rand index to published labels, of the clusters and the lowest and highest over refits."""
     if published is None:
         return {}
-    names = sorted({label for label in published.values() if label != "noise"})
-    code = {**{name: number for number, name in enumerate(names)}, "noise": NOISE}
-    given = np.array([code[published[i]] if i in published else ABSENT for i in fitted.ids.tolist()], dtype=np.int32)
-    if (given != ABSENT).sum() < 2:
-        return {"published_synapses": int((given != ABSENT).sum())}
-    own = adjusted_rand(fitted.labels, given)
-    values = [own, *(adjusted_rand(refit, given) for refit in fitted.refits)]
+    ids = fitted.ids.tolist()
+    own, count = agreement_with_published(published, ids, fitted.labels)
+    if own is None:
+        return {"published_synapses": count}
+    refits = [agreement_with_published(published, ids, refit)[0] for refit in fitted.refits]
+    values = [own, *(value for value in refits if value is not None)]
     return {
         "published_ari": own,
         "published_ari_low": min(values),
         "published_ari_high": max(values),
-        "published_synapses": int((given != ABSENT).sum()),
+        "published_synapses": count,
     }
 
 
@@ -303,10 +302,10 @@ def _group_row(
 
 def _appears(finders: set[str], choices: Mapping[str, Mapping[str, str]]) -> tuple[str, str | None]:
     """Whether all recipes find a group, one, or exactly those that share one choice, and that choice in words."""
-    if finders == set(choices):
-        return WHATEVER, None
     if len(finders) == 1:
         return ONE_RECIPE, None
+    if finders == set(choices):
+        return WHATEVER, None
     shared = [
         value
         for name in next(iter(choices.values()))
@@ -341,9 +340,13 @@ def _paragraph(
     """What to believe of a group's clusters, for a reader who does not know the methods."""
     counts = [row["clusters"] for row in rows]
     found = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    sentences = [
-        f"Group {group}, {synapses:,} synapses of {_counted(neurons, 'neuron')}: {len(rows)} recipes find {found} clusters each."
-    ]
+    about = f"Group {group}, {synapses:,} synapses of {_counted(neurons, 'neuron')}"
+    if len(rows) == 1:
+        [row] = rows
+        only = f"{about}: one recipe was run, and finds {found} clusters; what other choices would find is not known."
+        verdict = [f"Verdict: {row['verdict']}."] if row["verdict"] else []
+        return " ".join([only, *_made_of(rows), *verdict, *_published_sentence(rows)])
+    sentences = [f"{about}: {len(rows)} recipes find {found} clusters each."]
     everywhere = [row for row in groups if row["appears"] == WHATEVER]
     kinds = [row for row in everywhere if not row["one_neuron"]]
     if everywhere:

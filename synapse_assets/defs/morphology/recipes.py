@@ -11,9 +11,12 @@ from synapse_assets.pipeline.morphology import recipes as steps
 
 
 def recipe_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
-    """The assets of this stage for one dataset; none without recipes."""
-    if not dataset.recipes:
-        return []
+    """The assets of this stage for one dataset; none without recipes and published labels."""
+    recipes = [_recipe_clusters(dataset)] if dataset.recipes else []
+    return [*recipes, _recipe_comparison(dataset)] if dataset.recipes or dataset.published_labels else []
+
+
+def _recipe_clusters(dataset: MorphologyDataset) -> dg.AssetsDefinition:
     conditions = {name: group.conditions for name, group in dataset.groups.items()}
     recipes = {name: hashed_fields(recipe) for name, recipe in dataset.recipes.items()}
     settings = [
@@ -36,15 +39,27 @@ def recipe_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         return materialized(context, steps.fit_recipes(store, dataset, context.partition_key, context.log))
 
+    return recipe_clusters
+
+
+def _recipe_comparison(dataset: MorphologyDataset) -> dg.AssetsDefinition:
     @asset(
         dataset,
         "recipe_comparison",
-        deps=[FITTED_FEATURES, "clusters", "cluster_stability", "recipe_clusters"],
+        deps=[
+            *(FITTED_FEATURES, "clusters", "cluster_stability"),
+            *(["recipe_clusters"] if dataset.recipes else []),
+            *(["published_labels"] if dataset.published_labels else []),
+        ],
         checks=[
             CheckSpec(
                 "groups_whatever_the_choices",
                 "Some group of synapses, not one neuron's, is found by every recipe.",
-            )
+            ),
+            CheckSpec(
+                "published_labels_match",
+                "Every published label is of a synapse of its group, and every such synapse has one.",
+            ),
         ],
     )
     def recipe_comparison(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
@@ -56,4 +71,4 @@ def recipe_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         return materialized(context, steps.compare_recipes(store, dataset, context.partition_key))
 
-    return [recipe_clusters, recipe_comparison]
+    return recipe_comparison

@@ -227,7 +227,7 @@ class Group:
             return {
                 "clusters": self.clusters_key,
                 "stability": str(self.stability["sentence"]),
-                **self.made_from(morphology.RECIPE_CLUSTERS),
+                **(self.made_from(morphology.RECIPE_CLUSTERS) if self.dataset.recipes else {}),
             }
         if table is morphology.CLASSIFIER_SCORES:
             return {"classifier": self.classifier_version}

@@ -119,9 +119,11 @@ def compare_recipes(store: DatasetStore, dataset: MorphologyDataset, group_name:
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)
-    group.read(morphology.RECIPE_CLUSTERS)
+    if dataset.recipes:
+        group.read(morphology.RECIPE_CLUSTERS)
     recipes = [_own_recipe(group), *(_named_recipe(group, name) for name in dataset.recipes)]
-    compared = compare(group.name, recipes, None)
+    published, unmatched = _published(group)
+    compared = compare(group.name, recipes, published)
     for table, rows in compared.tables.items():
         group.write(table, rows)
     title = f"{dataset.title}, group {group.name}: which synapses {len(recipes)} recipes put together"
@@ -139,8 +141,34 @@ def compare_recipes(store: DatasetStore, dataset: MorphologyDataset, group_name:
         content_version=fingerprint({}, {table.name: content_key(rows) for table, rows in compared.tables.items()}),
         checks=[
             Check("groups_whatever_the_choices", bool(kinds), compared.paragraph, warn=True, numbers=counts),
+            Check(
+                "published_labels_match",
+                not unmatched,
+                "; ".join(unmatched)
+                or ("no published labels" if published is None else "every row and synapse matches"),
+                warn=True,
+            ),
         ],
     )
+
+
+def _published(group: Group) -> tuple[pa.Table | None, list[str]]:
+    """The published labels of a group, None where the dataset has none, and what of the file does not match what is clustered."""
+    from synapse_assets.analysis.morphology.tables import clustered, in_group, of_synapses
+    from synapse_assets.sources.published_labels import read_published_labels
+
+    file = group.dataset.label_file
+    if file is None:
+        return None, []
+    synapses = group.store.results(morphology.SYNAPSES).read()
+    ids = clustered(group.store.results(morphology.FEATURES).read()).column("synapse_id").to_pylist()
+    rows = of_synapses(synapses, ids)
+    members = {
+        name: in_group(rows, of.conditions).column("synapse_id").to_pylist()
+        for name, of in group.dataset.groups.items()
+    }
+    labels, unmatched = read_published_labels(file, synapses, members, group.store.raw)
+    return labels.filter(pc.equal(labels.column("investigation_group"), group.name)), unmatched.notes()
 
 
 def _named_recipe(group: Group, name: str) -> "ComparedRecipe":

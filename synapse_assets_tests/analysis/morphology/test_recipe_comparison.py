@@ -245,7 +245,7 @@ def clusters(labels: list[int], verdict: str = "stable", refits: list[list[int]]
     )
 
 
-def compared(fits: dict[str, Any], published: dict[str, str] | None = None) -> Comparison:
+def compared(fits: dict[str, Any], published: pa.Table | None = None) -> Comparison:
     recipes = {
         "ours": Recipe(features=SCALED),
         "published": Recipe(features=UNSCALED, single_map=ONE_MAP),
@@ -327,7 +327,11 @@ def test_a_group_below_every_limit_has_rows_and_a_paragraph() -> None:
 
 def test_agreement_with_published_labels_is_given_over_seeds() -> None:
     ids = features_of(NEURONS).column("synapse_id").to_pylist()
-    labels = {synapse: ("A", "B", "noise")[number // 30] for number, synapse in enumerate(ids)}
+    rows = [
+        {"investigation_group": "as", "synapse_id": synapse, "label": ("A", "B", "-1")[number // 30]}
+        for number, synapse in enumerate(ids)
+    ]
+    labels = morphology.PUBLISHED_LABELS.conform(pa.Table.from_pylist(rows, schema=morphology.PUBLISHED_LABELS.arrow))
     fits = {
         "ours": clusters([0] * 30 + [1] * 30 + [-1] * 30, refits=[THIRDS, HALVES]),
         "published": clusters(NOTHING, "not distinguishable from noise"),
@@ -337,7 +341,7 @@ def test_agreement_with_published_labels_is_given_over_seeds() -> None:
     assert 0.3 < found["ours"]["published_ari_low"] < 0.8
     assert (found["published"]["published_ari"], found["published"]["published_synapses"]) == (0.0, 90)
     assert "`ours` 1.00 (0." in compared(fits, labels).paragraph
-    without = compared(fits, {})
+    without = compared(fits, labels.slice(0, 0))
     assert {row["published_ari"] for row in without.rows} == {None}
     assert {row["published_synapses"] for row in without.rows} == {0}
 
@@ -362,3 +366,10 @@ def test_clusters_of_a_group_are_named_by_recipe() -> None:
     assert [json.loads(row["clusters"]) for row in found.group_rows] == [
         {"ours": number, "published": 2 - number} for number in range(3)
     ]
+
+
+def test_one_recipe_alone_says_that_nothing_is_known_of_others() -> None:
+    found = compared({"ours": clusters(THIRDS)})
+    assert found.summary["whatever_the_choices"] == 0
+    assert "one recipe was run" in found.paragraph
+    assert "Verdict: stable." in found.paragraph
