@@ -15,6 +15,14 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.defs.morphology.planted import planted_dataset, planted_workbook
 
 INGESTED = ("synapses", "feature_model", "features")
+RECIPES = {
+    "published": {
+        "features": {"scaling": "none", "axis_signs": "as_traced"},
+        "single_map": {"settings": {name: {"min_cluster_size": 20, "min_samples": 5} for name in ("as", "ss")}},
+        "resampling": {"runs": 4, "nulls": 3},
+    }
+}
+OF_RECIPES = ("recipe_clusters", "recipe_comparison")
 OF_GROUP = ("projection", "parameter_sweep", "clusters", "cluster_stability", "cluster_classifier", "predictions")
 
 
@@ -61,7 +69,7 @@ class Bench:
         """Everything from the workbooks to the warehouse."""
         self.materialize(*INGESTED)
         for group in self.dataset.groups:
-            self.materialize(*OF_GROUP, group=group)
+            self.materialize(*OF_GROUP, *(OF_RECIPES if self.dataset.recipes else ()), group=group)
         self.materialize("warehouse")
 
     def rows(self, table: Any, group: str | None = None) -> pd.DataFrame:
@@ -85,9 +93,13 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """The planted dataset, whole chain materialised once. For reading only."""
+    """The planted dataset with published labels and another recipe, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
-        bench = Bench(tmp_path_factory.mktemp("planted"), instance)
+        root = tmp_path_factory.mktemp("planted")
+        rows = planted_workbook()
+        labels = rows[rows.SynType == "as"].rename(columns={"planted": "Cluster"}).assign(clusterid="as")
+        labels[["SynId", "NeuronId", "SynType", "Cluster", "clusterid"]].to_csv(root / "labels.csv", index=False)
+        bench = Bench(root, instance, recipes=RECIPES, published_labels=str(root / "labels.csv"))
         bench.whole_chain()
         yield bench
 

@@ -14,6 +14,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app
+from synapse_assets.pipeline.morphology.group import Group
+from synapse_assets.pipeline.morphology.recipes import compare_recipes
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench
@@ -150,3 +152,40 @@ def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:
                 assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
     finally:
         served.stop()
+
+
+def test_recipes_stand_side_by_side_in_the_release(finished: Bench) -> None:
+    rows = finished.rows(morphology.RECIPE_COMPARISON, "as").set_index("recipe")
+    assert list(rows.index) == ["ours", "published"]
+    assert rows.loc["ours", "verdict"] == "stable"
+    assert rows.loc["ours", "published_ari"] >= 0.9, "the published labels are the planted shapes"
+    assert rows.loc["ours", "published_synapses"] == 4 * PER_NEURON
+    assert rows.loc["ours", "shape_share"] > 0.8 > 0.1 > rows.loc["ours", "place_share"]
+    assert rows.loc["published", "verdict"] in {"stable", "fragile", "not distinguishable from noise"}
+    (summary,) = finished.rows(morphology.RECIPE_SUMMARY, "as").to_dict("records")
+    assert summary["recipes"] == 2
+    assert "Agreement with the published labels" in summary["paragraph"]
+    assert finished.rows(morphology.RECIPE_COMPARISON, "ss")["published_ari"].isna().all()
+    clusters = finished.rows(morphology.RECIPE_CLUSTERS, "as")
+    assert set(clusters["recipe"]) == {"published"}
+    assert clusters["map_1"].notna().all()
+    assert (finished.root / "data" / "planted" / "figures" / "as_recipes.png").stat().st_size > 10_000
+    with duckdb.connect(str(finished.root / "data" / "planted" / "warehouse.duckdb"), read_only=True) as connection:
+        released = connection.sql("select investigation_group, paragraph from recipe_summary order by all").fetchall()
+        assert [group for group, _ in released] == ["as", "ss"]
+        assert summary["paragraph"] in {paragraph for _, paragraph in released}
+        pairs = connection.sql("select recipe, other_recipe, ari from recipe_agreement").fetchall()
+        assert {pair[:2] for pair in pairs} == {("ours", "published")}
+
+
+def test_a_comparison_of_other_recipes_than_there_are_is_not_released_and_not_made(finished: Bench) -> None:
+    recipes = {**finished.dataset.recipes, "other": finished.dataset.recipes["published"]}
+    changed = finished.dataset.model_copy(update={"recipes": recipes})
+    assert Group(finished.store, finished.dataset, "as").is_current(morphology.RECIPE_COMPARISON)
+    assert not Group(finished.store, changed, "as").is_current(morphology.RECIPE_COMPARISON)
+    assert not Group(finished.store, changed, "as").is_current(morphology.RECIPE_CLUSTERS)
+    assert Group(finished.store, changed, "as").missing() == [], "a report that a release does not wait for"
+    with pytest.raises(
+        BadInput, match="planted/recipe_clusters of group as has no recipe other yet: materialise it first"
+    ):
+        compare_recipes(finished.store, changed, "as")
