@@ -232,6 +232,7 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
         "release": warehouse.release_id,
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
+        "recipes": _recipes(warehouse),
         "stability": _stability(warehouse),
         "none_is": NONE,
         "coloured": CATEGORIES[colour_column],
@@ -427,3 +428,17 @@ def _stability(warehouse: Warehouse) -> dict[str, Any]:
         name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"
     }
     return {"verdict": scores.get("verdict", "not assessed"), "sentence": scores.get("verdict_reason"), **measured}
+
+
+def _recipes(warehouse: Warehouse) -> dict[str, Any]:
+    """What other ways to cluster a group find: the paragraph, and a line for each recipe; empty where none were compared."""
+    if "recipe_summary" not in warehouse.release["tables"]:
+        return {}
+    summary = warehouse.sql("select paragraph from recipe_summary where investigation_group = ?", [warehouse.group])
+    if summary.empty:
+        return {}
+    rows = warehouse.sql("select * from recipe_comparison where investigation_group = ?", [warehouse.group])
+    lines = [
+        {name: None if pd.isna(value) else value for name, value in row.items()} for row in rows.to_dict("records")
+    ]
+    return {"paragraph": summary["paragraph"].iloc[0], "lines": lines}

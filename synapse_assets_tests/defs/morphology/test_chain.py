@@ -1,5 +1,6 @@
 """The whole chain on a workbook with planted answers: clusters, verdicts, scores and predictions, and what lies on disk."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -149,7 +150,12 @@ def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:
                 assert record.asset_materialization is not None
                 link = record.asset_materialization.metadata["in the explorer, as last released"].value
                 assert link == f"http://127.0.0.1:8050/planted.{group}/{page}"
-                assert httpx.get(served.url + urlsplit(str(link)).path, timeout=60).status_code == 200, link
+                answer = httpx.get(served.url + urlsplit(str(link)).path, timeout=60)
+                assert answer.status_code == 200, link
+                if page == "clusters":
+                    (summary,) = finished.rows(morphology.RECIPE_SUMMARY, group).to_dict("records")
+                    assert "Which clusters survive every choice" in answer.text
+                    assert summary["paragraph"].replace("`", "") in html.unescape(answer.text)
     finally:
         served.stop()
 
