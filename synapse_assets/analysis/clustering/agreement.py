@@ -35,14 +35,29 @@ def agreement(labels: Labels) -> Float64:
 
 def adjusted_rand(first: Labels, second: Labels) -> float:
     """Adjusted Rand index of two labellings (u,) over the points labelled in both (not -2), noise as one more group; 0 if
-    either has no cluster there."""
-    from sklearn.metrics import adjusted_rand_score
+    either has no cluster there.
 
+    To the bit as scikit-learn's `adjusted_rand_score`, whose checks of what it is given take 20 times as long as the counting.
+    """
     shared = (first != ABSENT) & (second != ABSENT)
     a, b = first[shared], second[shared]
     if not len(a) or a.max() < 0 or b.max() < 0:
         return 0.0
-    return float(adjusted_rand_score(a, b))
+    width = int(b.max()) + 2
+    counts = np.bincount((a.astype(np.int64) + 1) * width + b + 1, minlength=(int(a.max()) + 2) * width).reshape(
+        -1, width
+    )
+    points, in_both = len(a), int(np.square(counts).sum())
+    in_first, in_second = (int(np.square(counts.sum(axis=axis)).sum()) for axis in (1, 0))
+    together, only_first, only_second = in_both - points, in_first - in_both, in_second - in_both
+    apart = points**2 - only_first - only_second - in_both
+    if only_first == only_second == 0:
+        return 1.0
+    return (
+        2.0
+        * (together * apart - only_first * only_second)
+        / ((together + only_first) * (only_first + apart) + (together + only_second) * (only_second + apart))
+    )
 
 
 def agreement_with_published(labels: pa.Table, ids: Sequence[str], clusters: Labels) -> tuple[float | None, int]:

@@ -32,10 +32,10 @@ def test_adjusted_rand_is_that_of_scikit_learn(seed: int) -> None:
     random = np.random.default_rng(seed)
     a, b = random.integers(-1, 4, size=(2, 80)).astype(np.int32)
     b[:40] = a[:40]
-    assert adjusted_rand(a, b) == pytest.approx(adjusted_rand_score(a, b))
+    assert adjusted_rand(a, b) == adjusted_rand_score(a, b)
     absent = random.random(80) < 0.2
     gone = np.where(absent, ABSENT, a).astype(np.int32)
-    assert adjusted_rand(gone, b) == pytest.approx(adjusted_rand_score(a[~absent], b[~absent]))
+    assert adjusted_rand(gone, b) == adjusted_rand_score(a[~absent], b[~absent])
 
 
 def test_runs_that_find_nothing_do_not_agree() -> None:
