@@ -20,6 +20,7 @@ MODULES = (
     "busy",
     "projection",
     "stability",
+    "verdict_power",
     "fit_verdicts",
     "search",
     "explorer",

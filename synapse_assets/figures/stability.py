@@ -3,6 +3,7 @@
 Does not belong here: the stabilities and the verdict, which `analysis.clustering` computes.
 """
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from synapse_assets.analysis.clustering.verdict_power import DETECTED, Cell
+from synapse_assets.analysis.evaluation.scores import wilson_interval
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.legends import legend_handle
 from synapse_assets.figures.style import (
@@ -136,8 +139,10 @@ def stability_figure(
     independent_ari: float | None,
     verdict: str,
     sentence: str,
+    power: str = "",
 ) -> bytes:
-    """How far the clusters of a group can be trusted, as PNG with the verdict as title.
+    """How far the clusters of a group can be trusted, as PNG with the verdict as title, and below it in small what separation of
+    groups could have been seen (`power`, a sentence).
 
     Left: the adjusted Rand indices of pairs of runs (k,) with their mean and its 95 % `interval`, above those of redrawn
     features (m,), and that of two independent halves of the runs. Right: the stability (mean Jaccard index) of each cluster,
@@ -148,18 +153,58 @@ def stability_figure(
     bars = sorted(cluster_stability.items(), key=lambda item: (item[0] < 0, item[0]))
     caption = textwrap.fill(sentence, 160)
     head = 0.55 + 0.19 * (1 + caption.count("\n"))
-    above, below = 0.6, 1.1
+    foot = textwrap.fill(power, 180)
+    above, below = 0.6, 1.1 + (0.17 * (1 + foot.count("\n")) if foot else 0.0)
     panel_height = max(2.6, 0.27 * len(bars))
     height = head + above + panel_height + below
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
     figure.text(0.015, 1 - 0.12 / height, verdict, fontsize=14, fontweight="bold", va="top",
                 color=_VERDICT_COLOURS.get(verdict, "#7a1f1f" if verdict else INK))  # fmt: skip
     figure.text(0.015, 1 - 0.46 / height, caption, fontsize=9.5, color=INK, va="top")
+    figure.text(0.015, 0.08 / height, foot, fontsize=8.5, color="#555555", va="bottom")
     agreement_height = min(panel_height, 3.4)
     left = figure.add_axes((0.06, (below + panel_height - agreement_height) / height, 0.48, agreement_height / height))
     right = figure.add_axes((0.625, below / height, 0.36, panel_height / height))
     _agreement_panel(left, pairs, nulls, interval, independent_ari)
     _jaccard_panel(right, bars)
+    return as_png(figure)
+
+
+def power_figure(cells: Sequence[Cell]) -> bytes:
+    """What separation of two planted groups verdicts see, as PNG: a line for each number of synapses over the separation, with
+    95 % Wilson intervals as bands. Left the share of data sets that were called stable or fragile, right of those called stable.
+    At 0 there are no groups: what is called more than noise there is a false alarm.
+    """
+    if not cells:
+        return message_figure("nothing was measured")
+    figure, _ = new_figure(SHEET_WIDTH, 4.6, axes=False)
+    panels = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(left=0.065, right=0.985, top=0.8, bottom=0.13, wspace=0.06)
+    sizes = sorted({cell.synapses for cell in cells})
+    looks = list(zip(sizes, _ordered_colours(len(sizes)), itertools.cycle(MARKERS)))
+    for axes, title in zip(panels, ("called stable or fragile", "called stable"), strict=True):
+        for size, colour, marker in looks:
+            line = sorted((cell for cell in cells if cell.synapses == size), key=lambda cell: cell.separation_sd)
+            counts = [cell.stable if axes is panels[1] else cell.above_noise for cell in line]
+            x = [cell.separation_sd for cell in line]
+            intervals = [wilson_interval(count, cell.repeats) for count, cell in zip(counts, line, strict=True)]
+            low, high = zip(*intervals, strict=True)
+            axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
+            shares = [count / cell.repeats for count, cell in zip(counts, line, strict=True)]
+            axes.plot(x, shares, "-" + marker, color=colour, linewidth=1.6, markersize=5.5)
+        axes.axhline(DETECTED, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+        axes.set_title(title, loc="left", fontsize=11, color=INK)
+        axes.set_xlabel("separation of two planted groups (within-group standard deviations)", fontsize=9.5, color=INK)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xticks(sorted({cell.separation_sd for cell in cells}))
+        axes.tick_params(labelsize=8.5)
+        axes.grid(axis="y", color="#eeeeee")
+        axes.set_axisbelow(True)
+        without_frame(axes)
+    panels[0].set_ylabel("share of the data sets", fontsize=9.5, color=INK)
+    handles = [legend_handle(f"{size:,}", colour, marker, line=True) for size, colour, marker in looks]
+    figure.legend(handles=handles, title="synapses", loc="upper left", bbox_to_anchor=(0.008, 1.0), ncols=len(sizes),
+                  frameon=False, fontsize=9, title_fontsize=9, alignment="left", columnspacing=1.4)  # fmt: skip
     return as_png(figure)
 
 

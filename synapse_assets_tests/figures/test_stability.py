@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from synapse_assets.analysis.clustering.verdict_power import Cell
 from synapse_assets.errors import BadInput
-from synapse_assets.figures.stability import stability_figure, sweep_figure
+from synapse_assets.figures.stability import power_figure, stability_figure, sweep_figure
 from synapse_assets.figures.style import INK, cluster_colour
 from synapse_assets.schema import morphology
 from synapse_assets_tests.figures.pixels import (
@@ -95,3 +96,22 @@ def test_stabilities_of_any_size() -> None:
     )
     short = stability_figure([0.5] * 66, [0.1] * 9, {i: i / 40 for i in range(40)}, (0.4, 0.6), 0.5, "fragile", "Why.")
     assert opened_sheet(forty).shape[0] > opened_sheet(short).shape[0] + 100
+
+
+def test_what_could_be_seen_stands_at_the_foot() -> None:
+    values = ([0.5] * 66, [0.1] * 9, {0: 0.5}, (0.4, 0.6), 0.5, "fragile", "Why.")
+    without, one, long = (opened_sheet(stability_figure(*values, foot)) for foot in ("", "Could be seen.", SENTENCE))
+    assert without.shape[0] + 10 < one.shape[0] < long.shape[0] - 10
+    ink = [(pixels[-16:].max(axis=2) < 160).sum() for pixels in (without, one, long)]
+    assert ink[0] + 50 < min(ink[1:])
+
+
+def test_the_power_of_verdicts_rises_with_the_separation() -> None:
+    cells = [Cell(28, apart, 10, 0, above, 10 - above, 0) for apart, above in ((0.0, 0), (2.0, 0), (4.0, 10))]
+    pixels = opened_sheet(power_figure(cells))
+    halves = np.split(pixels[100:], [pixels.shape[1] // 2], axis=1)
+    rises = [np.ptp(np.flatnonzero(of_colour(half, "#0072B2").any(axis=1))) for half in halves]
+    # From none to all were called fragile, and none stable.
+    assert rises[0] > 250
+    assert rises[1] < 20
+    opened_sheet(power_figure([]))
