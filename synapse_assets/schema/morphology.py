@@ -223,6 +223,13 @@ CLUSTER_STABILITY = Table(
             "Adjusted Rand index to the clusters of the previous release.",
             nullable=True,
         ),
+        Column(
+            "detectable_separation_sd",
+            pa.float64(),
+            "Separation, in within-group standard deviations, from which on two planted groups of as many synapses are told from "
+            "noise in 80 % of data sets (docs/methods.md); empty if none that was measured is, or so few synapses were not.",
+            nullable=True,
+        ),
         Column("runs", pa.int64(), "Runs (seed and subsample) behind the consensus."),
         Column("share", pa.float64(), "Share of the synapses that each run takes."),
         Column("nulls", pa.int64(), "Draws of features without groups."),

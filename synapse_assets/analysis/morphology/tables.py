@@ -16,6 +16,7 @@ from synapse_assets.analysis.clustering.hdbscan_model import NOISE
 from synapse_assets.analysis.clustering.parameter_sweep import Sweep
 from synapse_assets.analysis.clustering.resampled_maps import GroupMaps
 from synapse_assets.analysis.clustering.stability_verdict import Stability
+from synapse_assets.analysis.clustering.verdict_power import power
 from synapse_assets.analysis.evaluation.evaluation import Evaluation
 from synapse_assets.analysis.evaluation.stored import classifier_score_row
 from synapse_assets.analysis.morphology.classifiers import CLASSIFIERS, ClusterClassifiers
@@ -174,6 +175,7 @@ def stability_row(
         "null_ari_highest": stability.null_ari_highest,
         "null_p": stability.null_p,
         "previous_release_ari": released_ari,
+        "detectable_separation_sd": power(fitted.num_rows).detectable_sd,
         "runs": runs,
         "share": share,
         "nulls": nulls,

@@ -214,6 +214,7 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
     from synapse_assets.analysis.clustering.stability_verdict import assess
+    from synapse_assets.analysis.clustering.verdict_power import power
     from synapse_assets.analysis.morphology.tables import (
         profile_rows,
         released_agreement,
@@ -234,7 +235,8 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
     group.write(morphology.CLUSTER_PROFILES, profiles)
     group.write(morphology.CLUSTER_STABILITY, verdict)
     row = verdict.to_pylist()[0]
-    details: dict[str, Detail] = {"verdict": row["verdict"], "sentence": row["sentence"]}
+    seen = power(row["synapses"]).sentence
+    details: dict[str, Detail] = {"verdict": row["verdict"], "sentence": row["sentence"], "power": seen}
     if stability.pair_aris.size:
         png = stability_figure(
             stability.pair_aris,
@@ -244,21 +246,32 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
             stability.independent_ari,
             stability.verdict,
             stability.sentence,
+            seen,
         )
         details["stability"] = save_picture(store, f"{group.name}_stability", png)
-    scores = ("clusters", "noise_fraction", "stability_ari", "independent_ari", "null_ari", "null_p")
+    scores = (
+        "clusters",
+        "noise_fraction",
+        "stability_ari",
+        "independent_ari",
+        "null_ari",
+        "null_p",
+        "detectable_separation_sd",
+    )
     details |= {name: row[name] for name in scores if row[name] is not None}
     return Report(
         details={**details, "cluster_model": version},
         seconds=watch.seconds,
         rows=profiles.num_rows,
-        # The agreement with the release before is no property of the clusters themselves.
-        content_version=content_key(verdict.drop_columns(["previous_release_ari"]), content_key(profiles)),
+        # Neither the agreement with the release before nor what could be seen is a property of the clusters themselves.
+        content_version=content_key(
+            verdict.drop_columns(["previous_release_ari", "detectable_separation_sd"]), content_key(profiles)
+        ),
         checks=[
             Check(
                 "clusters_are_stable",
                 row["verdict"] == "stable",
-                f"{row['verdict']}: {row['sentence']}",
+                f"{row['verdict']}: {row['sentence']} {seen}",
                 warn=True,
             )
         ],

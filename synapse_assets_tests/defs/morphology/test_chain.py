@@ -13,13 +13,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from synapse_assets.analysis.clustering.verdict_power import power
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app
 from synapse_assets.pipeline.morphology.group import Group
 from synapse_assets.pipeline.morphology.recipes import compare_recipes
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import morphology
-from synapse_assets_tests.defs.morphology.conftest import Bench
+from synapse_assets_tests.defs.morphology.conftest import Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
 from synapse_assets_tests.explorer.conftest import Served
 
@@ -48,6 +49,19 @@ def test_planted_noise_is_called_noise(finished: Bench) -> None:
     (row,) = finished.rows(morphology.CLUSTER_STABILITY, "ss").to_dict("records")
     assert row["verdict"] == "not distinguishable from noise"
     assert row["stability_ari"] <= row["null_ari_highest"]
+
+
+def test_a_verdict_says_what_it_could_have_seen(finished: Bench) -> None:
+    (row,) = finished.rows(morphology.CLUSTER_STABILITY, "ss").to_dict("records")
+    could_see = power(row["synapses"])
+    assert could_see.cells, "the group is as large as some that were measured"
+    assert row["detectable_separation_sd"] == could_see.detectable_sd
+    assert could_see.sentence not in row["sentence"]
+    result = finished.materialize("cluster_stability", group="ss")
+    shown = metadata(result, "cluster_stability")
+    assert (shown["power"], shown["detectable_separation_sd"]) == (could_see.sentence, could_see.detectable_sd)
+    said = checks(result, passed=False)["clusters_are_stable"]
+    assert said == f"{row['verdict']}: {row['sentence']} {could_see.sentence}"
 
 
 def test_new_synapses_get_the_cluster_of_their_shape_or_a_reason(finished: Bench) -> None:

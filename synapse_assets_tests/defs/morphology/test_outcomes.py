@@ -80,6 +80,7 @@ def test_a_group_too_small_for_clusters_goes_through_to_the_warehouse(make_bench
     stability = bench.rows(morphology.CLUSTER_STABILITY).set_index("investigation_group")
     assert (stability["verdict"] == "not distinguishable from noise").all()
     assert stability["sentence"].str.len().min() > 20
+    assert stability["detectable_separation_sd"].isna().all()
     assert len(bench.rows(morphology.CLUSTERS, "few")) == 7
     predicted = bench.rows(morphology.PREDICTIONS, "few")
     assert len(predicted) == 3
