@@ -422,7 +422,7 @@ def test_legend_and_filters_in_a_browser(maps: str, page: "Page") -> None:
     page.get_by_label("Colour by").select_option("cluster")
     page.get_by_label("2", exact=True).wait_for()
     page.get_by_text(re.compile(r"synapses shown .* · clusters: not assessed$")).wait_for()
-    page.get_by_label("Colour by").select_option("score")
+    page.get_by_label("Colour by").select_option("detection score")
     page.get_by_text("clusters: not assessed").wait_for(state="hidden")
     opened(page, f"{maps}/few/map?cluster=1&colour=target")
     page.get_by_text(re.compile("clusters: not assessed$")).wait_for()

@@ -152,7 +152,7 @@ def test_clusters_are_shown_with_their_verdict(web: httpx.Client, finished_lab: 
 def test_a_page_that_names_a_cluster_says_the_verdict_and_no_other(web: httpx.Client, warehouse: Warehouse) -> None:
     verdict = warehouse.points.cluster_verdict
     assert verdict is not None
-    line = f'clusters: <a href="/tiny/clusters">{verdict}</a>'
+    line = f'<a href="/tiny/clusters">{verdict}</a>'
     column = warehouse.points.categories["cluster"]
     inside, outside = (
         warehouse.points.ids[int(np.flatnonzero((column.codes < 0) == none)[0])].as_py() for none in (False, True)
@@ -188,7 +188,7 @@ def test_a_page_that_names_a_cluster_says_the_verdict_and_no_other(web: httpx.Cl
 
 def test_clusters_of_before_verdicts_are_not_assessed(planted_web: httpx.Client) -> None:
     assert "<b>Clusters: not assessed.</b>" in planted_web.get("/tiny/clusters").raise_for_status().text
-    assert 'clusters: <a href="/tiny/clusters">not assessed</a>' in planted_web.get("/tiny/gallery").text
+    assert 'Clusters: <a href="/tiny/clusters">not assessed</a>' in planted_web.get("/tiny/gallery").text
     assert planted_web.get("/api/tiny/synapses/s01").json()["cluster_verdict"] is None
 
 

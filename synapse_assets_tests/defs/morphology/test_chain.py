@@ -157,7 +157,7 @@ def test_pages_that_name_a_cluster_say_the_verdict(finished: Bench, group: str) 
         assert set(points.frame(range(len(points)))["cluster_verdict"]) == {VERDICTS[group]}
         assert warehouse.stability()["sentence"] == finished.rows(morphology.CLUSTER_STABILITY, group)["sentence"][0]
     entry = f"planted.{group}"
-    line = f'clusters: <a href="/{entry}/clusters">{VERDICTS[group]}</a>'
+    line = f'<a href="/{entry}/clusters">{VERDICTS[group]}</a>'
     served = Served(create_app([finished.dataset], finished.root / "data"))
     try:
         with httpx.Client(base_url=served.url, timeout=60) as web:
