@@ -22,7 +22,7 @@ from synapse_assets.analysis.morphology.classifiers import ClusterClassifiers
 from synapse_assets.analysis.morphology.features import FeatureModel
 from synapse_assets.artifacts import NoModel
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import SYNAPSE_PREDICTIONS
+from synapse_assets.schema import SYNAPSE_PREDICTIONS, morphology
 from synapse_assets.vision.encoder import Encoder
 from synapse_assets_tests.archive.archived import FOLDER, PLANTED, RECORD, TINY, Archived, installation, unpack
 from synapse_assets_tests.conftest import REPORTS
@@ -178,6 +178,24 @@ def test_releases_are_read(archived: Archived, release: str | None) -> None:
             warehouse.sql("select * from predictions")
         )
         assert (warehouse.sql("select cluster from clusters")["cluster"] >= 0).any()
+
+
+def test_clusters_stored_then_are_released_with_their_verdict(archived: Archived) -> None:
+    """Nothing but the release is made again. The clustering of images was fitted before there were verdicts."""
+    assessed = archived.store(PLANTED).results(morphology.CLUSTER_STABILITY).read(GROUP).to_pylist()
+    for dataset, tables, verdict in (
+        (PLANTED, ("clusters", "cluster_profiles", "classifier_scores", "predictions"), assessed[0]["verdict"]),
+        (TINY, ("clusters",), None),
+    ):
+        with open_warehouse(archived.datasets[dataset], archived.data_root) as warehouse:
+            assert warehouse.points.cluster_verdict == verdict, "told of the release of then too"
+        assert archived.materialize(dataset, "warehouse").success
+        with open_warehouse(archived.datasets[dataset], archived.data_root) as warehouse:
+            for table in tables:
+                rows = warehouse.sql(f"select verdict from {table}")["verdict"]  # noqa: S608 -- ours
+                assert len(rows), table
+                assert rows.isna().all() if verdict is None else set(rows) == {verdict}, table
+            assert warehouse.points.cluster_verdict == verdict
 
 
 def test_every_model_is_loaded(archived: Archived) -> None:

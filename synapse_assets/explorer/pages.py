@@ -78,6 +78,8 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
         "filters": filters,
         "numbers": numbers,
         "filtered": bool(filter_options(question.filters)),
+        "by_cluster": points.are_of_clusters([question.columns, *chosen, *question.filters.least]),
+        "cluster_verdict": points.cluster_verdict,
         "example": points.ids[len(points) // 2].as_py() if len(points) else "",
         "synapses": len(points),
     }
@@ -129,6 +131,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
         "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
         "probabilities": warehouse.probabilities(synapse_id),
         "colours": points.colours("predicted") if "predicted" in points.categories else {},
+        "cluster_verdict": points.cluster_verdict,
     }
     if dataset.tile_volumes:
         name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
@@ -177,6 +180,8 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int, describe_error: E
             (CATEGORIES.get(name) or f"least {NUMBERS[name.removesuffix('_least')]}", value)
             for name, value in filter_options(filters)
         ],
+        "by_cluster": points.are_of_clusters([*filters.any_of, *filters.least]),
+        "cluster_verdict": points.cluster_verdict,
         "address": urlencode(filter_options(filters)),
         "seed": seed,
         "count": len(rows),
@@ -233,7 +238,7 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
         "recipes": _recipes(warehouse),
-        "stability": _stability(warehouse),
+        "stability": warehouse.stability(),
         "none_is": NONE,
         "coloured": CATEGORIES[colour_column],
         "colours": warehouse.points.colours(colour_column),
@@ -253,7 +258,7 @@ def cluster(warehouse: Warehouse, number: int, seed: int, describe_error: ErrorM
         ),
         None,
     )
-    return {**content, "number": number, "card": card, "stability": _stability(warehouse)}
+    return {**content, "number": number, "card": card, "stability": warehouse.stability()}
 
 
 def classes(warehouse: Warehouse) -> dict[str, Any]:
@@ -412,22 +417,10 @@ def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
                 "neurons": neurons["count"],
                 "top_neuron_share": most,
                 "one_neuron": neurons["count"] == 1,
+                "verdict": points.cluster_verdict,
             }
         )
     return cards
-
-
-def _stability(warehouse: Warehouse) -> dict[str, Any]:
-    """How far the clusters can be trusted: the verdict, its reason, and scores over resampled fits where there are any."""
-    if "cluster_stability" in warehouse.release["tables"]:
-        statement = "select verdict, sentence from cluster_stability where investigation_group = ?"
-        rows = warehouse.sql(statement, [warehouse.group])
-        return {} if rows.empty else {name: rows[name].iloc[0] for name in ("verdict", "sentence")}
-    scores = warehouse.release.get("scores", {}).get("cluster_model") or {}
-    measured = {
-        name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"
-    }
-    return {"verdict": scores.get("verdict", "not assessed"), "sentence": scores.get("verdict_reason"), **measured}
 
 
 def _recipes(warehouse: Warehouse) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def scorecard(
         "example": points.ids[len(points) // 2].as_py() if len(points) else "",
         "near_nm": dataset.same_place_nm,
         "distance": METRICS[_METRICS[metric]],
+        "cluster_verdict": points.cluster_verdict,
         **_table(rows, label, metric),
     }
     if not rows:

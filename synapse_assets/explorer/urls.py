@@ -14,6 +14,11 @@ def card_url(dataset: str, synapse_id: str) -> str:
     return f"/{quote(dataset, safe='')}/synapse/{quote(synapse_id, safe='')}"
 
 
+def clusters_url(dataset: str) -> str:
+    """URL of the page of all clusters, which says how far they can be trusted."""
+    return f"/{quote(dataset, safe='')}/clusters"
+
+
 def search_url(dataset: str, synapse_id: str) -> str:
     """URL of the search for synapses similar to a synapse."""
     return f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"

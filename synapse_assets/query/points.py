@@ -4,7 +4,7 @@ Vectors and pictures do not belong here: they are many times larger (`similarity
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -103,7 +103,8 @@ class Points:
 
     ids: N texts. places_nm: float64 (N, 3), x y z. neurons: int32 (N,), indices into `neuron_ids` (numbers or texts), -1 where no
     neuron is known. map: float32 (N, 2), NaN where a synapse is not on the map; space: float32 (N, 3) likewise, only where there
-    is a map in three dimensions. volumes: name of the volume of each, None for datasets without one.
+    is a map in three dimensions. volumes: name of the volume of each, None for datasets without one. cluster_verdict: how far the
+    clusters among `categories` can be trusted, in a word; None where there are none, and where they were not assessed.
     """
 
     ids: pa.Array
@@ -115,6 +116,7 @@ class Points:
     numbers: Mapping[str, npt.NDArray[np.float32]]
     volumes: pa.Array | None = None
     space: npt.NDArray[np.float32] | None = None
+    cluster_verdict: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -135,6 +137,13 @@ class Points:
         if name not in self.categories:
             raise BadInput(f"this dataset has no column '{name}' of classes; there are {', '.join(self.categories)}")
         return self.categories[name]
+
+    def are_of_clusters(self, names: Iterable[str]) -> bool:
+        """Whether any of these columns is of clusters. So is the probability where no class is predicted: it is that of a cluster."""
+        of_clusters = {"cluster", "membership_probability"}
+        if "predicted" not in self.categories:
+            of_clusters.add("probability")
+        return not of_clusters.isdisjoint(names)
 
     def colours(self, name: str) -> Mapping[str, str]:
         """The colour (#rrggbb) of each class of a column, and of `NONE`; known and predicted classes share theirs."""
@@ -171,7 +180,10 @@ class Points:
         return close
 
     def frame(self, rows: npt.ArrayLike) -> pd.DataFrame:
-        """The synapses at these rows, in their order: id, position, neuron, classes and scores, position on the map."""
+        """The synapses at these rows, in their order: id, position, neuron, classes and scores, position on the map.
+
+        Where there are clusters, `cluster_verdict` says in every row how far these can be trusted; it is empty if they were not assessed.
+        """
         indices = np.asarray(rows, dtype=np.int64)
         facts: dict[str, Any] = {"synapse_id": self.ids.take(pa.array(indices)).to_pylist()}
         for axis, name in enumerate(("x_nm", "y_nm", "z_nm")):
@@ -179,6 +191,8 @@ class Points:
         facts["neuron_id"] = _decode(self.neuron_ids, self.neurons[indices])
         for name, column in self.categories.items():
             facts[name] = _decode(column.typed, column.codes[indices])
+            if name == "cluster":
+                facts["cluster_verdict"] = [self.cluster_verdict] * len(indices)
         for name, numbers in self.numbers.items():
             facts[name] = numbers[indices]
         facts["map_1"], facts["map_2"] = self.map[indices, 0], self.map[indices, 1]

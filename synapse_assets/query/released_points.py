@@ -1,12 +1,17 @@
-"""Reads the points of a release, or of one of its investigation groups, from the tables of its file.
+"""Reads the points of a release, or of one of its investigation groups, from the tables of its file; and how far their clusters can be
+trusted.
 
 What points are belongs to `points`.
 """
+
+from dataclasses import replace
+from typing import Any
 
 from synapse_assets.datasets import CHAINS
 from synapse_assets.errors import BadInput
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points, points_from_table
 from synapse_assets.query.release_file import ReleaseFile
+from synapse_assets.stores.models import NOT_ASSESSED
 
 # Columns that points require, by table and column.
 _REQUIRED_COLUMNS = {
@@ -27,6 +32,7 @@ _POINTS_OF_GROUP = """
         1000 * x_um as x_nm, 1000 * y_um as y_nm, 1000 * z_um as z_nm, placed.* exclude (synapse_id)
     from placed join synapses using (synapse_id) order by synapse_id
 """
+_VERDICT_OF_GROUP = "select verdict, sentence from cluster_stability where investigation_group = $group"
 
 
 def read_points(file: ReleaseFile, group: str | None) -> Points:
@@ -34,11 +40,29 @@ def read_points(file: ReleaseFile, group: str | None) -> Points:
     import duckdb
 
     try:
-        if group is not None:
-            return points_from_table(file.table(_POINTS_OF_GROUP, {"group": group}))
-        return points_from_table(file.table(_points_query(file)))
+        rows = file.table(_points_query(file)) if group is None else file.table(_POINTS_OF_GROUP, {"group": group})
+        points = points_from_table(rows)
+        verdict = read_stability(file, group)["verdict"] if "cluster" in points.categories else NOT_ASSESSED
+        return replace(points, cluster_verdict=None if verdict == NOT_ASSESSED else verdict)
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         raise file.other_version(f"its tables have other columns: {error}") from error
+
+
+def read_stability(file: ReleaseFile, group: str | None) -> dict[str, Any]:
+    """How far the clusters of an investigation group, or of the whole release for None, can be trusted.
+
+    verdict: 'stable', 'fragile', 'not distinguishable from noise', or 'not assessed'. sentence: its reason, None if it was not assessed.
+    Of the whole release also noise_fraction and what begins with stability: scores over resampled fits, where there are any.
+    """
+    if group is not None:
+        assessed = "cluster_stability" in file.release["tables"]
+        rows = file.table(_VERDICT_OF_GROUP, {"group": group}).to_pylist() if assessed else []
+        return rows[0] if rows else {"verdict": NOT_ASSESSED, "sentence": None}
+    scores = file.release.get("scores", {}).get("cluster_model") or {}
+    measured = {
+        name: value for name, value in scores.items() if name.startswith("stability") or name == "noise_fraction"
+    }
+    return {"verdict": scores.get("verdict", NOT_ASSESSED), "sentence": scores.get("verdict_reason"), **measured}
 
 
 def chosen_group(file: ReleaseFile, group: str | None) -> str | None:

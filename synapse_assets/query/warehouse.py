@@ -20,7 +20,7 @@ from synapse_assets.errors import BadInput
 from synapse_assets.query.pictures import PictureEncoder, Pictures, cut_tile
 from synapse_assets.query.points import Filters, Points
 from synapse_assets.query.release_file import ReleaseFile
-from synapse_assets.query.released_points import chosen_group, read_points
+from synapse_assets.query.released_points import chosen_group, read_points, read_stability
 from synapse_assets.query.request import SearchRequest
 from synapse_assets.query.search import Metric, Vectors
 from synapse_assets.query.similarity import ReleasedVectors, Similarity, stored_encoders
@@ -129,6 +129,11 @@ class Warehouse:
             return []
         cards: list[dict[str, Any]] = self._file.table("select * from cluster_cards order by cluster").to_pylist()
         return cards
+
+    def stability(self) -> dict[str, Any]:
+        """How far the clusters of `points` can be trusted: their `verdict`, the `sentence` with its reason, and scores over resampled
+        fits where there are any. Read this before the clusters."""
+        return read_stability(self._file, self.group)
 
     def scorecard(self) -> list[dict[str, Any]]:
         """The rows of `retrieval_scorecard`, in its order; empty where there are none."""

@@ -7,7 +7,7 @@ writing or computing anything.
 
 # Imported from here by scripts of labs.
 from synapse_assets.errors import BadInput, Unreachable
-from synapse_assets.schema.base import INPUT_FILES, Column, Table
+from synapse_assets.schema.base import INPUT_FILES, VERDICT, Column, Table
 from synapse_assets.schema.em import (
     ALIGNMENT,
     BRAIN_REGION,
@@ -70,6 +70,7 @@ __all__ = [
     "TILES",
     "TILE_PLAN",
     "UMAP_COORDINATES",
+    "VERDICT",
     "BadInput",
     "Column",
     "Table",

@@ -64,6 +64,15 @@ class Table:
         return Table(self.name, self.description, self.columns + tuple(columns))
 
 
+VERDICT = Column(
+    "verdict",
+    pa.string(),
+    "How far the clusters can be trusted: stable, fragile, or not distinguishable from noise; empty where they were not assessed, or "
+    "not since they were last found.",
+    nullable=True,
+)
+"""Stands in a release beside every cluster; it is not stored with the rows, since clusters are assessed after they are found."""
+
 INPUT_FILES = Table(
     "input_files",
     "One row per file that the dataset is read from, at the last nightly look.",

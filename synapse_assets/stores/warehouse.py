@@ -6,16 +6,17 @@ Pictures and vectors stay in their Lance tables. Querying the warehouse belongs 
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from synapse_assets.errors import BadInput
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, Column, Table
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, VERDICT, Column, Table
 from synapse_assets.stores.dataset_store import RELEASE_FILE, WAREHOUSE_FILE, DatasetStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
@@ -42,13 +43,21 @@ _LABELLED_SYNAPSES = """
 """
 
 
-def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetTable], release: dict[str, Any]) -> str:
+def build_warehouse(
+    store: DatasetStore,
+    tables: Sequence[RegionTable | ParquetTable],
+    release: dict[str, Any],
+    verdicts: Mapping[str, pa.Table] = MappingProxyType({}),
+) -> str:
     """Builds `warehouse.duckdb` anew from these tables and puts it in place in one step; gives its path or address.
 
     Rows whose (synapse_id, brain_region) is not in `synapses` are left out: they belong to a synapse that moved or
     was removed. `release` (such as {"models": {...}}) is completed with the dataset, the time, and rows and version of every
     table; it is stored as the table `release` and, afterwards, as `release.json`. A tag keeps the
     Lance versions in it. A connection that is open for reading meanwhile keeps seeing the old file.
+
+    `verdicts`: by name of each table whose rows are of clusters, or were made from clusters, the verdicts on these: a column that the
+    rows have too, such as cluster_model, each value once, and `verdict`. The released table has `schema.VERDICT` as its last column.
     """
     import duckdb
 
@@ -63,7 +72,7 @@ def build_warehouse(store: DatasetStore, tables: Sequence[RegionTable | ParquetT
             connection.execute(f"SET temp_directory = '{spill}'")
             for source in ordered:
                 has_synapses = "synapses" in described
-                described[source.table.name] = _copy(connection, source, has_synapses)
+                described[source.table.name] = _copy(connection, source, has_synapses, verdicts.get(source.table.name))
             if {"synapses", "synapse_labels"} <= set(described):
                 connection.execute(_LABELLED_SYNAPSES)
                 for column in (*SYNAPSES.columns, *SYNAPSE_LABELS.columns):
@@ -192,7 +201,10 @@ def release_content(connection: "duckdb.DuckDBPyConnection", where: str, step: s
 
 
 def _copy(
-    connection: "duckdb.DuckDBPyConnection", source: RegionTable | ParquetTable, has_synapses: bool
+    connection: "duckdb.DuckDBPyConnection",
+    source: RegionTable | ParquetTable,
+    has_synapses: bool,
+    verdicts: pa.Table | None,
 ) -> dict[str, Any]:
     name = source.table.name
     columns = [column for column in source.table.columns if not _heavy(column)]
@@ -207,10 +219,15 @@ def _copy(
     # A reader of the light columns: DuckDB refuses a dataset with float16 columns, even if it needs none of them.
     connection.register("source_rows", rows)
     by_synapse = has_synapses and {"synapse_id", "brain_region"} <= set(source.table.names)
-    current = "SEMI JOIN synapses USING (synapse_id, brain_region)" if by_synapse else ""
+    joins = "SEMI JOIN synapses USING (synapse_id, brain_region)" if by_synapse else ""
+    if verdicts is not None:
+        [key] = set(verdicts.column_names) - {VERDICT.name}
+        connection.register("verdicts", verdicts)
+        joins += f" LEFT JOIN verdicts USING ({_identifier(key)})"
+        columns.append(VERDICT)
     selected = ", ".join(_identifier(column.name) for column in columns)
     table = _identifier(name)
-    connection.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM source_rows {current}")  # noqa: S608
+    connection.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM source_rows {joins}")  # noqa: S608
     connection.execute(f"COMMENT ON TABLE {table} IS {_text(source.table.description)}")
     for column in columns:
         connection.execute(f"COMMENT ON COLUMN {table}.{_identifier(column.name)} IS {_text(column.description)}")

@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -271,6 +273,18 @@ def test_names_and_ids_cannot_become_markup() -> None:
     assert HOSTILE.split("\n")[0] not in html.legend_style(colouring, colouring.counts(np.arange(5)))
 
 
+def test_a_map_says_how_far_its_clusters_can_be_trusted() -> None:
+    points = planted(20)
+    judged = replace(points, cluster_verdict=f"fragile{HOSTILE}")
+    assert html.trust("a'b", points) == 'clusters: <a href="/a%27b/clusters">not assessed</a>'
+    assert html.trust("d", judged).endswith(f'/d/clusters">{escape(str(judged.cluster_verdict))}</a>')
+    for text in (html.tip("d", None, points, 2), html.card("d", None, points, 2)):
+        assert "<dt>cluster</dt><dd>1 (not assessed)</dd>" in text
+    for text in (html.tip("d", None, judged, 2), html.card("d", None, judged, 2)):
+        assert f"<dd>1 ({escape(str(judged.cluster_verdict))})</dd>" in text
+    assert "<dt>cluster</dt>" not in html.tip("d", None, points, 4), "it is in none"
+
+
 # In a browser
 
 
@@ -407,6 +421,11 @@ def test_legend_and_filters_in_a_browser(maps: str, page: "Page") -> None:
     wait_until_drawn(page, plot)
     page.get_by_label("Colour by").select_option("cluster")
     page.get_by_label("2", exact=True).wait_for()
+    page.get_by_text(re.compile(r"synapses shown .* · clusters: not assessed$")).wait_for()
+    page.get_by_label("Colour by").select_option("detection score")
+    page.get_by_text("clusters: not assessed").wait_for(state="hidden")
+    opened(page, f"{maps}/few/map?cluster=1&colour=target")
+    page.get_by_text(re.compile("clusters: not assessed$")).wait_for()
 
 
 def test_the_query_and_what_resembles_it_are_marked(maps: str, page: "Page") -> None:

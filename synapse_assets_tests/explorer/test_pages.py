@@ -149,8 +149,47 @@ def test_clusters_are_shown_with_their_verdict(web: httpx.Client, finished_lab: 
     assert html.count(f"; clustering {made.verdict}</p>") == made.scores["clusters"]
 
 
+def test_a_page_that_names_a_cluster_says_the_verdict_and_no_other(web: httpx.Client, warehouse: Warehouse) -> None:
+    verdict = warehouse.points.cluster_verdict
+    assert verdict is not None
+    line = f'<a href="/tiny/clusters">{verdict}</a>'
+    column = warehouse.points.categories["cluster"]
+    inside, outside = (
+        warehouse.points.ids[int(np.flatnonzero((column.codes < 0) == none)[0])].as_py() for none in (False, True)
+    )
+    shown = {
+        "/": 0,
+        "/tiny/classes": 0,
+        "/tiny/clusters": 0,
+        f"/tiny/clusters/{column.names[0]}": 0,
+        # The bars by cluster; in their place the filter.
+        "/tiny/gallery": 1,
+        "/tiny/gallery?target=gaba": 1,
+        f"/tiny/gallery?cluster={column.names[0]}": 1,
+        f"/tiny/synapse/{inside}": 1,
+        f"/tiny/synapse/{outside}": 0,
+        # The filter by cluster is always there to choose.
+        "/tiny/search": 1,
+        f"/tiny/search?synapse_id={outside}": 1,
+        f"/tiny/search?synapse_id={inside}": 2,
+        f"/tiny/search?synapse_id={outside}&columns=cluster": 2,
+        f"/tiny/search?synapse_id={outside}&cluster={column.names[0]}": 2,
+        f"/tiny/scorecard?synapse_id={inside}": 1,
+        f"/tiny/scorecard?synapse_id={outside}": 0,
+    }
+    found = {path: web.get(path).raise_for_status().text.count(line) for path in shown}
+    assert found == shown
+    for told in (
+        web.get(f"/api/tiny/synapses/{inside}").json(),
+        *web.get(f"/api/tiny/similar?synapse_id={inside}").json(),
+    ):
+        assert told["cluster_verdict"] == verdict
+
+
 def test_clusters_of_before_verdicts_are_not_assessed(planted_web: httpx.Client) -> None:
     assert "<b>Clusters: not assessed.</b>" in planted_web.get("/tiny/clusters").raise_for_status().text
+    assert 'Clusters: <a href="/tiny/clusters">not assessed</a>' in planted_web.get("/tiny/gallery").text
+    assert planted_web.get("/api/tiny/synapses/s01").json()["cluster_verdict"] is None
 
 
 def test_a_cluster_is_shown_with_what_explains_it(tiny_inputs: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Points of a release: what a table becomes, filters, counts, neighbours in space."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -54,6 +56,22 @@ def test_frames_keep_ids_and_numbers_whole(points: Points) -> None:
     assert frame["neuron_id"].tolist() == [pd.NA, BIG]
     assert frame["cluster"].tolist() == [2, 10]
     assert frame["target"].tolist() == ["gaba", "gaba"]
+
+
+def test_whoever_reads_a_cluster_reads_how_far_it_can_be_trusted(points: Points) -> None:
+    assert points.frame([2, 0])["cluster_verdict"].tolist() == [None, None], "not assessed"
+    assert replace(points, cluster_verdict="fragile").frame([1, 0])["cluster_verdict"].tolist() == ["fragile"] * 2
+    without = replace(points, categories={name: points.categories[name] for name in ("target", "out_of_fold")})
+    assert "cluster_verdict" not in without.frame([0])
+
+
+def test_columns_of_clusters(points: Points) -> None:
+    for name in ("cluster", "membership_probability"):
+        assert points.are_of_clusters(["target", name])
+    assert not points.are_of_clusters(["target", "score", ""])
+    assert points.are_of_clusters(["probability"]), "nothing else is predicted"
+    predicted = {**points.categories, "predicted": points.categories["target"]}
+    assert not replace(points, categories=predicted).are_of_clusters(["probability"])
 
 
 @pytest.mark.parametrize(

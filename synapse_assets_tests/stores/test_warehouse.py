@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES, UMAP_COORDINATES
+from synapse_assets.schema import CLUSTERS, SYNAPSE_LABELS, SYNAPSES, UMAP_COORDINATES, VERDICT
 from synapse_assets.stores import DatasetStore, ParquetTable, RegionTable, build_warehouse
 from synapse_assets.stores.warehouse import read_released
 from synapse_assets_tests.stores.samples import coordinates, synapses, tiles, vectors
@@ -72,6 +72,29 @@ def test_labels_stand_beside_every_synapse_in_its_own_region(store: DatasetStore
         assert rows == [("a1", "A", "gaba"), ("b1", "B", None), ("s", "B", "glutamate")]
         assert connection.execute("SELECT count(*) FROM synapse_labels").fetchall() == [(2,)]
     assert read_released(store, SYNAPSE_LABELS).num_rows == 2
+
+
+def test_a_verdict_stands_beside_every_row_of_its_clustering(store: DatasetStore) -> None:
+    """A synapse that moved is left out as ever; of a clustering without a verdict nothing is said; other tables stay as they are."""
+    of_model = {"A": {"a1": "new", "s": "new"}, "B": {"s": "old", "b1": "new"}}
+    for region, models in of_model.items():
+        rows = [
+            {"synapse_id": one, "brain_region": region, "cluster": 0, "cluster_model": model}
+            for one, model in models.items()
+        ]
+        store.results(CLUSTERS).write_partition(region, pa.Table.from_pylist(rows, schema=CLUSTERS.arrow))
+    tables = [store.synapses, store.results(CLUSTERS), store.results(UMAP_COORDINATES)]
+    verdicts = pa.table({"verdict": ["fragile", None], "cluster_model": ["new", None]})
+    build_warehouse(store, tables, {}, {"clusters": verdicts})
+    with duckdb.connect(str(store.warehouse_path), read_only=True) as connection:
+        rows = connection.execute("SELECT synapse_id, cluster_model, verdict FROM clusters ORDER BY ALL").fetchall()
+        assert rows == [("a1", "new", "fragile"), ("b1", "new", "fragile"), ("s", "old", None)]
+        names = [name for name, *_ in connection.execute("DESCRIBE clusters").fetchall()]
+        assert names == [*CLUSTERS.names, "verdict"]
+        assert "verdict" not in {name for name, *_ in connection.execute("DESCRIBE umap_coordinates").fetchall()}
+        comment = "SELECT comment FROM duckdb_columns() WHERE column_name = 'verdict'"
+        assert connection.execute(comment).fetchall() == [(VERDICT.description,)]
+    assert read_released(store, CLUSTERS).column_names == CLUSTERS.names
 
 
 def test_what_was_released_stays_readable(store: DatasetStore) -> None:

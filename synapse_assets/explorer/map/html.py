@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapse_assets.explorer.map.rendering import Colouring
-from synapse_assets.explorer.urls import card_url, search_url, tile_url
+from synapse_assets.explorer.urls import card_url, clusters_url, search_url, tile_url
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Points
+from synapse_assets.stores.models import NOT_ASSESSED
 
 # Not navigator.clipboard, which browsers offer for this machine and https only.
 _COPY = (
@@ -96,14 +97,20 @@ def id_list(ids: Sequence[str], count: int) -> str:
     )
 
 
-def status(shown_count: int, on_map: int, count: int, caption: str) -> str:
-    """How many of the synapses on the map are shown, and how many of all `count` are not on it. caption: HTML of a search, or ""."""
+def status(shown_count: int, on_map: int, count: int, trust: str, caption: str) -> str:
+    """How many of the synapses on the map are shown, and how many of all `count` are not on it. trust: what `trust` gives where clusters
+    are shown, or ""; caption: HTML of a search, or ""."""
     text = f"<strong>{shown_count:,}</strong> of {on_map:,} synapses shown"
     if count > on_map:
         text += f" · {count - on_map:,} have no place on the map"
-    if caption:
-        text += f" · {caption}"
+    text += "".join(f" · {part}" for part in (trust, caption) if part)
     return f'<p style="margin:0">{text}</p>'
+
+
+def trust(dataset: str, points: Points) -> str:
+    """How far the clusters can be trusted, and where the reason stands."""
+    verdict = escape(points.cluster_verdict or NOT_ASSESSED)
+    return f'clusters: <a href="{escape(clusters_url(dataset))}">{verdict}</a>'
 
 
 def notice(*sentences: str) -> str:
@@ -139,6 +146,9 @@ def _list(facts: pd.Series, titles: dict[str, str], extra: dict[str, str] | None
     texts = {title: _text(facts[name]) for name, title in titles.items() if not pd.isna(facts[name])}
     if "predicted" in titles and not pd.isna(facts.get("probability")) and not pd.isna(facts["predicted"]):
         texts[titles["predicted"]] += f" ({facts['probability']:.0%})"
+    if titles.get("cluster") in texts:
+        verdict = facts["cluster_verdict"]
+        texts[titles["cluster"]] += f" ({NOT_ASSESSED if pd.isna(verdict) else verdict})"
     lines = "".join(
         f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in {**texts, **(extra or {})}.items()
     )

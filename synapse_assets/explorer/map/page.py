@@ -272,7 +272,10 @@ class MapPage:
         model, search = self._model, self._search
         shown_count = int(model.shown.sum())
         caption = "" if search is None else search.caption
-        self._controls.status.object = html.status(shown_count, len(model.plane), len(model.points), caption)
+        filters = self._controls.filters
+        by_cluster = model.points.are_of_clusters([self._controls.colour.value, *filters.any_of, *filters.least])
+        trust = html.trust(self._dataset, model.points) if by_cluster else ""
+        self._controls.status.object = html.status(shown_count, len(model.plane), len(model.points), trust, caption)
         self._update_link()
         nothing_left = [] if shown_count else ["no synapse is left: the filters, or the legend, leave out all of them"]
         self._controls.notice.object = html.notice(*self._messages, *nothing_left)

@@ -122,6 +122,7 @@ def assign_region(store: DatasetStore, region: str) -> Report:
     return Report(
         details={
             "cluster_model": version,
+            "verdict": models.provenance(version).verdict,
             "clusters": len(set(labels.tolist()) - {-1}),
             "noise_fraction": float((labels < 0).mean()) if len(labels) else 0.0,
         },
@@ -152,6 +153,7 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
         medoids = sorted({medoid for row in cards.column("medoids").to_pylist() for medoid in row})
         stored = store.tiles.read_ids(medoids, ["synapse_id", "image"])
         tiles = {row["synapse_id"]: decode_tile(row["image"])[dataset.tile.sections // 2] for row in stored.to_pylist()}
+        details["verdict"] = verdict or NOT_ASSESSED
         details["cluster_cards"] = Picture(cluster_sheet(cards, tiles), "cluster cards")
     explained = [
         f"- cluster {card['cluster']}: {card['explanation']}" for card in cards.to_pylist() if card["explanation"]
@@ -205,8 +207,11 @@ def _with_tile_facts(store: DatasetStore, synapses: pa.Table) -> pa.Table:
 def _verdict(models: ModelStore, clusters: pa.Table) -> str | None:
     """The verdict on the clustering that these rows of `schema.CLUSTERS` are of; None without, and where regions differ."""
     versions = set(clusters.column("cluster_model").to_pylist())
-    if len(versions) != 1 or not models.exists(version := versions.pop()):
-        return None
+    return verdict_on(models, version) if len(versions) == 1 and models.exists(version := versions.pop()) else None
+
+
+def verdict_on(models: ModelStore, version: str) -> str | None:
+    """The verdict on a clustering; None if it was not assessed. Raises BadInput for a version that there is not."""
     verdict = models.provenance(version).verdict
     return None if verdict == NOT_ASSESSED else verdict
 

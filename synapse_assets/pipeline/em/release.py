@@ -5,14 +5,16 @@ How a DuckDB file is written belongs to `stores.warehouse`.
 
 from collections.abc import Iterator, Mapping
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.em.clusters import verdict_on
 from synapse_assets.pipeline.report import Check, Json, Link, Markdown, Report, Stopwatch, StoredAt
-from synapse_assets.schema import Table
+from synapse_assets.schema import CLUSTERS, Table
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import require_same
 from synapse_assets.stores.parquet_table import ParquetTable
@@ -30,7 +32,12 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     watch = Stopwatch()
     in_use = {name: store.models(name).current for name in EM.models}
     _require_in_use(store, in_use)
-    build_warehouse(store, _released(store, dataset), {"models": in_use, "scores": _scores(store, in_use)})
+    build_warehouse(
+        store,
+        _released(store, dataset),
+        {"models": in_use, "scores": _scores(store, in_use)},
+        {CLUSTERS.name: _verdicts(store, in_use["cluster_model"])},
+    )
     release = store.release() or {}
     rows = {name: entry["rows"] for name, entry in release["tables"].items()}
     lines = "\n".join(f"| {name} | {count:,} |" for name, count in rows.items())
@@ -61,6 +68,12 @@ def _scores(store: DatasetStore, in_use: Mapping[str, str | None]) -> dict[str, 
             )
             scores[name] = {**verdict, **provenance.scores}
     return scores
+
+
+def _verdicts(store: DatasetStore, clustering: str | None) -> pa.Table:
+    """The verdict on the clustering in use, by its version: every released cluster is of it."""
+    verdict = None if clustering is None else verdict_on(store.models("cluster_model"), clustering)
+    return pa.table({"cluster_model": pa.array([clustering], pa.string()), "verdict": pa.array([verdict], pa.string())})
 
 
 def released_tables(dataset: EmDataset) -> list[str]:

@@ -21,6 +21,7 @@ from synapse_assets.pipeline.morphology.group import Group, fitted_synapses, mea
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Report, Stopwatch, markdown_table, progress_logger
 from synapse_assets.schema import morphology
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import NOT_ASSESSED
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def predict_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name
     expected_ids = sorted(observed.column("synapse_id").to_pylist())
     return Report(
         details={
+            "verdict": group.verdict_on(morphology.PREDICTIONS) or NOT_ASSESSED,
             "predicted": Markdown(_predicted_table(table)),
             "unassigned": unassigned,
             "classifier": best or "none",

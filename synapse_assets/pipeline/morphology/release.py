@@ -1,13 +1,25 @@
-"""The release: the warehouse that scripts and people read, and which versions belong together in it.
+"""The release: the warehouse that scripts and people read, which versions belong together in it, and the verdict beside every cluster.
 
 How the file is built belongs to `stores.warehouse`.
 """
+
+from collections.abc import Sequence
+
+import pyarrow as pa
 
 from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset, Role
 from synapse_assets.pipeline.morphology.group import Group, recipe_model
 from synapse_assets.pipeline.report import Check, Json, Link, Markdown, Report, Stopwatch, StoredAt, markdown_table
 from synapse_assets.schema import Table, morphology
 from synapse_assets.stores import DatasetStore
+
+# Tables whose rows are of the group's clusters, or were made from these.
+_OF_CLUSTERS = (
+    morphology.CLUSTERS,
+    morphology.CLUSTER_PROFILES,
+    morphology.CLASSIFIER_SCORES,
+    morphology.PREDICTIONS,
+)
 
 
 def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url: str) -> Report:
@@ -19,20 +31,22 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
     from synapse_assets.stores.warehouse import build_warehouse
 
     watch = Stopwatch()
-    missing = [f"{asset} of {name}" for name in dataset.groups for asset in Group(store, dataset, name).missing()]
     # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
+    groups = [Group(store, dataset, name) for name in dataset.groups]
+    missing = [f"{asset} of {group.name}" for group in groups for asset in group.missing()]
     of_groups = [
-        store.results(table).of(_released_groups(store, dataset, table))
-        for table in _released_tables(dataset, by_group=True)
+        store.results(table).of(_released_groups(groups, table)) for table in _released_tables(dataset, by_group=True)
     ]
+    assessed = _released_groups(groups, morphology.CLUSTER_STABILITY)
     build_warehouse(
         store,
         [*map(store.results, _released_tables(dataset, by_group=False)), *of_groups],
         {
             "models": _models(store, dataset),
-            "scores": _scores(store, dataset),
+            "scores": _scores(store, assessed),
             "highest_cluster_numbers": _highest_numbers(store, dataset),
         },
+        {table.name: _verdicts(groups, table) for table in _OF_CLUSTERS},
     )
     release = store.release() or {}
     rows = {name: entry["rows"] for name, entry in release["tables"].items()}
@@ -40,7 +54,7 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
         details={
             "file": StoredAt(store.warehouse_address),
             "explorer": Link(explorer_url),
-            "verdicts": Markdown(_verdicts_table(store, dataset)),
+            "verdicts": Markdown(_verdicts_table(store, assessed)),
             "tables": Markdown(
                 markdown_table(["table", "rows"], [[name, f"{count:,}"] for name, count in rows.items()])
             ),
@@ -66,10 +80,18 @@ def _released_tables(dataset: MorphologyDataset, by_group: bool) -> list[Table]:
     return [MORPHOLOGY.tables[name] for names in released for name in names]
 
 
-def _released_groups(store: DatasetStore, dataset: MorphologyDataset, table: Table) -> list[str]:
-    """The groups whose rows of that table are released: of a report that a release does not wait for, those that are current."""
+def _released_groups(groups: Sequence[Group], table: Table) -> list[str]:
+    """The groups whose rows of that table are released: of a report that a release does not wait for, and of verdicts, those that are
+    current."""
     awaited = any(facts.awaited for facts in MORPHOLOGY.assets if table.name in facts.released)
-    return [name for name in dataset.groups if awaited or Group(store, dataset, name).is_current(table)]
+    current_only = not awaited or table is morphology.CLUSTER_STABILITY
+    return [group.name for group in groups if not current_only or group.is_current(table)]
+
+
+def _verdicts(groups: Sequence[Group], table: Table) -> pa.Table:
+    """The verdict on the clusters that the rows of that table are of or were made from, by group."""
+    names, verdicts = [group.name for group in groups], [group.verdict_on(table) for group in groups]
+    return pa.table({"investigation_group": pa.array(names, pa.string()), "verdict": pa.array(verdicts, pa.string())})
 
 
 def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | None]:
@@ -80,14 +102,11 @@ def _models(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, str | 
     return {name: store.models(name).current for name in (*whole, *by_group)}
 
 
-def _scores(store: DatasetStore, dataset: MorphologyDataset) -> dict[str, dict[str, float | str]]:
-    """The headline scores of each group."""
+def _scores(store: DatasetStore, assessed: Sequence[str]) -> dict[str, dict[str, float | str]]:
+    """The headline scores of each group whose clusters were assessed."""
     by_group: dict[str, dict[str, float | str]] = {}
-    for group in dataset.groups:
-        stability = store.results(morphology.CLUSTER_STABILITY).read(group).to_pylist()
-        if not stability:
-            continue
-        row = stability[0]
+    for group in assessed:
+        [row] = store.results(morphology.CLUSTER_STABILITY).read(group).to_pylist()
         columns = ("verdict", "clusters", "stability_ari", "null_ari")
         by_group[group] = {name: row[name] for name in columns if row[name] is not None}
         models = store.models(f"cluster_classifier_{group}")
@@ -108,10 +127,10 @@ def _highest_numbers(store: DatasetStore, dataset: MorphologyDataset) -> dict[st
     return {**before, **highest}
 
 
-def _verdicts_table(store: DatasetStore, dataset: MorphologyDataset) -> str:
+def _verdicts_table(store: DatasetStore, assessed: Sequence[str]) -> str:
     verdicts = (
         store.results(morphology.CLUSTER_STABILITY)
-        .of(dataset.groups)
+        .of(assessed)
         .read(columns=["investigation_group", "verdict", "sentence"])
     )
     lines = [[row["investigation_group"], row["verdict"], row["sentence"]] for row in verdicts.to_pylist()]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 import duckdb
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -23,6 +24,8 @@ from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
 from synapse_assets_tests.explorer.conftest import Served
+
+VERDICTS = {"as": "stable", "ss": "not distinguishable from noise"}
 
 
 def planted(new: bool = False) -> pd.Series:
@@ -101,6 +104,12 @@ def test_the_warehouse_tells_every_column_and_the_verdicts(finished: Bench) -> N
         assert warehouse.release["scores"]["as"]["verdict"] == "stable"
         assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 8 * PER_NEURON
         assert warehouse.sql("select count(*) as n from predictions")["n"][0] == 15
+        for table in ("clusters", "cluster_profiles", "classifier_scores", "predictions"):
+            judged = warehouse.sql(f"select distinct investigation_group, verdict from {table}")  # noqa: S608 -- ours
+            found = dict(judged.itertuples(index=False))
+            assert found == {group: VERDICTS[group] for group in found}, table
+            assert "as" in found
+        assert set(warehouse.sql("select distinct investigation_group as g from clusters")["g"]) == set(VERDICTS)
     with duckdb.connect(str(finished.store.warehouse_path), read_only=True) as connection:
         silent = connection.execute(
             "select table_name, column_name from duckdb_columns() where comment is null and not internal"
@@ -151,6 +160,36 @@ def test_the_readme_block_runs(finished: Bench, monkeypatch: pytest.MonkeyPatch)
 def test_similar_is_for_datasets_with_pictures(finished: Bench) -> None:
     with open_warehouse("planted", finished.root / "data") as warehouse, pytest.raises(BadInput, match="no pictures"):
         warehouse.similar("cb1/as/1")
+
+
+@pytest.mark.parametrize("group", VERDICTS)
+def test_pages_that_name_a_cluster_say_the_verdict(finished: Bench, group: str) -> None:
+    with open_warehouse("planted", finished.root / "data", group=group) as warehouse:
+        points = warehouse.points
+        number = points.categories["cluster"].names[0]
+        one = points.ids[int(np.flatnonzero(points.categories["cluster"].codes == 0)[0])].as_py()
+        assert set(points.frame(range(len(points)))["cluster_verdict"]) == {VERDICTS[group]}
+        assert warehouse.stability()["sentence"] == finished.rows(morphology.CLUSTER_STABILITY, group)["sentence"][0]
+    entry = f"planted.{group}"
+    line = f'<a href="/{entry}/clusters">{VERDICTS[group]}</a>'
+    served = Served(create_app([finished.dataset], finished.root / "data"))
+    try:
+        with httpx.Client(base_url=served.url, timeout=60) as web:
+            for path, lines in {
+                "gallery": 1,
+                f"gallery?cluster={number}": 1,
+                "gallery?membership_probability_least=0.5": 2,
+                f"synapse/{one}": 1,
+            }.items():
+                assert web.get(f"/{entry}/{path}").raise_for_status().text.count(line) == lines, path
+            for path in ("clusters", f"clusters/{number}"):
+                html = web.get(f"/{entry}/{path}").raise_for_status().text
+                assert f"<b>Clusters: {VERDICTS[group]}.</b>" in html, path
+            assert f"; clustering {VERDICTS[group]}</p>" in web.get(f"/{entry}/clusters").text
+            told = web.get(f"/api/{entry}/synapses/{one}").json()
+            assert (str(told["cluster"]), told["cluster_verdict"]) == (number, VERDICTS[group])
+    finally:
+        served.stop()
 
 
 def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:

@@ -14,8 +14,10 @@ from synapse_assets.analysis.morphology.evaluation import evaluate_classifiers
 from synapse_assets.analysis.morphology.features import held_out_features
 from synapse_assets.analysis.morphology.tables import in_group, labels_of, scaled_matrix
 from synapse_assets.pipeline.morphology.group import Group, fitted_synapses
+from synapse_assets.pipeline.morphology.release import build_release
 from synapse_assets.query import open_warehouse
-from synapse_assets.schema import morphology
+from synapse_assets.schema import Table, morphology
+from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.defs.morphology.conftest import INGESTED, OF_GROUP, Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import planted_workbook
 
@@ -193,6 +195,43 @@ def test_what_has_to_be_made_again_is_enough(change: str, released: Bench, tmp_p
         bench.materialize_one_by_one(*AGAIN[change])
         result = bench.materialize("warehouse")
         assert "every_group_complete" in checks(result, passed=True)
+
+
+@pytest.mark.parametrize(
+    ("gone", "of_before", "without_verdict"),
+    [
+        (None, None, set()),
+        (morphology.CLUSTER_PROFILES, morphology.CLUSTER_STABILITY, {"clusters", "classifier_scores", "predictions"}),
+        (morphology.CLASSIFIER_SCORES, morphology.PREDICTIONS, {"predictions"}),
+    ],
+)
+def test_no_row_is_released_with_a_verdict_on_other_clusters(
+    gone: Table | None, of_before: Table | None, without_verdict: set[str], released: Bench, tmp_path: Path
+) -> None:
+    """Where a table is gone, the release does not look at what was made after it, which may be of the clusters of before."""
+    shutil.copytree(released.root, tmp_path / "copy")
+    store = DatasetStore(str(tmp_path / "copy" / "data"), released.dataset.name)
+    if gone is not None and of_before is not None:
+        store.results(gone).remove_partition("as")
+        stored = store.results(of_before)
+        made_from = dict.fromkeys(stored.made_from("as") or {}, "before")
+        stored.write_partition("as", stored.read("as"), made_from)
+    build_release(store, released.dataset, "http://explorer")
+    (row,) = released.rows(morphology.CLUSTER_STABILITY, "as").to_dict("records")
+    with open_warehouse(released.dataset, tmp_path / "copy" / "data") as warehouse:
+        for name in {"clusters", "cluster_profiles", "classifier_scores", "predictions"} - {gone.name if gone else ""}:
+            (verdict,) = warehouse.sql(f"select distinct verdict from {name}")["verdict"]  # noqa: S608 -- ours
+            assert (None if pd.isna(verdict) else verdict) == (None if name in without_verdict else row["verdict"]), (
+                name
+            )
+        if of_before is morphology.CLUSTER_STABILITY:
+            assert warehouse.release["scores"] == {}
+            assert warehouse.release["tables"]["cluster_stability"]["rows"] == 0
+            assert warehouse.stability() == {"verdict": "not assessed", "sentence": None}
+            assert warehouse.points.cluster_verdict is None
+        else:
+            assert warehouse.release["scores"]["as"]["verdict"] == row["verdict"]
+            assert warehouse.stability() == {"verdict": row["verdict"], "sentence": row["sentence"]}
 
 
 def test_clusters_without_a_sweep_are_refused(make_bench: Callable[..., Bench]) -> None:
