@@ -401,7 +401,9 @@ RECIPE_COMPARISON = Table(
             )
         ),
         Column(
-            "one_neuron_clusters", pa.int64(), "Clusters that are mostly of one neuron, though the group has several."
+            "one_neuron_clusters",
+            pa.int64(),
+            "Clusters that are mostly of one neuron, more than chance would have it (1 in 100).",
         ),
         Column(
             "published_ari",
@@ -457,7 +459,9 @@ RECURRING_GROUPS = Table(
         Column("choice", pa.string(), "That choice, in words; empty where there is none.", nullable=True),
         Column("top_neuron", pa.string(), "The neuron that has most of its synapses."),
         Column("top_neuron_share", pa.float64(), "Share of its synapses on that neuron."),
-        Column("one_neuron", pa.bool_(), "True if one neuron makes most of it, though the group has several."),
+        Column(
+            "one_neuron", pa.bool_(), "True if one neuron makes most of it, more than chance would have it (1 in 100)."
+        ),
     ),
 )
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering.agreement import ABSENT, adjusted_rand, agreement_with_published
-from synapse_assets.analysis.clustering.explanations import LEAST_SYNAPSES, MOST
+from synapse_assets.analysis.clustering.explanations import FALSE_ALARMS, LEAST_SYNAPSES, MOST
 from synapse_assets.analysis.clustering.hdbscan_model import NOISE, Labels
 from synapse_assets.analysis.clustering.recipes import RecipeClusters
 from synapse_assets.analysis.clustering.recurrence import RecurringGroup, recurring_groups, share_between_clusters
@@ -316,13 +316,17 @@ def _appears(finders: set[str], choices: Mapping[str, Mapping[str, str]]) -> tup
 
 
 def _of_one_neuron(inside: npt.NDArray[np.str_], all_neurons: npt.NDArray[np.str_]) -> tuple[str, float, bool]:
-    """The neuron with most of these synapses (m,), its share, and whether it makes most of them, at least five, though there are
-    others: the rule of `CLUSTER_PROFILES`."""
+    """The neuron with most of these synapses (m,), its share, and whether they are that neuron's: it has more than half of them, at
+    least five, and so many that a draw from all synapses would have them in fewer than 1 of 100 cases (hypergeometric)."""
+    from scipy.stats import hypergeom
+
     if not len(inside):
         return "", 0.0, False
     neuron, count = Counter(inside.tolist()).most_common(1)[0]
-    several = len(set(all_neurons.tolist())) > 1
-    return neuron, count / len(inside), several and count >= LEAST_SYNAPSES and count > MOST * len(inside)
+    in_all = int((all_neurons == neuron).sum())
+    by_chance = hypergeom.sf(count - 1, len(all_neurons), in_all, len(inside))
+    of_one = count >= LEAST_SYNAPSES and count > MOST * len(inside) and by_chance < FALSE_ALARMS
+    return neuron, count / len(inside), bool(of_one)
 
 
 def _columns(features: pa.Table, names: Sequence[str]) -> Float64:
@@ -377,7 +381,7 @@ def _paragraph(
         )
     if alone:
         parts = [f"{_counted(count, 'group')} in `{name}`" for name, count in sorted(alone.items())]
-        sentences.append(f"No other recipe finds {_joined(parts)}.")
+        sentences.append(f"Found by one recipe alone: {_joined(parts)}.")
     sentences += _made_of(rows)
     judged = [row for row in rows if row["verdict"]]
     if judged:
@@ -397,10 +401,8 @@ def _made_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             most = max(known, key=lambda name: known[name])
             by_measure.setdefault(most, []).append(f"`{row['recipe']}` ({known[most]:.0%})")
     words = {"place": "place", "shape": "shape", "neuron": "the neuron they are on"}
-    parts = [f"in {words[name]} those of {_joined(recipes)}" for name, recipes in by_measure.items()]
-    return (
-        [f"Clusters differ most {'; '.join(parts)}: the share of its variance that lies between them."] if parts else []
-    )
+    parts = [f"{words[name]} in {_joined(recipes)}" for name, recipes in by_measure.items()]
+    return [f"What sets clusters apart most (share of its variance between them): {'; '.join(parts)}."] if parts else []
 
 
 def _published_sentence(rows: Sequence[Mapping[str, Any]]) -> list[str]:

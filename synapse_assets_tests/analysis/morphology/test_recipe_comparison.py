@@ -18,6 +18,7 @@ from synapse_assets.analysis.clustering.recipes import RecipeClusters, fit_recip
 from synapse_assets.analysis.morphology.recipe_comparison import (
     ComparedRecipe,
     Comparison,
+    _of_one_neuron,
     choices_of,
     compare,
     recipe_cluster_rows,
@@ -373,3 +374,11 @@ def test_one_recipe_alone_says_that_nothing_is_known_of_others() -> None:
     assert found.summary["whatever_the_choices"] == 0
     assert "one recipe was run" in found.paragraph
     assert "Verdict: stable." in found.paragraph
+
+
+def test_a_neuron_that_has_most_of_all_synapses_makes_no_cluster_by_having_most_of_it() -> None:
+    neurons = np.array(["cb1"] * 72 + ["cb2"] * 28)
+    assert _of_one_neuron(neurons[np.r_[0:16, 72:76]], neurons) == ("cb1", 0.8, False)
+    assert _of_one_neuron(neurons[:25], neurons) == ("cb1", 1.0, True)
+    assert _of_one_neuron(neurons[72:76], neurons) == ("cb2", 1.0, False), "four are too few to tell"
+    assert _of_one_neuron(neurons[:40], neurons[:40])[2] is False, "there is no other neuron"
