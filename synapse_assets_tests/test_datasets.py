@@ -264,6 +264,8 @@ def test_a_lab_adds_its_own_investigation_group(tmp_path: Path) -> None:
         ("\nsynapse_types", "\nfeatures: {fewest_for_alignment: 3}\nsynapse_types", "fewest_for_alignment"),
         ("\nsynapse_types", "\nresampling: {runs: 5}\nsynapse_types", "resampling.runs"),
         ("\nsynapse_types", "\nresampling: {share: 1}\nsynapse_types", "resampling.share"),
+        ("\nsynapse_types", "\nunits: {synapse_size: µm²}\nsynapse_types", "units.synapse_size.*'synapse_area'"),
+        ("\nsynapse_types", "\nunits: {synapse_area: ''}\nsynapse_types", "units.synapse_area.*at least 1 character"),
         ("path: /data/study.xlsx", "path: ''", "no workbook to fit on"),
         ("path: /data/study.xlsx", "pathe: /data/study.xlsx", "workbooks 'study'.*did you mean 'path'"),
         ("  as-pv:", "  As PV:", "groups"),
@@ -274,6 +276,14 @@ def test_mistakes_in_a_morphology_dataset(right: str, wrong: str, message: str, 
     assert right in MORPHOLOGY
     with pytest.raises(BadInput, match=message):
         load_dataset(written(tmp_path, MORPHOLOGY.replace(right, wrong)), "/nowhere")
+
+
+def test_a_lab_gives_the_units_of_its_measures(tmp_path: Path) -> None:
+    dataset = load_dataset(
+        written(tmp_path, MORPHOLOGY + "units: {synapse_area: nm², bouton_volume: fl}\n"), "/nowhere"
+    )
+    assert isinstance(dataset, MorphologyDataset)
+    assert dataset.units == {"synapse_area": "nm²", "bouton_volume": "fl"}
 
 
 def test_the_study_dataset_needs_one_workbook_and_may_have_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,6 +548,7 @@ MORPHOLOGY_DEFAULTS = {
     "generate": None,
     "published_labels": "",
     "brain_region": "UNASSIGNED",
+    "units": {},
     "features": {
         "scaling": "robust",
         "axis_signs": "away_from_soma",

@@ -141,6 +141,13 @@ def test_how_tiles_are_stored_is_in_no_fingerprint() -> None:
     assert code_versions(other) == code_versions(EM)
 
 
+def test_units_that_readers_are_told_are_in_no_fingerprint() -> None:
+    other = MORPHOLOGY.model_copy(update={"units": {"synapse_area": "µm²"}})
+    assert other != MORPHOLOGY
+    assert hashed_fields(other) == hashed_fields(MORPHOLOGY)
+    assert code_versions(other) == code_versions(MORPHOLOGY)
+
+
 @pytest.mark.parametrize("later", LATER)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_later_field_counts_only_when_it_is_set(name: str, later: str) -> None:

@@ -49,8 +49,11 @@ FIRST_FIELDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 
-# Fields that say how something is stored, and nothing of what it is: no fingerprint has them, at no value.
-STORAGE_FIELDS: Mapping[str, frozenset[str]] = {"TileSpec": frozenset({"codec"})}
+# Fields that say how something is stored or what readers are told, and nothing of what it is: no fingerprint has them, at no value.
+STORAGE_FIELDS: Mapping[str, frozenset[str]] = {
+    "TileSpec": frozenset({"codec"}),
+    "MorphologyDataset": frozenset({"units"}),
+}
 
 
 def hashed_fields(

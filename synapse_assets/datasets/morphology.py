@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
-from synapse_assets.datasets.variables import Location
+from synapse_assets.datasets.variables import FreeText, Location
 
+Measure = Literal["synapse_area", "bouton_area", "bouton_volume"]
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
@@ -82,9 +83,7 @@ class FeatureChoice(Frozen):
     )
     place_weight: Annotated[float, Field(ge=0)] = Field(0.2, description="Weight of the three aligned coordinates.")
     shape_weight: Annotated[float, Field(ge=0)] = Field(1.0, description="Weight of each measure in `shape`.")
-    shape: list[Literal["synapse_area", "bouton_area", "bouton_volume"]] = Field(
-        ["synapse_area", "bouton_area"], description="Measures that synapses are compared by."
-    )
+    shape: list[Measure] = Field(["synapse_area", "bouton_area"], description="Measures that synapses are compared by.")
     extreme_iqr: Annotated[float, Field(gt=0)] = Field(
         3.0, description="A measure this many interquartile ranges beyond the quartiles is extreme."
     )
@@ -200,6 +199,9 @@ class MorphologyDataset(Dataset):
         min_length=1, description="Type of a neuron by the letters that its id begins with."
     )
     synapse_types: Names = Field(min_length=1, description="The types of synapse that there are.")
+    units: dict[Measure, Annotated[FreeText, Field(min_length=1, max_length=20)]] = Field(
+        {}, description="Unit that the workbooks give a measure in, for readers: nothing is converted."
+    )
     brain_region: str = Field("UNASSIGNED", description="Brain region where no column names one.")
     groups: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Group] = Field(
         min_length=1, description="Investigation groups, the partitions of this chain, by name."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.figures.style import INK, MARKERS, cluster_colour, edge_colour
+from synapse_assets.figures.style import INK, MARKERS, Verdict, cluster_colour, edge_colour
 from synapse_assets.schema.colours import PALETTE
 
 SPACE_AXES = ("UMAP 1", "UMAP 2", "UMAP 3")
@@ -58,13 +58,15 @@ def scatter_by_cluster(
     size: float,
     *,
     filled: npt.NDArray[np.bool_],
+    verdict: Verdict | None = None,
 ) -> None:
-    """Points by cluster; each 18 clusters, the shape changes with the colours' next round; not filled: hollow."""
+    """Points by cluster; each 18 clusters, the shape changes with the colours' next round; not filled: hollow;
+    colours muted by the verdict."""
     rounds = np.where(numbers < 0, 0, numbers // len(PALETTE)) % len(MARKERS)
     for solid in (True, False):
         for marker in sorted(set(rounds[filled == solid].tolist())):
             chosen = (rounds == marker) & (filled == solid)
-            colours = [cluster_colour(c) for c in numbers[chosen].tolist()]
+            colours = [cluster_colour(c, verdict) for c in numbers[chosen].tolist()]
             edges = [edge_colour(c) for c in colours]
             style = {"c": colours, "edgecolors": edges, "linewidths": 0.35}
             if not solid:

@@ -11,24 +11,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.figures.style import FAINT, INK, as_png, message_figure, new_figure, shortened, write_message
+from synapse_assets.figures.style import (
+    FAINT,
+    INK,
+    as_png,
+    message_figure,
+    new_figure,
+    shortened,
+    verdict_colour,
+    write_message,
+)
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 
 Tile = npt.NDArray[np.uint8]
+# inches
+_CARD, _HEADING, _FOOT = 1.5, 0.36, 0.35
 _SHADES = ("#3b4a5a", "#5c6f82", "#8496a8", "#a9b7c5", "#cbd5de")
 
 
 def cluster_card_figure(card: Mapping[str, Any], tiles: Sequence[Tile]) -> bytes:
-    """One cluster: its typical members and what it is made of. `card` is a row of `schema.CLUSTER_CARDS` as a dict."""
-    figure, _ = new_figure(10.4, 1.5, axes=False)
-    rows = figure.subfigures(1, 1)
-    _draw_card(rows, card, tiles, _card_colours([card]))
+    """One cluster: its typical members and what it is made of, under the verdict on the clustering. `card` is a row of
+    `schema.CLUSTER_CARDS` as a dict."""
+    figure, (line,) = _sheet(card.get("verdict"), [_CARD])
+    _draw_card(line, card, tiles, _card_colours([card]))
     return as_png(figure)
 
 
 def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
-    """The largest clusters under each other, a line each, up to 12; noise is named below. `tiles` by synapse id; one
-    missing is left out."""
+    """The largest clusters under each other, a line each, up to 12, under the verdict on the clustering; noise is named below.
+    `tiles` by synapse id; one missing is left out."""
     rows = sorted((c for c in cards.to_pylist() if c["cluster"] >= 0), key=lambda c: (-c["synapses"], c["cluster"]))
     noise = next((c for c in cards.to_pylist() if c["cluster"] < 0), None)
     largest = rows[:12]
@@ -37,14 +48,24 @@ def cluster_sheet(cards: pa.Table, tiles: Mapping[str, Tile]) -> bytes:
         foot.append(f"{len(rows) - len(largest)} smaller clusters are not shown")
     if not largest:
         return message_figure("no clusters; " + "; ".join(foot) if foot else "no clusters")
-    height = 1.5
-    figure, _ = new_figure(10.4, height * len(largest) + 0.35, axes=False)
-    lines = figure.subfigures(len(largest) + 1, 1, height_ratios=[height] * len(largest) + [0.35])
+    figure, lines = _sheet(largest[0]["verdict"], [*[_CARD] * len(largest), _FOOT])
     colours = _card_colours(largest)
     for line, card in zip(lines, largest, strict=False):
         _draw_card(line, card, [tiles[m] for m in card["medoids"] if m in tiles], colours)
     lines[-1].text(0.02, 0.5, "; ".join(foot), fontsize=9, color=FAINT, va="center")
     return as_png(figure)
+
+
+def _sheet(verdict: str | None, heights: Sequence[float]) -> tuple[Any, list[Any]]:
+    """A figure with subfigures of those heights in inches under each other, below the verdict where there is one."""
+    heads = [_HEADING] if verdict else []
+    figure, _ = new_figure(10.4, sum(heads) + sum(heights), axes=False)
+    lines = figure.subfigures(len(heads) + len(heights), 1, height_ratios=[*heads, *heights], squeeze=False)[:, 0]
+    if verdict:
+        lines[0].text(
+            0.015, 0.45, f"The clustering is {verdict}", fontsize=12, fontweight="bold", color=verdict_colour(verdict), va="center"
+        )  # fmt: skip
+    return figure, list(lines[len(heads) :])
 
 
 def _draw_card(line: Any, card: Mapping[str, Any], tiles: Sequence[Tile], colours: Mapping[str, str]) -> None:

@@ -14,7 +14,16 @@ import pyarrow as pa
 
 from synapse_assets.figures.axes_3d import MICROMETRE_AXES, SPACE_AXES, limits_around
 from synapse_assets.figures.neurons import neurons_around_their_soma
-from synapse_assets.figures.style import FAINT, INK, cluster_colour, cluster_numbers, darker, require_same_length
+from synapse_assets.figures.style import (
+    FAINT,
+    INK,
+    Verdict,
+    cluster_colour,
+    cluster_numbers,
+    darker,
+    require_same_length,
+    verdict_colour,
+)
 from synapse_assets.schema.colours import PALETTE
 
 _PAGE_MARKERS = ("circle", "square", "diamond", "cross")
@@ -24,22 +33,30 @@ _DIV = "picture"
 
 def space_page(
     space_xyz: npt.ArrayLike,
-    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]],
+    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]] | None,
     hover: Sequence[str],
     title: str,
+    *,
+    verdict: Verdict | None = None,
 ) -> str:
     """The three-dimensional map (N, 3) as an HTML page that can be turned: one trace a cluster, which its name in the legend
     shows and hides; the pointer shows `hover` (such as the synapse and its neuron).
 
-    `plotly_javascript()` has to lie beside it as plotly.min.js. Raises BadInput if the inputs differ in length.
+    The verdict on the clusters stands under the title and mutes their colours. `clusters` None: nothing has been clustered, so
+    all points are one trace without a legend. `plotly_javascript()` has to lie beside it as plotly.min.js. Raises BadInput if the
+    inputs differ in length.
     """
-    points, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
+    points = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3)
+    numbers = cluster_numbers([0] * len(points) if clusters is None else clusters)
     require_same_length(space_xyz=points, clusters=numbers, hover=hover)
     traces = []
     for cluster in sorted(set(numbers.tolist()), key=lambda c: (c < 0, c)):
         chosen = numbers == cluster
         texts = [html.escape(text) for text, is_chosen in zip(hover, chosen, strict=True) if is_chosen]
-        traces.append(_cluster_trace(points[chosen], cluster, texts, _page_size(len(points))))
+        trace = _cluster_trace(points[chosen], cluster, texts, _page_size(len(points)), verdict=verdict)
+        if clusters is None:
+            trace.name = f"synapses ({len(points):,})"
+        traces.append(trace)
     return _html_page(
         traces,
         title,
@@ -47,6 +64,8 @@ def space_page(
         _scene_layout(points, cube=True),
         numbered=False,
         note="" if traces else "no synapses",
+        legend=clusters is not None,
+        verdict=verdict,
     )
 
 
@@ -57,15 +76,18 @@ def plotly_javascript() -> str:
     return str(get_plotlyjs())
 
 
-def neuron_positions_page(features: pa.Table, clusters: Mapping[str, int] | None, title: str) -> str:
+def neuron_positions_page(
+    features: pa.Table, clusters: Mapping[str, int] | None, title: str, *, area_unit: str = ""
+) -> str:
     """`neurons.neuron_positions_figure` as an HTML page that can be turned: a menu chooses the neuron, the legend its clusters, and
-    the pointer shows the synapse, its cluster, distance to the soma and area. All neurons are in it.
+    the pointer shows the synapse, its cluster, distance to the soma and area. All neurons are in it. `area_unit` '' is that
+    of the workbook.
 
     `plotly_javascript()` has to lie beside it as plotly.min.js.
     """
     import plotly.graph_objects as go
 
-    neurons = neurons_around_their_soma(features, clusters)
+    neurons = neurons_around_their_soma(features, clusters, area_unit)
     traces: list[Any] = []
     owners: list[str] = []
     for name, neuron in neurons.items():
@@ -117,13 +139,19 @@ def _page_size(points: int) -> float:
 
 
 def _cluster_trace(
-    points: npt.NDArray[np.float64], cluster: int, texts: Sequence[str], size: float, *, filled: bool = True
+    points: npt.NDArray[np.float64],
+    cluster: int,
+    texts: Sequence[str],
+    size: float,
+    *,
+    filled: bool = True,
+    verdict: Verdict | None = None,
 ) -> Any:
     """The points of one cluster on a page."""
     import plotly.graph_objects as go
 
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    colour = cluster_colour(cluster)
+    colour = cluster_colour(cluster, verdict)
     name = f"cluster {cluster}" if cluster >= 0 else "in no cluster"
     symbol = _PAGE_MARKERS[max(0, cluster) // len(PALETTE) % len(_PAGE_MARKERS)]
     x, y, z = np.round(points[finite], 4).T.tolist()
@@ -157,6 +185,8 @@ def _html_page(
     numbered: bool,
     note: str = "",
     menu: Sequence[Mapping[str, Any]] = (),
+    legend: bool = True,
+    verdict: Verdict | None = None,
 ) -> str:
     """A page of its own with one turnable picture that fills the window. `frame` is what `_scene_layout` gives."""
     import plotly.graph_objects as go
@@ -175,7 +205,7 @@ def _html_page(
         "margin": {"l": 0, "r": 0, "t": 38, "b": 0},
         "font": {"family": _FONT, "color": INK, "size": 14},
         "paper_bgcolor": "white",
-        "showlegend": True,
+        "showlegend": legend,
         "legend": {"itemsizing": "constant", "font": {"size": 14}, "y": 1.0, "yanchor": "top"},
         "hoverlabel": {"font": {"family": _FONT, "size": 14}},
         "uirevision": "kept",
@@ -204,7 +234,14 @@ def _html_page(
         },
         include_plotlyjs="directory", include_mathjax=False, full_html=False, div_id=_DIV,
     )  # fmt: skip
-    return _FRAME.format(title=html.escape(title), font=_FONT, picture=picture)
+    shown = (
+        verdict
+        and f'<p class="verdict" style="color: {verdict_colour(verdict.verdict)}">{html.escape(verdict.line)}</p>'
+    )
+    hint = ", click a name in the legend to hide it, double-click to see it alone" if legend else ""
+    return _FRAME.format(
+        title=html.escape(title), font=_FONT, picture=picture, verdict=f"\n{shown}" if shown else "", hint=hint
+    )
 
 
 _FRAME = """<!DOCTYPE html>
@@ -219,12 +256,13 @@ body {{ display: flex; flex-direction: column; font-family: {font}; color: #222;
 header {{ padding: 12px 16px 6px; }}
 h1 {{ font-size: 19px; font-weight: 600; margin: 0 0 4px; }}
 p {{ font-size: 14px; margin: 0; color: #555; }}
+p.verdict {{ font-size: 15px; font-weight: 600; margin: 0 0 4px; }}
 main {{ flex: 1; min-height: 0; }}
 </style>
 </head>
 <body>
-<header><h1>{title}</h1>
-<p>Drag to turn, scroll to come closer, click a name in the legend to hide it, double-click to see it alone.</p>
+<header><h1>{title}</h1>{verdict}
+<p>Drag to turn, scroll to come closer{hint}.</p>
 <p id="absent" hidden>There is no picture: the file plotly.min.js has to lie in the same folder as this page.</p></header>
 <main>
 {picture}

@@ -7,18 +7,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.figures.style import MARKERS, cluster_colour, darker
+from synapse_assets.figures.style import MARKERS, Verdict, cluster_colour, darker
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
 # Text, colour and marker. Colour 'none' leaves the mark out, 'hollow' leaves it empty.
 Entry: TypeAlias = tuple[str, str, str]
 
 
-def cluster_entries(numbers: npt.NDArray[np.int64]) -> list[Entry]:
-    """Legend entries (text, colour, marker) of the clusters that occur, grey last."""
+def cluster_entries(numbers: npt.NDArray[np.int64], verdict: Verdict | None = None) -> list[Entry]:
+    """Legend entries (text, colour, marker) of the clusters that occur, grey last; colours muted by the verdict."""
     sizes = Counter(numbers.tolist())
     entries = [
-        (f"cluster {c} ({sizes[c]:,})", cluster_colour(c), MARKERS[c // len(PALETTE) % len(MARKERS)])
+        (f"cluster {c} ({sizes[c]:,})", cluster_colour(c, verdict), MARKERS[c // len(PALETTE) % len(MARKERS)])
         for c in sorted(sizes)
         if c >= 0
     ]
@@ -43,14 +43,16 @@ def legend_handle(text: str, colour: str, marker: str, *, line: bool = False) ->
 
 
 def legend_below(
-    axes: Any, entries: Sequence[Entry], columns: int, bold: Collection[str] = (), down: float = 0.075
+    axes: Any, entries: Sequence[Entry], columns: int, bold: Collection[str] = (), down: float = 0.27
 ) -> None:
-    """A legend under the axes, from their left edge, filled column by column."""
+    """A legend so many inches under the axes, from their left edge, filled column by column."""
     if not entries:
         return
+    width, height = axes.get_figure().get_size_inches() * axes.get_position().size
     legend = axes.legend(
-        handles=[legend_handle(*entry) for entry in entries], loc="upper left", bbox_to_anchor=(-0.03, -down), ncols=columns,
-        frameon=False, fontsize=9, handletextpad=0.2, columnspacing=0.9, borderaxespad=0, labelspacing=0.35,
+        handles=[legend_handle(*entry) for entry in entries], loc="upper left", ncols=columns, frameon=False,
+        bbox_to_anchor=(-0.11 / width, -down / height), fontsize=9, handletextpad=0.2, columnspacing=0.9, borderaxespad=0,
+        labelspacing=0.35,
     )  # fmt: skip
     for text in legend.get_texts():
         if text.get_text() in bold:

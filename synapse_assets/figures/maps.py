@@ -24,18 +24,22 @@ from synapse_assets.figures.style import (
     INK,
     MARKERS,
     SHEET_WIDTH,
+    Verdict,
     as_png,
     cluster_colour,
     cluster_numbers,
     edge_colour,
     halo,
+    heading_height,
     marker_area,
     mixed,
+    muted,
     natural_order,
     new_figure,
     require_same_length,
     shortened,
-    wrapped,
+    verdict_colour,
+    write_heading,
     write_message,
 )
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
@@ -45,13 +49,15 @@ _MOST_IN_LEGEND = 12
 _TYPE_HUES = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#999933", "#661100")
 
 
-def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str) -> bytes:
+def map_figure(
+    xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str, verdict: Verdict | None = None
+) -> bytes:
     """Points (N, 2) coloured by label; None, '' and numbers below 0 are grey. Up to 12 labels have a legend, more are
-    named in place."""
+    named in place. With a verdict the labels are clusters: it stands under the title, and their colours are muted by it."""
     points = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
     names = np.array([_label_text(label) for label in labels], dtype=str)
     categories = sorted({n for n in names.tolist() if n}, key=_numeric_first)
-    colours = class_colours(categories)
+    colours = {name: muted(colour, verdict) for name, colour in class_colours(categories).items()}
     figure, axes = new_figure(7.2, 5.6)
     size = float(np.clip(9000 / max(1, len(points)), 2.0, 22))
     grey = names == ""
@@ -72,7 +78,14 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
         for text, colour in entries:
             axes.scatter([], [], s=36, c=colour, label=text)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9, handletextpad=0.2)
-    axes.set_title(title, loc="left", fontsize=11, color=INK)
+    axes.set_title(title + ("\n " if verdict else ""), loc="left", fontsize=11, color=INK)
+    if verdict:
+        colour = verdict_colour(verdict.verdict)
+        line = axes.annotate(
+            verdict.line, (0, 1), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points", fontsize=10, color=colour,
+            fontweight="bold",
+        )  # fmt: skip
+        line.set_in_layout(False)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("UMAP 1", fontsize=9, color=FAINT)
@@ -86,23 +99,29 @@ def map_figure(xy: npt.ArrayLike, labels: Sequence[str | int | None], title: str
 
 def maps_sheet(
     map_xy: npt.ArrayLike,
-    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]],
+    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]] | None,
     neuron_types: Sequence[str],
     neuron_ids: Sequence[str],
     synapse_areas: npt.ArrayLike,
     title: str,
+    *,
+    verdict: Verdict | None = None,
+    area_unit: str = "",
 ) -> bytes:
     """The two-dimensional map (N, 2) three times as one PNG: by cluster (None or below 0: grey), by neuron (a hue for each
     type, a shade and a shape for each neuron) and by area of the synapse (colours end at the 2nd and 98th percentile).
 
-    Up to 12 clusters have a legend, more are named in place. Raises BadInput if the inputs differ in length.
+    Up to 12 clusters have a legend, more are named in place; their verdict stands under the title and mutes their colours.
+    `clusters` None: nothing has been clustered, so there is no panel by cluster. `area_unit` '' is that of the workbook.
+    Raises BadInput if the inputs differ in length.
     """
     points = np.asarray(map_xy, dtype=np.float64).reshape(-1, 2)
-    numbers, areas = cluster_numbers(clusters), np.asarray(synapse_areas, dtype=np.float64).reshape(-1)
+    numbers = cluster_numbers([-1] * len(points) if clusters is None else clusters)
+    areas = np.asarray(synapse_areas, dtype=np.float64).reshape(-1)
     require_same_length(map_xy=points, clusters=numbers, types=neuron_types, neurons=neuron_ids, areas=areas)
     cluster_ids = sorted(set(numbers[numbers >= 0].tolist()))
     numbered = len(cluster_ids) > _MOST_IN_LEGEND
-    cluster_legend = cluster_entries(numbers)
+    cluster_legend = [] if clusters is None else cluster_entries(numbers, verdict)
     if numbered:
         cluster_legend = [
             (f"{len(cluster_ids)} clusters, numbered in the map", "none", "o"),
@@ -112,17 +131,18 @@ def maps_sheet(
     neuron_keys = list(zip(neuron_types, neuron_ids, strict=True))
     neuron_legend, columns, heads = _neuron_entries(styles, Counter(neuron_keys))
 
-    heading = wrapped(title, 110)
-    head = 0.5 + 0.25 * (1 + heading.count("\n"))
-    side, left, between = 3.62, 0.32, 0.34
+    names = (*([] if clusters is None else ["by cluster"]), "by neuron", "by area of the synapse")
+    head = 0.5 + heading_height(title, verdict)
+    left, between = 0.32, 0.34
+    side = (SHEET_WIDTH - 0.14 - left + between) / len(names) - between
     lines = max(-(-len(cluster_legend) // 2), -(-len(neuron_legend) // columns), 4)
     foot = 0.42 + 0.2 * lines
     height = head + side + foot
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
-    figure.text(0.1 / SHEET_WIDTH, 1 - 0.12 / height, heading, fontsize=13, color=INK, va="top")
+    write_heading(figure, title, verdict, 0.1, 0.12)
     low, high = box_around(points, 0.06)
     panels = []
-    for i, name in enumerate(("by cluster", "by neuron", "by area of the synapse")):
+    for i, name in enumerate(names):
         left_edge = left + i * (side + between)
         axes = figure.add_axes((left_edge / SHEET_WIDTH, foot / height, side / SHEET_WIDTH, side / height))
         axes.set_title(name, loc="left", fontsize=11, color=INK)
@@ -137,48 +157,49 @@ def maps_sheet(
         if not len(points):
             write_message(axes, "no synapses")
         panels.append(axes)
-    by_cluster, by_neuron, by_area = panels
+    *by_cluster, by_neuron, by_area = panels
     size = marker_area(len(points))
 
-    grey = numbers < 0
-    for part in (grey, ~grey):
-        _scatter(by_cluster, points[part], [cluster_colour(c) for c in numbers[part]], ["o"] * int(part.sum()), size)
-    if numbered:
-        centres = np.array([np.median(points[numbers == cluster], axis=0) for cluster in cluster_ids])
-        for cluster, position in zip(cluster_ids, _push_apart(centres, 0.052 * float(high[0] - low[0])), strict=True):
-            text = by_cluster.text(
-                *position, str(cluster), fontsize=9, fontweight="bold", color=INK, ha="center", va="center"
-            )
-            text.set_path_effects(halo())
-    legend_below(by_cluster, in_rows(cluster_legend, 2), 1 if numbered else 2)
+    for axes in by_cluster:
+        grey = numbers < 0
+        for part in (grey, ~grey):
+            colours = [cluster_colour(c, verdict) for c in numbers[part]]
+            _scatter(axes, points[part], colours, ["o"] * int(part.sum()), size)
+        if numbered:
+            _number_in_place(axes, points, numbers)
+        legend_below(axes, in_rows(cluster_legend, 2), 1 if numbered else 2)
     _scatter(by_neuron, points, [styles[n][0] for n in neuron_keys], [styles[n][1] for n in neuron_keys], size)
     legend_below(by_neuron, neuron_legend, columns, bold=heads)
-    _area_panel(figure, by_area, points, areas, size)
+    _area_panel(figure, by_area, points, areas, size, area_unit or "unit of the workbook")
     return as_png(figure)
 
 
 def space_figure(
-    space_xyz: npt.ArrayLike, clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]], title: str
+    space_xyz: npt.ArrayLike,
+    clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]] | None,
+    title: str,
+    *,
+    verdict: Verdict | None = None,
 ) -> bytes:
     """The three-dimensional map (N, 3) by cluster, from two sides that are a quarter turn apart, as PNG.
 
-    Raises BadInput if the inputs differ in length.
+    The verdict on the clusters stands under the title and mutes their colours. `clusters` None: nothing has been clustered, so
+    all points have one colour and there is no legend. Raises BadInput if the inputs differ in length.
     """
-    points, numbers = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3), cluster_numbers(clusters)
+    points = np.asarray(space_xyz, dtype=np.float64).reshape(-1, 3)
+    numbers = cluster_numbers([0] * len(points) if clusters is None else clusters)
     require_same_length(space_xyz=points, clusters=numbers)
-    entries = cluster_entries(numbers)
-    columns, legend = legend_shape(len(entries), 8)
-    heading = wrapped(title, 110)
-    head = 0.35 + 0.25 * (1 + heading.count("\n"))
+    entries = [] if clusters is None else cluster_entries(numbers, verdict)
+    columns, legend = legend_shape(len(entries), 8) if entries else (1, 0.1)
+    head = 0.35 + heading_height(title, verdict)
     cell = (SHEET_WIDTH / 2, 5.2)
     height = head + cell[1] + legend
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
-    figure.text(0.015, 1 - 0.15 / height, heading, fontsize=13, color=INK, va="top")
+    write_heading(figure, title, verdict, 0.15, 0.15)
     for i, (turn, name) in enumerate(((-60, "from one side"), (30, "a quarter turn further"))):
         axes = space_axes(figure, (i * cell[0], legend), cell, name)
-        scatter_by_cluster(
-            axes, points, numbers, 1.8 * marker_area(len(points)), filled=np.ones(len(points), dtype=bool)
-        )
+        size, filled = 1.8 * marker_area(len(points)), np.ones(len(points), dtype=bool)
+        scatter_by_cluster(axes, points, numbers, size, filled=filled, verdict=verdict)
         axes.view_init(elev=20, azim=turn)
         equal_axes(axes, points, cube=True)
         for axis, label in zip((axes.xaxis, axes.yaxis, axes.zaxis), SPACE_AXES, strict=True):
@@ -215,6 +236,16 @@ def _scatter(
             face = [colours[i] for i in subset]
             axes.scatter(*points[subset].T, s=size, c=face, marker=marker, edgecolors=[edge_colour(c) for c in face],
                          linewidths=0.35)  # fmt: skip
+
+
+def _number_in_place(axes: Any, points: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]) -> None:
+    """Writes the number of each cluster into its middle, none over another."""
+    cluster_ids = sorted(set(numbers[numbers >= 0].tolist()))
+    centres = np.array([np.median(points[numbers == cluster], axis=0) for cluster in cluster_ids])
+    low, high = axes.get_xlim()
+    for cluster, position in zip(cluster_ids, _push_apart(centres, 0.052 * float(high - low)), strict=True):
+        text = axes.text(*position, str(cluster), fontsize=9, fontweight="bold", color=INK, ha="center", va="center")
+        text.set_path_effects(halo())
 
 
 def _push_apart(positions: npt.NDArray[np.float64], distance: float) -> npt.NDArray[np.float64]:
@@ -270,7 +301,7 @@ def _neuron_entries(
 
 
 def _area_panel(
-    figure: Any, axes: Any, points: npt.NDArray[np.float64], areas: npt.NDArray[np.float64], size: float
+    figure: Any, axes: Any, points: npt.NDArray[np.float64], areas: npt.NDArray[np.float64], size: float, unit: str
 ) -> None:
     """Points by area, larger is darker; unknown areas are grey."""
     from matplotlib import colormaps
@@ -297,8 +328,8 @@ def _area_panel(
     bar_box = (frame.x0 + 0.05 * frame.width, frame.y0 - 0.45 / height, 0.9 * frame.width, 0.13 / height)
     bar = figure.colorbar(ScalarMappable(norm, scale), cax=figure.add_axes(bar_box), orientation="horizontal",
                           extend=beyond[ends])  # fmt: skip
-    bar.set_label("area of the synapse (unit of the workbook)", fontsize=9, color=INK)
+    bar.set_label(f"area of the synapse ({unit})", fontsize=9, color=INK, parse_math=False)
     bar.ax.tick_params(labelsize=8.5)
     bar.outline.set_visible(False)
     if not finite.all():
-        legend_below(axes, [(f"unknown ({int((~finite).sum()):,})", NOISE_COLOUR, "o")], 1, down=0.92 / 3.62)
+        legend_below(axes, [(f"unknown ({int((~finite).sum()):,})", NOISE_COLOUR, "o")], 1, down=0.92)

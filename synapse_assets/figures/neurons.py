@@ -30,7 +30,7 @@ _MOST_PANELS = 30
 class Neuron:
     """The synapses of one neuron that have coordinates: these, their clusters, whether they were fitted, and hover texts."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None) -> None:
+    def __init__(self, rows: Sequence[Mapping[str, Any]], clusters: Mapping[str, int] | None, area_unit: str) -> None:
         self.places = np.array([[row[f"{a}_from_soma_um"] for a in "xyz"] for row in rows], dtype=np.float64)
         cluster_of = clusters or {}
         self.clusters = np.array([max(-1, cluster_of.get(row["synapse_id"], -1)) for row in rows], dtype=np.int64)
@@ -41,21 +41,23 @@ class Neuron:
                     row["synapse_id"],
                     *([f"cluster {c}" if c >= 0 else "in no cluster"] if clusters is not None else []),
                     f"{np.linalg.norm(position):.1f} µm from the soma",
-                    f"synapse area {row['synapse_area']:.3g}",
+                    f"synapse area {row['synapse_area']:.3g} {area_unit}".rstrip(),
                 )
             )
             for row, position, c in zip(rows, self.places, self.clusters, strict=True)
         ]
 
 
-def neurons_around_their_soma(features: pa.Table, clusters: Mapping[str, int] | None) -> dict[str, Neuron]:
+def neurons_around_their_soma(
+    features: pa.Table, clusters: Mapping[str, int] | None, area_unit: str = ""
+) -> dict[str, Neuron]:
     """The neurons of the table in natural order (cb2 before cb10); synapses without finite coordinates are left out."""
     columns = ["synapse_id", "neuron_id", "used_for", "synapse_area", *(f"{a}_from_soma_um" for a in "xyz")]
     by_neuron: dict[str, list[dict[str, Any]]] = {}
     for row in features.select(columns).to_pylist():
         if all(finite_or_none(row[f"{a}_from_soma_um"]) is not None for a in "xyz"):
             by_neuron.setdefault(row["neuron_id"], []).append(row)
-    return {name: Neuron(by_neuron[name], clusters) for name in sorted(by_neuron, key=natural_order)}
+    return {name: Neuron(by_neuron[name], clusters, area_unit) for name in sorted(by_neuron, key=natural_order)}
 
 
 def neuron_positions_figure(features: pa.Table, clusters: Mapping[str, int] | None) -> bytes:

@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.figures.style import FAINT, INK, SHEET_WIDTH, as_png, mixed, natural_order, new_figure, wrapped
+from synapse_assets.figures.style import (
+    FAINT,
+    INK,
+    SHEET_WIDTH,
+    as_png,
+    mixed,
+    natural_order,
+    new_figure,
+    verdict_colour,
+    wrapped,
+)
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE
 
-_VERDICT_COLOURS = {"stable": "#1b7837", "fragile": "#b35806", "not distinguishable from noise": "#7a1f1f"}
 _ABSENT_COLOUR = "#ffffff"
 _MOST_GROUPS = 10
 _ROW = 0.62
@@ -117,8 +126,8 @@ def _write_recipe(axes: Any, line: int, row: RecipeRow) -> None:
     place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
     axes.text(-0.01, line + 0.27, row.name, fontsize=10.5, fontweight="bold", color=INK, **place)
     axes.text(-0.01, line + 0.5, row.facts, fontsize=8.5, color=INK, **place)
-    verdict = row.verdict or "not judged"
-    axes.text(-0.01, line + 0.72, verdict, fontsize=8.5, color=_VERDICT_COLOURS.get(verdict, FAINT), **place)
+    colour = verdict_colour(row.verdict) if row.verdict else FAINT
+    axes.text(-0.01, line + 0.72, row.verdict or "not judged", fontsize=8.5, color=colour, **place)
 
 
 def _draw_shares(figure: Any, rows: Sequence[RecipeRow], left: float, foot: float, height: float) -> None:

@@ -17,10 +17,12 @@ from synapse_assets.figures.style import (
     FAINT,
     INK,
     SHEET_WIDTH,
+    Verdict,
     as_png,
     message_figure,
     new_figure,
     shortened,
+    verdict_colour,
     without_frame,
     write_message,
 )
@@ -45,11 +47,14 @@ def confusion_figure(matrix: npt.ArrayLike, names: Sequence[str]) -> bytes:
     return as_png(figure)
 
 
-def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequence[str]) -> bytes:
+def confusions_sheet(
+    matrices: Mapping[str, npt.ArrayLike], class_names: Sequence[str], verdict: Verdict | None = None
+) -> bytes:
     """Confusion matrices beside each other, up to three a line, each under its key, as PNG.
 
     A matrix is (C, C + 1) counts: a row for each known cluster, a column for each predicted one, the last for synapses that were
-    rejected as outliers. Shade and percent are shares of the row. Raises BadInput for a matrix of another shape.
+    rejected as outliers. Shade and percent are shares of the row. The verdict on the clusters stands above them. Raises BadInput for
+    a matrix of another shape.
     """
     k = len(class_names)
     counts = {key: np.asarray(matrix, dtype=np.int64) for key, matrix in matrices.items()}
@@ -67,8 +72,13 @@ def confusions_sheet(matrices: Mapping[str, npt.ArrayLike], class_names: Sequenc
     cell_height = max(0.42, cell * 0.72) if k <= 12 else cell
     titles = {key: textwrap.fill(key, max(18, int(width / columns * 8.5))) for key in counts}
     lines = 2 + max(text.count("\n") for text in titles.values())
-    figure, _ = new_figure(width, rows * (cell_height * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
+    heading = textwrap.fill(verdict.line, int(width * 9.5)) if verdict else ""
+    head = 0.1 + 0.22 * (1 + heading.count("\n")) if heading else 0
+    figure, _ = new_figure(width, head + rows * (cell_height * k + 0.95 + 0.2 * lines) + 0.35, axes=False)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.08)
+    if verdict:
+        colour = verdict_colour(verdict.verdict)
+        figure.suptitle(heading, x=0.1 / width, ha="left", fontsize=11.5, fontweight="bold", color=colour)
     grid = figure.subplots(rows, columns, squeeze=False)
     for index, axes in enumerate(grid.flat):
         if index >= len(counts):

@@ -28,6 +28,7 @@ from synapse_assets.figures.style import (
     message_figure,
     mixed,
     new_figure,
+    verdict_colour,
     without_frame,
     write_message,
 )
@@ -35,7 +36,6 @@ from synapse_assets.schema.colours import PALETTE
 
 # Hennig (2007, Computational Statistics & Data Analysis 52), of the mean Jaccard index of a cluster
 _NO_GROUP_BELOW, _VALID_FROM = 0.6, 0.75
-_VERDICT_COLOURS = {"stable": "#00694b", "fragile": "#9a5200"}
 _CHOSEN: dict[str, Any] = {
     "marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": "#D55E00", "markeredgewidth": 2.2,
 }  # fmt: skip
@@ -158,8 +158,9 @@ def stability_figure(
     panel_height = max(2.6, 0.27 * len(bars))
     height = head + above + panel_height + below
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
-    figure.text(0.015, 1 - 0.12 / height, verdict, fontsize=14, fontweight="bold", va="top",
-                color=_VERDICT_COLOURS.get(verdict, "#7a1f1f" if verdict else INK))  # fmt: skip
+    figure.text(
+        0.015, 1 - 0.12 / height, verdict, fontsize=14, fontweight="bold", va="top", color=verdict_colour(verdict)
+    )
     figure.text(0.015, 1 - 0.46 / height, caption, fontsize=9.5, color=INK, va="top")
     figure.text(0.015, 0.08 / height, foot, fontsize=8.5, color="#555555", va="bottom")
     agreement_height = min(panel_height, 3.4)

@@ -8,6 +8,7 @@ import io
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,23 @@ INK, FAINT = "#222222", "#777777"  # of text
 # inches
 SHEET_WIDTH = 12.0
 MARKERS = ("o", "s", "D", "^")
+# of text, by verdict
+_VERDICT_COLOURS = {"stable": "#00694b", "fragile": "#9a5200", "not distinguishable from noise": "#7a1f1f"}
+# how much of a cluster's colour becomes grey, by verdict
+_MUTED = {"": 0.45, "fragile": 0.45, "not distinguishable from noise": 0.87}
+_MUTED_GREY = "#a6a6a6"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far the clusters of a picture can be trusted.
+
+    verdict  'stable', 'fragile' or 'not distinguishable from noise'; '' where nobody has judged yet
+    line     what the heading says of it: the verdict with its figures, or that there is none
+    """
+
+    verdict: str
+    line: str
 
 
 def new_figure(width: float, height: float, axes: bool = True) -> tuple[Any, Any]:
@@ -59,14 +77,45 @@ def wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width) if text else " "
 
 
+def heading_height(title: str, verdict: Verdict | None) -> float:
+    """Inches that `write_heading` takes."""
+    return 0.25 * len(_heading_lines(title, verdict))
+
+
+def write_heading(figure: Any, title: str, verdict: Verdict | None, left: float, top: float) -> None:
+    """Writes the title from so many inches left and below the top, and under it what is known of the clusters."""
+    width, height = figure.get_size_inches()
+    for line, (text, style) in enumerate(_heading_lines(title, verdict)):
+        figure.text(left / width, 1 - (top + 0.25 * line) / height, text, va="top", **style)
+
+
+def _heading_lines(title: str, verdict: Verdict | None) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a heading with their style, as wide as a sheet."""
+    lines = [(line, {"fontsize": 13, "color": INK}) for line in wrapped(title, 110).split("\n")]
+    if verdict is not None:
+        bold = {"fontsize": 11.5, "fontweight": "bold", "color": verdict_colour(verdict.verdict)}
+        lines += [(line, bold) for line in wrapped(verdict.line, 115).split("\n")]
+    return lines
+
+
 def marker_area(points: int) -> float:
     """Area of each of so many markers, in square points."""
     return float(np.clip(9000 / max(1, points), 3.0, 24.0))
 
 
-def cluster_colour(cluster: int) -> str:
-    """The colour (#rrggbb) of a cluster in every picture; grey below 0. Colours repeat from cluster 18 on."""
-    return NOISE_COLOUR if cluster < 0 else PALETTE[cluster % len(PALETTE)]
+def verdict_colour(verdict: str) -> str:
+    """The colour (#rrggbb) of text that says a verdict on clusters; that of other text where there is none."""
+    return _VERDICT_COLOURS.get(verdict, INK)
+
+
+def muted(colour: str, verdict: Verdict | None) -> str:
+    """The colour (#rrggbb) of a cluster, the greyer the less the verdict on the clusters lets one take them for kinds."""
+    return mixed(colour, _MUTED_GREY, _MUTED.get(verdict.verdict, 0.0)) if verdict else colour
+
+
+def cluster_colour(cluster: int, verdict: Verdict | None = None) -> str:
+    """The colour (#rrggbb) of a cluster in every picture, `muted` by the verdict; grey below 0. Colours repeat from cluster 18 on."""
+    return NOISE_COLOUR if cluster < 0 else muted(PALETTE[cluster % len(PALETTE)], verdict)
 
 
 def cluster_numbers(clusters: Sequence[int | None] | npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:

@@ -52,6 +52,11 @@ def largest(where: Mask) -> Mask:
     return np.asarray(labelled == 1 + sizes.argmax()) if sizes.max(initial=0) >= 20 else np.zeros_like(where)
 
 
+def vividness(pixels: Pixels) -> int:
+    """How far the most vivid pixel is from grey, 0 to 255."""
+    return int(np.ptp(pixels, axis=2).max())
+
+
 def spots(pixels: Pixels, colour: str, least: int = 6, alpha: float = 1.0) -> int:
     """How many separate spots of that colour there are, of at least so many pixels."""
     labelled, count = ndimage.label(of_colour(pixels, colour, alpha))

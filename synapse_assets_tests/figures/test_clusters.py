@@ -8,17 +8,19 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.figures.clusters import cluster_card_figure, cluster_sheet
-from synapse_assets.figures.style import FAINT
+from synapse_assets.figures.style import FAINT, verdict_colour
 from synapse_assets.schema import CLUSTER_CARDS
 from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
 from synapse_assets_tests.figures.pixels import (
     Mask,
+    Pixels,
     largest,
     middle,
     of_colour,
     of_grey,
     opened,
 )
+from synapse_assets_tests.figures.planted import VERDICTS
 
 EXPLAINED = "#B23A00"
 
@@ -59,6 +61,22 @@ def test_a_card_shows_its_tiles_and_what_it_is_made_of() -> None:
     several = opened(cluster_card_figure(card(0, 400, explained_by=None), []))
     assert not of_colour(several, EXPLAINED).any()
     assert max(of_grey(several, value).sum() for value in values) < 100
+
+
+@pytest.mark.parametrize("word", VERDICTS)
+def test_cards_stand_under_the_verdict_on_the_clustering(word: str) -> None:
+    def drawn(verdict: str | None) -> list[Pixels]:
+        rows = [card(number, 100 - number, verdict=verdict) for number in (0, 1, -1)]
+        table = CLUSTER_CARDS.conform(pa.Table.from_pylist(rows, CLUSTER_CARDS.arrow))
+        return [opened(cluster_sheet(table, {})), opened(cluster_card_figure(rows[0], []))]
+
+    for judged, unknown in zip(drawn(word), drawn(None), strict=True):
+        words = np.argwhere(of_colour(judged, verdict_colour(word)))
+        assert len(words) > 50
+        added = len(judged) - len(unknown)
+        assert words[:, 0].max() < added < 50
+        assert not of_colour(unknown, verdict_colour(word)).any()
+        assert not [said for said in VERDICTS if said != word and of_colour(judged, verdict_colour(said)).sum() > 50]
 
 
 def test_a_sheet_has_the_largest_clusters_below_each_other_and_names_the_rest() -> None:

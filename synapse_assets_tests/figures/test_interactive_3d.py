@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from synapse_assets.figures.interactive_3d import neuron_positions_page, plotly_javascript, space_page
-from synapse_assets.figures.style import cluster_colour
-from synapse_assets_tests.figures.planted import CORNERS, features
+from synapse_assets.figures.style import Verdict, cluster_colour, verdict_colour
+from synapse_assets_tests.figures.planted import CORNERS, VERDICTS, features
 
 
 def drawing(page: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
@@ -44,6 +44,40 @@ def test_the_page_of_the_space_has_a_trace_a_cluster_and_asks_nobody() -> None:
     assert config["showSendToCloud"] is False
     assert not [b for group in config["modeBarButtons"] for b in group if "loud" in b]
     assert drawing(space_page(np.zeros((0, 3)), [], [], "none"))[1]["annotations"][0]["text"] == "no synapses"
+
+
+def test_the_page_of_clusters_says_the_verdict_and_mutes_them() -> None:
+    clusters = [1, 0, 0, 0, None, 1, 1, 0]
+    plain = space_page(CORNERS, clusters, ["a"] * 8, "as")
+    assert '<p class="verdict"' not in plain
+    vivid = []
+    for word, verdict in VERDICTS.items():
+        page = space_page(CORNERS, clusters, ["a"] * 8, "as", verdict=verdict)
+        assert f'<p class="verdict" style="color: {verdict_colour(word)}">{verdict.line}</p>' in page
+        traces = drawing(page)[0]
+        assert [trace["name"] for trace in traces] == ["cluster 0 (4)", "cluster 1 (3)", "in no cluster (1)"]
+        colours = [trace["marker"]["color"] for trace in traces]
+        assert colours == [cluster_colour(c, verdict) for c in (0, 1, -1)]
+        vivid.append(np.ptp([int(colours[0][i : i + 2], 16) for i in (1, 3, 5)]))
+    assert vivid == sorted(vivid, reverse=True)
+    assert vivid[0] > 5 * vivid[-1]
+    escaped = space_page(CORNERS, clusters, ["a"] * 8, "as", verdict=Verdict("", "<b>not</b> judged"))
+    assert "&lt;b&gt;not&lt;/b&gt; judged" in escaped
+
+
+def test_the_page_of_what_is_not_clustered_says_nothing_of_clusters() -> None:
+    page = space_page(CORNERS, None, [f"cb1/as/{i}" for i in range(8)], "as")
+    traces, layout, _ = drawing(page)
+    assert [(trace["name"], len(trace["x"])) for trace in traces] == [("synapses (8)", 8)]
+    assert layout["showlegend"] is False
+    assert "cluster" not in page
+    assert "in the legend" not in page
+    assert "in the legend" in space_page(CORNERS, [0] * 8, ["a"] * 8, "as")
+
+
+def test_areas_on_the_page_of_the_neurons_have_the_unit_of_the_dataset() -> None:
+    page = neuron_positions_page(features({"cb2": [[1, 2, 2]]}), None, "positions", area_unit="µm²")
+    assert drawing(page)[0][0]["text"] == ["cb2/as/0, 3.0 µm from the soma, synapse area 0.25 µm²"]
 
 
 def test_the_javascript_beside_the_pages_is_plotly() -> None:

@@ -6,16 +6,18 @@ import pytest
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.interactive_3d import space_page
 from synapse_assets.figures.maps import _push_apart, map_figure, maps_sheet, space_figure
-from synapse_assets.figures.style import FAINT, INK, cluster_colour
+from synapse_assets.figures.style import FAINT, INK, Verdict, cluster_colour, verdict_colour
 from synapse_assets.schema.colours import NOISE_COLOUR, PALETTE, class_colours
 from synapse_assets_tests.figures.pixels import (
+    Pixels,
     middle,
     of_colour,
     opened,
     opened_sheet,
     spots,
+    vividness,
 )
-from synapse_assets_tests.figures.planted import CORNERS, SENTENCE
+from synapse_assets_tests.figures.planted import CORNERS, SENTENCE, VERDICTS
 
 
 def test_the_map_shows_each_synapse_in_its_classs_colour_and_the_rest_in_grey() -> None:
@@ -97,6 +99,62 @@ def test_inputs_of_different_length_are_told() -> None:
         maps_sheet(GRID, [0, 1], ["t"] * 16, ["n"] * 16, np.ones(16), "as")
     with pytest.raises(BadInput, match="'hover': 1"):
         space_page(CORNERS, [0] * 8, ["one"], "as")
+
+
+@pytest.mark.parametrize("draw", ["map", "sheet", "space"])
+def test_the_less_clusters_can_be_trusted_the_greyer_they_are_under_their_verdict(draw: str) -> None:
+    def drawn(verdict: Verdict | None) -> Pixels:
+        if draw == "space":
+            return opened_sheet(space_figure(CORNERS, [0, 0, 0, 0, 1, 1, 1, -1], "as", verdict=verdict))
+        labels = [0] * 7 + [1] * 5 + [-1] * 4
+        if draw == "map":
+            return opened(map_figure(GRID, labels, "as", verdict))
+        sheet = maps_sheet(GRID, labels, ["t"] * 16, ["n"] * 16, np.ones(16), "as", verdict=verdict)
+        # the panel by cluster
+        return opened_sheet(sheet)[:, : 1310 // 3]
+
+    plain, unjudged = drawn(None), drawn(Verdict("", "not judged yet"))
+    judged = {word: drawn(verdict) for word, verdict in VERDICTS.items()}
+    head = 70
+    vivid = {word: vividness(pixels[head:]) for word, pixels in judged.items()}
+    assert vivid["stable"] == vividness(plain[head:])
+    assert vivid["stable"] - 50 > vivid["fragile"] > 2 * vivid["not distinguishable from noise"] > 20
+    assert vividness(unjudged[head:]) == vivid["fragile"]
+    alpha = 0.8 if draw == "map" else 1.0
+    crisp = [spots(plain, cluster_colour(c), alpha=alpha) for c in (0, 1)]
+    assert min(crisp) >= 4
+    for word, pixels in judged.items():
+        where = [said for said in VERDICTS if of_colour(pixels[:head], verdict_colour(said)).sum() > 50]
+        assert where == [word]
+        counts = [spots(pixels, cluster_colour(c, VERDICTS[word]), alpha=alpha) for c in (0, 1)]
+        assert counts == crisp, "each synapse in its cluster, as ever"
+    assert of_colour(unjudged[:head], INK).sum() > of_colour(plain[:head], INK).sum() + 50
+
+
+def test_what_is_not_clustered_has_no_panel_and_no_legend_of_clusters() -> None:
+    types, neurons, areas = ["t"] * 16, ["n"] * 16, GRID[:, 0] + 1
+    pixels = opened_sheet(maps_sheet(GRID, None, types, neurons, areas, "as"))
+    wide = pixels.shape[1]
+    # sixteen synapses and the legend of the neuron, at the left where clusters would be
+    (hue,) = {colour for colour in PALETTE if spots(pixels[:, : wide // 2], colour) == 17}
+    assert spots(pixels[:, wide // 2 :], hue) == 0
+    assert spots(pixels, NOISE_COLOUR) == 0
+    with_clusters = opened_sheet(maps_sheet(GRID, [None] * 16, types, neurons, areas, "as"))
+    assert spots(with_clusters, NOISE_COLOUR) == 17, "clustered, and in no cluster"
+    space = opened_sheet(space_figure(CORNERS, None, "as"))
+    assert [spots(space, colour) for colour in (PALETTE[0], NOISE_COLOUR)] == [16, 0]
+
+
+def test_areas_are_in_the_unit_that_the_dataset_gives() -> None:
+    def right(unit: str) -> Pixels:
+        sheet = maps_sheet(GRID, None, ["t"] * 16, ["n"] * 16, GRID[:, 0] + 1, "as", area_unit=unit)
+        return opened_sheet(sheet)
+
+    usual = right("")
+    assert np.array_equal(usual, right("unit of the workbook"))
+    metric, formula = right("µm²"), right(r"$\frac$")
+    assert not np.array_equal(metric, usual)
+    assert not np.array_equal(formula, metric), "no formula, so none that could be wrong"
 
 
 @pytest.mark.parametrize("clusters", [0, 1, 40])

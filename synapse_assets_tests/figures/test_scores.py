@@ -8,6 +8,7 @@ from synapse_assets.analysis.evaluation.scores import Score
 from synapse_assets.analysis.evaluation.splits import RANDOM
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.scores import confusion_figure, confusions_sheet, score_figure, training_curve
+from synapse_assets.figures.style import verdict_colour
 from synapse_assets.schema.colours import PALETTE
 from synapse_assets_tests.figures.pixels import (
     largest,
@@ -17,7 +18,7 @@ from synapse_assets_tests.figures.pixels import (
     opened_sheet,
     spots,
 )
-from synapse_assets_tests.figures.planted import SENTENCE
+from synapse_assets_tests.figures.planted import SENTENCE, VERDICTS
 
 DARKEST = "#08306b"
 
@@ -52,6 +53,18 @@ def test_confusions_are_shaded_by_share_with_outliers_last() -> None:
     )
     with pytest.raises(BadInput, match=r"'a' is \(2, 2\), but 2 classes .* make \(2, 3\)"):
         confusions_sheet({"a": np.eye(2)}, names)
+
+
+def test_confusions_of_clusters_stand_under_the_verdict_on_these() -> None:
+    matrices, names = {"xgboost": [[9, 0, 0], [0, 4000, 0]]}, ["cluster 0", "cluster 1"]
+    plain = opened_sheet(confusions_sheet(matrices, names))
+    for word, verdict in VERDICTS.items():
+        pixels = opened_sheet(confusions_sheet(matrices, names, verdict))
+        words = np.argwhere(of_colour(pixels, verdict_colour(word)))
+        assert len(words) > 50
+        assert np.ptp(words[:, 1]) < pixels.shape[1] - 20, "within the picture"
+        assert words[:, 0].max() < np.argwhere(of_colour(pixels, DARKEST))[:, 0].min()
+        assert not of_colour(plain, verdict_colour(word)).any()
 
 
 def test_confusions_of_any_number() -> None:

@@ -1,6 +1,7 @@
 """The steps of the morphology chain as plain functions: from workbooks to predictions, and what is refused."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,12 @@ def dataset(tmp_path: Path) -> MorphologyDataset:
     (tmp_path / "new").mkdir()
     for path, new in ((tmp_path / "study.xlsx", False), (tmp_path / "new" / "new.xlsx", True)):
         planted_workbook(new=new).drop(columns="planted").to_excel(path, index=False)
-    return planted_dataset(tmp_path / "study.xlsx", tmp_path / "new", groups={GROUP: {"neuron_id": "cb77"}})
+    return planted_dataset(
+        tmp_path / "study.xlsx",
+        tmp_path / "new",
+        groups={GROUP: {"neuron_id": "cb77"}},
+        units={"synapse_area": "sq um"},
+    )
 
 
 @pytest.fixture
@@ -67,6 +73,8 @@ def test_a_group_without_synapses_goes_from_step_to_step(store: DatasetStore, da
     features = compute_features(store, dataset)
     assert features.rows == 375
     assert isinstance(features.details["positions"], Picture)
+    page = (store.figures.path / "neuron_positions.html").read_text(encoding="utf-8")
+    assert re.search(r"synapse area 0\.\d+ sq um\W", page)
     assert outcomes(features) == {"prediction_path_equals_fit": True, "extreme_values": True}
     assert Group(store, dataset, GROUP).missing() == STEPS_OF_GROUP
 

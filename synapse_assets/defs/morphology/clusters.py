@@ -86,6 +86,7 @@ def cluster_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
 
         The agreement between runs with other seeds and subsamples, with its interval; between two consensus clusterings that
         share nothing; and the same for features redrawn without groups. `cluster_profiles` in the warehouse has one row a cluster.
+        The pictures of the clusters are drawn again with the verdict; those that are not stable are greyer.
         """
         store = installation.store(dataset.name)
         return materialized(context, steps.assess_clusters(store, dataset, context.partition_key))

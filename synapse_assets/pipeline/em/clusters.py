@@ -67,6 +67,7 @@ def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: s
     from synapse_assets.analysis.clustering.refits import refit_agreement
     from synapse_assets.analysis.clustering.stability_verdict import assess_fit
     from synapse_assets.figures.maps import map_figure
+    from synapse_assets.figures.style import Verdict
 
     projection, sample = load_or_no_model(map_folder, Projection.load), FittedSample.load(map_folder)
     sample.save(folder)
@@ -90,7 +91,8 @@ def _fit_sample(folder: Path, models: ModelStore, map_folder: Path, reference: s
         **{name: value for name, value in against_null.items() if value is not None},
     }
     labels = [None if label < 0 else f"{label:02d}" for label in model.labels.tolist()]
-    png = map_figure(projection.xy, labels, f"Clusters of the fitted sample (grey: noise)\n{stability.title}")
+    verdict = Verdict(stability.verdict, stability.title)
+    png = map_figure(projection.xy, labels, "Clusters of the fitted sample (lightest grey: in none)", verdict)
     notes = [reason for reason in (model.reason, agreement.reason) if reason]
     return Fitted(
         scores=scores,

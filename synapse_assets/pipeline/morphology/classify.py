@@ -16,7 +16,7 @@ from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.morphology.figures import save_picture
+from synapse_assets.pipeline.morphology.figures import save_picture, shown_verdict
 from synapse_assets.pipeline.morphology.group import Group, fitted_synapses, measured_key
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Report, Stopwatch, markdown_table, progress_logger
 from synapse_assets.schema import morphology
@@ -130,7 +130,7 @@ def _scores(group: Group, folder: Path) -> tuple[pa.Table, dict[str, Detail]]:
     evaluation = load_classifier_evaluation(folder)
     table = score_rows(evaluation, group.name, _published_accuracy(group), group.classifier_version)
     matrices = {name_of_test(score): score.confusion for score in evaluation.scores}
-    png = confusions_sheet(matrices, list(evaluation.classes))
+    png = confusions_sheet(matrices, list(evaluation.classes), shown_verdict(group.stability))
     details: dict[str, Detail] = {
         "model_card": Markdown((folder / "model_card.md").read_text(encoding="utf-8")),
         "confusion": save_picture(group.store, f"{group.name}_confusion", png),

@@ -14,7 +14,7 @@ from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import MorphologyDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.morphology.figures import save_maps, save_picture
+from synapse_assets.pipeline.morphology.figures import save_cluster_maps, save_picture, save_plain_maps
 from synapse_assets.pipeline.morphology.group import Group
 from synapse_assets.pipeline.report import Check, Detail, Report, Stopwatch, progress_logger
 from synapse_assets.schema import morphology
@@ -37,8 +37,7 @@ def map_group(store: DatasetStore, dataset: MorphologyDataset, group_name: str, 
     group.write(morphology.PROJECTION, table)
     figures: dict[str, Detail] = {}
     if not isinstance(maps, NoModel):
-        title = f"{dataset.title}, group {group.name}"
-        figures = save_maps(group, maps, f"{group.name}_map", title, [-1] * len(rows.ids))
+        figures = save_plain_maps(group, maps)
     return replace(
         report,
         details={**figures, **report.details},
@@ -119,7 +118,7 @@ def cluster_group(store: DatasetStore, dataset: MorphologyDataset, group_name: s
 
     A refit is in use at once. Raises BadInput if the maps or the sweep are missing or made from other inputs than there are.
     """
-    from synapse_assets.analysis.morphology.tables import cluster_rows, labels_of
+    from synapse_assets.analysis.morphology.tables import cluster_rows
 
     watch = Stopwatch()
     group = Group(store, dataset, group_name)
@@ -133,8 +132,7 @@ def cluster_group(store: DatasetStore, dataset: MorphologyDataset, group_name: s
     noise = table.filter(pc.equal(table.column("cluster"), -1)).num_rows
     figures: dict[str, Detail] = {}
     if not isinstance(maps, NoModel):
-        title = f"{dataset.title}, clusters of group {group.name}"
-        figures = save_maps(group, maps, f"{group.name}_clusters", title, labels_of(table, rows.ids).tolist())
+        figures = save_cluster_maps(group, maps, group.verdict)
     used_for_fit = rows.synapses.filter(pc.equal(rows.synapses.column("used_for"), "fit"))
     expected_ids = set(used_for_fit.column("synapse_id").to_pylist())
     return replace(
@@ -209,7 +207,7 @@ def _matched_numbers(group: Group, released: pa.Table) -> dict[int, int]:
 
 
 def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name: str) -> Report:
-    """Reports how far the clusters of a group can be trusted, and describes each of them.
+    """Reports how far the clusters of a group can be trusted, describes each of them, and draws them again with the verdict.
 
     Raises BadInput if maps or clusters are missing or made from other inputs than there are.
     """
@@ -249,6 +247,8 @@ def assess_clusters(store: DatasetStore, dataset: MorphologyDataset, group_name:
             seen,
         )
         details["stability"] = save_picture(store, f"{group.name}_stability", png)
+    if not isinstance(group.maps, NoModel):
+        details |= save_cluster_maps(group, group.maps, row)
     scores = (
         "clusters",
         "noise_fraction",

@@ -80,7 +80,8 @@ def compute_features(store: DatasetStore, dataset: MorphologyDataset) -> Report:
     figures: dict[str, Detail] = {}
     if table.num_rows:
         figures["positions"] = save_picture(store, "neuron_positions", neuron_positions_figure(table, None))
-        html = neuron_positions_page(table, None, f"{dataset.title}: synapses around the soma of each neuron")
+        title = f"{dataset.title}: synapses around the soma of each neuron"
+        html = neuron_positions_page(table, None, title, area_unit=dataset.units.get("synapse_area", ""))
         figures["turnable"] = save_page(store, "neuron_positions", html)
     reasons = table.column("left_out").drop_null()
     extreme = sum(" IQR " in reason for reason in reasons.to_pylist())

@@ -187,12 +187,19 @@ class Group:
         row: dict[str, Any] = self.read(morphology.CLUSTER_STABILITY).to_pylist()[0]
         return row
 
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """The verdict on the present clusters as `stability` has it; None where there is none, or one on other clusters."""
+        if not self.is_current(morphology.CLUSTER_STABILITY):
+            return None
+        row: dict[str, Any] = self.read(morphology.CLUSTER_STABILITY).to_pylist()[0]
+        return row
+
     def verdict_on(self, table: Table) -> str | None:
         """The verdict on the clusters that the stored rows of that table are of or were made from; None if there is none, or if these are
         not the present clusters."""
-        if not (self.is_current(table) and self.is_current(morphology.CLUSTER_STABILITY)):
-            return None
-        return str(self.read(morphology.CLUSTER_STABILITY).column("verdict")[0].as_py())
+        row = self.verdict if self.is_current(table) else None
+        return None if row is None else str(row["verdict"])
 
     @cached_property
     def classifier_version(self) -> str:

@@ -17,6 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 from synapse_assets.analysis.clustering.verdict_power import power
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app
+from synapse_assets.figures.style import verdict_colour
 from synapse_assets.pipeline.morphology.group import Group
 from synapse_assets.pipeline.morphology.recipes import compare_recipes
 from synapse_assets.query import open_warehouse
@@ -24,6 +25,7 @@ from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
 from synapse_assets_tests.explorer.conftest import Served
+from synapse_assets_tests.figures.pixels import of_colour, opened_sheet, vividness
 
 VERDICTS = {"as": "stable", "ss": "not distinguishable from noise"}
 
@@ -130,6 +132,30 @@ def test_figures_lie_beside_the_data_and_pages_ask_nobody(finished: Bench) -> No
     pictures = {path.name for path in folder.glob("*.png")}
     kinds = ("clusters", "clusters_3d", "confusion", "map", "map_3d", "stability", "sweep")
     assert {"neuron_positions.png", *(f"as_{kind}.png" for kind in kinds)} <= pictures
+
+
+def test_pictures_of_clusters_carry_the_verdict_and_those_before_name_none(finished: Bench) -> None:
+    folder = finished.store.figures.path
+    verdicts = {"as": "stable", "ss": "not distinguishable from noise"}
+    vivid = {}
+    for group, verdict in verdicts.items():
+        (row,) = finished.rows(morphology.CLUSTER_STABILITY, group).to_dict("records")
+        figures = (
+            f"runs agree at ARI {row['stability_ari']:.2f}, those of features without groups at {row['null_ari']:.2f}"
+        )
+        page = (folder / f"{group}_clusters_3d.html").read_text(encoding="utf-8")
+        assert f"{verdict}: {figures}</p>" in page
+        assert "cluster" not in (folder / f"{group}_map_3d.html").read_text(encoding="utf-8")
+        pixels = opened_sheet((folder / f"{group}_clusters.png").read_bytes())
+        assert of_colour(pixels[:60], verdict_colour(verdict)).sum() > 50
+        vivid[group] = vividness(pixels[90:, : pixels.shape[1] // 3])
+        asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["planted", "cluster_stability"]), asset_partitions=[group])
+        (record,) = finished.instance.fetch_materializations(asked, limit=1).records
+        assert record.asset_materialization is not None
+        assert {"map", "space", "turnable"} <= record.asset_materialization.metadata.keys()
+        confusion = opened_sheet((folder / f"{group}_confusion.png").read_bytes())
+        assert of_colour(confusion, verdict_colour(verdict)).sum() > 50
+    assert vivid["as"] > 5 * vivid["ss"]
 
 
 def test_models_are_kept_without_pickle(finished: Bench) -> None:

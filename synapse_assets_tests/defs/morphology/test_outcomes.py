@@ -186,6 +186,34 @@ def test_whatever_is_not_made_again_is_refused(change: str, skipped: str, releas
             bench.materialize_one_by_one(*(one for one in AGAIN[change] if one != skipped), "warehouse")
 
 
+def test_no_picture_shows_new_clusters_under_an_old_verdict(released: Bench, tmp_path: Path) -> None:
+    shutil.copytree(released.root, tmp_path / "copy")
+    with dg.DagsterInstance.ephemeral() as instance:
+        bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
+        pictures = [bench.store.figures.path / f"as_clusters{end}" for end in (".png", "_3d.png", "_3d.html")]
+        unjudged = "not judged yet: materialise cluster_stability</p>"
+
+        def made(*names: str) -> tuple[list[bytes], str]:
+            for name in names:
+                assert {"map", "space", "turnable"} <= metadata(bench.materialize(name, group="as"), name).keys()
+            return [path.read_bytes() for path in pictures], pictures[-1].read_text(encoding="utf-8")
+
+        before = [path.read_bytes() for path in pictures]
+        again, page = made("clusters")
+        assert again == before, "the same clusters, so their verdict holds"
+        assert unjudged not in page
+        changed_resampling(bench)
+        bench.materialize("projection", "parameter_sweep", group="as")
+        new, page = made("clusters")
+        assert unjudged in page
+        assert not set(new) & set(before)
+        judged, page = made("cluster_stability")
+        verdict = bench.rows(morphology.CLUSTER_STABILITY, "as")["verdict"][0]
+        assert f">{verdict}: runs agree" in page
+        assert unjudged not in page
+        assert not set(judged) & set(new)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_has_to_be_made_again_is_enough(change: str, released: Bench, tmp_path: Path) -> None:
     shutil.copytree(released.root, tmp_path / "copy")
