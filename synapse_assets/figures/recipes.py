@@ -40,7 +40,12 @@ class RecipeRow:
 
 
 def recipes_figure(
-    rows: Sequence[RecipeRow], neurons: Sequence[str], group_names: Sequence[str], kept: Sequence[bool], title: str
+    rows: Sequence[RecipeRow],
+    neurons: Sequence[str],
+    group_names: Sequence[str],
+    kept: Sequence[bool],
+    title: str,
+    conclusion: str,
 ) -> bytes:
     """A line for each recipe, in which every synapse is a column that has the colour of the group that it is in, as PNG.
 
@@ -52,10 +57,15 @@ def recipes_figure(
     heading = wrapped(title, 110)
     neuron_names = sorted(set(neurons), key=natural_order)
     shown = min(len(group_names), _MOST_GROUPS)
-    head, foot = 0.55 + 0.25 * heading.count("\n"), 0.75 + 0.22 * (-(-shown // 2)) + 0.22 * (-(-len(neuron_names) // 8))
+    below = wrapped(conclusion, 150)
+    head, foot = (
+        0.8 + 0.25 * heading.count("\n") + 0.2 * below.count("\n"),
+        0.75 + 0.22 * (-(-shown // 2)) + 0.22 * (-(-len(neuron_names) // 8)),
+    )
     height = head + _ROW * (len(rows) + 0.7) + foot
     figure, _ = new_figure(SHEET_WIDTH, height, axes=False)
     figure.text(0.012, 1 - 0.12 / height, heading, fontsize=13, color=INK, va="top")
+    figure.text(0.012, 1 - (0.42 + 0.25 * heading.count("\n")) / height, below, fontsize=10, color=FAINT, va="top")
     left, width, bars_left = 2.75, 6.6, 9.65
     colours = [_group_colour(number, strong) for number, strong in enumerate(kept)]
     order = _column_order(rows, neurons)

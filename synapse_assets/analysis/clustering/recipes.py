@@ -266,7 +266,10 @@ _NOT_JUDGED: dict[str, Any] = {
     "null_ari": None,
     "null_p": None,
 }
-_NOTHING_FOUND = {"verdict": LIKE_NOISE, "sentence": "There are no clusters: no place is dense enough for one."}
+_NOTHING_FOUND: dict[str, Any] = {
+    "verdict": LIKE_NOISE,
+    "sentence": "There are no clusters: no place is dense enough for one.",
+}
 
 
 def _judged(stability: Stability) -> dict[str, Any]:

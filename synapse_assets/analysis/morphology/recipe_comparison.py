@@ -137,7 +137,8 @@ class Comparison:
     ids, neurons  (n,) texts, every synapse that a recipe clusters, by id
     groups        the groups of synapses behind all clusters (`recurring_groups`)
     tables        rows by table of `schema.morphology`
-    paragraph     what to believe, in words
+    conclusion    what to believe, in one sentence
+    paragraph     the same with what it rests on
     """
 
     recipes: Sequence[ComparedRecipe]
@@ -146,6 +147,7 @@ class Comparison:
     neurons: list[str]
     groups: list[RecurringGroup]
     tables: dict[Table, pa.Table]
+    conclusion: str
     paragraph: str
 
     @property
@@ -195,7 +197,8 @@ def compare(group: str, recipes: Sequence[ComparedRecipe], published: pa.Table |
         }
         for first, second in combinations(labels, 2)
     ]
-    paragraph = _paragraph(group, rows, group_rows, len(ids), len(set(neurons)))
+    conclusion = _conclusion(rows, group_rows)
+    paragraph = f"{_paragraph(group, rows, group_rows, len(ids), len(set(neurons)))} {conclusion}"
     summary = {
         "investigation_group": group,
         "recipes": len(recipes),
@@ -211,7 +214,7 @@ def compare(group: str, recipes: Sequence[ComparedRecipe], published: pa.Table |
         morphology.RECIPE_SUMMARY: [summary],
     }
     tables = {table: table.conform(pa.Table.from_pylist(part, schema=table.arrow)) for table, part in rows_of.items()}
-    return Comparison(recipes, labels, ids, neurons, groups, tables, paragraph)
+    return Comparison(recipes, labels, ids, neurons, groups, tables, conclusion, paragraph)
 
 
 def _recipe_row(group: str, recipe: ComparedRecipe, published: pa.Table | None) -> dict[str, Any]:
@@ -341,18 +344,17 @@ def _standardised(values: Float64) -> Float64:
 def _paragraph(
     group: str, rows: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str, Any]], synapses: int, neurons: int
 ) -> str:
-    """What to believe of a group's clusters, for a reader who does not know the methods."""
+    """What was found, and what it is made of, for a reader who does not know the methods."""
     counts = [row["clusters"] for row in rows]
     found = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     about = f"Group {group}, {synapses:,} synapses of {_counted(neurons, 'neuron')}"
     if len(rows) == 1:
         [row] = rows
-        only = f"{about}: one recipe was run, and finds {found} clusters; what other choices would find is not known."
+        only = f"{about}: one recipe was run, and finds {found} clusters."
         verdict = [f"Verdict: {row['verdict']}."] if row["verdict"] else []
         return " ".join([only, *_made_of(rows), *verdict, *_published_sentence(rows)])
     sentences = [f"{about}: {len(rows)} recipes find {found} clusters each."]
     everywhere = [row for row in groups if row["appears"] == WHATEVER]
-    kinds = [row for row in everywhere if not row["one_neuron"]]
     if everywhere:
         sentences.append(
             f"{_counted(len(everywhere), 'group')} of synapses {_verb(everywhere, 'appears', 'appear')} whatever the choices: "
@@ -387,7 +389,6 @@ def _paragraph(
     if judged:
         sentences.append("Verdicts: " + "; ".join(f"`{row['recipe']}` {row['verdict']}" for row in judged) + ".")
     sentences += _published_sentence(rows)
-    sentences.append(_what_follows(everywhere, kinds, judged))
     return " ".join(sentences)
 
 
@@ -418,10 +419,13 @@ def _published_sentence(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     )
 
 
-def _what_follows(
-    everywhere: Sequence[Mapping[str, Any]], kinds: Sequence[Mapping[str, Any]], judged: Sequence[Mapping[str, Any]]
-) -> str:
-    """The sentence that says what may be read into it."""
+def _conclusion(rows: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str, Any]]) -> str:
+    """The sentence that says what may be read into a group's clusters."""
+    everywhere = [row for row in groups if row["appears"] == WHATEVER]
+    kinds = [row for row in everywhere if not row["one_neuron"]]
+    judged = [row for row in rows if row["verdict"]]
+    if len(rows) == 1:
+        return "What other choices would find is not known."
     if everywhere and not kinds:
         return "What comes back is single neurons, not kinds of synapses: do not read more into it."
     if not kinds:

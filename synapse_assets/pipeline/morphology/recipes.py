@@ -273,4 +273,4 @@ def _figure(compared: "Comparison", title: str) -> bytes:
         neuron = f", {row['top_neuron_share']:.0%} on {row['top_neuron']}" if row["one_neuron"] else ""
         names.append(f"{row['synapses']:,} synapses, found by {who}{neuron}")
         kept.append(row["appears"] == WHATEVER)
-    return recipes_figure(lines, compared.neurons, names, kept, title)
+    return recipes_figure(lines, compared.neurons, names, kept, title, compared.conclusion)

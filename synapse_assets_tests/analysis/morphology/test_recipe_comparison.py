@@ -373,6 +373,8 @@ def test_one_recipe_alone_says_that_nothing_is_known_of_others() -> None:
     found = compared({"ours": clusters(THIRDS)})
     assert found.summary["whatever_the_choices"] == 0
     assert "one recipe was run" in found.paragraph
+    assert found.conclusion == "What other choices would find is not known."
+    assert found.paragraph.endswith(found.conclusion)
     assert "Verdict: stable." in found.paragraph
 
 
