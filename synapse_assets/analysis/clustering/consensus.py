@@ -113,22 +113,26 @@ def consensus(maps: GroupMaps, setting: tuple[int, int]) -> Consensus:
         return _no_clusters(maps, selected)
     settings = [selected, *(candidate for candidate in grid(points) if candidate != selected)]
     runs = [cluster_runs(maps.rows, maps.places, points, candidate) for candidate in settings]
-    selected_runs = runs[0]
-    sizes = np.bincount(maps.point_of, minlength=points)
-    labels, mostly_noise = agreed(selected_runs.labels, selected.min_cluster_size)
+    return consensus_of(maps, selected, runs[0], _independent_agreement(settings, runs, maps.seed))
+
+
+def consensus_of(maps: GroupMaps, setting: Setting, runs: Runs, independent_ari: float) -> Consensus:
+    """What `consensus` gives, of `runs` at that setting and with an agreement of halves that is known, or NaN where it is not asked for."""
+    sizes = np.bincount(maps.point_of, minlength=len(maps.points))
+    labels, mostly_noise = agreed(runs.labels, setting.min_cluster_size)
     labels = _number_by_size(labels, sizes)
-    runs_taken = np.maximum((selected_runs.labels != ABSENT).sum(axis=0), 1)
+    runs_taken = np.maximum((runs.labels != ABSENT).sum(axis=0), 1)
     reasons = np.where(labels >= 0, "", np.where(mostly_noise, IN_MOST_RUNS, TOO_FEW)).astype(np.str_)
     return Consensus(
         ids=maps.ids,
         labels=labels[maps.point_of],
-        membership_probability=(selected_runs.probabilities.sum(axis=0) / runs_taken)[maps.point_of],
-        consensus=_support(selected_runs.labels, labels)[maps.point_of],
+        membership_probability=(runs.probabilities.sum(axis=0) / runs_taken)[maps.point_of],
+        consensus=_support(runs.labels, labels)[maps.point_of],
         reasons=reasons[maps.point_of],
-        cluster_stability=recovery(selected_runs.labels, labels, int(labels.max()) + 1),
-        agreement=selected_runs.agreement,
-        setting=selected,
-        independent_ari=_independent_agreement(settings, runs, maps.seed),
+        cluster_stability=recovery(runs.labels, labels, int(labels.max()) + 1),
+        agreement=runs.agreement,
+        setting=setting,
+        independent_ari=independent_ari,
     )
 
 

@@ -26,7 +26,7 @@ def _recipe_clusters(dataset: MorphologyDataset) -> dg.AssetsDefinition:
     @asset(
         dataset,
         "recipe_clusters",
-        [recipes, settings, conditions, dataset.seed],
+        [recipes, settings, conditions, dataset.seed, bool(dataset.published_labels)],
         deps=[FITTED_FEATURES, "feature_model"],
         pool="fit",
     )

@@ -73,17 +73,19 @@ def _features(group: Group, name: str) -> pa.Table:
 
 
 def _fit_recipe(group: Group, name: str, features: pa.Table, log: Logger) -> None:
-    from synapse_assets.analysis.clustering.recipes import fit_recipe, maps_of
+    from synapse_assets.analysis.clustering.recipes import SEEDS, fit_recipe, maps_of
     from synapse_assets.analysis.morphology.tables import scaled_matrix
 
     dataset, recipe = group.dataset, group.dataset.recipes[name]
     setting = dataset.setting_of(name, group.name)
+    # Other seeds of the whole sample are compared with published labels only.
+    seeds = SEEDS if dataset.published_labels else 1
     usable = features.filter(pc.is_null(features.column("left_out")))
     ids, matrix = usable.column("synapse_id").to_pylist(), scaled_matrix(usable)
 
     def fit(folder: Path) -> Fitted:
-        progress = progress_logger(log.info, f"{group.name}: maps of the recipe {name}", maps_of(recipe))
-        fitted = fit_recipe(matrix, ids, recipe, setting, dataset.seed, progress)
+        progress = progress_logger(log.info, f"{group.name}: maps of the recipe {name}", maps_of(recipe, seeds))
+        fitted = fit_recipe(matrix, ids, recipe, setting, dataset.seed, seeds, progress)
         fitted.save(folder)
         if isinstance(fitted, NoModel):
             return Fitted(notes=[f"no clusters: {fitted.reason}"])
@@ -96,7 +98,11 @@ def _fit_recipe(group: Group, name: str, features: pa.Table, log: Logger) -> Non
         log,
         # The order too: one UMAP depends on it.
         inputs={"features": content_key(pa.table({"features": [repr(row) for row in matrix.tolist()]}), *ids)},
-        parameters={"recipe": hashed_fields(recipe), "setting": None if setting is None else hashed_fields(setting)},
+        parameters={
+            "recipe": hashed_fields(recipe),
+            "setting": None if setting is None else hashed_fields(setting),
+            "seeds": seeds,
+        },
         seed=dataset.seed,
         fit=fit,
     )
