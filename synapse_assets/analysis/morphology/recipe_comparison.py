@@ -396,11 +396,8 @@ def _made_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which of place, shape and neuron the clusters of each recipe differ in most."""
     by_measure: dict[str, list[str]] = {}
     for row in rows:
-        shares = {name: row.get(f"{name}_share") for name in ("place", "shape", "neuron")}
-        known = {name: share for name, share in shares.items() if share is not None}
-        if known:
-            most = max(known, key=lambda name: known[name])
-            by_measure.setdefault(most, []).append(f"`{row['recipe']}` ({known[most]:.0%})")
+        if (most := _most_set_apart(row)) is not None:
+            by_measure.setdefault(most, []).append(f"`{row['recipe']}` ({row[f'{most}_share']:.0%})")
     words = {"place": "place", "shape": "shape", "neuron": "the neuron they are on"}
     parts = [f"{words[name]} in {_joined(recipes)}" for name, recipes in by_measure.items()]
     return [f"What sets clusters apart most (share of its variance between them): {'; '.join(parts)}."] if parts else []
@@ -426,6 +423,8 @@ def _conclusion(rows: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str,
     judged = [row for row in rows if row["verdict"]]
     if len(rows) == 1:
         return "What other choices would find is not known."
+    if not kinds and (by_choice := _stable_by_choice(rows, groups)):
+        return by_choice
     if everywhere and not kinds:
         return "What comes back is single neurons, not kinds of synapses: do not read more into it."
     if not kinds:
@@ -438,6 +437,32 @@ def _conclusion(rows: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str,
     if any(row["verdict"] == STABLE for row in judged):
         return f"{'That group' if len(kinds) == 1 else 'Those groups'} may be read as kinds of synapses, within these neurons."
     return "That comes back, but its borders do not: the middle of a group may be trusted, a single synapse at its edge may not."
+
+
+def _stable_by_choice(rows: Sequence[Mapping[str, Any]], groups: Sequence[Mapping[str, Any]]) -> str:
+    """What may be read into groups that one choice makes, where the verdict on a recipe that finds them is stable; empty if none is."""
+    for group in groups:
+        if group["appears"] != ONE_CHOICE or group["one_neuron"]:
+            continue
+        for row in rows:
+            measure = _most_set_apart(row)
+            if (
+                row["recipe"] in json.loads(group["clusters"])
+                and row["verdict"] == STABLE
+                and measure not in (None, "neuron")
+            ):
+                return (
+                    f"No group survives every choice. But where {group['choice']}, clusters are stable, and {measure} sets them "
+                    f"apart: they may be read as kinds by {measure}, and as nothing more."
+                )
+    return ""
+
+
+def _most_set_apart(row: Mapping[str, Any]) -> str | None:
+    """Which of place, shape and neuron the clusters of a recipe differ in most; None without two clusters."""
+    shares = {name: row.get(f"{name}_share") for name in ("place", "shape", "neuron")}
+    known = {name: share for name, share in shares.items() if share is not None}
+    return max(known, key=lambda name: known[name]) if known else None
 
 
 def _listed(rows: Sequence[Mapping[str, Any]], synapses: int) -> str:

@@ -286,7 +286,8 @@ def test_what_comes_back_as_one_neuron_is_no_kind() -> None:
 
 def test_a_group_that_one_choice_makes_is_told_with_the_choice() -> None:
     fits = {"ours": THIRDS, "published_scaled": THIRDS, "published": HALVES, "published_resampled": HALVES}
-    found = compared({name: clusters(labels) for name, labels in fits.items()})
+    noise = "not distinguishable from noise"
+    found = compared({name: clusters(labels, noise) for name, labels in fits.items()})
     assert {row["choice"] for row in found.group_rows} == {
         "columns are scaled by their interquartile range",
         "columns are not scaled",
@@ -297,7 +298,14 @@ def test_a_group_that_one_choice_makes_is_told_with_the_choice() -> None:
         "One choice makes 2 groups, which appear only where columns are not scaled (`published` and `published_resampled`)"
         in (found.paragraph)
     )
-    assert "do not read these clusters as kinds" in found.paragraph
+    assert "do not read these clusters as kinds" in found.conclusion
+    stable = compared({name: clusters(labels, "stable" if name == "ours" else noise) for name, labels in fits.items()})
+    [ours] = [row for row in stable.rows if row["recipe"] == "ours"]
+    measure = max(("place", "shape", "neuron"), key=lambda name: ours[f"{name}_share"])
+    assert stable.conclusion == (
+        "No group survives every choice. But where columns are scaled by their interquartile range, clusters are stable, and "
+        f"{measure} sets them apart: they may be read as kinds by {measure}, and as nothing more."
+    )
 
 
 def test_what_comes_back_though_all_verdicts_are_noise_is_a_tendency() -> None:
