@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
+from synapse_assets.analysis.clustering.verdict_power import power
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
@@ -237,6 +238,7 @@ def clusters(warehouse: Warehouse) -> dict[str, Any]:
         "release": warehouse.release_id,
         "cards": [card for card in cards if card["cluster"] >= 0],
         "noise": next((card for card in cards if card["cluster"] < 0), None),
+        "power": _power(warehouse),
         "recipes": _recipes(warehouse),
         "stability": warehouse.stability(),
         "none_is": NONE,
@@ -421,6 +423,14 @@ def _cluster_cards(warehouse: Warehouse) -> list[dict[str, Any]]:
             }
         )
     return cards
+
+
+def _power(warehouse: Warehouse) -> str:
+    """What separation the verdict on a group could have seen, in a sentence; empty where there is no such verdict."""
+    if "cluster_stability" not in warehouse.release["tables"]:
+        return ""
+    rows = warehouse.sql("select synapses from cluster_stability where investigation_group = ?", [warehouse.group])
+    return "" if rows.empty else power(int(rows["synapses"].iloc[0])).sentence
 
 
 def _recipes(warehouse: Warehouse) -> dict[str, Any]:

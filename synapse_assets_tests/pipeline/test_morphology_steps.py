@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from synapse_assets.datasets import MorphologyDataset
+from synapse_assets.datasets.morphology import FeatureChoice, HdbscanSetting, Recipe, SingleMap
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.inputs import SOURCES_GONE
 from synapse_assets.pipeline.morphology.classify import fit_cluster_classifiers, predict_clusters
 from synapse_assets.pipeline.morphology.clusters import assess_clusters, cluster_group, map_group, sweep_settings
 from synapse_assets.pipeline.morphology.features import compute_features, fit_feature_model
 from synapse_assets.pipeline.morphology.group import Group
+from synapse_assets.pipeline.morphology.recipes import compare_recipes, fit_recipes
 from synapse_assets.pipeline.morphology.release import build_release
 from synapse_assets.pipeline.morphology.synapses import read_synapses
 from synapse_assets.pipeline.report import Picture, Report
@@ -100,3 +102,45 @@ def test_a_group_without_synapses_goes_from_step_to_step(store: DatasetStore, da
         "feature_model",
         *(f"{model}_{GROUP}" for model in ("projection", "clusters", "cluster_classifier")),
     }
+
+
+def test_recipes_of_a_group_without_synapses_say_that_there_is_nothing(
+    store: DatasetStore, dataset: MorphologyDataset
+) -> None:
+    one_map = Recipe(single_map=SingleMap(settings={GROUP: HdbscanSetting(min_cluster_size=5, min_samples=2)}))
+    dataset = dataset.model_copy(update={"recipes": {"one_map": one_map, "consensus": Recipe()}})
+    read_synapses(store, dataset, [])
+    fit_feature_model(store, dataset, LOG)
+    compute_features(store, dataset)
+    assert fit_recipes(store, dataset, GROUP, LOG).rows == 0
+    with pytest.raises(BadInput, match="materialise it first"):
+        compare_recipes(store, dataset, GROUP)
+    map_group(store, dataset, GROUP, LOG)
+    sweep_settings(store, dataset, GROUP)
+    cluster_group(store, dataset, GROUP, LOG)
+    assess_clusters(store, dataset, GROUP)
+    report = compare_recipes(store, dataset, GROUP)
+    assert (report.rows, outcomes(report)) == (
+        3,
+        {"groups_whatever_the_choices": False, "published_labels_match": True},
+    )
+    rows = store.results(morphology.RECIPE_COMPARISON).read(GROUP).to_pylist()
+    assert {row["recipe"] for row in rows} == {"ours", "one_map", "consensus"}
+    assert all("There are no clusters" in row["sentence"] for row in rows)
+    assert (
+        fit_recipes(store, dataset, GROUP, LOG).content_version
+        == fit_recipes(store, dataset, GROUP, LOG).content_version
+    )
+
+
+def test_a_recipe_whose_measure_the_workbook_lacks_is_named(store: DatasetStore, dataset: MorphologyDataset) -> None:
+    rows = planted_workbook().drop(columns=["planted", "BoutonVolume"])
+    rows.to_excel(dataset.workbooks[0].path, index=False)
+    volumes = Recipe(features=FeatureChoice(shape=["bouton_volume"]))
+    dataset = dataset.model_copy(update={"recipes": {"by_volume": volumes}})
+    read_synapses(store, dataset, [])
+    fit_feature_model(store, dataset, LOG)
+    compute_features(store, dataset)
+    with pytest.raises(BadInput, match=r"recipes\.by_volume of planted: 360 of 360 synapses have no bouton_volume"):
+        fit_recipes(store, dataset, GROUP, LOG)
+    assert store.results(morphology.RECIPE_CLUSTERS).read().num_rows == 0, "nothing is stored by halves"

@@ -234,6 +234,7 @@ def test_results_link_to_the_pages_of_their_group(finished: Bench) -> None:
                 if page == "clusters":
                     (summary,) = finished.rows(morphology.RECIPE_SUMMARY, group).to_dict("records")
                     assert "Which clusters survive every choice" in answer.text
+                    assert power(4 * PER_NEURON).sentence in html.unescape(answer.text)
                     assert summary["paragraph"].replace("`", "") in html.unescape(answer.text)
     finally:
         served.stop()
