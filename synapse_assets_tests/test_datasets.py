@@ -642,6 +642,7 @@ WRONG_RECIPES: list[tuple[dict[str, Any], str]] = [
     ({"other": {"features": {"scaling": "robst"}}}, "scaling"),
     ({"other": {"features": {"scaling": None}}}, "scaling"),
     ({"other": {"resampling": {"runs": 5}}}, "runs"),
+    ({"other": {"single_map": {}, "resampling": {"dimensions": 2}}}, r"give single_map\.dimensions"),
 ]
 
 

@@ -176,6 +176,14 @@ class Recipe(Frozen):
     )
     resampling: RecipeResampling = RecipeResampling()
 
+    @model_validator(mode="after")
+    def _dimensions_once(self) -> "Recipe":
+        if self.single_map is not None and "dimensions" in self.resampling.model_fields_set:
+            raise ValueError(
+                "resampling.dimensions are of a consensus: of a recipe of one map give single_map.dimensions"
+            )
+        return self
+
 
 OWN_RECIPE = "ours"
 """The name of the recipe that `clusters` is made with: `features` and `resampling` of the dataset."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.analysis.clustering import resampled_maps
 from synapse_assets.analysis.clustering.agreement import ABSENT, agreement
 from synapse_assets.analysis.clustering.consensus import Consensus, consensus, consensus_of
 from synapse_assets.analysis.clustering.hdbscan_model import NOISE, Labels
@@ -126,10 +127,8 @@ def fit_recipe(
 
 def maps_of(recipe: Recipe, seeds: int = SEEDS) -> int:
     """How many maps `fit_recipe` makes."""
-    from synapse_assets.analysis.clustering.resampled_maps import MAPS_A_NULL as OF_CONSENSUS
-
     if recipe.single_map is None:
-        return recipe.resampling.runs + recipe.resampling.nulls * OF_CONSENSUS
+        return recipe.resampling.runs + recipe.resampling.nulls * resampled_maps.MAPS_A_NULL
     return seeds + recipe.resampling.runs + recipe.resampling.nulls * MAPS_A_NULL
 
 
