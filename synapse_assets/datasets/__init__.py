@@ -7,7 +7,7 @@ to `sources/` and `volumes/`.
 
 from synapse_assets.datasets.base import Dataset
 from synapse_assets.datasets.chain import CHAINS, AssetFacts, Chain, Role, chain_of, register
-from synapse_assets.datasets.em import EmDataset, EncoderChoice
+from synapse_assets.datasets.em import EmDataset, EncoderChoice, NetworkChoice
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.loading import load_dataset, variables_named
 from synapse_assets.datasets.morphology import (
@@ -48,6 +48,7 @@ __all__ = [
     "Group",
     "LabelFile",
     "MorphologyDataset",
+    "NetworkChoice",
     "NeuronColumns",
     "NeuronSource",
     "NeuronTable",

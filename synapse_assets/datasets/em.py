@@ -96,6 +96,53 @@ class EncoderChoice(Frozen):
         return self
 
 
+class NetworkChoice(Frozen):
+    """A network that is trained to name the class of a synapse from its tile."""
+
+    architecture: str = Field(
+        description="A timm model, which sees the sections as channels; or 'vgg_3d' or 'resnet18_3d', which see the tile as a volume."
+    )
+    origin: Literal["scratch", "encoder", "hub", "checkpoint"] = Field(
+        "scratch",
+        description="What its weights start from: random ones, the dataset's own self-supervised encoder in use, timm's published weights, "
+        "or a local file.",
+    )
+    checkpoint: Location | None = Field(
+        None, description="Weights file (.safetensors, or .pt without pickled objects)."
+    )
+    crop_nm: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Side of the central part of the tile that the network sees, in nanometres. Empty: the whole tile.",
+    )
+    head: Literal["linear", "three_layers"] = Field(
+        "linear", description="What makes classes of features: one layer, or three with dropout between them."
+    )
+    steps: Annotated[int, Field(ge=1)] = Field(1_000, description="Most training steps.")
+    frozen_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="So many of them first train the head alone, with the other weights as they start."
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Tiles of a step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Highest learning rate.")
+    splits: list[str] = Field(
+        [],
+        description="Splits that it is tested on beside the headline, such as hemilineage or random: as many trainings more as folds.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "NetworkChoice":
+        if (self.origin == "checkpoint") != (self.checkpoint is not None):
+            raise ValueError("a checkpoint file is given exactly when the network's origin is 'checkpoint'")
+        if self.frozen_steps and self.origin == "scratch":
+            raise ValueError("frozen_steps keep weights as they start, which is of no use from scratch")
+        if self.frozen_steps >= self.steps:
+            raise ValueError(f"frozen_steps ({self.frozen_steps}) must be fewer than steps ({self.steps})")
+        if self.architecture.endswith("_3d") and self.origin in ("hub", "encoder"):
+            raise ValueError(
+                f"{self.architecture} has no weights of origin '{self.origin}': choose scratch or checkpoint"
+            )
+        return self
+
+
 class EmDataset(Dataset):
     """One dataset on the electron-microscopy chain."""
 
@@ -137,6 +184,10 @@ class EmDataset(Dataset):
     has_neurons: bool = Field(True, description="Whether the sources name the neuron of a synapse.")
     tile: TileSpec
     encoder: EncoderChoice = EncoderChoice()
+    networks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], NetworkChoice] = Field(
+        {},
+        description="Networks trained to name the class of a synapse, by name; each is compared with the linear probe.",
+    )
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )

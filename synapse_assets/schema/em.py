@@ -407,6 +407,149 @@ NEURON_PREDICTIONS = Table(
     ),
 )
 
+CALIBRATION = Table(
+    "calibration",
+    "One row per class: how the classifier's probabilities become ones that can be taken at their word, and what is promised of the class.",
+    (
+        Column("class_name", pa.string(), "Name of the class."),
+        Column("scale", pa.float64(), "Factor of the logarithm of the class's probability; 1 over the temperature."),
+        Column("offset", pa.float64(), "Added to that; 0 where only a temperature was fitted."),
+        Column(
+            "threshold",
+            pa.float64(),
+            "Highest nonconformity at which the class stays in a synapse's set; empty: always.",
+            nullable=True,
+        ),
+        Column("promised", pa.bool_(), "True if the class has neurons enough for the promised coverage."),
+        Column("synapses", pa.int64(), "Labelled synapses of the class."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+RELIABILITY = Table(
+    "reliability",
+    "One row per class and bin of its probability: how often the class is right where it is given that probability, out of fold.",
+    (
+        Column("stage", pa.string(), "before or after calibration."),
+        Column("class_name", pa.string(), "Name of the class; empty for the most probable one, whichever it is."),
+        Column("bin", pa.int32(), "Bin of equal count, from 0, by rising probability."),
+        Column("synapses", pa.int64(), "Synapses in the bin."),
+        Column("mean_probability", pa.float64(), "Mean probability in the bin."),
+        Column("share_right", pa.float64(), "Share of the bin's synapses that are of the class."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+CALIBRATION_SCORES = Table(
+    "calibration_scores",
+    "One row per score of how far probabilities, sets and pooled answers can be taken at their word, on groups held out.",
+    (
+        Column(
+            "score",
+            pa.string(),
+            "expected calibration error, its floor (what a perfectly calibrated model of this size would show by chance), coverage, set "
+            "size, neuron accuracy.",
+        ),
+        Column("stage", pa.string(), "before or after calibration; empty where there is one only."),
+        Column("class_name", pa.string(), "Of one class; empty for all.", nullable=True),
+        Column(
+            "synapses_of_neuron", pa.int32(), "Of neurons from so many of their synapses; empty for all.", nullable=True
+        ),
+        Column("value", pa.float64(), "The score."),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("synapses", pa.int64(), "Synapses that it is of."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+SYNAPSE_ANSWERS = Table(
+    "synapse_answers",
+    "One row per synapse: its class by calibrated probabilities, the set of classes that holds the right one as often as promised, or "
+    "'unclear'.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("answer", pa.string(), "The only class of the set; 'unclear' where there are several, or none."),
+        Column("predicted", pa.string(), "Most probable class."),
+        Column("probability", pa.float64(), "Calibrated probability of the most probable class, 0 to 1."),
+        Column(
+            "probabilities", pa.map_(pa.string(), pa.float64()), "Calibrated probability of every class, by class name."
+        ),
+        Column("class_set", pa.list_(pa.string()), "Classes that cannot be ruled out, most probable first."),
+        Column(
+            "out_of_fold",
+            pa.bool_(),
+            "True if the synapse was labelled when the classifier was fitted: neither the classifier nor the calibration saw its group.",
+        ),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+NEURON_ANSWERS = Table(
+    "neuron_answers",
+    "One row per neuron: its class by the pooled evidence of its synapses, or 'unclear', and what would change the answer.",
+    (
+        Column("neuron_id", pa.int64(), "Presynaptic neuron."),
+        Column("synapses", pa.int64(), "Synapses whose evidence is pooled."),
+        Column(
+            "answer", pa.string(), "The only class of the neuron's set; 'unclear' where there are several, or none."
+        ),
+        Column("predicted", pa.string(), "Most probable class."),
+        Column("probability", pa.float64(), "Pooled probability of the most probable class, 0 to 1."),
+        Column(
+            "probabilities", pa.map_(pa.string(), pa.float64()), "Pooled probability of every class, by class name."
+        ),
+        Column("class_set", pa.list_(pa.string()), "Classes that cannot be ruled out, most probable first."),
+        Column("votes", pa.map_(pa.string(), pa.int64()), "Synapses that name each class, 'unclear' included."),
+        Column(
+            "independent_synapses",
+            pa.float64(),
+            "How many independent synapses the evidence is worth: those of one neuron resemble each other.",
+        ),
+        Column(
+            "synapses_needed",
+            pa.int64(),
+            "Fewest of its synapses, drawn at random, from which half of the draws give this answer; empty where unclear.",
+            nullable=True,
+        ),
+        Column(
+            "region_answers",
+            pa.map_(pa.string(), pa.string()),
+            "Most probable class from the synapses of each brain region.",
+        ),
+        Column(
+            "disagreement",
+            pa.string(),
+            "In words, where regions of the neuron disagree beyond chance; empty if they do not.",
+            nullable=True,
+        ),
+        HEMILINEAGE,
+        Column(
+            "prior_predicted",
+            pa.string(),
+            "Most probable class with the prior of the hemilineage; empty without one.",
+            nullable=True,
+        ),
+        Column("prior_probability", pa.float64(), "Its probability with that prior.", nullable=True),
+        TARGET,
+        Column(
+            "covered_share",
+            pa.float64(),
+            "Share of its synapses whose set holds the known class; empty if unknown.",
+            nullable=True,
+        ),
+        Column(
+            "in_training",
+            pa.bool_(),
+            "True if synapses of this neuron trained the classifier: all evidence is then out of fold.",
+        ),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
 DRIFT = Table(
     "drift",
     "One row per brain region: how far its synapses have moved away from those that the models in use were fitted on.",
