@@ -5,7 +5,9 @@ refitted when a model below it was replaced or `drift` advises it, and by the we
 and the jobs they start do not belong here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import dagster as dg
 from dagster import AutomationCondition as When
@@ -14,6 +16,15 @@ from synapse_assets.datasets import Chain, Role
 from synapse_assets.defs.dagster_private import Staleness
 from synapse_assets.pipeline.inputs import UNWATCHED
 from synapse_assets.settings import Settings
+
+_PARTITION_TAG = "dagster/partition"
+_UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+]
+# What one tick has read, by its view of the graph.
+_RUNS_OF_TICK: MutableMapping[Any, dict[dg.AssetKey, set[str | None]]] = WeakKeyDictionary()
 
 
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
@@ -80,6 +91,48 @@ class RequestedNow(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, context.candidate_subset.compute_intersection(requested))
 
 
+class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
+    """True where a run that is queued or at work is to make it, until that run ends.
+
+    `in_progress` reads the events of what a run plans. Where two processes write to Postgres at once it can miss some of them for
+    good, and what is being made would be requested a second time; the run itself is one row and always there.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in the UI."""
+        return "in_unfinished_run"
+
+    @property
+    def requires_cursor(self) -> bool:
+        """It keeps no state."""
+        return False
+
+    def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
+        """The candidates that such a run is to make."""
+        parts = _in_unfinished_runs(context).get(context.key, set())
+        if not parts:
+            subset = context.get_empty_subset()
+        elif context.partitions_def is None:
+            subset = context.candidate_subset
+        else:
+            named = {part for part in parts if part is not None}
+            subset = context.candidate_subset.compute_intersection_with_partition_keys(named)
+        return dg.AutomationResult(context, subset)
+
+
+def _in_unfinished_runs(context: dg.AutomationContext) -> dict[dg.AssetKey, set[str | None]]:
+    """The parts of every asset that unfinished runs are to make, None for all of it; asked once a tick."""
+    view = context.asset_graph_view
+    if view not in _RUNS_OF_TICK:
+        parts: dict[dg.AssetKey, set[str | None]] = {}
+        for run in view.instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+            for key in run.asset_selection or ():
+                parts.setdefault(key, set()).add(run.tags.get(_PARTITION_TAG))
+        _RUNS_OF_TICK[view] = parts
+    return _RUNS_OF_TICK[view]
+
+
 def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one dataset, each that is made here with the condition under which automation materialises it.
 
@@ -144,9 +197,9 @@ def followed_by_part(
     return (
         _cause(settings)
         & (_needed() | When.any_deps_match(When.will_be_requested()).with_label("an input is made in the same run"))
-        & ~When.in_progress().with_label("it is being made")
-        & ~When.any_deps_match(When.in_progress()).with_label("an input is being made")
-        & ~_any_of(contents, When.any_deps_match(When.in_progress()), "the table that holds it is being made")
+        & ~_being_made()
+        & ~When.any_deps_match(_being_made()).with_label("an input is being made")
+        & ~_any_of(contents, When.any_deps_match(_being_made()), "the table that holds it is being made")
         & ~missing_input.with_label("an input was never made")
         & ~_any_of(whole, OutOfDate("out of date"), "an input for the whole dataset is out of date")
         & ~_any_of(
@@ -166,7 +219,7 @@ def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
     return (
         _cause(settings)
         & _needed()
-        & ~When.in_progress().with_label("it is being made")
+        & ~_being_made()
         & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("follows its inputs")
@@ -179,7 +232,7 @@ def compared(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
         followed(settings, models)
         | (
             fitted.with_label("a model was fitted since it was last requested")
-            & ~When.in_progress().with_label("it is being made")
+            & ~_being_made()
             & _inputs_settled(models)
             & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
         )
@@ -202,7 +255,7 @@ def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.Asse
     return (
         _cause(settings, *drift_causes)
         & needed
-        & ~When.in_progress().with_label("it is being fitted")
+        & ~_being_made("it is being fitted")
         & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("refitted when needed")
@@ -211,10 +264,10 @@ def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.Asse
 def decided() -> dg.AutomationCondition:
     """For what decides on refits: after every fit, whether or not the model in use is another one since."""
     fitted = When.any_deps_match(When.newly_updated()).since(When.newly_requested())
-    being_made = When.any_deps_match(When.in_progress() | RequestedNow())
+    being_made = When.any_deps_match(_being_made() | RequestedNow())
     return (
         fitted.with_label("a model was fitted since it was last requested")
-        & ~When.in_progress().with_label("it is being made")
+        & ~_being_made()
         & ~being_made.with_label("a model is being fitted")
     ).with_label("after every fit")
 
@@ -243,7 +296,7 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
 
     A model is behind only where it is fitted to another one than is in use: new synapses alone do not outdate it.
     """
-    being_made = When.any_deps_match(When.in_progress() | RequestedNow())
+    being_made = When.any_deps_match(_being_made() | RequestedNow())
     behind = When.any_deps_match((When.missing() | OutOfDate("out of date")) & ~When.execution_failed())
     unfitted = When.missing() | OutOfDate("fitted to another model than the one in use", models)
     return (
@@ -253,6 +306,10 @@ def _inputs_settled(models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
         )
         & ~_any_of(models, unfitted, "a model is not fitted yet, or to another model than the one in use")
     )
+
+
+def _being_made(label: str = "it is being made") -> dg.AutomationCondition:
+    return (When.in_progress() | InUnfinishedRun()).with_label(label)
 
 
 def _needed() -> dg.AutomationCondition:

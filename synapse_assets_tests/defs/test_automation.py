@@ -276,6 +276,27 @@ def test_regions_wait_until_the_table_is_whole(automation: Automation) -> None:
     assert lab.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == []
 
 
+def test_what_an_unfinished_run_makes_is_not_requested_again(automation: Automation) -> None:
+    """Also where the events that say what the run plans were lost: only its own record is there."""
+    lab = automation.lab
+    change(automation, moved("EB"))
+    lab.materialize("synapse_table", "alignment")
+    requested = {dg.AssetKey(["tiny", name]) for name, parts in automation.tick().items() if "EB" in parts}
+    assert {key.path[-1] for key in requested} >= {"synapses", "tiles"}
+    run = dg.DagsterRun(
+        "__ASSET_JOB",
+        asset_selection=frozenset(requested),
+        tags={"dagster/partition": "EB"},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    lab.instance.add_run(run)
+    automation.cursor = None
+    assert not any("EB" in parts for parts in automation.tick().values())
+    lab.instance.report_run_canceled(run)
+    automation.cursor = None
+    assert automation.tick()["synapses"] == {"EB"}
+
+
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:
     instance, key = automation.lab.instance, dg.AssetKey(["tiny", "alignment"])
     change(automation, moved("EB"))
