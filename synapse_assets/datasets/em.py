@@ -13,7 +13,7 @@ from synapse_assets.datasets.base import Dataset, Frozen
 from synapse_assets.datasets.sources import NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
-from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
+from synapse_assets.datasets.volumes import TileSpec, VolumeSpec, Xyz
 
 # Targets that do not say what the classes are.
 _UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "target"})
@@ -143,6 +143,14 @@ class NetworkChoice(Frozen):
         return self
 
 
+class TransferSource(Frozen):
+    """Another dataset whose classifier is tried here."""
+
+    voxel_size_nm: Xyz = Field(
+        description="Size of its voxels along x, y, z in nanometres; tiles of another size are resampled to it."
+    )
+
+
 class EmDataset(Dataset):
     """One dataset on the electron-microscopy chain."""
 
@@ -187,6 +195,9 @@ class EmDataset(Dataset):
     networks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], NetworkChoice] = Field(
         {},
         description="Networks trained to name the class of a synapse, by name; each is compared with the linear probe.",
+    )
+    transfer_from: dict[str, TransferSource] = Field(
+        {}, description="Datasets of the same data root whose encoder and classifier are tried on this one, by name."
     )
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
@@ -238,6 +249,8 @@ class EmDataset(Dataset):
             )
         if self.encoder.positives == "neuron" and not self.has_neurons:
             raise ValueError("encoder positives: neuron needs neurons (has_neurons: true)")
+        if self.name in self.transfer_from:
+            raise ValueError(f"transfer_from names {self.name} itself: name other datasets")
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]

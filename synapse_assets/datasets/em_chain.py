@@ -25,6 +25,7 @@ from synapse_assets.schema import (
     SYNAPSES,
     TILE_PLAN,
     TILES,
+    TRANSFER,
     UMAP_COORDINATES,
     embedding_table,
 )
@@ -48,6 +49,10 @@ def _has_neurons(dataset: EmDataset) -> bool:
 
 def _has_neuron_tables(dataset: EmDataset) -> bool:
     return bool(dataset.neurons)
+
+
+def _tries_others(dataset: EmDataset) -> bool:
+    return bool(dataset.transfer_from)
 
 
 ASSETS = (
@@ -194,6 +199,16 @@ ASSETS = (
         NEURON_PREDICTIONS,
         released=("neuron_predictions",),
         exists=_has_neurons,
+    ),
+    # A release does not wait for it: nothing is made from it.
+    AssetFacts(
+        "transfer",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        TRANSFER,
+        released=("transfer",),
+        awaited=False,
+        exists=_tries_others,
     ),
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),

@@ -39,7 +39,7 @@ def asset(
     name: str,
     settings: object = None,
     *,
-    deps: Iterable[str],
+    deps: Iterable[str | dg.AssetKey],
     method: int = 1,
     checks: Sequence[CheckSpec] = (),
     **options: Any,
@@ -47,9 +47,9 @@ def asset(
     """`@dg.asset` for every asset alike: key, group, kinds, columns, partitions, code version, and what happens on failure.
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
-    (anything that has a JSON form). deps: the assets it is made from, by name; an asset of the whole dataset depends on all parts of
-    another. method: the version of the code that makes the asset; add one when what it makes changes. When settings or method
-    change, the asset shows as out of date.
+    (anything that has a JSON form). deps: the assets it is made from, by name, those of another dataset by key; an asset of the
+    whole dataset depends on all parts of another of its own. method: the version of the code that makes the asset; add one when
+    what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
     facts = chain_of(dataset).facts[name]
@@ -95,8 +95,10 @@ def group_of(dataset: Dataset, facts: AssetFacts) -> str:
     return f"{dataset.name}_{facts.stage}"
 
 
-def _dep(dataset: Dataset, facts: AssetFacts, upstream: str) -> dg.AssetDep:
+def _dep(dataset: Dataset, facts: AssetFacts, upstream: str | dg.AssetKey) -> dg.AssetDep:
     """What an asset is made from; an asset of the whole dataset depends on every part that exists."""
+    if isinstance(upstream, dg.AssetKey):
+        return dg.AssetDep(upstream)
     upstream_facts = chain_of(dataset).facts.get(upstream)
     all_parts = not facts.by_part and upstream_facts is not None and upstream_facts.by_part
     return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if all_parts else None)

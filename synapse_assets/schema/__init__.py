@@ -41,6 +41,7 @@ from synapse_assets.schema.em import (
     TARGET,
     TILE_PLAN,
     TILES,
+    TRANSFER,
     UMAP_COORDINATES,
     embedding_table,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "TARGET",
     "TILES",
     "TILE_PLAN",
+    "TRANSFER",
     "UMAP_COORDINATES",
     "VERDICT",
     "BadInput",

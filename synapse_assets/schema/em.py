@@ -550,6 +550,66 @@ NEURON_ANSWERS = Table(
     ),
 )
 
+TRANSFER = Table(
+    "transfer",
+    "One row per other dataset and class: how well its classifier, which never saw this dataset, names the known classes here.",
+    (
+        Column("from_dataset", pa.string(), "Dataset whose encoder and classifier are tried."),
+        Column("encoder", pa.string(), "Version of its encoder."),
+        Column("classifier", pa.string(), "Version of its classifier."),
+        Column(
+            "class_name",
+            pa.string(),
+            "Class whose recall it is; empty for the balanced accuracy of all.",
+            nullable=True,
+        ),
+        Column(
+            "shared_classes",
+            pa.list_(pa.string()),
+            "Classes that both datasets have, by name: the only ones that are tried.",
+        ),
+        Column(
+            "value",
+            pa.float64(),
+            "Recall of the class, or balanced accuracy; empty where nothing could be tried.",
+            nullable=True,
+        ),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column(
+            "own",
+            pa.float64(),
+            "The same of this dataset's own classifier, out of fold, on the same synapses.",
+            nullable=True,
+        ),
+        Column("drop", pa.float64(), "Own less value: what is lost by the move.", nullable=True),
+        Column(
+            "drop_low", pa.float64(), "Lower end of its paired 95 % interval over groups; empty below 8.", nullable=True
+        ),
+        Column(
+            "drop_high",
+            pa.float64(),
+            "Upper end of its paired 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column(
+            "home",
+            pa.float64(),
+            "The same of the other classifier at home, out of fold, over the shared classes.",
+            nullable=True,
+        ),
+        Column("synapses", pa.int64(), "Synapses tried."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column(
+            "resampled",
+            pa.string(),
+            "How tiles were brought to the other voxel size; empty where both have the same.",
+            nullable=True,
+        ),
+        Column("sentence", pa.string(), "The outcome in words."),
+    ),
+)
+
 DRIFT = Table(
     "drift",
     "One row per brain region: how far its synapses have moved away from those that the models in use were fitted on.",

@@ -17,6 +17,7 @@ from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.scorecard import scorecard_assets
 from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
+from synapse_assets.defs.em.transfer import transfer_assets
 from synapse_assets.defs.em.vector_index import vector_index_assets
 from synapse_assets.pipeline.em.inputs import em_inputs
 
@@ -38,6 +39,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *map_assets(dataset),
         *classify_assets(dataset),
         *leakage_assets(dataset),
+        *transfer_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),
