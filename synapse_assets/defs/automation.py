@@ -5,7 +5,8 @@ refitted when a model below it was replaced or `drift` advises it, and by the we
 and the jobs they start do not belong here.
 """
 
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,8 +24,8 @@ _UNFINISHED = [
     for status in dg.DagsterRunStatus
     if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 ]
-# What one tick has read, by its view of the graph.
-_RUNS_OF_TICK: MutableMapping[Any, dict[dg.AssetKey, set[str | None]]] = WeakKeyDictionary()
+# By the view of the graph that a tick has.
+_LOOKS: "MutableMapping[Any, _Look]" = WeakKeyDictionary()
 
 
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
@@ -54,7 +55,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
         """The candidates that are out of date."""
-        candidates, staleness = context.candidate_subset, Staleness(context)
+        candidates, staleness = context.candidate_subset, _look(context).staleness
         if candidates.is_empty:
             subset = candidates
         elif context.partitions_def is None:
@@ -110,7 +111,7 @@ class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
         """The candidates that such a run is to make."""
-        parts = _in_unfinished_runs(context).get(context.key, set())
+        parts = _look(context).unfinished.get(context.key, set())
         if not parts:
             subset = context.get_empty_subset()
         elif context.partitions_def is None:
@@ -121,16 +122,27 @@ class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, subset)
 
 
-def _in_unfinished_runs(context: dg.AutomationContext) -> dict[dg.AssetKey, set[str | None]]:
-    """The parts of every asset that unfinished runs are to make, None for all of it; asked once a tick."""
+@dataclass(frozen=True)
+class _Look:
+    """What all conditions of one tick see: the same moment, and each record read once.
+
+    unfinished: the parts of every asset that unfinished runs are to make, None for all of it. Read before anything is judged to be out of
+    date: a run that ends in between has then either made what it was to make, or still counts as unfinished.
+    """
+
+    unfinished: Mapping[dg.AssetKey, set[str | None]]
+    staleness: Staleness
+
+
+def _look(context: dg.AutomationContext) -> _Look:
     view = context.asset_graph_view
-    if view not in _RUNS_OF_TICK:
-        parts: dict[dg.AssetKey, set[str | None]] = {}
+    if view not in _LOOKS:
+        unfinished: dict[dg.AssetKey, set[str | None]] = {}
         for run in view.instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
             for key in run.asset_selection or ():
-                parts.setdefault(key, set()).add(run.tags.get(_PARTITION_TAG))
-        _RUNS_OF_TICK[view] = parts
-    return _RUNS_OF_TICK[view]
+                unfinished.setdefault(key, set()).add(run.tags.get(_PARTITION_TAG))
+        _LOOKS[view] = _Look(unfinished, Staleness(context))
+    return _LOOKS[view]
 
 
 def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Settings) -> list[dg.AssetsDefinition]:
