@@ -1,18 +1,19 @@
-"""Where the neurons and synapses of the sample brain lie, its tables and its files.
+"""Where the neurons and synapses of a drawn brain lie, its tables and its files, and the sample brain itself.
 
-The volume is a lattice of places, 136 pixels apart and three sections deep, so that the tiles of 128 x 128 x 3 voxels
-around two synapses never overlap. Twenty neighbouring places belong to one neuron and are drawn in its style. What a
-place looks like is in `drawing.py`.
+The volume is a lattice of places, each with one synapse, so that the tiles around two synapses never overlap: those of the
+sample are 136 pixels apart and three sections deep, for tiles of 128 x 128 x 3 voxels. Neighbouring places belong to one neuron
+and are drawn in its style. What a place looks like is in `drawing.py`; a sibling with deeper places is in `deep_brain.py`.
 """
 
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,27 +22,55 @@ import tensorstore as ts
 from synapse_assets.errors import BadInput
 from synapse_assets.sample.drawing import Cells, Site, Style, draw_block, draw_style
 
-VERSION = 1
 VOXEL_SIZE_NM = (4, 4, 40)
 VOXEL_OFFSET = (1200, 800, 60)
-TILE_PX = 128
-TILE_SECTIONS = 3
-_PITCH_PX = 136
-_BLOCK = (5, 4)  # places of one neuron along x and y
-_BLOCKS = (4, 5, 6)  # neurons along x, y, z
-_SIZE = (_BLOCKS[0] * _BLOCK[0] * _PITCH_PX, _BLOCKS[1] * _BLOCK[1] * _PITCH_PX, _BLOCKS[2] * TILE_SECTIONS)
-_CHUNK = (136, 136, 9)
 _REGIONS = ("AL_L", "LH_L", "MB_CA_L", "EB")
-# Two hemilineages a transmitter, and how many neurons each has.
-_HEMILINEAGES = (
-    ("acetylcholine", ("ALad1", "ALl1_dorsal"), 12),
-    ("gaba", ("ALlv1", "LHl2_dorsal"), 11),
-    ("glutamate", ("ALv1", "DM5_ventral"), 10),
-    ("dopamine", ("PPL1", "PAM_upper"), 10),
-    ("octopamine", ("VUMa", "VPM3"), 9),
-    ("serotonin", ("DPM_like", "CSD_like"), 8),
-)
 _UNKNOWN_NAMES = ("NONE", "unknown2")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the places of a brain are arranged; x, y, z.
+
+    pitch_px and sections are the room of one synapse; `block` is how many places of a neuron lie side by side along x and y, `blocks`
+    how many neurons do along x, y, z. A slab is one room deep; chunks are whole slabs deep. A T-bar lies in the middle section of
+    its room, up to `sections_off` further up or down. hemilineages: for each transmitter two, and how many neurons each has.
+    version: raised whenever something is drawn otherwise.
+    """
+
+    version: int
+    pitch_px: int
+    sections: int
+    block: tuple[int, int]
+    blocks: tuple[int, int, int]
+    chunk: tuple[int, int, int]
+    sections_off: int
+    hemilineages: tuple[tuple[str, tuple[str, str], int], ...]
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Voxels of the volume."""
+        width, height = (self.blocks[axis] * self.block[axis] * self.pitch_px for axis in (0, 1))
+        return width, height, self.blocks[2] * self.sections
+
+
+LAYOUT = Layout(
+    version=1,
+    pitch_px=136,
+    sections=3,
+    block=(5, 4),
+    blocks=(4, 5, 6),
+    chunk=(136, 136, 9),
+    sections_off=0,
+    hemilineages=(
+        ("acetylcholine", ("ALad1", "ALl1_dorsal"), 12),
+        ("gaba", ("ALlv1", "LHl2_dorsal"), 11),
+        ("glutamate", ("ALv1", "DM5_ventral"), 10),
+        ("dopamine", ("PPL1", "PAM_upper"), 10),
+        ("octopamine", ("VUMa", "VPM3"), 9),
+        ("serotonin", ("DPM_like", "CSD_like"), 8),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +98,26 @@ class _Neuron:
     block: tuple[int, int, int]
 
 
+class Tissue(Protocol):
+    """What the cells of a brain are and how they look."""
+
+    def cells(self, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
+        """The cells of one slab, with room made for the synapses in it."""
+        ...
+
+    def draw(
+        self,
+        origin: tuple[int, int],
+        size: tuple[int, int],
+        cells: Cells,
+        sites: list[Site],
+        style: Style,
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.uint8]:
+        """Grey values (sections, rows, columns) of the rectangle at `origin` (x, y) of `size` (width, height)."""
+        ...
+
+
 def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
     """Draw the sample brain into `folder`, unless it is there already.
 
@@ -79,8 +128,15 @@ def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
 
     Raises BadInput where `folder` holds files that are not a sample brain.
     """
+    return draw_brain(folder, LAYOUT, _Tissue, seed)
+
+
+def draw_brain(
+    folder: Path, layout: Layout, tissue: Callable[[Layout, np.random.Generator], Tissue], seed: int
+) -> SampleTruth:
+    """Draw a brain of that layout and tissue into `folder`, unless it is there already; files, errors as `draw_sample_brain`."""
     folder = Path(folder)
-    truth = _complete(folder, seed)
+    truth = _complete(folder, layout, seed)
     if truth is not None:
         return truth
     if folder.exists() and not folder.is_dir():
@@ -90,15 +146,15 @@ def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        truth = _draw(unfinished, seed)
+        truth = _draw(unfinished, layout, tissue, seed)
         unfinished.chmod(0o755)
-        _put_in_place(unfinished, folder, seed)
+        _put_in_place(unfinished, folder, layout, seed)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return truth
 
 
-def _complete(folder: Path, seed: int) -> SampleTruth | None:
+def _complete(folder: Path, layout: Layout, seed: int) -> SampleTruth | None:
     try:
         fields: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
         planted = {int(neuron): name for neuron, name in fields.pop("transmitter_by_neuron").items()}
@@ -107,13 +163,13 @@ def _complete(folder: Path, seed: int) -> SampleTruth | None:
         chunks = sum(1 for _ in (folder / "volume" / _scale_key()).iterdir())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = (truth.version, truth.seed, truth.chunks) == (VERSION, seed, chunks)
+    same = (truth.version, truth.seed, truth.chunks) == (layout.version, seed, chunks)
     return truth if same and all(file.is_file() for file in files) else None
 
 
-def _put_in_place(unfinished: Path, folder: Path, seed: int) -> None:
+def _put_in_place(unfinished: Path, folder: Path, layout: Layout, seed: int) -> None:
     if folder.is_dir():
-        if _complete(folder, seed) is not None:  # another process was faster
+        if _complete(folder, layout, seed) is not None:  # another process was faster
             return
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
         os.replace(folder, old)
@@ -121,7 +177,7 @@ def _put_in_place(unfinished: Path, folder: Path, seed: int) -> None:
     try:
         os.replace(unfinished, folder)
     except OSError:
-        if _complete(folder, seed) is None:
+        if _complete(folder, layout, seed) is None:
             raise
 
 
@@ -129,30 +185,34 @@ def _scale_key() -> str:
     return "_".join(str(v) for v in VOXEL_SIZE_NM)
 
 
-def _draw(folder: Path, seed: int) -> SampleTruth:
-    rng = np.random.default_rng([seed, VERSION])
-    neurons = _neurons(rng)
-    sites = {neuron.id: _sites(neuron, rng) for neuron in neurons}
-    synapses = _synapse_table(neurons, sites, rng)
-    store = _new_volume(folder / "volume")
-    background = _background(rng)
-    # One slab of three sections after the other keeps few pixels in memory; chunks are three slabs deep, so three are
-    # held.
-    deep = _CHUNK[2] // TILE_SECTIONS
+def _draw(
+    folder: Path, layout: Layout, tissue_of: Callable[[Layout, np.random.Generator], Tissue], seed: int
+) -> SampleTruth:
+    rng = np.random.default_rng([seed, layout.version])
+    neurons = _neurons(layout, rng)
+    sites = {neuron.id: _sites(neuron, layout, rng) for neuron in neurons}
+    synapses = _synapse_table(neurons, sites, layout, rng)
+    store = _new_volume(folder / "volume", layout)
+    tissue = tissue_of(layout, rng)
+    # One slab after the other keeps few pixels in memory; as many are held as chunks are deep.
+    deep = layout.chunk[2] // layout.sections
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for first in range(0, _BLOCKS[2], deep):
-            held = np.empty((deep * TILE_SECTIONS, _SIZE[1], _SIZE[0]), dtype=np.uint8)
+        for first in range(0, layout.blocks[2], deep):
+            held = np.empty((deep * layout.sections, layout.size[1], layout.size[0]), dtype=np.uint8)
             work = []
             for slab in range(first, first + deep):
                 here = [neuron for neuron in neurons if neuron.block[2] == slab]
-                cells = _slab_cells(background, slab, [site for neuron in here for site in sites[neuron.id]], rng)
+                cells = tissue.cells(slab, [site for neuron in here for site in sites[neuron.id]], rng)
+                picture = held[(slab - first) * layout.sections :][: layout.sections]
                 for neuron in here:
-                    work.append(pool.submit(_draw_neuron, held, slab - first, cells, neuron, sites[neuron.id], seed))
+                    work.append(
+                        pool.submit(_draw_neuron, picture, layout, tissue, cells, neuron, sites[neuron.id], seed)
+                    )
             for done in work:
                 done.result()
-            z = first * TILE_SECTIONS
+            z = first * layout.sections
             store[..., z : z + len(held), 0] = held.transpose(2, 1, 0)
-    names = {str(i): (name, nt) for i, (name, nt) in enumerate(_hemilineage_names(), start=1)}
+    names = {str(i): (name, nt) for i, (name, nt) in enumerate(_hemilineage_names(layout), start=1)}
     _write_json(folder / "synapses.json", synapses)
     _write_json(
         folder / "skeletons.json",
@@ -163,11 +223,11 @@ def _draw(folder: Path, seed: int) -> SampleTruth:
         {key: {"nt_guess": [nt] if nt else None, "hemi_lineage_name": name} for key, (name, nt) in names.items()},
     )
     truth = SampleTruth(
-        version=VERSION,
+        version=layout.version,
         seed=seed,
         synapses=len(synapses),
         neurons=len(neurons),
-        hemilineages=2 * len(_HEMILINEAGES),
+        hemilineages=2 * len(layout.hemilineages),
         chunks=sum(1 for _ in (folder / "volume" / _scale_key()).iterdir()),
         transmitter_by_neuron={neuron.id: neuron.transmitter for neuron in neurons},
     )
@@ -179,9 +239,9 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _new_volume(folder: Path) -> ts.TensorStore:
-    """Raw chunks: a tile is then exact and read without decoding, for 133 MB; JPEG would take about 50 MB and change
-    the values."""
+def _new_volume(folder: Path, layout: Layout) -> ts.TensorStore:
+    """Raw chunks: a tile is then exact and read without decoding, for 133 MB of the sample; JPEG would take about 50 MB
+    and change the values."""
     store = ts.open(
         {
             "driver": "neuroglancer_precomputed",
@@ -190,9 +250,9 @@ def _new_volume(folder: Path) -> ts.TensorStore:
             "scale_metadata": {
                 "key": _scale_key(),
                 "resolution": VOXEL_SIZE_NM,
-                "size": _SIZE,
+                "size": layout.size,
                 "voxel_offset": VOXEL_OFFSET,
-                "chunk_size": _CHUNK,
+                "chunk_size": layout.chunk,
                 "encoding": "raw",
             },
         },
@@ -201,16 +261,17 @@ def _new_volume(folder: Path) -> ts.TensorStore:
     return store[ts.d["x", "y", "z"].translate_to[0, 0, 0]]
 
 
-def _hemilineage_names() -> list[tuple[str, str | None]]:
-    known: list[tuple[str, str | None]] = [(name, nt) for nt, names, _ in _HEMILINEAGES for name in names]
+def _hemilineage_names(layout: Layout) -> list[tuple[str, str | None]]:
+    known: list[tuple[str, str | None]] = [(name, nt) for nt, names, _ in layout.hemilineages for name in names]
     return known + [(name, None) for name in _UNKNOWN_NAMES]
 
 
-def _neurons(rng: np.random.Generator) -> list[_Neuron]:
+def _neurons(layout: Layout, rng: np.random.Generator) -> list[_Neuron]:
     """All neurons; the awkward cases of real exports are among them."""
-    kinds = [(nt, name) for nt, names, count in _HEMILINEAGES for name in names for _ in range(count)]
-    names = [name for name, _ in _hemilineage_names()]
-    blocks = [(x, y, z) for z in range(_BLOCKS[2]) for y in range(_BLOCKS[1]) for x in range(_BLOCKS[0])]
+    kinds = [(nt, name) for nt, names, count in layout.hemilineages for name in names for _ in range(count)]
+    names = [name for name, _ in _hemilineage_names(layout)]
+    columns, rows, slabs = layout.blocks
+    blocks = [(x, y, z) for z in range(slabs) for y in range(rows) for x in range(columns)]
     ids = rng.choice(np.arange(16, 60_000), size=len(kinds), replace=False)
     large = set(rng.choice(len(kinds), size=12, replace=False).tolist())
     odd = rng.permutation(len(kinds))
@@ -242,30 +303,32 @@ def _neurons(rng: np.random.Generator) -> list[_Neuron]:
     return neurons
 
 
-def _sites(neuron: _Neuron, rng: np.random.Generator) -> list[Site]:
+def _sites(neuron: _Neuron, layout: Layout, rng: np.random.Generator) -> list[Site]:
     """The neuron's synapses, one in the middle of each of its places give or take four pixels; at the volume's edge
     further out."""
     sites = []
-    for row in range(_BLOCK[1]):
-        for column in range(_BLOCK[0]):
-            position = np.array([neuron.block[0] * _BLOCK[0] + column, neuron.block[1] * _BLOCK[1] + row])
-            point = position * _PITCH_PX + _PITCH_PX // 2 + rng.integers(-3, 4, size=2)
+    for row in range(layout.block[1]):
+        for column in range(layout.block[0]):
+            position = np.array([neuron.block[0] * layout.block[0] + column, neuron.block[1] * layout.block[1] + row])
+            point = position * layout.pitch_px + layout.pitch_px // 2 + rng.integers(-3, 4, size=2)
             for axis in (0, 1):
-                last = position[axis] == _BLOCK[axis] * _BLOCKS[axis] - 1
+                last = position[axis] == layout.block[axis] * layout.blocks[axis] - 1
                 if (position[axis] == 0 or last) and rng.random() < 0.25:
                     point[axis] += int(rng.integers(12, 45)) * (1 if last else -1)
-            sites.append(
-                Site(float(point[0]), float(point[1]), float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42)))
-            )
+            angle, bouton = float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(34, 42))
+            off = int(rng.integers(-layout.sections_off, layout.sections_off + 1)) if layout.sections_off else 0
+            sites.append(Site(float(point[0]), float(point[1]), angle, bouton, layout.sections // 2 + off))
     return sites
 
 
-def _synapse_table(neurons: list[_Neuron], sites: dict[int, list[Site]], rng: np.random.Generator) -> dict[str, Any]:
+def _synapse_table(
+    neurons: list[_Neuron], sites: dict[int, list[Site]], layout: Layout, rng: np.random.Generator
+) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
-    middle = np.array(_SIZE[:2]) / 2
+    middle = np.array(layout.size[:2]) / 2
     for neuron in neurons:
         for site in sites[neuron.id]:
-            voxel = (int(site.x), int(site.y), neuron.block[2] * TILE_SECTIONS + TILE_SECTIONS // 2)
+            voxel = (int(site.x), int(site.y), neuron.block[2] * layout.sections + site.section)
             side = (site.x >= middle[0], site.y >= middle[1])
             region: str | list[str] | None = _REGIONS[int(side[0]) + 2 * int(side[1])]
             chance = rng.random()
@@ -287,25 +350,38 @@ def _synapse_table(neurons: list[_Neuron], sites: dict[int, list[Site]], rng: np
     return {str(1000 + number): rows[index] for number, index in enumerate(rng.permutation(len(rows)))}
 
 
-def _background(rng: np.random.Generator) -> Cells:
+class _Tissue:
+    """Cells that run through all sections, and synapses that look alike in their three."""
+
+    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+        self._layout = layout
+        self._background = _background(layout, rng)
+
+    def cells(self, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
+        return _slab_cells(self._background, self._layout, slab, sites, rng)
+
+    draw = staticmethod(draw_block)
+
+
+def _background(layout: Layout, rng: np.random.Generator) -> Cells:
     """Cells that run through all sections, drifting a little from one to the next."""
-    step = 50
-    x, y = np.meshgrid(np.arange(-100, _SIZE[0] + 100, step), np.arange(-100, _SIZE[1] + 100, step))
+    step, (width, height, sections) = 50, layout.size
+    x, y = np.meshgrid(np.arange(-100, width + 100, step), np.arange(-100, height + 100, step))
     start = np.stack([x, y], axis=-1).reshape(-1, 2) + rng.uniform(-0.42 * step, 0.42 * step, size=(x.size, 2))
     heading = rng.normal(0, 1.2, size=start.shape)
-    drift = np.cumsum(heading + rng.normal(0, 1.5, size=(_SIZE[2], *start.shape)), axis=0)
+    drift = np.cumsum(heading + rng.normal(0, 1.5, size=(sections, *start.shape)), axis=0)
     large = rng.random(len(start)) < 0.12
     kind = np.where(large, 1, np.where(rng.random(len(start)) < 0.35, 2, 0)).astype(np.int8)
     radius = np.where(large, rng.uniform(20, 28, len(start)), rng.uniform(0, 12, len(start)))
-    return Cells(start + drift - drift[_SIZE[2] // 2], radius, rng.normal(0.64, 0.045, len(start)), kind)
+    return Cells(start + drift - drift[sections // 2], radius, rng.normal(0.64, 0.045, len(start)), kind)
 
 
-def _slab_cells(background: Cells, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
+def _slab_cells(background: Cells, layout: Layout, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
     """The background of three sections with room made for each synapse: a bouton and two to four cells across the
     cleft."""
-    at = slice(slab * TILE_SECTIONS, (slab + 1) * TILE_SECTIONS)
+    at = slice(slab * layout.sections, (slab + 1) * layout.sections)
     places = background.places[at]
-    middle = places[TILE_SECTIONS // 2]
+    middle = places[layout.sections // 2]
     extra: list[tuple[npt.NDArray[np.float64], float, float, int]] = []
     keep = np.ones(len(middle), dtype=bool)
     for site in sites:
@@ -322,8 +398,8 @@ def _slab_cells(background: Cells, slab: int, sites: list[Site], rng: np.random.
             extra.append((post, radius, float(rng.normal(0.68, 0.04)), 4))
             keep &= np.hypot(*(middle - post).T) - background.radius * 0.5 > radius + 4
     added = np.array([place for place, _, _, _ in extra])
-    shift = rng.normal(0, 1.0, size=(TILE_SECTIONS, len(extra), 2))
-    shift[TILE_SECTIONS // 2] = 0
+    shift = rng.normal(0, 1.0, size=(layout.sections, len(extra), 2))
+    shift[layout.sections // 2] = 0
     return Cells(
         np.concatenate([places[:, keep], added + shift], axis=1),
         np.concatenate([background.radius[keep], [radius for _, radius, _, _ in extra]]),
@@ -333,11 +409,15 @@ def _slab_cells(background: Cells, slab: int, sites: list[Site], rng: np.random.
 
 
 def _draw_neuron(
-    held: npt.NDArray[np.uint8], slab: int, cells: Cells, neuron: _Neuron, sites: list[Site], seed: int
+    picture: npt.NDArray[np.uint8],
+    layout: Layout,
+    tissue: Tissue,
+    cells: Cells,
+    neuron: _Neuron,
+    sites: list[Site],
+    seed: int,
 ) -> None:
-    width, height = _BLOCK[0] * _PITCH_PX, _BLOCK[1] * _PITCH_PX
-    x, y, z = neuron.block[0] * width, neuron.block[1] * height, slab * TILE_SECTIONS
-    rng = np.random.default_rng([seed, VERSION, *neuron.block])
-    held[z : z + TILE_SECTIONS, y : y + height, x : x + width] = draw_block(
-        (x, y), (width, height), cells, sites, neuron.style, rng
-    )
+    width, height = layout.block[0] * layout.pitch_px, layout.block[1] * layout.pitch_px
+    x, y = neuron.block[0] * width, neuron.block[1] * height
+    rng = np.random.default_rng([seed, layout.version, *neuron.block])
+    picture[:, y : y + height, x : x + width] = tissue.draw((x, y), (width, height), cells, sites, neuron.style, rng)

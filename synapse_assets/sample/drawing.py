@@ -10,7 +10,7 @@ and claim nothing.
 What does not belong here: where neurons and synapses lie, tables, files (`brain.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,8 @@ def draw_style(transmitter: str, rng: np.random.Generator) -> Style:
 class Cells:
     """Cell centres of a slab, and what each of its n cells is.
 
-    `places` (sections, n, 2): x, y in pixels. `radius` (n,): pixels. `level` (n,): grey level, 0 to 1.
+    `places` (sections, n, 2): x, y in pixels. `radius` (n,), or (sections, n) where it changes: pixels. `level` (n,): grey level,
+    0 to 1.
     `kind`: 0 background, 1 background with a mitochondrion, 2 with microtubules, 3 presynaptic, 4 postsynaptic.
     """
 
@@ -115,12 +116,13 @@ class Cells:
 @dataclass(frozen=True)
 class Site:
     """A synapse: place of its T-bar (x, y pixels), direction (radians) from it into the postsynaptic side, bouton
-    radius."""
+    radius, and the T-bar's section of the slab."""
 
     x: float
     y: float
     angle: float
     bouton: float
+    section: int = 1
 
 
 def draw_block(
@@ -136,20 +138,35 @@ def draw_block(
     sections, (width, height) = len(cells.places), size
     here = np.array(origin, dtype=np.float64)
     local = cells.near(here, here + size)
-    local = Cells(local.places - here, local.radius, local.level, local.kind)
-    sites = [Site(site.x - origin[0], site.y - origin[1], site.angle, site.bouton) for site in sites]
-    gap, owner = _outlines(sections, size, local, sites, rng)
-    level = (local.level + np.where(local.kind == 3, style.look.cytoplasm, 0)).astype(np.float32)
-    image = np.repeat(np.repeat(level[owner], 2, axis=1), 2, axis=2)
-    image += np.float32(style.mottle) * _smooth_noise((sections, height, width), 9, rng)
-    full_gap = _doubled(gap)
+    local = replace(local, places=local.places - here)
+    sites = [replace(site, x=site.x - origin[0], y=site.y - origin[1]) for site in sites]
+    quiet = np.ones((height // 2, width // 2), dtype=np.float32)
+    grid_y, grid_x = np.meshgrid(np.arange(height // 2) * 2.0, np.arange(width // 2) * 2.0, indexing="ij")
+    for site in sites:  # membranes wobble, but not below a T-bar
+        quiet *= 1 - np.exp(-((grid_x - site.x) ** 2 + (grid_y - site.y) ** 2).astype(np.float32) / 800)
+    wobble = 6 * quiet * smooth_noise((2, height // 2, width // 2), 13, rng)
+    gap, owner = outlines(local, wobble)
+    image = cytoplasm(owner, local, style, rng)
     for index in np.flatnonzero(local.kind == 1):
-        _draw_mitochondrion(image, local.places[:, index], local.radius[index], rng)
-    _draw_microtubules(image, owner, gap, local, rng)
-    stamps = _vesicle_stamps(style.look, rng), _core_stamps(style.look, rng)
+        draw_mitochondrion(image, local.places[:, index], np.repeat(local.radius[index], sections), rng)
+    draw_microtubules(image, owner, gap, local, rng)
+    stamps = vesicle_stamps(style.look, rng), core_stamps(style.look, rng)
     for site in sites:
         _draw_synapse(image, owner, gap, local, site, style, stamps, rng)
-    image -= np.float32(style.membrane) * np.exp(-np.square(full_gap / np.float32(5.0)))
+    return imaged(image, gap, style, rng)
+
+
+def cytoplasm(owner: npt.NDArray[np.int32], cells: Cells, style: Style, rng: np.random.Generator) -> Floats:
+    """Mottled grey of the cells, (sections, rows, columns), from `owner` at half resolution."""
+    level = (cells.level + np.where(cells.kind == 3, style.look.cytoplasm, 0)).astype(np.float32)
+    image = np.repeat(np.repeat(level[owner], 2, axis=1), 2, axis=2)
+    image += np.float32(style.mottle) * smooth_noise(image.shape, 9, rng)
+    return image
+
+
+def imaged(image: Floats, gap: Floats, style: Style, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """The drawn cells with membranes where `gap` (half resolution) is small, stained, blurred and noisy; changes `image`."""
+    image -= np.float32(style.membrane) * np.exp(-np.square(_doubled(gap) / np.float32(5.0)))
     image += np.float32(style.grain) * rng.standard_normal(image.shape, dtype=np.float32)
     radius = 1 if style.blur_px < 0.8 else 2
     for axis in (1, 2):
@@ -169,7 +186,7 @@ def _doubled(values: Floats) -> Floats:
     return values
 
 
-def _smooth_noise(shape: tuple[int, int, int], step: int, rng: np.random.Generator) -> Floats:
+def smooth_noise(shape: tuple[int, int, int], step: int, rng: np.random.Generator) -> Floats:
     """Noise of unit size that changes over about `step` pixels."""
     sections, height, width = shape
     coarse = rng.standard_normal((sections, height // step + 3, width // step + 3), dtype=np.float32)
@@ -180,31 +197,29 @@ def _smooth_noise(shape: tuple[int, int, int], step: int, rng: np.random.Generat
     return rows[:, :, ix] * (1 - wx) + rows[:, :, ix + 1] * wx
 
 
-def _outlines(
-    sections: int, size: tuple[int, int], cells: Cells, sites: list[Site], rng: np.random.Generator
-) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """At half resolution: how much nearer the nearest cell is than the second (pixels), and which cell is nearest."""
-    width, height = size[0] // 2, size[1] // 2
+def outlines(cells: Cells, wobble: Floats) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """At half resolution: how much nearer the nearest cell is than the second (pixels), and which cell is nearest.
+
+    `wobble` (2, rows, columns), or (2, sections, rows, columns): by how much x and y of the outlines are moved.
+    """
+    sections, (height, width) = len(cells.places), wobble.shape[-2:]
     grid_y, grid_x = np.meshgrid(np.arange(height) * 2.0, np.arange(width) * 2.0, indexing="ij")
-    quiet = np.ones((height, width), dtype=np.float32)
-    for site in sites:  # membranes wobble, but not below a T-bar
-        quiet *= 1 - np.exp(-((grid_x - site.x) ** 2 + (grid_y - site.y) ** 2).astype(np.float32) / 800)
-    wobble = 6 * quiet * _smooth_noise((2, height, width), 13, rng)
     x, y = (grid_x + wobble[0]).astype(np.float32), (grid_y + wobble[1]).astype(np.float32)
     nearest = np.full((sections, height, width), 1e4, dtype=np.float32)
     second = nearest.copy()
     owner = np.zeros(nearest.shape, dtype=np.int32)
-    for index in range(len(cells.radius)):
-        centre, reach = cells.places[:, index], cells.radius[index] + 62
+    radius = np.broadcast_to(cells.radius, cells.places.shape[:2])
+    for index in range(radius.shape[1]):
+        centre, reach = cells.places[:, index], radius[:, index].max() + 62
         x0, y0 = np.maximum((centre.min(axis=0) - reach) // 2, 0).astype(int)
         x1, y1 = np.minimum((centre.max(axis=0) + reach) // 2, (width, height)).astype(int)
         if x0 >= x1 or y0 >= y1:
             continue
         at = (slice(None), slice(y0, y1), slice(x0, x1))
-        away = np.square(x[y0:y1, x0:x1] - centre[:, 0, None, None].astype(np.float32))
-        away += np.square(y[y0:y1, x0:x1] - centre[:, 1, None, None].astype(np.float32))
+        away = np.square(x[..., y0:y1, x0:x1] - centre[:, 0, None, None].astype(np.float32))
+        away += np.square(y[..., y0:y1, x0:x1] - centre[:, 1, None, None].astype(np.float32))
         np.sqrt(away, out=away)
-        away -= np.float32(cells.radius[index])
+        away -= radius[:, index, None, None].astype(np.float32)
         first = nearest[at]
         closer = away < first
         second[at] = np.minimum(second[at], np.maximum(first, away))
@@ -234,16 +249,17 @@ def _turned(dx: npt.NDArray[Any], dy: npt.NDArray[Any], angle: float) -> tuple[n
     return dx * c + dy * s, dy * c - dx * s
 
 
-def _draw_mitochondrion(image: Floats, places: Points, radius: float, rng: np.random.Generator) -> None:
-    angle, long, short = rng.uniform(0, np.pi), radius * rng.uniform(0.9, 1.1), radius * rng.uniform(0.55, 0.75)
+def draw_mitochondrion(image: Floats, places: Points, radii: Points, rng: np.random.Generator) -> None:
+    """A mitochondrion along `places` (sections, 2), as wide as the cell's `radii` (sections,) allow."""
+    angle, long, short = rng.uniform(0, np.pi), rng.uniform(0.9, 1.1), rng.uniform(0.55, 0.75)
     wave, phase = rng.uniform(0.8, 1.1), rng.uniform(0, 6)
-    for section, (x, y) in enumerate(places):
+    for section, ((x, y), radius) in enumerate(zip(places, radii, strict=True)):
         window = _window(image, x, y, int(radius * 1.3) + 4)
         if window is None:
             continue
         rows, columns, dy, dx = window
         u, v = _turned(dx, dy, angle)
-        depth = (1 - np.sqrt((u / long) ** 2 + (v / short) ** 2)) * short
+        depth = (1 - np.sqrt((u / (radius * long)) ** 2 + (v / (radius * short)) ** 2)) * (radius * short)
         stripes = 0.07 * np.sin(wave * u + 1.5 * np.sin(0.18 * v + phase + section * 0.4)) - 0.15 * np.exp(
             -(((depth - 1) / 2.0) ** 2)
         )
@@ -252,7 +268,7 @@ def _draw_mitochondrion(image: Floats, places: Points, radius: float, rng: np.ra
         image[section, rows, columns] += cover * (0.45 + stripes)
 
 
-def _stamp(image: Floats, section: int, x: float, y: float, stamp: Floats) -> None:
+def put(image: Floats, section: int, x: float, y: float, stamp: Floats) -> None:
     """Add `stamp` (odd size) at the pixel of (x, y), cut at the image's edge."""
     half = stamp.shape[0] // 2
     column, row = int(x), int(y)
@@ -264,23 +280,25 @@ def _stamp(image: Floats, section: int, x: float, y: float, stamp: Floats) -> No
         ]
 
 
-def _draw_microtubules(
+def draw_microtubules(
     image: Floats, owner: npt.NDArray[np.int32], gap: Floats, cells: Cells, rng: np.random.Generator
 ) -> None:
+    """Dots at places that each cell of that kind keeps through its sections, wherever they lie well inside it."""
     dy, dx = np.meshgrid(np.arange(-4, 5), np.arange(-4, 5), indexing="ij")
     dot = (-0.22 * np.exp(-((np.hypot(dx, dy) - 1.6) ** 2) / 1.6)).astype(np.float32)
     for index in np.flatnonzero(cells.kind == 2):
-        offsets = rng.normal(0, cells.radius[index] * 0.35 + 5, size=(rng.integers(3, 9), 2))
+        offsets = rng.normal(0, cells.radius[..., index].max() * 0.35 + 5, size=(rng.integers(3, 9), 2))
         for section, centre in enumerate(cells.places[:, index]):
             for x, y in centre + offsets:
                 column, row = int(x) // 2, int(y) // 2
                 if not (0 <= column < gap.shape[2] and 0 <= row < gap.shape[1]):
                     continue
                 if owner[section, row, column] == index and gap[section, row, column] > 14:
-                    _stamp(image, section, x, y, dot)
+                    put(image, section, x, y, dot)
 
 
-def _vesicle_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
+def vesicle_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
+    """Clear vesicles, each to be added to a picture."""
     dy, dx = np.meshgrid(np.arange(-9, 10), np.arange(-9, 10), indexing="ij")
     stamps = []
     for _ in range(40):
@@ -294,7 +312,8 @@ def _vesicle_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
     return stamps
 
 
-def _core_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
+def core_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
+    """Dense-core vesicles, each to be added to a picture."""
     dy, dx = np.meshgrid(np.arange(-17, 18), np.arange(-17, 18), indexing="ij")
     stamps = []
     for _ in range(24):
@@ -304,6 +323,30 @@ def _core_stamps(look: Look, rng: np.random.Generator) -> list[Floats]:
         rim = -0.10 * np.exp(-(((away - radius) / 1.2) ** 2))
         stamps.append((halo + rim - rng.uniform(0.36, 0.5) * _inside(radius * 0.72 - away, 1.1)).astype(np.float32))
     return stamps
+
+
+def free_spots(
+    owner: npt.NDArray[np.int32],
+    gap: Floats,
+    bouton: int,
+    centre: tuple[float, float],
+    site: Site,
+    look: Look,
+    rng: np.random.Generator,
+) -> Points:
+    """Where vesicles find room in one section of the cell `bouton`, (n, 2): x, y in pixels, away from membranes and T-bar."""
+    pitch = 2 * look.vesicle_radius * 1.12 + 0.8
+    reach = int(2.2 * site.bouton / pitch) + 2
+    step_y, step_x = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1), indexing="ij")
+    lattice = np.stack([step_x + 0.5 * (step_y % 2), step_y * 0.87], axis=-1).reshape(-1, 2) * pitch
+    turn = rng.uniform(0, np.pi)
+    spots = lattice @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    spots = spots + rng.normal(0, 1.3, size=spots.shape) + centre
+    column, row = (spots // 2).astype(int).T
+    inside = (column >= 0) & (row >= 0) & (column < owner.shape[1]) & (row < owner.shape[0])
+    spots, column, row = spots[inside], column[inside], row[inside]
+    free = (owner[row, column] == bouton) & (gap[row, column] > 2 * look.vesicle_radius + 3)
+    return spots[free & (np.hypot(*(spots - (site.x, site.y)).T) > 15)]
 
 
 def _draw_synapse(
@@ -320,21 +363,10 @@ def _draw_synapse(
     sections = len(image)
     centre_x, centre_y = site.x - site.bouton * np.cos(site.angle), site.y - site.bouton * np.sin(site.angle)
     bouton = int(np.argmin(np.hypot(*(cells.places[sections // 2] - (centre_x, centre_y)).T) + 1e3 * (cells.kind != 3)))
-    pitch = 2 * look.vesicle_radius * 1.12 + 0.8
-    reach = int(2.2 * site.bouton / pitch) + 2
-    step_y, step_x = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1), indexing="ij")
-    lattice = np.stack([step_x + 0.5 * (step_y % 2), step_y * 0.87], axis=-1).reshape(-1, 2) * pitch
     crowd = look.vesicles * style.crowding * np.exp(rng.normal(0, 0.2))
     dense = look.cores * np.exp(rng.normal(0, 0.3))
     for section in range(sections):
-        turn = rng.uniform(0, np.pi)
-        spots = lattice @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        spots = spots + rng.normal(0, 1.3, size=spots.shape) + (centre_x, centre_y)
-        column, row = (spots // 2).astype(int).T
-        inside = (column >= 0) & (row >= 0) & (column < owner.shape[2]) & (row < owner.shape[1])
-        spots, column, row = spots[inside], column[inside], row[inside]
-        free = (owner[section, row, column] == bouton) & (gap[section, row, column] > 2 * look.vesicle_radius + 3)
-        spots = spots[free & (np.hypot(*(spots - (site.x, site.y)).T) > 15)]
+        spots = free_spots(owner[section], gap[section], bouton, (centre_x, centre_y), site, look, rng)
         if len(spots):
             distance = np.hypot(*(spots - (site.x, site.y)).T)
             order = np.argsort(distance / 22 + rng.gumbel(0, 0.8, len(spots)))
@@ -343,13 +375,13 @@ def _draw_synapse(
             small = [spots[i] for i in order[: rng.poisson(crowd)]]
             for x, y in small:
                 if all((x - a) ** 2 + (y - b) ** 2 > (look.core_radius + look.vesicle_radius) ** 2 for a, b in big):
-                    _stamp(image, section, x, y, vesicles[rng.integers(len(vesicles))])
+                    put(image, section, x, y, vesicles[rng.integers(len(vesicles))])
             for x, y in big:
-                _stamp(image, section, x, y, cores[rng.integers(len(cores))])
-    _draw_t_bar(image, site, look, rng)
+                put(image, section, x, y, cores[rng.integers(len(cores))])
+    draw_t_bar(image, site, look, rng)
 
 
-def _draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) -> None:
+def draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) -> None:
     """Pedestal and platform on the presynaptic side, darkened cleft and postsynaptic density beyond the membrane."""
     window = _window(image, site.x, site.y, 32)
     if window is None:

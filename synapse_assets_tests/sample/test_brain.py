@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,9 +94,8 @@ def test_same_seed_same_bytes_and_damage_is_mended(
         return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
     # A smaller brain is enough: 12 neurons instead of 120.
-    monkeypatch.setattr(drawn, "_BLOCKS", (2, 2, 3))
-    monkeypatch.setattr(drawn, "_SIZE", (1360, 1088, 9))
-    monkeypatch.setattr(drawn, "_HEMILINEAGES", tuple((nt, names, 1) for nt, names, _ in drawn._HEMILINEAGES))
+    hemilineages = tuple((nt, names, 1) for nt, names, _ in drawn.LAYOUT.hemilineages)
+    monkeypatch.setattr(drawn, "LAYOUT", replace(drawn.LAYOUT, blocks=(2, 2, 3), hemilineages=hemilineages))
     draw_sample_brain(tmp_path / "a")
     draw_sample_brain(tmp_path / "b")
     assert digest(tmp_path / "a") == digest(tmp_path / "b")

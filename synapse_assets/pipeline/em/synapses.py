@@ -56,10 +56,11 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
     from synapse_assets.sources import ClassNames, RegionNames
 
     watch = Stopwatch()
-    if dataset.generate == "sample_brain":
-        from synapse_assets.sample import draw_sample_brain
+    if dataset.generate is not None:
+        from synapse_assets.sample import draw_sample_brain, draw_sample_deep_brain
 
-        draw_sample_brain(store.raw, seed=dataset.seed)
+        draw = {"sample_brain": draw_sample_brain, "sample_deep_brain": draw_sample_deep_brain}[dataset.generate]
+        draw(store.raw, seed=dataset.seed)
     names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
     classes = ClassNames(dataset.names_transmitters)
     split = _split_sources(store, dataset, names, classes, gone, log)
