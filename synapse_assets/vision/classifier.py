@@ -22,6 +22,7 @@ from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import Precision, native_precision, pick_device
 from synapse_assets.vision.inference import DEFAULT_BATCH, BatchRunner
 from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.networks.volumetric import build_volumetric
 
 HeadKind = Literal["linear", "three_layers"]
 NetworkOrigin = Literal["scratch", "encoder", "hub", "checkpoint"]
@@ -91,8 +92,6 @@ def build_features(spec: NetworkSpec, pretrained: bool = False) -> nn.Module:
     Raises BadInput for an unknown architecture, and RuntimeError where `pretrained` weights are requested that timm does not have.
     """
     if spec.sees_volume:
-        from synapse_assets.vision.networks.volumetric import build_volumetric
-
         return build_volumetric(spec.architecture, spec.sections, spec.crop_px)
     return build_backbone(spec.architecture, spec.sections, spec.crop_px, "native", pretrained)
 

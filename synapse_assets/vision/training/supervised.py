@@ -34,9 +34,9 @@ from synapse_assets.vision.classifier import (
 )
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
 from synapse_assets.vision.inference import BatchRunner
-from synapse_assets.vision.training.augmentation import augment
 from synapse_assets.vision.training.loop import Batch, Inputs, Row, Settings, Task
 from synapse_assets.vision.training.loop import train as train_on
+from synapse_assets.vision.training.section_augmentation import augment_sections
 from synapse_assets.vision.weights import load_weights, read_weights
 
 Rows = npt.NDArray[np.int64]
@@ -132,7 +132,7 @@ def train_network(
     task = Task(
         read,
         _loss,
-        prepare=lambda inputs, generator: (augment(inputs[0], network.spec.crop_px, generator), inputs[1]),
+        prepare=lambda inputs, generator: (augment_sections(inputs[0], network.spec.crop_px, generator), inputs[1]),
         validate=_validation(data, validation, seed, device) if len(validation) else None,
         frozen=[network.backbone],
     )
