@@ -268,10 +268,10 @@ class _Run:
                 loss, norm = self._accumulated(inputs)
                 if math.isfinite(loss) and math.isfinite(norm):
                     return loss
-                torch._foreach_copy_(self.statistics, before)
+                _put_back(self.statistics, before)
                 return None
             # Outside of the handler, whose traceback would hold what the failed attempt had allocated.
-            torch._foreach_copy_(self.statistics, before)
+            _put_back(self.statistics, before)
             if self.state.parts >= len(batch.rows):
                 raise BadInput(
                     f"training: not even one row fits into the memory of {self.device}; choose a smaller network or crop"
@@ -288,11 +288,11 @@ class _Run:
         for part in zip(*(tensor.chunk(self.state.parts) for tensor in inputs), strict=True):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 loss = self.task.loss(self.network, part)
-            loss = loss.float() * (len(part[0]) / count)
+            loss = loss * (len(part[0]) / count)
             loss.backward()
             total += loss.detach()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
-        found = torch.stack([total, norm]).tolist()  # waits for the device once
+        found = torch.stack([total, norm.float()]).tolist()  # waits for the device once
         return found[0], found[1]
 
     def _take_into_average(self) -> None:
@@ -390,6 +390,11 @@ class _Run:
             seconds=state.seconds,
             rows=state.rows,
         )
+
+
+def _put_back(statistics: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for statistic, value in zip(statistics, values, strict=True):
+        statistic.copy_(value)
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -117,7 +117,7 @@ def train_network(
             f"a network needs synapses of at least two classes to tell apart; of those to train on there is {named}"
         )
     train = np.sort(train)
-    fitted, validation, remark = _set_aside(data, train, seed)
+    fitted, validation, remark = _set_aside(data, train, classes, seed)
     network = _untrained(choice, classes, tile, voxel_size_nm, data, fitted, seed, encoder)
     groups = len(np.unique(data.groups[fitted]))
     learnt_from = f"trained on {len(fitted):,} tiles of {groups:,} groups, seed {seed}"
@@ -192,14 +192,19 @@ def _check(data: LabelledTiles, rows: Rows, classes: int) -> None:
         )
 
 
-def _set_aside(data: LabelledTiles, rows: Rows, seed: int) -> tuple[Rows, Rows, str]:
+def _set_aside(data: LabelledTiles, rows: Rows, classes: Sequence[str], seed: int) -> tuple[Rows, Rows, str]:
     """Rows to fit on, rows of whole other groups to validate on, and why there are none where that cannot be."""
     codes, groups = data.codes[rows], data.groups[rows]
     present = np.unique(codes)
-    fewest = min(len(np.unique(groups[codes == code])) for code in present)
     nothing = np.empty(0, np.int64)
-    if fewest < _FEWEST_GROUPS:
-        return rows, nothing, f"a class has only {fewest} groups, fewer than {_FEWEST_GROUPS}: no early stopping"
+    for code in present:
+        count = len(np.unique(groups[codes == code]))
+        if count < _FEWEST_GROUPS:
+            return (
+                rows,
+                nothing,
+                f"'{classes[code]}' has only {count} groups, fewer than {_FEWEST_GROUPS}: no early stopping",
+            )
     folds = StratifiedGroupKFold(_FEWEST_GROUPS, shuffle=True, random_state=seed % 2**32)
     for fitted, held in folds.split(codes, codes, groups):
         if all(len(np.unique(codes[part])) == len(present) for part in (fitted, held)):
