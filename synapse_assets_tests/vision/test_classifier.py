@@ -111,7 +111,7 @@ def test_one_file_holds_it_to_the_bit(network: SynapseNetwork, file: Path) -> No
 
 
 def test_files_that_are_refused(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="there is no file .*nothing.safetensors"):
+    with pytest.raises(BadInput, match=r"there is no file .*nothing.safetensors"):
         SynapseNetwork.load(tmp_path / "nothing.safetensors")
     rewritten(file, version="2")
     with pytest.raises(BadInput, match=r"newer version of this program \(version 2 of the file; 1 is"):

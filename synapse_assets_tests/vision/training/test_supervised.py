@@ -172,7 +172,7 @@ def test_from_a_checkpoint_of_weights_or_of_a_whole_network(tmp_path: Path, enco
     assert second.spec.source.startswith("network.safetensors; ")
     with pytest.raises(BadInput, match=r"network.safetensors was trained on another input: crop_px is 24, here 20"):
         untouched(tmp_path / "3", choice=whole | {"crop_nm": 80})
-    with pytest.raises(BadInput, match="another input: pixel_nm is 4.0, here 8.0"):
+    with pytest.raises(BadInput, match=r"another input: pixel_nm is 4.0, here 8.0"):
         untouched(tmp_path / "3", choice=whole | {"crop_nm": CROP * 8}, voxel_size_nm=(8, 8, 40))
     with pytest.raises(BadInput, match="another input: architecture is em_resnet10, here em_resnet18"):
         untouched(tmp_path / "3", choice=whole | {"architecture": "em_resnet18"})
