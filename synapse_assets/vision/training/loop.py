@@ -253,8 +253,7 @@ class _Run:
             state.stopped = "steps"
 
     def _gradient(self, batch: Batch, log: Callable[[str], None]) -> float | None:
-        """Leaves the gradient of the batch in the parameters and gives its loss; None where one of them is not a number, and then running
-        statistics are as they were."""
+        """Leaves the gradient of the batch in the parameters and gives its loss; None where one of them is not a number."""
         seed, step = self.settings.seed, self.state.step
         inputs = self.task.prepare(
             tuple(tensor.to(self.device) for tensor in batch.inputs),
@@ -266,10 +265,7 @@ class _Run:
             self.optimiser.zero_grad(set_to_none=True)
             with suppress(torch.OutOfMemoryError):
                 loss, norm = self._accumulated(inputs)
-                if math.isfinite(loss) and math.isfinite(norm):
-                    return loss
-                _put_back(self.statistics, before)
-                return None
+                return loss if math.isfinite(loss) and math.isfinite(norm) else None
             # Outside of the handler, whose traceback would hold what the failed attempt had allocated.
             _put_back(self.statistics, before)
             if self.state.parts >= len(batch.rows):
