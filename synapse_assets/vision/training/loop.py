@@ -9,6 +9,7 @@ caller, nothing here would know.
 import copy
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from synapse_assets.cores import cores
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import native_precision, pick_device
 from synapse_assets.vision.training.checkpoints import Checkpoint, Checkpoints
@@ -28,6 +30,7 @@ from synapse_assets.vision.training.checkpoints import Checkpoint, Checkpoints
 CHECKPOINT_SECONDS = 30.0
 _MOST_STEPS_BETWEEN_ROWS = 10
 _METHOD = 1  # one more whenever the same settings train another network
+_MOST_READERS = 8
 _AUGMENTATION, _NETWORK = range(2)  # streams of random numbers of a step
 
 Inputs = tuple[Tensor, ...]
@@ -51,7 +54,8 @@ def _as_read(inputs: Inputs, generator: torch.Generator) -> Inputs:
 class Task:
     """What a network learns.
 
-    read: the batch of a step, which depends on nothing but its number; called in a thread of its own, one step ahead of the device.
+    read: the batch of a step, which depends on nothing but its number, also of steps that are not made in the end; called in threads of its own, ahead of the device: one beside a
+        processor, up to eight beside a GPU.
     loss: the mean over the rows of prepared inputs, a scalar.
     prepare: from the inputs as read, now on the device, those the network sees (augmentation). The generator is of the step, on the device.
     validate: a score of the averaged network in evaluation mode, higher is better.
@@ -134,16 +138,16 @@ def train(
     device: str = "auto",
     progress: Callable[[Row], None] | None = None,
     log: Callable[[str], None] = lambda _: None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float | None = None,
 ) -> Outcome:
     """Trains `network` where it is, leaves it on the processor in evaluation mode, and says how it went.
 
-    `folder` (made if need be) keeps one checkpoint, written every `checkpoint_seconds` and at the end, from which a killed run goes
-    on; on a processor with as many threads it ends equal to the last bit to one that was not killed. `fingerprint` says what the network
-    starts from and what it is trained on: a checkpoint of another, or of other settings, is removed and the log says so. A disk that is
-    full at a checkpoint is a line in the log. Where the device's memory runs out, batches are worked through in halves, quarters and so on,
-    gradients added up: normalisation over the batch then sees the parts, and dropout draws anew for each; else the step is the same.
-    Arithmetic is bfloat16 where the device has it. Global random states are left as they were.
+    `folder` (made if need be) keeps one checkpoint, written every `checkpoint_seconds` (half a minute) and at the end, from which a killed
+    run goes on; on a processor with as many threads it ends equal to the last bit to one that was not killed. `fingerprint` says what the
+    network starts from and what it is trained on: a checkpoint of another, or of other settings, is removed and the log says so. A disk
+    that is full at a checkpoint is a line in the log. Where the device's memory runs out, batches are worked through in halves, quarters
+    and so on, gradients added up: normalisation over the batch then sees the parts, and dropout draws anew for each; else the step is the
+    same. Arithmetic is bfloat16 where the device has it. Global random states are left as they were.
 
     Raises BadInput for a checkpoint of this fingerprint whose weights have other shapes, and where not even one row fits into memory.
     """
@@ -155,7 +159,8 @@ def train(
         log(f"training: goes on from step {run.state.step} of {settings.steps}, after {run.state.seconds:.0f} s")
     if not run.state.stopped:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if run.device.type == "cuda" else []):
-            run.to_the_end(checkpoints, progress or (lambda _: None), log, checkpoint_seconds)
+            every = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
+            run.to_the_end(checkpoints, progress or (lambda _: None), log, every)
     return run.outcome()
 
 
@@ -216,11 +221,12 @@ class _Run:
         began = time.monotonic() - state.seconds
         written = time.monotonic()
         self._thaw(state.step >= self.settings.frozen_steps)
-        with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
-            following = reader.submit(self.task.read, state.step)
+        readers = 1 if self.device.type == "cpu" else min(_MOST_READERS, cores())
+        with ThreadPoolExecutor(readers, thread_name_prefix="batches") as pool:
+            coming = deque(pool.submit(self.task.read, state.step + ahead) for ahead in range(readers))
             while not state.stopped:
-                batch = following.result()
-                following = reader.submit(self.task.read, min(state.step + 1, self.settings.steps - 1))
+                batch = coming.popleft().result()
+                coming.append(pool.submit(self.task.read, state.step + readers))
                 self._step(batch, log)
                 state.seconds = time.monotonic() - began
                 if (row := self._row()) is not None:

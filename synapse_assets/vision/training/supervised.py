@@ -55,7 +55,8 @@ _NORMALISED_ON = 256  # tiles
 class LabelledTiles:
     """All tiles of a dataset that have a class. They are numbered from 0 to N - 1.
 
-    tiles: gives those of some rows, uint8 (n, sections, H, W), in the rows' order; called from another thread, one call at a time.
+    tiles: gives those of some rows, uint8 (n, sections, H, W), in the rows' order; called from other threads, beside a GPU from
+        several at once.
     codes: int64 (N,), the class of each, by its place among the class names. groups: int64 (N,), what is independent of each other.
     """
 
