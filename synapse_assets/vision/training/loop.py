@@ -54,8 +54,8 @@ def _as_read(inputs: Inputs, generator: torch.Generator) -> Inputs:
 class Task:
     """What a network learns.
 
-    read: the batch of a step, which depends on nothing but its number, also of steps that are not made in the end; called in threads of its own, ahead of the device: one beside a
-        processor, up to eight beside a GPU.
+    read: the batch of a step, which depends on nothing but its number, also of steps that are not made in the end. Called in threads of its
+        own, ahead of the device: one beside a processor, up to eight beside a GPU.
     loss: the mean over the rows of prepared inputs, a scalar.
     prepare: from the inputs as read, now on the device, those the network sees (augmentation). The generator is of the step, on the device.
     validate: a score of the averaged network in evaluation mode, higher is better.
