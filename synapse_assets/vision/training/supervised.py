@@ -54,8 +54,8 @@ _NORMALISED_ON = 256  # tiles
 class LabelledTiles:
     """All tiles of a dataset that have a class. They are numbered from 0 to N - 1.
 
-    tiles: gives those of some rows, uint8 (n, sections, H, W), in the rows' order; called from other threads, beside a GPU from
-        several at once.
+    tiles: gives those of some rows, which ascend, uint8 (n, sections, H, W), in the rows' order; called from other threads, beside a
+        GPU from several at once.
     codes: int64 (N,), the class of each, by its place among the class names. groups: int64 (N,), what is independent of each other.
     """
 
@@ -127,7 +127,8 @@ def train_network(
 
     def read(step: int) -> Batch:
         rows = draw(step)
-        return Batch((torch.from_numpy(data.tiles(rows)), torch.from_numpy(data.codes[rows])), rows)
+        each, place = np.unique(rows, return_inverse=True)  # few rows of a rare class are drawn often
+        return Batch((torch.from_numpy(data.tiles(each)[place]), torch.from_numpy(data.codes[rows])), rows)
 
     task = Task(
         read,
