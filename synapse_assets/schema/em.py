@@ -550,6 +550,110 @@ NEURON_ANSWERS = Table(
     ),
 )
 
+NETWORK_PREDICTIONS = Table(
+    "network_predictions",
+    "One row per synapse and trained network: the class that the network names, with the probability of each.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("network", pa.string(), "Name of the network in the dataset's YAML."),
+        Column("predicted", pa.string(), "Most probable class."),
+        Column("probability", pa.float64(), "Probability of the most probable class, 0 to 1 (not calibrated)."),
+        Column("probabilities", pa.map_(pa.string(), pa.float64()), "Probability of every class, by class name."),
+        Column(
+            "out_of_fold",
+            pa.bool_(),
+            "True if the synapse was labelled when the network was trained: the prediction is of one that never saw its group.",
+        ),
+        Column("synapse_network", pa.string(), "Version of the trained networks."),
+    ),
+)
+
+CLASSIFIER_COMPARISON = Table(
+    "classifier_comparison",
+    "One row per classifier and split: how well it names the class of synapses that it was not trained on, and how far it differs from the "
+    "linear probe.",
+    (
+        Column(
+            "classifier",
+            pa.string(),
+            "linear probe; the name of a trained network; or that name 'beside texture': a linear probe on the network's features "
+            "together with the vectors in use.",
+        ),
+        Column("version", pa.string(), "Version of the fitted model."),
+        Column("about", pa.string(), "Architecture, origin and input in words."),
+        Column("split", pa.string(), "What is held out together: a grouping column such as neuron_id, or random."),
+        Column("synapses", pa.int64(), "Labelled synapses tested; those that the linear probe was tested on as well."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("balanced_accuracy", pa.float64(), "Mean over the classes of the share named rightly, 0 to 1."),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("macro_f1", pa.float64(), "Mean over the classes of the F1 score, 0 to 1."),
+        Column(
+            "neuron_accuracy",
+            pa.float64(),
+            "Share of groups of the headline whose synapses' votes name their class; empty without groups.",
+            nullable=True,
+        ),
+        Column(
+            "calibration_error",
+            pa.float64(),
+            "Expected calibration error of the most probable class, without calibration.",
+            nullable=True,
+        ),
+        Column(
+            "calibration_floor",
+            pa.float64(),
+            "What a perfectly calibrated classifier of this size would show by chance.",
+            nullable=True,
+        ),
+        Column(
+            "difference",
+            pa.float64(),
+            "Balanced accuracy less that of the linear probe on the same synapses; empty for the probe itself.",
+            nullable=True,
+        ),
+        Column(
+            "difference_low",
+            pa.float64(),
+            "Lower end of its paired 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column(
+            "difference_high",
+            pa.float64(),
+            "Upper end of its paired 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column("rare_classes", pa.string(), "Classes with fewer than 5 groups, in words; may be empty."),
+        Column(
+            "training_seconds",
+            pa.float64(),
+            "Time that training took, all folds of the split and the network that is applied together.",
+            nullable=True,
+        ),
+        Column(
+            "best",
+            pa.bool_(),
+            "True for the best classifier of the split among those whose difference excludes zero; otherwise for the linear probe.",
+        ),
+    ),
+)
+
+NETWORK_CARDS = Table(
+    "network_cards",
+    "One row per trained network: its model card.",
+    (
+        Column("network", pa.string(), "Name of the network in the dataset's YAML."),
+        Column("version", pa.string(), "Version of the trained networks."),
+        Column(
+            "card",
+            pa.string(),
+            "Markdown: data, scores, calibration, leakage, limits, what it may not be used for, how to use it.",
+        ),
+    ),
+)
+
 DRIFT = Table(
     "drift",
     "One row per brain region: how far its synapses have moved away from those that the models in use were fitted on.",
