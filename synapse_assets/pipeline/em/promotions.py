@@ -46,7 +46,7 @@ def decide_on_candidates(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     before = {row["model"]: row for row in store.results(PROMOTIONS).read().to_pylist()}
     rows = []
-    for name in EM.models:
+    for name in EM.models_of(dataset):
         row = _decide(store, dataset, device, name, before.get(name))
         if row["decision"] == "promoted":
             put_in_use(name, str(row["candidate"]))
@@ -59,7 +59,7 @@ def decide_on_candidates(
     lines = "\n".join(f"| {row['model']} | {row['decision']} | {row['reason']} |" for row in rows)
     return Report(
         details={
-            "in_use": Json({name: store.models(name).current for name in EM.models}),
+            "in_use": Json({name: store.models(name).current for name in EM.models_of(dataset)}),
             "candidates_kept": sum(row["decision"] == "kept" for row in rows),
             "decisions": Markdown(f"| model | decision | reason |\n|---|---|---|\n{lines}"),
         },

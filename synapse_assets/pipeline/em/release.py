@@ -30,7 +30,7 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     from synapse_assets.stores.warehouse import build_warehouse
 
     watch = Stopwatch()
-    in_use = {name: store.models(name).current for name in EM.models}
+    in_use = {name: store.models(name).current for name in EM.models_of(dataset)}
     _require_in_use(store, in_use)
     build_warehouse(
         store,
