@@ -29,14 +29,14 @@ Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
-class Tested:
+class HeldOut:
     """The synapses that were tested under one split: their ids (M,), sorted, and out-of-fold probabilities (M, C) float64."""
 
     synapse_ids: npt.NDArray[np.str_]
     probabilities: Float64
 
     @classmethod
-    def of(cls, synapse_ids: npt.NDArray[np.str_], probabilities: Float64) -> "Tested":
+    def of(cls, synapse_ids: npt.NDArray[np.str_], probabilities: Float64) -> "HeldOut":
         """Those rows, sorted."""
         by_id = np.argsort(synapse_ids, kind="stable")
         return cls(synapse_ids[by_id], probabilities[by_id])
@@ -55,7 +55,7 @@ class Evaluation:
     synapse_ids    (M,) the tested synapses with a stored out-of-fold prediction, sorted
     probabilities  (M, C) float64, their out-of-fold probabilities: under the headline split; for synapses without a group
                    there, under the random one
-    tested         ids and out-of-fold probabilities by split, as they were made; of an evaluation that was loaded there are none
+    held_out       ids and out-of-fold probabilities by split, as they were made; of an evaluation that was loaded there are none
     sizes          labelled rows of each class; neurons: labelled rows by neuron; noise: rows without a class. Of clusters
                    only
     """
@@ -69,7 +69,7 @@ class Evaluation:
     gap_interval: Interval | None = None
     synapse_ids: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, dtype=str))
     probabilities: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
-    tested: Mapping[str, "Tested"] = field(default_factory=dict)
+    held_out: Mapping[str, "HeldOut"] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
     neurons: Mapping[str, int] = field(default_factory=dict)
     noise: int = 0
@@ -231,7 +231,7 @@ def evaluate_splits(
     if head.balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
     row, probabilities = _out_of_fold(rows_and_probabilities, headline)
-    out_of_fold = Tested.of(ids[row], probabilities)
+    out_of_fold = HeldOut.of(ids[row], probabilities)
     return Evaluation(
         classes=classes,
         scores=tuple(scores.values()),
@@ -241,7 +241,7 @@ def evaluate_splits(
         gap_interval=gap_interval,
         synapse_ids=out_of_fold.synapse_ids,
         probabilities=out_of_fold.probabilities,
-        tested={name: Tested.of(ids[rows], values) for name, (rows, values) in rows_and_probabilities.items()},
+        held_out={name: HeldOut.of(ids[rows], values) for name, (rows, values) in rows_and_probabilities.items()},
     )
 
 
