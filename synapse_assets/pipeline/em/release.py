@@ -127,8 +127,9 @@ def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> No
 
 
 def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Mapping[str, int]) -> Check:
-    """Whether all tables made region by region have as many rows as there are synapses; `rows` are counted by table."""
-    by_region = [name for facts in EM.assets_of(dataset) if facts.by_part for name in facts.released]
+    """Whether all tables made region by region that are waited for have as many rows as there are synapses; `rows` are counted by
+    table."""
+    by_region = [name for facts in EM.assets_of(dataset) if facts.by_part and facts.awaited for name in facts.released]
     incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
     # Tables for which no model could be fitted have no rows: nothing is missing that could be materialised.
     without_model = {name: reason for name, reason in _without_model(store).items() if incomplete.get(name) == 0}
