@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.evaluation.cross_validation import Predictions
-from synapse_assets.analysis.evaluation.evaluation import HeldOut
+from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.scores import (
     ClassScore,
     Score,
@@ -47,7 +47,7 @@ class Contestant:
     version: str
     about: str
     classes: tuple[str, ...]
-    held_out: Mapping[str, HeldOut]
+    out_of_sample: Mapping[str, OutOfSample]
     training_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -72,13 +72,13 @@ def compare_classifiers(
     whole groups (Efron 1979). The random split is scored over the groups of the headline, as the probe's own is.
     """
     rows: list[dict[str, Any]] = []
-    names = sorted(probe.held_out, key=lambda split: (split != headline, split == RANDOM, split))
+    names = sorted(probe.out_of_sample, key=lambda split: (split != headline, split == RANDOM, split))
     for split in names:
         truth = _truth(splits, split, headline)
         if truth is None:
             continue
         of_split = [_row(probe, probe, truth, split, seed)]
-        of_split += [_row(other, probe, truth, split, seed) for other in others if split in other.held_out]
+        of_split += [_row(other, probe, truth, split, seed) for other in others if split in other.out_of_sample]
         of_split = [row for row in of_split if row["synapses"]]
         if not of_split or of_split[0]["classifier"] != LINEAR_PROBE:
             continue
@@ -144,7 +144,7 @@ def _groups(splits: pa.Table, split: str) -> dict[str, str]:
 def _row(contestant: Contestant, probe: Contestant, truth: _Truth, split: str, seed: int) -> dict[str, Any]:
     """A row of the comparison, but for which is best."""
     # Both as far as both were tested, so that the difference is of the same synapses.
-    shared = np.intersect1d(contestant.held_out[split].synapse_ids, probe.held_out[split].synapse_ids)
+    shared = np.intersect1d(contestant.out_of_sample[split].synapse_ids, probe.out_of_sample[split].synapse_ids)
     at = np.flatnonzero(np.isin(truth.synapse_ids, shared))
     facts: dict[str, Any] = {
         "classifier": contestant.name,
@@ -184,7 +184,7 @@ def _row(contestant: Contestant, probe: Contestant, truth: _Truth, split: str, s
 
 def _probabilities(contestant: Contestant, truth: _Truth, at: Int64, split: str) -> Float64:
     """Its probabilities (n, C) of the classes of the truth, and in a last column of all classes that the truth does not have."""
-    tested = contestant.held_out[split]
+    tested = contestant.out_of_sample[split]
     given = tested.probabilities[np.searchsorted(tested.synapse_ids, truth.synapse_ids[at])]
     probabilities = np.zeros((len(at), len(truth.classes) + 1))
     for column, name in enumerate(contestant.classes):

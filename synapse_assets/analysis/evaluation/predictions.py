@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.analysis.evaluation.evaluation import HeldOut
+from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
 from synapse_assets.analysis.evaluation.stored import out_of_fold
 from synapse_assets.artifacts import NoModel
@@ -44,8 +44,8 @@ def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.
     if isinstance(classifier, NoModel) or not rows.num_rows:
         return SYNAPSE_PREDICTIONS.empty()
     ids = rows.column("synapse_id").to_pylist()
-    known = HeldOut(classifier.synapse_ids, classifier.probabilities)
-    probabilities, out_of_fold = with_held_out(ids, classifier.probe.predict(vectors)[1], known)
+    known = OutOfSample(classifier.synapse_ids, classifier.probabilities)
+    probabilities, out_of_fold = with_out_of_sample(ids, classifier.probe.predict(vectors)[1], known)
     table = named_rows(ids, rows.column("brain_region"), classifier.probe.classes, probabilities)
     return SYNAPSE_PREDICTIONS.conform(
         table.append_column("out_of_fold", pa.array(out_of_fold)).append_column(
@@ -54,7 +54,9 @@ def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.
     )
 
 
-def with_held_out(ids: Sequence[str], probabilities: Float64, known: HeldOut) -> tuple[Float64, npt.NDArray[np.bool_]]:
+def with_out_of_sample(
+    ids: Sequence[str], probabilities: Float64, known: OutOfSample
+) -> tuple[Float64, npt.NDArray[np.bool_]]:
     """The probabilities (M, C) of `ids`, those that were held out in place of the in-sample ones, and which these are (M,)."""
     wanted = np.array(ids, dtype=str)
     if not len(known.synapse_ids) or not len(wanted):

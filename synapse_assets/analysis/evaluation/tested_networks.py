@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.analysis.evaluation.cross_validation import Predictions, cross_validate, folds_of
-from synapse_assets.analysis.evaluation.evaluation import HeldOut
+from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.linear_probe import LinearProbe, probe_of
 from synapse_assets.artifacts import JSON, read_artifact, write_artifact
 from synapse_assets.errors import BadInput
@@ -31,7 +31,7 @@ class NetworkTest:
     """How a network does on synapses that it was not trained on.
 
     classes               C names, in the order of the probabilities
-    held_out              ids and probabilities by split
+    out_of_sample              ids and probabilities by split
     every                 the same of every labelled synapse: held out under the headline split; where it has no group there, by a
                           network that was trained without it
     training_seconds      by split, all folds together
@@ -39,8 +39,8 @@ class NetworkTest:
     """
 
     classes: tuple[str, ...]
-    held_out: Mapping[str, HeldOut]
-    every: HeldOut
+    out_of_sample: Mapping[str, OutOfSample]
+    every: OutOfSample
     training_seconds: Mapping[str, float]
     synapse_ids: Text
     targets: Text
@@ -57,12 +57,12 @@ class NetworkTest:
             "ids_of_every": self.every.synapse_ids,
             "probabilities_of_every": self.every.probabilities,
         }
-        for split, held_out in self.held_out.items():
+        for split, held_out in self.out_of_sample.items():
             arrays |= {f"ids_of_split_{split}": held_out.synapse_ids}
             arrays |= {f"probabilities_of_split_{split}": held_out.probabilities}
         facts: dict[str, JSON] = {
             "classes": self.classes,
-            "splits": list(self.held_out),
+            "splits": list(self.out_of_sample),
             "training_seconds": dict(self.training_seconds),
         }
         write_artifact(folder, *_TEST, facts=facts, arrays=arrays)
@@ -75,10 +75,10 @@ class NetworkTest:
         return cls(
             tuple(stored.facts["classes"]),
             {
-                split: HeldOut(arrays[f"ids_of_split_{split}"], arrays[f"probabilities_of_split_{split}"])
+                split: OutOfSample(arrays[f"ids_of_split_{split}"], arrays[f"probabilities_of_split_{split}"])
                 for split in stored.facts["splits"]
             },
-            HeldOut(arrays["ids_of_every"], arrays["probabilities_of_every"]),
+            OutOfSample(arrays["ids_of_every"], arrays["probabilities_of_every"]),
             **stored.values("training_seconds", "synapse_ids", "targets", "groups", "folds"),
         )
 
@@ -100,7 +100,7 @@ def probe_beside(
     synapse_ids: Sequence[str],
     vectors: npt.ArrayLike,
     seed: int,
-) -> HeldOut:
+) -> OutOfSample:
     """Out-of-fold probabilities of a linear probe on a network's features together with `vectors` (M, D) of `synapse_ids`.
 
     For each fold of the headline split the probe is fitted on what the network of that fold was trained on: `features(fold)` gives its
@@ -130,5 +130,5 @@ def probe_beside(
     folds = [fold for fold in folds_of(test.folds[known]) if len(fold.train)]
     predictions = cross_validate(folds, fit, predict).predictions
     if not predictions or (probabilities := predictions["probe"].probabilities) is None:
-        return HeldOut(np.zeros(0, dtype=str), np.zeros((0, len(test.classes))))
-    return HeldOut.of(test.synapse_ids[known], probabilities)
+        return OutOfSample(np.zeros(0, dtype=str), np.zeros((0, len(test.classes))))
+    return OutOfSample.of(test.synapse_ids[known], probabilities)

@@ -14,7 +14,7 @@ from synapse_assets.analysis.evaluation.classifier_comparison import (
     compare_classifiers,
     comparison_sentence,
 )
-from synapse_assets.analysis.evaluation.evaluation import Evaluation, HeldOut
+from synapse_assets.analysis.evaluation.evaluation import Evaluation, OutOfSample
 from synapse_assets.analysis.evaluation.splits import RANDOM, make_splits
 from synapse_assets_tests.analysis.evaluation.conftest import Planted
 from synapse_assets_tests.analysis.planted import styled
@@ -22,7 +22,7 @@ from synapse_assets_tests.analysis.planted import styled
 
 @pytest.fixture
 def probe(evaluation: Evaluation) -> Contestant:
-    return Contestant(LINEAR_PROBE, "p1", "logistic regression", evaluation.classes, evaluation.held_out)
+    return Contestant(LINEAR_PROBE, "p1", "logistic regression", evaluation.classes, evaluation.out_of_sample)
 
 
 def network(probe: Contestant, right: float, splits: pa.Table, seed: int = 1, name: str = "resnet") -> Contestant:
@@ -34,11 +34,11 @@ def network(probe: Contestant, right: float, splits: pa.Table, seed: int = 1, na
     target = {row["synapse_id"]: row["target"] for row in headline}
     group = {row["synapse_id"]: row["group"] for row in headline}
     tested = {}
-    for split, of_probe in probe.held_out.items():
+    for split, of_probe in probe.out_of_sample.items():
         code = np.array([probe.classes.index(target[i]) for i in of_probe.synapse_ids.tolist()])
         wrong = np.array([not is_right[group[i]] for i in of_probe.synapse_ids.tolist()])
         code = np.where(wrong, (code + 1) % len(probe.classes), code)
-        tested[split] = HeldOut(of_probe.synapse_ids, np.eye(len(probe.classes))[code])
+        tested[split] = OutOfSample(of_probe.synapse_ids, np.eye(len(probe.classes))[code])
     return Contestant(name, "n1", "em_resnet10 from scratch", probe.classes, tested)
 
 
@@ -70,7 +70,7 @@ def test_a_difference_is_paired_over_the_groups(probe: Contestant, planted: Plan
         splits.filter(pc.equal(splits.column("split"), "neuron_id")).to_pylist(), key=lambda r: r["synapse_id"]
     )
     true = np.array([r["target"] for r in headline])
-    named = [np.array(c.classes)[c.held_out["neuron_id"].probabilities.argmax(axis=1)] for c in (better, probe)]
+    named = [np.array(c.classes)[c.out_of_sample["neuron_id"].probabilities.argmax(axis=1)] for c in (better, probe)]
     neurons = np.array([r["group"] for r in headline])
     members = [np.flatnonzero(neurons == n) for n in np.unique(neurons)]
     random = np.random.default_rng(5)
@@ -109,7 +109,9 @@ def test_too_few_groups_prove_nothing() -> None:
     splits, _ = make_splits(synapses, ["neuron_id"], 0)
     ids = np.array(sorted(synapses.column("synapse_id").to_pylist()))
     classes = ("acetylcholine", "gaba", "glutamate")
-    poor = Contestant(LINEAR_PROBE, "p", "", classes, {"neuron_id": HeldOut(ids, np.tile([1.0, 0, 0], (len(ids), 1)))})
+    poor = Contestant(
+        LINEAR_PROBE, "p", "", classes, {"neuron_id": OutOfSample(ids, np.tile([1.0, 0, 0], (len(ids), 1)))}
+    )
     table = compare_classifiers(poor, [network(poor, 1.1, splits)], splits, "neuron_id", 0)
     found = row(table, "resnet")
     assert (found["balanced_accuracy"], found["low"], found["difference_low"], found["best"]) == (
@@ -124,11 +126,11 @@ def test_too_few_groups_prove_nothing() -> None:
 def test_classes_are_matched_by_name_and_a_foreign_one_is_wrong(probe: Contestant, planted: Planted) -> None:
     splits = planted[2]
     perfect = network(probe, 1.1, splits)
-    mixed = {s: HeldOut(t.synapse_ids, t.probabilities[:, ::-1]) for s, t in perfect.held_out.items()}
+    mixed = {s: OutOfSample(t.synapse_ids, t.probabilities[:, ::-1]) for s, t in perfect.out_of_sample.items()}
     table = compare_classifiers(
         probe,
         [
-            replace(perfect, name="turned", classes=perfect.classes[::-1], held_out=mixed),
+            replace(perfect, name="turned", classes=perfect.classes[::-1], out_of_sample=mixed),
             replace(perfect, name="foreign", classes=("acetylcholine", "gaba", "histamine")),
         ],
         splits,
@@ -141,10 +143,10 @@ def test_classes_are_matched_by_name_and_a_foreign_one_is_wrong(probe: Contestan
 
 def test_only_synapses_that_both_were_tested_on_count(probe: Contestant, planted: Planted) -> None:
     whole = network(probe, 1.1, planted[2])
-    part = {s: HeldOut(t.synapse_ids[::2], t.probabilities[::2]) for s, t in whole.held_out.items()}
-    table = compare_classifiers(probe, [replace(whole, held_out=part)], planted[2], "neuron_id", 0)
+    part = {s: OutOfSample(t.synapse_ids[::2], t.probabilities[::2]) for s, t in whole.out_of_sample.items()}
+    table = compare_classifiers(probe, [replace(whole, out_of_sample=part)], planted[2], "neuron_id", 0)
     found, of_probe = row(table, "resnet"), row(table, LINEAR_PROBE)
     assert 2 * found["synapses"] == of_probe["synapses"]
     assert found["balanced_accuracy"] - found["difference"] != of_probe["balanced_accuracy"]
-    nothing = replace(whole, held_out={"neuron_id": HeldOut(np.array(["elsewhere"]), np.ones((1, 3)) / 3)})
+    nothing = replace(whole, out_of_sample={"neuron_id": OutOfSample(np.array(["elsewhere"]), np.ones((1, 3)) / 3)})
     assert compare_classifiers(probe, [nothing], planted[2], "neuron_id", 0).num_rows == 4

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from synapse_assets.analysis.evaluation.evaluation import HeldOut
+from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.tested_networks import NetworkTest, load_features, probe_beside, save_features
 from synapse_assets.errors import BadInput
 
@@ -19,7 +19,7 @@ def planted() -> NetworkTest:
     """Four classes, ten neurons each, four folds of whole neurons."""
     neuron = np.repeat(np.arange(NEURONS), EACH)
     ids = np.array([f"s{i:04d}" for i in range(len(neuron))])
-    nothing = HeldOut(ids, np.full((len(ids), 4), 0.25))
+    nothing = OutOfSample(ids, np.full((len(ids), 4), 0.25))
     return NetworkTest(
         CLASSES,
         {"neuron_id": nothing},
@@ -39,7 +39,7 @@ def signal(test: NetworkTest, among: tuple[str, str], rows: np.ndarray, seed: in
     return noise
 
 
-def accuracy(test: NetworkTest, found: HeldOut) -> float:
+def accuracy(test: NetworkTest, found: OutOfSample) -> float:
     named = np.array(CLASSES)[found.probabilities.argmax(axis=1)]
     return float(balanced_accuracy_score(test.targets[np.searchsorted(test.synapse_ids, found.synapse_ids)], named))
 
@@ -89,7 +89,10 @@ def test_a_test_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (again.classes, again.training_seconds) == (test.classes, test.training_seconds)
     for name in ("synapse_ids", "targets", "groups", "folds"):
         assert np.array_equal(getattr(again, name), getattr(test, name))
-    for before, after in ((test.every, again.every), (test.held_out["neuron_id"], again.held_out["neuron_id"])):
+    for before, after in (
+        (test.every, again.every),
+        (test.out_of_sample["neuron_id"], again.out_of_sample["neuron_id"]),
+    ):
         assert np.array_equal(before.synapse_ids, after.synapse_ids)
         assert np.array_equal(before.probabilities, after.probabilities)
     features = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
