@@ -98,12 +98,12 @@ def card_text(
         f"Names the class of a synapse from its tile. {card.about}. Weights: {card.source}. It takes {card.input_text}.",
         f"## Data\n\n{card.title} (dataset {card.dataset}), {synapses:,} labelled synapses. Seed {card.seed}.\n\n"
         f"| class | synapses | groups ({card.headline}) |\n|---|---|---|\n{classes}",
-        f"## Training\n\n{card.training} ({card.seconds:,.0f} s). {_stopping(card)}",
+        f"## Training\n\n{card.training} {_stopping(card)} It took {card.seconds:,.0f} s.",
         f"## Scores on synapses that it was not trained on\n\n{_scores(scores or card.scores)}\n\n"
         f"Held out are whole groups of the split, by networks that were trained as this one on the other folds; intervals are 95 %, "
         "over groups. The random split tests on groups that were trained on: it overstates.",
         "## Calibration\n\n" + _calibration(scores or ()),
-        "## Leakage\n\n" + ("\n".join(f"- {sentence}" for sentence in leakage) or _NO_LEAKAGE),
+        "## Leakage\n\n" + _leakage(card, leakage),
         "## What it may not be used for\n\n" + "\n".join(f"- {limit}" for limit in _limits(card, rare)),
         "## How to use it\n\n```\nsynapse-assets predict --model "
         f"{model} --dataset NAME --out predictions.parquet\n```\n\n`NAME` is a dataset whose tiles are cut: {card.input_text}.",
@@ -114,7 +114,9 @@ def card_text(
     return "\n\n".join(sections) + "\n"
 
 
-_NO_LEAKAGE = "Not measured yet: materialise leakage_report, which says how much of a score is recognition of neurons, and then network_cards."
+_NO_LEAKAGE = (
+    "Not measured yet: materialise leakage_report (how far a score is recognition of neurons), then network_cards."
+)
 
 
 def _stopping(card: NetworkCard) -> str:
@@ -151,6 +153,17 @@ def _calibration(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in measured
     ]
     return " ".join(["Probabilities are those of the network, not calibrated.", *sentences])
+
+
+def _leakage(card: NetworkCard, sentences: Sequence[str]) -> str:
+    gap = card.metrics.get("random_split_gap")
+    own = (
+        []
+        if gap is None
+        else [f"For this network the random split claims {gap:+.3f} against {card.headline} held out."]
+    )
+    of_probe = "\n".join(f"- {sentence}" for sentence in sentences)
+    return "\n\n".join([*own, f"Of the linear probe on the vectors in use:\n\n{of_probe}" if of_probe else _NO_LEAKAGE])
 
 
 def _limits(card: NetworkCard, rare: Mapping[str, int]) -> list[str]:

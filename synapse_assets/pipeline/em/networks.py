@@ -46,6 +46,13 @@ _WATCH_SECONDS = 10.0
 # One more whenever the same choice, tiles and splits make another stored network or test.
 _METHOD = 1
 
+_STARTS = {
+    "scratch": "from random weights",
+    "encoder": "from the dataset's own encoder",
+    "hub": "from published weights",
+    "checkpoint": "from a checkpoint",
+}
+
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Tiles = npt.NDArray[np.uint8]
@@ -329,7 +336,7 @@ class _Fit:
             name=name,
             dataset=self.dataset.name,
             title=self.dataset.title,
-            about=f"{spec.architecture}, {spec.origin}, sees {width_nm:,.0f} nm x {depth_nm:,.0f} nm ({spec.sections} sections), "
+            about=f"{spec.architecture} {_STARTS[spec.origin]}, sees {width_nm:,.0f} nm x {depth_nm:,.0f} nm ({spec.sections} sections), "
             f"head {spec.head.replace('_', ' ')}, at most {choice.steps:,} steps",
             source=spec.source,
             input_text=f"tiles of {spec.sections} sections of {spec.tile_px} x {spec.tile_px} px, {spec.pixel_nm:g} nm a pixel and "
@@ -339,7 +346,7 @@ class _Fit:
             classes=counts,
             scores=split_scores(evaluation),
             metrics={**evaluation.metrics(), "steps": float(training.steps), "training_seconds": test.total_seconds},
-            training=f"{training.stopped}: {training.steps:,} steps, the weights of step {training.best_step:,} are used{remark}",
+            training=f"{_stop(training)} The weights of step {training.best_step:,} are used{remark}.",
             early_stopping=training.early_stopping,
             seconds=training.seconds,
             warnings=[*evaluation.warnings, *test.warnings],
@@ -500,6 +507,14 @@ class _Test:
             np.concatenate([headline.synapse_ids, ids]),
             np.concatenate([headline.probabilities, self.probabilities_without_group]),
         )
+
+
+def _stop(training: "Training") -> str:
+    if training.stopped == "steps":
+        return f"All {training.steps:,} steps were made."
+    if training.stopped == "early":
+        return f"It was stopped after {training.steps:,} steps, as the score on the groups that were set aside no longer rose."
+    return f"It ended early: {training.stopped}."
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> Float64:
