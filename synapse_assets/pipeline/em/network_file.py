@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 COLUMNS = ("synapse_id", "brain_region", "predicted", "probability", "probabilities")
 
 
-def predict_with_file(store: DatasetStore, dataset: EmDataset, model: Path, out: Path, device: str, log: Logger) -> int:
+def predict_with_file(
+    store: DatasetStore, dataset: EmDataset, model: Path, out: Path, device: str, log: Callable[[str], None]
+) -> int:
     """Writes the class that the network in `model` names for every synapse with a tile into the Parquet file `out`; gives the rows.
 
     `model`: a network's file, or a folder that holds one, such as a stored version of synapse_network. Tiles are streamed; `out` appears
