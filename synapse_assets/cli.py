@@ -297,14 +297,12 @@ def predict(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Name the class of every synapse with a network from a file, such as that of another lab. Nothing of the dataset changes."""
-    from synapse_assets.datasets import EmDataset, load_dataset
+    from synapse_assets.datasets import load_dataset
     from synapse_assets.pipeline.em.network_file import predict_with_file
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
     loaded = load_dataset(dataset, settings.local_root)
-    if not isinstance(loaded, EmDataset):
-        raise BadInput(f"--dataset {dataset} has no images: a network names classes of tiles")
     console = Console(highlight=False)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
     rows = predict_with_file(store, loaded, model, out, settings.device, partial(console.print, markup=False))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.networks import NETWORK_FILE, answers, probabilities_of
 from synapse_assets.pipeline.report import progress_logger
@@ -24,17 +24,19 @@ COLUMNS = ("synapse_id", "brain_region", "predicted", "probability", "probabilit
 
 
 def predict_with_file(
-    store: DatasetStore, dataset: EmDataset, model: Path, out: Path, device: str, log: Callable[[str], None]
+    store: DatasetStore, dataset: Dataset, model: Path, out: Path, device: str, log: Callable[[str], None]
 ) -> int:
     """Writes the class that the network in `model` names for every synapse with a tile into the Parquet file `out`; gives the rows.
 
     `model`: a network's file, or a folder that holds one, such as a stored version of synapse_network. Tiles are streamed; `out` appears
     whole or not at all. Columns: `COLUMNS`. Raises BadInput for a file that is no network, a network that takes other tiles than the
-    dataset has, a dataset without tiles, and a folder for `out` that is not there.
+    dataset has, a dataset without images or tiles, and a folder for `out` that is not there.
     """
     from synapse_assets.analysis.evaluation.predictions import named_rows
     from synapse_assets.vision.classifier import SynapseNetwork
 
+    if not dataset.tile_volumes:
+        raise BadInput(f"--dataset {dataset.name} has no images: a network names the classes of tiles")
     file = network_file(model)
     network = SynapseNetwork.load(file)
     _require_fitting(file, network.spec, dataset)
@@ -77,8 +79,8 @@ def network_file(model: Path) -> Path:
     return found[0]
 
 
-def _require_fitting(file: Path, spec: "NetworkSpec", dataset: EmDataset) -> None:
-    x_nm, y_nm, section_nm = next(iter(dataset.volumes.values())).voxel_size_nm
+def _require_fitting(file: Path, spec: "NetworkSpec", dataset: Dataset) -> None:
+    x_nm, y_nm, section_nm = next(iter(dataset.tile_volumes.values())).voxel_size_nm
     pixel_nm = math.sqrt(x_nm * y_nm)
     sizes = ((pixel_nm, spec.pixel_nm, "pixel"), (section_nm, spec.section_nm, "section"))
     for here, theirs, what in sizes:
@@ -87,7 +89,7 @@ def _require_fitting(file: Path, spec: "NetworkSpec", dataset: EmDataset) -> Non
                 f"{file} was trained on a {what} of {theirs:g} nm, {dataset.name} has {here:g} nm: networks know nanometres; name a volume "
                 f"with that voxel size in the dataset's YAML and cut its tiles, or train a network on {dataset.name}"
             )
-    tile = dataset.tile
+    tile = dataset.tile_spec
     if spec.tile_shape != (tile.sections, tile.size_px, tile.size_px):
         raise BadInput(
             f"{file} takes tiles of {spec.sections} sections and {spec.tile_px} px, {dataset.name} has {tile.sections} sections and "
