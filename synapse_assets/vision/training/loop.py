@@ -9,6 +9,7 @@ caller, nothing here would know.
 import copy
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from synapse_assets.cores import cores
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import native_precision, pick_device
 from synapse_assets.vision.training.checkpoints import Checkpoint, Checkpoints
@@ -28,6 +30,7 @@ from synapse_assets.vision.training.checkpoints import Checkpoint, Checkpoints
 CHECKPOINT_SECONDS = 30.0
 _MOST_STEPS_BETWEEN_ROWS = 10
 _METHOD = 1  # one more whenever the same settings train another network
+_MOST_READERS = 8
 _AUGMENTATION, _NETWORK = range(2)  # streams of random numbers of a step
 
 Inputs = tuple[Tensor, ...]
@@ -51,7 +54,8 @@ def _as_read(inputs: Inputs, generator: torch.Generator) -> Inputs:
 class Task:
     """What a network learns.
 
-    read: the batch of a step, which depends on nothing but its number; called in a thread of its own, one step ahead of the device.
+    read: the batch of a step, which depends on nothing but its number, also of steps that are not made in the end. Called in threads of its
+        own, ahead of the device: one beside a processor, up to eight beside a GPU.
     loss: the mean over the rows of prepared inputs, a scalar.
     prepare: from the inputs as read, now on the device, those the network sees (augmentation). The generator is of the step, on the device.
     validate: a score of the averaged network in evaluation mode, higher is better.
@@ -134,16 +138,16 @@ def train(
     device: str = "auto",
     progress: Callable[[Row], None] | None = None,
     log: Callable[[str], None] = lambda _: None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float | None = None,
 ) -> Outcome:
     """Trains `network` where it is, leaves it on the processor in evaluation mode, and says how it went.
 
-    `folder` (made if need be) keeps one checkpoint, written every `checkpoint_seconds` and at the end, from which a killed run goes
-    on; on a processor with as many threads it ends equal to the last bit to one that was not killed. `fingerprint` says what the network
-    starts from and what it is trained on: a checkpoint of another, or of other settings, is removed and the log says so. A disk that is
-    full at a checkpoint is a line in the log. Where the device's memory runs out, batches are worked through in halves, quarters and so on,
-    gradients added up: normalisation over the batch then sees the parts, and dropout draws anew for each; else the step is the same.
-    Arithmetic is bfloat16 where the device has it. Global random states are left as they were.
+    `folder` (made if need be) keeps one checkpoint, written every `checkpoint_seconds` (half a minute) and at the end, from which a killed
+    run goes on; on a processor with as many threads it ends equal to the last bit to one that was not killed. `fingerprint` says what the
+    network starts from and what it is trained on: a checkpoint of another, or of other settings, is removed and the log says so. A disk
+    that is full at a checkpoint is a line in the log. Where the device's memory runs out, batches are worked through in halves, quarters
+    and so on, gradients added up: normalisation over the batch then sees the parts, and dropout draws anew for each; else the step is the
+    same. Arithmetic is bfloat16 where the device has it. Global random states are left as they were.
 
     Raises BadInput for a checkpoint of this fingerprint whose weights have other shapes, and where not even one row fits into memory.
     """
@@ -155,7 +159,8 @@ def train(
         log(f"training: goes on from step {run.state.step} of {settings.steps}, after {run.state.seconds:.0f} s")
     if not run.state.stopped:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if run.device.type == "cuda" else []):
-            run.to_the_end(checkpoints, progress or (lambda _: None), log, checkpoint_seconds)
+            every = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
+            run.to_the_end(checkpoints, progress or (lambda _: None), log, every)
     return run.outcome()
 
 
@@ -216,11 +221,12 @@ class _Run:
         began = time.monotonic() - state.seconds
         written = time.monotonic()
         self._thaw(state.step >= self.settings.frozen_steps)
-        with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
-            following = reader.submit(self.task.read, state.step)
+        readers = 1 if self.device.type == "cpu" else min(_MOST_READERS, cores())
+        with ThreadPoolExecutor(readers, thread_name_prefix="batches") as pool:
+            coming = deque(pool.submit(self.task.read, state.step + ahead) for ahead in range(readers))
             while not state.stopped:
-                batch = following.result()
-                following = reader.submit(self.task.read, min(state.step + 1, self.settings.steps - 1))
+                batch = coming.popleft().result()
+                coming.append(pool.submit(self.task.read, state.step + readers))
                 self._step(batch, log)
                 state.seconds = time.monotonic() - began
                 if (row := self._row()) is not None:
@@ -253,8 +259,7 @@ class _Run:
             state.stopped = "steps"
 
     def _gradient(self, batch: Batch, log: Callable[[str], None]) -> float | None:
-        """Leaves the gradient of the batch in the parameters and gives its loss; None where one of them is not a number, and then running
-        statistics are as they were."""
+        """Leaves the gradient of the batch in the parameters and gives its loss; None where one of them is not a number."""
         seed, step = self.settings.seed, self.state.step
         inputs = self.task.prepare(
             tuple(tensor.to(self.device) for tensor in batch.inputs),
@@ -266,12 +271,9 @@ class _Run:
             self.optimiser.zero_grad(set_to_none=True)
             with suppress(torch.OutOfMemoryError):
                 loss, norm = self._accumulated(inputs)
-                if math.isfinite(loss) and math.isfinite(norm):
-                    return loss
-                torch._foreach_copy_(self.statistics, before)
-                return None
+                return loss if math.isfinite(loss) and math.isfinite(norm) else None
             # Outside of the handler, whose traceback would hold what the failed attempt had allocated.
-            torch._foreach_copy_(self.statistics, before)
+            _put_back(self.statistics, before)
             if self.state.parts >= len(batch.rows):
                 raise BadInput(
                     f"training: not even one row fits into the memory of {self.device}; choose a smaller network or crop"
@@ -288,11 +290,11 @@ class _Run:
         for part in zip(*(tensor.chunk(self.state.parts) for tensor in inputs), strict=True):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 loss = self.task.loss(self.network, part)
-            loss = loss.float() * (len(part[0]) / count)
+            loss = loss * (len(part[0]) / count)
             loss.backward()
             total += loss.detach()
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
-        found = torch.stack([total, norm]).tolist()  # waits for the device once
+        found = torch.stack([total, norm.float()]).tolist()  # waits for the device once
         return found[0], found[1]
 
     def _take_into_average(self) -> None:
@@ -390,6 +392,11 @@ class _Run:
             seconds=state.seconds,
             rows=state.rows,
         )
+
+
+def _put_back(statistics: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for statistic, value in zip(statistics, values, strict=True):
+        statistic.copy_(value)
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

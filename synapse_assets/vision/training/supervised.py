@@ -55,7 +55,8 @@ _NORMALISED_ON = 256  # tiles
 class LabelledTiles:
     """All tiles of a dataset that have a class. They are numbered from 0 to N - 1.
 
-    tiles: gives those of some rows, uint8 (n, sections, H, W), in the rows' order; called from another thread, one call at a time.
+    tiles: gives those of some rows, uint8 (n, sections, H, W), in the rows' order; called from other threads, beside a GPU from
+        several at once.
     codes: int64 (N,), the class of each, by its place among the class names. groups: int64 (N,), what is independent of each other.
     """
 
@@ -117,7 +118,7 @@ def train_network(
             f"a network needs synapses of at least two classes to tell apart; of those to train on there is {named}"
         )
     train = np.sort(train)
-    fitted, validation, remark = _set_aside(data, train, seed)
+    fitted, validation, remark = _set_aside(data, train, classes, seed)
     network = _untrained(choice, classes, tile, voxel_size_nm, data, fitted, seed, encoder)
     groups = len(np.unique(data.groups[fitted]))
     learnt_from = f"trained on {len(fitted):,} tiles of {groups:,} groups, seed {seed}"
@@ -192,14 +193,19 @@ def _check(data: LabelledTiles, rows: Rows, classes: int) -> None:
         )
 
 
-def _set_aside(data: LabelledTiles, rows: Rows, seed: int) -> tuple[Rows, Rows, str]:
+def _set_aside(data: LabelledTiles, rows: Rows, classes: Sequence[str], seed: int) -> tuple[Rows, Rows, str]:
     """Rows to fit on, rows of whole other groups to validate on, and why there are none where that cannot be."""
     codes, groups = data.codes[rows], data.groups[rows]
     present = np.unique(codes)
-    fewest = min(len(np.unique(groups[codes == code])) for code in present)
     nothing = np.empty(0, np.int64)
-    if fewest < _FEWEST_GROUPS:
-        return rows, nothing, f"a class has only {fewest} groups, fewer than {_FEWEST_GROUPS}: no early stopping"
+    for code in present:
+        count = len(np.unique(groups[codes == code]))
+        if count < _FEWEST_GROUPS:
+            return (
+                rows,
+                nothing,
+                f"'{classes[code]}' has only {count} groups, fewer than {_FEWEST_GROUPS}: no early stopping",
+            )
     folds = StratifiedGroupKFold(_FEWEST_GROUPS, shuffle=True, random_state=seed % 2**32)
     for fitted, held in folds.split(codes, codes, groups):
         if all(len(np.unique(codes[part])) == len(present) for part in (fitted, held)):
