@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.analysis.evaluation.calibration import HeldOut, calibration_errors, simulated_errors
 from synapse_assets.analysis.evaluation.cross_validation import Predictions
 from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.scores import (
@@ -166,6 +167,7 @@ def _row(contestant: Contestant, probe: Contestant, truth: _Truth, split: str, s
         "high": high,
         "macro_f1": score.macro_f1,
         "neuron_accuracy": _neuron_accuracy(probabilities, truth, at),
+        **_calibration(probabilities, truth, at, seed),
         "rare_classes": _rare(score.classes),
         "difference": None,
         "difference_low": None,
@@ -223,6 +225,17 @@ def _neuron_accuracy(probabilities: Float64, truth: _Truth, at: Int64) -> float 
     np.add.at(classes, (neuron, truth.true[at][known]), 1)
     winner = np.where(votes == votes.max(axis=1, keepdims=True), total, -1.0).argmax(axis=1)
     return float((winner == classes.argmax(axis=1)).mean())
+
+
+def _calibration(probabilities: Float64, truth: _Truth, at: Int64, seed: int) -> dict[str, float]:
+    """The expected calibration error of the most probable class and its floor, as given, without calibration."""
+    classes = (*truth.classes, "another class")
+    folds = np.zeros(len(at), dtype=np.int64)
+    held_out = HeldOut(classes, probabilities, truth.true[at], truth.group[at], folds)
+    return {
+        "calibration_error": float(calibration_errors(probabilities, truth.true[at])[-1]),
+        "calibration_floor": float(simulated_errors(held_out, seed)[:, -1].mean()),
+    }
 
 
 def _rare(classes: Sequence[ClassScore]) -> str:

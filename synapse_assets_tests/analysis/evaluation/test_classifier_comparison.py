@@ -87,6 +87,8 @@ def test_a_difference_is_paired_over_the_groups(probe: Contestant, planted: Plan
     assert found["macro_f1"] == pytest.approx(f1_score(true, named[0], average="macro"))
     right = [(named[0][m] == true[m]).mean() > 0.5 for m in members]
     assert found["neuron_accuracy"] == pytest.approx(np.mean(right))
+    assert found["calibration_error"] == pytest.approx(1 - (named[0] == true).mean()), "it is certain of all it says"
+    assert found["calibration_floor"] == 0
     assert found["difference_low"] > 0
     assert (found["best"], row(table, LINEAR_PROBE)["best"]) == (True, False)
     assert comparison_sentence(table, "neuron_id").startswith("resnet beats the linear probe: it differs by +")
