@@ -1,6 +1,7 @@
 """Trained networks of a dataset, from labels to cards: honest predictions, no training twice, and what happens where labels are few."""
 
 import logging
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,11 +12,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
 
 from synapse_assets.analysis.evaluation.network_card import NetworkCard
 from synapse_assets.analysis.evaluation.tested_networks import NetworkTest, load_features
 from synapse_assets.artifacts import NoModel
+from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classifier_comparison import compare_with_networks, write_cards
@@ -400,3 +406,82 @@ def test_a_network_that_cannot_start_is_refused(made: tuple[Lab, Any], store: Da
     assert fit_networks(store, begun, "cpu", LOG, nothing).details["fitted_now"]
     provenance = store.models(MODEL).provenance(str(store.models(MODEL).candidate))
     assert provenance.inputs["encoder"] == store.models("encoder").current
+
+
+# A network as a file
+
+
+@pytest.fixture
+def command(store: DatasetStore, made: tuple[Lab, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:  # type: ignore[type-arg]
+    """`synapse-assets predict` for the tiny dataset, in which fields may be others."""
+    monkeypatch.setenv("SYNAPSE_DATA_ROOT", store.data_root)
+    monkeypatch.setenv("SYNAPSE_LOCAL_ROOT", store.data_root)
+    monkeypatch.setenv("SYNAPSE_DEVICE", "cpu")
+    monkeypatch.chdir(tmp_path)
+
+    def run(model: Path, out: str = "named.parquet", **changes: object) -> Result:
+        fields = {**made[0].dataset.model_dump(mode="json", exclude={"networks"}, exclude_none=True), **changes}
+        file = tmp_path / "tiny.yaml"
+        file.write_text(yaml.safe_dump(fields))
+        return CliRunner().invoke(app, ["predict", "--model", str(model), "--dataset", str(file), "--out", out])
+
+    return run
+
+
+def test_another_lab_names_its_synapses_with_a_network_file(
+    command: Callable, store: DatasetStore, tmp_path: Path
+) -> None:  # type: ignore[type-arg]
+    result = command(folder_in_use(store))
+    assert (result.exit_code, "72 synapses" in result.output) == (0, True), result.output
+    table = pq.read_table(tmp_path / "named.parquet")
+    assert table.column_names == ["synapse_id", "brain_region", "predicted", "probability", "probabilities"]
+    network = SynapseNetwork.load(folder_in_use(store) / "small" / NETWORK_FILE)
+    ids = table.column("synapse_id").to_pylist()
+    expected = softmax(network.logits(decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image")), "cpu"))
+    found = np.array([[p for _, p in pairs] for pairs in table.column("probabilities").to_pylist()])
+    assert np.allclose(found, expected, atol=1e-6)
+    assert table.column("predicted").to_pylist() == [network.spec.classes[k] for k in expected.argmax(axis=1)]
+    assert set(table.column("brain_region").to_pylist()) == set(REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tile": {"size_px": 32, "sections": 3}}, "takes tiles of 3 sections and 24 px, tiny has 3 sections and 32 px: set tile"),
+        ({"tile": {"size_px": 24, "sections": 1}}, "tiny has 1 sections and 24 px"),
+        ({"volumes": {"em": {"kind": "n5", "url": "/v", "voxel_size_nm": [8, 8, 40]}}}, "a pixel of 4 nm, tiny has 8 nm"),
+        ({"volumes": {"em": {"kind": "n5", "url": "/v", "voxel_size_nm": [4, 4, 8]}}}, "a section of 40 nm, tiny has 8 nm"),
+        ({"name": "empty"}, "empty has no tiles yet: materialise its asset 'tiles' first"),
+    ],
+)  # fmt: skip
+def test_a_dataset_that_the_network_does_not_fit_is_told_what_to_do(
+    changes: dict[str, Any],
+    message: str,
+    command: Callable,  # type: ignore[type-arg]
+    store: DatasetStore,
+    tmp_path: Path,
+) -> None:
+    result = command(folder_in_use(store) / "small" / NETWORK_FILE, **changes)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "named.parquet").exists()
+
+
+def test_a_file_that_is_no_network_is_refused(
+    command: Callable, store: DatasetStore, tiny_inputs: Path, tmp_path: Path
+) -> None:  # type: ignore[type-arg]
+    pickled = tmp_path / "pickled.safetensors"
+    pickled.write_bytes(pickle.dumps({"a": Path("/")}))
+    shutil.copytree(folder_in_use(store) / "small", tmp_path / "two" / "a")
+    shutil.copytree(folder_in_use(store) / "small", tmp_path / "two" / "b")
+    for model, message in (
+        (tiny_inputs / "weights.safetensors", "is not a network of this program"),
+        (pickled, "is damaged or no safetensors file"),
+        (tmp_path / "absent", "there is no file"),
+        (tiny_inputs, "there is no network.safetensors in that folder"),
+        (tmp_path / "two", "holds several networks"),
+    ):
+        result = command(model)
+        assert (result.exit_code, message in result.output) == (2, True), result.output
+    result = command(folder_in_use(store), out="nowhere/named.parquet")
+    assert (result.exit_code, "there is no folder nowhere" in result.output) == (2, True), result.output
