@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import Result
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 from typer.testing import CliRunner
 
 from synapse_assets.analysis.evaluation.network_card import NetworkCard
@@ -23,18 +25,20 @@ from synapse_assets.analysis.evaluation.tested_networks import NetworkTest, load
 from synapse_assets.artifacts import NoModel
 from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.em_chain import EM
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classifier_comparison import compare_with_networks, write_cards
 from synapse_assets.pipeline.em.classify import split_labelled
 from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, fit_networks, predict_networks, softmax
 from synapse_assets.pipeline.em.promotions import decide_on_candidates
+from synapse_assets.pipeline.em.release import build_release
 from synapse_assets.pipeline.report import Report
 from synapse_assets.schema import CLASSIFIER_COMPARISON, NETWORK_CARDS, NETWORK_PREDICTIONS, SPLITS, SYNAPSE_LABELS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.vision.classifier import SynapseNetwork, read_network
 from synapse_assets.vision.training.supervised import LabelledTiles, train_network
 from synapse_assets.volumes import decode_tiles
-from synapse_assets_tests.conftest import CLASSES, REGIONS, Lab, planted_points
+from synapse_assets_tests.conftest import CLASSES, REGIONS, Lab, planted_points, tiny_dataset
 
 SMALL = {"architecture": "test_resnet", "steps": 6, "batch_size": 6, "learning_rate": 0.01}
 LOG = logging.getLogger("test")
@@ -485,3 +489,46 @@ def test_a_file_that_is_no_network_is_refused(
         assert (result.exit_code, message in result.output) == (2, True), result.output
     result = command(folder_in_use(store), out="nowhere/named.parquet")
     assert (result.exit_code, "there is no folder nowhere" in result.output) == (2, True), result.output
+
+
+# In the graph and in a release
+
+
+def test_trained_networks_are_up_to_date_and_follow_their_tiles_and_labels(made: tuple[Lab, Any]) -> None:
+    lab, _ = made
+    graph = lab.definitions.resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(lab.instance, graph, LoadingContextForTest(lab.instance))
+    for name, part in ((MODEL, None), ("network_predictions", "EB"), ("classifier_comparison", None)):
+        assert resolver.get_status(dg.AssetKey(["tiny", name]), part) == StaleStatus.FRESH, name
+    parents = {key.path[-1] for key in graph.get(dg.AssetKey(["tiny", MODEL])).parent_keys}
+    assert parents == {"splits", "tiles"}, "the encoder does not count where no network starts from it"
+    without = dg.AssetKey(["tiny", "promotions"])
+    assert MODEL in {key.path[-1] for key in graph.get(without).parent_keys}
+
+
+def test_a_dataset_without_networks_knows_none(tiny_inputs: Path) -> None:
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+    assert EM.models_of(dataset) == ("encoder", "umap_model", "cluster_model", "synapse_classifier")
+    assert not {facts.name for facts in EM.assets_of(dataset)} & {MODEL, "network_predictions", "network_cards"}
+
+
+def test_a_release_has_what_networks_in_use_say_and_nothing_of_others(
+    made: tuple[Lab, Any], store: DatasetStore
+) -> None:
+    dataset = made[0].dataset
+    tables = ("network_predictions", "classifier_comparison", "network_cards")
+    build_release(store, dataset, "")
+    release = store.release()
+    assert release is not None
+    assert [release["tables"][name]["rows"] for name in tables] == [72, 3, 1]
+    assert release["models"][MODEL] == store.models(MODEL).current
+    results = store.results(NETWORK_PREDICTIONS)
+    for region in REGIONS:
+        rows = results.read(region)
+        older = pa.array(["older"] * rows.num_rows, pa.string())
+        results.write_partition(region, rows.set_column(rows.column_names.index(MODEL), MODEL, older))
+    report = build_release(store, dataset, "")
+    release = store.release()
+    assert release is not None
+    assert [name in release["tables"] for name in tables] == [False, True, True]
+    assert [check.name for check in report.checks] == ["every_synapse_everywhere"]
