@@ -33,7 +33,6 @@ from synapse_assets.vision.classifier import (
     read_network,
 )
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
-from synapse_assets.vision.inference import BatchRunner
 from synapse_assets.vision.training.loop import Batch, Inputs, Row, Settings, Task
 from synapse_assets.vision.training.loop import train as train_on
 from synapse_assets.vision.training.section_augmentation import augment_sections
@@ -223,7 +222,8 @@ def _validation(data: LabelledTiles, rows: Rows, seed: int, device: str) -> Call
     tiles, truth = data.tiles(chosen), data.codes[chosen]
 
     def validate(network: nn.Module) -> float:
-        answers = BatchRunner(network, device).run(tiles)[:, cast(ClassifyingNetwork, network).dimensions :]
+        classifying = cast(ClassifyingNetwork, network)
+        answers = SynapseNetwork(classifying.spec, classifying).logits(tiles, device)
         return float(recall_score(truth, answers.argmax(1), average="macro", labels=np.unique(truth)))
 
     return validate
