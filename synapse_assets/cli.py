@@ -293,7 +293,9 @@ def inspect(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Option(help="File of a trained network, or a folder that holds one.")],
-    dataset: Annotated[str, typer.Option(help="Dataset whose stored tiles it is applied to.")],
+    dataset: Annotated[
+        str, typer.Option(help="Dataset whose stored tiles it is applied to: its name, or its YAML file.")
+    ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Name the class of every synapse with a network from a file, such as that of another lab. Nothing of the dataset changes."""

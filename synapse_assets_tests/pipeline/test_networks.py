@@ -192,7 +192,7 @@ def test_a_fold_is_predicted_by_what_was_trained_on_the_other_folds(made: tuple[
     held_out = test.folds == fold
     stored = test.out_of_sample["neuron_id"]
     assert stored.synapse_ids.tolist() == ids.tolist()
-    assert np.allclose(stored.probabilities[held_out], softmax(logits)[held_out], atol=1e-6)
+    assert np.allclose(stored.probabilities[held_out], softmax(logits, "again")[held_out], atol=1e-6)
     assert np.allclose(load_features(folder_in_use(lab.store) / "small", fold), features, atol=1e-2)
     neurons = planted_points().set_index("id").loc[ids.tolist(), "neuron"].to_numpy()
     assert not set(neurons[held_out]) & set(neurons[~held_out])
@@ -441,7 +441,9 @@ def test_another_lab_names_its_synapses_with_a_network_file(
     assert table.column_names == ["synapse_id", "brain_region", "predicted", "probability", "probabilities"]
     network = SynapseNetwork.load(folder_in_use(store) / "small" / NETWORK_FILE)
     ids = table.column("synapse_id").to_pylist()
-    expected = softmax(network.logits(decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image")), "cpu"))
+    expected = softmax(
+        network.logits(decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image")), "cpu"), "again"
+    )
     found = np.array([[p for _, p in pairs] for pairs in table.column("probabilities").to_pylist()])
     assert np.allclose(found, expected, atol=1e-6)
     assert table.column("predicted").to_pylist() == [network.spec.classes[k] for k in expected.argmax(axis=1)]
@@ -532,3 +534,11 @@ def test_a_release_has_what_networks_in_use_say_and_nothing_of_others(
     assert release is not None
     assert [name in release["tables"] for name in tables] == [False, True, True]
     assert [check.name for check in report.checks] == ["every_synapse_everywhere"]
+
+
+def test_a_training_that_diverges_is_told_and_stores_nothing(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    dataset = with_networks(made[0], other={"learning_rate": 1e18})
+    told = r"other; .* the loss was not a number after 1 steps, at synapses s.*: its outputs are no finite numbers: .* lower"
+    with pytest.raises(BadInput, match=told):
+        fit_networks(store, dataset, "cpu", LOG, nothing)
+    assert store.models(MODEL).candidate is None

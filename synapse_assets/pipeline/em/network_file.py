@@ -52,9 +52,9 @@ def predict_with_file(
         with storage_explained(str(out.parent)), pq.ParquetWriter(partial, schema, compression="zstd") as writer:
             for region in regions:
                 ids = store.tiles.read(region, ["synapse_id"]).column("synapse_id").to_pylist()
-                for rows in answers(store.tiles, region, ids, {"network": network}, device):
+                for rows in answers(store.tiles, region, ids, {str(file): network}, device):
                     of_region = pa.array([region] * rows.num_rows, pa.string())
-                    probabilities = probabilities_of(rows, "network")
+                    probabilities = probabilities_of(rows, str(file))
                     table = named_rows(
                         rows.column("synapse_id").to_pylist(), of_region, network.spec.classes, probabilities
                     )

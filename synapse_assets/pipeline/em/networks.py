@@ -76,10 +76,9 @@ class Labelled:
         """Those of a dataset as they are now."""
         version = store.tiles.version
         table = store.tiles.at_version(version) if version else store.tiles
-        tiles = table.read(None, ["synapse_id", "tile_hash"])
         folds = store.results(SPLITS).read()
+        tiles = table.read_ids(sorted(set(folds.column("synapse_id").to_pylist())), ["synapse_id", "tile_hash"])
         folds = folds.filter(pc.is_in(folds.column("synapse_id"), tiles.column("synapse_id").combine_chunks()))
-        tiles = tiles.filter(pc.is_in(tiles.column("synapse_id"), folds.column("synapse_id").combine_chunks()))
         return cls(tiles, folds, table)
 
     def of_splits(self, names: Sequence[str]) -> pa.Table:
@@ -488,7 +487,9 @@ class _Test:
         for start in range(0, len(rows), READ_ROWS):
             part = slice(start, start + READ_ROWS)
             features[part], logits = trained.network.answers(self.fit.tiles(rows[part]), self.fit.device)
-            probabilities[part] = softmax(np.where(trained.present, logits, -np.inf))
+            probabilities[part] = softmax(
+                np.where(trained.present, logits, -np.inf), "; ".join([self.name, *self.warnings])
+            )
         return features, probabilities
 
     def every(self, evaluation: "Evaluation") -> "OutOfSample":
@@ -517,10 +518,13 @@ def _stop(training: "Training") -> str:
     return f"It ended early: {training.stopped}."
 
 
-def softmax(logits: npt.NDArray[np.floating]) -> Float64:
-    """Probabilities (N, C) of logits (N, C), in double precision."""
+def softmax(logits: npt.NDArray[np.floating], name: str) -> Float64:
+    """Probabilities (N, C) of the logits (N, C) of a network, in double precision. Raises BadInput, with its name, for logits that are
+    no numbers."""
     odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     probabilities: Float64 = odds / odds.sum(axis=1, keepdims=True)
+    if not np.isfinite(probabilities).all():
+        raise BadInput(f"{name}: its outputs are no finite numbers: train it again with a lower learning_rate")
     return probabilities
 
 
@@ -652,7 +656,7 @@ def answers(
         pictures = decode_tiles(batch.column("image"))
         columns = {"synapse_id": batch.column("synapse_id")}
         for name, network in networks.items():
-            probabilities = softmax(network.logits(pictures, device))
+            probabilities = softmax(network.logits(pictures, device), name)
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1])
         yield pa.table(columns)
 
