@@ -7,17 +7,26 @@ from synapse_assets.datasets.em import EmDataset
 from synapse_assets.schema import (
     ALIGNMENT,
     BRAIN_REGIONS,
+    CALIBRATED_SYNAPSES,
+    CALIBRATION,
+    CALIBRATION_SCORES,
+    CLASSIFIER_COMPARISON,
     CLUSTER_CARDS,
     CLUSTERS,
     COMPRESSION_REPORT,
     DRIFT,
     LEAKAGE_REPORT,
+    NETWORK_CARDS,
+    NETWORK_PREDICTIONS,
+    NEURON_ANSWERS,
     NEURON_PREDICTIONS,
     NEURON_SOURCES,
     NEURONS,
     PROMOTIONS,
+    RELIABILITY,
     RETRIEVAL_SCORECARD,
     SPLITS,
+    SYNAPSE_ANSWERS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
     SYNAPSE_SOURCES,
@@ -53,6 +62,10 @@ def _has_neuron_tables(dataset: EmDataset) -> bool:
 
 def _tries_others(dataset: EmDataset) -> bool:
     return bool(dataset.transfer_from)
+
+
+def _has_networks(dataset: EmDataset) -> bool:
+    return bool(dataset.networks)
 
 
 ASSETS = (
@@ -209,6 +222,67 @@ ASSETS = (
         released=("transfer",),
         awaited=False,
         exists=_tries_others,
+    ),
+    # All named networks are one model: which of them are there, what they were trained on and how they compare belongs together.
+    AssetFacts("synapse_network", Stage.CLASSIFY, Role.MODEL, kinds=("pytorch",), job="fit", exists=_has_networks),
+    # A release waits for none of the three: training takes long, and nothing is made from them. Each row names its version.
+    AssetFacts(
+        "network_predictions",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NETWORK_PREDICTIONS,
+        kinds=("pytorch", "parquet"),
+        by_part=True,
+        job="apply",
+        released=("network_predictions",),
+        awaited=False,
+        exists=_has_networks,
+    ),
+    AssetFacts(
+        "classifier_comparison",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        CLASSIFIER_COMPARISON,
+        released=("classifier_comparison",),
+        awaited=False,
+        exists=_has_networks,
+    ),
+    AssetFacts(
+        "network_cards",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NETWORK_CARDS,
+        released=("network_cards",),
+        awaited=False,
+        exists=_has_networks,
+    ),
+    # A release does not wait for these three: it has them once they are made of the classifier in use.
+    AssetFacts(
+        "calibration",
+        Stage.CLASSIFY,
+        Role.FIT,
+        CALIBRATION,
+        beside=(RELIABILITY, CALIBRATION_SCORES, CALIBRATED_SYNAPSES),
+        released=("calibration", "reliability", "calibration_scores"),
+        awaited=False,
+    ),
+    AssetFacts(
+        "synapse_answers",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        SYNAPSE_ANSWERS,
+        by_part=True,
+        released=("synapse_answers",),
+        awaited=False,
+    ),
+    AssetFacts(
+        "neuron_answers",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NEURON_ANSWERS,
+        released=("neuron_answers",),
+        awaited=False,
+        exists=_has_neurons,
     ),
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),

@@ -417,10 +417,14 @@ CALIBRATION = Table(
         Column(
             "threshold",
             pa.float64(),
-            "Highest nonconformity at which the class stays in a synapse's set; empty: always.",
+            "Highest nonconformity (1 less the calibrated probability) at which the class stays in a synapse's set; empty: always.",
             nullable=True,
         ),
-        Column("promised", pa.bool_(), "True if the class has neurons enough for the promised coverage."),
+        Column(
+            "promised",
+            pa.bool_(),
+            "True if the class has groups enough for a threshold of its own. The coverage that is promised is over all classes together.",
+        ),
         Column("synapses", pa.int64(), "Labelled synapses of the class."),
         Column("groups", pa.int64(), "Their independent groups, such as neurons."),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
@@ -448,8 +452,9 @@ CALIBRATION_SCORES = Table(
         Column(
             "score",
             pa.string(),
-            "expected calibration error, its floor (what a perfectly calibrated model of this size would show by chance), coverage, set "
-            "size, neuron accuracy.",
+            "expected calibration error; its floor (what a perfectly calibrated model of this size would show by chance: mean, low and "
+            "high of simulations); coverage, the share of synapses whose set holds the known class, neurons counting alike; lowest "
+            "coverage of a neuron; set size; neuron accuracy; neuron coverage and neuron set size, of the sets of whole neurons.",
         ),
         Column("stage", pa.string(), "before or after calibration; empty where there is one only."),
         Column("class_name", pa.string(), "Of one class; empty for all.", nullable=True),
@@ -457,10 +462,29 @@ CALIBRATION_SCORES = Table(
             "synapses_of_neuron", pa.int32(), "Of neurons from so many of their synapses; empty for all.", nullable=True
         ),
         Column("value", pa.float64(), "The score."),
-        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
-        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column(
+            "low",
+            pa.float64(),
+            "Lower end of its 95 % interval over groups; empty below 8, and where chance is shown by a floor.",
+            nullable=True,
+        ),
+        Column("high", pa.float64(), "Upper end of the same.", nullable=True),
         Column("synapses", pa.int64(), "Synapses that it is of."),
         Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+CALIBRATED_SYNAPSES = Table(
+    "calibrated_synapses",
+    "One row per labelled synapse that the calibration was fitted on: what a calibration without its fold makes of it.",
+    (
+        SYNAPSE_ID,
+        Column("fold", pa.int32(), "Fold in which its group is held out, from 0."),
+        Column(
+            "probabilities", pa.map_(pa.string(), pa.float64()), "Calibrated probability of every class, by class name."
+        ),
+        Column("class_set", pa.list_(pa.string()), "Classes that cannot be ruled out, most probable first."),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
     ),
 )
@@ -547,6 +571,110 @@ NEURON_ANSWERS = Table(
             "True if synapses of this neuron trained the classifier: all evidence is then out of fold.",
         ),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+NETWORK_PREDICTIONS = Table(
+    "network_predictions",
+    "One row per synapse and trained network: the class that the network names, with the probability of each.",
+    (
+        SYNAPSE_ID,
+        BRAIN_REGION,
+        Column("network", pa.string(), "Name of the network in the dataset's YAML."),
+        Column("predicted", pa.string(), "Most probable class."),
+        Column("probability", pa.float64(), "Probability of the most probable class, 0 to 1 (not calibrated)."),
+        Column("probabilities", pa.map_(pa.string(), pa.float64()), "Probability of every class, by class name."),
+        Column(
+            "out_of_fold",
+            pa.bool_(),
+            "True if the synapse was labelled when the network was trained: the prediction is of one that never saw its group.",
+        ),
+        Column("synapse_network", pa.string(), "Version of the trained networks."),
+    ),
+)
+
+CLASSIFIER_COMPARISON = Table(
+    "classifier_comparison",
+    "One row per classifier and split: how well it names the class of synapses that it was not trained on, and how far it differs from the "
+    "linear probe.",
+    (
+        Column(
+            "classifier",
+            pa.string(),
+            "linear probe; the name of a trained network; or that name 'beside texture': a linear probe on the network's features "
+            "together with the vectors in use.",
+        ),
+        Column("version", pa.string(), "Version of the fitted model."),
+        Column("about", pa.string(), "Architecture, origin and input in words."),
+        Column("split", pa.string(), "What is held out together: a grouping column such as neuron_id, or random."),
+        Column("synapses", pa.int64(), "Labelled synapses tested; those that the linear probe was tested on as well."),
+        Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("balanced_accuracy", pa.float64(), "Mean over the classes of the share named rightly, 0 to 1."),
+        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column("macro_f1", pa.float64(), "Mean over the classes of the F1 score, 0 to 1."),
+        Column(
+            "neuron_accuracy",
+            pa.float64(),
+            "Share of neurons whose synapses' votes name their class; empty where the dataset holds out no neurons.",
+            nullable=True,
+        ),
+        Column(
+            "calibration_error",
+            pa.float64(),
+            "Expected calibration error of the most probable class, without calibration.",
+            nullable=True,
+        ),
+        Column(
+            "calibration_floor",
+            pa.float64(),
+            "What a perfectly calibrated classifier of this size would show by chance.",
+            nullable=True,
+        ),
+        Column(
+            "difference",
+            pa.float64(),
+            "Balanced accuracy less that of the linear probe on the same synapses; empty for the probe itself.",
+            nullable=True,
+        ),
+        Column(
+            "difference_low",
+            pa.float64(),
+            "Lower end of its paired 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column(
+            "difference_high",
+            pa.float64(),
+            "Upper end of its paired 95 % interval over groups; empty below 8.",
+            nullable=True,
+        ),
+        Column("rare_classes", pa.string(), "Classes with fewer than 5 groups, in words; may be empty."),
+        Column(
+            "training_seconds",
+            pa.float64(),
+            "Time that training took, all folds of the split and the network that is applied together.",
+            nullable=True,
+        ),
+        Column(
+            "best",
+            pa.bool_(),
+            "True for the best classifier of the split among those whose difference excludes zero; otherwise for the linear probe.",
+        ),
+    ),
+)
+
+NETWORK_CARDS = Table(
+    "network_cards",
+    "One row per trained network: its model card.",
+    (
+        Column("network", pa.string(), "Name of the network in the dataset's YAML."),
+        Column("version", pa.string(), "Version of the trained networks."),
+        Column(
+            "card",
+            pa.string(),
+            "Markdown: data, scores, calibration, leakage, limits, what it may not be used for, how to use it.",
+        ),
     ),
 )
 

@@ -5,6 +5,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.em.alignment import alignment_assets
+from synapse_assets.defs.em.answers import answer_assets
 from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.compression import compression_assets
 from synapse_assets.defs.em.drift import drift_assets
@@ -12,6 +13,7 @@ from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
+from synapse_assets.defs.em.networks import network_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.scorecard import scorecard_assets
@@ -38,8 +40,10 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *compression_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
+        *answer_assets(dataset),
         *leakage_assets(dataset),
         *transfer_assets(dataset),
+        *network_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),
