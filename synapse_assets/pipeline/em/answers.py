@@ -47,14 +47,14 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
 
     Without labelled synapses of two classes there are no rows, and the report says why.
     """
-    from synapse_assets.analysis.evaluation.calibration import calibrated_out_of_fold, fit_calibration, reliability_rows
+    from synapse_assets.analysis.evaluation.calibration import fit_calibration, reliability_rows
     from synapse_assets.analysis.evaluation.calibration_scores import measure
     from synapse_assets.analysis.evaluation.conformal import fit_sets, sets_out_of_fold
     from synapse_assets.analysis.evaluation.neuron_answers import class_prior
     from synapse_assets.figures.calibration import calibration_figure
 
     watch = Stopwatch()
-    labelled = _Labelled.of(store, dataset)
+    labelled = Labelled.of(store, dataset)
     if isinstance(labelled, str):
         for table in (CALIBRATION, RELIABILITY, CALIBRATION_SCORES, CALIBRATED_SYNAPSES):
             store.results(table).write(table.empty())
@@ -63,8 +63,10 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
             {"result": labelled}, watch.seconds, 0, content_version=content_key(CALIBRATION.empty()), checks=checks
         )
     before = labelled.held_out
-    calibration, after = fit_calibration(before), calibrated_out_of_fold(before)
-    rule, sets = fit_sets(before.with_probabilities(calibration.apply(before.probabilities))), sets_out_of_fold(after)
+    fitted = fit_calibration(before)
+    calibration, after = fitted.calibration, fitted.out_of_fold(before)
+    rule = fit_sets(before.with_probabilities(calibration.apply(before.probabilities)))
+    sets = sets_out_of_fold(before, fitted.by_fold)
     log.info(f"calibrated {len(before):,} labelled synapses of {len(np.unique(before.groups)):,} groups")
     table = _calibration_table(before, calibration, rule, labelled.classifier)
     calibrated = _calibrated_table(labelled, after, sets)
@@ -161,7 +163,7 @@ def answer_neurons(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """The out-of-fold probabilities of the labelled synapses, in the order of their ids, and the neuron of each (-1: none)."""
 
     held_out: "HeldOut"
@@ -171,7 +173,7 @@ class _Labelled:
     group_word: str
 
     @classmethod
-    def of(cls, store: DatasetStore, dataset: EmDataset) -> "_Labelled | str":
+    def of(cls, store: DatasetStore, dataset: EmDataset) -> "Labelled | str":
         """Those of the classifier in use; a reason where there are none, or of one class only."""
         from synapse_assets.analysis.evaluation.calibration import HeldOut
         from synapse_assets.analysis.evaluation.predictions import probability_matrix
@@ -271,7 +273,7 @@ def _calibration_table(held_out: "HeldOut", calibration: "Calibration", rule: "S
     return CALIBRATION.conform(pa.table(columns))
 
 
-def _calibrated_table(labelled: _Labelled, after: "HeldOut", sets: npt.NDArray[np.bool_]) -> pa.Table:
+def _calibrated_table(labelled: Labelled, after: "HeldOut", sets: npt.NDArray[np.bool_]) -> pa.Table:
     from synapse_assets.analysis.evaluation.predictions import named_sets, probability_column
 
     columns = {
@@ -295,7 +297,7 @@ def _flat(rows: pa.Table) -> pa.Table:
 
 
 def _sentences(
-    labelled: _Labelled, calibration: "Calibration", rule: "SetRule", scores: "CalibrationScores"
+    labelled: Labelled, calibration: "Calibration", rule: "SetRule", scores: "CalibrationScores"
 ) -> list[str]:
     """What a reader may cite."""
     from synapse_assets.analysis.evaluation.calibration_scores import ERROR, FLOOR, NEURON_ACCURACY
