@@ -513,6 +513,7 @@ EM_DEFAULTS = {
         "invariant_to": [],
     },
     "networks": {},
+    "transfer_from": {},
     "trial_limit": None,
 }
 VOLUME_DEFAULTS = {
