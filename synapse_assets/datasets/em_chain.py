@@ -219,6 +219,8 @@ EM = register(
             "gallery": "Gallery",
             "clusters": "Clusters",
             "classes": "Classes",
+            "neurons": "Neurons",
+            "classifiers": "Classifiers",
             "scorecard": "Scorecard",
         },
     )
