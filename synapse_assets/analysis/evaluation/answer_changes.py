@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 _SMALLEST = 1e-12
+# Differences of pooled logarithms that rounding makes.
+_TIE = 1e-9
 # At most so many synapses are added for each that there is.
 _MOST_ADDED = 20
 
@@ -115,7 +117,7 @@ def answer_changes(
         int((margin > 0).sum()),
         removed,
         None if instead is None else classes[instead],
-        _added(evidence, margin, pool, first, second),
+        _added(evidence, np.log(prior), margin, pool, first, second),
         without_region,
         len(set(regions.tolist())),
     )
@@ -140,15 +142,22 @@ def _removed(rising: npt.NDArray[np.float64], pool: _Pool, first: int) -> tuple[
 
 
 def _added(
-    evidence: npt.NDArray[np.float64], margin: npt.NDArray[np.float64], pool: _Pool, first: int, second: int
+    evidence: npt.NDArray[np.float64],
+    log_prior: npt.NDArray[np.float64],
+    margin: npt.NDArray[np.float64],
+    pool: _Pool,
+    first: int,
+    second: int,
 ) -> int | None:
-    """How many more synapses like the typical supporting one, with the two classes exchanged, turn the order of the two."""
+    """How many more synapses like the typical supporting one, with its probabilities of the two classes exchanged, turn their order."""
     supporting = np.flatnonzero(margin > 0)
     if not len(supporting):
         return None
-    typical = evidence[supporting[np.argsort(margin[supporting], kind="stable")[len(supporting) // 2]]].copy()
+    middle = supporting[np.argsort(margin[supporting], kind="stable")[len(supporting) // 2]]
+    typical = evidence[middle] + log_prior
     typical[[first, second]] = typical[[second, first]]
+    typical -= log_prior
     more = np.arange(1, _MOST_ADDED * len(evidence) + 1)
     values = pool(evidence.sum(axis=0) + more[:, None] * typical, len(evidence) + more)
-    turned = np.flatnonzero(values[:, second] > values[:, first])
+    turned = np.flatnonzero(values[:, second] > values[:, first] + _TIE)
     return int(more[turned[0]]) if len(turned) else None
