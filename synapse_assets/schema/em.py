@@ -417,10 +417,14 @@ CALIBRATION = Table(
         Column(
             "threshold",
             pa.float64(),
-            "Highest nonconformity at which the class stays in a synapse's set; empty: always.",
+            "Highest nonconformity (1 less the calibrated probability) at which the class stays in a synapse's set; empty: always.",
             nullable=True,
         ),
-        Column("promised", pa.bool_(), "True if the class has neurons enough for the promised coverage."),
+        Column(
+            "promised",
+            pa.bool_(),
+            "True if the class has groups enough for a threshold of its own. The coverage that is promised is over all classes together.",
+        ),
         Column("synapses", pa.int64(), "Labelled synapses of the class."),
         Column("groups", pa.int64(), "Their independent groups, such as neurons."),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
@@ -448,8 +452,9 @@ CALIBRATION_SCORES = Table(
         Column(
             "score",
             pa.string(),
-            "expected calibration error, its floor (what a perfectly calibrated model of this size would show by chance), coverage, set "
-            "size, neuron accuracy.",
+            "expected calibration error; its floor (what a perfectly calibrated model of this size would show by chance: mean, low and "
+            "high of simulations); coverage, the share of synapses whose set holds the known class, neurons counting alike; lowest "
+            "coverage of a neuron; set size; neuron accuracy; neuron coverage and neuron set size, of the sets of whole neurons.",
         ),
         Column("stage", pa.string(), "before or after calibration; empty where there is one only."),
         Column("class_name", pa.string(), "Of one class; empty for all.", nullable=True),
@@ -457,10 +462,29 @@ CALIBRATION_SCORES = Table(
             "synapses_of_neuron", pa.int32(), "Of neurons from so many of their synapses; empty for all.", nullable=True
         ),
         Column("value", pa.float64(), "The score."),
-        Column("low", pa.float64(), "Lower end of its 95 % interval over groups; empty below 8.", nullable=True),
-        Column("high", pa.float64(), "Upper end of its 95 % interval over groups; empty below 8.", nullable=True),
+        Column(
+            "low",
+            pa.float64(),
+            "Lower end of its 95 % interval over groups; empty below 8, and where chance is shown by a floor.",
+            nullable=True,
+        ),
+        Column("high", pa.float64(), "Upper end of the same.", nullable=True),
         Column("synapses", pa.int64(), "Synapses that it is of."),
         Column("groups", pa.int64(), "Their independent groups, such as neurons."),
+        Column("classifier", pa.string(), "Version of the fitted classifier."),
+    ),
+)
+
+CALIBRATED_SYNAPSES = Table(
+    "calibrated_synapses",
+    "One row per labelled synapse that the calibration was fitted on: what a calibration without its fold makes of it.",
+    (
+        SYNAPSE_ID,
+        Column("fold", pa.int32(), "Fold in which its group is held out, from 0."),
+        Column(
+            "probabilities", pa.map_(pa.string(), pa.float64()), "Calibrated probability of every class, by class name."
+        ),
+        Column("class_set", pa.list_(pa.string()), "Classes that cannot be ruled out, most probable first."),
         Column("classifier", pa.string(), "Version of the fitted classifier."),
     ),
 )

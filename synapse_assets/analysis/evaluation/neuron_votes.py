@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.analysis.evaluation.cross_validation import Predictions
+from synapse_assets.analysis.evaluation.predictions import probability_matrix
 from synapse_assets.analysis.evaluation.scores import score_predictions
 from synapse_assets.schema import NEURON_PREDICTIONS
 
@@ -36,12 +37,7 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     trained = np.zeros(len(neurons), dtype=bool)
     trained[neuron_index[out_of_fold]] = True
     voting = out_of_fold | ~trained[neuron_index]
-    maps = table.column("probabilities").combine_chunks()
-    names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
-    offsets = maps.offsets.to_numpy()
-    of_row = np.repeat(np.arange(len(ids)), np.diff(offsets))
-    probability = np.zeros((len(ids), len(names)))
-    probability[of_row, key] = maps.items.to_numpy(zero_copy_only=False)
+    names, probability = probability_matrix(table)
     predicted = np.searchsorted(names, np.array(table.column("predicted").to_pylist(), dtype=str))
     votes = np.zeros((len(neurons), len(names)), dtype=np.int64)
     np.add.at(votes, (neuron_index[voting], predicted[voting]), 1)
@@ -50,11 +46,8 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
     count = votes.sum(axis=1)
     mean = total / count[:, None]
     winner = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0).argmax(axis=1)
-    target_counts: dict[int, dict[str, int]] = {}
-    for neuron_id, target in neuron_and_target.values():
-        if target:
-            target_counts.setdefault(neuron_id, {})[target] = target_counts.get(neuron_id, {}).get(target, 0) + 1
-    targets = [min(t, key=lambda n: (-t[n], n)) if (t := target_counts.get(int(n))) else None for n in neurons]
+    known = known_classes(synapses)
+    targets = [known.get(int(neuron_id)) for neuron_id in neurons]
     version = table.column("classifier").to_pylist()
     first = np.unique(neuron_index, return_index=True)[1]
     rows_of_neurons = np.arange(len(neurons))
@@ -72,6 +65,16 @@ def neuron_votes(predictions: pa.Table, synapses: pa.Table) -> pa.Table:
             }
         )
     )
+
+
+def known_classes(synapses: pa.Table) -> dict[int, str]:
+    """The most frequent known class of the synapses (neuron_id, target) of each neuron that has one, by neuron id."""
+    counts: dict[int, dict[str, int]] = {}
+    for neuron_id, target in zip(*(synapses.column(name).to_pylist() for name in ("neuron_id", "target")), strict=True):
+        if neuron_id is not None and target:
+            of_neuron = counts.setdefault(neuron_id, {})
+            of_neuron[target] = of_neuron.get(target, 0) + 1
+    return {neuron_id: min(named, key=lambda name: (-named[name], name)) for neuron_id, named in counts.items()}
 
 
 def neuron_accuracy(votes: pa.Table, seed: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ import dagster as dg
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.em.alignment import alignment_assets
+from synapse_assets.defs.em.answers import answer_assets
 from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.compression import compression_assets
 from synapse_assets.defs.em.drift import drift_assets
@@ -37,6 +38,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *compression_assets(dataset),
         *map_assets(dataset),
         *classify_assets(dataset),
+        *answer_assets(dataset),
         *leakage_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),

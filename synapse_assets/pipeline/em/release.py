@@ -32,9 +32,10 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     watch = Stopwatch()
     in_use = {name: store.models(name).current for name in EM.models}
     _require_in_use(store, in_use)
+    outdated = _outdated_answers(store, in_use["synapse_classifier"])
     build_warehouse(
         store,
-        _released(store, dataset),
+        [source for source in _released(store, dataset) if source.table.name not in outdated],
         {"models": in_use, "scores": _scores(store, in_use)},
         {CLUSTERS.name: _verdicts(store, in_use["cluster_model"])},
     )
@@ -47,6 +48,11 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
             "explorer": Link(explorer_page),
             "tables": Markdown(f"| table | rows |\n|---|---|\n{lines}"),
             "release": Json(release),
+            **(
+                {"left_out": f"made with another classifier than the one in use: {', '.join(outdated)}"}
+                if outdated
+                else {}
+            ),
         },
         seconds=watch.seconds,
         rows=rows["synapses"],
@@ -98,6 +104,14 @@ def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | Par
     return tables
 
 
+def _outdated_answers(store: DatasetStore, classifier: str | None) -> list[str]:
+    """Tables that no release waits for, with rows of another classifier than the one in use: a release goes without them."""
+    unawaited = [EM.tables[name] for facts in EM.assets if not facts.awaited for name in facts.released]
+    named = [table for table in unawaited if "classifier" in table.names]
+    versions = {table.name: store.results(table).read(columns=["classifier"]).column("classifier") for table in named}
+    return [name for name, column in versions.items() if set(column.unique().to_pylist()) - {classifier}]
+
+
 def _applied() -> Iterator[tuple[Table, str, str]]:
     """Tables of applied rows: the table, the model that it is made with, and the column that names its version."""
     for facts in EM.assets:
@@ -127,8 +141,10 @@ def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> No
 
 
 def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Mapping[str, int]) -> Check:
-    """Whether all tables made region by region have as many rows as there are synapses; `rows` are counted by table."""
-    by_region = [name for facts in EM.assets_of(dataset) if facts.by_part for name in facts.released]
+    """Whether all tables made region by region that a release waits for have as many rows as there are synapses; `rows` are counted by
+    table."""
+    awaited = [facts for facts in EM.assets_of(dataset) if facts.by_part and facts.awaited]
+    by_region = [name for facts in awaited for name in facts.released]
     incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
     # Tables for which no model could be fitted have no rows: nothing is missing that could be materialised.
     without_model = {name: reason for name, reason in _without_model(store).items() if incomplete.get(name) == 0}
