@@ -219,6 +219,8 @@ ASSETS = (
         by_part=True,
         released=("synapse_answers",),
         awaited=False,
+        points=("answer", "probability as calibrated_probability"),
+        page="classes",
     ),
     AssetFacts(
         "neuron_answers",
@@ -227,6 +229,7 @@ ASSETS = (
         NEURON_ANSWERS,
         released=("neuron_answers",),
         awaited=False,
+        page="neurons",
         exists=_has_neurons,
     ),
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),

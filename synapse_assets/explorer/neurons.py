@@ -12,12 +12,21 @@ from urllib.parse import urlencode
 import numpy as np
 import pandas as pd
 
+from synapse_assets.analysis.evaluation.calibration_scores import (
+    COVERED,
+    ERROR,
+    FLOOR,
+    LOWEST_COVERED,
+    NEURON_ACCURACY,
+    SET_SIZE,
+)
+from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer, pages
 from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.query import Neuron, NeuronRequest, Warehouse
-from synapse_assets.query.neurons import ONLY, ORDERS, UNCLEAR, UnknownNeuron
+from synapse_assets.query.neurons import ONLY, ORDERS, UnknownNeuron
 from synapse_assets.schema.colours import NOISE_COLOUR, UNCLEAR_COLOUR
 
 TILES = 48
@@ -115,24 +124,20 @@ def neurons(warehouse: Warehouse, dataset: Dataset, name: str, request: NeuronRe
 
 def trust(scores: list[dict[str, Any]]) -> dict[str, Any]:
     """Figures of `calibration_scores` for a page: `accuracy`, a line for each number of synapses, all of them last; `calibration`,
-    error and floor before and after; `coverage`, and the mean `set_size`. What the table lacks is absent.
+    error and floor before and after; `coverage` and `lowest_coverage` of a neuron, and the mean `set_size`. What the table lacks is absent.
     """
     whole = [row for row in scores if not row["class_name"]]
-    accuracy = [row for row in whole if row["score"] == "neuron accuracy"]
+    accuracy = [row for row in whole if row["score"] == NEURON_ACCURACY]
     found: dict[str, Any] = {}
     if accuracy:
         found["accuracy"] = sorted(accuracy, key=lambda row: row["synapses_of_neuron"] or 2**31)
-    errors = {(row["stage"], "floor" in row["score"]): row for row in whole if "calibration error" in row["score"]}
-    if ("after", False) in errors:
-        found["calibration"] = {
-            "after": errors["after", False]["value"],
-            "floor": errors["after", True]["value"] if ("after", True) in errors else None,
-            "before": errors["before", False]["value"] if ("before", False) in errors else None,
-        }
-    for score in ("coverage", "set size"):
-        rows = [row for row in whole if row["score"] == score]
-        if rows:
-            found[score.replace(" ", "_")] = rows[0]
+    of_all = {(row["score"], row["stage"]): row for row in whole if row["synapses_of_neuron"] is None}
+    if (ERROR, "after") in of_all:
+        named = {"after": (ERROR, "after"), "before": (ERROR, "before"), "floor": (FLOOR, "after")}
+        found["calibration"] = {name: of_all[key]["value"] if key in of_all else None for name, key in named.items()}
+    for name, score in (("coverage", COVERED), ("lowest_coverage", LOWEST_COVERED), ("set_size", SET_SIZE)):
+        if (score, "") in of_all:
+            found[name] = of_all[score, ""]
     return found
 
 

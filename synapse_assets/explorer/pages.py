@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from synapse_assets.analysis.clustering.verdict_power import power
+from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
@@ -23,7 +24,6 @@ from synapse_assets.explorer.releases import ExplorerEntry, Releases
 from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.explorer.urls import tile_url
 from synapse_assets.query import METRICS, Filters, Warehouse
-from synapse_assets.query.neurons import UNCLEAR
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets.volumes.volume import voxel_of

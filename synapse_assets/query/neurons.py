@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from synapse_assets.analysis.evaluation.answer_changes import AnswerChanges, answer_changes
+from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 from synapse_assets.errors import BadInput
 from synapse_assets.query.points import Points
 from synapse_assets.query.release_file import ReleaseFile
 
-UNCLEAR = "unclear"
 Only = Literal["", "unclear", "disagreement", "wrong"]
 # What the list can be limited to, and ordered by: a title, and SQL on `neuron_answers`.
 ONLY: Mapping[str, tuple[str, str]] = {
@@ -189,15 +189,19 @@ class Neurons:
         return _SynapseAnswers(classes, matrix, sets, out_of_fold)
 
     def _prior(self, classes: Sequence[str]) -> npt.NDArray[np.float64]:
-        """The shares of classes that calibrated probabilities contain: those of the labelled groups where each class has an offset of its
-        own, else equal ones. See `analysis.evaluation.neuron_answers.class_prior`."""
-        counts = np.ones(len(classes))
+        """The shares of these classes that calibrated probabilities contain; equal ones where the release has no calibration."""
+        from synapse_assets.analysis.evaluation.calibration import Calibration
+        from synapse_assets.analysis.evaluation.neuron_answers import class_prior
+
+        rows: dict[str, dict[str, Any]] = {}
         if "calibration" in self._file.release["tables"]:
-            rows = self._file.table('select class_name, "offset", groups from calibration').to_pylist()
-            if any(row["offset"] for row in rows):
-                groups = {row["class_name"]: max(float(row["groups"]), 0.5) for row in rows}
-                counts = np.array([groups.get(name, 0.5) for name in classes])
-        return np.asarray(counts / counts.sum())
+            stored = self._file.table('select class_name, scale, "offset", groups from calibration').to_pylist()
+            rows = {row["class_name"]: row for row in stored}
+        scale, offset, groups = (
+            np.array([rows[name][column] if name in rows else default for name in classes], dtype=np.float64)
+            for column, default in (("scale", 1.0), ("offset", 0.0), ("groups", 0.0))
+        )
+        return class_prior(Calibration(tuple(classes), scale, offset), groups)
 
 
 @dataclass(frozen=True)

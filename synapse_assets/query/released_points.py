@@ -101,5 +101,4 @@ def _points_query(file: ReleaseFile) -> str:
 def _joined_columns() -> dict[str, tuple[str, ...]]:
     """Columns that points take of other tables than the view, by table, as declared by the chains."""
     asset_facts = [facts for chain in CHAINS.values() for facts in chain.assets]
-    joined = {facts.table.name: facts.points for facts in asset_facts if facts.table is not None and facts.points}
-    return {"synapse_answers": ("answer", "probability as calibrated_probability"), **joined}  # INTERIM
+    return {facts.table.name: facts.points for facts in asset_facts if facts.table is not None and facts.points}

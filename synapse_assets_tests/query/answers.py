@@ -125,10 +125,11 @@ def _neurons(store: DatasetStore, answers: list[dict[str, object]]) -> pa.Table:
 def _scores() -> pa.Table:
     made = [
         ("expected calibration error", "before", None, None, 0.051, None, None),
-        ("expected calibration error floor", "before", None, None, 0.021, None, None),
+        ("floor", "before", None, None, 0.021, None, None),
         ("expected calibration error", "after", None, None, 0.027, None, None),
-        ("expected calibration error floor", "after", None, None, 0.022, None, None),
+        ("floor", "after", None, None, 0.022, None, None),
         ("coverage", "", None, None, 0.903, 0.88, 0.92),
+        ("lowest coverage of a neuron", "", None, None, 0.45, None, None),
         ("set size", "", None, None, 1.18, None, None),
         *(
             ("neuron accuracy", "", None, count, value, value - 0.02, value + 0.01)

@@ -6,14 +6,15 @@ neuron depend on each other, or when an answer is unclear.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.analysis.evaluation.neuron_answers import pool
+
 _SMALLEST = 1e-12
-# Differences of pooled logarithms that rounding makes.
-_TIE = 1e-9
+# Ratios of pooled probabilities that rounding makes.
+_TIE = 1 + 1e-9
 # At most so many synapses are added for each that there is.
 _MOST_ADDED = 20
 
@@ -97,17 +98,20 @@ def answer_changes(
         return None
     evidence = np.log(np.maximum(probabilities, _SMALLEST)) - np.log(prior)
     dependence = 0.0 if count == 1 else max(0.0, (count / max(independent, 1.0) - 1) / (count - 1))
-    pool = partial(_pooled, dependence=dependence, prior=prior)
+
+    def pooled(sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return pool(sums / counts[:, None], counts, dependence, prior)
+
     first, second = (
-        int(at) for at in np.argsort(-pool(evidence.sum(axis=0)[None], np.array([count]))[0], kind="stable")[:2]
+        int(at) for at in np.argsort(-pooled(evidence.sum(axis=0)[None], np.array([count]))[0], kind="stable")[:2]
     )
     margin = evidence[:, first] - evidence[:, second] + np.log(prior[first]) - np.log(prior[second])
-    removed, instead = _removed(evidence[np.argsort(margin, kind="stable")], pool, first)
+    removed, instead = _removed(evidence[np.argsort(margin, kind="stable")], pooled, first)
     without_region = {}
     for region in sorted(set(regions.tolist())):
         others = evidence[regions != region]
         if len(others):
-            winner = int(pool(others.sum(axis=0)[None], np.array([len(others)]))[0].argmax())
+            winner = int(pooled(others.sum(axis=0)[None], np.array([len(others)]))[0].argmax())
             if winner != first:
                 without_region[region] = classes[winner]
     return AnswerChanges(
@@ -117,26 +121,20 @@ def answer_changes(
         int((margin > 0).sum()),
         removed,
         None if instead is None else classes[instead],
-        _added(evidence, np.log(prior), margin, pool, first, second),
+        _added(evidence, np.log(prior), margin, pooled, first, second),
         without_region,
         len(set(regions.tolist())),
     )
 
 
+# Pooled probabilities (k, classes) of sums of evidence (k, classes) over so many synapses each (k,).
 _Pool = Callable[[npt.NDArray[np.float64], npt.NDArray[np.int64]], npt.NDArray[np.float64]]
 
 
-def _pooled(
-    sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], dependence: float, prior: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Pooled logarithms (k, classes), up to a constant, of sums of evidence (k, classes) over so many synapses each (k,)."""
-    return np.asarray(np.log(prior) + sums / (1 + (counts - 1) * dependence)[:, None])
-
-
-def _removed(rising: npt.NDArray[np.float64], pool: _Pool, first: int) -> tuple[int | None, int | None]:
+def _removed(rising: npt.NDArray[np.float64], pooled: _Pool, first: int) -> tuple[int | None, int | None]:
     """How many of the last rows have to go before the others name another class, and which."""
     left = np.arange(len(rising), 0, -1)
-    winners = pool(np.cumsum(rising, axis=0)[::-1], left).argmax(axis=1)
+    winners = pooled(np.cumsum(rising, axis=0)[::-1], left).argmax(axis=1)
     changed = np.flatnonzero(winners != first)
     return (int(changed[0]), int(winners[changed[0]])) if len(changed) else (None, None)
 
@@ -145,7 +143,7 @@ def _added(
     evidence: npt.NDArray[np.float64],
     log_prior: npt.NDArray[np.float64],
     margin: npt.NDArray[np.float64],
-    pool: _Pool,
+    pooled: _Pool,
     first: int,
     second: int,
 ) -> int | None:
@@ -158,6 +156,6 @@ def _added(
     typical[[first, second]] = typical[[second, first]]
     typical -= log_prior
     more = np.arange(1, _MOST_ADDED * len(evidence) + 1)
-    values = pool(evidence.sum(axis=0) + more[:, None] * typical, len(evidence) + more)
-    turned = np.flatnonzero(values[:, second] > values[:, first] + _TIE)
+    values = pooled(evidence.sum(axis=0) + more[:, None] * typical, len(evidence) + more)
+    turned = np.flatnonzero(values[:, second] > values[:, first] * _TIE)
     return int(more[turned[0]]) if len(turned) else None
