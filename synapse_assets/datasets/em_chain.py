@@ -179,7 +179,13 @@ ASSETS = (
         awaited=False,
     ),
     AssetFacts(
-        "synapse_classifier", Stage.CLASSIFY, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="encoder"
+        "synapse_classifier",
+        Stage.CLASSIFY,
+        Role.MODEL,
+        kinds=("scikitlearn",),
+        job="fit",
+        fitted_on="encoder",
+        page="classifiers",
     ),
     AssetFacts(
         "synapse_predictions",

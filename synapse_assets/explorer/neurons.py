@@ -18,6 +18,7 @@ from synapse_assets.analysis.evaluation.calibration_scores import (
     FLOOR,
     LOWEST_COVERED,
     NEURON_ACCURACY,
+    NEURON_COVERED,
     SET_SIZE,
 )
 from synapse_assets.analysis.evaluation.predictions import UNCLEAR
@@ -123,8 +124,10 @@ def neurons(warehouse: Warehouse, dataset: Dataset, name: str, request: NeuronRe
 
 
 def trust(scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Figures of `calibration_scores` for a page: `accuracy`, a line for each number of synapses, all of them last; `calibration`,
-    error and floor before and after; `coverage` and `lowest_coverage` of a neuron, and the mean `set_size`. What the table lacks is absent.
+    """Figures of `calibration_scores` for a page; what the table lacks is absent.
+
+    accuracy: a line for each number of synapses, all of them last. calibration: error before and after, and its floor. coverage,
+    lowest_coverage of a neuron and the mean set_size: of the sets of synapses. neuron_coverage: of the sets of neurons.
     """
     whole = [row for row in scores if not row["class_name"]]
     accuracy = [row for row in whole if row["score"] == NEURON_ACCURACY]
@@ -133,9 +136,15 @@ def trust(scores: list[dict[str, Any]]) -> dict[str, Any]:
         found["accuracy"] = sorted(accuracy, key=lambda row: row["synapses_of_neuron"] or 2**31)
     of_all = {(row["score"], row["stage"]): row for row in whole if row["synapses_of_neuron"] is None}
     if (ERROR, "after") in of_all:
-        named = {"after": (ERROR, "after"), "before": (ERROR, "before"), "floor": (FLOOR, "after")}
-        found["calibration"] = {name: of_all[key]["value"] if key in of_all else None for name, key in named.items()}
-    for name, score in (("coverage", COVERED), ("lowest_coverage", LOWEST_COVERED), ("set_size", SET_SIZE)):
+        keys = {"after": (ERROR, "after"), "before": (ERROR, "before"), "floor": (FLOOR, "after")}
+        found["calibration"] = {name: of_all[key]["value"] if key in of_all else None for name, key in keys.items()}
+    named = {
+        "coverage": COVERED,
+        "lowest_coverage": LOWEST_COVERED,
+        "set_size": SET_SIZE,
+        "neuron_coverage": NEURON_COVERED,
+    }
+    for name, score in named.items():
         if (score, "") in of_all:
             found[name] = of_all[score, ""]
     return found
@@ -151,17 +160,17 @@ def _colours(warehouse: Warehouse) -> Mapping[str, str]:
 
 
 def _verdict(answer: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The answer in a few words: `text`, the `probability` of a clear one, and whether it is the known class: `agrees`, None if unknown."""
+    """The answer in a few words: `text`; and whether it is the known class: `agrees`, None if unknown or unclear."""
     if answer is None:
         return None
     clear = answer["answer"] != UNCLEAR
-    among = " or ".join(answer["class_set"] or ()) or "none of the classes fits"
+    among = " or ".join(answer["class_set"] or ()) or "no class is probable enough"
     known = answer["target"]
     return {
         "is_clear": clear,
         "name": answer["answer"],
         "text": answer["answer"] if clear else f"unclear: {among}",
-        "probability": answer["probability"] if clear else None,
+        "probability": answer["probability"],
         "agrees": answer["answer"] == known if known and clear else None,
     }
 
@@ -175,8 +184,7 @@ def _no_answer(warehouse: Warehouse, name: str) -> str:
             "There are no answers: no class of any synapse is known in this dataset, so no classifier could be fitted. Name a column of "
             f"classes in the dataset file, materialise {name} from synapse_labels on, then {name}/warehouse."
         )
-    missing = [table for table in ("synapse_answers", "neuron_answers") if table not in tables]
-    if missing:
+    if not all(tables.get(table, {}).get("rows") for table in ("synapse_answers", "neuron_answers")):
         steps = ", ".join(f"{name}/{asset}" for asset in ("calibration", "synapse_answers", "neuron_answers"))
         return f"There are no answers of neurons in this release: materialise {steps}, then {name}/warehouse."
     return (

@@ -284,6 +284,11 @@ def _add_neurons(app: FastAPI, site: Site) -> None:
         warehouse, _ = opened(dataset, "neurons")
         return _csv(csv_text(plain_rows(warehouse.neurons())), f"{dataset}_neuron_answers.csv")
 
+    @app.get("/{dataset}/neurons.csv")
+    def codex_neurons(dataset: str) -> Response:
+        warehouse, _ = opened(dataset, "neurons")
+        return _csv(csv_text(warehouse.codex_neurons()), f"{dataset}_neurons.csv")
+
     @app.get("/{dataset}/neuron/{neuron_id:anytext}", response_class=HTMLResponse)
     def neuron(request: Request, dataset: str, neuron_id: str, order: str = "", page: _Whole = 1) -> HTMLResponse:
         warehouse, described = opened(dataset, "neurons")

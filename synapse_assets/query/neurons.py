@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from synapse_assets.analysis.evaluation.answer_changes import AnswerChanges, answer_changes
 from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 from synapse_assets.errors import BadInput
 from synapse_assets.query.points import Points
 from synapse_assets.query.release_file import ReleaseFile
+from synapse_assets.schema import NEURON_ANSWERS
 
 Only = Literal["", "unclear", "disagreement", "wrong"]
 # What the list can be limited to, and ordered by: a title, and SQL on `neuron_answers`.
@@ -131,16 +133,20 @@ class Neurons:
         frame = frame.assign(class_set=pd.Series(answers.class_sets, dtype=object), support=support)
         return Neuron(neuron_id, answer, frame.iloc[order].reset_index(drop=True), rows[order], changes)
 
+    def _has(self, table: str) -> bool:
+        """Whether the release has rows of a table."""
+        return bool(self._file.release["tables"].get(table, {}).get("rows"))
+
     def answer(self, neuron_id: int) -> dict[str, Any] | None:
         """Its row of `neuron_answers`, with maps as dicts; None where there is none."""
-        if "neuron_answers" not in self._file.release["tables"]:
+        if not self._has("neuron_answers"):
             return None
         rows = self._file.table("select * from neuron_answers where neuron_id = ?", [neuron_id]).to_pylist()
         return _with_dicts(rows[0]) if rows else None
 
     def answers(self, neuron_ids: list[int]) -> pd.DataFrame | None:
         """The answers of several neurons: `neuron_id`, `answer`, `probability`, `class_set`, `target`; None where the release has none."""
-        if "neuron_answers" not in self._file.release["tables"]:
+        if not self._has("neuron_answers"):
             return None
         query = """select neuron_id, answer, probability, class_set, target from neuron_answers
             where neuron_id in (select unnest($ids::bigint[]))"""
@@ -151,7 +157,7 @@ class Neurons:
 
     def listed(self, request: NeuronRequest, limit: int | None, offset: int) -> tuple[list[dict[str, Any]], int]:
         """See `Warehouse.neurons`; beside the rows, how many there are without a limit."""
-        if "neuron_answers" not in self._file.release["tables"]:
+        if not self._has("neuron_answers"):
             return [], 0
         where = f"{_LISTED} and {ONLY[request.only][1]}"
         values: dict[str, Any] = {"id": request.id, "answer": request.answer, "target": request.target}
@@ -160,9 +166,20 @@ class Neurons:
         query = f"select * from neuron_answers where {where} order by {ORDERS[request.order][1]} {page}"  # noqa: S608
         return [_with_dicts(row) for row in self._file.table(query, values).to_pylist()], count
 
+    def codex(self) -> pd.DataFrame:
+        """See `Warehouse.codex_neurons`."""
+        from synapse_assets.analysis.evaluation.codex import codex_table
+
+        rows = (
+            self._file.table("select * from neuron_answers order by neuron_id")
+            if self._has("neuron_answers")
+            else NEURON_ANSWERS.empty()
+        )
+        return codex_table(rows).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+
     def counts(self, column: Literal["answer", "target"]) -> dict[str, int]:
         """Neurons by answer or known class, those without left out; empty without answers."""
-        if "neuron_answers" not in self._file.release["tables"]:
+        if not self._has("neuron_answers"):
             return {}
         query = f"select {column}, count(*) from neuron_answers where {column} <> '' group by 1 order by 1"  # noqa: S608
         rows = self._file.table(query)
@@ -170,7 +187,7 @@ class Neurons:
 
     def _answers(self, rows: npt.NDArray[np.int64]) -> "_SynapseAnswers | None":
         """What `synapse_answers` says of these points; None where it says nothing of any."""
-        if "synapse_answers" not in self._file.release["tables"] or not len(rows):
+        if not self._has("synapse_answers"):
             return None
         ids = self._points.ids.take(rows).to_pylist()
         query = """select synapse_id, probabilities, class_set, out_of_fold from synapse_answers
@@ -194,7 +211,7 @@ class Neurons:
         from synapse_assets.analysis.evaluation.neuron_answers import class_prior
 
         rows: dict[str, dict[str, Any]] = {}
-        if "calibration" in self._file.release["tables"]:
+        if self._has("calibration"):
             stored = self._file.table('select class_name, scale, "offset", groups from calibration').to_pylist()
             rows = {row["class_name"]: row for row in stored}
         scale, offset, groups = (

@@ -26,7 +26,9 @@ from synapse_assets.stores.vector_index import EXACT_BELOW
 _ROWS_AT_ONCE = 16_384
 _TYPICAL_OF = 20_000
 # Synapses nearest to a neuron's mean vector, whose neurons are compared with it where not all are.
-_NEAREST_OF_OTHERS = 1_000
+_NEAREST_OF_OTHERS = 200
+# And so many of the vectors of each.
+_OF_EACH = 100
 
 
 class Similarity:
@@ -82,7 +84,8 @@ class Similarity:
     def similar_neurons(self, code: int, k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Codes of the `k` other neurons whose mean vectors point most nearly where that of a neuron does, and the cosines, float64 (k,).
 
-        Among all neurons where the vectors are in memory; else among those of the synapses that are nearest to the mean vector.
+        Among all neurons where the vectors are in memory; else among those of the synapses that are nearest to the mean vector, whose
+        mean is that of their first 100 vectors.
         """
         own = self._points.neurons == code
         present = self._vectors.present & (self._points.neurons >= 0)
@@ -99,7 +102,10 @@ class Similarity:
             found = np.unique(
                 self._points.neurons[np.concatenate([np.empty(0, np.int64), *(one.rows for one in nearest)])]
             )
-            codes, means = self._mean_vectors(np.flatnonzero(np.isin(self._points.neurons, found) & present))
+            rows = np.flatnonzero(np.isin(self._points.neurons, found) & present)
+            # Reading every vector of a large neuron would take seconds.
+            rank = pd.Series(rows).groupby(self._points.neurons[rows]).cumcount().to_numpy()
+            codes, means = self._mean_vectors(rows[rank < _OF_EACH])
         lengths = np.linalg.norm(means, axis=1) * np.linalg.norm(query)
         cosines = np.where(codes == code, -np.inf, means @ query / np.maximum(lengths, np.finfo(np.float64).tiny))
         order = np.argsort(-cosines, kind="stable")[: min(k, int((codes != code).sum()))]

@@ -157,6 +157,13 @@ class Warehouse:
         """How many neurons have each answer, 'unclear' included, or each known class."""
         return self._neurons.counts(column)
 
+    def codex_neurons(self) -> pd.DataFrame:
+        """The answers by the columns of Codex's `neurons.csv`: root_id, group, nt_type, nt_type_score, da_avg, ...
+
+        See `analysis.evaluation.codex`. No rows without the table `neuron_answers`.
+        """
+        return self._neurons.codex()
+
     def similar_neurons(self, neuron_id: int, k: int = 10) -> pd.DataFrame:
         """The `k` other neurons whose synapses look most alike on the whole, most alike first.
 

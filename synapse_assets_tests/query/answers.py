@@ -130,6 +130,7 @@ def _scores() -> pa.Table:
         ("floor", "after", None, None, 0.022, None, None),
         ("coverage", "", None, None, 0.903, 0.88, 0.92),
         ("lowest coverage of a neuron", "", None, None, 0.45, None, None),
+        ("neuron coverage", "", None, None, 0.95, 0.91, 0.98),
         ("set size", "", None, None, 1.18, None, None),
         *(
             ("neuron accuracy", "", None, count, value, value - 0.02, value + 0.01)
