@@ -70,6 +70,8 @@ def _every_command(
 # Columns that `inspect` shows a line each, so that everything fits one screen.
 _COLUMNS_SHOWN = 14
 _LINE_EVERY_S = 30.0
+# Unpartitioned, and after every other.
+_LAST_WAVE = 1_000
 # In a wheel it lies in the package, in a checkout beside it.
 _DAGSTER_SETTINGS = next(
     file for file in (folder / "dagster.yaml" for folder in Path(__file__).resolve().parents[:2]) if file.exists()
@@ -385,8 +387,14 @@ def _report_progress(console: Console, number: str, where: str) -> "Iterator[Cal
 
 
 def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":
-    """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on."""
+    """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on.
+
+    What publishes comes last: a release takes along what it does not wait for.
+    """
+    from synapse_assets.datasets import CHAINS, Role
+
     graph = definitions.resolve_asset_graph()
+    publishing = {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
     waves: dict[tuple[str, int], list[dg.AssetKey]] = {}
     wave_of: dict[dg.AssetKey, int] = {}
     for key in graph.toposorted_asset_keys:
@@ -399,6 +407,8 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
             if parent in wave_of:
                 wave = max(wave, wave_of[parent] + (wave_of[parent] + wave) % 2)
         wave_of[key] = wave
+        if key.path[-1] in publishing and node.partitions_def is None:
+            wave = _LAST_WAVE
         waves.setdefault((key.path[0], wave), []).append(key)
     for dataset, wave in sorted(waves):
         keys = waves[dataset, wave]

@@ -19,6 +19,8 @@ from synapse_assets.settings import Settings
 REGIONS = ("AL_L", "EB", "LH_L")
 # Assets of the vectors that the warehouse does not wait for.
 REPORTS = ("retrieval_scorecard", "leakage_report", "compression_report")
+# Assets of the predictions that it does not wait for either.
+ANSWERS = ("calibration", "synapse_answers", "neuron_answers")
 CLASSES = ("acetylcholine", "gaba", "glutamate")
 NEURONS_PER_CLASS = 4
 SYNAPSES_PER_NEURON = 6
@@ -167,14 +169,23 @@ class Lab:
         for region in sorted(self.instance.get_dynamic_partitions(f"{self.dataset.name}_brain_region")):
             self.materialize(*names, region=region)
 
-    def whole_chain(self, *beside: str) -> None:
-        """Everything from the source to the warehouse; `beside`: assets of the vectors that the warehouse does not wait for."""
+    def answers(self) -> None:
+        """What is made of the predictions beside the warehouse."""
+        self.materialize("calibration")
+        self.everywhere("synapse_answers")
+        self.materialize("neuron_answers")
+
+    def whole_chain(self, *beside: str, answers: bool = False) -> None:
+        """Everything from the source to the warehouse; `beside`: assets of the vectors that the warehouse does not wait for, and
+        `answers` those of the predictions."""
         self.materialize("synapse_table", "alignment", *(["neurons"] if self.dataset.neurons else []))
         self.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
         self.materialize("encoder", "splits")
         self.everywhere("embeddings")
         self.materialize("umap_model", "cluster_model", "synapse_classifier", *beside)
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
+        if answers:
+            self.answers()
         voted = ["neuron_predictions"] if self.dataset.has_neurons else []
         self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")
 
@@ -198,7 +209,7 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The tiny dataset, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
         lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain(*REPORTS)
+        lab.whole_chain(*REPORTS, answers=True)
         yield lab
 
 

@@ -4,10 +4,9 @@ Belongs here: temperature and vector scaling of any classifier's out-of-fold pro
 belong here: sets of classes (`conformal`), pooling the synapses of a neuron (`neuron_answers`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,6 @@ from synapse_assets.errors import BadInput
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-Fitted = TypeVar("Fitted")
 
 BINS = 15
 FEWEST_GROUPS_OF_CLASS = 8
@@ -107,43 +105,45 @@ class Calibration:
         return bool(self.offset.any())
 
 
-def fit_calibration(held_out: HeldOut) -> Calibration:
-    """Temperature scaling, or vector scaling where every class has 8 groups and it names held-out groups better.
+@dataclass(frozen=True)
+class CrossFitted:
+    """A calibration of all rows, and for each fold the one of all other folds: neither it nor the classifier saw the fold's groups."""
 
-    "Better": a higher mean log-likelihood when each fold of `held_out` in turn is kept out of the fit. Groups count alike. Maximises
+    calibration: Calibration
+    by_fold: Mapping[int, Calibration]
+
+    def out_of_fold(self, held_out: HeldOut) -> HeldOut:
+        """The rows that it was fitted on, each calibrated on the other folds."""
+        probabilities = np.zeros_like(held_out.probabilities)
+        for fold, calibration in self.by_fold.items():
+            tested = held_out.folds == fold
+            probabilities[tested] = calibration.apply(held_out.probabilities[tested])
+        return held_out.with_probabilities(probabilities)
+
+
+def fit_calibration(held_out: HeldOut) -> CrossFitted:
+    """The calibration of these rows, and of each fold by the others."""
+    folds = np.unique(held_out.folds).tolist()
+    return CrossFitted(_fitted(held_out), {fold: _fitted(held_out.where(held_out.folds != fold)) for fold in folds})
+
+
+def _fitted(held_out: HeldOut) -> Calibration:
+    """Temperature scaling, or vector scaling where every class has 8 groups and the Bayesian information criterion prefers it.
+
+    Groups count alike, each as one observation (Schwarz, Ann. Stat. 6:461, 1978): synapses of one neuron are not independent. Maximises
     the likelihood with a standard normal prior on the logarithm of the temperature, on each class's departure from it and on the
-    offsets, which keeps a fit to few groups or to separable ones finite. Rows whose class has probability 0, since the
-    model of their fold did not know it, are left out: no scaling can name it. Without rows: nothing is changed.
+    offsets, which keeps a fit to few groups or to separable ones finite. Rows whose class has probability 0, since the model of
+    their fold did not know it, are not fitted to: no scaling can name it. Without rows nothing is scaled.
     """
     known = held_out.where(held_out.probabilities[np.arange(len(held_out)), held_out.true] > 0)
     temperature = _fit(known, by_class=False)
-    folds = np.unique(known.folds)
-    if len(folds) < 2 or known.groups_by_class.min(initial=0) < FEWEST_GROUPS_OF_CLASS:
+    if not len(known) or known.groups_by_class.min() < FEWEST_GROUPS_OF_CLASS:
         return temperature
-    temperature_of, vector_of = partial(_fit, by_class=False), partial(_fit, by_class=True)
-    likelihoods = [
-        _log_likelihood(known, out_of_fold(known, fit, Calibration.apply)) for fit in (temperature_of, vector_of)
-    ]
-    return vector_of(known) if likelihoods[1] > likelihoods[0] else temperature
-
-
-def out_of_fold(
-    held_out: HeldOut, fit: Callable[[HeldOut], Fitted], apply: Callable[[Fitted, Float64], npt.NDArray[Any]]
-) -> npt.NDArray[Any]:
-    """What `apply` gives of each row's probabilities, with what was fitted on the rows of all other folds."""
-    results: npt.NDArray[Any] | None = None
-    for fold in np.unique(held_out.folds):
-        tested = held_out.folds == fold
-        part = apply(fit(held_out.where(~tested)), held_out.probabilities[tested])
-        if results is None:
-            results = np.zeros((len(held_out), *part.shape[1:]), dtype=part.dtype)
-        results[tested] = part
-    return np.zeros((0, len(held_out.classes))) if results is None else results
-
-
-def calibrated_out_of_fold(held_out: HeldOut) -> HeldOut:
-    """The same rows with probabilities calibrated on the other folds: neither classifier nor calibration saw a row's group."""
-    return held_out.with_probabilities(out_of_fold(held_out, fit_calibration, Calibration.apply))
+    vector, groups = _fit(known, by_class=True), len(np.unique(known.groups))
+    # a scale and an offset a class, of which one offset is free, in place of one scale
+    more = 2 * len(known.classes) - 2
+    gain = groups * (_log_likelihood(known, vector) - _log_likelihood(known, temperature))
+    return vector if 2 * gain > more * np.log(groups) else temperature
 
 
 def _fit(held_out: HeldOut, by_class: bool) -> Calibration:
@@ -176,9 +176,10 @@ def _fit(held_out: HeldOut, by_class: bool) -> Calibration:
     return Calibration(held_out.classes, *unpacked(solved.x))
 
 
-def _log_likelihood(held_out: HeldOut, probabilities: Float64) -> float:
+def _log_likelihood(held_out: HeldOut, calibration: Calibration) -> float:
     """Mean over groups of the mean log-likelihood of their rows."""
     weights = group_weights(held_out.groups)
+    probabilities = calibration.apply(held_out.probabilities)
     of_known = np.maximum(probabilities[np.arange(len(held_out)), held_out.true], _SMALLEST)
     return float((weights * np.log(of_known)).sum() / weights.sum())
 

@@ -10,12 +10,13 @@ is ordinary split conformal prediction (Vovk et al. 2005). It is a promise over 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.analysis.evaluation.calibration import HeldOut, group_weights, out_of_fold
+from synapse_assets.analysis.evaluation.calibration import Calibration, HeldOut, group_weights
 
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
@@ -74,9 +75,17 @@ def fit_sets(held_out: HeldOut) -> SetRule:
     return SetRule(thresholds, own)
 
 
-def sets_out_of_fold(held_out: HeldOut) -> Bool:
-    """(M, C) the set of each row, by the rule of the other folds."""
-    return np.asarray(out_of_fold(held_out, fit_sets, SetRule.sets), dtype=bool)
+def sets_out_of_fold(held_out: HeldOut, by_fold: Mapping[int, Calibration]) -> Bool:
+    """(M, C) the set of each row, as if its fold were new: calibration and rule are those of the other folds alone.
+
+    `held_out` are the probabilities before calibration, `by_fold` the calibration of each fold, fitted on the others.
+    """
+    sets = np.zeros(held_out.probabilities.shape, dtype=bool)
+    for fold, calibration in by_fold.items():
+        calibrated = held_out.with_probabilities(calibration.apply(held_out.probabilities))
+        tested = held_out.folds == fold
+        sets[tested] = fit_sets(calibrated.where(~tested)).sets(calibrated.probabilities[tested])
+    return sets
 
 
 def coverage_by_group(sets: Bool, held_out: HeldOut) -> Float64:

@@ -159,8 +159,8 @@ class PooledNeurons:
     dependence      (N,) rho that each is pooled with: of a known one, fitted on the other folds
     probabilities   (N, C)
     sets            (N, C) bool
-    rules           what gives the sets of neurons by fold; -1: of those of unknown class
-    folds           (N,) the fold whose rule and rho a neuron has
+    rules           what gives the sets of the neurons of each fold
+    folds           (N,) the fold of each; -1: of unknown class
     """
 
     dependence: Float64
@@ -173,19 +173,21 @@ class PooledNeurons:
 def pool_neurons(evidence: Evidence, classes: tuple[str, ...], known: Int64, folds: Int64) -> PooledNeurons:
     """Pools every neuron. `known` (N,): position of its known class, -1 for none; `folds` (N,) the fold that it was held out in.
 
-    Neither the dependence nor the sets of a known neuron are fitted on neurons of its fold.
+    Neither dependence nor sets of a known neuron are fitted on any of its fold.
     """
     folds = np.where(known >= 0, folds, -1)
-    dependence = np.full(len(known), fit_dependence(evidence, known))
-    for fold in np.unique(folds[folds >= 0]):
-        dependence[folds == fold] = fit_dependence(evidence, np.where(folds == fold, -1, known))
-    probabilities = evidence.pooled(dependence)
-    labelled = known >= 0
-    held_out = HeldOut(classes, probabilities[labelled], known[labelled], np.flatnonzero(labelled), folds[labelled])
-    rules = {int(fold): fit_sets(held_out.where(held_out.folds != fold)) for fold in (-1, *np.unique(held_out.folds))}
+    dependence, rules = np.zeros(len(known)), {}
+    probabilities = np.zeros((len(known), len(classes)))
     sets = np.zeros(probabilities.shape, dtype=bool)
-    for fold, rule in rules.items():
-        sets[folds == fold] = rule.sets(probabilities[folds == fold])
+    for fold in np.unique(folds).tolist():
+        own = folds == fold
+        # of unknown neurons, by all known ones
+        others = (known >= 0) & ~own
+        dependence[own] = rho = fit_dependence(evidence, np.where(others, known, -1))
+        pooled = evidence.pooled(rho)
+        held_out = HeldOut(classes, pooled[others], known[others], np.flatnonzero(others), folds[others])
+        rules[fold] = fit_sets(held_out)
+        probabilities[own], sets[own] = pooled[own], rules[fold].sets(pooled[own])
     return PooledNeurons(dependence, probabilities, sets, rules, folds)
 
 

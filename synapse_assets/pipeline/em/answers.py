@@ -47,7 +47,7 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
 
     Without labelled synapses of two classes there are no rows, and the report says why.
     """
-    from synapse_assets.analysis.evaluation.calibration import calibrated_out_of_fold, fit_calibration, reliability_rows
+    from synapse_assets.analysis.evaluation.calibration import fit_calibration, reliability_rows
     from synapse_assets.analysis.evaluation.calibration_scores import measure
     from synapse_assets.analysis.evaluation.conformal import fit_sets, sets_out_of_fold
     from synapse_assets.analysis.evaluation.neuron_answers import class_prior
@@ -63,8 +63,10 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
             {"result": labelled}, watch.seconds, 0, content_version=content_key(CALIBRATION.empty()), checks=checks
         )
     before = labelled.held_out
-    calibration, after = fit_calibration(before), calibrated_out_of_fold(before)
-    rule, sets = fit_sets(before.with_probabilities(calibration.apply(before.probabilities))), sets_out_of_fold(after)
+    fitted = fit_calibration(before)
+    calibration, after = fitted.calibration, fitted.out_of_fold(before)
+    rule = fit_sets(before.with_probabilities(calibration.apply(before.probabilities)))
+    sets = sets_out_of_fold(before, fitted.by_fold)
     log.info(f"calibrated {len(before):,} labelled synapses of {len(np.unique(before.groups)):,} groups")
     table = _calibration_table(before, calibration, rule, labelled.classifier)
     calibrated = _calibrated_table(labelled, after, sets)
