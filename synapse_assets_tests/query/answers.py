@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from synapse_assets.datasets import EM
 from synapse_assets.schema import (
+    CALIBRATION,
     CALIBRATION_SCORES,
     CLASSIFIER_COMPARISON,
     NEURON_ANSWERS,
+    RELIABILITY,
     SYNAPSE_ANSWERS,
     SYNAPSE_LABELS,
     SYNAPSE_PREDICTIONS,
@@ -23,6 +25,8 @@ from synapse_assets.stores.rows import vectors_in_use
 LEAST = 0.2
 DEPENDENCE = 0.1
 PLANTED = (SYNAPSE_ANSWERS, NEURON_ANSWERS, CALIBRATION_SCORES, CLASSIFIER_COMPARISON)
+# What a release of before there were answers does not have.
+ANSWERS = (*PLANTED, CALIBRATION, RELIABILITY)
 
 
 def answered(probabilities: dict[str, float]) -> dict[str, object]:
@@ -66,7 +70,7 @@ def plant_answers(store: DatasetStore) -> None:
 
 
 def publish(store: DatasetStore, without: tuple[Table, ...] = ()) -> None:
-    """Builds a release of what is stored, the planted tables included."""
+    """Builds a release of what is stored, the planted tables included but for those named."""
     release = store.release() or {}
     names = [name for name in release["tables"] if name not in ("synapses", "tiles", "embeddings")]
     kept = dict.fromkeys([*names, *(table.name for table in PLANTED)])

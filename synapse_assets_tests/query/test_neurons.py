@@ -16,7 +16,7 @@ from synapse_assets.query.search import StoredVectors
 from synapse_assets.schema import CALIBRATION, NEURON_ANSWERS, SYNAPSE_ANSWERS
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import FIRST_NEURON, Lab
-from synapse_assets_tests.query.answers import plant_answers, publish
+from synapse_assets_tests.query.answers import ANSWERS, plant_answers, publish
 
 NEURON = FIRST_NEURON + 3
 
@@ -101,8 +101,10 @@ def test_an_unknown_neuron_is_said(warehouse: Warehouse, neuron: int) -> None:
     assert issubclass(UnknownNeuron, BadInput)
 
 
-def test_without_answers_there_are_still_its_synapses(finished_lab: Lab) -> None:
-    with open_warehouse("tiny", finished_lab.root) as opened:
+def test_without_answers_there_are_still_its_synapses(finished_lab: Lab, tmp_path: Path) -> None:
+    shutil.copytree(finished_lab.root, tmp_path / "data")
+    publish(DatasetStore(str(tmp_path / "data"), "tiny"), without=ANSWERS)
+    with open_warehouse("tiny", tmp_path / "data") as opened:
         found = opened.neuron(NEURON)
         assert (found.answer, found.changes, len(found.synapses)) == (None, None, 6)
         assert (opened.neurons(), opened.count_neurons(), opened.neuron_counts("answer")) == ([], 0, {})
