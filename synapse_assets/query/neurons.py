@@ -111,6 +111,7 @@ class Neurons:
 
     def neuron(self, neuron_id: int) -> Neuron:
         """See `Warehouse.neuron`."""
+        neuron_id = int(neuron_id)  # as a table of pandas gives it, DuckDB does not take it
         rows = np.flatnonzero(self._points.neurons == self.code(neuron_id))
         answer = self.answer(neuron_id)
         frame = self._points.frame(rows)
