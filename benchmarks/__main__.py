@@ -17,6 +17,7 @@ MODULES = (
     "ingest",
     "region",
     "embedding",
+    "training",
     "busy",
     "projection",
     "stability",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -289,6 +290,25 @@ def inspect(
         destination = destinations.get(inspected.format or "", "volume: the name of yours")
         console.print(f"[bold]for a dataset's YAML[/bold] ({destination})")
         console.print(inspected.source, markup=False, soft_wrap=True, end="")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="File of a trained network, or a folder that holds one.")],
+    dataset: Annotated[str, typer.Option(help="Dataset whose stored tiles it is applied to.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+) -> None:
+    """Name the class of every synapse with a network from a file, such as that of another lab. Nothing of the dataset changes."""
+    from synapse_assets.datasets import load_dataset
+    from synapse_assets.pipeline.em.network_file import predict_with_file
+    from synapse_assets.stores import DatasetStore
+
+    settings = Settings()
+    loaded = load_dataset(dataset, settings.local_root)
+    console = Console(highlight=False)
+    store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
+    rows = predict_with_file(store, loaded, model, out, settings.device, partial(console.print, markup=False))
+    console.print(f"{rows:,} synapses: {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

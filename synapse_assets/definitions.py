@@ -46,7 +46,7 @@ def build_definitions(
         sensors.append(arrivals_sensor(dataset, settings))
         assets += automate(lineage_of(dataset).assets(dataset), chain_of(dataset), settings)
         jobs += [*chain_jobs(dataset), reconcile_job(dataset), release_job(dataset)]
-        if chain_of(dataset).models:
+        if chain_of(dataset).models_of(dataset):
             schedules.append(refit_schedule(dataset, settings))
         schedules.append(nightly_schedule(dataset, settings))
     checks = [key for asset in assets if isinstance(asset, dg.AssetsDefinition) for key in asset.check_keys]

@@ -512,6 +512,7 @@ EM_DEFAULTS = {
         "positives": "tile",
         "invariant_to": [],
     },
+    "networks": {},
     "trial_limit": None,
 }
 VOLUME_DEFAULTS = {
@@ -843,6 +844,23 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
             {"encoder": {"positives": "neuron"}},
             {"encoder": {"positives": "neuron"}, "has_neurons": True},
             "positives: neuron needs neurons",
+        ),
+        *(
+            ({"networks": {name: {"architecture": "em_resnet10", **field}}, **beside}, {"networks": {}}, message)
+            for name, field, beside, message in (
+                ("linear_probe", {}, {}, "may not be called linear_probe"),
+                (
+                    "a",
+                    {"splits": ["hemilineage"]},
+                    {},
+                    r"on the splits \['hemilineage'\]: they are not among the grouping",
+                ),
+                ("a", {"origin": "encoder"}, {"encoder": {"origin": "texture"}}, "'texture' has no network"),
+                ("a", {"crop_nm": 4000}, {}, "is to see 4000 nm"),
+                ("a", {"origin": "checkpoint"}, {}, "a checkpoint file is given exactly when"),
+                ("a", {"frozen_steps": 5}, {}, "of no use from scratch"),
+                ("a", {"origin": "hub", "frozen_steps": 5, "steps": 5}, {}, "must be fewer than steps"),
+            )
         ),
         (
             {"volumes": {"em": {**VOLUME, "reader": "cloud-volume"}}},

@@ -21,7 +21,7 @@ from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.stores import object_store as storage
 from synapse_assets_tests.stores.object_store import ObjectStore
 
-MODELS = EM.models
+MODELS = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
 # Released tables that lie in Parquet files, by name.
 RESULTS = {
     name: EM.tables[name]

@@ -99,10 +99,9 @@ class Chain:
         """The assets of a role, in the order of the chain: a model stands after the one that it is fitted on."""
         return tuple(facts.name for facts in self.assets if facts.role is role)
 
-    @cached_property
-    def models(self) -> tuple[str, ...]:
-        """The models whose refits are candidates."""
-        return self.names(Role.MODEL)
+    def models_of(self, dataset: Dataset) -> tuple[str, ...]:
+        """The models of a dataset whose refits are candidates, in the order of the chain."""
+        return tuple(facts.name for facts in self.assets_of(dataset) if facts.role is Role.MODEL)
 
     @cached_property
     def tables(self) -> Mapping[str, Table]:

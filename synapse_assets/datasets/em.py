@@ -17,6 +17,7 @@ from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 
 # Targets that do not say what the classes are.
 _UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "target"})
+_LINEAR_PROBE, _RANDOM_SPLIT = "linear_probe", "random"
 
 
 class EncoderChoice(Frozen):
@@ -248,4 +249,27 @@ class EmDataset(Dataset):
             )
         if self.neurons and not self.has_neurons:
             raise ValueError("tables of neurons are given, but has_neurons is false")
+        for name, network in self.networks.items():
+            self._check_network(name, network)
         return self
+
+    def _check_network(self, name: str, network: NetworkChoice) -> None:
+        """Raises ValueError for a network that goes with nothing else of the dataset."""
+        if name == _LINEAR_PROBE:
+            raise ValueError(f"a network may not be called {_LINEAR_PROBE}, as that is what networks are compared with")
+        unknown = sorted(set(network.splits) - {*self.grouping, _RANDOM_SPLIT})
+        if unknown:
+            raise ValueError(
+                f"network {name} is to be tested on the splits {unknown}: they are not among the grouping "
+                f"{list(self.grouping)}, nor {_RANDOM_SPLIT}"
+            )
+        if network.origin == "encoder" and self.encoder.origin == "texture":
+            raise ValueError(
+                f"network {name} starts from the encoder, but encoder origin 'texture' has no network: give the encoder the "
+                "origin self_supervised, hub or checkpoint, or the network another origin"
+            )
+        width_nm = self.tile.size_px * min(next(iter(self.volumes.values())).voxel_size_nm[:2])
+        if network.crop_nm is not None and network.crop_nm > width_nm:
+            raise ValueError(
+                f"network {name} is to see {network.crop_nm:g} nm (crop_nm), but a tile is {width_nm:g} nm wide"
+            )

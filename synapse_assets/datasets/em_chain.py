@@ -10,11 +10,14 @@ from synapse_assets.schema import (
     CALIBRATED_SYNAPSES,
     CALIBRATION,
     CALIBRATION_SCORES,
+    CLASSIFIER_COMPARISON,
     CLUSTER_CARDS,
     CLUSTERS,
     COMPRESSION_REPORT,
     DRIFT,
     LEAKAGE_REPORT,
+    NETWORK_CARDS,
+    NETWORK_PREDICTIONS,
     NEURON_ANSWERS,
     NEURON_PREDICTIONS,
     NEURON_SOURCES,
@@ -54,6 +57,10 @@ def _has_neurons(dataset: EmDataset) -> bool:
 
 def _has_neuron_tables(dataset: EmDataset) -> bool:
     return bool(dataset.neurons)
+
+
+def _has_networks(dataset: EmDataset) -> bool:
+    return bool(dataset.networks)
 
 
 ASSETS = (
@@ -206,6 +213,39 @@ ASSETS = (
         NEURON_PREDICTIONS,
         released=("neuron_predictions",),
         exists=_has_neurons,
+    ),
+    # All named networks are one model: which of them are there, what they were trained on and how they compare belongs together.
+    AssetFacts("synapse_network", Stage.CLASSIFY, Role.MODEL, kinds=("pytorch",), job="fit", exists=_has_networks),
+    # A release waits for none of the three: training takes long, and nothing is made from them. Each row names its version.
+    AssetFacts(
+        "network_predictions",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NETWORK_PREDICTIONS,
+        kinds=("pytorch", "parquet"),
+        by_part=True,
+        job="apply",
+        released=("network_predictions",),
+        awaited=False,
+        exists=_has_networks,
+    ),
+    AssetFacts(
+        "classifier_comparison",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        CLASSIFIER_COMPARISON,
+        released=("classifier_comparison",),
+        awaited=False,
+        exists=_has_networks,
+    ),
+    AssetFacts(
+        "network_cards",
+        Stage.CLASSIFY,
+        Role.APPLY,
+        NETWORK_CARDS,
+        released=("network_cards",),
+        awaited=False,
+        exists=_has_networks,
     ),
     # A release does not wait for these three: it has them once they are made of the classifier in use.
     AssetFacts(

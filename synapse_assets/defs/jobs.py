@@ -32,7 +32,7 @@ def chain_jobs(dataset: Dataset) -> list[Any]:
                 description=description.format(title=dataset.title),
             )
         )
-    return [*jobs, promote_job(dataset)] if chain.models else jobs
+    return [*jobs, promote_job(dataset)] if chain.models_of(dataset) else jobs
 
 
 def promote_job(dataset: Dataset) -> dg.JobDefinition:
@@ -47,7 +47,7 @@ def promote_job(dataset: Dataset) -> dg.JobDefinition:
     @dg.job(
         name=f"{dataset.name}_promote",
         description=f"Put a refitted model of {dataset.title} in use by hand, whatever 'promotions' decided. "
-        f"Config: model ({', '.join(chain_of(dataset).models)}), and a version or the candidate.",
+        f"Config: model ({', '.join(chain_of(dataset).models_of(dataset))}), and a version or the candidate.",
     )
     def promote_by_hand() -> None:
         promote_model()

@@ -17,7 +17,7 @@ def promote(
     context: Context, installation: Installation, dataset: Dataset, model: str, version: str | None = None
 ) -> str:
     """Put `version` of a model in use, or its candidate. Gives the version; raises BadInput naming what there is."""
-    known = chain_of(dataset).models
+    known = chain_of(dataset).models_of(dataset)
     if model not in known:
         raise BadInput(f"no model '{model}': one of {known}")
     store = installation.store(dataset.name)

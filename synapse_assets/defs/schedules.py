@@ -64,7 +64,7 @@ def refit_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinitio
     """Fits the models anew; on unchanged content nothing happens, a better candidate is promoted by `promotions`."""
     chain = chain_of(dataset)
     # Where this model was fitted, the models below it were too.
-    first = next(model for model in chain.models if chain.facts[model].fitted_on)
+    first = next(model for model in chain.models_of(dataset) if chain.facts[model].fitted_on)
 
     @dg.schedule(
         name=f"{dataset.name}_weekly_refit",

@@ -175,7 +175,8 @@ def score_figure(evaluation: Evaluation) -> bytes:
 
 
 def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
-    """Loss by training step (`history` rows have 'step' and 'loss'), faint as recorded and bold as a running median."""
+    """Loss by training step (`history` rows have 'step' and 'loss'), faint as recorded and bold as a running median; where rows have a
+    score of 'validation', that too, on an axis of its own."""
     figure, axes = new_figure(6.4, 3.4)
     steps = np.array([float(h["step"]) for h in history])
     loss = np.array([float(h["loss"]) for h in history])
@@ -190,6 +191,7 @@ def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
             f"{smooth[-1]:.3g}", (steps[-1], smooth[-1]), xytext=(5, 0), textcoords="offset points", fontsize=9
         )
         axes.margins(x=0.06)
+        _validation_line(axes, history)
     else:
         write_message(axes, "no training steps")
     axes.set_xlabel("training step", fontsize=9)
@@ -198,3 +200,15 @@ def training_curve(history: Sequence[Mapping[str, float]]) -> bytes:
     axes.grid(axis="y", color="#eeeeee")
     without_frame(axes)
     return as_png(figure)
+
+
+def _validation_line(axes: Any, history: Sequence[Mapping[str, float]]) -> None:
+    validated = [(float(row["step"]), float(row["validation"])) for row in history if "validation" in row]
+    if not validated:
+        return
+    own = axes.twinx()
+    own.plot(*zip(*validated, strict=True), "o-", color=PALETTE[1], linewidth=1.5, markersize=3)
+    own.set_ylim(0, 1)
+    own.set_ylabel("validation: balanced accuracy", fontsize=9, color=PALETTE[1])
+    own.tick_params(labelsize=8)
+    without_frame(own)

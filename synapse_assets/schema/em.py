@@ -616,7 +616,7 @@ CLASSIFIER_COMPARISON = Table(
         Column(
             "neuron_accuracy",
             pa.float64(),
-            "Share of groups of the headline whose synapses' votes name their class; empty without groups.",
+            "Share of neurons whose synapses' votes name their class; empty where the dataset holds out no neurons.",
             nullable=True,
         ),
         Column(

@@ -13,7 +13,7 @@ from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.partitioned_source import PartitionedSource
 from synapse_assets.stores.region_table import RegionTable
-from synapse_assets.stores.staging import Staging
+from synapse_assets.stores.staging import Staging, work_folder
 
 WAREHOUSE_FILE = "warehouse.duckdb"
 RELEASE_FILE = "release.json"
@@ -89,6 +89,14 @@ class DatasetStore:
     def staged_ids(self, asset: str, region: str, key: str) -> set[str]:
         """Ids of the synapses whose rows lie in that staging; nothing is dropped."""
         return Staging(self.folder.child("staging", segment(asset), segment(region)), key).done_ids()
+
+    def work_folder(self, asset: str, part: str, key: str) -> Path:
+        """A local folder for unfinished files of that key, of one part of an asset; what is of another key of it is removed."""
+        return work_folder(self.folder.child("staging", segment(asset), segment(part)), key)
+
+    def clear_work(self, asset: str) -> None:
+        """Removes all unfinished files of an asset."""
+        Files(str(self.folder.child("staging").local_folder)).remove(segment(asset))
 
     @property
     def figures(self) -> Files:

@@ -35,7 +35,8 @@ def fingerprint(parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _installed() -> dict[str, str]:
+def installed_libraries() -> dict[str, str]:
+    """The versions of the libraries that decide what is fitted, by name."""
     versions = {}
     for name in _LIBRARIES:
         try:
@@ -57,7 +58,7 @@ class Provenance:
     seed: int
     scores: dict[str, float] = field(default_factory=dict)
     notes: str = ""
-    libraries: dict[str, str] = field(default_factory=_installed)
+    libraries: dict[str, str] = field(default_factory=installed_libraries)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     verdict: str = NOT_ASSESSED
     verdict_reason: str = ""

@@ -1,4 +1,4 @@
-"""Unfinished work of one region of an asset: rows that were computed but not committed, so that a killed run resumes.
+"""Unfinished work of one part of an asset, so that a killed run resumes: rows that were computed but not committed, or files.
 
 Nothing else reads it; committing the rows belongs to the stores that hold the tables.
 """
@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -88,3 +89,15 @@ class Staging:
             except pa.ArrowInvalid:
                 self._folder.remove(name)
         return whole
+
+
+def work_folder(part: Files, key: str) -> Path:
+    """A local folder for unfinished files, such as the checkpoints of a training, of that key; those of other keys of the part are
+    removed."""
+    local = Files(str(part.local_folder))
+    for name in local.names():
+        if name != segment(key):
+            local.remove(name)
+    folder = local.path / segment(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

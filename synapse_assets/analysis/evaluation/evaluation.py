@@ -29,6 +29,26 @@ Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
+class OutOfSample:
+    """The synapses that were tested under one split: their ids (M,), sorted, and out-of-fold probabilities (M, C) float64."""
+
+    synapse_ids: npt.NDArray[np.str_]
+    probabilities: Float64
+
+    @classmethod
+    def of(cls, synapse_ids: npt.NDArray[np.str_], probabilities: Float64) -> "OutOfSample":
+        """Those rows, sorted."""
+        by_id = np.argsort(synapse_ids, kind="stable")
+        return cls(synapse_ids[by_id], probabilities[by_id])
+
+    def in_classes(self, own: Sequence[str], classes: Sequence[str]) -> "OutOfSample":
+        """The same with a column for each of `classes`, among them all its `own`."""
+        probabilities = np.zeros((len(self.synapse_ids), len(classes)))
+        probabilities[:, [classes.index(name) for name in own]] = self.probabilities
+        return OutOfSample(self.synapse_ids, probabilities)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well classifiers predict the classes of rows that they were not fitted on.
 
@@ -41,6 +61,7 @@ class Evaluation:
     synapse_ids    (M,) the tested synapses with a stored out-of-fold prediction, sorted
     probabilities  (M, C) float64, their out-of-fold probabilities: under the headline split; for synapses without a group
                    there, under the random one
+    out_of_sample       ids and out-of-fold probabilities by split, as they were made; of an evaluation that was loaded there are none
     sizes          labelled rows of each class; neurons: labelled rows by neuron; noise: rows without a class. Of clusters
                    only
     """
@@ -54,6 +75,7 @@ class Evaluation:
     gap_interval: Interval | None = None
     synapse_ids: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, dtype=str))
     probabilities: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    out_of_sample: Mapping[str, "OutOfSample"] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
     neurons: Mapping[str, int] = field(default_factory=dict)
     noise: int = 0
@@ -215,7 +237,7 @@ def evaluate_splits(
     if head.balanced_accuracy_interval is None:
         warnings.append(f"{headline}: {head.groups} groups, too few for an interval (8 are needed)")
     row, probabilities = _out_of_fold(rows_and_probabilities, headline)
-    by_id = np.argsort(ids[row], kind="stable")
+    out_of_fold = OutOfSample.of(ids[row], probabilities)
     return Evaluation(
         classes=classes,
         scores=tuple(scores.values()),
@@ -223,8 +245,11 @@ def evaluate_splits(
         warnings=tuple(warnings),
         gap=gap,
         gap_interval=gap_interval,
-        synapse_ids=ids[row][by_id],
-        probabilities=probabilities[by_id],
+        synapse_ids=out_of_fold.synapse_ids,
+        probabilities=out_of_fold.probabilities,
+        out_of_sample={
+            name: OutOfSample.of(ids[rows], values) for name, (rows, values) in rows_and_probabilities.items()
+        },
     )
 
 

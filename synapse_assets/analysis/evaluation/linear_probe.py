@@ -119,6 +119,17 @@ def fit_probe(
     return LinearProbe(tuple(str(n) for n in names), mean, scale, weights, intercept, strength)
 
 
+def probe_of(vectors: Float64, targets: Sequence[str], seed: int, groups: Sequence[str]) -> LinearProbe:
+    """As `fit_probe`, of at least one row; where all are of one class, a probe that gives it the probability 1."""
+    if len(set(targets)) == 1:
+        width = vectors.shape[1]
+        no_weights = np.zeros((1, width))
+        return LinearProbe((targets[0],), np.zeros(width), np.ones(width), no_weights, np.zeros(1), STRENGTHS[0])
+    probe = fit_probe(vectors, targets, seed, groups)
+    assert isinstance(probe, LinearProbe)  # noqa: S101 -- of two classes there is always one
+    return probe
+
+
 def _moments(rows: Float64) -> tuple[Float64, Float64]:
     """Mean and standard deviation (D,) of each feature; 1 for one that does not vary."""
     scale = rows.std(axis=0)
@@ -206,13 +217,8 @@ def evaluate_probe(
     if len(synapse_ids) != len(rows):
         raise BadInput(f"{len(synapse_ids)} synapse ids but {len(rows)} vectors")
 
-    def fit(train: Int64, targets: Sequence[str], groups: Sequence[str]) -> LinearProbe | NoModel:
-        if len(set(targets)) == 1:
-            # nothing to tell apart: the only class has probability 1
-            width = rows.shape[1]
-            no_weights = np.zeros((1, width))
-            return LinearProbe((targets[0],), np.zeros(width), np.ones(width), no_weights, np.zeros(1), STRENGTHS[0])
-        return fit_probe(rows[train], targets, seed, groups)
+    def fit(train: Int64, targets: Sequence[str], groups: Sequence[str]) -> LinearProbe:
+        return probe_of(rows[train], targets, seed, groups)
 
     def predict(probe: LinearProbe, test: Int64, classes: Sequence[str]) -> Float64:
         probabilities = np.zeros((len(test), len(classes)))

@@ -1,4 +1,4 @@
-"""The predicted class of every synapse of a region, from the probe and its evaluation, and the answer that calibration makes of it.
+"""The predicted class of every synapse of a region, from a classifier and its evaluation, and the answer that calibration makes of it.
 
 Belongs here: which prediction and which answer a synapse gets. Does not belong here: fitting (`linear_probe`, `calibration`,
 `conformal`), votes (`neuron_votes`).
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.analysis.evaluation.calibration import Calibration
 from synapse_assets.analysis.evaluation.conformal import SetRule
+from synapse_assets.analysis.evaluation.evaluation import OutOfSample
 from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
 from synapse_assets.analysis.evaluation.stored import out_of_fold
 from synapse_assets.artifacts import NoModel
@@ -51,28 +52,45 @@ def predict_rows(classifier: Classifier | NoModel, rows: pa.Table, vectors: npt.
     """
     if isinstance(classifier, NoModel) or not rows.num_rows:
         return SYNAPSE_PREDICTIONS.empty()
-    classes = np.array(classifier.probe.classes)
-    probabilities = classifier.probe.predict(vectors)[1]
-    ids = np.array(rows.column("synapse_id").to_pylist(), dtype=str)
-    indices = np.searchsorted(classifier.synapse_ids, ids)
-    indices = np.minimum(indices, max(0, len(classifier.synapse_ids) - 1))
-    in_training = (
-        classifier.synapse_ids[indices] == ids if len(classifier.synapse_ids) else np.zeros(len(ids), dtype=bool)
-    )
-    probabilities[in_training] = classifier.probabilities[indices[in_training]]
-    most_probable = probabilities.argmax(axis=1)
+    ids = rows.column("synapse_id").to_pylist()
+    known = OutOfSample(classifier.synapse_ids, classifier.probabilities)
+    probabilities, out_of_fold = with_out_of_sample(ids, classifier.probe.predict(vectors)[1], known)
+    table = named_rows(ids, rows.column("brain_region"), classifier.probe.classes, probabilities)
     return SYNAPSE_PREDICTIONS.conform(
-        pa.table(
-            {
-                "synapse_id": rows.column("synapse_id"),
-                "brain_region": rows.column("brain_region"),
-                "predicted": classes[most_probable],
-                "probability": probabilities[np.arange(len(ids)), most_probable],
-                "probabilities": probability_column(classes.tolist(), probabilities),
-                "out_of_fold": in_training,
-                "classifier": pa.array([version] * len(ids), pa.string()),
-            }
+        table.append_column("out_of_fold", pa.array(out_of_fold)).append_column(
+            "classifier", pa.array([version] * len(ids), pa.string())
         )
+    )
+
+
+def with_out_of_sample(
+    ids: Sequence[str], probabilities: Float64, known: OutOfSample
+) -> tuple[Float64, npt.NDArray[np.bool_]]:
+    """The probabilities (M, C) of `ids`, those that were held out in place of the in-sample ones, and which these are (M,)."""
+    wanted = np.array(ids, dtype=str)
+    if not len(known.synapse_ids) or not len(wanted):
+        return probabilities, np.zeros(len(wanted), dtype=bool)
+    indices = np.minimum(np.searchsorted(known.synapse_ids, wanted), len(known.synapse_ids) - 1)
+    held_out = known.synapse_ids[indices] == wanted
+    probabilities = probabilities.copy()
+    probabilities[held_out] = known.probabilities[indices[held_out]]
+    return probabilities, held_out
+
+
+def named_rows(
+    ids: Sequence[str], regions: pa.ChunkedArray | pa.Array, classes: Sequence[str], probabilities: Float64
+) -> pa.Table:
+    """Columns synapse_id, brain_region, predicted, probability and probabilities of M synapses with probabilities (M, C)."""
+    most_probable = probabilities.argmax(axis=1)
+    names = np.array(classes)
+    return pa.table(
+        {
+            "synapse_id": pa.array(ids, pa.string()),
+            "brain_region": regions,
+            "predicted": names[most_probable],
+            "probability": probabilities[np.arange(len(ids)), most_probable],
+            "probabilities": probability_column(classes, probabilities),
+        }
     )
 
 

@@ -13,6 +13,7 @@ from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
+from synapse_assets.defs.em.networks import network_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.scorecard import scorecard_assets
@@ -40,6 +41,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *classify_assets(dataset),
         *answer_assets(dataset),
         *leakage_assets(dataset),
+        *network_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),

@@ -12,7 +12,7 @@ from synapse_assets.pipeline.em import drift as steps
 
 def drift_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
-    fitted_on_others = [name for name in EM.models if EM.facts[name].fitted_on]
+    fitted_on_others = [name for name in EM.models_of(dataset) if EM.facts[name].fitted_on]
 
     @asset(
         dataset,

@@ -15,7 +15,7 @@ from synapse_assets.pipeline.em import promotions as steps
 def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
 
-    @asset(dataset, "promotions", deps=EM.models, pool="gpu")
+    @asset(dataset, "promotions", deps=EM.models_of(dataset), pool="gpu")
     def promotions(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """Which refitted models were put in use, and why not the others. A row is one model.
 
@@ -23,7 +23,7 @@ def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         worse; then it stays a candidate, for a person to promote (job `<dataset>_promote`) or for the next refit to replace.
         """
         store = installation.store(dataset.name)
-        for model in EM.models:
+        for model in EM.models_of(dataset):
             record_missed_promotion(context, store, model)
         promote = partial(put_in_use, context, store)
         report = steps.decide_on_candidates(store, dataset, installation.device, context.log, promote)

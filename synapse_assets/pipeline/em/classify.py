@@ -78,7 +78,7 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
         fit=lambda folder: _fit_probe(folder, vectors, used, folds, headline, dataset.seed),
         fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
     )
-    return replace(report, checks=[_better_than_chance(store)])
+    return replace(report, checks=[better_than_chance(store, "synapse_classifier")])
 
 
 def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Table, headline: str, seed: int) -> Fitted:
@@ -120,9 +120,9 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     )
 
 
-def _better_than_chance(store: DatasetStore) -> Check:
-    """Whether the classifier in use beats guessing on groups that it was not trained on."""
-    models = store.models("synapse_classifier")
+def better_than_chance(store: DatasetStore, model: str) -> Check:
+    """Whether the classifier in use of that model beats guessing on groups that it was not trained on."""
+    models = store.models(model)
     scores = models.provenance(str(models.current)).scores
     accuracy = scores.get("balanced_accuracy")
     chance = 1 / scores["classes"] if "classes" in scores else 1.0

@@ -5,6 +5,7 @@ Putting a model in use is passed in as a function, because Dagster has to record
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from logging import Logger
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,6 +19,8 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
+from synapse_assets.pipeline.em.networks import MODEL as NETWORKS
+from synapse_assets.pipeline.em.networks import classes_of, takes_tiles_of
 from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
 from synapse_assets.schema import PROMOTIONS
 from synapse_assets.stores import DatasetStore
@@ -46,7 +49,7 @@ def decide_on_candidates(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     before = {row["model"]: row for row in store.results(PROMOTIONS).read().to_pylist()}
     rows = []
-    for name in EM.models:
+    for name in EM.models_of(dataset):
         row = _decide(store, dataset, device, name, before.get(name))
         if row["decision"] == "promoted":
             put_in_use(name, str(row["candidate"]))
@@ -59,7 +62,7 @@ def decide_on_candidates(
     lines = "\n".join(f"| {row['model']} | {row['decision']} | {row['reason']} |" for row in rows)
     return Report(
         details={
-            "in_use": Json({name: store.models(name).current for name in EM.models}),
+            "in_use": Json({name: store.models(name).current for name in EM.models_of(dataset)}),
             "candidates_kept": sum(row["decision"] == "kept" for row in rows),
             "decisions": Markdown(f"| model | decision | reason |\n|---|---|---|\n{lines}"),
         },
@@ -116,6 +119,8 @@ def _why_unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: st
     provenance = models.provenance(candidate)
     if name == "encoder" and provenance.parameters["tile"] != hashed_fields(dataset.tile):
         return "it was trained on tiles of another size or depth than the dataset has now"
+    if name == NETWORKS and not takes_tiles_of(provenance, dataset):
+        return "it was trained on tiles of another size, depth or voxel than the dataset has now"
     fitted_on = EM.facts[name].fitted_on
     if fitted_on is not None and provenance.inputs.get(fitted_on) != store.models(fitted_on).current:
         return f"it was fitted on {fitted_on} {provenance.inputs.get(fitted_on)}, but {store.models(fitted_on).current} is in use"
@@ -176,9 +181,23 @@ def _compare_classifiers(store: DatasetStore, _: EmDataset, __: str, in_use: str
     return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores)
 
 
+def _compare_networks(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+    """The best network of each version, as it was tested when it was trained."""
+    from synapse_assets.analysis.comparison import compare_classifiers
+
+    models = store.models(NETWORKS)
+    comparison = compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores)
+    before, after = (classes_of(models, version) for version in (in_use, candidate))
+    if before == after:
+        return comparison
+    differ = f"classes differ, new are {sorted(after - before)} and gone are {sorted(before - after)}"
+    return replace(comparison, reason=f"{comparison.reason}; {differ}")
+
+
 COMPARISONS: dict[str, Callable[[DatasetStore, EmDataset, str, str, str], "Comparison"]] = {
     "encoder": _compare_encoders,
     "umap_model": _compare_maps,
     "cluster_model": _compare_clusterings,
     "synapse_classifier": _compare_classifiers,
+    NETWORKS: _compare_networks,
 }

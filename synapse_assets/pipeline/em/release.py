@@ -30,9 +30,9 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     from synapse_assets.stores.warehouse import build_warehouse
 
     watch = Stopwatch()
-    in_use = {name: store.models(name).current for name in EM.models}
+    in_use = {name: store.models(name).current for name in EM.models_of(dataset)}
     _require_in_use(store, in_use)
-    outdated = _outdated_answers(store, in_use["synapse_classifier"])
+    outdated = _outdated(store, in_use)
     build_warehouse(
         store,
         [source for source in _released(store, dataset) if source.table.name not in outdated],
@@ -104,12 +104,22 @@ def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | Par
     return tables
 
 
-def _outdated_answers(store: DatasetStore, classifier: str | None) -> list[str]:
-    """Tables that no release waits for, with rows of another classifier than the one in use: a release goes without them."""
-    unawaited = [EM.tables[name] for facts in EM.assets if not facts.awaited for name in facts.released]
-    named = [table for table in unawaited if "classifier" in table.names]
-    versions = {table.name: store.results(table).read(columns=["classifier"]).column("classifier") for table in named}
-    return [name for name, column in versions.items() if set(column.unique().to_pylist()) - {classifier}]
+def _outdated(store: DatasetStore, in_use: Mapping[str, str | None]) -> list[str]:
+    """Tables that no release waits for, with rows of another classifier or network than is in use: a release goes without them."""
+    # The first of these columns that a table has names what its rows were made with.
+    made_with = {
+        "version": set(in_use.values()),
+        "synapse_network": {in_use.get("synapse_network")},
+        "classifier": {in_use["synapse_classifier"]},
+    }
+    outdated = []
+    for table in (EM.tables[name] for facts in EM.assets if not facts.awaited for name in facts.released):
+        column = next((column for column in made_with if column in table.names), None)
+        if column is not None:
+            versions = store.results(table).read(columns=[column]).column(column)
+            if set(versions.unique().to_pylist()) - made_with[column]:
+                outdated.append(table.name)
+    return outdated
 
 
 def _applied() -> Iterator[tuple[Table, str, str]]:

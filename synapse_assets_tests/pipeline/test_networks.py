@@ -1,0 +1,402 @@
+"""Trained networks of a dataset, from labels to cards: honest predictions, no training twice, and what happens where labels are few."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from synapse_assets.analysis.evaluation.network_card import NetworkCard
+from synapse_assets.analysis.evaluation.tested_networks import NetworkTest, load_features
+from synapse_assets.artifacts import NoModel
+from synapse_assets.datasets import EmDataset
+from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.em.classifier_comparison import compare_with_networks, write_cards
+from synapse_assets.pipeline.em.classify import split_labelled
+from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, fit_networks, predict_networks, softmax
+from synapse_assets.pipeline.em.promotions import decide_on_candidates
+from synapse_assets.pipeline.report import Report
+from synapse_assets.schema import CLASSIFIER_COMPARISON, NETWORK_CARDS, NETWORK_PREDICTIONS, SPLITS, SYNAPSE_LABELS
+from synapse_assets.stores import DatasetStore
+from synapse_assets.vision.classifier import SynapseNetwork, read_network
+from synapse_assets.vision.training.supervised import LabelledTiles, train_network
+from synapse_assets.volumes import decode_tiles
+from synapse_assets_tests.conftest import CLASSES, REGIONS, Lab, planted_points
+
+SMALL = {"architecture": "test_resnet", "steps": 6, "batch_size": 6, "learning_rate": 0.01}
+LOG = logging.getLogger("test")
+
+
+@pytest.fixture(scope="module")
+def made(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, dict[str, Any]]]:
+    """The tiny dataset with one network, through Dagster; and what each asset showed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        folder = tmp_path_factory.mktemp("networks")
+        lab = Lab(tiny_inputs, folder, instance, networks={"small": SMALL})
+        lab.materialize("synapse_table", "alignment")
+        lab.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
+        lab.materialize("encoder", "splits")
+        lab.everywhere("embeddings")
+        lab.materialize("synapse_classifier")
+        fitted = lab.materialize(MODEL)
+        lab.everywhere("network_predictions")
+        compared = lab.materialize("classifier_comparison", "network_cards")
+        yield lab, {"fitted": fitted, "compared": compared}
+
+
+@pytest.fixture
+def store(made: tuple[Lab, Any], tmp_path: Path) -> DatasetStore:
+    """A copy of what was made, to change."""
+    shutil.copytree(made[0].root, tmp_path / "data")
+    return DatasetStore(str(tmp_path / "data"), "tiny")
+
+
+def shown(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    [found] = result.asset_materializations_for_node(f"tiny__{name}")
+    return {key: value.value for key, value in found.metadata.items()}
+
+
+def nothing(what: str, numbers: Mapping[str, float]) -> None:
+    pass
+
+
+def with_networks(lab: Lab, **networks: dict[str, Any]) -> EmDataset:
+    """The dataset with other networks; {} for one like `SMALL`."""
+    return EmDataset.model_validate(
+        {**lab.dataset.model_dump(), "networks": {name: {**SMALL, **choice} for name, choice in networks.items()}}
+    )
+
+
+def relabel(store: DatasetStore, dataset: EmDataset, of_neuron: Callable[[int], str | None]) -> None:
+    """Other classes, by the number of the neuron, and the splits anew."""
+    first = planted_points()["neuron"].min()
+    for region in REGIONS:
+        rows = store.results(SYNAPSE_LABELS).read(region)
+        classes = [of_neuron(neuron - first) for neuron in rows.column("neuron_id").to_pylist()]
+        place = rows.column_names.index("target")
+        rows = rows.set_column(place, "target", pa.array(classes, pa.string()))
+        store.results(SYNAPSE_LABELS).write_partition(region, rows)
+    split_labelled(store, dataset, LOG)
+
+
+def predictions(store: DatasetStore) -> pd.DataFrame:
+    return store.results(NETWORK_PREDICTIONS).read().to_pandas()
+
+
+def folder_in_use(store: DatasetStore) -> Path:
+    return store.models(MODEL).path(str(store.models(MODEL).current))
+
+
+# Through Dagster
+
+
+def test_every_synapse_is_predicted_and_labelled_ones_by_a_network_that_never_saw_their_neuron(
+    made: tuple[Lab, dict[str, Any]],
+) -> None:
+    lab, results = made
+    rows = predictions(lab.store)
+    assert len(rows) == 72
+    assert set(rows["network"]) == {"small"}
+    assert rows["out_of_fold"].all()
+    probabilities = np.array([[p for _, p in pairs] for pairs in rows["probabilities"]])
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert {tuple(name for name, _ in pairs) for pairs in rows["probabilities"]} == {tuple(sorted(CLASSES))}
+    assert (rows["predicted"] == np.array(sorted(CLASSES))[probabilities.argmax(axis=1)]).all()
+    assert all(check.passed for check in results["compared"].get_asset_check_evaluations())
+    facts = shown(results["fitted"], MODEL)
+    assert facts["fitted_now"]
+    assert facts["small_balanced_accuracy"] == facts["balanced_accuracy"]
+    assert {"small_training", "small_scores", "small_confusion"} <= set(facts)
+    [check] = results["fitted"].get_asset_check_evaluations()
+    assert check.check_name == "better_than_chance"
+
+
+def test_plots_grow_while_it_trains(made: tuple[Lab, dict[str, Any]]) -> None:
+    lab, _ = made
+    key = dg.AssetKey(["tiny", MODEL])
+    seen = [record.asset_observation for record in lab.instance.fetch_observations(key, limit=100).records]
+    # Each of five folds, and all labelled synapses.
+    described = [str(entry and entry.description) for entry in seen]
+    assert len(set(described)) == 6
+    assert "small, training 1 of 6 (neuron_id, fold 1)" in described
+    assert "small, training 6 of 6 (all labelled synapses)" in described
+    assert {name for entry in seen if entry for name in entry.metadata} >= {"step", "loss", "rate", "remaining_s"}
+    assert all(isinstance(value.value, float) for entry in seen if entry for value in entry.metadata.values())
+
+
+def test_the_comparison_and_the_card_say_what_was_measured(made: tuple[Lab, dict[str, Any]]) -> None:
+    lab, results = made
+    table = lab.store.results(CLASSIFIER_COMPARISON).read().to_pandas()
+    headline = table.set_index("classifier")
+    assert list(headline.index) == ["linear probe", "small", "small beside the vectors"]
+    provenance = lab.store.models("synapse_classifier").provenance(lab.store.models("synapse_classifier").current)
+    assert headline.loc["linear probe", "balanced_accuracy"] == provenance.scores["balanced_accuracy"]
+    assert headline["synapses"].tolist() == [72, 72, 72]
+    named = predictions(lab.store).merge(planted_points(), left_on="synapse_id", right_on="id")
+    recalls = [(named[named["nt"] == c]["predicted"] == c).mean() for c in CLASSES]
+    assert headline.loc["small", "balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert headline.loc["small", "training_seconds"] > 0
+    assert "The linear probe is not beaten" in shown(results["compared"], "classifier_comparison")["result"]
+    [card] = lab.store.results(NETWORK_CARDS).read().to_pylist()
+    for text in (
+        "| gaba | 24 | 4 |", "Seed 0", "fixed beforehand", "small beside the vectors", "nothing is promised of it",
+        "synapse-assets predict --model", "24 x 24 px, 4 nm a pixel and 40 nm a section", "torch ",
+    ):  # fmt: skip
+        assert text in card["card"], text
+    assert "## Scores" in (folder_in_use(lab.store) / "small" / "card.md").read_text()
+
+
+def test_unchanged_nothing_is_trained_again_and_nothing_unfinished_is_left(made: tuple[Lab, Any]) -> None:
+    lab, _ = made
+    before = lab.store.models(MODEL).versions()
+    assert shown(lab.materialize(MODEL), MODEL)["fitted_now"] is False
+    assert lab.store.models(MODEL).versions() == before
+    assert not (lab.root / "tiny" / "staging" / MODEL).exists()
+
+
+# Honest predictions
+
+
+def test_a_fold_is_predicted_by_what_was_trained_on_the_other_folds(made: tuple[Lab, Any], tmp_path: Path) -> None:
+    lab, _ = made
+    test = NetworkTest.load(folder_in_use(lab.store) / "small")
+    ids = test.synapse_ids
+    tiles = decode_tiles(lab.store.tiles.read_ids(ids.tolist(), ["image"]).column("image"))
+    codes = np.searchsorted(test.classes, test.targets)
+    groups = np.unique(test.groups, return_inverse=True)[1]
+    fold = 2
+    trained = train_network(
+        lab.dataset.networks["small"], test.classes, lab.dataset.tile, (4.0, 4.0, 40.0),
+        LabelledTiles(lambda rows: tiles[rows], codes, groups), np.flatnonzero(test.folds != fold),
+        seed=0, device="cpu", folder=tmp_path,
+    )  # fmt: skip
+    assert not isinstance(trained, NoModel)
+    features, logits = trained[0].answers(tiles, "cpu")
+    held_out = test.folds == fold
+    stored = test.out_of_sample["neuron_id"]
+    assert stored.synapse_ids.tolist() == ids.tolist()
+    assert np.allclose(stored.probabilities[held_out], softmax(logits)[held_out], atol=1e-6)
+    assert np.allclose(load_features(folder_in_use(lab.store) / "small", fold), features, atol=1e-2)
+    neurons = planted_points().set_index("id").loc[ids.tolist(), "neuron"].to_numpy()
+    assert not set(neurons[held_out]) & set(neurons[~held_out])
+
+
+def test_labelled_synapses_without_a_neuron_are_predicted_by_one_that_was_trained_without_them(
+    made: tuple[Lab, Any], store: DatasetStore
+) -> None:
+    dataset = with_networks(made[0], other={"steps": 2})
+    splits = store.results(SPLITS).read()
+    orphans = [f"s{number:03d}" for number in (0, 30, 60)]
+    is_orphan = pc.and_(
+        pc.is_in(splits.column("synapse_id"), pa.array(orphans)), pc.equal(splits.column("split"), "neuron_id")
+    )
+    store.results(SPLITS).write(splits.filter(pc.invert(is_orphan)))
+    fit_networks(store, dataset, "cpu", LOG, nothing)
+    store.models(MODEL).promote(str(store.models(MODEL).candidate))
+    test = NetworkTest.load(folder_in_use(store) / "other")
+    assert not set(orphans) & set(test.synapse_ids.tolist())
+    assert len(test.every.synapse_ids) == 72
+    for region in REGIONS:
+        predict_networks(store, dataset, region, "cpu", LOG)
+    assert predictions(store)["out_of_fold"].all()
+
+
+# Nothing twice, nothing half
+
+
+def test_a_network_that_is_added_leaves_the_others_as_they_are(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    lab = made[0]
+    models = store.models(MODEL)
+    before = str(models.current)
+    trained: list[str] = []
+    dataset = with_networks(lab, small={}, second={"steps": 2, "splits": ["random", "neuron_id"]})
+    fit_networks(store, dataset, "cpu", LOG, lambda what, _: trained.append(what))
+    assert {what.split(",")[0] for what in trained} == {"second"}
+    assert len(trained) == 11, "five folds of two splits, and all labelled synapses"
+    candidate = str(models.candidate)
+    assert models.current == before
+    files = [models.path(version) / "small" / NETWORK_FILE for version in (before, candidate)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    scores = models.provenance(candidate).scores
+    assert scores["balanced_accuracy"] == max(scores["small_balanced_accuracy"], scores["second_balanced_accuracy"])
+
+    # Not where the tiles are others now; else it is used, as one of its networks is as good as the one in use.
+    other = dataset.model_copy(update={"tile": dataset.tile.model_copy(update={"size_px": 16})})
+    with pytest.raises(BadInput, match="trained on tiles of another size, depth or voxel than tiny has now"):
+        predict_networks(store, other, REGIONS[0], "cpu", LOG)
+    decided = decide_on_candidates(store, other, "cpu", LOG, lambda *_: pytest.fail("promoted"))
+    assert "trained on tiles of another size" in str(decided.details["decisions"])
+    models.set_candidate(candidate)
+    promoted: list[tuple[str, str]] = []
+    decide_on_candidates(store, dataset, "cpu", LOG, lambda *what: promoted.append(what))
+    assert (MODEL, candidate) in promoted
+
+    # Under a random split the probe is tested anew, as it was when it was fitted.
+    models.promote(candidate)
+    compare_with_networks(store, dataset, LOG)
+    table = store.results(CLASSIFIER_COMPARISON).read().to_pandas().set_index(["split", "classifier"])
+    assert set(table.loc["random"].index) == {"linear probe", "second"}
+    classifiers = store.models("synapse_classifier")
+    known = classifiers.provenance(str(classifiers.current)).scores["balanced_accuracy_random"]
+    assert table.loc[("random", "linear probe"), "balanced_accuracy"] == pytest.approx(known)
+    assert "For this network the random split claims" in (models.path(candidate) / "second" / "card.md").read_text()
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_at(number: int) -> Callable[[str, Mapping[str, float]], None]:
+    def watch(what: str, numbers: Mapping[str, float]) -> None:
+        if f"training {number} of" in what:
+            raise KilledError
+
+    return watch
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    lab = made[0]
+    whole = folder_in_use(lab.store)
+    shutil.rmtree(Path(store.data_root) / "tiny" / "models" / MODEL)
+    with pytest.raises(KilledError):
+        fit_networks(store, lab.dataset, "cpu", LOG, killed_at(3))
+    assert store.models(MODEL).current is None
+    told: list[str] = []
+    fit_networks(store, lab.dataset, "cpu", LOG, lambda what, _: told.append(what))
+    assert [what.split()[2] for what in told] == ["3", "4", "5", "6"], "two were finished before"
+    assert folder_in_use(store).name == whole.name
+    weights = [read_network(folder / "small" / NETWORK_FILE)[1] for folder in (whole, folder_in_use(store))]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    tests = [NetworkTest.load(folder / "small") for folder in (whole, folder_in_use(store))]
+    assert np.array_equal(tests[0].every.probabilities, tests[1].every.probabilities)
+
+
+def test_labels_that_change_during_training_begin_it_anew(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    dataset = with_networks(made[0], other={"steps": 2})
+    with pytest.raises(KilledError):
+        fit_networks(store, dataset, "cpu", LOG, killed_at(3))
+    [before] = (Path(store.data_root) / "tiny" / "staging" / MODEL / "other").iterdir()
+    relabel(store, dataset, lambda neuron: CLASSES[(neuron + neuron // 6) % 3])
+    told: list[str] = []
+
+    def watch(what: str, numbers: Mapping[str, float]) -> None:
+        told.append(what)
+        assert not before.exists()
+
+    fit_networks(store, dataset, "cpu", LOG, watch)
+    assert len(told) == 6
+    test = NetworkTest.load(store.models(MODEL).path(str(store.models(MODEL).candidate)) / "other")
+    first = planted_points()["neuron"].min()
+    neurons = planted_points().set_index("id").loc[test.synapse_ids.tolist(), "neuron"] - first
+    assert test.targets.tolist() == [CLASSES[(n + n // 6) % 3] for n in neurons]
+
+
+def test_a_killed_prediction_goes_on(
+    made: tuple[Lab, Any], store: DatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = made[0]
+    before = predictions(store)
+    monkeypatch.setattr("synapse_assets.pipeline.em.networks.READ_ROWS", 8)
+    calls = 0
+
+    def read(images: pa.ChunkedArray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KilledError
+        return decode_tiles(images)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("synapse_assets.volumes.decode_tiles", read)
+        with pytest.raises(KilledError):
+            predict_networks(store, lab.dataset, REGIONS[0], "cpu", LOG)
+    report = predict_networks(store, lab.dataset, REGIONS[0], "cpu", LOG)
+    assert (report.details["resumed_rows"], report.computed_rows, report.rows) == (16, 8, 24)
+    pd.testing.assert_frame_equal(
+        predictions(store).drop(columns="probabilities"), before.drop(columns="probabilities")
+    )
+
+
+# Few labels, other labels, other tiles
+
+
+@pytest.mark.parametrize(
+    ("of_neuron", "reason"),
+    [(lambda _: None, "no labelled synapses with a tile"), (lambda _: "gaba", "all labelled synapses are 'gaba'")],
+)
+def test_without_two_classes_there_is_no_network_and_it_is_said_why(
+    of_neuron: Callable[[int], str | None], reason: str, made: tuple[Lab, Any], store: DatasetStore
+) -> None:
+    lab = made[0]
+    relabel(store, lab.dataset, of_neuron)
+    kept = fit_networks(store, lab.dataset, "cpu", LOG, nothing)
+    assert reason in str(kept.details["notes"])
+    models = store.models(MODEL)
+    decide_on_candidates(store, lab.dataset, "cpu", LOG, lambda *_: pytest.fail("a candidate without a network"))
+    models.promote(str(models.candidate))
+    report = predict_networks(store, lab.dataset, REGIONS[0], "cpu", LOG)
+    assert (report.rows, report.details["networks"]) == (0, reason)
+    compared = compare_with_networks(store, lab.dataset, LOG)
+    assert (compared.rows, reason in str(compared.details["result"])) == (0, True)
+    assert write_cards(store).rows == 0
+    assert fit_networks(store, lab.dataset, "cpu", LOG, nothing).details["status"] == "in use"
+
+
+def few(neuron: int) -> str:
+    """One neuron of dopamine, three of serotonin, the others of gaba and glutamate."""
+    return {0: "dopamine", 1: "serotonin", 2: "serotonin", 3: "serotonin"}.get(
+        neuron, ("gaba", "glutamate")[neuron % 2]
+    )
+
+
+def test_classes_of_few_neurons_are_trained_without_a_promise(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    dataset = with_networks(made[0], other={"steps": 2})
+    relabel(store, dataset, few)
+    report = fit_networks(store, dataset, "cpu", LOG, nothing)
+    assert "class 'dopamine' has 1 group" in str(report.details["notes"])
+    folder = store.models(MODEL).path(str(store.models(MODEL).candidate)) / "other"
+    card, test = NetworkCard.load(folder), NetworkTest.load(folder)
+    assert card.classes["dopamine"] == [6, 1]
+    assert not card.early_stopping
+    dopamine = test.targets == "dopamine"
+    assert (test.every.probabilities[dopamine][:, test.classes.index("dopamine")] == 0).all(), (
+        "no other neuron taught it"
+    )
+    assert SynapseNetwork.load(folder / NETWORK_FILE).spec.classes == ("dopamine", "gaba", "glutamate", "serotonin")
+    text = (folder / "card.md").read_text()
+    assert "only 1 group of neuron_id trained it, so its score says nothing" in text
+    assert "The class serotonin: only 3 groups" in text
+    assert "fewer than 5: no early stopping" in text
+
+
+def test_networks_of_other_classes_are_compared_by_name(made: tuple[Lab, Any], store: DatasetStore) -> None:
+    """The probe in use knows the classes of before; the networks were trained on others."""
+    dataset = with_networks(made[0], other={"steps": 2})
+    relabel(store, dataset, lambda neuron: {"gaba": "histamine"}.get(CLASSES[neuron % 3], CLASSES[neuron % 3]))
+    fit_networks(store, dataset, "cpu", LOG, nothing)
+    decided: list[Report] = [decide_on_candidates(store, dataset, "cpu", LOG, lambda *_: None)]
+    assert "classes differ, new are ['histamine'] and gone are ['gaba']" in str(decided[0].details["decisions"])
+    store.models(MODEL).promote(str(store.models(MODEL).candidate))
+    compare_with_networks(store, dataset, LOG)
+    table = store.results(CLASSIFIER_COMPARISON).read().to_pandas().set_index("classifier")
+    assert table.loc["linear probe", "balanced_accuracy"] <= 2 / 3, "every histamine is called something else"
+
+
+def test_a_network_that_cannot_start_is_refused(made: tuple[Lab, Any], store: DatasetStore, tmp_path: Path) -> None:
+    absent = {"origin": "checkpoint", "checkpoint": str(tmp_path / "absent.safetensors")}
+    with pytest.raises(BadInput, match=r"there is no weight file .*absent\.safetensors"):
+        fit_networks(store, with_networks(made[0], other=absent), "cpu", LOG, nothing)
+    encoder = {"architecture": "em_resnet10", "origin": "encoder"}
+    with pytest.raises(BadInput, match="the encoder in use is test_resnet"):
+        fit_networks(store, with_networks(made[0], other=encoder), "cpu", LOG, nothing)
+    begun = with_networks(made[0], other={"origin": "encoder", "steps": 2})
+    assert fit_networks(store, begun, "cpu", LOG, nothing).details["fitted_now"]
+    provenance = store.models(MODEL).provenance(str(store.models(MODEL).candidate))
+    assert provenance.inputs["encoder"] == store.models("encoder").current
