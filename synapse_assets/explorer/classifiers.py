@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synapse_assets.analysis.evaluation.classifier_comparison import LINEAR_PROBE
 from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse
-
-PROBE = "linear probe"
 
 
 def classifiers(warehouse: Warehouse, name: str, split: str) -> dict[str, Any]:
@@ -44,12 +43,12 @@ def _reason(warehouse: Warehouse, name: str) -> str:
 
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float]:
     """The linear probe first, then by balanced accuracy."""
-    return row["classifier"] != PROBE, -row["balanced_accuracy"]
+    return row["classifier"] != LINEAR_PROBE, -row["balanced_accuracy"]
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     seconds = row["training_seconds"]
-    return {**row, "is_probe": row["classifier"] == PROBE, "against": _difference(row), "time": _time(seconds)}
+    return {**row, "is_probe": row["classifier"] == LINEAR_PROBE, "against": _difference(row), "time": _time(seconds)}
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -83,8 +82,8 @@ def _verdict(rows: Sequence[Mapping[str, Any]], split: str) -> dict[str, Any]:
     best = next((row for row in rows if row["best"]), None)
     if best is None:
         return {}
-    score, others = f"{best['balanced_accuracy']:.2f}", [row for row in rows if row["classifier"] != PROBE]
-    if best["classifier"] != PROBE:
+    score, others = f"{best['balanced_accuracy']:.2f}", [row for row in rows if row["classifier"] != LINEAR_PROBE]
+    if best["classifier"] != LINEAR_PROBE:
         sentence = f"balanced accuracy {score}. Against the linear probe that is {_difference(best)}, an interval that excludes zero."
     elif not others:
         sentence = f"balanced accuracy {score}; no network was compared with it."

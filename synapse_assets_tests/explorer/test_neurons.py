@@ -270,7 +270,7 @@ def test_classifiers_are_compared_in_words(answered: SimpleNamespace) -> None:
     assert "10 min" in text
     other = text_of(answered.web.get("/tiny/classifiers?split=random").raise_for_status().text)
     assert "linear probe is best: balanced accuracy 0.93; no network is better beyond chance" in other
-    assert "serotonin has 3 neurons: its score says little" in other
+    assert "whose own scores say little: serotonin (3 groups)." in other
     assert "A random split has synapses of one neuron on both sides" in other
 
 

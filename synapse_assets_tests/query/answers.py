@@ -163,7 +163,7 @@ def _comparison() -> pa.Table:
         "classifier": "em_resnet10 beside texture", "balanced_accuracy": 0.92, "low": 0.89, "high": 0.94, "difference": 0.02,
         "difference_low": 0.004, "difference_high": 0.04, "best": True,
     }  # fmt: skip
-    rare = "serotonin has 3 neurons: its score says little"
+    rare = "serotonin (3 groups)"
     rows = [probe | {"best": False}, network, beside]
     others = [
         row | {"split": "random", "groups": 2280, "balanced_accuracy": row["balanced_accuracy"] + 0.03, "neuron_accuracy": None,
