@@ -119,10 +119,9 @@ class Neurons:
         if answers is None:
             return Neuron(neuron_id, answer, frame, rows, None)
         known = ~np.isnan(answers.probabilities).any(axis=1)
-        main = (
-            answer["predicted"] if answer else answers.classes[int(np.nanmean(answers.probabilities, axis=0).argmax())]
-        )
-        support = answers.probabilities[:, answers.classes.index(main)]
+        named = answer["predicted"] if answer else ""
+        most = int(np.nanmean(answers.probabilities, axis=0).argmax())
+        support = answers.probabilities[:, answers.classes.index(named) if named in answers.classes else most]
         changes = None
         if answer:
             pooled = known & (answers.out_of_fold | (not answer["in_training"]))
