@@ -82,8 +82,9 @@ class Evidence:
     def means(self, most: int | None = None) -> tuple[Float64, Int64]:
         """(N, C) mean log-odds of each neuron's first `most` synapses, and (N,) how many they are."""
         number = self.counts if most is None else np.minimum(self.counts, most)
-        total = np.concatenate([np.zeros((1, self.log_odds.shape[1])), self.log_odds.cumsum(axis=0)])
-        means: Float64 = (total[self.starts + number] - total[self.starts]) / number[:, None]
+        position = np.arange(len(self.log_odds)) - np.repeat(self.starts, self.counts)
+        used = self.log_odds[position < np.repeat(number, self.counts)]
+        means: Float64 = np.add.reduceat(used, np.cumsum(number) - number, axis=0) / number[:, None]
         return means, number
 
     def pooled(self, dependence: float | Float64, most: int | None = None) -> Float64:

@@ -100,7 +100,9 @@ def probability_matrix(rows: pa.Table) -> tuple[npt.NDArray[np.str_], Float64]:
     A class that a row does not name has probability 0 there.
     """
     maps = rows.column("probabilities").combine_chunks()
-    names, key = np.unique(np.array(maps.keys.to_pylist(), dtype=str), return_inverse=True)
+    keys = maps.keys.dictionary_encode()
+    names, place = np.unique(np.array(keys.dictionary.to_pylist(), dtype=str), return_inverse=True)
+    key = place[keys.indices.to_numpy()]
     of_row = np.repeat(np.arange(rows.num_rows), np.diff(maps.offsets.to_numpy()))
     probabilities = np.zeros((rows.num_rows, len(names)))
     probabilities[of_row, key] = maps.items.to_numpy(zero_copy_only=False)

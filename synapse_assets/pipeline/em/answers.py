@@ -54,7 +54,7 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
     from synapse_assets.figures.calibration import calibration_figure
 
     watch = Stopwatch()
-    labelled = _Labelled.of(store, dataset)
+    labelled = Labelled.of(store, dataset)
     if isinstance(labelled, str):
         for table in (CALIBRATION, RELIABILITY, CALIBRATION_SCORES, CALIBRATED_SYNAPSES):
             store.results(table).write(table.empty())
@@ -163,7 +163,7 @@ def answer_neurons(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """The out-of-fold probabilities of the labelled synapses, in the order of their ids, and the neuron of each (-1: none)."""
 
     held_out: "HeldOut"
@@ -173,7 +173,7 @@ class _Labelled:
     group_word: str
 
     @classmethod
-    def of(cls, store: DatasetStore, dataset: EmDataset) -> "_Labelled | str":
+    def of(cls, store: DatasetStore, dataset: EmDataset) -> "Labelled | str":
         """Those of the classifier in use; a reason where there are none, or of one class only."""
         from synapse_assets.analysis.evaluation.calibration import HeldOut
         from synapse_assets.analysis.evaluation.predictions import probability_matrix
@@ -273,7 +273,7 @@ def _calibration_table(held_out: "HeldOut", calibration: "Calibration", rule: "S
     return CALIBRATION.conform(pa.table(columns))
 
 
-def _calibrated_table(labelled: _Labelled, after: "HeldOut", sets: npt.NDArray[np.bool_]) -> pa.Table:
+def _calibrated_table(labelled: Labelled, after: "HeldOut", sets: npt.NDArray[np.bool_]) -> pa.Table:
     from synapse_assets.analysis.evaluation.predictions import named_sets, probability_column
 
     columns = {
@@ -297,7 +297,7 @@ def _flat(rows: pa.Table) -> pa.Table:
 
 
 def _sentences(
-    labelled: _Labelled, calibration: "Calibration", rule: "SetRule", scores: "CalibrationScores"
+    labelled: Labelled, calibration: "Calibration", rule: "SetRule", scores: "CalibrationScores"
 ) -> list[str]:
     """What a reader may cite."""
     from synapse_assets.analysis.evaluation.calibration_scores import ERROR, FLOOR, NEURON_ACCURACY
