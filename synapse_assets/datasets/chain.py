@@ -89,6 +89,12 @@ class Chain:
         """The facts of the assets that a dataset has, in the order of the chain."""
         return [facts for facts in self.facts.values() if facts.exists(dataset)]
 
+    def pages_of(self, dataset: Dataset) -> dict[str, str]:
+        """Titles of the pages that the explorer shows of a dataset: not of those that show assets which it does not have."""
+        shown = {facts.page for facts in self.assets_of(dataset)}
+        absent = {facts.page for facts in self.assets} - shown
+        return {name: title for name, title in self.pages.items() if name not in absent}
+
     def names(self, role: Role) -> tuple[str, ...]:
         """The assets of a role, in the order of the chain: a model stands after the one that it is fitted on."""
         return tuple(facts.name for facts in self.assets if facts.role is role)

@@ -191,7 +191,13 @@ ASSETS = (
         awaited=False,
     ),
     AssetFacts(
-        "synapse_classifier", Stage.CLASSIFY, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="encoder"
+        "synapse_classifier",
+        Stage.CLASSIFY,
+        Role.MODEL,
+        kinds=("scikitlearn",),
+        job="fit",
+        fitted_on="encoder",
+        page="classifiers",
     ),
     AssetFacts(
         "synapse_predictions",
@@ -274,6 +280,8 @@ ASSETS = (
         by_part=True,
         released=("synapse_answers",),
         awaited=False,
+        points=("answer", "probability as calibrated_probability"),
+        page="classes",
     ),
     AssetFacts(
         "neuron_answers",
@@ -282,6 +290,7 @@ ASSETS = (
         NEURON_ANSWERS,
         released=("neuron_answers",),
         awaited=False,
+        page="neurons",
         exists=_has_neurons,
     ),
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
@@ -308,6 +317,8 @@ EM = register(
             "gallery": "Gallery",
             "clusters": "Clusters",
             "classes": "Classes",
+            "neurons": "Neurons",
+            "classifiers": "Classifiers",
             "scorecard": "Scorecard",
         },
     )

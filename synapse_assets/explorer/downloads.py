@@ -1,6 +1,9 @@
 """Tables as files to open in a spreadsheet."""
 
 import csv
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +20,16 @@ def csv_text(rows: pd.DataFrame) -> str:
     return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(
         index=False, quoting=csv.QUOTE_NONNUMERIC
     )
+
+
+def plain_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows for `csv_text`: maps and lists as JSON; whole numbers stay whole where some are missing."""
+    table = pd.DataFrame([{name: _as_json(value) for name, value in row.items()} for row in rows]).convert_dtypes()
+    return table.astype(dict.fromkeys(table.select_dtypes("string").columns, object))
+
+
+def _as_json(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
 def _as_text(value: object) -> object:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from synapse_assets.analysis.clustering.verdict_power import power
+from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
@@ -131,6 +132,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
         "place_nm": position_nm,
         "neuron_synapses": int((points.neurons == points.neurons[row]).sum()) if points.neurons[row] >= 0 else 0,
         "probabilities": warehouse.probabilities(synapse_id),
+        "calibrated": warehouse.synapse_answer(synapse_id),
         "colours": points.colours("predicted") if "predicted" in points.categories else {},
         "cluster_verdict": points.cluster_verdict,
     }
@@ -193,7 +195,7 @@ def gallery(warehouse: Warehouse, filters: Filters, seed: int, describe_error: E
         "pictures": warehouse.has_pictures,
         "compositions": [
             composition(points, name, selected)
-            for name in ("target", "predicted", "neuron_type", "synapse_type", "brain_region", "cluster")
+            for name in ("target", "predicted", "answer", "neuron_type", "synapse_type", "brain_region", "cluster")
             if name in points.categories and name not in filters.any_of
         ],
         "neurons": _neurons(points, rows),
@@ -273,33 +275,50 @@ def classes(warehouse: Warehouse) -> dict[str, Any]:
         "counts": target.counts(),
         "colours": points.colours("target"),
         "scores": warehouse.release.get("scores", {}).get("synapse_classifier"),
-        "confusion": None,
+        "confusions": [
+            _confusion(points, name)
+            for name in ("predicted", "answer")
+            if {name, "out_of_fold"} <= set(points.categories)
+        ],
     }
-    if {"predicted", "out_of_fold"} <= set(points.categories):
-        predicted = points.categories["predicted"]
-        scored = points.select(Filters({"out_of_fold": ["yes"]})) & (target.codes >= 0) & (predicted.codes >= 0)
-        counts = np.zeros((len(target.names), len(predicted.names)), dtype=np.int64)
-        np.add.at(counts, (target.codes[scored], predicted.codes[scored]), 1)
-        content["confusion"] = {
-            "predicted": predicted.names,
-            "lines": [
+    return content
+
+
+def _confusion(points: Points, name: str) -> dict[str, Any]:
+    """Known classes against a column of classes, of the synapses that were judged out of fold; 'unclear' comes last."""
+    target, column = points.categories["target"], points.categories[name]
+    scored = points.select(Filters({"out_of_fold": ["yes"]})) & (target.codes >= 0) & (column.codes >= 0)
+    counts = np.zeros((len(target.names), len(column.names)), dtype=np.int64)
+    np.add.at(counts, (target.codes[scored], column.codes[scored]), 1)
+    order = sorted(range(len(column.names)), key=lambda code: (column.names[code] == UNCLEAR, code))
+    names = [column.names[code] for code in order]
+    lines: list[dict[str, Any]] = [
+        {
+            "known": known,
+            "total": int(line.sum()),
+            "cells": [
                 {
-                    "known": known,
-                    "total": int(line.sum()),
-                    "cells": [
-                        {
-                            "count": int(count),
-                            "share": count / max(1, line.sum()),
-                            "right": known == name,
-                            "link": urlencode({"target": known, "predicted": name, "out_of_fold": "yes"}),
-                        }
-                        for name, count in zip(predicted.names, line, strict=True)
-                    ],
+                    "count": int(count),
+                    "share": count / max(1, line.sum()),
+                    "right": known == value,
+                    "link": urlencode({"target": known, name: value, "out_of_fold": "yes"}),
                 }
-                for known, line in zip(target.names, counts, strict=True)
+                for value, count in zip(names, line, strict=True)
             ],
         }
-    return content
+        for known, line in zip(target.names, counts[:, order], strict=True)
+    ]
+    total, unclear = int(counts.sum()), int(counts[:, [value == UNCLEAR for value in column.names]].sum())
+    right = sum(cell["count"] for line in lines for cell in line["cells"] if cell["right"])
+    return {
+        "column": name,
+        "names": names,
+        "colours": points.colours(name),
+        "lines": lines,
+        "total": total,
+        "unclear": unclear / max(1, total),
+        "right": right / max(1, total - unclear),
+    }
 
 
 def facts(points: Points, row: int) -> dict[str, Any]:
@@ -371,6 +390,7 @@ def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
             "share": counts[index] / len(rows),
             "colour": "var(--quiet)",
             "link": "",
+            "neuron": True,
         }
         for index in np.argsort(-counts, kind="stable")[:_LINES]
     ]

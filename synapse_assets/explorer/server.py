@@ -24,15 +24,21 @@ from starlette.requests import ClientDisconnect
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
+from synapse_assets.explorer.classifiers import classifiers as classifiers_page
+from synapse_assets.explorer.downloads import csv_text, plain_rows
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.messages import ErrorMessages
+from synapse_assets.explorer.neurons import neuron as neuron_page
+from synapse_assets.explorer.neurons import neurons as neurons_page
+from synapse_assets.explorer.neurons import read_neuron_id
 from synapse_assets.explorer.question import Question, read_filters, read_question
 from synapse_assets.explorer.releases import Releases, explorer_entries
 from synapse_assets.explorer.scorecard import Choice
 from synapse_assets.explorer.scorecard import scorecard as scorecard_page
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
-from synapse_assets.explorer.urls import card_url, tile_url
-from synapse_assets.query import Warehouse
+from synapse_assets.explorer.urls import card_url, neuron_url, tile_url
+from synapse_assets.query import NeuronRequest, Warehouse
+from synapse_assets.query.neurons import UnknownNeuron
 from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 
@@ -115,9 +121,11 @@ def create_app(
     entries = explorer_entries(datasets)
     releases = Releases(entries, data_root)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(tile_url=tile_url, card_url=card_url)
+    templates.env.globals.update(tile_url=tile_url, card_url=card_url, neuron_url=neuron_url)
     templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
-    templates.env.globals["pages_of"] = {entry.name: dict(chain_of(entry.dataset).pages) for entry in entries}
+    templates.env.globals["pages_of"] = {
+        entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
+    }
     site = Site(releases, Uploads(), templates, ErrorMessages([str(data_root), local_root_of(str(data_root))]))
 
     @asynccontextmanager
@@ -138,6 +146,7 @@ def create_app(
         if path:
             resolve_name(path)(app, site)
     _add_pages(app, site)
+    _add_neurons(app, site)
     _add_search(app, site)
     _add_pictures(app, site)
     _add_records(app, site)
@@ -166,7 +175,8 @@ def _add_refusals(app: FastAPI, site: Site) -> None:
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        return site.refusal(request, site.describe_error(error, request.url.path), 400)
+        status = 404 if isinstance(error, UnknownNeuron) else 400
+        return site.refusal(request, site.describe_error(error, request.url.path), status)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -243,6 +253,59 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         choice = Choice(label, metric, synapse_id, left, right)
         content = scorecard_page(warehouse, described, dataset, choice, site.describe_error)
         return site.page(request, "scorecard.html", dataset=dataset, active="scorecard", **content)
+
+
+def _add_neurons(app: FastAPI, site: Site) -> None:
+    def opened(dataset: str, page: str) -> tuple[Warehouse, Dataset]:
+        """The release and the dataset of an entry whose chain has that page."""
+        warehouse, described = site.releases(dataset), site.releases.entries[dataset].dataset
+        if page not in chain_of(described).pages:
+            raise HTTPException(404)
+        return warehouse, described
+
+    @app.get("/{dataset}/neurons", response_class=HTMLResponse)
+    def neurons(
+        request: Request,
+        dataset: str,
+        answer: str = "",
+        target: str = "",
+        id: str = "",
+        only: str = "",
+        order: str = "",
+        page: _Whole = 1,
+    ) -> HTMLResponse:
+        warehouse, described = opened(dataset, "neurons")
+        wanted = NeuronRequest(answer, target, id.strip(), only, order or NeuronRequest.order)
+        content = neurons_page(warehouse, described, dataset, wanted, page)
+        return site.page(request, "neurons.html", dataset=dataset, active="neurons", **content)
+
+    @app.get("/{dataset}/neuron_answers.csv")
+    def neuron_answers(dataset: str) -> Response:
+        warehouse, _ = opened(dataset, "neurons")
+        return _csv(csv_text(plain_rows(warehouse.neurons())), f"{dataset}_neuron_answers.csv")
+
+    @app.get("/{dataset}/neurons.csv")
+    def codex_neurons(dataset: str) -> Response:
+        warehouse, _ = opened(dataset, "neurons")
+        return _csv(csv_text(warehouse.codex_neurons()), f"{dataset}_neurons.csv")
+
+    @app.get("/{dataset}/neuron/{neuron_id:anytext}", response_class=HTMLResponse)
+    def neuron(request: Request, dataset: str, neuron_id: str, order: str = "", page: _Whole = 1) -> HTMLResponse:
+        warehouse, described = opened(dataset, "neurons")
+        number = read_neuron_id(warehouse, neuron_id)
+        content = neuron_page(warehouse, described, dataset, number, order == "least", page, site.describe_error)
+        return site.page(request, "neuron.html", dataset=dataset, active="", **content)
+
+    @app.get("/{dataset}/classifiers", response_class=HTMLResponse)
+    def classifiers(request: Request, dataset: str, split: str = "") -> HTMLResponse:
+        warehouse, _ = opened(dataset, "classifiers")
+        content = classifiers_page(warehouse, dataset, split)
+        return site.page(request, "classifiers.html", dataset=dataset, active="classifiers", **content)
+
+
+def _csv(text: str, filename: str) -> Response:
+    """A table to save. filename: of letters, digits and signs that need no quoting in a header."""
+    return Response(text, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{filename}"'})
 
 
 def _add_search(app: FastAPI, site: Site) -> None:

@@ -22,3 +22,8 @@ def clusters_url(dataset: str) -> str:
 def search_url(dataset: str, synapse_id: str) -> str:
     """URL of the search for synapses similar to a synapse."""
     return f"/{quote(dataset, safe='')}/search?synapse_id={quote(synapse_id, safe='')}"
+
+
+def neuron_url(dataset: str, neuron_id: object) -> str:
+    """URL of the page of a neuron."""
+    return f"/{quote(dataset, safe='')}/neuron/{quote(str(neuron_id), safe='')}"

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
-from synapse_assets.schema.colours import NOISE_COLOUR, class_colours
+from synapse_assets.schema.colours import NOISE_COLOUR, UNCLEAR_COLOUR, class_colours
 
 # The name for a missing value in every column: no class known, in no cluster, no hemilineage.
 NONE = "(none)"
@@ -27,6 +27,7 @@ _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"
 CATEGORIES = {
     "target": "known class",
     "predicted": "predicted class",
+    "answer": "calibrated answer",
     "brain_region": "brain region",
     "cluster": "cluster",
     "hemilineage": "hemilineage",
@@ -39,6 +40,7 @@ CATEGORIES = {
 NUMBERS = {
     "score": "detection score",
     "probability": "probability of the prediction",
+    "calibrated_probability": "calibrated probability",
     "valid_fraction": "share of the tile inside the volume",
     "membership_probability": "membership in the cluster",
 }
@@ -146,15 +148,19 @@ class Points:
         return not of_clusters.isdisjoint(names)
 
     def colours(self, name: str) -> Mapping[str, str]:
-        """The colour (#rrggbb) of each class of a column, and of `NONE`; known and predicted classes share theirs."""
+        """The colour (#rrggbb) of each class of a column, and of `NONE`; known and predicted classes and answers share theirs."""
         return self._colours[name]
 
     @cached_property
     def _colours(self) -> dict[str, dict[str, str]]:
         names = {name: column.names for name, column in self.categories.items()}
-        both = sorted({*names.get("target", ()), *names.get("predicted", ())})
+        # An answer is a class or 'unclear', which has a grey of its own.
+        of_classes = ("target", "predicted", "answer")
+        unclear = {"unclear": UNCLEAR_COLOUR}
+        both = {value for name in of_classes for value in names.get(name, ())} - set(unclear)
         return {
-            name: {**class_colours(both if name in ("target", "predicted") else known), NONE: NOISE_COLOUR}
+            name: {**class_colours(both if name in of_classes else known), NONE: NOISE_COLOUR}
+            | (unclear if name == "answer" else {})
             for name, known in names.items()
         }
 

@@ -1,9 +1,10 @@
-"""Which synapses of a release resemble a query, and which are typical of a set: a search request becomes rows.
+"""Which synapses of a release resemble a query, which are typical of a set, and which neurons look alike: a search request becomes rows.
 
 Comparing vectors belongs to `search`, pictures and their encoder to `pictures`.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ from synapse_assets.stores.vector_index import EXACT_BELOW
 
 _ROWS_AT_ONCE = 16_384
 _TYPICAL_OF = 20_000
+# Synapses nearest to a neuron's mean vector, whose neurons are compared with it where not all are.
+_NEAREST_OF_OTHERS = 200
+# And so many of the vectors of each.
+_OF_EACH = 100
 
 
 class Similarity:
@@ -75,6 +80,54 @@ class Similarity:
         matrix = self._vectors.at(rows)
         unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return rows[np.argsort(-(unit @ unit.mean(axis=0)), kind="stable")[:k]] if len(rows) else rows
+
+    def similar_neurons(self, code: int, k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Codes of the `k` other neurons whose mean vectors point most nearly where that of a neuron does, and the cosines, float64 (k,).
+
+        Among all neurons where the vectors are in memory; else among those of the synapses that are nearest to the mean vector, whose
+        mean is that of their first 100 vectors.
+        """
+        own = self._points.neurons == code
+        present = self._vectors.present & (self._points.neurons >= 0)
+        if not (own & present).any():
+            raise BadInput(
+                f"no synapse of neuron {self._points.neuron_ids[code]} has a vector in the release of {self._file.dataset}"
+            )
+        query = self._mean_vectors(np.flatnonzero(own & present))[1][0]
+        if isinstance(self._vectors, VectorsInMemory):
+            codes, means = self._all_mean_vectors
+        else:
+            others = present & ~own
+            nearest = self._vectors.nearest(query.astype(np.float32), "cosine", others, _NEAREST_OF_OTHERS, None)
+            found = np.unique(
+                self._points.neurons[np.concatenate([np.empty(0, np.int64), *(one.rows for one in nearest)])]
+            )
+            rows = np.flatnonzero(np.isin(self._points.neurons, found) & present)
+            # Reading every vector of a large neuron would take seconds.
+            rank = pd.Series(rows).groupby(self._points.neurons[rows]).cumcount().to_numpy()
+            codes, means = self._mean_vectors(rows[rank < _OF_EACH])
+        lengths = np.linalg.norm(means, axis=1) * np.linalg.norm(query)
+        cosines = np.where(codes == code, -np.inf, means @ query / np.maximum(lengths, np.finfo(np.float64).tiny))
+        order = np.argsort(-cosines, kind="stable")[: min(k, int((codes != code).sum()))]
+        return codes[order], cosines[order]
+
+    @cached_property
+    def _all_mean_vectors(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        return self._mean_vectors(np.flatnonzero(self._vectors.present & (self._points.neurons >= 0)))
+
+    def _mean_vectors(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The neurons that these rows are of, as codes (n,), and the mean of the rows' vectors of each, float64 (n, dimensions)."""
+        rows = rows[np.argsort(self._points.neurons[rows], kind="stable")]
+        codes, counts = np.unique(self._points.neurons[rows], return_counts=True)
+        sums: npt.NDArray[np.float64] | None = None
+        of_row = np.repeat(np.arange(len(codes)), counts)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            vectors = self._vectors.at(rows[part]).astype(np.float64)
+            sums = np.zeros((len(codes), vectors.shape[1])) if sums is None else sums
+            firsts = np.flatnonzero(np.diff(of_row[part], prepend=-1))
+            sums[of_row[part][firsts]] += np.add.reduceat(vectors, firsts, axis=0)
+        return codes.astype(np.int64), np.empty((0, 0)) if sums is None else sums / counts[:, None]
 
     def _query(self, request: SearchRequest) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """The query vector (dimensions,), and the synapses that are left out because of the query (N,)."""

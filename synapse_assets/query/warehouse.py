@@ -1,6 +1,6 @@
 """One release of a dataset, open for queries: SQL, similar synapses, facts and pictures.
 
-The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `similarity`, `pictures`.
+The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `neurons`, `similarity`, `pictures`.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pandas as pd
 
 from synapse_assets.datasets import Dataset, load_dataset
 from synapse_assets.errors import BadInput
+from synapse_assets.query.neurons import ALL_NEURONS, Neuron, NeuronRequest, Neurons
 from synapse_assets.query.pictures import PictureEncoder, Pictures, cut_tile
 from synapse_assets.query.points import Filters, Points
 from synapse_assets.query.release_file import ReleaseFile
@@ -125,22 +126,88 @@ class Warehouse:
 
     def cluster_cards(self) -> list[dict[str, Any]]:
         """The clusters as `cluster_cards` describes them, noise (-1) first; empty where there are none."""
-        if "cluster_cards" not in self.release["tables"]:
-            return []
-        cards: list[dict[str, Any]] = self._file.table("select * from cluster_cards order by cluster").to_pylist()
-        return cards
+        return self._rows("select * from cluster_cards order by cluster", "cluster_cards")
 
     def stability(self) -> dict[str, Any]:
         """How far the clusters of `points` can be trusted: their `verdict`, the `sentence` with its reason, and scores over resampled
         fits where there are any. Read this before the clusters."""
         return read_stability(self._file, self.group)
 
+    # Neurons and answers
+
+    def neuron(self, neuron_id: int) -> Neuron:
+        """The answer of a neuron, its synapses, the surest first, and what would change the answer; see `Neuron`.
+
+        Without the tables `neuron_answers` and `synapse_answers` in the release only the synapses. Raises UnknownNeuron, a BadInput,
+        for an id that no synapse has.
+        """
+        return self._neurons.neuron(neuron_id)
+
+    def neurons(
+        self, request: NeuronRequest = ALL_NEURONS, limit: int | None = None, offset: int = 0
+    ) -> list[dict[str, Any]]:
+        """The rows of `neuron_answers` that a request names, in its order, with maps as dicts; empty without that table."""
+        return self._neurons.listed(request, limit, offset)[0]
+
+    def count_neurons(self, request: NeuronRequest = ALL_NEURONS) -> int:
+        """How many rows `neurons` gives without a limit."""
+        return self._neurons.listed(request, 0, 0)[1]
+
+    def neuron_counts(self, column: Literal["answer", "target"]) -> dict[str, int]:
+        """How many neurons have each answer, 'unclear' included, or each known class."""
+        return self._neurons.counts(column)
+
+    def codex_neurons(self) -> pd.DataFrame:
+        """The answers by the columns of Codex's `neurons.csv`: root_id, group, nt_type, nt_type_score, da_avg, ...
+
+        See `analysis.evaluation.codex`. No rows without the table `neuron_answers`.
+        """
+        return self._neurons.codex()
+
+    def similar_neurons(self, neuron_id: int, k: int = 10) -> pd.DataFrame:
+        """The `k` other neurons whose synapses look most alike on the whole, most alike first.
+
+        By cosine similarity of the mean vectors of their synapses, with the vectors of the release. Up to `EXACT_BELOW` synapses, of
+        all neurons; above, of those that have the synapses nearest to the mean vector. Columns: `neuron_id`, `similarity`,
+        `synapses`, and where neurons have answers `answer`, `probability`, `class_set` and `target`. Raises UnknownNeuron, and
+        BadInput where there are no vectors.
+        """
+        code = self._neurons.code(neuron_id)
+        codes, cosines = self._similarity_by(None).similar_neurons(code, k)
+        sizes = np.bincount(
+            self.points.neurons[np.isin(self.points.neurons, codes)], minlength=len(self.points.neuron_ids)
+        )
+        ids = self.points.neuron_ids.take(codes).to_pandas()
+        alike = pd.DataFrame({"neuron_id": ids, "similarity": cosines, "synapses": sizes[codes]})
+        answers = self._neurons.answers(ids.tolist())
+        return alike if answers is None else alike.merge(answers, on="neuron_id", how="left")
+
+    def synapse_answer(self, synapse_id: str) -> dict[str, Any] | None:
+        """The row of `synapse_answers` of a synapse, its probabilities as a dict, the most probable first; None where there is none.
+
+        Raises BadInput for an unknown id.
+        """
+        stored_id = self.points.ids[self.points.row(synapse_id)].as_py()
+        for row in self._rows("select * from synapse_answers where synapse_id = ?", "synapse_answers", [stored_id]):
+            falling = sorted(row["probabilities"], key=lambda entry: -entry[1])
+            return {**row, "probabilities": dict(falling)}
+        return None
+
+    def calibration_scores(self) -> list[dict[str, Any]]:
+        """The rows of `calibration_scores`, in their order; empty where there are none."""
+        return self._rows("select * from calibration_scores", "calibration_scores")
+
+    def classifiers(self) -> list[dict[str, Any]]:
+        """The rows of `classifier_comparison`, in their order; empty where there are none."""
+        return self._rows("select * from classifier_comparison", "classifier_comparison")
+
+    def network_cards(self) -> dict[str, str]:
+        """The model card of every trained network, Markdown by name; empty where there are none."""
+        return {row["network"]: row["card"] for row in self._rows("select * from network_cards", "network_cards")}
+
     def scorecard(self) -> list[dict[str, Any]]:
         """The rows of `retrieval_scorecard`, in its order; empty where there are none."""
-        if "retrieval_scorecard" not in self.release["tables"]:
-            return []
-        rows: list[dict[str, Any]] = self._file.table("select * from retrieval_scorecard").to_pylist()
-        return rows
+        return self._rows("select * from retrieval_scorecard", "retrieval_scorecard")
 
     # Similarity
 
@@ -288,6 +355,17 @@ class Warehouse:
             cut = partial(cut_tile, self._store, self._dataset)
             self._similarities[name] = Similarity(self._file, self.points, vectors, pictures, cut)
         return self._similarities[name]
+
+    def _rows(self, query: str, table: str, parameters: Any = None) -> list[dict[str, Any]]:
+        """The rows of a query of a table; empty where the release has none of that name."""
+        if table not in self.release["tables"]:
+            return []
+        rows: list[dict[str, Any]] = self._file.table(query, parameters).to_pylist()
+        return rows
+
+    @cached_property
+    def _neurons(self) -> Neurons:
+        return Neurons(self._file, self.points)
 
     @cached_property
     def _pictures(self) -> Pictures:

@@ -1,12 +1,13 @@
 """The colour of every class, the same in all figures and pages; colours only, nothing is drawn here.
 
 Okabe & Ito's colours (2008), then Tol's (Technical Note SRON/EPS/TN/09-002), which readers with colour-blindness tell apart;
-noise, and what has no class, is grey.
+noise, and what has no class, is grey; an unclear answer is a darker grey.
 """
 
 from collections.abc import Iterable
 
 NOISE_COLOUR = "#c8c8c8"
+UNCLEAR_COLOUR = "#8b8f94"
 PALETTE = (
     # Okabe & Ito without black, then Tol's muted and light hues that are far from those
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",

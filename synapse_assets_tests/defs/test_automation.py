@@ -26,6 +26,8 @@ LABELS = (
     "after every fit",
 )
 MODELS = {"encoder", "umap_model", "cluster_model", "synapse_classifier"}
+# Made of the predictions of one region once what was calibrated on all is up to date.
+ANSWERS = {"synapse_answers"}
 # From a change of places in one region to the warehouse.
 OF_A_REGION = {
     "synapses",
@@ -158,9 +160,10 @@ def test_from_nothing_to_the_warehouse(settled: tuple[Path, Path, Any, list[dict
     requested = made(looks)
     assert all(requested[name] == set(REGIONS) for name in (*OF_A_REGION, "synapse_labels"))
     assert {"encoder", "umap_model", "cluster_model", "synapse_classifier", "warehouse"} <= set(requested)
-    for name in (*OF_A_REGION, "synapse_labels"):
+    for name in (*OF_A_REGION, *ANSWERS, "synapse_labels"):
         assert all(times(looks, name, region) == 1 for region in REGIONS), name
-    for name in ("synapse_table", "encoder", "umap_model", "cluster_model", "synapse_classifier", "warehouse"):
+    models = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
+    for name in ("synapse_table", *models, "calibration", "neuron_answers", "warehouse"):
         assert times(looks, name) == 1, name
 
 
@@ -169,9 +172,9 @@ def test_only_the_region_that_changed_is_made_again(automation: Automation) -> N
     looks = automation.settle()
     requested = made(looks)
     assert {name: parts for name, parts in requested.items() if parts != {WHOLE}} == {
-        name: {"EB"} for name in OF_A_REGION
+        name: {"EB"} for name in OF_A_REGION | ANSWERS
     }
-    for name in OF_A_REGION:
+    for name in OF_A_REGION | ANSWERS:
         assert times(looks, name, "EB") == 1, name
     assert times(looks, "warehouse") == 1
     assert not {"encoder", "umap_model", "cluster_model", "synapse_classifier"} & set(requested), "nothing is refitted"
@@ -198,7 +201,10 @@ def test_labels_alone_rerun_what_depends_on_labels(automation: Automation) -> No
     requested = made(automation.settle())
     assert requested["synapse_labels"] == {"AL_L"}
     assert not OF_A_REGION & set(requested)
-    assert {"splits", "cluster_cards", "neuron_predictions", "warehouse"} <= set(requested)
+    assert {"splits", "cluster_cards", "neuron_predictions", "calibration", "neuron_answers", "warehouse"} <= set(
+        requested
+    )
+    assert requested["synapse_answers"] == set(REGIONS), "one label changes the calibration of all"
     labels = automation.lab.store.results(SYNAPSE_LABELS).read("AL_L", ["synapse_id", "target"]).to_pandas()
     points = pd.read_csv(automation.lab.points).query("region == 'AL_L'")
     assert labels.set_index("synapse_id")["target"].to_dict() == points.set_index("id")["nt"].to_dict()
@@ -207,7 +213,7 @@ def test_labels_alone_rerun_what_depends_on_labels(automation: Automation) -> No
 def test_a_region_that_is_gone_empties_and_a_new_one_comes(automation: Automation) -> None:
     change(automation, lambda points: points.assign(region=points["region"].replace("EB", "FB")))
     requested = made(automation.settle())
-    assert all(requested[name] == {"EB", "FB"} for name in OF_A_REGION)
+    assert all(requested[name] == {"EB", "FB"} for name in OF_A_REGION | ANSWERS)
     counts = automation.lab.store.synapses.regions()
     assert "EB" not in counts
     assert counts["FB"] == 24
@@ -342,6 +348,7 @@ def test_a_new_encoder_reaches_every_region_through_refitted_models(automation: 
     requested = made(looks)
     assert requested["embeddings"] == set(REGIONS)
     assert {"umap_model", "cluster_model", "synapse_classifier", "warehouse"} <= set(requested)
+    assert requested["synapse_answers"] == set(REGIONS)
     order = [
         next(i for i, look in enumerate(looks) if name in look)
         for name in ("embeddings", "umap_model", "umap_coordinates", "clusters")

@@ -113,6 +113,11 @@ ROUTES = {
     "/{dataset}/clusters": {"GET"},
     "/{dataset}/clusters/{number}": {"GET"},
     "/{dataset}/classes": {"GET"},
+    "/{dataset}/neurons": {"GET"},
+    "/{dataset}/neuron/{neuron_id:anytext}": {"GET"},
+    "/{dataset}/neuron_answers.csv": {"GET"},
+    "/{dataset}/neurons.csv": {"GET"},
+    "/{dataset}/classifiers": {"GET"},
     "/{dataset}/scorecard": {"GET"},
     "/{dataset}/tiles/{synapse_id:anytext}.png": {"GET"},
     "/{dataset}/uploads/{name}.png": {"GET"},
@@ -146,7 +151,8 @@ EXAMPLES = [
     "/tiny/clusters", "/tiny/clusters/0", "/tiny/classes", "/tiny/tiles/s010.png", "/tiny/uploads/x.png", "/tiny/place.png?at=0,0,0",
     "/api/tiny/similar?synapse_id=s010", "/api/tiny/synapses/s010", "/tiny/map", "/look/explorer.css", "/static/js/bokeh.min.js",
     "/static/extensions/panel/panel.min.js", "/nothing/at/all", "/tiny/gallery?seed=x",
-    "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010&metric=euclidean",
+    "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010&metric=euclidean", "/tiny/neurons", "/tiny/neuron/720575940600000001",
+    "/tiny/neurons.csv", "/tiny/neuron_answers.csv", "/tiny/classifiers",
 ]  # fmt: skip
 
 

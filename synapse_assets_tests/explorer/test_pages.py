@@ -390,7 +390,8 @@ def test_cells_count_what_was_predicted_out_of_fold_and_open_it(planted_web: htt
 
 
 PAGES = ("/", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/gallery?target=gaba&seed=3",
-         "/tiny/clusters", "/tiny/classes", "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010", "/tiny/map")  # fmt: skip
+         "/tiny/clusters", "/tiny/classes", "/tiny/neurons", "/tiny/classifiers", "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010",
+         "/tiny/map")  # fmt: skip
 
 
 def test_every_page_in_a_browser(page: "Page", explorer: str) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from synapse_assets.analysis.evaluation import calibration as c
 from synapse_assets.errors import BadInput
@@ -17,6 +18,21 @@ def test_a_planted_temperature_is_found() -> None:
     # few groups of a class: a temperature, whatever the classes would say
     few = held_out(tempered(probabilities, 2.5), true, neuron).where(neuron < 21)
     assert not c.fit_calibration(few).calibration.by_class
+
+
+def test_the_temperature_is_the_maximum_of_the_penalised_likelihood() -> None:
+    """Few neurons, where the prior counts; the objective written out."""
+    probabilities, true, neuron = correlated(6, 4, 0.3, 3.0, seed=5)
+    rows = held_out(tempered(probabilities, 0.2), true, neuron)
+
+    def loss(logarithm: float) -> float:
+        scaled = rows.probabilities ** np.exp(logarithm)
+        of_known = (scaled / scaled.sum(axis=1, keepdims=True))[np.arange(len(true)), true]
+        return float(-sum(np.log(of_known[neuron == one]).mean() for one in range(6)) + logarithm**2 / 2)
+
+    best = minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
+    assert np.log(c.fit_calibration(rows).calibration.scale[0]) == pytest.approx(best, abs=1e-3)
+    assert best > 0.3
 
 
 def test_planted_offsets_are_chosen_and_found() -> None:
