@@ -88,6 +88,15 @@ def test_the_training_curve_falls_and_its_running_median_is_bold() -> None:
     assert of_colour(pixels, PALETTE[0], alpha=0.35).sum() > 500, "what was recorded is there, faintly"
 
 
+def test_a_score_of_validation_has_its_own_line() -> None:
+    history = [{"step": float(i), "loss": 1.0} for i in range(40)]
+    assert not of_colour(opened(training_curve(history)), PALETTE[1]).any()
+    rising = [{**row, "validation": row["step"] / 40} if row["step"] % 10 == 0 else row for row in history]
+    line = np.argwhere(of_colour(opened(training_curve(rising)), PALETTE[1]))
+    inside = line[line[:, 1] < 0.85 * line[:, 1].max()]  # not the name of its axis
+    assert np.corrcoef(inside[:, 1], inside[:, 0])[0, 1] < -0.95
+
+
 @pytest.mark.parametrize("length", [0, 1, 4])
 def test_training_curves_of_any_length(length: int) -> None:
     pixels = opened(training_curve([{"step": i, "loss": 1 / (i + 1)} for i in range(length)]))

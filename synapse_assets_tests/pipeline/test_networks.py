@@ -256,7 +256,9 @@ def test_a_network_that_is_added_leaves_the_others_as_they_are(made: tuple[Lab, 
     classifiers = store.models("synapse_classifier")
     known = classifiers.provenance(str(classifiers.current)).scores["balanced_accuracy_random"]
     assert table.loc[("random", "linear probe"), "balanced_accuracy"] == pytest.approx(known)
-    assert "For this network the random split claims" in (models.path(candidate) / "second" / "card.md").read_text()
+    cards = [(models.path(candidate) / name / "card.md").read_text() for name in ("small", "second")]
+    assert ["For this network the random split claims" in card for card in cards] == [False, True]
+    assert ["it overstates" in card for card in cards] == [False, True]
 
 
 class KilledError(Exception):

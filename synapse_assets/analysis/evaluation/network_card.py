@@ -10,6 +10,7 @@ from typing import Any
 
 from synapse_assets.analysis.evaluation.classifier_comparison import FEWEST_GROUPS_OF_CLASS
 from synapse_assets.analysis.evaluation.evaluation import Evaluation
+from synapse_assets.analysis.evaluation.splits import RANDOM
 from synapse_assets.artifacts import JSON, read_artifact, write_artifact
 
 CARD_FILE = "card.md"
@@ -101,7 +102,7 @@ def card_text(
         f"## Training\n\n{card.training} {_stopping(card)} It took {card.seconds:,.0f} s.",
         f"## Scores on synapses that it was not trained on\n\n{_scores(scores or card.scores)}\n\n"
         f"Held out are whole groups of the split, by networks that were trained as this one on the other folds; intervals are 95 %, "
-        "over groups. The random split tests on groups that were trained on: it overstates.",
+        f"over groups.{_OVERSTATES if any(row['split'] == RANDOM for row in scores or card.scores) else ''}",
         "## Calibration\n\n" + _calibration(scores or ()),
         "## Leakage\n\n" + _leakage(card, leakage),
         "## What it may not be used for\n\n" + "\n".join(f"- {limit}" for limit in _limits(card, rare)),
@@ -114,6 +115,7 @@ def card_text(
     return "\n\n".join(sections) + "\n"
 
 
+_OVERSTATES = " The random split tests on groups that were trained on: it overstates."
 _NO_LEAKAGE = (
     "Not measured yet: materialise leakage_report (how far a score is recognition of neurons), then network_cards."
 )
@@ -121,21 +123,23 @@ _NO_LEAKAGE = (
 
 def _stopping(card: NetworkCard) -> str:
     if card.early_stopping:
-        return (
-            "A fifth of the groups was set aside to choose the step; neither they nor any test group moved the weights."
-        )
+        return "A fifth of the groups was set aside to choose the step, and no weight learnt from them."
     return "No group was set aside to choose the step: a class has too few. The number of steps was fixed beforehand."
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["| classifier | held out | synapses | groups | balanced accuracy | macro F1 | against the linear probe |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines = [
+        "| classifier | held out | synapses | groups | balanced accuracy | macro F1 | neurons right | against the linear probe |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|")
     for row in rows:
+        neurons = "" if row.get("neuron_accuracy") is None else f"{row['neuron_accuracy']:.3f}"
         difference = "" if row.get("difference") is None else f"{row['difference']:+.3f}"
         difference += interval_text(row.get("difference_low"), row.get("difference_high"))
         lines.append(
             f"| {row.get('classifier', 'this network')} | {row['split']} | {row['synapses']:,} | {row['groups']:,} | "
-            f"{row['balanced_accuracy']:.3f}{interval_text(row['low'], row['high'])} | {row['macro_f1']:.3f} | {difference} |"
+            f"{row['balanced_accuracy']:.3f}{interval_text(row['low'], row['high'])} | {row['macro_f1']:.3f} | {neurons} | "
+            f"{difference} |"
         )
     return "\n".join(lines)
 
