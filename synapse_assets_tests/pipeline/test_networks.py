@@ -506,8 +506,9 @@ def test_trained_networks_are_up_to_date_and_follow_their_tiles_and_labels(made:
         assert resolver.get_status(dg.AssetKey(["tiny", name]), part) == StaleStatus.FRESH, name
     parents = {key.path[-1] for key in graph.get(dg.AssetKey(["tiny", MODEL])).parent_keys}
     assert parents == {"splits", "tiles"}, "the encoder does not count where no network starts from it"
-    without = dg.AssetKey(["tiny", "promotions"])
-    assert MODEL in {key.path[-1] for key in graph.get(without).parent_keys}
+    assert MODEL in {key.path[-1] for key in graph.get(dg.AssetKey(["tiny", "promotions"])).parent_keys}
+    pool = lab.definitions.resolve_assets_def(dg.AssetKey(["tiny", MODEL])).op.pool
+    assert pool == "fit", "one training at a time, of whatever dataset"
 
 
 def test_a_dataset_without_networks_knows_none(tiny_inputs: Path) -> None:
