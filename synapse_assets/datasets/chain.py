@@ -37,8 +37,9 @@ class AssetFacts:
     stage: its group in the lineage. table: what it writes; beside: further tables that it writes. kinds: what the UI marks it
     with. by_part: it is made part by part. job: the job that makes it, beside automation. fitted_on: the model that this model is
     fitted on. applied: the model whose version stands in every row, and the column it stands in. released: the names of those of
-    its tables that are published; awaited: a release waits for the asset itself, not only for what is made from it. points: SQL for
-    the columns of its table that the explorer shows of every released synapse. page: the page of the explorer that shows it. exists:
+    its tables that are published; awaited: a release waits for the asset itself, not only for what is made from it; released_again:
+    automation builds another release after it, though it is no input of one. points: SQL for the columns of its table that the
+    explorer shows of every released synapse. page: the page of the explorer that shows it. exists:
     whether a dataset has it.
     """
 
@@ -54,6 +55,7 @@ class AssetFacts:
     applied: tuple[str, str] | None = None
     released: tuple[str, ...] = ()
     awaited: bool = True
+    released_again: bool = False
     points: tuple[str, ...] = ()
     page: str | None = None
     exists: Callable[[Any], bool] = lambda _: True

@@ -290,6 +290,7 @@ ASSETS = (
         NEURON_ANSWERS,
         released=("neuron_answers",),
         awaited=False,
+        released_again=True,
         page="neurons",
         exists=_has_neurons,
     ),

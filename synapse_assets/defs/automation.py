@@ -164,6 +164,7 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
         and _role(chain, spec.key) is Role.FIT
         and by_part & {dep.asset_key for dep in spec.deps}
     }
+    late = next((spec.key for spec in made if chain.facts[spec.key.path[-1]].released_again), None)
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -173,6 +174,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
             condition = decided()
         elif _role(chain, spec.key) is Role.COMPARE:
             condition = compared(settings, fitted)
+        elif _role(chain, spec.key) is Role.PUBLISH:
+            condition = published(settings, fitted, late)
         elif spec.partitions_def is not None:
             condition = followed_by_part(settings, fitted, unpartitioned, contents)
             if fits := fitted_on_parts & {dep.asset_key for dep in spec.deps}:
@@ -268,6 +271,22 @@ def compared(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
             & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
         )
     ).with_label("follows its inputs, and after every fit")
+
+
+def published(settings: Settings, models: Collection[dg.AssetKey], late: dg.AssetKey | None) -> dg.AutomationCondition:
+    """For the release: as `followed`, and once more after what it holds but does not wait for, `late`."""
+    if late is None:
+        return followed(settings, models)
+    made = When.asset_matches(late, When.newly_updated()).since(When.newly_requested())
+    return (
+        followed(settings, models)
+        | (
+            made.with_label(f"{late.path[-1]} was made since it was last requested")
+            & ~_being_made()
+            & _inputs_settled(models)
+            & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+        )
+    ).with_label("follows its inputs, and what it does not wait for")
 
 
 def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.AssetKey | None) -> dg.AutomationCondition:
