@@ -513,6 +513,7 @@ EM_DEFAULTS = {
         "invariant_to": [],
     },
     "networks": {},
+    "answers_from": None,
     "transfer_from": {},
     "trial_limit": None,
 }

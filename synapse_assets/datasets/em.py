@@ -197,6 +197,10 @@ class EmDataset(Dataset):
         {},
         description="Networks trained to name the class of a synapse, by name; each is compared with the linear probe.",
     )
+    answers_from: str | None = Field(
+        None,
+        description="The one of `networks` whose probabilities are calibrated and pooled to answers of neurons. Empty: the linear probe.",
+    )
     transfer_from: dict[str, TransferSource] = Field(
         {}, description="Datasets of the same data root whose encoder and classifier are tried on this one, by name."
     )
@@ -250,6 +254,11 @@ class EmDataset(Dataset):
             )
         if self.encoder.positives == "neuron" and not self.has_neurons:
             raise ValueError("encoder positives: neuron needs neurons (has_neurons: true)")
+        if self.answers_from is not None and self.answers_from not in self.networks:
+            raise ValueError(
+                f"answers_from names '{self.answers_from}', which is none of the networks {list(self.networks)}: name one of them, or "
+                "leave it out for the linear probe"
+            )
         if self.name in self.transfer_from:
             raise ValueError(f"transfer_from names {self.name} itself: name other datasets")
         if "neuron_id" in self.grouping and not self.has_neurons:

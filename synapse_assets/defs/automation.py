@@ -156,6 +156,14 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
     fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
     judged = {spec.key for spec in made if _role(chain, spec.key) is Role.COMPARE}
     unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted - judged
+    by_part = {spec.key for spec in made if spec.partitions_def is not None}
+    fitted_on_parts = {
+        spec.key
+        for spec in made
+        if spec.key not in by_part
+        and _role(chain, spec.key) is Role.FIT
+        and by_part & {dep.asset_key for dep in spec.deps}
+    }
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -167,6 +175,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
             condition = compared(settings, fitted)
         elif spec.partitions_def is not None:
             condition = followed_by_part(settings, fitted, unpartitioned, contents)
+            if fits := fitted_on_parts & {dep.asset_key for dep in spec.deps}:
+                condition = (condition & ~_being_refitted(fits)).with_label(condition.get_label())
         else:
             condition = followed(settings, fitted)
         return spec.replace_attributes(automation_condition=condition)
@@ -221,6 +231,15 @@ def followed_by_part(
         )
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
     ).with_label("follows its inputs, part by part")
+
+
+def _being_refitted(fits: Collection[dg.AssetKey]) -> dg.AutomationCondition:
+    """Whether what is fitted on all parts, and in use at once, will be fitted again: an input of it is being made.
+
+    A part that is made in one run with that input would meet the fit of before.
+    """
+    being_made = When.any_deps_match(_being_made() | RequestedNow())
+    return _any_of(fits, being_made, "what an input is fitted on is being made")
 
 
 def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.AutomationCondition:

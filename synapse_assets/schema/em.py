@@ -683,8 +683,8 @@ TRANSFER = Table(
     "One row per other dataset and class: how well its classifier, which never saw this dataset, names the known classes here.",
     (
         Column("from_dataset", pa.string(), "Dataset whose encoder and classifier are tried."),
-        Column("encoder", pa.string(), "Version of its encoder."),
-        Column("classifier", pa.string(), "Version of its classifier."),
+        Column("from_encoder", pa.string(), "Version of its encoder."),
+        Column("from_classifier", pa.string(), "Version of its classifier."),
         Column(
             "class_name",
             pa.string(),

@@ -16,6 +16,8 @@ from PIL import Image
 from synapse_assets.analysis.evaluation.codex import codex_table
 from synapse_assets.analysis.evaluation.predictions import UNCLEAR, probability_column, probability_matrix
 from synapse_assets.cli import _waves
+from synapse_assets.datasets import EmDataset
+from synapse_assets.defs.em.answers import answer_assets
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.calibration import calibration_figure
 from synapse_assets.pipeline.em.answers import answer_neurons, answer_region, calibrate
@@ -26,6 +28,7 @@ from synapse_assets.schema import (
     CALIBRATED_SYNAPSES,
     CALIBRATION,
     CALIBRATION_SCORES,
+    NETWORK_PREDICTIONS,
     NEURON_ANSWERS,
     RELIABILITY,
     SPLITS,
@@ -34,6 +37,7 @@ from synapse_assets.schema import (
     SYNAPSE_PREDICTIONS,
 )
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import Provenance
 from synapse_assets_tests.conftest import CLASSES, FIRST_NEURON, REGIONS, Lab
 
 LOG = logging.getLogger(__name__)
@@ -105,10 +109,10 @@ def test_the_same_inputs_are_the_same_content(store: DatasetStore, finished_lab:
     picture = first.details["reliability"]
     assert isinstance(picture, Picture)
     assert Image.open(io.BytesIO(picture.png)).width > 600
-    before = [answer_region(store, region).content_version for region in REGIONS]
+    before = [answer_region(store, finished_lab.dataset, region).content_version for region in REGIONS]
     change_predictions(store, lambda rows: rows.take(list(range(rows.num_rows))[::-1]))
     assert calibrate(store, finished_lab.dataset, LOG).content_version == first.content_version
-    assert [answer_region(store, region).content_version for region in REGIONS] == before
+    assert [answer_region(store, finished_lab.dataset, region).content_version for region in REGIONS] == before
 
 
 def test_a_synapse_without_a_label_gets_the_calibration_of_all(store: DatasetStore, finished_lab: Lab) -> None:
@@ -116,7 +120,7 @@ def test_a_synapse_without_a_label_gets_the_calibration_of_all(store: DatasetSto
     left_out = store.results(SYNAPSE_PREDICTIONS).read("EB").column("synapse_id")[0].as_py()
     store.results(SPLITS).write(splits.filter(pc.not_equal(splits.column("synapse_id"), left_out)))
     calibrate(store, finished_lab.dataset, LOG)
-    answer_region(store, "EB")
+    answer_region(store, finished_lab.dataset, "EB")
     table = store.results(CALIBRATION).read()
     raw = store.results(SYNAPSE_PREDICTIONS).read("EB")
     raw = probability_matrix(raw.filter(pc.equal(raw.column("synapse_id"), left_out)))[1][0]
@@ -141,7 +145,7 @@ def nothing_is_answered(store: DatasetStore, lab: Lab, reason: str) -> None:
     assert report.rows == 0
     assert all(check.passed for check in report.checks)
     for region in REGIONS:
-        answered = answer_region(store, region)
+        answered = answer_region(store, lab.dataset, region)
         assert answered.rows == 0
         assert "nothing was calibrated" in text_of(answered)
     assert "nothing was calibrated" in text_of(answer_neurons(store, lab.dataset, LOG))
@@ -181,7 +185,7 @@ def test_too_few_neurons_promise_nothing(store: DatasetStore, finished_lab: Lab)
     assert not any(table.column("promised").to_pylist())
     assert table.column("groups").to_pylist() == [3, 1, 2]
     for region in REGIONS:
-        answer_region(store, region)
+        answer_region(store, finished_lab.dataset, region)
     answers = store.results(SYNAPSE_ANSWERS).read()
     assert set(map(len, answers.column("class_set").to_pylist())) == {3}
     assert set(answers.column("answer").to_pylist()) == {UNCLEAR}
@@ -201,7 +205,10 @@ def test_where_no_group_is_known_each_synapse_is_its_own(store: DatasetStore, fi
 
 def test_nothing_was_calibrated_yet(store: DatasetStore, finished_lab: Lab) -> None:
     shutil.rmtree(Path(store.data_root) / "tiny" / "tables" / "calibration")
-    for step in (lambda: answer_region(store, "EB"), lambda: answer_neurons(store, finished_lab.dataset, LOG)):
+    for step in (
+        lambda: answer_region(store, finished_lab.dataset, "EB"),
+        lambda: answer_neurons(store, finished_lab.dataset, LOG),
+    ):
         with pytest.raises(BadInput, match="no calibration yet: materialise the asset 'calibration' first"):
             step()
 
@@ -215,7 +222,7 @@ def test_predictions_of_another_classifier_or_other_classes(store: DatasetStore,
     with pytest.raises(
         BadInput, match=r"predictions of EB are of classifier other, but .* was calibrated: materialise"
     ):
-        answer_region(store, "EB")
+        answer_region(store, finished_lab.dataset, "EB")
     # it is not calibrated on them either
     assert "48 labelled synapses" in text_of(calibrate(store, finished_lab.dataset, LOG))
     names = ("acetylcholine", "gaba", "histamine")
@@ -228,7 +235,7 @@ def test_predictions_of_another_classifier_or_other_classes(store: DatasetStore,
     with pytest.raises(
         BadInput, match=r"name the classes .*histamine.* but .*glutamate.* were calibrated: materialise the asset"
     ):
-        answer_region(store, "EB")
+        answer_region(store, finished_lab.dataset, "EB")
     assert store.results(SYNAPSE_ANSWERS).read("EB").equals(before), "what was stored stays"
 
 
@@ -267,7 +274,7 @@ def test_neurons_of_other_classes_than_the_classifier_knows(store: DatasetStore,
     calibrate(store, finished_lab.dataset, LOG)
     assert not ids & set(store.results(CALIBRATED_SYNAPSES).read().column("synapse_id").to_pylist())
     for region in REGIONS:
-        answer_region(store, region)
+        answer_region(store, finished_lab.dataset, region)
     answer_neurons(store, finished_lab.dataset, LOG)
     row = store.results(NEURON_ANSWERS).read().to_pylist()[0]
     assert (row["target"], row["covered_share"], row["in_training"]) == ("histamine", 0.0, False)
@@ -296,3 +303,50 @@ def test_who_is_made_from_whom(finished_lab: Lab) -> None:
         "neuron_answers": {"synapse_answers", "calibration", "synapses", "synapse_labels"},
     }
     assert not any("answers" in key.path[-1] for key in graph.get(dg.AssetKey(["tiny", "warehouse"])).parent_keys)
+
+
+def test_answers_can_be_those_of_a_network(store: DatasetStore, finished_lab: Lab) -> None:
+    """The same probabilities under the name of a network give the same answers; those of another network beside it do not count."""
+    calibrate(store, finished_lab.dataset, LOG)
+    by_probe = answer_region(store, finished_lab.dataset, "EB").details["answers"]
+    probe = store.results(SYNAPSE_ANSWERS).read("EB").to_pylist()
+    version = "f" * 16
+    rows = store.results(SYNAPSE_PREDICTIONS)
+    for region in REGIONS:
+        predictions = rows.read(region)
+        named = predictions.rename_columns(
+            ["synapse_network" if name == "classifier" else name for name in predictions.column_names]
+        ).set_column(
+            predictions.column_names.index("classifier"), "synapse_network", pa.array([version] * len(predictions))
+        )
+        wrong = named.set_column(
+            4, "probabilities", pa.array(named.column("probabilities").to_pylist()[::-1], named.schema[4].type)
+        )
+        both = [
+            NETWORK_PREDICTIONS.conform(part.append_column("network", pa.array([name] * len(part))))
+            for name, part in (("wanted", named), ("other", wrong))
+        ]
+        store.results(NETWORK_PREDICTIONS).write_partition(region, pa.concat_tables(both))
+    provenance = Provenance("synapse_network", version, {}, {}, 0, {}, "")
+    store.models("synapse_network").save(version, lambda folder: folder.mkdir(parents=True, exist_ok=True), provenance)
+    store.models("synapse_network").promote(version)
+    networks = {name: {"architecture": "em_resnet10"} for name in ("wanted", "other")}
+    dataset = EmDataset.model_validate(
+        {**finished_lab.dataset.model_dump(), "networks": networks, "answers_from": "wanted"}
+    )
+    with pytest.raises(BadInput, match="materialise network_predictions of all regions"):
+        answer_region(store, dataset, "EB")
+    report = calibrate(store, dataset, LOG)
+    assert report.details["probabilities_of"] == "network wanted"
+    assert answer_region(store, dataset, "EB").details["answers"] == by_probe
+    answered = store.results(SYNAPSE_ANSWERS).read("EB").to_pylist()
+    assert [{**row, "classifier": ""} for row in answered] == [{**row, "classifier": ""} for row in probe]
+    assert {row["classifier"] for row in answered} == {version}
+    with pytest.raises(ValueError, match="answers_from names 'absent', which is none of the networks"):
+        EmDataset.model_validate({**dataset.model_dump(), "answers_from": "absent"})
+    keys = {
+        spec.key.path[-1]: {dep.asset_key.path[-1] for dep in spec.deps}
+        for a in answer_assets(dataset)
+        for spec in a.specs
+    }
+    assert keys["calibration"] >= {"network_predictions"} <= keys["synapse_answers"]

@@ -100,9 +100,9 @@ def comparison_sentence(comparison: pa.Table, headline: str) -> str:
     where = f"with {headline} held out"
     if not others:
         return f"There is no network to compare with: {of_probe} {where}."
-    closest = max(others, key=lambda row: row["difference"])
-    differs = f"{closest['difference']:+.3f}{_range(closest['difference_low'], closest['difference_high'])}"
     best = next(row for row in rows if row["best"])
+    closest = max(others, key=lambda row: row["difference"]) if best is probe else best
+    differs = f"{closest['difference']:+.3f}{_range(closest['difference_low'], closest['difference_high'])}"
     if best is not probe:
         return f"{best['classifier']} beats the linear probe: it differs by {differs}, and {of_probe} {where}."
     why = ""

@@ -10,11 +10,13 @@ from synapse_assets.pipeline.em import answers as steps
 
 def answer_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
+    predictions = "network_predictions" if dataset.answers_from else "synapse_predictions"
 
     @asset(
         dataset,
         "calibration",
-        deps=["synapse_predictions", "splits", "synapses"],
+        dataset.answers_from,
+        deps=[predictions, "splits", "synapses"],
         checks=[
             CheckSpec(
                 "probabilities_calibrated",
@@ -33,7 +35,7 @@ def answer_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         store = installation.store(dataset.name)
         return materialized(context, steps.calibrate(store, dataset, context.log))
 
-    @asset(dataset, "synapse_answers", deps=["synapse_predictions", "calibration"])
+    @asset(dataset, "synapse_answers", dataset.answers_from, deps=[predictions, "calibration"])
     def synapse_answers(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """The class of each synapse of one brain region by calibrated probabilities, or "unclear". A row is one synapse.
 
@@ -41,7 +43,7 @@ def answer_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         the answer of a classifier and a calibration that never saw their group.
         """
         store = installation.store(dataset.name)
-        return materialized(context, steps.answer_region(store, context.partition_key))
+        return materialized(context, steps.answer_region(store, dataset, context.partition_key))
 
     assets: list[dg.AssetsDefinition] = [calibration, synapse_answers]
     if dataset.has_neurons:

@@ -21,6 +21,7 @@ from synapse_assets.schema import (
     CALIBRATED_SYNAPSES,
     CALIBRATION,
     CALIBRATION_SCORES,
+    NETWORK_PREDICTIONS,
     NEURON_ANSWERS,
     RELIABILITY,
     SPLITS,
@@ -87,6 +88,7 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
                 calibration_figure(reliability, scores.rows), "reliability, and accuracy of neurons"
             ),
             "classes": Markdown(_class_table(table, scores)),
+            "probabilities_of": _judge(dataset).title,
             "classifier": labelled.classifier,
             **_numbers(scores),
         },
@@ -98,7 +100,7 @@ def calibrate(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
     )
 
 
-def answer_region(store: DatasetStore, region: str) -> Report:
+def answer_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
     """Calibrated probabilities, the set and the answer of every synapse of a region that has a prediction.
 
     Raises BadInput if nothing was calibrated yet, or the predictions are of another classifier or of other classes than the calibration.
@@ -106,7 +108,7 @@ def answer_region(store: DatasetStore, region: str) -> Report:
     from synapse_assets.analysis.evaluation.predictions import UNCLEAR, answer_rows
 
     watch = Stopwatch()
-    predictions = store.results(SYNAPSE_PREDICTIONS).read(region)
+    predictions = _predictions(store, dataset, region)
     stored, reason = _Stored.of(store), ""
     if stored is None:
         reason = (
@@ -114,7 +116,7 @@ def answer_region(store: DatasetStore, region: str) -> Report:
         )
         table = SYNAPSE_ANSWERS.empty()
     else:
-        stored.require_classifier(predictions, region)
+        stored.require_classifier(predictions, region, _judge(dataset).predictions)
         table = answer_rows(predictions, stored.calibration, stored.rule, store.results(CALIBRATED_SYNAPSES).read())
     store.results(SYNAPSE_ANSWERS).write_partition(region, table)
     answers = {item["values"]: item["counts"] for item in table.column("answer").value_counts().to_pylist()}
@@ -163,6 +165,31 @@ def answer_neurons(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
 
 
 @dataclass(frozen=True)
+class _Judge:
+    """Whose probabilities the answers are made from: its title, the model that it is part of, the asset with its predictions."""
+
+    title: str
+    model: str
+    predictions: str
+
+
+def _judge(dataset: EmDataset) -> _Judge:
+    if dataset.answers_from is None:
+        return _Judge("linear probe", "synapse_classifier", SYNAPSE_PREDICTIONS.name)
+    return _Judge(f"network {dataset.answers_from}", "synapse_network", NETWORK_PREDICTIONS.name)
+
+
+def _predictions(store: DatasetStore, dataset: EmDataset, region: str | None = None) -> pa.Table:
+    """The predictions that the dataset's answers are made from, of one region or all, as `schema.SYNAPSE_PREDICTIONS`."""
+    if dataset.answers_from is None:
+        return store.results(SYNAPSE_PREDICTIONS).read(region)
+    rows = store.results(NETWORK_PREDICTIONS).read(region)
+    rows = rows.filter(pc.equal(rows.column("network"), dataset.answers_from)).drop_columns(["network"])
+    names = ["classifier" if name == "synapse_network" else name for name in rows.column_names]
+    return SYNAPSE_PREDICTIONS.conform(rows.rename_columns(names))
+
+
+@dataclass(frozen=True)
 class Labelled:
     """The out-of-fold probabilities of the labelled synapses, in the order of their ids, and the neuron of each (-1: none)."""
 
@@ -179,9 +206,9 @@ class Labelled:
         from synapse_assets.analysis.evaluation.predictions import probability_matrix
         from synapse_assets.analysis.tables import current_rows, values_of
 
-        classifier = store.models("synapse_classifier").current
+        classifier = store.models(_judge(dataset).model).current
         synapses = store.synapses.read(None, ["synapse_id", "brain_region", "neuron_id"])
-        rows = current_rows(store.results(SYNAPSE_PREDICTIONS).read(), synapses)
+        rows = current_rows(_predictions(store, dataset), synapses)
         rows = rows.filter(pc.and_(rows.column("out_of_fold"), pc.equal(rows.column("classifier"), classifier or "")))
         headline = dataset.grouping[0]
         held = _held_out_by(store.results(SPLITS).read(), headline)
@@ -248,13 +275,13 @@ class _Stored:
         rule = SetRule(thresholds, np.array(column["promised"]))
         return cls(calibration, rule, class_prior(calibration, column["groups"]), column["classifier"][0])
 
-    def require_classifier(self, predictions: pa.Table, region: str) -> None:
+    def require_classifier(self, predictions: pa.Table, region: str, asset: str) -> None:
         """Raises BadInput for predictions of another classifier than the calibration's."""
         others = sorted(set(predictions.column("classifier").to_pylist()) - {self.classifier})
         if others:
             raise BadInput(
                 f"the predictions of {region} are of classifier {', '.join(others)}, but {self.classifier} was calibrated: materialise "
-                "synapse_predictions of all regions that are out of date, then calibration, then this one"
+                f"{asset} of all regions that are out of date, then calibration, then this one"
             )
 
 

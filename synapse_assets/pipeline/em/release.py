@@ -32,7 +32,7 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     watch = Stopwatch()
     in_use = {name: store.models(name).current for name in EM.models_of(dataset)}
     _require_in_use(store, in_use)
-    outdated = _outdated(store, in_use)
+    outdated = _outdated(store, in_use, "synapse_network" if dataset.answers_from else "synapse_classifier")
     build_warehouse(
         store,
         [source for source in _released(store, dataset) if source.table.name not in outdated],
@@ -104,13 +104,16 @@ def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | Par
     return tables
 
 
-def _outdated(store: DatasetStore, in_use: Mapping[str, str | None]) -> list[str]:
-    """Tables that no release waits for, with rows of another classifier or network than is in use: a release goes without them."""
+def _outdated(store: DatasetStore, in_use: Mapping[str, str | None], answers_from: str) -> list[str]:
+    """Tables that no release waits for, with rows of another classifier or network than is in use: a release goes without them.
+
+    answers_from: the model that answers are made from.
+    """
     # The first of these columns that a table has names what its rows were made with.
     made_with = {
         "version": set(in_use.values()),
         "synapse_network": {in_use.get("synapse_network")},
-        "classifier": {in_use["synapse_classifier"]},
+        "classifier": {in_use[answers_from]},
     }
     outdated = []
     for table in (EM.tables[name] for facts in EM.assets if not facts.awaited for name in facts.released):

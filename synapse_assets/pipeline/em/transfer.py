@@ -126,8 +126,8 @@ def _try(store: DatasetStore, dataset: EmDataset, tried: Tried, other: Other, de
     resampled = _resampling(dataset, other)
     facts = {
         "from_dataset": other.name,
-        "encoder": other.encoder,
-        "classifier": other.version,
+        "from_encoder": other.encoder,
+        "from_classifier": other.version,
         "shared_classes": list(shared),
         "resampled": resampled,
     }

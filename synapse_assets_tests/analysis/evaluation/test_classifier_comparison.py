@@ -110,6 +110,16 @@ def test_the_probe_stays_where_it_is_not_beaten_beyond_chance(
     assert word in sentence, row(table, "resnet")
 
 
+def test_the_sentence_gives_the_difference_of_the_one_it_names(probe: Contestant, planted: Planted) -> None:
+    """Another network may differ by more, and yet not beyond chance."""
+    table = compare_classifiers(probe, [network(probe, 1.1, planted[2])], planted[2], "neuron_id", 0)
+    rows = [found for found in table.to_pylist() if found["split"] == "neuron_id"]
+    [winner] = [found for found in rows if found["best"]]
+    larger = {**winner, "classifier": "luckier", "difference": 0.9, "difference_low": -0.1, "difference_high": 1.0}
+    both = pa.Table.from_pylist([*rows, {**larger, "best": False}], schema=table.schema)
+    assert f"it differs by {winner['difference']:+.3f}" in comparison_sentence(both, "neuron_id")
+
+
 def test_too_few_groups_prove_nothing() -> None:
     synapses, _ = styled(neurons=6)
     splits, _ = make_splits(synapses, ["neuron_id"], 0)
