@@ -280,7 +280,7 @@ def test_what_cannot_be_everywhere_is_said() -> None:
 
 def test_folds_of_the_sample_stay_what_they_were() -> None:
     """Where StratifiedGroupKFold leaves no class out, folds are its own: installations keep theirs."""
-    neurons = brain._neurons(np.random.default_rng([0, brain.VERSION]))
+    neurons = brain._neurons(brain.LAYOUT, np.random.default_rng([0, brain.LAYOUT.version]))
     known = [neuron.known[0] if neuron.known and len(neuron.known) == 1 else None for neuron in neurons]
     each = np.repeat(np.arange(len(neurons)), 20)
     labels = pa.table(
