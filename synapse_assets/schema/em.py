@@ -680,11 +680,12 @@ NETWORK_CARDS = Table(
 
 TRANSFER = Table(
     "transfer",
-    "One row per other dataset and class: how well its classifier, which never saw this dataset, names the known classes here.",
+    "One row per model of another dataset and class: how well it, which never saw this dataset, names the known classes here.",
     (
         Column("from_dataset", pa.string(), "Dataset whose encoder and classifier are tried."),
-        Column("from_encoder", pa.string(), "Version of its encoder."),
-        Column("from_classifier", pa.string(), "Version of its classifier."),
+        Column("model", pa.string(), "What of it is tried: linear probe, or the name of a network."),
+        Column("from_encoder", pa.string(), "Version of its encoder in use."),
+        Column("from_classifier", pa.string(), "Version of its classifier, or of its networks."),
         Column(
             "class_name",
             pa.string(),
@@ -707,7 +708,7 @@ TRANSFER = Table(
         Column(
             "own",
             pa.float64(),
-            "The same of this dataset's own classifier, out of fold, on the same synapses.",
+            "The same of this dataset's own linear probe, out of fold, on the same synapses.",
             nullable=True,
         ),
         Column("drop", pa.float64(), "Own less value: what is lost by the move.", nullable=True),
@@ -723,7 +724,7 @@ TRANSFER = Table(
         Column(
             "home",
             pa.float64(),
-            "The same of the other classifier at home, out of fold, over the shared classes.",
+            "The same of the other model at home, out of fold, over the shared classes.",
             nullable=True,
         ),
         Column("synapses", pa.int64(), "Synapses tried."),

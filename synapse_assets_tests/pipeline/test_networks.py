@@ -32,12 +32,20 @@ from synapse_assets.pipeline.em.classify import split_labelled
 from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, fit_networks, predict_networks, softmax
 from synapse_assets.pipeline.em.promotions import decide_on_candidates
 from synapse_assets.pipeline.em.release import build_release
-from synapse_assets.schema import CLASSIFIER_COMPARISON, NETWORK_CARDS, NETWORK_PREDICTIONS, SPLITS, SYNAPSE_LABELS
+from synapse_assets.pipeline.em.transfer import try_others
+from synapse_assets.schema import (
+    CLASSIFIER_COMPARISON,
+    NETWORK_CARDS,
+    NETWORK_PREDICTIONS,
+    SPLITS,
+    SYNAPSE_LABELS,
+    TRANSFER,
+)
 from synapse_assets.stores import DatasetStore
 from synapse_assets.vision.classifier import SynapseNetwork, read_network
 from synapse_assets.vision.training.supervised import LabelledTiles, train_network
 from synapse_assets.volumes import decode_tiles
-from synapse_assets_tests.conftest import CLASSES, REGIONS, Lab, planted_points, tiny_dataset
+from synapse_assets_tests.conftest import CLASSES, REGIONS, VOXEL_SIZE_NM, Lab, planted_points, tiny_dataset
 
 SMALL = {"architecture": "test_resnet", "steps": 6, "batch_size": 6, "learning_rate": 0.01}
 LOG = logging.getLogger("test")
@@ -544,3 +552,34 @@ def test_a_training_that_diverges_is_told_and_stores_nothing(made: tuple[Lab, An
     with pytest.raises(BadInput, match=told):
         fit_networks(store, dataset, "cpu", LOG, nothing)
     assert store.models(MODEL).candidate is None
+
+
+def test_a_network_is_tried_on_another_dataset(made: tuple[Lab, Any], store: DatasetStore, tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "data" / "tiny", tmp_path / "data" / "other")
+    other = DatasetStore(str(tmp_path / "data"), "other")
+
+    def tried(voxel_size_nm: tuple[float, float, float]) -> dict[str, dict[str, Any]]:
+        source = {"other": {"voxel_size_nm": voxel_size_nm}}
+        dataset = EmDataset.model_validate({**made[0].dataset.model_dump(), "transfer_from": source})
+        try_others(store, dataset, {"other": other}, "cpu", LOG)
+        rows = store.results(TRANSFER).read().to_pylist()
+        return {row["model"]: row for row in rows if row["class_name"] is None}
+
+    rows = tried(VOXEL_SIZE_NM)
+    assert set(rows) == {"linear probe", "small"}
+    # It was trained on these very synapses, so it does here what it does in training; at home its score is out of fold.
+    labels = {row["synapse_id"]: row["target"] for row in store.results(SYNAPSE_LABELS).read().to_pylist()}
+    tiles = store.tiles.read_ids(sorted(labels), ["synapse_id", "image"])
+    logits = SynapseNetwork.load(folder_in_use(other) / "small" / NETWORK_FILE).logits(
+        decode_tiles(tiles.column("image"))
+    )
+    right = np.array(sorted(CLASSES))[logits.argmax(1)] == [labels[i] for i in tiles.column("synapse_id").to_pylist()]
+    assert rows["small"]["value"] == pytest.approx(right.mean())
+    held_out = predictions(store)
+    assert rows["small"]["home"] == pytest.approx((held_out["predicted"] == held_out["synapse_id"].map(labels)).mean())
+    assert rows["small"]["own"] == rows["linear probe"]["own"], "both are held against the own probe"
+    assert rows["small"]["from_classifier"] == other.models(MODEL).current
+    with pytest.raises(BadInput, match="its network small was fitted at 4 nm a pixel, not at 8 nm"):
+        tried((8, 8, 40))
+    with pytest.raises(BadInput, match="its network small was fitted at 40 nm a section, not at 8 nm"):
+        tried((4, 4, 8))

@@ -131,5 +131,5 @@ def test_the_asset_is_there_where_others_are_named_and_runs(finished_lab: Lab, s
         job = definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(asset_selection=[key], instance=instance)
     [made] = result.get_asset_materialization_events()
-    assert 0 <= made.materialization.metadata["balanced_accuracy_other"].value <= 1
+    assert 0 <= made.materialization.metadata["balanced_accuracy_other_linear_probe"].value <= 1
     assert stores[0].results(TRANSFER).read().num_rows == 4
