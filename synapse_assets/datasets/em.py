@@ -124,6 +124,9 @@ class NetworkChoice(Frozen):
     )
     batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Tiles of a step.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Highest learning rate.")
+    background_places: Annotated[int, Field(ge=0)] = Field(
+        0, description="Random places away from every synapse that it learns as one class more, 'not a synapse'."
+    )
     splits: list[str] = Field(
         [],
         description="Splits that it is tested on beside the headline, such as hemilineage or random: as many trainings more as folds.",
@@ -258,6 +261,11 @@ class EmDataset(Dataset):
             raise ValueError(
                 f"answers_from names '{self.answers_from}', which is none of the networks {list(self.networks)}: name one of them, or "
                 "leave it out for the linear probe"
+            )
+        if self.answers_from is not None and self.networks[self.answers_from].background_places:
+            raise ValueError(
+                f"answers_from names '{self.answers_from}', which knows 'not a synapse': answers are given of synapses, so name a network "
+                "without background_places"
             )
         if self.name in self.transfer_from:
             raise ValueError(f"transfer_from names {self.name} itself: name other datasets")

@@ -18,6 +18,7 @@ import yaml
 from click.testing import Result
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from PIL import Image
 from typer.testing import CliRunner
 
 from synapse_assets.analysis.evaluation.network_card import NetworkCard
@@ -27,6 +28,7 @@ from synapse_assets.cli import app
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.em.background import draw_background
 from synapse_assets.pipeline.em.classifier_comparison import compare_with_networks, write_cards
 from synapse_assets.pipeline.em.classify import split_labelled
 from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, fit_networks, predict_networks, softmax
@@ -583,3 +585,64 @@ def test_a_network_is_tried_on_another_dataset(made: tuple[Lab, Any], store: Dat
         tried((8, 8, 40))
     with pytest.raises(BadInput, match="its network small was fitted at 40 nm a section, not at 8 nm"):
         tried((4, 4, 8))
+
+
+def test_random_places_are_one_class_more(store: DatasetStore, made: tuple[Lab, Any]) -> None:
+    dataset = with_networks(made[0], small={}, wary={"background_places": 15})
+    fit_networks(store, dataset, "cpu", LOG, nothing)
+    folder = store.models(MODEL).path(str(store.models(MODEL).candidate or store.models(MODEL).current))
+    classes = tuple(sorted([*CLASSES, "not a synapse"]))
+    assert SynapseNetwork.load(folder / "wary" / NETWORK_FILE).spec.classes == classes
+    assert SynapseNetwork.load(folder / "small" / NETWORK_FILE).spec.classes == tuple(sorted(CLASSES))
+    test = NetworkTest.load(folder / "wary")
+    assert (test.targets == "not a synapse").sum() == 15
+    # Each place is tested by a network that did not learn it, in folds of much the same size.
+    assert sorted(np.bincount(test.folds[test.targets == "not a synapse"])) == [3, 3, 3, 3, 3]
+    assert NetworkCard.load(folder / "wary").classes["not a synapse"] == [15, 15]
+    store.models(MODEL).promote(folder.name)
+    for region in REGIONS:
+        predict_networks(store, dataset, region, "cpu", LOG)
+    rows = predictions(store)
+    assert len(rows) == 2 * 72, "places are no synapses"
+    assert {tuple(name for name, _ in pairs) for pairs in rows[rows["network"] == "wary"]["probabilities"]} == {classes}
+    compare_with_networks(store, dataset, LOG)
+    compared = store.results(CLASSIFIER_COMPARISON).read().to_pylist()
+    assert {row["classifier"]: row["synapses"] for row in compared if row["split"] == "neuron_id"}["wary"] == 72
+
+
+def test_places_lie_away_from_synapses_and_whole_in_the_volume(store: DatasetStore, made: tuple[Lab, Any]) -> None:
+    dataset = made[0].dataset
+    drawn, again = (draw_background(store, dataset, 30) for _ in range(2))
+    np.testing.assert_array_equal(drawn.tiles, again.tiles)
+    assert drawn.tiles.shape == (30, 3, 24, 24)
+    assert len(set(drawn.ids)) == 30
+    assert set(drawn.regions) <= set(REGIONS)
+    # Where each was cut, found again in the volume.
+    names = sorted(Path(dataset.volumes["em"].url).glob("*.png"))
+    volume = np.stack([np.array(Image.open(name)) for name in names])
+    synapses = store.synapses.read(None, ["x_nm", "y_nm", "z_nm"]).to_pandas().to_numpy()
+    for tile in drawn.tiles[:10]:
+        windows = np.lib.stride_tricks.sliding_window_view(volume, (3, 24, 24))
+        same = (windows[..., 0, 0, :8] == tile[0, 0, :8]).all(-1) & (windows[..., 2, 23, :8] == tile[2, 23, :8]).all(-1)
+        z, y, x = (places[0] for places in np.nonzero(same))
+        np.testing.assert_array_equal(volume[z : z + 3, y : y + 24, x : x + 24], tile)
+        # Anywhere in the voxel of the middle: give or take one voxel.
+        place_nm = (np.array([x + 12, y + 12, z + 1]) + 0.5) * VOXEL_SIZE_NM
+        apart_nm = np.linalg.norm(synapses - place_nm, axis=1).min()
+        assert apart_nm > 48 - np.linalg.norm(np.array(VOXEL_SIZE_NM) / 2)
+    with pytest.raises(BadInput, match=r"places were found that lie 48 nm .* set a lower background_places"):
+        draw_background(store, with_deep_tiles(dataset), 10)
+
+
+def with_deep_tiles(dataset: EmDataset) -> EmDataset:
+    """Tiles deeper than the volume, so that none is whole."""
+    return EmDataset.model_validate({**dataset.model_dump(), "tile": {"size_px": 24, "sections": 11}})
+
+
+def test_background_cannot_be_asked_for_where_it_means_nothing(store: DatasetStore, made: tuple[Lab, Any]) -> None:
+    networks = {"wary": {**SMALL, "background_places": 5}}
+    with pytest.raises(ValueError, match="name a network without background_places"):
+        EmDataset.model_validate({**made[0].dataset.model_dump(), "networks": networks, "answers_from": "wary"})
+    relabel(store, made[0].dataset, lambda neuron: ["not a synapse", "gaba"][neuron % 2])
+    with pytest.raises(BadInput, match="leave out background_places, or give that class another name"):
+        fit_networks(store, with_networks(made[0], wary={"background_places": 5}), "cpu", LOG, nothing)

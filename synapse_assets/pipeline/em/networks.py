@@ -287,6 +287,44 @@ class _Fit:
 
     def network(self, name: str, choice: NetworkChoice, key: str, folder: Path) -> NoModel | None:
         """Trains and tests a network, and writes all of it into `folder`; why there is none, where there can be none."""
+        fit = self._with_background(choice.background_places) if choice.background_places and self.ids else self
+        missing = fit._train_and_test(name, choice, key, folder)
+        self.details = fit.details
+        return missing
+
+    def _with_background(self, count: int) -> "_Fit":
+        """The same with random places as one class more, each a group of its own, dealt to the folds of every split in turn."""
+        from synapse_assets.pipeline.em.background import NOT_A_SYNAPSE, draw_background
+
+        if NOT_A_SYNAPSE in self.classes:
+            raise BadInput(
+                f"synapses of class '{NOT_A_SYNAPSE}' are known: leave out background_places, or give that class another name"
+            )
+        drawn = draw_background(self.store, self.dataset, count)
+        known, tiles = len(self.ids), self.tiles
+
+        def read(rows: Int64) -> Tiles:
+            found = np.empty((len(rows), *drawn.tiles.shape[1:]), np.uint8)
+            of_synapse = rows < known
+            if of_synapse.any():
+                found[of_synapse] = tiles(rows[of_synapse])
+            found[~of_synapse] = drawn.tiles[rows[~of_synapse] - known]
+            return found
+
+        classes = tuple(sorted([*self.classes, NOT_A_SYNAPSE]))
+        code_of = np.array([classes.index(label) for label in self.classes], dtype=np.int64)
+        dealt = _dealt(self.labelled.folds, drawn.ids, drawn.regions, NOT_A_SYNAPSE)
+        return replace(
+            self,
+            labelled=replace(self.labelled, folds=pa.concat_tables([self.labelled.folds, dealt])),
+            ids=[*self.ids, *drawn.ids],
+            classes=classes,
+            codes=np.concatenate([code_of[self.codes], np.full(count, classes.index(NOT_A_SYNAPSE), np.int64)]),
+            groups=np.concatenate([self.groups, self.groups.max() + 1 + np.arange(count)]),
+            tiles=read,
+        )
+
+    def _train_and_test(self, name: str, choice: NetworkChoice, key: str, folder: Path) -> NoModel | None:
         from synapse_assets.analysis.evaluation.tested_networks import NetworkTest
 
         test = _Test(self, name, choice, self.store.work_folder(MODEL, name, key), folder)
@@ -351,6 +389,23 @@ class _Fit:
             warnings=[*evaluation.warnings, *test.warnings],
             libraries=installed_libraries(),
         )
+
+
+def _dealt(folds: pa.Table, ids: Sequence[str], regions: Sequence[str], target: str) -> pa.Table:
+    """Rows of `schema.SPLITS` for the places `ids`: in every split of `folds`, each a group of its own, in its folds in turn."""
+    parts = [SPLITS.empty()]
+    for split in sorted(set(folds.column("split").to_pylist())):
+        numbers = np.unique(folds.filter(pc.equal(folds.column("split"), split)).column("fold").to_numpy())
+        columns = {
+            "synapse_id": list(ids),
+            "brain_region": list(regions),
+            "split": [split] * len(ids),
+            "group": list(ids),
+            "fold": numbers[np.arange(len(ids)) % len(numbers)],
+            "target": [target] * len(ids),
+        }
+        parts.append(SPLITS.conform(pa.table(columns)))
+    return pa.concat_tables(parts)
 
 
 @dataclass(frozen=True)
