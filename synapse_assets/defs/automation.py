@@ -5,10 +5,9 @@ refitted when a model below it was replaced or `drift` advises it, and by the we
 and the jobs they start do not belong here.
 """
 
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import dagster as dg
 from dagster import AutomationCondition as When
@@ -24,8 +23,6 @@ _UNFINISHED = [
     for status in dg.DagsterRunStatus
     if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 ]
-# By the view of the graph that a tick has.
-_LOOKS: "MutableMapping[Any, _Look]" = WeakKeyDictionary()
 
 
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
@@ -126,23 +123,29 @@ class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
 class _Look:
     """What all conditions of one tick see: the same moment, and each record read once.
 
-    unfinished: the parts of every asset that unfinished runs are to make, None for all of it. Read before anything is judged to be out of
-    date: a run that ends in between has then either made what it was to make, or still counts as unfinished.
+    view: that of the graph that the tick has. unfinished: the parts of every asset that unfinished runs are to make, None for all of it.
+    Read before anything is judged to be out of date: a run that ends in between has then either made what it was to make, or still
+    counts as unfinished.
     """
 
+    view: Any
     unfinished: Mapping[dg.AssetKey, set[str | None]]
     staleness: Staleness
 
 
+# Of the last tick alone: a look holds all that it has read.
+_LAST_LOOK: list[_Look] = []
+
+
 def _look(context: dg.AutomationContext) -> _Look:
     view = context.asset_graph_view
-    if view not in _LOOKS:
+    if not _LAST_LOOK or _LAST_LOOK[0].view is not view:
         unfinished: dict[dg.AssetKey, set[str | None]] = {}
         for run in view.instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
             for key in run.asset_selection or ():
                 unfinished.setdefault(key, set()).add(run.tags.get(_PARTITION_TAG))
-        _LOOKS[view] = _Look(unfinished, Staleness(context))
-    return _LOOKS[view]
+        _LAST_LOOK[:] = [_Look(view, unfinished, Staleness(context))]
+    return _LAST_LOOK[0]
 
 
 def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Settings) -> list[dg.AssetsDefinition]:

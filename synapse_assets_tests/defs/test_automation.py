@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -290,6 +291,12 @@ def test_regions_wait_until_the_table_is_whole(automation: Automation) -> None:
     assert lab.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == []
 
 
+def views_alive() -> int:
+    """Dagster's views of the graph in memory: each holds all that its tick has read."""
+    gc.collect()
+    return sum(type(seen).__name__ == "AssetGraphView" for seen in gc.get_objects())
+
+
 def test_what_an_unfinished_run_makes_is_not_requested_again(automation: Automation) -> None:
     """Also where the events that say what the run plans were lost: only its own record is there."""
     lab = automation.lab
@@ -309,6 +316,10 @@ def test_what_an_unfinished_run_makes_is_not_requested_again(automation: Automat
     lab.instance.report_run_canceled(run)
     automation.cursor = None
     assert automation.tick()["synapses"] == {"EB"}
+    kept = views_alive()
+    automation.tick()
+    automation.tick()
+    assert views_alive() <= kept, "what a look has read is forgotten with the next"
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:
