@@ -114,8 +114,8 @@ class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
         elif context.partitions_def is None:
             subset = context.candidate_subset
         else:
-            named = {part for part in parts if part is not None}
-            subset = context.candidate_subset.compute_intersection_with_partition_keys(named)
+            keys = context.candidate_subset.expensively_compute_partition_keys()
+            subset = context.candidate_subset.compute_intersection_with_partition_keys({*keys} & parts)
         return dg.AutomationResult(context, subset)
 
 

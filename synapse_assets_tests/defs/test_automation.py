@@ -14,6 +14,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from synapse_assets.defs.automation import InUnfinishedRun
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
 from synapse_assets_tests.conftest import REGIONS, Lab
@@ -320,6 +321,20 @@ def test_what_an_unfinished_run_makes_is_not_requested_again(automation: Automat
     automation.tick()
     automation.tick()
     assert views_alive() <= kept, "what a look has read is forgotten with the next"
+
+
+def test_a_run_of_a_part_that_is_gone_counts_for_no_part() -> None:
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]), automation_condition=InUnfinishedRun())
+    def made() -> None:
+        pass
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for part in ("a", "gone"):
+            tags = {"dagster/partition": part}
+            selection, status = frozenset([made.key]), dg.DagsterRunStatus.STARTED
+            instance.add_run(dg.DagsterRun("__ASSET_JOB", asset_selection=selection, tags=tags, status=status))
+        result = dg.evaluate_automation_conditions(dg.Definitions(assets=[made]), instance)
+        assert result.get_requested_partitions(made.key) == {"a"}
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:
