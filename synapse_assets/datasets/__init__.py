@@ -1,8 +1,8 @@
 """What a dataset is: a YAML file that says where its volumes and synapse tables are and how to read them.
 
 A dataset is data, not code: `load_dataset` reads one of the files beside this module, or a YAML file of your own, into a typed
-`EmDataset` or `MorphologyDataset`, or one of another chain that was registered. Reading the tables and volumes themselves belongs
-to `sources/` and `volumes/`.
+`EmDataset`, `MorphologyDataset` or `StainingDataset`, or one of another chain that was registered. Reading the tables, pictures and
+volumes themselves belongs to `sources/` and `volumes/`.
 """
 
 from synapse_assets.datasets.base import Dataset
@@ -31,12 +31,22 @@ from synapse_assets.datasets.sources import (
     SynisterNeurons,
     SynisterSource,
 )
+from synapse_assets.datasets.staining import (
+    TEXTURE_PROBE,
+    ImageColumns,
+    ImageSource,
+    StainingDataset,
+    StainNetworkChoice,
+)
+from synapse_assets.datasets.staining_chain import STAINING
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 
 __all__ = [
     "CHAINS",
     "EM",
     "MORPHOLOGY",
+    "STAINING",
+    "TEXTURE_PROBE",
     "AssetFacts",
     "CaveSource",
     "Chain",
@@ -46,6 +56,8 @@ __all__ = [
     "EncoderChoice",
     "FeatureChoice",
     "Group",
+    "ImageColumns",
+    "ImageSource",
     "LabelFile",
     "MorphologyDataset",
     "NetworkChoice",
@@ -56,6 +68,8 @@ __all__ = [
     "Resampling",
     "Role",
     "Source",
+    "StainNetworkChoice",
+    "StainingDataset",
     "SynisterNeurons",
     "SynisterSource",
     "TileSpec",

@@ -1,7 +1,8 @@
 """Every stored table once: its columns, Arrow types and what they mean.
 
 Storage (Lance, Parquet, DuckDB), the column lists in the Dagster UI and the checks derive from the tables here: those of the
-electron-microscopy chain in `em`, those of the chain without images in `morphology`. What does not belong here: reading,
+electron-microscopy chain in `em`, those of the chain without images in `morphology`, of stained neurons in `staining`, and what
+the chains of images share of explanations in `explanations`. What does not belong here: reading,
 writing or computing anything.
 """
 
@@ -49,9 +50,17 @@ from synapse_assets.schema.em import (
     UMAP_COORDINATES,
     embedding_table,
 )
+from synapse_assets.schema.explanations import (
+    ATTRIBUTES,
+    CLASS_DIFFERENCES,
+    EXPLANATION_CHECKS,
+    EXPLANATIONS,
+    TILE_ATTRIBUTES,
+)
 
 __all__ = [
     "ALIGNMENT",
+    "ATTRIBUTES",
     "BRAIN_REGION",
     "BRAIN_REGIONS",
     "CALIBRATED_SYNAPSES",
@@ -59,10 +68,13 @@ __all__ = [
     "CALIBRATION_SCORES",
     "CELL_TYPE",
     "CLASSIFIER_COMPARISON",
+    "CLASS_DIFFERENCES",
     "CLUSTERS",
     "CLUSTER_CARDS",
     "COMPRESSION_REPORT",
     "DRIFT",
+    "EXPLANATIONS",
+    "EXPLANATION_CHECKS",
     "HEMILINEAGE",
     "INPUT_FILES",
     "KNOWN_CLASSES",
@@ -87,6 +99,7 @@ __all__ = [
     "SYNAPSE_TABLE",
     "TARGET",
     "TILES",
+    "TILE_ATTRIBUTES",
     "TILE_PLAN",
     "TRANSFER",
     "UMAP_COORDINATES",
