@@ -30,7 +30,7 @@ class Training:
 
     history: see `loop.Outcome`; `validation` is balanced accuracy. best_step: whose weights were kept. score: of that step, None without
         early stopping.
-    stopped: "steps", "early", or "not a number at step k, tiles ..."; those tiles are `bad_rows`.
+    stopped: "steps", "early", or "not a number at step k, tiles (or pictures) ..."; those are `bad_rows`.
     early_stopping: whether groups were set aside for it, and `validation` the rows of them; if not, `remark` says why.
     """
 
