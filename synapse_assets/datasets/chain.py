@@ -105,6 +105,12 @@ class Chain:
             text = text.replace(word, here)
         return text
 
+    def maker_of(self, name: str) -> str:
+        """The asset of that name, or else the one that writes the table of that name; the name itself for what is not of the chain."""
+        if name in self.facts:
+            return name
+        return next((facts.name for facts in self.assets if name in {table.name for table in facts.beside}), name)
+
     def names(self, role: Role) -> tuple[str, ...]:
         """The assets of a role, in the order of the chain: a model stands after the one that it is fitted on."""
         return tuple(facts.name for facts in self.assets if facts.role is role)

@@ -246,11 +246,15 @@ class _NetworkFit:
         self.fit, self.name, self.key, self.folder = fit, name, key, folder
         self.choice = fit.dataset.networks[name]
         self.roles = fit.labelled.roles(fit.dataset.grouping[0], fit.dataset.seed)
-        self.pictures = PictureReader(fit.store, fit.dataset, fit.labelled.images)
+        self.usable, self.ids = Pictures.of(fit.store, fit.dataset), fit.labelled.ids
         self.seconds = 0.0
         self.remarks: list[str] = []
         self.number = 0
         self.total = len(self.roles) + 1
+
+    def pictures(self, row: int) -> npt.NDArray[Any]:
+        """The pixels of a labelled picture, uint8 or uint16 (channels, H, W)."""
+        return self.usable.pixels(self.ids[row])
 
     def run(self) -> None:
         """Trains, tests and stores it."""
@@ -302,7 +306,7 @@ class _NetworkFit:
         """
         from synapse_assets.analysis.evaluation.sampling import content_keys
 
-        size, image_id = self.fit.dataset.window_px, self.fit.labelled.ids[row]
+        size, image_id = self.fit.dataset.window_px, self.ids[row]
         height, width = self.pictures(row).shape[1:]
         corners = np.array(
             [(y, x) for y in range(0, height - size + 1, size) for x in range(0, width - size + 1, size)],
@@ -349,7 +353,7 @@ class _NetworkFit:
     def _answers(self, part: str, network: "StainNetwork", rows: Int64) -> "list[_Answer]":
         """What a network says of pictures, in their order. A killed run goes on after the last picture."""
         staging = self.fit.store.staging(MODEL, f"{self.name}_{part}_answers", self.key)
-        done, ids = staging.done_ids(), self.fit.labelled.ids
+        done, ids = staging.done_ids(), self.ids
         for row in rows.tolist():
             if ids[row] not in done:
                 staging.append(_Answer.of(row, network.dense(self.pictures(row), self.fit.device)).staged(ids[row]))
@@ -375,7 +379,7 @@ class _NetworkFit:
 
         self.seconds += training.seconds
         if training.bad_rows:
-            pictures = ", ".join(self.fit.labelled.ids[row] for row in training.bad_rows[:10])
+            pictures = ", ".join(self.ids[row] for row in training.bad_rows[:10])
             self.remarks.append(f"{what}: the loss was not a number after {training.steps:,} steps, at {pictures}")
         caption = f"{self.name}: training, {what}"
         self.fit.details[f"{self.name}_training"] = Picture(training_curve(training.history), caption)
@@ -413,15 +417,3 @@ class _Answer:
         """From such a row."""
         image = np.array(staged["image"])
         return cls(row, image, np.array(staged["windows"]).reshape(-1, len(image)))
-
-
-class PictureReader:
-    """Gives the pixels of pictures by their rows, (channels, H, W), uint8 or uint16; each is read when it is asked for."""
-
-    def __init__(self, store: DatasetStore, dataset: StainingDataset, images: pa.Table) -> None:
-        self._ids, self._plates = (images.column(name).to_pylist() for name in ("image_id", "plate"))
-        self._of_plate = {plate: Pictures.of(store, dataset, plate) for plate in dict.fromkeys(self._plates)}
-
-    def __call__(self, row: int) -> npt.NDArray[Any]:
-        """The pixels of a picture."""
-        return self._of_plate[self._plates[row]].pixels(self._ids[row])

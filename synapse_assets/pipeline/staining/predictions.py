@@ -15,7 +15,7 @@ from synapse_assets.pipeline.staining.networks import MODEL, stored_classifiers
 from synapse_assets.pipeline.staining.pictures import Pictures
 from synapse_assets.pipeline.staining.probe import Windows, means_by_image, probabilities_of, probe_folder
 from synapse_assets.pipeline.staining.tested import StainTest
-from synapse_assets.pipeline.staining.window_maps import FoldNetworks, usable_pictures
+from synapse_assets.pipeline.staining.window_maps import FACTS, FoldNetworks
 from synapse_assets.schema.staining import IMAGE_PREDICTIONS, WINDOW_MAPS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import model_in_use, require_same
@@ -39,7 +39,8 @@ def predict_plate(store: DatasetStore, dataset: StainingDataset, plate: str, dev
         models, version, "encoder", model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
     )
     keys, results = stored_classifiers(store, version), store.results(IMAGE_PREDICTIONS)
-    pictures = usable_pictures(store, dataset, plate)
+    usable = Pictures.of(store, dataset, plate)
+    pictures = usable.rows.select(list(FACTS))
     windows = Windows.of(store, pictures.column("image_id").to_pylist(), plate)
     tables = [IMAGE_PREDICTIONS.empty()]
     for name in keys:
@@ -48,7 +49,7 @@ def predict_plate(store: DatasetStore, dataset: StainingDataset, plate: str, dev
             answers = _of_probe(test, pictures, windows, models.path(version) / name)
         else:
             networks = FoldNetworks.of(store, version, name)
-            answers = _of_network(store, dataset, networks, keys[name], pictures, plate, device, log)
+            answers = _of_network(store, networks, keys[name], usable, plate, device, log)
         tables.append(_rows(pictures, test, answers, name, version))
     table = pa.concat_tables(tables).sort_by([("image_id", "ascending"), ("classifier", "ascending")])
     results.write_partition(plate, table)
@@ -79,10 +80,9 @@ def _of_probe(test: StainTest, pictures: pa.Table, windows: Windows, folder: Pat
 
 def _of_network(
     store: DatasetStore,
-    dataset: StainingDataset,
     networks: FoldNetworks,
     key: str,
-    pictures: pa.Table,
+    usable: Pictures,
     plate: str,
     device: str,
     log: Logger,
@@ -90,13 +90,14 @@ def _of_network(
     """By a network: the mean of the dense map, which is stored or else made now."""
     from synapse_assets.vision.staining import picture_probabilities
 
+    pictures = usable.rows.select(list(FACTS))
     answers = _of_stored_maps(store, networks.name, key, pictures, plate)
     todo = [row for row in pictures.to_pylist() if row["image_id"] not in answers]
     staging = store.staging("image_predictions", f"{plate} {networks.name}", content_key(pictures, key))
-    staged, pixels = staging.done_ids(), Pictures.of(store, dataset, plate).pixels
+    staged = staging.done_ids()
     progress = progress_logger(log.info, f"{plate}: {networks.name}", len(todo))
     for done, picture in enumerate((row for row in todo if row["image_id"] not in staged), start=1):
-        mean = picture_probabilities(networks.dense(picture, pixels(picture["image_id"]), device))
+        mean = picture_probabilities(networks.dense(picture, usable.pixels(picture["image_id"]), device))
         staging.append(pa.table({"synapse_id": [picture["image_id"]], "mean": pa.array([mean.tolist()])}))
         progress(done)
     stored = staging.reader()

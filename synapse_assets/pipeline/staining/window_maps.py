@@ -26,7 +26,7 @@ from synapse_assets.stores.rows import content_key
 if TYPE_CHECKING:
     from synapse_assets.vision.staining import DenseMap, StainNetwork
 
-_FACTS = ("image_id", "plate", "well", "culture", "label", "image_hash")
+FACTS = ("image_id", "plate", "well", "culture", "label", "image_hash")
 
 
 def map_plate(store: DatasetStore, dataset: StainingDataset, plate: str, device: str, log: Logger) -> Report:
@@ -42,7 +42,8 @@ def map_plate(store: DatasetStore, dataset: StainingDataset, plate: str, device:
         results.write_partition(plate, WINDOW_MAPS.empty())
         return Report({"network": "no classifier could be fitted"}, watch.seconds, 0, 0, version, [_one_each(0, 0)])
     networks = FoldNetworks.of(store, version, name)
-    pictures = usable_pictures(store, dataset, plate)
+    usable = Pictures.of(store, dataset, plate)
+    pictures = usable.rows.select(list(FACTS))
     # The network and, by picture, the fold that its stored map is of.
     made_from = {"network": keys[name], **{row["image_id"]: str(networks.fold(row)) for row in pictures.to_pylist()}}
     kept = _unchanged(results.read(plate), results.made_from(plate) or {}, pictures, made_from)
@@ -50,9 +51,9 @@ def map_plate(store: DatasetStore, dataset: StainingDataset, plate: str, device:
     todo = [row for row in pictures.to_pylist() if row["image_id"] not in known]
     staging = store.staging("window_maps", plate, content_key(pictures, keys[name]))
     staged = staging.done_ids()
-    pixels, progress = Pictures.of(store, dataset, plate).pixels, progress_logger(log.info, f"{plate}: maps", len(todo))
+    progress = progress_logger(log.info, f"{plate}: maps", len(todo))
     for done, picture in enumerate((row for row in todo if row["image_id"] not in staged), start=1):
-        dense = networks.dense(picture, pixels(picture["image_id"]), device)
+        dense = networks.dense(picture, usable.pixels(picture["image_id"]), device)
         staging.append(_row(picture, dense, networks, version))
         progress(done)
     table = _complete(kept, staging.reader(), version)
@@ -90,23 +91,17 @@ class FoldNetworks:
         return cls(name, folder, StainTest.load(folder, name, version))
 
     def fold(self, picture: Mapping[str, Any]) -> int:
-        """The fold whose network is asked about a picture (`_FACTS`)."""
+        """The fold whose network is asked about a picture (`FACTS`)."""
         return fold_of_picture(picture, self.test.headline, self.test.fold_of_group)
 
     def dense(self, picture: Mapping[str, Any], pixels: Any, device: str) -> "DenseMap":
-        """The map of a picture (`_FACTS`) by the network that never saw its group."""
+        """The map of a picture (`FACTS`) by the network that never saw its group."""
         from synapse_assets.vision.staining import StainNetwork
 
         fold = self.fold(picture)
         if fold not in self.loaded:
             self.loaded[fold] = StainNetwork.load(network_file(self.folder, fold))
         return self.loaded[fold].dense(pixels, device)
-
-
-def usable_pictures(store: DatasetStore, dataset: StainingDataset, plate: str) -> pa.Table:
-    """The pictures of a plate that classifiers are asked about, sorted by id: `_FACTS`."""
-    rows = Pictures.of(store, dataset, plate).table
-    return rows.filter(rows.column("usable")).select(list(_FACTS)).sort_by("image_id")
 
 
 def _unchanged(before: pa.Table, made_from: Mapping[str, str], pictures: pa.Table, now: Mapping[str, str]) -> pa.Table:

@@ -1,0 +1,118 @@
+"""A tiny staining dataset on real files, whose treated cells are beaded, and an installation that makes it step by step."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from synapse_assets.datasets import StainingDataset
+from synapse_assets.definitions import build_definitions
+from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
+
+PLATES = ("P1", "P2", "P3")
+CLASSES = ("control", "treated")
+WINDOW_PX = 64
+SIDE_PX = 128
+# well: class, and what it was given beside
+WELLS = {"A01": ("control", None), "A02": ("control", None), "B01": ("treated", None), "B02": ("treated", None)}
+COMPOUNDS = {"C01": ("treated", "rescuer"), "C02": ("treated", "idle")}
+
+
+def picture(beaded: bool, seed: int, channels: int = 1, side_px: int = SIDE_PX) -> np.ndarray:
+    """uint8 (side_px, side_px) or, of several channels, (side_px, side_px, channels): dim noise, and bright beads where it is beaded."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(60, 12, (side_px, side_px, channels))
+    if beaded:
+        for y, x in rng.integers(4, side_px - 4, (side_px * side_px // 250, 2)):
+            pixels[y - 2 : y + 3, x - 2 : x + 3] += 70
+    return np.clip(pixels, 1, 254).astype(np.uint8).squeeze()
+
+
+class StainLab:
+    """One installation with such a dataset, and an instance of its own. Pictures are added plate by plate."""
+
+    def __init__(self, root: Path, instance: dg.DagsterInstance, **changes: object) -> None:
+        self.root, self.instance = root, instance
+        self.rows: list[dict[str, Any]] = []
+        self.pixels: dict[str, np.ndarray] = {}
+        (root / "pictures").mkdir(parents=True)
+        self.use(**changes)
+
+    def use(self, **changes: object) -> None:
+        """Takes such a dataset from now on."""
+        columns = {name: name for name in ("path", "plate", "well", "label", "compound", "dose")}
+        values: dict[str, object] = {
+            "name": "stain",
+            "title": "Beads",
+            "description": "Planted beads for tests.",
+            "chain": "staining",
+            "sources": [{"name": "table", "path": str(self.root / "pictures" / "pictures.csv"), "columns": columns}],
+            "classes": list(CLASSES),
+            "pixel_nm": 300.0,
+            "window_px": WINDOW_PX,
+            "grouping": ["plate", "well"],
+        }
+        self.dataset = StainingDataset.model_validate({**values, **changes})
+        self.definitions = build_definitions(
+            Settings(data_root=str(self.root / "data"), datasets=[], device="cpu"), datasets=[self.dataset]
+        )
+
+    def add(self, plate: str, wells: dict[str, tuple[str, str | None]], fields: int = 1, channels: int = 1) -> None:
+        """Draws the pictures of some wells of a plate: beaded those of the treated class, but for the ones that a rescuer was given."""
+        for well, (label, compound) in wells.items():
+            for field in range(fields):
+                name = f"{plate}_{well}_{field}.png"
+                beaded = label == "treated" and compound != "rescuer"
+                seed = sum(ord(c) * 31**place for place, c in enumerate(name)) % 2**31
+                Image.fromarray(picture(beaded, seed, channels)).save(self.root / "pictures" / name)
+                dose = None if compound is None else 1.0
+                self.rows.append(
+                    {"path": name, "plate": plate, "well": well, "label": label, "compound": compound, "dose": dose}
+                )
+        pd.DataFrame(self.rows).to_csv(self.root / "pictures" / "pictures.csv", index=False)
+
+    @property
+    def store(self) -> DatasetStore:
+        """What is stored of the dataset."""
+        return DatasetStore(str(self.root / "data"), self.dataset.name)
+
+    @property
+    def plates(self) -> list[str]:
+        """The plates that are registered as partitions."""
+        return sorted(self.instance.get_dynamic_partitions("stain_plate"))
+
+    def materialize(self, *names: str, plate: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
+        """Runs those assets, of one plate or unpartitioned, through Dagster."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
+            partition_key=plate,
+            instance=self.instance,
+            raise_on_error=raises,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    def everywhere(self, *names: str, plates: Iterable[str] | None = None) -> None:
+        """Runs those assets for the plates, or for every plate there is."""
+        for plate in plates or self.plates:
+            self.materialize(*names, plate=plate)
+
+    def to_vectors(self) -> None:
+        """From the files to the vectors of all windows."""
+        self.materialize("image_table")
+        self.everywhere("images", "windows")
+        self.materialize("encoder", "image_splits")
+        self.everywhere("embeddings")
+
+    def from_networks(self) -> None:
+        """From the classifiers to the release."""
+        self.materialize("stain_network", "umap_model", "cluster_model", "stain_scores")
+        maps = ["window_maps"] if self.dataset.networks else []
+        self.everywhere("umap_coordinates", "clusters", *maps, "image_predictions")
+        compounds = ["compounds"] if self.dataset.names_compounds else []
+        self.materialize("cluster_cards", "vector_index", *compounds, "promotions", "warehouse")
