@@ -24,12 +24,15 @@ COMPOUNDS = {"C01": ("treated", "rescuer"), "C02": ("treated", "idle")}
 
 
 def picture(beaded: bool, seed: int, channels: int = 1, side_px: int = SIDE_PX) -> np.ndarray:
-    """uint8 (side_px, side_px) or, of several channels, (side_px, side_px, channels): dim noise, and bright beads where it is beaded."""
+    """uint8 (side_px, side_px) or, of several channels, (side_px, side_px, channels): lines on dim noise, which are beaded or not."""
     rng = np.random.default_rng(seed)
-    pixels = rng.normal(60, 12, (side_px, side_px, channels))
-    if beaded:
-        for y, x in rng.integers(4, side_px - 4, (side_px * side_px // 250, 2)):
-            pixels[y - 2 : y + 3, x - 2 : x + 3] += 70
+    pixels = rng.normal(60, 5, (side_px, side_px, channels))
+    for y in rng.integers(0, side_px, side_px // 16):
+        # Neurites, which both classes have: those of treated cells are in beads.
+        along = np.arange(side_px)
+        shown = along % 12 < 6 if beaded else np.ones(side_px, bool)
+        for offset in range(-2, 3):
+            pixels[np.clip(y + offset, 0, side_px - 1), along[shown]] = 150 if not beaded else 220
     return np.clip(pixels, 1, 254).astype(np.uint8).squeeze()
 
 
