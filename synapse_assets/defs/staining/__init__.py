@@ -10,6 +10,7 @@ from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
 from synapse_assets.defs.em.vector_index import vector_index_assets
 from synapse_assets.defs.staining.compounds import compound_assets
+from synapse_assets.defs.staining.explanations import explanation_assets
 from synapse_assets.defs.staining.images import image_assets, plate_content
 from synapse_assets.defs.staining.maps import map_assets
 from synapse_assets.defs.staining.networks import network_assets
@@ -31,6 +32,7 @@ def staining_assets(dataset: StainingDataset) -> list[dg.AssetsDefinition]:
         *network_assets(dataset),
         *map_assets(dataset),
         *compound_assets(dataset),
+        *explanation_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),
     ]

@@ -96,12 +96,16 @@ class FoldNetworks:
 
     def dense(self, picture: Mapping[str, Any], pixels: Any, device: str) -> "DenseMap":
         """The map of a picture (`FACTS`) by the network that never saw its group."""
+        return self.network(picture).dense(pixels, device)
+
+    def network(self, picture: Mapping[str, Any]) -> "StainNetwork":
+        """The network that never saw the group of a picture (`FACTS`)."""
         from synapse_assets.vision.staining import StainNetwork
 
         fold = self.fold(picture)
         if fold not in self.loaded:
             self.loaded[fold] = StainNetwork.load(network_file(self.folder, fold))
-        return self.loaded[fold].dense(pixels, device)
+        return self.loaded[fold]
 
 
 def _unchanged(before: pa.Table, made_from: Mapping[str, str], pictures: pa.Table, now: Mapping[str, str]) -> pa.Table:
