@@ -89,12 +89,12 @@ class StainLab:
         """The plates that are registered as partitions."""
         return sorted(self.instance.get_dynamic_partitions("stain_plate"))
 
-    def materialize(self, *names: str, plate: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
+    def materialize(self, *names: str, region: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
         """Runs those assets, of one plate or unpartitioned, through Dagster."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
-            partition_key=plate,
+            partition_key=region,
             instance=self.instance,
             raise_on_error=raises,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -103,7 +103,7 @@ class StainLab:
     def everywhere(self, *names: str, plates: Iterable[str] | None = None) -> None:
         """Runs those assets for the plates, or for every plate there is."""
         for plate in plates or self.plates:
-            self.materialize(*names, plate=plate)
+            self.materialize(*names, region=plate)
 
     def to_vectors(self) -> None:
         """From the files to the vectors of all windows."""
