@@ -78,6 +78,8 @@ def _images(dataset: StainingDataset) -> dg.AssetsDefinition:
         _seen_of_a_picture(dataset) | hashed_fields(dataset, include={"classes"}),
         deps=[steps.PLATE_IMAGES],
         checks=[
+            # What is made of all plates waits for a blocking check, and so for the first plate.
+            CheckSpec("one_row_per_picture", "Every listed picture of the plate has exactly one row.", blocking=True),
             CheckSpec("has_images", "The plate has at least one usable picture."),
             CheckSpec(
                 "readable", "Every file of the plate can be read. Those that cannot are named, and the others go on."

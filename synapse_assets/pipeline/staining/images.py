@@ -137,6 +137,7 @@ def register_images(store: DatasetStore, dataset: StainingDataset, plate: str, l
         computed_rows=table.num_rows,
         content_version=content_key(table.drop_columns(["preview", "path"])),
         checks=[
+            _one_row_each(store, plate, len(rows)),
             _has_images(table, used),
             _readable(unread),
             _two_classes(dataset, used),
@@ -253,6 +254,16 @@ def _one_depth(registered: Sequence[_Registered]) -> Check:
         )
     numbers = {"of_8_bits": len(by_depth[False]), "of_16_bits": len(by_depth[True])}
     return Check("one_depth", not few, description, warn=True, numbers=numbers)
+
+
+def _one_row_each(store: DatasetStore, plate: str, listed: int) -> Check:
+    stored = store.results(IMAGES).read(plate, ["image_id"]).column("image_id").to_pylist()
+    return Check(
+        "one_row_per_picture",
+        len(set(stored)) == len(stored) == listed,
+        f"{len(stored):,} rows of {len(set(stored)):,} pictures, and {listed:,} are listed",
+        numbers={"rows": len(stored), "listed": listed},
+    )
 
 
 def _has_images(table: pa.Table, used: pa.Table) -> Check:

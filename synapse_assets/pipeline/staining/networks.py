@@ -33,7 +33,7 @@ from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, mo
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.evaluation.image_scores import Tested
+    from synapse_assets.analysis.evaluation.image_scores import Judged
     from synapse_assets.vision.staining import DenseMap, StainNetwork
     from synapse_assets.vision.training.labelled import Training
 
@@ -284,7 +284,7 @@ class _NetworkFit:
         answers = self._answers(f"fold_{fold}", network, np.concatenate([roles.test, roles.calibration]))
         return answers[: len(roles.test)], answers[len(roles.test) :]
 
-    def _random_crops(self) -> "list[Tested]":
+    def _random_crops(self) -> "list[Judged]":
         """What it says where windows, not groups, are dealt out, of the windows of one fold: what a split by crops would claim."""
         from synapse_assets.analysis.evaluation.image_scores import RANDOM_CROPS
 
@@ -361,7 +361,7 @@ class _NetworkFit:
         by_id = {} if stored is None else {one["synapse_id"]: one for one in stored.read_all().to_pylist()}
         return [_Answer.read(row, by_id[ids[row]]) for row in rows.tolist()]
 
-    def _levels(self, split: str, parts: "Sequence[Sequence[_Answer]]") -> "list[Tested]":
+    def _levels(self, split: str, parts: "Sequence[Sequence[_Answer]]") -> "list[Judged]":
         """What was said of pictures, each by one network, by window and by picture."""
         answers = sorted((answer for part in parts for answer in part), key=lambda answer: answer.row)
         rows = np.array([answer.row for answer in answers], dtype=np.int64)

@@ -21,7 +21,7 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import vector_matrix, vectors_in_use
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.evaluation.image_scores import Tested
+    from synapse_assets.analysis.evaluation.image_scores import Judged
     from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
 
 Float64 = npt.NDArray[np.float64]
@@ -151,7 +151,7 @@ class _Test:
                 answers[test] = self._ask(self._fit(~test), test)
         return RANDOM_CROPS, answers
 
-    def levels(self, split: str, probabilities: Float64) -> "list[Tested]":
+    def levels(self, split: str, probabilities: Float64) -> "list[Judged]":
         """What was said under a split, by window and by picture."""
         asked = ~np.isnan(probabilities).any(axis=1)
         image, known = self.windows.image[asked], probabilities[asked]
@@ -174,9 +174,9 @@ class _Test:
 
 def tested_rows(
     labelled: Labelled, classifier: str, split: str, level: str, image: Int64, probabilities: Float64
-) -> "Tested":
+) -> "Judged":
     """What a classifier says (M, K) of rows that belong to the labelled pictures `image` (M,)."""
-    from synapse_assets.analysis.evaluation.image_scores import Tested
+    from synapse_assets.analysis.evaluation.image_scores import Judged
 
     ids, wells, truth = np.array(labelled.ids, dtype=str)[image], labelled.wells[image], labelled.codes[image]
-    return Tested(classifier, "", split, level, labelled.classes, ids, wells, truth, probabilities)
+    return Judged(classifier, "", split, level, labelled.classes, ids, wells, truth, probabilities)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from synapse_assets.artifacts import JSON, read_artifact, write_artifact
 
 if TYPE_CHECKING:
-    from synapse_assets.analysis.evaluation.image_scores import Tested
+    from synapse_assets.analysis.evaluation.image_scores import Judged
     from synapse_assets.analysis.evaluation.youden import Threshold
 
 _KIND, _VERSION = "stain_test", 1
@@ -32,8 +32,8 @@ class StainTest:
     """
 
     classes: tuple[str, ...]
-    tested: "Sequence[Tested]"
-    calibrated: "Sequence[Tested]"
+    tested: "Sequence[Judged]"
+    calibrated: "Sequence[Judged]"
     thresholds: "Mapping[str, Sequence[Threshold]]"
     headline: str
     fold_of_group: Mapping[str, int]
@@ -60,15 +60,15 @@ class StainTest:
     @classmethod
     def load(cls, folder: Path, classifier: str, version: str) -> "StainTest":
         """What `save` wrote, under the name and version that the classifier has now; BadInput as `read_artifact`."""
-        from synapse_assets.analysis.evaluation.image_scores import Tested
+        from synapse_assets.analysis.evaluation.image_scores import Judged
         from synapse_assets.analysis.evaluation.youden import Threshold
 
         stored = read_artifact(folder, _KIND, _VERSION)
         classes = tuple(stored.facts["classes"])
 
-        def parts(part: str) -> list[Tested]:
+        def parts(part: str) -> list[Judged]:
             return [
-                Tested(
+                Judged(
                     classifier,
                     version,
                     split,
@@ -87,7 +87,7 @@ class StainTest:
             classes=classes, tested=parts("tested"), calibrated=parts("calibrated"), thresholds=thresholds, **facts
         )
 
-    def of(self, level: str) -> "Tested":
+    def of(self, level: str) -> "Judged":
         """What it says of the rows of a level, image or window, under the headline split."""
         return next(one for one in self.tested if one.split == self.headline and one.level == level)
 
