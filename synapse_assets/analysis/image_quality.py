@@ -22,7 +22,7 @@ LEAST_FOCUS = 0.03
 MOST_SATURATED = 0.01
 LEAST_FOREGROUND = 0.001
 _ABOVE_BACKGROUND = 4.0
-_HISTOGRAM_BINS = 128
+_SAMPLED_PIXELS = 1 << 17
 _MAD_OF_NORMAL = 1.4826
 
 _Pixels = npt.NDArray[Any]
@@ -82,18 +82,19 @@ def saturated_fraction(pixels: _Pixels) -> float:
 def foreground_fraction(pixels: _Pixels) -> float:
     """Share of the pixels of (channels, height, width), 0 to 1, that are above the background in any channel.
 
-    The background of a channel is the most frequent value, of 128 from the lowest to that of the 99.9th percentile; its spread is taken
-    from the values below it (the median distance, times 1.4826 as for a normal distribution), which no stain reaches. Above is what
-    lies more than four spreads, and at least one value, higher. Of noise alone, that is 3 pixels in 100,000.
+    The background of a channel is the middle of the narrowest range of values that a quarter of its pixels lie in; its spread is taken from
+    the values below (the median distance, times 1.4826 as for a normal distribution), which no stain reaches. Above is what lies more
+    than four spreads, and more than one value, higher: of noise alone, 3 pixels in 100,000.
     """
     above = np.zeros(pixels.shape[1:], dtype=bool)
     for channel in pixels:
-        low, high = float(channel.min()), float(np.quantile(channel, 0.999))
-        bins = int(min(_HISTOGRAM_BINS, high - low + 1))
-        counts, edges = np.histogram(channel, bins=bins, range=(low, high + 1))
-        at = int(counts.argmax())
-        background = float(np.median(channel[(channel >= edges[at]) & (channel < edges[at + 1])]))
-        spread = _MAD_OF_NORMAL * float(np.median(background - channel[channel <= background]))
+        values = np.sort(channel.reshape(-1)[:: max(1, channel.size // _SAMPLED_PIXELS)]).astype(np.float64)
+        share = len(values) // 4
+        widths = values[share:] - values[: len(values) - share]
+        # Whole numbers have many ranges of one width: the one in the middle.
+        at = int(np.median(np.flatnonzero(widths == widths.min())))
+        background = (values[at] + values[min(at + share, len(values) - 1)]) / 2
+        spread = _MAD_OF_NORMAL * float(np.median(background - values[values <= background]))
         above |= channel > background + max(1.0, _ABOVE_BACKGROUND * spread)
     return float(above.mean())
 
