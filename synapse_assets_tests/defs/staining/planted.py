@@ -24,12 +24,15 @@ COMPOUNDS = {"C01": ("treated", "rescuer"), "C02": ("treated", "idle")}
 
 
 def picture(beaded: bool, seed: int, channels: int = 1, side_px: int = SIDE_PX) -> np.ndarray:
-    """uint8 (side_px, side_px) or, of several channels, (side_px, side_px, channels): dim noise, and bright beads where it is beaded."""
+    """uint8 (side_px, side_px) or, of several channels, (side_px, side_px, channels): lines on dim noise, which are beaded or not."""
     rng = np.random.default_rng(seed)
-    pixels = rng.normal(60, 12, (side_px, side_px, channels))
-    if beaded:
-        for y, x in rng.integers(4, side_px - 4, (side_px * side_px // 250, 2)):
-            pixels[y - 2 : y + 3, x - 2 : x + 3] += 70
+    pixels = rng.normal(60, 5, (side_px, side_px, channels))
+    for y in rng.integers(0, side_px, side_px // 16):
+        # Neurites, which both classes have: those of treated cells are in beads.
+        along = np.arange(side_px)
+        shown = along % 12 < 6 if beaded else np.ones(side_px, bool)
+        for offset in range(-2, 3):
+            pixels[np.clip(y + offset, 0, side_px - 1), along[shown]] = 150 if not beaded else 220
     return np.clip(pixels, 1, 254).astype(np.uint8).squeeze()
 
 
@@ -86,12 +89,12 @@ class StainLab:
         """The plates that are registered as partitions."""
         return sorted(self.instance.get_dynamic_partitions("stain_plate"))
 
-    def materialize(self, *names: str, plate: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
+    def materialize(self, *names: str, region: str | None = None, raises: bool = True) -> dg.ExecuteInProcessResult:
         """Runs those assets, of one plate or unpartitioned, through Dagster."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
-            partition_key=plate,
+            partition_key=region,
             instance=self.instance,
             raise_on_error=raises,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -100,7 +103,7 @@ class StainLab:
     def everywhere(self, *names: str, plates: Iterable[str] | None = None) -> None:
         """Runs those assets for the plates, or for every plate there is."""
         for plate in plates or self.plates:
-            self.materialize(*names, plate=plate)
+            self.materialize(*names, region=plate)
 
     def to_vectors(self) -> None:
         """From the files to the vectors of all windows."""

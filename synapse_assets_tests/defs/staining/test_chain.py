@@ -1,7 +1,6 @@
 """The staining chain from files to a release, through Dagster, on planted pictures."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
