@@ -284,8 +284,8 @@ class _Explained:
         _, low, high = thresholds[treated]
         sentence = (
             f"{self.networks.name}: {classes[target]}, {means[target]:.2f}. Brightness: {self.method} of {classes[target]}, full at "
-            f"{largest:.2g}; colour: probability of {classes[colours['treated']]} above {high:.2f}, below {low:.2f}, uncertain between "
-            f"(threshold {thresholds[colours['treated']][0]:.2f} and its 95 % interval over wells)."
+            f"{largest:.2g}; colour: probability of {classes[treated]} above {high:.2f}, below {low:.2f}, uncertain between "
+            f"(threshold {thresholds[treated][0]:.2f} and its 95 % interval over wells)."
         )
         if not self.shown:
             self.shown["picture"] = self._figure(grey, coloured, sentence, classes, thresholds, largest, dense)
@@ -353,7 +353,7 @@ class _Explained:
             classes=classes,
             thresholds=thresholds,
             largest=largest,
-            unit_text=f"probability of {classes[colours['treated']]}",
+            unit_text=f"probability of {classes[_place(classes, self.dataset.treated, 1)]}",
             pixel_nm=self.dataset.pixel_nm * step,
             windows=f"{dense['rows'] * dense['columns']:,} windows of {dense['window_px']} px",
             control=_place(classes, self.dataset.control, 0),
