@@ -268,3 +268,19 @@ def test_a_strip_that_unpacks_to_more_than_its_part_is_refused(tmp_path: Path) -
         tiff.pages[0].tags["StripOffsets"].overwrite(end)
         tiff.pages[0].tags["StripByteCounts"].overwrite(len(bomb))
     assert "unpacks to more than its picture" in refused(tmp_path / "a.tif")
+
+
+def test_false_colours_of_imagej_are_no_colours(tmp_path: Path) -> None:
+    table = np.zeros((3, 256), np.uint16)
+    table[1] = np.arange(256) * 257
+    tifffile.imwrite(
+        tmp_path / "green.tif",
+        SHALLOW[0],
+        photometric="palette",
+        colormap=table,
+        description="ImageJ=1.54f\nunit=micron\n",
+        metadata=None,
+    )
+    picture = read_picture(tmp_path / "green.tif", [0])
+    assert picture.file_channels == 1
+    np.testing.assert_array_equal(picture.pixels, SHALLOW[:1])

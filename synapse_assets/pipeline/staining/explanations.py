@@ -264,26 +264,31 @@ class _Explained:
         attribution = self._attribution(network, pixels, target, image_id)
         grey = grey_picture(pixels, network.spec.white_level)
         thresholds = [(one.threshold, one.low, one.high) for one in self._thresholds()]
-        colours = {
-            "control": _place(classes, self.dataset.control, 0),
-            "treated": _place(classes, self.dataset.treated, 1),
-        }
+        control, treated = _place(classes, self.dataset.control, 0), _place(classes, self.dataset.treated, 1)
         coloured = coloured_saliency(
-            grey, attribution, probabilities, dense["first_px"], dense["stride_px"], classes, thresholds, **colours
+            grey,
+            attribution,
+            probabilities,
+            dense["first_px"],
+            dense["stride_px"],
+            classes,
+            thresholds,
+            control=control,
+            treated=treated,
         )
         layers = {"attribution": attribution} | dict(
             zip(classes, _at_pixels(probabilities, dense, grey.shape), strict=True)
         )
         layer = write_layers(self.layers, f"{segment(image_id)}.ome.tif", layers, self.dataset.pixel_nm)
         largest = full_brightness(attribution)
-        _, low, high = thresholds[colours["treated"]]
+        _, low, high = thresholds[treated]
         sentence = (
             f"{self.networks.name}: {classes[target]}, {means[target]:.2f}. Brightness: {self.method} of {classes[target]}, full at "
-            f"{largest:.2g}; colour: probability of {classes[colours['treated']]} above {high:.2f}, below {low:.2f}, uncertain between "
-            f"(threshold {thresholds[colours['treated']][0]:.2f} and its 95 % interval over wells)."
+            f"{largest:.2g}; colour: probability of {classes[treated]} above {high:.2f}, below {low:.2f}, uncertain between "
+            f"(threshold {thresholds[treated][0]:.2f} and its 95 % interval over wells)."
         )
         if not self.shown:
-            self.shown["picture"] = self._figure(grey, coloured, sentence, classes, thresholds, largest, dense, colours)
+            self.shown["picture"] = self._figure(grey, coloured, sentence, classes, thresholds, largest, dense)
         return {
             "image_id": image_id,
             "plate": self.plate,
@@ -337,7 +342,6 @@ class _Explained:
         thresholds: Sequence[tuple[float, float, float]],
         largest: float,
         dense: Mapping[str, Any],
-        colours: Mapping[str, int],
     ) -> Picture:
         from synapse_assets.figures.staining import saliency_figure
 
@@ -349,10 +353,11 @@ class _Explained:
             classes=classes,
             thresholds=thresholds,
             largest=largest,
-            unit_text=f"probability of {classes[colours['treated']]}",
+            unit_text=f"probability of {classes[_place(classes, self.dataset.treated, 1)]}",
             pixel_nm=self.dataset.pixel_nm * step,
             windows=f"{dense['rows'] * dense['columns']:,} windows of {dense['window_px']} px",
-            **colours,
+            control=_place(classes, self.dataset.control, 0),
+            treated=_place(classes, self.dataset.treated, 1),
         )
         return Picture(png, "coloured saliency", sentence)
 
