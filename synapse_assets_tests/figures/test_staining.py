@@ -283,6 +283,7 @@ def test_a_plate_has_its_wells_at_their_places() -> None:
     controls = blue[:, : int(0.85 * pixels.shape[1])]
     assert middle(controls)[1] < middle(red[:, : int(0.85 * pixels.shape[1])])[1]
     assert np.ptp(np.argwhere(controls)[:, 1]) < 60, "one column"
+    assert ndimage.label(ndimage.binary_opening(controls, iterations=3))[1] == 6, "a row each"
     renamed = table.set_column(1, "well", pa.array([f"no place {i}" for i in range(table.num_rows)]))
     assert opened(plate_figure(renamed, "untreated", "treated")).shape[0] < 200
     assert plate_figure(table, "untreated", "treated") == plate_figure(table, "untreated", "treated")

@@ -190,7 +190,6 @@ def fold_roles(folds: npt.NDArray[np.integer], k: int, wells: Sequence[str], lab
     aside: list[str] = []
     for label in np.unique(label_of_row[~test]):
         of_class = np.unique(of_row[~test & (label_of_row == label)])
-        of_class = of_class[~np.isin(of_class, aside)]
         order = np.argsort(content_keys(of_class, seed), kind="stable")
         count = max(1, len(of_class) // 3) if len(of_class) > 1 else 0
         aside += of_class[order[:count]].tolist()

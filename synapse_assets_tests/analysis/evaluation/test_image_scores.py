@@ -257,10 +257,11 @@ def test_a_network_is_compared_with_the_texture_probe_on_the_same_pictures() -> 
         if (row["classifier"], row["class_name"], row["score"]) == ("bad", None, "f1")
     ]
     assert worse.endswith("worse.")
-    part = probe.of_images(probe.images[:40])
-    of_part = score_rows([good, part], seed=0).to_pylist()[0]["sentence"]
+    fair = judged("fair", 1.2)
     shared = slice(0, 40)
-    assert f"by {by_hand(good, shared)[None, 'f1'] - by_hand(probe, shared)[None, 'f1']:+.3f}" in of_part
+    of_part = score_rows([fair, probe.of_images(probe.images[shared])], seed=0).to_pylist()[0]["sentence"]
+    assert by_hand(fair, shared)[None, "f1"] != pytest.approx(by_hand(fair)[None, "f1"], abs=0.01)
+    assert f"by {by_hand(fair, shared)[None, 'f1'] - by_hand(probe, shared)[None, 'f1']:+.3f}" in of_part
     other_level = score_rows([good, judged("texture_probe", 3.0, level="window")], seed=0).to_pylist()
     assert not any("differs" in row["sentence"] for row in other_level)
     with pytest.raises(BadInput, match="apart, but texture_probe"):
