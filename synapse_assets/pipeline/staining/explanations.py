@@ -101,7 +101,7 @@ def _checked(
         explained,
         explainable_stain(retrained),
         np.concatenate(windows),
-        METHODs,
+        explained.methods,
         name=networks.name,
         version=version,
         draws=DRAWS,
