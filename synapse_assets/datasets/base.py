@@ -9,6 +9,7 @@ from synapse_assets.datasets.variables import FreeText
 from synapse_assets.errors import BadInput
 
 if TYPE_CHECKING:
+    from synapse_assets.datasets.em import EncoderChoice
     from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
 
 
@@ -43,6 +44,32 @@ class Dataset(Frozen):
     def tile_spec(self) -> "TileSpec":
         """How tiles are cut. Raises BadInput for a dataset without images."""
         raise BadInput(f"{self.name} has no images to cut tiles from")
+
+    @property
+    def tile_encoder(self) -> "EncoderChoice":
+        """How tiles become vectors. Raises BadInput for a dataset without images."""
+        raise BadInput(f"{self.name} has no images to make vectors of")
+
+    @property
+    def tile_pixel_nm(self) -> float:
+        """Side of a pixel in the plane of a tile, the geometric mean of both, in nanometres. Raises BadInput without images."""
+        raise BadInput(f"{self.name} has no images, and so no pixels")
+
+    @property
+    def target_name(self) -> str:
+        """What the classes are, in words."""
+        return "class"
+
+    @property
+    def group_column(self) -> str:
+        """The column of synapses or of their labels that is held out together when a classifier is tested. Raises BadInput for a
+        dataset without classes."""
+        raise BadInput(f"{self.name} has no classes to test a classifier on")
+
+    @property
+    def answering_model(self) -> str | None:
+        """The fitted model that answers are made from, where tables name its version in a column `classifier`; else None."""
+        return None
 
     @property
     def tile_width_nm(self) -> float:

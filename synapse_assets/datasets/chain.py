@@ -69,7 +69,8 @@ class Chain:
     beside automation do, by name, with {title} for the dataset. lineage: import path (`module:name`) of its `defs.chain.Lineage`,
     which cannot be imported from here. pages: titles of the pages that the explorer shows of it, by the last part of their
     addresses, the first being the landing page; page_by_part: each part has pages of its own. own_pages: import path of a
-    function that adds further pages to the explorer (`explorer.server.Site`).
+    function that adds further pages to the explorer (`explorer.server.Site`). words: how what is shared with other chains is called in
+    this one, by its words there: texts of shared assets are shown with them.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Chain:
     pages: Mapping[str, str] = field(default_factory=dict)
     page_by_part: bool = False
     own_pages: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def facts(self) -> Mapping[str, AssetFacts]:
@@ -96,6 +98,12 @@ class Chain:
         shown = {facts.page for facts in self.assets_of(dataset)}
         absent = {facts.page for facts in self.assets} - shown
         return {name: title for name, title in self.pages.items() if name not in absent}
+
+    def in_words(self, text: str) -> str:
+        """A text of a shared asset in the words of this chain."""
+        for word, here in self.words.items():
+            text = text.replace(word, here)
+        return text
 
     def names(self, role: Role) -> tuple[str, ...]:
         """The assets of a role, in the order of the chain: a model stands after the one that it is fitted on."""

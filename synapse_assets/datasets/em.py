@@ -3,6 +3,7 @@
 A file without `chain:` is of this kind. Reading the tables and volumes belongs to `sources` and `volumes`.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -220,6 +221,32 @@ class EmDataset(Dataset):
     def tile_spec(self) -> TileSpec:
         """How tiles are cut."""
         return self.tile
+
+    @property
+    def tile_encoder(self) -> EncoderChoice:
+        """How tiles become vectors."""
+        return self.encoder
+
+    @property
+    def tile_pixel_nm(self) -> float:
+        """Side of a voxel in the plane of the section, the geometric mean of both; all volumes of a dataset have the same."""
+        x_nm, y_nm, _ = next(iter(self.volumes.values())).voxel_size_nm
+        return math.sqrt(x_nm * y_nm)
+
+    @property
+    def target_name(self) -> str:
+        """What the classes are, in words."""
+        return self.target
+
+    @property
+    def group_column(self) -> str:
+        """The column that is held out together when a classifier is tested: the headline."""
+        return self.grouping[0]
+
+    @property
+    def answering_model(self) -> str:
+        """The fitted model that answers are made from."""
+        return "synapse_network" if self.answers_from else "synapse_classifier"
 
     @property
     def target_is_said(self) -> bool:

@@ -158,6 +158,31 @@ class StainingDataset(Dataset):
         return TileSpec(size_px=self.window_px, sections=len(self.channels))
 
     @property
+    def tile_spec(self) -> TileSpec:
+        """How windows are cut."""
+        return self.tile
+
+    @property
+    def tile_encoder(self) -> EncoderChoice:
+        """How windows become vectors."""
+        return self.encoder
+
+    @property
+    def tile_pixel_nm(self) -> float:
+        """Side of a pixel of a window, in nanometres."""
+        return self.pixel_nm
+
+    @property
+    def group_column(self) -> str:
+        """The column of windows that holds the group of the headline: `grouping[0]` of their picture."""
+        return "object_id"
+
+    @property
+    def tile_width_nm(self) -> float:
+        """Side of a window in nanometres."""
+        return self.window_px * self.pixel_nm
+
+    @property
     def control(self) -> str:
         """The untreated class."""
         return self.classes[0]
@@ -195,6 +220,10 @@ class StainingDataset(Dataset):
             raise ValueError(f"classes repeat: {self.classes}")
         if len(set(self.grouping)) != len(self.grouping):
             raise ValueError(f"grouping repeats: {self.grouping}")
+        if self.encoder.positives == "neuron" or "section" in self.encoder.invariant_to:
+            raise ValueError(
+                "encoder: windows of pictures have no neuron and no section: leave out positives: neuron, and section of invariant_to"
+            )
         if TEXTURE_PROBE in self.networks:
             raise ValueError(f"a network may not be called {TEXTURE_PROBE}, as that is what networks are compared with")
         if self.answers_from is not None and self.answers_from not in self.networks:

@@ -67,8 +67,8 @@ ASSETS = (
         "windows",
         Stage.IMAGES,
         Role.APPLY,
-        SYNAPSES,
-        beside=(SYNAPSE_LABELS, TILES),
+        TILES,
+        beside=(SYNAPSES, SYNAPSE_LABELS),
         kinds=("lancedb",),
         by_part=True,
         job="apply",
@@ -220,5 +220,12 @@ STAINING = register(
             "clusters": "Clusters",
         },
         own_pages="synapse_assets.explorer.staining:add_pages",
+        words={
+            "a tile, a vector, a place on the map, a cluster and a prediction": "a vector, a place on the map and a cluster",
+            "brain region": "plate",
+            "region": "plate",
+            "synapse": "window",
+            "tile": "window",
+        },
     )
 )

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import inspect
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def asset(
     what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
-    facts = chain_of(dataset).facts[name]
+    chain = chain_of(dataset)
+    facts = chain.facts[name]
     key = asset_key(dataset, name)
     partitions = partitions_of(dataset) if facts.by_part else None
     metadata: dict[str, Any] = {"dataset": dataset.title}
@@ -62,6 +64,7 @@ def asset(
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
         return dg.asset(
             key=key,
+            description=chain.in_words(inspect.getdoc(function) or ""),
             group_name=group_of(dataset, facts),
             owners=OWNERS,
             kinds=set(facts.kinds),
@@ -73,7 +76,7 @@ def asset(
                 dg.AssetCheckSpec(
                     check.name,
                     asset=key,
-                    description=check.description,
+                    description=chain.in_words(check.description),
                     blocking=check.blocking,
                     partitions_def=partitions,
                 )

@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import embeddings as steps
 from synapse_assets.pipeline.em.encoder import fit_encoder
 
 
-def embedding_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
+def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
-    choice = dataset.encoder
+    choice = dataset.tile_encoder
     knows_synapses = choice.positives == "neuron" or bool(choice.invariant_to)
 
     @asset(dataset, "encoder", deps=["tiles", *(["synapses"] if knows_synapses else [])], pool="gpu")

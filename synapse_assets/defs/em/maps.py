@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import clusters as cluster_steps
@@ -13,7 +13,7 @@ _ROWS_MATCH = CheckSpec(
 )
 
 
-def map_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
+def map_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
 
     @asset(dataset, "umap_model", deps=["encoder", "embeddings"], pool="fit")

@@ -4,18 +4,18 @@ from functools import partial
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.defs.asset import asset, materialized
 from synapse_assets.defs.promoting import put_in_use, record_missed_promotion
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import promotions as steps
 
 
-def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
+def promotion_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
+    models = chain_of(dataset).models_of(dataset)
 
-    @asset(dataset, "promotions", deps=EM.models_of(dataset), pool="gpu")
+    @asset(dataset, "promotions", deps=models, pool="gpu")
     def promotions(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """Which refitted models were put in use, and why not the others. A row is one model.
 
@@ -23,7 +23,7 @@ def promotion_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         worse; then it stays a candidate, for a person to promote (job `<dataset>_promote`) or for the next refit to replace.
         """
         store = installation.store(dataset.name)
-        for model in EM.models_of(dataset):
+        for model in models:
             record_missed_promotion(context, store, model)
         promote = partial(put_in_use, context, store)
         report = steps.decide_on_candidates(store, dataset, installation.device, context.log, promote)

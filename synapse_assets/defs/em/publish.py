@@ -2,16 +2,15 @@
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import release as steps
 
 
-def publish_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
+def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
-    awaited = [facts.name for facts in EM.assets_of(dataset) if facts.released and facts.awaited]
+    awaited = [facts.name for facts in chain_of(dataset).assets_of(dataset) if facts.released and facts.awaited]
 
     @asset(
         dataset,

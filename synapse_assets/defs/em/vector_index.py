@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import vector_index as steps
 
 
-def vector_index_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
+def vector_index_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
 
     @asset(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.analysis.clustering.stability_verdict import LIKE_NOISE, STABLE
 from synapse_assets.artifacts import NoModel, load_or_no_model
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.pipeline.em.maps import rows_match
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Picture, Report, Stopwatch
@@ -31,7 +31,7 @@ NUMBERS_FILE = "numbers.json"
 NOT_NUMBERED_AFTER = "none"
 
 
-def fit_clustering(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
+def fit_clustering(store: DatasetStore, dataset: Dataset, log: Logger) -> Report:
     """Clusters the sample that the map in use was fitted on. Raises BadInput if there is no map."""
     models, maps = store.models("cluster_model"), store.models("umap_model")
     umap_version = model_in_use(maps, "materialise the asset 'umap_model' first")
@@ -135,7 +135,7 @@ def assign_region(store: DatasetStore, region: str) -> Report:
     )
 
 
-def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
+def make_cards(store: DatasetStore, dataset: Dataset) -> Report:
     """Makes the card of every cluster, and a sheet with the pictures of its typical members.
 
     A card says what explains its cluster in place of a kind of synapse (`analysis.clustering.explanations`).
@@ -154,7 +154,9 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
     if cards.num_rows:
         medoids = sorted({medoid for row in cards.column("medoids").to_pylist() for medoid in row})
         stored = store.tiles.read_ids(medoids, ["synapse_id", "image"])
-        tiles = {row["synapse_id"]: decode_tile(row["image"])[dataset.tile.sections // 2] for row in stored.to_pylist()}
+        tiles = {
+            row["synapse_id"]: decode_tile(row["image"])[dataset.tile_spec.sections // 2] for row in stored.to_pylist()
+        }
         details["verdict"] = verdict or NOT_ASSESSED
         details["cluster_cards"] = Picture(cluster_sheet(cards, tiles), "cluster cards")
     explained = [
@@ -174,15 +176,15 @@ def make_cards(store: DatasetStore, dataset: EmDataset) -> Report:
     )
 
 
-def _with_sections(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
+def _with_sections(dataset: Dataset, synapses: pa.Table) -> pa.Table:
     """`synapses` (volume, x_nm, y_nm, z_nm) with the section of its volume that each lies in: its z in voxels, as int64. Empty
     for a volume that the dataset does not have any more."""
     from synapse_assets.volumes.volume import voxel_of
 
     points_nm = np.stack([synapses.column(axis).to_numpy() for axis in ("x_nm", "y_nm", "z_nm")], axis=1)
     volume = synapses.column("volume").to_numpy()
-    section, known = np.zeros(len(volume), dtype=np.int64), np.isin(volume, list(dataset.volumes))
-    for name, spec in dataset.volumes.items():
+    section, known = np.zeros(len(volume), dtype=np.int64), np.isin(volume, list(dataset.tile_volumes))
+    for name, spec in dataset.tile_volumes.items():
         rows = volume == name
         section[rows] = voxel_of(points_nm[rows], spec.voxel_size_nm)[:, 2]
     return synapses.append_column("section", pa.array(section, mask=~known))

@@ -3,7 +3,6 @@
 Networks, textures and their last step live in `vision`; applying the encoder to a region in `embeddings`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.datasets import EmDataset, EncoderChoice
+from synapse_assets.datasets import Dataset, EncoderChoice
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.fitting import Fitted, fit_once
@@ -27,7 +26,7 @@ POSITION_NM = ("x_nm", "y_nm", "z_nm")
 PARTNERS = 3
 
 
-def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logger) -> Report:
+def fit_encoder(store: DatasetStore, dataset: Dataset, device: str, log: Logger) -> Report:
     """Fits the encoder that the dataset's YAML names, on a sample of the tiles of all regions.
 
     Raises BadInput where there are too few tiles to fit it on, or they cannot be told apart.
@@ -52,7 +51,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
         inputs["relations"] = relations.content
     if choice.origin == "checkpoint":
         inputs["checkpoint"] = checkpoint_hash(choice)
-    pixel_nm = _pixel_nm(dataset)
+    pixel_nm = dataset.tile_pixel_nm
 
     def fit(folder: Path) -> Fitted:
         from synapse_assets.figures.scores import training_curve
@@ -61,7 +60,7 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
         ids = sample.column("synapse_id").to_pylist() if uses_tiles else []
         images = decode_tiles(store.tiles.read_ids(ids, ["image"]).column("image"))
         training = TrainingTiles(images, relations.partners, relations.nuisances)
-        built, history = build_encoder(choice, dataset.tile, pixel_nm, training, dataset.seed, device, log.info)
+        built, history = build_encoder(choice, dataset.tile_spec, pixel_nm, training, dataset.seed, device, log.info)
         built.save(folder)
         scores = {"dimensions": float(built.dimensions), "training_tiles": float(len(images))}
         details: dict[str, Detail] = {}
@@ -76,18 +75,18 @@ def fit_encoder(store: DatasetStore, dataset: EmDataset, device: str, log: Logge
         log,
         inputs=inputs,
         parameters={
-            **encoder_parameters(choice, dataset.tile, pixel_nm, dataset.seed),
-            "tile": hashed_fields(dataset.tile),
+            **encoder_parameters(choice, dataset.tile_spec, pixel_nm, dataset.seed),
+            "tile": hashed_fields(dataset.tile_spec),
         },
         seed=dataset.seed,
         fit=fit,
-        fits_current_inputs=lambda provenance: provenance.parameters["tile"] == hashed_fields(dataset.tile),
+        fits_current_inputs=lambda provenance: provenance.parameters["tile"] == hashed_fields(dataset.tile_spec),
     )
 
 
-def encoder_choice(store: DatasetStore, dataset: EmDataset) -> EncoderChoice:
+def encoder_choice(store: DatasetStore, dataset: Dataset) -> EncoderChoice:
     """The encoder that the dataset's YAML names; where it leaves the kind open, one trained here as that in use was, else texture."""
-    choice = dataset.encoder
+    choice = dataset.tile_encoder
     if choice.origin is not None:
         return choice
     models = store.models("encoder")
@@ -98,7 +97,7 @@ def encoder_choice(store: DatasetStore, dataset: EmDataset) -> EncoderChoice:
     trained = {
         "origin": "self_supervised",
         "architecture": training["architecture"],
-        "crop_px": min(training["crop_px"], dataset.tile.size_px),
+        "crop_px": min(training["crop_px"], dataset.tile_spec.size_px),
         "training_steps": training["max_steps"],
     }
     return choice.model_copy(update=trained)
@@ -113,7 +112,7 @@ class Relations:
     content: str = ""
 
 
-def _relations(store: DatasetStore, dataset: EmDataset, choice: EncoderChoice, sample: pa.Table) -> Relations:
+def _relations(store: DatasetStore, dataset: Dataset, choice: EncoderChoice, sample: pa.Table) -> Relations:
     """Those that the choice of the encoder asks for, of a sample of tiles (synapse_id, tile_hash). Of a synapse that is gone nothing is
     known."""
     from synapse_assets.analysis.tables import values_of
@@ -136,7 +135,7 @@ def _relations(store: DatasetStore, dataset: EmDataset, choice: EncoderChoice, s
         elif name == "volume":
             nuisances.append(_numbered(known["volume"]))
         else:
-            voxels = voxel_of(np.nan_to_num(position_nm), next(iter(dataset.volumes.values())).voxel_size_nm)
+            voxels = voxel_of(np.nan_to_num(position_nm), next(iter(dataset.tile_volumes.values())).voxel_size_nm)
             sections = zip(known["volume"], voxels[:, 2].tolist(), strict=True)
             nuisances.append(_numbered([None if volume is None else (volume, section) for volume, section in sections]))
     content = fingerprint({}, {"partners": str(partners.tolist()), "nuisances": str([n.tolist() for n in nuisances])})
@@ -178,9 +177,3 @@ def _numbered(names: Sequence[object]) -> npt.NDArray[np.int64]:
     """A number for each name, -1 for None."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names)) if name is not None}
     return np.array([numbers.get(name, -1) for name in names], np.int64)
-
-
-def _pixel_nm(dataset: EmDataset) -> float:
-    """Side of a voxel in the plane of the section, the geometric mean of both; all volumes of a dataset have the same."""
-    x_nm, y_nm, _ = next(iter(dataset.volumes.values())).voxel_size_nm
-    return math.sqrt(x_nm * y_nm)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.artifacts import NoModel, load_or_no_model
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Detail, Picture, Report, Stopwatch
@@ -24,7 +24,7 @@ NEIGHBOURS = 15
 REDUCED_DIMENSIONS = 10
 
 
-def fit_map(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
+def fit_map(store: DatasetStore, dataset: Dataset, log: Logger) -> Report:
     """Fits the map on a sample of the vectors of all regions.
 
     Raises BadInput if no encoder is fitted, or nothing is embedded with the one in use.
@@ -58,7 +58,7 @@ def fit_map(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
 
 
 def _fit_sample(
-    folder: Path, store: DatasetStore, dataset: EmDataset, vectors: RegionTable, known: pa.Table, sample: pa.Table
+    folder: Path, store: DatasetStore, dataset: Dataset, vectors: RegionTable, known: pa.Table, sample: pa.Table
 ) -> Fitted:
     """Fits and saves the map of `sample`, which is of the `known` rows (both: synapse_id, brain_region, tile_hash)."""
     from synapse_assets.analysis.clustering.projection import FittedSample, fit_projection
@@ -74,14 +74,14 @@ def _fit_sample(
     if isinstance(projection, NoModel):
         return Fitted(scores=scores, notes=[f"no map: {projection.reason}"])
     targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
-    png = map_figure(projection.apply(matrix)[0], targets, f"Fitted sample, {dataset.target}")
+    png = map_figure(projection.apply(matrix)[0], targets, f"Fitted sample, {dataset.target_name}")
     too_few = f"{len(ids)} synapses are too few for UMAP: principal components instead"
     return Fitted(
         scores=scores, notes=[too_few] if projection.method != "umap" else [], details={"map": Picture(png, "map")}
     )
 
 
-def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
+def place_region(store: DatasetStore, dataset: Dataset, region: str) -> Report:
     """Places the synapses of a region on the map in use.
 
     Raises BadInput if there is no map or no encoder, or the map was fitted on vectors of another encoder.
@@ -109,7 +109,7 @@ def place_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
     )
 
 
-def _map_picture(store: DatasetStore, dataset: EmDataset, region: str, coordinates: pa.Table) -> dict[str, Detail]:
+def _map_picture(store: DatasetStore, dataset: Dataset, region: str, coordinates: pa.Table) -> dict[str, Detail]:
     """The picture of a region's `coordinates` (`schema.UMAP_COORDINATES`) by known class; empty for no rows."""
     from synapse_assets.analysis.tables import values_of
     from synapse_assets.figures.maps import map_figure
@@ -119,7 +119,7 @@ def _map_picture(store: DatasetStore, dataset: EmDataset, region: str, coordinat
     ids = coordinates.column("synapse_id").to_pylist()
     targets = values_of(labelled_synapses(store, ["target"], ids), "target", ids)
     xy = np.stack([coordinates.column("umap_1").to_numpy(), coordinates.column("umap_2").to_numpy()], axis=1)
-    return {"map": Picture(map_figure(xy, targets, f"{region}, {dataset.target}"), "map")}
+    return {"map": Picture(map_figure(xy, targets, f"{region}, {dataset.target_name}"), "map")}
 
 
 def rows_match(rows: int, upstream: int, name: str) -> Check:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel
-from synapse_assets.datasets import EmDataset, NetworkChoice
+from synapse_assets.datasets import Dataset, EmDataset, NetworkChoice
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classify import FOLDS, better_than_chance
@@ -124,7 +124,7 @@ def fit_networks(store: DatasetStore, dataset: EmDataset, device: str, log: Logg
     return replace(report, checks=[better_than_chance(store, MODEL)])
 
 
-def takes_tiles_of(provenance: Provenance, dataset: EmDataset) -> bool:
+def takes_tiles_of(provenance: Provenance, dataset: Dataset) -> bool:
     """Whether networks of that provenance take the tiles that the dataset has now."""
     now = _input_of(dataset)
     return {name: provenance.parameters.get(name) for name in now} == now
@@ -140,13 +140,13 @@ def classes_of(models: ModelStore, version: str) -> set[str]:
     return set(NetworkCard.load(folder / next(iter(models.provenance(version).parameters["networks"]))).classes)
 
 
-def _input_of(dataset: EmDataset) -> dict[str, object]:
+def _input_of(dataset: Dataset) -> dict[str, object]:
     """What a tile of the dataset is. The size of a voxel is a part of it: networks know nanometres."""
-    return {"tile": hashed_fields(dataset.tile), "voxel_size_nm": list(_voxel_size_nm(dataset))}
+    return {"tile": hashed_fields(dataset.tile_spec), "voxel_size_nm": list(_voxel_size_nm(dataset))}
 
 
-def _voxel_size_nm(dataset: EmDataset) -> tuple[float, float, float]:
-    return next(iter(dataset.volumes.values())).voxel_size_nm
+def _voxel_size_nm(dataset: Dataset) -> tuple[float, float, float]:
+    return next(iter(dataset.tile_volumes.values())).voxel_size_nm
 
 
 def _network_key(

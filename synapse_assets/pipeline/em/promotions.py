@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.artifacts import load_or_no_model
-from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
 from synapse_assets.pipeline.em.networks import MODEL as NETWORKS
@@ -39,7 +38,7 @@ Row: TypeAlias = dict[str, Any]
 
 
 def decide_on_candidates(
-    store: DatasetStore, dataset: EmDataset, device: str, log: Logger, put_in_use: Callable[[str, str], None]
+    store: DatasetStore, dataset: Dataset, device: str, log: Logger, put_in_use: Callable[[str, str], None]
 ) -> Report:
     """Decides on the candidate of every model; a better one is given to `put_in_use` (model, version).
 
@@ -49,7 +48,7 @@ def decide_on_candidates(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     before = {row["model"]: row for row in store.results(PROMOTIONS).read().to_pylist()}
     rows = []
-    for name in EM.models_of(dataset):
+    for name in chain_of(dataset).models_of(dataset):
         row = _decide(store, dataset, device, name, before.get(name))
         if row["decision"] == "promoted":
             put_in_use(name, str(row["candidate"]))
@@ -62,7 +61,7 @@ def decide_on_candidates(
     lines = "\n".join(f"| {row['model']} | {row['decision']} | {row['reason']} |" for row in rows)
     return Report(
         details={
-            "in_use": Json({name: store.models(name).current for name in EM.models_of(dataset)}),
+            "in_use": Json({name: store.models(name).current for name in chain_of(dataset).models_of(dataset)}),
             "candidates_kept": sum(row["decision"] == "kept" for row in rows),
             "decisions": Markdown(f"| model | decision | reason |\n|---|---|---|\n{lines}"),
         },
@@ -72,7 +71,7 @@ def decide_on_candidates(
     )
 
 
-def _decide(store: DatasetStore, dataset: EmDataset, device: str, name: str, before: Row | None) -> Row:
+def _decide(store: DatasetStore, dataset: Dataset, device: str, name: str, before: Row | None) -> Row:
     """The row of one model, without its time. A candidate that cannot be used is dropped; nothing is promoted here.
 
     `before` is the row of the last time.
@@ -111,30 +110,28 @@ def _unchanged(store: DatasetStore, row: Row, before: Row | None) -> Row | None:
     return before if {**row, "decided_at": before["decided_at"]} == before else None
 
 
-def _why_unfit(store: DatasetStore, dataset: EmDataset, name: str, candidate: str) -> str:
+def _why_unfit(store: DatasetStore, dataset: Dataset, name: str, candidate: str) -> str:
     """Why a candidate cannot be put in use at all; empty if it can."""
     models = store.models(name)
     if not models.exists(candidate):
         return f"{candidate} was removed"
     provenance = models.provenance(candidate)
-    if name == "encoder" and provenance.parameters["tile"] != hashed_fields(dataset.tile):
+    if name == "encoder" and provenance.parameters["tile"] != hashed_fields(dataset.tile_spec):
         return "it was trained on tiles of another size or depth than the dataset has now"
     if name == NETWORKS and not takes_tiles_of(provenance, dataset):
         return "it was trained on tiles of another size, depth or voxel than the dataset has now"
-    fitted_on = EM.facts[name].fitted_on
+    fitted_on = chain_of(dataset).facts[name].fitted_on
     if fitted_on is not None and provenance.inputs.get(fitted_on) != store.models(fitted_on).current:
         return f"it was fitted on {fitted_on} {provenance.inputs.get(fitted_on)}, but {store.models(fitted_on).current} is in use"
     return ""
 
 
-def _compare_encoders(
-    store: DatasetStore, dataset: EmDataset, device: str, in_use: str, candidate: str
-) -> "Comparison":
+def _compare_encoders(store: DatasetStore, dataset: Dataset, device: str, in_use: str, candidate: str) -> "Comparison":
     """Both encoders run on the same sample of labelled tiles, chosen by content."""
     from synapse_assets.analysis.comparison import compare_encoders
     from synapse_assets.analysis.tables import labelled_sample
 
-    grouping = dataset.grouping[0]
+    grouping = dataset.group_column
     ids, targets, groups = labelled_sample(
         labelled_synapses(store, sorted({"target", grouping})),
         store.tiles.read(None, ["synapse_id"]),
@@ -151,7 +148,7 @@ def _vectors_of(store: DatasetStore, encoder: str, ids: list[str], device: str) 
     return vectors_from_tiles(store, ids, {encoder: embedder(store, encoder, device)})[encoder]
 
 
-def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, candidate: str) -> "Comparison":
+def _compare_maps(store: DatasetStore, dataset: Dataset, _: str, in_use: str, candidate: str) -> "Comparison":
     """Both maps place the same present synapses: another sample than either was fitted on, where there are enough."""
     from synapse_assets.analysis.clustering.projection import Projection
     from synapse_assets.analysis.comparison import compare_maps
@@ -167,21 +164,21 @@ def _compare_maps(store: DatasetStore, dataset: EmDataset, _: str, in_use: str, 
     return compare_maps(map_in_use, candidate_map, matrix)
 
 
-def _compare_clusterings(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+def _compare_clusterings(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
     from synapse_assets.analysis.comparison import compare_clusterings
 
     models = store.models("cluster_model")
     return compare_clusterings(models.provenance(in_use).scores, models.provenance(candidate).scores)
 
 
-def _compare_classifiers(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+def _compare_classifiers(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
     from synapse_assets.analysis.comparison import compare_classifiers
 
     models = store.models("synapse_classifier")
     return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores)
 
 
-def _compare_networks(store: DatasetStore, _: EmDataset, __: str, in_use: str, candidate: str) -> "Comparison":
+def _compare_networks(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
     """The best network of each version, as it was tested when it was trained."""
     from synapse_assets.analysis.comparison import compare_classifiers
 
@@ -194,7 +191,7 @@ def _compare_networks(store: DatasetStore, _: EmDataset, __: str, in_use: str, c
     return replace(comparison, reason=f"{comparison.reason}; {differ}")
 
 
-COMPARISONS: dict[str, Callable[[DatasetStore, EmDataset, str, str, str], "Comparison"]] = {
+COMPARISONS: dict[str, Callable[[DatasetStore, Dataset, str, str, str], "Comparison"]] = {
     "encoder": _compare_encoders,
     "umap_model": _compare_maps,
     "cluster_model": _compare_clusterings,

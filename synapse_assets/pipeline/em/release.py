@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel
-from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets import Chain, Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.clusters import verdict_on
 from synapse_assets.pipeline.report import Check, Json, Link, Markdown, Report, Stopwatch, StoredAt
@@ -22,7 +21,7 @@ from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vectors_in_use
 
 
-def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -> Report:
+def build_release(store: DatasetStore, dataset: Dataset, explorer_page: str) -> Report:
     """Puts all tables of the dataset into a new warehouse and release. `explorer_page`: the URL that shows it.
 
     Raises BadInput naming the regions whose rows were not made with the models in use; the release before stays.
@@ -30,9 +29,10 @@ def build_release(store: DatasetStore, dataset: EmDataset, explorer_page: str) -
     from synapse_assets.stores.warehouse import build_warehouse
 
     watch = Stopwatch()
-    in_use = {name: store.models(name).current for name in EM.models_of(dataset)}
-    _require_in_use(store, in_use)
-    outdated = _outdated(store, in_use, "synapse_network" if dataset.answers_from else "synapse_classifier")
+    chain = chain_of(dataset)
+    in_use = {name: store.models(name).current for name in chain.models_of(dataset)}
+    _require_in_use(store, chain, in_use)
+    outdated = _outdated(store, chain, in_use, dataset.answering_model)
     build_warehouse(
         store,
         [source for source in _released(store, dataset) if source.table.name not in outdated],
@@ -82,13 +82,13 @@ def _verdicts(store: DatasetStore, clustering: str | None) -> pa.Table:
     return pa.table({"cluster_model": pa.array([clustering], pa.string()), "verdict": pa.array([verdict], pa.string())})
 
 
-def released_tables(dataset: EmDataset) -> list[str]:
+def released_tables(dataset: Dataset) -> list[str]:
     """Names of the tables that a release holds: first those made region by region, then the others, in the order of the chain."""
-    assets = sorted(EM.assets_of(dataset), key=lambda facts: not facts.by_part)
+    assets = sorted(chain_of(dataset).assets_of(dataset), key=lambda facts: not facts.by_part)
     return [name for facts in assets for name in facts.released]
 
 
-def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | ParquetTable]:
+def _released(store: DatasetStore, dataset: Dataset) -> list[RegionTable | ParquetTable]:
     """The stored tables that a release holds; vectors only where an encoder is in use."""
     tables: list[RegionTable | ParquetTable] = []
     for name in released_tables(dataset):
@@ -100,23 +100,26 @@ def _released(store: DatasetStore, dataset: EmDataset) -> list[RegionTable | Par
             if store.models("encoder").current is not None:
                 tables.append(vectors_in_use(store))
         else:
-            tables.append(store.results(EM.tables[name]))
+            tables.append(store.results(chain_of(dataset).tables[name]))
     return tables
 
 
-def _outdated(store: DatasetStore, in_use: Mapping[str, str | None], answers_from: str) -> list[str]:
+def _outdated(
+    store: DatasetStore, chain: Chain, in_use: Mapping[str, str | None], answers_from: str | None
+) -> list[str]:
     """Tables that no release waits for, with rows of another classifier or network than is in use: a release goes without them.
 
-    answers_from: the model that answers are made from.
+    answers_from: the model that answers are made from; None in a chain without a column for it.
     """
     # The first of these columns that a table has names what its rows were made with.
     made_with = {
         "version": set(in_use.values()),
         "synapse_network": {in_use.get("synapse_network")},
-        "classifier": {in_use[answers_from]},
     }
+    if answers_from is not None:
+        made_with["classifier"] = {in_use[answers_from]}
     outdated = []
-    for table in (EM.tables[name] for facts in EM.assets if not facts.awaited for name in facts.released):
+    for table in (chain.tables[name] for facts in chain.assets if not facts.awaited for name in facts.released):
         column = next((column for column in made_with if column in table.names), None)
         if column is not None:
             versions = store.results(table).read(columns=[column]).column(column)
@@ -125,24 +128,24 @@ def _outdated(store: DatasetStore, in_use: Mapping[str, str | None], answers_fro
     return outdated
 
 
-def _applied() -> Iterator[tuple[Table, str, str]]:
+def _applied(chain: Chain) -> Iterator[tuple[Table, str, str]]:
     """Tables of applied rows: the table, the model that it is made with, and the column that names its version."""
-    for facts in EM.assets:
+    for facts in chain.assets:
         if facts.applied is not None and facts.table is not None:
             yield facts.table, *facts.applied
 
 
-def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> None:
+def _require_in_use(store: DatasetStore, chain: Chain, in_use: Mapping[str, str | None]) -> None:
     """Refuse a mixture: every row to publish is made with the model in use. Raises BadInput naming the regions that are not."""
     from synapse_assets.analysis.tables import current_rows
 
     for name, version in in_use.items():
-        fitted_on = EM.facts[name].fitted_on
+        fitted_on = chain.facts[name].fitted_on
         required = in_use[fitted_on] if fitted_on else None
         if fitted_on is not None and version is not None and required is not None:
             require_same(store.models(name), version, fitted_on, required)
     synapses = store.synapses.read(None, ["synapse_id", "brain_region"])
-    for table, model, column in _applied():
+    for table, model, column in _applied(chain):
         rows = current_rows(store.results(table).read(columns=["synapse_id", "brain_region", column]), synapses)
         made_with_others = rows.filter(pc.not_equal(rows.column(column), in_use[model] or ""))
         if made_with_others.num_rows:
@@ -153,14 +156,16 @@ def _require_in_use(store: DatasetStore, in_use: Mapping[str, str | None]) -> No
             )
 
 
-def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Mapping[str, int]) -> Check:
+def _every_synapse_everywhere(store: DatasetStore, dataset: Dataset, rows: Mapping[str, int]) -> Check:
     """Whether all tables made region by region that a release waits for have as many rows as there are synapses; `rows` are counted by
     table."""
-    awaited = [facts for facts in EM.assets_of(dataset) if facts.by_part and facts.awaited]
-    by_region = [name for facts in awaited for name in facts.released]
+    chain = chain_of(dataset)
+    awaited = [facts for facts in chain.assets_of(dataset) if facts.by_part and facts.awaited]
+    released = [name for facts in awaited for name in facts.released]
+    by_region = [name for name in released if "synapse_id" in chain.tables[name].names]
     incomplete = {name: rows.get(name, 0) for name in by_region if rows.get(name, 0) != rows["synapses"]}
     # Tables for which no model could be fitted have no rows: nothing is missing that could be materialised.
-    without_model = {name: reason for name, reason in _without_model(store).items() if incomplete.get(name) == 0}
+    without_model = {name: reason for name, reason in _without_model(store, chain).items() if incomplete.get(name) == 0}
     incomplete = {name: count for name, count in incomplete.items() if name not in without_model}
     if not rows.get("splits", 0):
         # A dataset without labels has no predictions, which is fine.
@@ -173,10 +178,10 @@ def _every_synapse_everywhere(store: DatasetStore, dataset: EmDataset, rows: Map
     )
 
 
-def _without_model(store: DatasetStore) -> dict[str, str]:
+def _without_model(store: DatasetStore, chain: Chain) -> dict[str, str]:
     """Why a table of applied rows is empty, where no model could be fitted for it."""
     reasons = {}
-    for table, name, _ in _applied():
+    for table, name, _ in _applied(chain):
         models = store.models(name)
         if models.current is not None and NoModel.found(models.path(models.current)) is not None:
             reasons[table.name] = models.provenance(models.current).notes

@@ -5,7 +5,7 @@ from logging import Logger
 
 import numpy as np
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import Dataset
 from synapse_assets.pipeline.report import Check, Markdown, Report, Stopwatch, StoredAt, markdown_table
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores import vector_index as index
@@ -16,7 +16,7 @@ LEAST_RECALL = 0.95
 LEAST_MEAN_RECALL = 0.99
 
 
-def index_vectors(store: DatasetStore, dataset: EmDataset, log: Logger) -> Report:
+def index_vectors(store: DatasetStore, dataset: Dataset, log: Logger) -> Report:
     """Brings the index of the vectors of the encoder in use up to date, where they are many, and measures its recall.
 
     Without an encoder, or without vectors, nothing is done.
