@@ -174,14 +174,21 @@ def rendered(figure: Any) -> Any:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def as_png(figure: Any) -> bytes:
-    """The Matplotlib figure as PNG of at most `LARGEST_BYTES`: in 256 colours, then smaller, if it must."""
+def as_png(figure: Any, *, shaded: bool = False) -> bytes:
+    """The Matplotlib figure as PNG of at most `LARGEST_BYTES`: in 256 colours, then smaller, if it must. Shades of colour that would become
+    bands then are `shaded` by mixing dots."""
+    from PIL.Image import Dither
+
     picture = rendered(figure)
     data = _encoded(picture)
     scale = 1.0
     while len(data) > LARGEST_BYTES and scale > 0.2:
         size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
-        data = _encoded(picture.resize(size).quantize(256))
+        resized = picture.resize(size)
+        fewer = resized.quantize(256)
+        if shaded:
+            fewer = resized.quantize(palette=fewer, dither=Dither.FLOYDSTEINBERG)
+        data = _encoded(fewer)
         scale *= 0.8
     return data
 

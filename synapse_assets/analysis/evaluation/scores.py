@@ -213,13 +213,19 @@ def confusion_by_group(true: Int64, predicted: Int64, groups: Int64, classes: in
 def bootstrap_groups(by_group: Float64, seed: int) -> Float64 | None:
     """Confusion matrices (B, C, C) of bootstrap samples of whole groups (Efron 1979; cluster bootstrap); None for under
     8 groups."""
-    groups = len(by_group)
+    counts = group_draws(len(by_group), seed)
+    if counts is None:
+        return None
+    flat: Float64 = counts @ by_group.reshape(len(by_group), -1)
+    return flat.reshape(_REPLICATES, *by_group.shape[1:])
+
+
+def group_draws(groups: int, seed: int) -> Float64 | None:
+    """How often (B, G) each of so many groups is in each bootstrap sample of whole groups; None for under 8 groups."""
     if groups < FEWEST_GROUPS:
         return None
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=_REPLICATES).astype(np.float64)
-    flat: Float64 = counts @ by_group.reshape(groups, -1)
-    return flat.reshape(_REPLICATES, *by_group.shape[1:])
+    return rng.multinomial(groups, np.full(groups, 1.0 / groups), size=_REPLICATES).astype(np.float64)
 
 
 def percentile_interval(values: Float64) -> Interval | None:

@@ -101,7 +101,7 @@ def make_splits(synapses: pa.Table, grouping: Sequence[str], seed: int, folds: i
             fold, is_programmed = _group_folds(groups, targets[chosen], folds, seed)
             fold_count = 0 if fold is None else int(fold.max()) + 1
             programmed += [split] * is_programmed
-            warnings.extend(_group_warnings(split, groups, targets[chosen], fold))
+            warnings.extend(group_warnings(split, groups, targets[chosen], fold))
         if fold is None:
             folds_by_split[split] = 0
             warnings.append(
@@ -149,7 +149,18 @@ def _group_folds(
         return None, False
     if len(names) <= LEAVE_ONE_OUT_GROUPS:
         return group_index.astype(np.int32), False
-    fold_count = min(folds, len(names))
+    return stratified_group_folds(groups, targets, min(folds, len(names)), seed)
+
+
+def stratified_group_folds(
+    groups: npt.NDArray[np.str_], targets: npt.NDArray[np.str_], fold_count: int, seed: int
+) -> tuple[npt.NDArray[np.int32], bool]:
+    """Fold (N,) of each row, whole groups together and classes spread over the folds: those of scikit-learn's StratifiedGroupKFold, or of
+    an integer programme where those leave a class out of a fold that it has groups enough to be in; and whether it was the programme.
+
+    There are at least as many groups as folds. Folds are numbered from 0 without gaps.
+    """
+    _, group_index = np.unique(groups, return_inverse=True)
     fold = _greedy_folds(group_index, targets, fold_count, seed)
     counts = _counts(group_index, targets)
     possible = np.minimum((counts > 0).sum(axis=0), fold_count)
@@ -254,13 +265,13 @@ def _worst_deviation(counts: npt.NDArray[np.int64]) -> float:
     return float(np.abs(counts / counts.sum(axis=0) - 1 / len(counts)).max())
 
 
-def _group_warnings(
+def group_warnings(
     split: str,
     groups: npt.NDArray[np.str_],
     targets: npt.NDArray[np.str_],
     fold: npt.NDArray[np.int32] | None,
 ) -> list[str]:
-    """Classes with fewer groups than folds, and those absent from a fold although they have groups enough."""
+    """In plain words: classes with fewer groups than folds, and those absent from a fold although they have groups enough."""
     fold_count = 0 if fold is None else int(fold.max()) + 1
     messages = []
     for name in np.unique(targets):
