@@ -90,7 +90,8 @@ class Site:
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from a template."""
         entry = self.releases.entries.get(str(values.get("dataset")))
-        values.setdefault("noun", chain_of(entry.dataset).in_words("synapse") if entry else "synapse")
+        words = chain_of(entry.dataset).in_words if entry else str
+        values = {"words": words, "noun": words("synapse"), **values}
         return self.templates.TemplateResponse(request, template, values, status_code=status)
 
     def opened(self, dataset: str, page: str) -> tuple[Warehouse, Dataset]:
@@ -231,6 +232,8 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         if "explanations" in chain_of(described).pages and "sections" in content:
             own_id = content["facts"]["synapse_id"]
             content |= explanation_pages.of_card(warehouse, dataset, own_id, explain, method, site.describe_error)
+        if "pictures" in chain_of(described).pages and warehouse.points.volumes is not None:
+            content["of_picture"] = warehouse.points.volumes[warehouse.points.row(synapse_id)].as_py()
         return site.page(request, "synapse.html", dataset=dataset, active="", **content)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)

@@ -81,8 +81,8 @@ def picture(
     ]
     layers = stained_layers.layers_of(warehouse, image_id)
     layer = choice.layer or layers.first
-    if layer not in layers.titles:
-        raise BadInput(f"no layer '{layer[:60]}' of this picture; there are {', '.join(layers.titles)}")
+    if layer and layer not in layers.titles:
+        raise BadInput(f"no layer '{layer[:60]}' of this picture; there are {', '.join(layers.titles) or 'none'}")
     unit = dataset.dose_unit
     return {
         "release": warehouse.release_id,
