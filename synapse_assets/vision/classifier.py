@@ -4,33 +4,25 @@ What does not belong here: training (see `training.supervised`), devices, precis
 `networks`), and what is made of its answers (calibration, votes of neurons).
 """
 
-import json
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import Precision, native_precision, pick_device
 from synapse_assets.vision.inference import DEFAULT_BATCH, BatchRunner
+from synapse_assets.vision.network_files import NetworkFiles, fill
 from synapse_assets.vision.networks.backbone import build_backbone
+from synapse_assets.vision.networks.dense_head import HeadKind, dense_head
 from synapse_assets.vision.networks.volumetric import build_volumetric
 
-HeadKind = Literal["linear", "three_layers"]
 NetworkOrigin = Literal["scratch", "encoder", "hub", "checkpoint"]
 
-_FORMAT = "synapse_assets.synapse_network"
-_VERSION = 1
-_HIDDEN = 2048  # of the three dense layers
-_DROPOUT = 0.5
 _VOLUME_BATCH = 16
 
 
@@ -86,6 +78,9 @@ class NetworkSpec:
         return self.architecture.endswith("_3d")
 
 
+_FILES = NetworkFiles("synapse_assets.synapse_network", 1, NetworkSpec)
+
+
 def build_features(spec: NetworkSpec, pretrained: bool = False) -> nn.Module:
     """The part of a network that gives pooled features, with random weights unless `pretrained`.
 
@@ -112,7 +107,7 @@ class ClassifyingNetwork(nn.Module):
             probe = torch.zeros(1, spec.sections, spec.crop_px, spec.crop_px)
             self.dimensions = int(self.eval().features_of(probe).shape[1])
         self.train(was_training)
-        self.head = _head(spec.head, self.dimensions, len(spec.classes))
+        self.head = dense_head(spec.head, self.dimensions, len(spec.classes))
 
     def features_of(self, pictures: Tensor) -> Tensor:
         """Pooled features, float32 (N, D), of pictures (N, sections, crop_px, crop_px) of grey values scaled to 0..1."""
@@ -182,12 +177,7 @@ class SynapseNetwork:
 
     def save(self, path: Path) -> None:
         """Writes one safetensors file, whole or not at all: the weights, with the specification as JSON in its metadata."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        metadata = {"format": _FORMAT, "version": str(_VERSION), "specification": json.dumps(asdict(self.spec))}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
-        save_file(tensors, partial, metadata)
-        os.replace(partial, path)
+        _FILES.write(path, self.spec, self.network)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -198,71 +188,15 @@ class SynapseNetwork:
         """
         spec, weights = read_network(path)
         network = ClassifyingNetwork(spec, build_features(spec))
-        expected = network.state_dict()
-        different = [
-            name
-            for name in sorted(expected.keys() | weights.keys())
-            if name not in expected or name not in weights or expected[name].shape != weights[name].shape
-        ]
-        if different:
-            raise BadInput(
-                f"{path} does not hold the weights of the architecture '{spec.architecture}' that it names ({different[0]} and "
-                f"{len(different) - 1} more differ): take it from a backup, or train the network again"
-            )
-        network.load_state_dict(weights)
+        fill(network, weights, spec.architecture, path)
         return cls(spec, network)
 
 
 def is_network_file(path: Path) -> bool:
     """Whether `SynapseNetwork.save` wrote this file, as far as its metadata tell."""
-    try:
-        return _metadata(path).get("format") == _FORMAT
-    except BadInput:
-        return False
+    return _FILES.are(path)
 
 
 def read_network(path: Path) -> tuple[NetworkSpec, dict[str, Tensor]]:
     """Specification and weights, by name, in a file of `SynapseNetwork.save`. Raises BadInput as `SynapseNetwork.load`."""
-    metadata = _metadata(path)
-    if metadata.get("format") != _FORMAT:
-        raise BadInput(f"{path} is not a network of this program: it holds no specification of one")
-    version = metadata.get("version", "")
-    if version != str(_VERSION):
-        raise BadInput(
-            f"{path} was written by a newer version of this program (version {version} of the file; {_VERSION} is the newest known here): "
-            "install that version"
-        )
-    try:
-        stored = json.loads(metadata["specification"])
-        spec = NetworkSpec(
-            **cast(dict[str, Any], {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{path} is damaged: its specification cannot be read ({error})") from error
-    with safe_open(path, framework="pt") as opened:
-        return spec, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 -- no mapping
-
-
-def _metadata(path: Path) -> Mapping[str, str]:
-    if not path.is_file():
-        raise BadInput(f"network: there is no file {path}")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            return cast(Mapping[str, str], opened.metadata() or {})
-    except SafetensorError as error:
-        raise BadInput(f"{path} is damaged or no safetensors file ({error}): take it from a backup") from error
-
-
-def _head(kind: HeadKind, dimensions: int, classes: int) -> nn.Module:
-    """The three layers are those of the staining study."""
-    if kind == "linear":
-        return nn.Linear(dimensions, classes)
-    return nn.Sequential(
-        nn.Linear(dimensions, _HIDDEN),
-        nn.ReLU(),
-        nn.Dropout(_DROPOUT),
-        nn.Linear(_HIDDEN, _HIDDEN),
-        nn.ReLU(),
-        nn.Dropout(_DROPOUT),
-        nn.Linear(_HIDDEN, classes),
-    )
+    return _FILES.read(path)

@@ -4,6 +4,8 @@ What does not belong here: what a network is or which inputs it takes (`encoder`
 outputs (the rooms that call this).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,19 @@ from torch import Tensor, nn
 from synapse_assets.vision.devices import Precision, native_precision, pick_device
 
 DEFAULT_BATCH = 256
+
+
+@contextmanager
+def computing(device: torch.device, precision: Precision) -> Iterator[None]:
+    """In here networks on `device` are applied in this precision, without gradients."""
+    cudnn = torch.backends.cudnn
+    with (
+        torch.inference_mode(),
+        # By default convolutions on a GPU round float32 to 10 bits (TF32), about as coarse as bfloat16.
+        cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False),
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+    ):
+        yield
 
 
 class BatchRunner:
@@ -61,13 +76,7 @@ class BatchRunner:
         return np.concatenate(parts)
 
     def _forward(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        cudnn = torch.backends.cudnn
-        with (
-            torch.inference_mode(),
-            # By default convolutions on a GPU round float32 to 10 bits (TF32), about as coarse as bfloat16.
-            cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
-        ):
+        with computing(self.device, self.precision):
             outputs: Tensor = self._network(self._to_device(inputs))
             return outputs.float().cpu().numpy()
 

@@ -77,6 +77,7 @@ class Settings:
     averaging: share that the running average of the weights keeps of itself at each step; it is lower in the first steps.
     validate_every, patience: validated after so many steps; stopped after so many validations in a row without a better score, None for
         never.
+    later_learning_rate: in place of `learning_rate` once the frozen parts have joined, None for the same.
     """
 
     steps: int
@@ -88,6 +89,7 @@ class Settings:
     averaging: float = 0.99
     validate_every: int = 50
     patience: int | None = None
+    later_learning_rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.validate_every < 1 or not 0 <= self.frozen_steps < self.steps:
@@ -98,9 +100,11 @@ class Settings:
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        since = step - self.frozen_steps if step >= self.frozen_steps else step
+        joined = step >= self.frozen_steps
+        since = step - self.frozen_steps if joined else step
+        highest = self.learning_rate if self.later_learning_rate is None or not joined else self.later_learning_rate
         return (
-            self.learning_rate
+            highest
             * min(1.0, (since + 1) / max(1, self.warm_up_steps))
             * 0.5
             * (1 + math.cos(math.pi * step / self.steps))
@@ -151,7 +155,7 @@ def train(
 
     Raises BadInput for a checkpoint of this fingerprint whose weights have other shapes, and where not even one row fits into memory.
     """
-    checkpoints = Checkpoints(folder, [_METHOD, fingerprint, asdict(settings)], log)
+    checkpoints = Checkpoints(folder, [_METHOD, fingerprint, _told(settings)], log)
     run = _Run(network, task, settings, pick_device(device))
     found = checkpoints.read()
     if found is not None:
@@ -162,6 +166,11 @@ def train(
             every = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
             run.to_the_end(checkpoints, progress or (lambda _: None), log, every)
     return run.outcome()
+
+
+def _told(settings: Settings) -> dict[str, object]:
+    """The settings as checkpoints name them. Those of releases before `later_learning_rate` stay valid where it is not used."""
+    return {name: value for name, value in asdict(settings).items() if (name, value) != ("later_learning_rate", None)}
 
 
 def generator_of(seed: int, step: int, stream: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -4,7 +4,6 @@ What does not belong here: the loop itself (`loop`), what augmentation may chang
 be looked at), and calibration.
 """
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.metrics import recall_score
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,18 +31,15 @@ from synapse_assets.vision.classifier import (
     read_network,
 )
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
-from synapse_assets.vision.training.loop import Batch, Inputs, Row, Settings, Task
+from synapse_assets.vision.training.labelled import ClassBalancedRows, Labels, Rows, Training, settings_of
+from synapse_assets.vision.training.loop import Batch, Inputs, Row, Task
 from synapse_assets.vision.training.loop import train as train_on
 from synapse_assets.vision.training.section_augmentation import augment_sections
 from synapse_assets.vision.weights import load_weights, read_weights
 
-Rows = npt.NDArray[np.int64]
 Tiles = npt.NDArray[np.uint8]
 
 _METHOD = 1  # one more whenever the same choice and data train another network
-_FEWEST_GROUPS = 5  # of a class, for some of them to be set aside for early stopping
-_VALIDATIONS = 20  # in a training
-_PATIENCE = 6  # validations without a better score
 # Validation tiles stay in memory, decoded: no more of them than this, in number and in bytes.
 _MOST_VALIDATED, _MOST_VALIDATED_BYTES = 2048, 256 * 2**20
 _NORMALISED_ON = 256  # tiles
@@ -62,28 +57,6 @@ class LabelledTiles:
     tiles: Callable[[Rows], Tiles]
     codes: Rows
     groups: Rows
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a training went.
-
-    history: see `loop.Outcome`; `validation` is balanced accuracy. best_step: whose weights were kept. score: of that step, None without
-        early stopping.
-    stopped: "steps", "early", or "not a number at step k, tiles ..."; those tiles are `bad_rows`.
-    early_stopping: whether groups were set aside for it, and `validation` the rows of them; if not, `remark` says why.
-    """
-
-    history: list[Row]
-    steps: int
-    best_step: int
-    score: float | None
-    stopped: str
-    seconds: float
-    early_stopping: bool
-    remark: str
-    validation: Rows
-    bad_rows: list[int]
 
 
 def train_network(
@@ -109,20 +82,18 @@ def train_network(
     NoModel where the rows have fewer than two classes. Raises BadInput for rows, codes or tiles that do not fit, a crop larger than the
     tile, an unknown architecture, and weights to start from that are of another architecture or input.
     """
-    _check(data, train, len(classes))
-    present = np.unique(data.codes[train])
-    if len(present) < 2:
-        named = f"only '{classes[present[0]]}'" if len(present) else "none"
-        return NoModel(
-            f"a network needs synapses of at least two classes to tell apart; of those to train on there is {named}"
-        )
-    train = np.sort(train)
-    fitted, validation, remark = _set_aside(data, train, classes, seed)
+    labels = Labels(data.codes, data.groups, classes)
+    labels.check(train)
+    if (none := labels.why_none(train, "synapses")) is not None:
+        return none
+    fitted, validation, remark = labels.set_aside(np.sort(train), seed)
     network = _untrained(choice, classes, tile, voxel_size_nm, data, fitted, seed, encoder)
     groups = len(np.unique(data.groups[fitted]))
     learnt_from = f"trained on {len(fitted):,} tiles of {groups:,} groups, seed {seed}"
     network.spec = replace(network.spec, source=f"{network.spec.source}; {learnt_from}")
-    fingerprint = _fingerprint(choice, network, data, fitted, validation)
+    # The tiles count by the normalisation, which is taken from them.
+    started_as = [_METHOD, hashed_fields(choice), asdict(network.spec)]
+    fingerprint = labels.fingerprint(started_as, network, fitted, validation)
     draw = ClassBalancedRows(data.codes, fitted, choice.batch_size, seed)
 
     def read(step: int) -> Batch:
@@ -140,77 +111,14 @@ def train_network(
     outcome = train_on(
         network,
         task,
-        _settings(choice, seed),
+        settings_of(choice.steps, choice.learning_rate, seed, choice.frozen_steps),
         folder=folder,
         fingerprint=fingerprint,
         device=device,
         progress=progress,
         log=log,
     )
-    training = Training(
-        history=outcome.history,
-        steps=outcome.steps,
-        best_step=outcome.best_step,
-        score=outcome.best_score,
-        stopped=outcome.stopped if outcome.stopped != "not_a_number" else outcome.reason.replace(", rows ", ", tiles "),
-        seconds=outcome.seconds,
-        early_stopping=bool(len(validation)),
-        remark=remark,
-        validation=validation,
-        bad_rows=outcome.rows,
-    )
-    return SynapseNetwork(network.spec, network), training
-
-
-class ClassBalancedRows:
-    """Rows of a step, int64 (batch_size,), drawn from `rows`: as many of each class as of the others, give or take one, and within a class
-    each equally likely. A function of seed and step."""
-
-    def __init__(self, codes: Rows, rows: Rows, batch_size: int, seed: int) -> None:
-        of_rows = codes[rows]
-        self._classes = [rows[of_rows == code] for code in np.unique(of_rows)]
-        self._batch_size, self._seed = batch_size, seed
-
-    def __call__(self, step: int) -> Rows:
-        """Those of a step, counted from 0."""
-        rng = np.random.default_rng([self._seed, step])
-        # Where the classes do not divide the batch, other ones get the rest at each step.
-        order = rng.permutation(len(self._classes))
-        members = (self._classes[order[place % len(order)]] for place in range(self._batch_size))
-        return np.array([rows[rng.integers(len(rows))] for rows in members], np.int64)
-
-
-def _check(data: LabelledTiles, rows: Rows, classes: int) -> None:
-    count = len(data.codes)
-    if len(data.groups) != count:
-        raise BadInput(f"network: {count} codes came with {len(data.groups)} groups; give one of each for every tile")
-    if len(np.unique(rows)) != len(rows) or (len(rows) and not 0 <= rows.min() <= rows.max() < count):
-        raise BadInput(f"network: rows to train on must be different numbers from 0 to {count - 1}")
-    wrong = rows[(data.codes[rows] < 0) | (data.codes[rows] >= classes)]
-    if len(wrong):
-        raise BadInput(
-            f"network: row {wrong[0]} has class {data.codes[wrong[0]]}, but there are {classes} class names; leave out what has no class"
-        )
-
-
-def _set_aside(data: LabelledTiles, rows: Rows, classes: Sequence[str], seed: int) -> tuple[Rows, Rows, str]:
-    """Rows to fit on, rows of whole other groups to validate on, and why there are none where that cannot be."""
-    codes, groups = data.codes[rows], data.groups[rows]
-    present = np.unique(codes)
-    nothing = np.empty(0, np.int64)
-    for code in present:
-        count = len(np.unique(groups[codes == code]))
-        if count < _FEWEST_GROUPS:
-            return (
-                rows,
-                nothing,
-                f"'{classes[code]}' has only {count} groups, fewer than {_FEWEST_GROUPS}: no early stopping",
-            )
-    folds = StratifiedGroupKFold(_FEWEST_GROUPS, shuffle=True, random_state=seed % 2**32)
-    for fitted, held in folds.split(codes, codes, groups):
-        if all(len(np.unique(codes[part])) == len(present) for part in (fitted, held)):
-            return rows[fitted], rows[held], ""
-    return rows, nothing, "no fifth of the groups has every class: no early stopping"
+    return SynapseNetwork(network.spec, network), Training.of(outcome, validation, remark, "tiles")
 
 
 def _validation(data: LabelledTiles, rows: Rows, seed: int, device: str) -> Callable[[nn.Module], float]:
@@ -234,17 +142,6 @@ def _loss(network: nn.Module, inputs: Inputs) -> Tensor:
     views, codes = inputs
     classifying = cast(ClassifyingNetwork, network)
     return functional.cross_entropy(classifying.logits_of(classifying.features_of(views)), codes)
-
-
-def _settings(choice: NetworkChoice, seed: int) -> Settings:
-    return Settings(
-        steps=choice.steps,
-        learning_rate=choice.learning_rate,
-        seed=seed,
-        frozen_steps=choice.frozen_steps,
-        validate_every=max(1, choice.steps // _VALIDATIONS),
-        patience=_PATIENCE,
-    )
 
 
 def _untrained(
@@ -339,14 +236,3 @@ def _from_network(spec: NetworkSpec, path: Path) -> ClassifyingNetwork:
     of_backbone = {n.removeprefix("backbone."): w for n, w in weights.items() if n.startswith("backbone.")}
     load_weights(backbone, of_backbone, spec.architecture, path)
     return ClassifyingNetwork(replace(spec, mean=stored.mean, std=stored.std, source=path.name), backbone)
-
-
-def _fingerprint(choice: NetworkChoice, network: ClassifyingNetwork, data: LabelledTiles, *parts: Rows) -> str:
-    """Of all that decides the training but the loop's own settings; the tiles count by the normalisation, which is taken from them."""
-    digest = hashlib.sha256(repr([_METHOD, hashed_fields(choice), asdict(network.spec)]).encode())
-    for rows in parts:
-        for values in (rows, data.codes[rows], data.groups[rows]):
-            digest.update(np.ascontiguousarray(values, np.int64).tobytes() + b"|")
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
