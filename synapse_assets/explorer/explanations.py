@@ -67,6 +67,7 @@ def explanations(
         for row in kept
         if (row["classifier"], row["method"]) == chosen and (not chosen_as or row["chosen_as"] == chosen_as)
     ]
+    rows.sort(key=lambda row: (row["chosen_as"] not in CHOSEN_AS[:1], row["chosen_as"] not in CHOSEN_AS[:2]))
     last = max(1, -(-len(rows) // LISTED))
     page = min(max(page, 1), last)
     classes = {row["class_name"] for row in kept}
@@ -116,10 +117,11 @@ def of_card(
 
     Nothing is computed, and no classifier loaded, before one is chosen. name: of the explorer's entry.
     """
-    content: dict[str, Any] = {"classifiers": warehouse.explained_classifiers, "classifier": classifier}
-    if not classifier:
-        return content
+    content: dict[str, Any] = {"classifier": classifier}
     try:
+        content["classifiers"] = warehouse.explained_classifiers
+        if not classifier:
+            return content
         _require_small(warehouse)
         content["offers"] = warehouse.explaining(classifier)
         explanation = warehouse.explain(synapse_id, classifier, method or None)
@@ -143,13 +145,14 @@ def compared(warehouse: Warehouse, name: str, synapse_id: str, other: str) -> di
     points = warehouse.points
     pair = [pages.facts(points, points.row(one)) for one in (synapse_id, other)]
     left, right = (one["synapse_id"] for one in pair)
-    maps = warehouse.alike(left, right)
-    scores = [float(values.sum()) for values in maps]
+    # Computed here, so that what goes wrong is said on the page; the pictures of the maps find it done.
+    warehouse.alike(left, right)
     return {
         "release": warehouse.release_id,
+        "cluster_verdict": points.cluster_verdict,
         "pair": [
-            {**one, "over": alike_url(name, warehouse.release_id, mine, theirs), "score": score}
-            for one, mine, theirs, score in zip(pair, (left, right), (right, left), scores, strict=True)
+            {**one, "over": alike_url(name, warehouse.release_id, mine, theirs)}
+            for one, mine, theirs in zip(pair, (left, right), (right, left), strict=True)
         ],
     }
 

@@ -27,6 +27,7 @@ LINEAR_PROBE = "linear_probe"
 VERDICTS = ("trustworthy", "partly", "", "not")
 _NETWORK_FILE = "network.safetensors"
 _KEPT = 256
+_PATIENCE_S = 60.0
 
 Tile = npt.NDArray[np.uint8]
 
@@ -125,23 +126,30 @@ class Explanations:
         """See `Warehouse.alike`."""
         from synapse_assets.vision.explanation.likeness import alike
 
-        def compute() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-            return alike(self._encoder.encoder, self._tile(synapse_id), self._tile(other))
+        first, second = sorted((synapse_id, other))
 
-        found: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] = self._once(
-            ("alike", synapse_id, other), compute
-        )
-        return found
+        def compute() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            return alike(self._encoder.encoder, self._tile(first), self._tile(second))
+
+        found: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] = self._once(("alike", first, second), compute)
+        return found if first == synapse_id else (found[1], found[0])
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], Any]) -> Any:
-        """What was computed under that key; one thing is computed at a time, as each takes all cores."""
-        with self._lock:
+        """What was computed under that key; one thing is computed at a time, as each takes all cores.
+
+        Raises BadInput where others are computed for too long.
+        """
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            raise BadInput("other explanations are being computed at this moment: try again in a minute")
+        try:
             if key not in self._kept:
                 self._kept[key] = compute()
             self._kept.move_to_end(key)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return self._kept[key]
+        finally:
+            self._lock.release()
 
     def _chosen(self, classifier: str | None, method: str | None) -> tuple[str, Offer]:
         name = classifier or next(iter(self.names), "")

@@ -72,8 +72,12 @@ def plant_explanations(store: DatasetStore) -> dict[str, Any]:
             for method in ("occlusion", "gradients")
         ]
         store.results(EXPLANATIONS).write_partition(region, pa.Table.from_pylist(explained, schema=EXPLANATIONS.arrow))
-        measured = [{name: row.get(name) for name in TILE_ATTRIBUTES.names} | {"brain_region": region} for row in of_region]
-        store.results(TILE_ATTRIBUTES).write_partition(region, pa.Table.from_pylist(measured, schema=TILE_ATTRIBUTES.arrow))
+        measured = [
+            {name: row.get(name) for name in TILE_ATTRIBUTES.names} | {"brain_region": region} for row in of_region
+        ]
+        store.results(TILE_ATTRIBUTES).write_partition(
+            region, pa.Table.from_pylist(measured, schema=TILE_ATTRIBUTES.arrow)
+        )
     store.results(CLASS_DIFFERENCES).write(pa.Table.from_pylist(differences(), schema=CLASS_DIFFERENCES.arrow))
     names = [name for name in release["tables"] if name not in ("synapses", TILES.name, "embeddings")]
     results = [store.results(EM.tables[name]) for name in names]

@@ -18,7 +18,7 @@ CLASSES = ("control", "treated")
 NETWORK, VERSION = "small", "n1"
 PLATES = ("P1", "plate 2/b")
 # Of one picture, whatever a lab may call its files.
-HOSTILE = "treated/a \"b\" <i>&'c/../d\ne?x=1#y%2F.png"
+HOSTILE = 'treated/a "b" <i>&\'c/../d\ne?x=1#y%2F.png'
 SIDE = 96
 LARGE = (640, 768)
 WINDOW, STRIDE = 32, 16
@@ -325,7 +325,9 @@ def plant_windows(store: DatasetStore) -> list[Any]:
     turned = [[math.cos(number / 9), math.sin(number / 9), 0.0, 0.0] for number in range(12)]
     at = of_windows.schema.get_field_index("vector")
     field = of_windows.schema.field(at)
-    store.vectors("m1", 4).replace_region(plate, of_windows.set_column(at, field, pa.array(turned).cast(field.type)), [])
+    store.vectors("m1", 4).replace_region(
+        plate, of_windows.set_column(at, field, pa.array(turned).cast(field.type)), []
+    )
     known = {
         "synapse_id": ids,
         "brain_region": [plate] * 12,
@@ -337,7 +339,12 @@ def plant_windows(store: DatasetStore) -> list[Any]:
     }
     store.results(SYNAPSE_LABELS).write_partition(plate, pa.table(known, schema=SYNAPSE_LABELS.arrow))
     store.results(UMAP_COORDINATES).write_partition(plate, coordinates(plate, ids))
-    members = {"synapse_id": ids, "brain_region": [plate] * 12, "cluster": [0] * 6 + [1] * 6, "cluster_model": ["k1"] * 12}
+    members = {
+        "synapse_id": ids,
+        "brain_region": [plate] * 12,
+        "cluster": [0] * 6 + [1] * 6,
+        "cluster_model": ["k1"] * 12,
+    }
     store.results(CLUSTERS).write_partition(plate, pa.table(members, schema=CLUSTERS.arrow))
     card = {"share": 0.5, "targets": "{}", "regions": "{}", "neurons": 0, "one_neuron": False, "verdict": "fragile"}
     card |= {"top_neuron_share": None, "explained_by": None, "explanation": None, "synapses": 6}
