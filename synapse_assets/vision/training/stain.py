@@ -52,7 +52,8 @@ _NORMALISED_ON = 32  # pictures
 _MOST_VALIDATED, _MOST_VALIDATED_BYTES, _OF_A_PICTURE = 256, 256 * 2**20, 4
 _VALIDATION_BATCH = 8
 _PLACES, _VALIDATION = range(1, 3)  # streams of random numbers
-_GAIN = 0.15  # brightness of a window: values times 1 +- this
+# Brightness of a window: values times up to e to the power of +- _GAIN, rising or falling across it by up to e to that of _RAMP.
+_GAIN, _RAMP = 0.4, 0.5
 _OFFSET = 0.1  # plus or minus this times the deviation of its channel
 
 
@@ -187,10 +188,16 @@ class Windows:
 
 
 def _other_light(network: WindowNetwork, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Windows as they were read, scaled, as if the lamp were a little brighter and the ground a little lighter."""
-    gain = 1 + spread(generator, len(pixels), 1, 1, 1) * _GAIN
-    offset = spread(generator, len(pixels), 1, 1, 1) * _OFFSET * cast(Tensor, network.std)
-    return network.scaled(pixels) * gain + offset
+    """Windows as they were read, scaled, as if the lamp were brighter or fell on the plate from another side, and the ground lighter.
+
+    Light falls unevenly on a plate, and the same way on wells that are treated alike: a network should not learn it.
+    """
+    count, side = len(pixels), pixels.shape[-1]
+    across = torch.linspace(-1, 1, side, device=pixels.device)
+    slope_x, slope_y = (spread(generator, count, 1, 1, 1) * _RAMP / 2 for _ in range(2))
+    light = spread(generator, count, 1, 1, 1) * _GAIN + slope_x * across + slope_y * across[:, None]
+    offset = spread(generator, count, 1, 1, 1) * _OFFSET * cast(Tensor, network.std)
+    return network.scaled(pixels) * light.exp() + offset
 
 
 def _loss(network: nn.Module, inputs: Inputs) -> Tensor:
