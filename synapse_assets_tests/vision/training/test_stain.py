@@ -265,7 +265,7 @@ def test_frozen_weights_stay_and_then_follow_the_later_rate(
             "learning_rate": 0.1,
         }
     )
-    network, _ = trained(tmp_path, choice)
+    network, _ = trained(tmp_path, choice, groups=np.zeros(40, np.int64))  # the weights of the last step
     for name, parameter in body_of(learnt[0]).items():
         torch.testing.assert_close(body_of(network)[name], parameter, rtol=0, atol=1e-6)
     with torch.random.fork_rng():
@@ -303,8 +303,12 @@ def test_one_class_is_no_model(tmp_path: Path) -> None:
 
 
 def test_a_loss_without_number_names_the_pictures(tmp_path: Path) -> None:
-    _, training = trained(tmp_path, BRIEF.model_copy(update={"learning_rate": 1e30, "steps": 30}))
+    choice = BRIEF.model_copy(update={"learning_rate": 1e30, "steps": 30, "batch_size": 40})
+    _, training = trained(tmp_path, choice)
     assert training.stopped.startswith(f"not a number at step {training.steps + 1}, pictures {training.bad_rows[0]}, ")
+    assert len(training.bad_rows) == 40
+    # Those set aside are not trained on.
+    assert set(training.bad_rows) <= set(np.setdiff1d(TRAIN, training.validation).tolist())
 
 
 def with_one(other: np.ndarray) -> list[np.ndarray]:
