@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from synapse_assets.analysis.clustering.verdict_power import power
 from synapse_assets.analysis.evaluation.predictions import UNCLEAR
-from synapse_assets.datasets import Dataset
+from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.messages import ErrorMessages
@@ -37,7 +37,8 @@ _LINES = 8
 
 def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessages) -> dict[str, Any]:
     """Name, title and size of an entry; or why there is nothing to see yet."""
-    content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description}
+    noun = chain_of(entry.dataset).in_words("synapse")
+    content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description, "noun": noun}
     try:
         warehouse = releases(entry.name)
         count = len(warehouse.points) if entry.group else warehouse.release["tables"]["synapses"]["rows"]
@@ -52,8 +53,8 @@ def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
     return Question(columns=columns, near_nm=dataset.same_place_nm)
 
 
-def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
-    """The choices of the form, and what is chosen."""
+def search_form(warehouse: Warehouse, question: Question, has_volume: bool) -> dict[str, Any]:
+    """The choices of the form, and what is chosen. has_volume: whether a place can be searched with."""
     points = warehouse.points
     chosen = question.filters.any_of
     filters = [
@@ -82,14 +83,15 @@ def search_form(warehouse: Warehouse, question: Question) -> dict[str, Any]:
         "filtered": bool(filter_options(question.filters)),
         "by_cluster": points.are_of_clusters([question.columns, *chosen, *question.filters.least]),
         "cluster_verdict": points.cluster_verdict,
+        "has_volume": has_volume,
         "example": points.ids[len(points) // 2].as_py() if len(points) else "",
         "synapses": len(points),
     }
 
 
-def search(warehouse: Warehouse, name: str, question: Question, uploads: Uploads) -> dict[str, Any]:
+def search(warehouse: Warehouse, dataset: Dataset, name: str, question: Question, uploads: Uploads) -> dict[str, Any]:
     """The form, the query and, in columns, the most similar synapses. Raises BadInput where the search cannot run."""
-    form = search_form(warehouse, question)
+    form = search_form(warehouse, question, bool(dataset.tile_volumes))
     if not question.is_asked:
         return form
     answer = warehouse.similar(question.request(uploads))
@@ -136,7 +138,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
         "colours": points.colours("predicted") if "predicted" in points.categories else {},
         "cluster_verdict": points.cluster_verdict,
     }
-    if dataset.tile_volumes:
+    if dataset.tile_volumes or warehouse.has_pictures:
         name = str(points.volumes[row].as_py()) if points.volumes is not None else ""
         if name in dataset.tile_volumes:
             spec = dataset.tile_volumes[name]
@@ -155,6 +157,7 @@ def synapse(warehouse: Warehouse, dataset: Dataset, synapse_id: str, describe_er
             neighbours = warehouse.similar(question.request(Uploads()))
             content["nearest"] = [_with_distance(points, neighbour) for neighbour in neighbours.itertuples()]
             content["question"] = question
+            content["counterfactual"] = _counterfactual(warehouse, synapse_id, near_nm)
         except BadInput as error:
             content["no_neighbours"] = describe_error(error, f"what resembles {synapse_id!r}")
     return content
@@ -346,6 +349,12 @@ def facts(points: Points, row: int) -> dict[str, Any]:
     return {**content, **{entry["name"]: entry for entry in content["classes"]}}
 
 
+def released_facts(points: Points, synapse_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The facts of those of the synapses that the release has, in their order."""
+    released = set(points.ids.filter(pc.is_in(points.ids, pa.array(synapse_ids, pa.string()))).to_pylist())
+    return [facts(points, points.row(one)) for one in synapse_ids if one in released]
+
+
 def section_png(tile: npt.NDArray[np.uint8], section: int | None) -> bytes:
     """One section of a tile (sections, height, width) as a PNG; by default the middle section. Raises BadInput for a section it lacks."""
     index = len(tile) // 2 if section is None else section
@@ -379,6 +388,16 @@ def _with_distance(points: Points, row: Any) -> dict[str, Any]:
     return {**facts(points, points.row(row.synapse_id)), "distance": row.distance}
 
 
+def _counterfactual(warehouse: Warehouse, synapse_id: str, near_nm: float) -> dict[str, Any] | None:
+    """The nearest synapse of another class, with its distance; None where there is none."""
+    try:
+        nearest = warehouse.counterfactual(synapse_id, near_nm)
+    except BadInput:
+        return None
+    row = warehouse.points.row(nearest["synapse_id"])
+    return {**facts(warehouse.points, row), "distance": nearest["distance"], "of_class": nearest["column"]}
+
+
 def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
     """The number of neurons of these synapses, and the neurons with most of them, like a `composition`."""
     codes = points.neurons[rows]
@@ -401,8 +420,7 @@ def _neurons(points: Points, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _card(points: Points, card: Mapping[str, Any]) -> dict[str, Any]:
-    released = set(points.ids.filter(pc.is_in(points.ids, pa.array(card["medoids"], pa.string()))).to_pylist())
-    medoids = [facts(points, points.row(medoid)) for medoid in card["medoids"] if medoid in released]
+    medoids = released_facts(points, card["medoids"])
     # Cards of older releases say nothing of it.
     explained = json.loads(card.get("explained_by") or "{}")
     parts = [{"name": name, "share": synapses / card["synapses"]} for name, synapses in explained.items()]

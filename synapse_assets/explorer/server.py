@@ -23,7 +23,8 @@ from starlette.requests import ClientDisconnect
 
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer import pages
+from synapse_assets.explorer import explanations as explanation_pages
+from synapse_assets.explorer import pages, urls
 from synapse_assets.explorer.classifiers import classifiers as classifiers_page
 from synapse_assets.explorer.downloads import csv_text, plain_rows
 from synapse_assets.explorer.map import add_maps
@@ -36,9 +37,9 @@ from synapse_assets.explorer.releases import Releases, explorer_entries
 from synapse_assets.explorer.scorecard import Choice
 from synapse_assets.explorer.scorecard import scorecard as scorecard_page
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
-from synapse_assets.explorer.urls import card_url, neuron_url, tile_url
 from synapse_assets.query import NeuronRequest, Warehouse
 from synapse_assets.query.neurons import UnknownNeuron
+from synapse_assets.query.stained_pictures import UnknownPicture
 from synapse_assets.settings import local_root_of
 from synapse_assets.web import Guard, Place
 
@@ -88,7 +89,17 @@ class Site:
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from a template."""
+        entry = self.releases.entries.get(str(values.get("dataset")))
+        words = chain_of(entry.dataset).in_words if entry else str
+        values = {"words": words, "noun": words("synapse"), **values}
         return self.templates.TemplateResponse(request, template, values, status_code=status)
+
+    def opened(self, dataset: str, page: str) -> tuple[Warehouse, Dataset]:
+        """The release and the dataset of an entry whose chain has that page. Raises HTTPException (404) for another."""
+        warehouse, described = self.releases(dataset), self.releases.entries[dataset].dataset
+        if page not in chain_of(described).pages:
+            raise HTTPException(404)
+        return warehouse, described
 
     def refusal(self, request: Request, reason: str, status: int) -> Response:
         """An error response: a page, or JSON below /api."""
@@ -121,7 +132,7 @@ def create_app(
     entries = explorer_entries(datasets)
     releases = Releases(entries, data_root)
     templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update(tile_url=tile_url, card_url=card_url, neuron_url=neuron_url)
+    templates.env.globals.update({function.__name__: function for function in urls.IN_TEMPLATES})
     templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
     templates.env.globals["pages_of"] = {
         entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
@@ -147,6 +158,7 @@ def create_app(
             resolve_name(path)(app, site)
     _add_pages(app, site)
     _add_neurons(app, site)
+    _add_explanations(app, site)
     _add_search(app, site)
     _add_pictures(app, site)
     _add_records(app, site)
@@ -175,7 +187,7 @@ def _add_refusals(app: FastAPI, site: Site) -> None:
 
     @app.exception_handler(BadInput)
     async def sorry(request: Request, error: BadInput) -> Response:
-        status = 404 if isinstance(error, UnknownNeuron) else 400
+        status = 404 if isinstance(error, (UnknownNeuron, UnknownPicture)) else 400
         return site.refusal(request, site.describe_error(error, request.url.path), status)
 
     @app.exception_handler(HTTPException)
@@ -214,8 +226,14 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         return f"/{dataset}/{next(iter(chain_of(releases.entries[dataset].dataset).pages))}"
 
     @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
-    def synapse(request: Request, dataset: str, synapse_id: str) -> HTMLResponse:
-        content = pages.synapse(releases(dataset), releases.entries[dataset].dataset, synapse_id, site.describe_error)
+    def synapse(request: Request, dataset: str, synapse_id: str, explain: str = "", method: str = "") -> HTMLResponse:
+        warehouse, described = releases(dataset), releases.entries[dataset].dataset
+        content = pages.synapse(warehouse, described, synapse_id, site.describe_error)
+        if "explanations" in chain_of(described).pages and "sections" in content:
+            own_id = content["facts"]["synapse_id"]
+            content |= explanation_pages.of_card(warehouse, dataset, own_id, explain, method, site.describe_error)
+        if "pictures" in chain_of(described).pages and warehouse.points.volumes is not None:
+            content["of_picture"] = warehouse.points.volumes[warehouse.points.row(synapse_id)].as_py()
         return site.page(request, "synapse.html", dataset=dataset, active="", **content)
 
     @app.get("/{dataset}/gallery", response_class=HTMLResponse)
@@ -256,13 +274,6 @@ def _add_pages(app: FastAPI, site: Site) -> None:
 
 
 def _add_neurons(app: FastAPI, site: Site) -> None:
-    def opened(dataset: str, page: str) -> tuple[Warehouse, Dataset]:
-        """The release and the dataset of an entry whose chain has that page."""
-        warehouse, described = site.releases(dataset), site.releases.entries[dataset].dataset
-        if page not in chain_of(described).pages:
-            raise HTTPException(404)
-        return warehouse, described
-
     @app.get("/{dataset}/neurons", response_class=HTMLResponse)
     def neurons(
         request: Request,
@@ -274,33 +285,80 @@ def _add_neurons(app: FastAPI, site: Site) -> None:
         order: str = "",
         page: _Whole = 1,
     ) -> HTMLResponse:
-        warehouse, described = opened(dataset, "neurons")
+        warehouse, described = site.opened(dataset, "neurons")
         wanted = NeuronRequest(answer, target, id.strip(), only, order or NeuronRequest.order)
         content = neurons_page(warehouse, described, dataset, wanted, page)
         return site.page(request, "neurons.html", dataset=dataset, active="neurons", **content)
 
     @app.get("/{dataset}/neuron_answers.csv")
     def neuron_answers(dataset: str) -> Response:
-        warehouse, _ = opened(dataset, "neurons")
+        warehouse, _ = site.opened(dataset, "neurons")
         return _csv(csv_text(plain_rows(warehouse.neurons())), f"{dataset}_neuron_answers.csv")
 
     @app.get("/{dataset}/neurons.csv")
     def codex_neurons(dataset: str) -> Response:
-        warehouse, _ = opened(dataset, "neurons")
+        warehouse, _ = site.opened(dataset, "neurons")
         return _csv(csv_text(warehouse.codex_neurons()), f"{dataset}_neurons.csv")
 
     @app.get("/{dataset}/neuron/{neuron_id:anytext}", response_class=HTMLResponse)
     def neuron(request: Request, dataset: str, neuron_id: str, order: str = "", page: _Whole = 1) -> HTMLResponse:
-        warehouse, described = opened(dataset, "neurons")
+        warehouse, described = site.opened(dataset, "neurons")
         number = read_neuron_id(warehouse, neuron_id)
         content = neuron_page(warehouse, described, dataset, number, order == "least", page, site.describe_error)
         return site.page(request, "neuron.html", dataset=dataset, active="", **content)
 
     @app.get("/{dataset}/classifiers", response_class=HTMLResponse)
     def classifiers(request: Request, dataset: str, split: str = "") -> HTMLResponse:
-        warehouse, _ = opened(dataset, "classifiers")
+        warehouse, _ = site.opened(dataset, "classifiers")
         content = classifiers_page(warehouse, dataset, split)
         return site.page(request, "classifiers.html", dataset=dataset, active="classifiers", **content)
+
+
+def _add_explanations(app: FastAPI, site: Site) -> None:
+    @app.get("/{dataset}/explanations", response_class=HTMLResponse)
+    def explanations(
+        request: Request, dataset: str, classifier: str = "", method: str = "", chosen_as: str = "", page: _Whole = 1
+    ) -> HTMLResponse:
+        warehouse, _ = site.opened(dataset, "explanations")
+        content = explanation_pages.explanations(warehouse, dataset, classifier, method, chosen_as, page)
+        return site.page(request, "explanations.html", dataset=dataset, active="explanations", **content)
+
+    @app.get("/{dataset}/differences", response_class=HTMLResponse)
+    def differences(request: Request, dataset: str) -> HTMLResponse:
+        warehouse, _ = site.opened(dataset, "differences")
+        content = explanation_pages.differences(warehouse, dataset)
+        return site.page(request, "differences.html", dataset=dataset, active="differences", **content)
+
+    @app.get("/{dataset}/alike", response_class=HTMLResponse)
+    def alike(request: Request, dataset: str, synapse_id: str, other: str) -> HTMLResponse:
+        warehouse, _ = site.opened(dataset, "search")
+        content = explanation_pages.compared(warehouse, dataset, synapse_id, other)
+        return site.page(request, "alike.html", dataset=dataset, active="search", **content)
+
+    @app.get("/{dataset}/explained/{synapse_id:anytext}.png")
+    def explained(dataset: str, synapse_id: str, classifier: str, method: str, release: str | None = None) -> Response:
+        site.opened(dataset, "explanations")
+        opened = site.releases.of(dataset, release)
+        return released_png(explanation_pages.stored_overlay(opened, synapse_id, classifier, method), release)
+
+    @app.get("/{dataset}/explain/{synapse_id:anytext}.png")
+    def explain(dataset: str, synapse_id: str, classifier: str, method: str, release: str | None = None) -> Response:
+        site.opened(dataset, "explanations")
+        opened = site.releases.of(dataset, release)
+        return released_png(explanation_pages.computed_overlay(opened, synapse_id, classifier, method), release)
+
+    @app.get("/{dataset}/alike.png")
+    def alike_map(dataset: str, synapse_id: str, other: str, release: str | None = None) -> Response:
+        site.opened(dataset, "search")
+        return released_png(
+            explanation_pages.alike_overlay(site.releases.of(dataset, release), synapse_id, other), release
+        )
+
+
+def released_png(content: bytes, release: str | None) -> Response:
+    """A picture of a release, which never changes; None: of the current one, after which the same id may have another picture."""
+    caching = "no-cache" if release is None else "private, max-age=86400, immutable"
+    return Response(content, media_type="image/png", headers={"Cache-Control": caching})
 
 
 def _csv(text: str, filename: str) -> Response:
@@ -313,13 +371,13 @@ def _add_search(app: FastAPI, site: Site) -> None:
 
     @app.get("/{dataset}/search", response_class=HTMLResponse)
     def search(request: Request, dataset: str) -> HTMLResponse:
-        warehouse = releases(dataset)
+        warehouse, described = releases(dataset), releases.entries[dataset].dataset
         default = site.default_question(dataset, warehouse)
         try:
             question = read_question(request.query_params.multi_items(), default)
-            content = pages.search(warehouse, dataset, question, uploads)
+            content = pages.search(warehouse, described, dataset, question, uploads)
         except BadInput as error:
-            form = pages.search_form(warehouse, _as_far_as_clear(request, default))
+            form = pages.search_form(warehouse, _as_far_as_clear(request, default), bool(described.tile_volumes))
             reason = site.describe_error(error, request.url.path)
             return site.page(request, "search.html", 400, dataset=dataset, active="search", reason=reason, **form)
         return site.page(request, "search.html", dataset=dataset, active="search", **content)
@@ -352,10 +410,7 @@ def _add_pictures(app: FastAPI, site: Site) -> None:
 
     @app.get("/{dataset}/tiles/{synapse_id:anytext}.png")
     def tile(dataset: str, synapse_id: str, section: _Whole | None = None, release: str | None = None) -> Response:
-        picture = pages.section_png(releases.of(dataset, release).tile(synapse_id), section)
-        # A picture of a release never changes; the same synapse may have another picture in the next release.
-        caching = "no-cache" if release is None else "private, max-age=86400, immutable"
-        return Response(picture, media_type="image/png", headers={"Cache-Control": caching})
+        return released_png(pages.section_png(releases.of(dataset, release).tile(synapse_id), section), release)
 
     @app.get("/{dataset}/uploads/{name}.png")
     def uploaded(dataset: str, name: str) -> Response:

@@ -27,3 +27,54 @@ def search_url(dataset: str, synapse_id: str) -> str:
 def neuron_url(dataset: str, neuron_id: object) -> str:
     """URL of the page of a neuron."""
     return f"/{quote(dataset, safe='')}/neuron/{quote(str(neuron_id), safe='')}"
+
+
+def picture_url(dataset: str, image_id: str) -> str:
+    """URL of the page of a stained picture."""
+    return f"/{quote(dataset, safe='')}/picture/{quote(image_id, safe='')}"
+
+
+def preview_url(dataset: str, release: str, image_id: str) -> str:
+    """URL of the preview of a stained picture as it was in that release."""
+    return f"/{quote(dataset, safe='')}/previews/{quote(image_id, safe='')}.png?{urlencode({'release': release})}"
+
+
+def layer_url(dataset: str, release: str, layer: str, image_id: str, palette: str) -> str:
+    """URL of a layer of a stained picture (`explorer.stained_layers.LAYERS`) as it was in that release, in pixels of the picture."""
+    parameters = {"palette": palette, "release": release}
+    return f"/{quote(dataset, safe='')}/layers/{quote(layer, safe='')}/{quote(image_id, safe='')}.png?{urlencode(parameters)}"
+
+
+def legend_url(dataset: str, release: str, layer: str, image_id: str, palette: str) -> str:
+    """URL of the legend of a layer of a stained picture."""
+    parameters = {"palette": palette, "release": release}
+    return f"/{quote(dataset, safe='')}/legends/{quote(layer, safe='')}/{quote(image_id, safe='')}.png?{urlencode(parameters)}"
+
+
+def explain_url(dataset: str, release: str, synapse_id: str, classifier: str, method: str) -> str:
+    """URL of the map of a synapse that is computed when it is asked for, to lie over its tile."""
+    parameters = {"classifier": classifier, "method": method, "release": release}
+    return f"/{quote(dataset, safe='')}/explain/{quote(synapse_id, safe='')}.png?{urlencode(parameters)}"
+
+
+def explained_url(dataset: str, release: str, synapse_id: str, classifier: str, method: str) -> str:
+    """URL of the map of a synapse that is stored with a release."""
+    parameters = {"classifier": classifier, "method": method, "release": release}
+    return f"/{quote(dataset, safe='')}/explained/{quote(synapse_id, safe='')}.png?{urlencode(parameters)}"
+
+
+def compare_url(dataset: str, synapse_id: str, other: str) -> str:
+    """URL of the page of two synapses that says what makes their tiles alike."""
+    return f"/{quote(dataset, safe='')}/alike?{urlencode({'synapse_id': synapse_id, 'other': other})}"
+
+
+def alike_url(dataset: str, release: str, synapse_id: str, other: str) -> str:
+    """URL of the map over the first synapse's tile of what makes it like the other's."""
+    parameters = {"synapse_id": synapse_id, "other": other, "release": release}
+    return f"/{quote(dataset, safe='')}/alike.png?{urlencode(parameters)}"
+
+
+# What templates call by name.
+IN_TEMPLATES = (
+    tile_url, card_url, neuron_url, picture_url, preview_url, layer_url, legend_url, explained_url, compare_url,
+)  # fmt: skip

@@ -4,10 +4,21 @@ Reads one release, the current one or a frozen one, so results are consistent wh
 and does not need Dagster. Everything here is also available with plain duckdb and lancedb, see the README.
 """
 
+from synapse_assets.query.explanations import Explanation
 from synapse_assets.query.neurons import Neuron, NeuronRequest
 from synapse_assets.query.points import Filters, Points
 from synapse_assets.query.request import SearchRequest
 from synapse_assets.query.search import METRICS
 from synapse_assets.query.warehouse import Warehouse, open_warehouse
 
-__all__ = ["METRICS", "Filters", "Neuron", "NeuronRequest", "Points", "SearchRequest", "Warehouse", "open_warehouse"]
+__all__ = [
+    "METRICS",
+    "Explanation",
+    "Filters",
+    "Neuron",
+    "NeuronRequest",
+    "Points",
+    "SearchRequest",
+    "Warehouse",
+    "open_warehouse",
+]

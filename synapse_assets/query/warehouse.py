@@ -17,6 +17,8 @@ import pandas as pd
 
 from synapse_assets.datasets import Dataset, load_dataset
 from synapse_assets.errors import BadInput
+from synapse_assets.query.explanations import Explanation, Explanations, Offer
+from synapse_assets.query.kept_pictures import KeptPictures
 from synapse_assets.query.neurons import ALL_NEURONS, Neuron, NeuronRequest, Neurons
 from synapse_assets.query.pictures import PictureEncoder, Pictures, cut_tile
 from synapse_assets.query.points import Filters, Points
@@ -25,6 +27,7 @@ from synapse_assets.query.released_points import chosen_group, read_points, read
 from synapse_assets.query.request import SearchRequest
 from synapse_assets.query.search import Metric, Vectors
 from synapse_assets.query.similarity import ReleasedVectors, Similarity, stored_encoders
+from synapse_assets.query.stained_pictures import StainedPictures
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 
@@ -205,6 +208,21 @@ class Warehouse:
         """The model card of every trained network, Markdown by name; empty where there are none."""
         return {row["network"]: row["card"] for row in self._rows("select * from network_cards", "network_cards")}
 
+    def explanation_checks(self) -> list[dict[str, Any]]:
+        """The rows of `explanation_checks`, in their order; empty where there are none."""
+        return self._rows("select * from explanation_checks", "explanation_checks")
+
+    def explained(self, synapse_id: str | None = None) -> list[dict[str, Any]]:
+        """The rows of `explanations` without their maps, of one synapse or of all, by classifier, method, region and id; empty where there
+        are none."""
+        query = """select * from explanations where $id is null or synapse_id = $id
+            order by classifier, method, brain_region, synapse_id"""
+        return self._rows(query, "explanations", {"id": synapse_id})
+
+    def class_differences(self) -> list[dict[str, Any]]:
+        """The rows of `class_differences`, in their order; empty where there are none."""
+        return self._rows("select * from class_differences", "class_differences")
+
     def scorecard(self) -> list[dict[str, Any]]:
         """The rows of `retrieval_scorecard`, in its order; empty where there are none."""
         return self._rows("select * from retrieval_scorecard", "retrieval_scorecard")
@@ -291,6 +309,58 @@ class Warehouse:
         """
         return self._similarity_by(None).typical(among, k)
 
+    def counterfactual(self, synapse_id: str, leave_out_within_nm: float = 0.0) -> dict[str, Any]:
+        """The nearest synapse of another class and another neuron, by the vectors of the release: what a tile has to look like to be of
+        that class. leave_out_within_nm: as for `similar`.
+
+        By known class where that of the synapse is known, else by predicted class. A row of `similar` as a dict; `column` is its class.
+        Raises BadInput where the synapse has no class, and where no synapse of another class is left.
+        """
+        points = self.points
+        row = points.row(synapse_id)
+        of_classes = [points.categories[name] for name in ("target", "predicted") if name in points.categories]
+        classes = next((column for column in of_classes if column.value(row) is not None), None)
+        if classes is None:
+            raise BadInput(f"no class of synapse '{synapse_id}' is known or predicted: none is another one")
+        others = [name for name in classes.names if name != classes.value(row)]
+        if not others:
+            raise BadInput(f"every synapse of this release has the {classes.title} {classes.value(row)}")
+        found = self.similar(
+            points.ids[row].as_py(),
+            k=1,
+            columns=classes.name,
+            filters=Filters({classes.name: others}),
+            leave_out_own_neuron=True,
+            leave_out_within_nm=leave_out_within_nm,
+        )
+        nearest = found.sort_values("distance", kind="stable").iloc[0]
+        return {str(name): value for name, value in nearest.items()}
+
+    # Explanations
+
+    @property
+    def explained_classifiers(self) -> tuple[str, ...]:
+        """The classifiers that `explain` can explain: linear_probe, then the networks of the release."""
+        return self._explanations.names if self.has_pictures else ()
+
+    def explaining(self, classifier: str) -> list[Offer]:
+        """The methods that can explain a classifier, with their verdicts, best first. Raises BadInput for an unknown classifier."""
+        return self._explanations.offers(classifier)
+
+    def explain(self, synapse_id: str, classifier: str | None = None, method: str | None = None) -> Explanation:
+        """Where in the tile of a synapse a classifier sees the class that it names, computed now; the last 256 are kept.
+
+        classifier: one of `explained_classifiers`, by default the first. method: one that `explaining` lists; by default the best, unless
+        all failed their checks. Raises BadInput for others, an unknown id, or a synapse without a picture.
+        """
+        return self._explanations.explain(self.points.ids[self.points.row(synapse_id)].as_py(), classifier, method)
+
+    def alike(self, synapse_id: str, other: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Which parts of two tiles make them alike to the encoder of the release: a map (H, W) for each, float32, above zero where a place
+        adds to their similarity. Raises BadInput for an unknown id, or a synapse without a picture."""
+        ids = [self.points.ids[self.points.row(one)].as_py() for one in (synapse_id, other)]
+        return self._explanations.alike(*ids)
+
     # Pictures
 
     def tile(self, synapse_id: str) -> npt.NDArray[np.uint8]:
@@ -340,6 +410,16 @@ class Warehouse:
         """Sections, height and width in pixels of the pictures that the encoder takes; known without loading it."""
         return self._encoder.picture_shape
 
+    @cached_property
+    def kept_pictures(self) -> KeptPictures:
+        """Previews of pictures, and maps of explanations, which lie beside the file of the release."""
+        return KeptPictures(self._store, self._file)
+
+    @cached_property
+    def stained(self) -> StainedPictures:
+        """What a release of the staining chain says of its pictures."""
+        return StainedPictures(self._file)
+
     # The parts
 
     def _similarity_by(self, encoder: str | None) -> Similarity:
@@ -366,6 +446,10 @@ class Warehouse:
     @cached_property
     def _neurons(self) -> Neurons:
         return Neurons(self._file, self.points)
+
+    @cached_property
+    def _explanations(self) -> Explanations:
+        return Explanations(self._store, self._file, self._encoder, self.tile)
 
     @cached_property
     def _pictures(self) -> Pictures:

@@ -118,6 +118,12 @@ ROUTES = {
     "/{dataset}/neuron_answers.csv": {"GET"},
     "/{dataset}/neurons.csv": {"GET"},
     "/{dataset}/classifiers": {"GET"},
+    "/{dataset}/explanations": {"GET"},
+    "/{dataset}/differences": {"GET"},
+    "/{dataset}/alike": {"GET"},
+    "/{dataset}/alike.png": {"GET"},
+    "/{dataset}/explain/{synapse_id:anytext}.png": {"GET"},
+    "/{dataset}/explained/{synapse_id:anytext}.png": {"GET"},
     "/{dataset}/scorecard": {"GET"},
     "/{dataset}/tiles/{synapse_id:anytext}.png": {"GET"},
     "/{dataset}/uploads/{name}.png": {"GET"},
@@ -152,7 +158,9 @@ EXAMPLES = [
     "/api/tiny/similar?synapse_id=s010", "/api/tiny/synapses/s010", "/tiny/map", "/look/explorer.css", "/static/js/bokeh.min.js",
     "/static/extensions/panel/panel.min.js", "/nothing/at/all", "/tiny/gallery?seed=x",
     "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010&metric=euclidean", "/tiny/neurons", "/tiny/neuron/720575940600000001",
-    "/tiny/neurons.csv", "/tiny/neuron_answers.csv", "/tiny/classifiers",
+    "/tiny/neurons.csv", "/tiny/neuron_answers.csv", "/tiny/classifiers", "/tiny/explanations", "/tiny/differences",
+    "/tiny/alike?synapse_id=s010&other=s020", "/tiny/alike.png?synapse_id=s010&other=s020",
+    "/tiny/explain/s010.png?classifier=linear_probe&method=occlusion", "/tiny/explained/s010.png?classifier=linear_probe&method=occlusion",
 ]  # fmt: skip
 
 
