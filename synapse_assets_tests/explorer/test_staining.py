@@ -295,6 +295,22 @@ def test_a_picture_is_zoomed_pixel_by_pixel_and_its_layer_faded(stained: SimpleN
     assert over.evaluate("image => getComputedStyle(image).opacity") == "0.7"
 
 
+def test_every_page_fits_a_window_and_a_telephone(stained: SimpleNamespace, page: "Page") -> None:
+    for width in (1000, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in (
+            "pictures",
+            "picture/P1%2Flarge.png",
+            quoted("picture", HOSTILE)[9:].decode(),
+            "stain_scores",
+            "compounds",
+        ):
+            answer = page.goto(f"{stained.url}/stained/{path}")
+            assert answer is not None
+            assert answer.status == 200, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
 # Scores and compounds
 
 
