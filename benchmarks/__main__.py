@@ -18,6 +18,7 @@ MODULES = (
     "region",
     "embedding",
     "training",
+    "dense_maps",
     "busy",
     "projection",
     "stability",

@@ -56,7 +56,10 @@ class NetworkFiles(Generic[_Spec]):
         Raises BadInput, naming the file, where there is none, it is damaged, of another kind, or of a newer version of this program.
         """
         metadata = _metadata(path)
-        if metadata.get("format") != self.format:
+        found = metadata.get("format", "")
+        if found != self.format:
+            if found.startswith("synapse_assets."):
+                raise BadInput(f"{path} is a network of another kind: '{found}', where '{self.format}' is needed")
             raise BadInput(f"{path} is not a network of this program: it holds no specification of one")
         version = metadata.get("version", "")
         if version != str(self.version):

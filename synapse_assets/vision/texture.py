@@ -11,6 +11,7 @@ Covariance descriptors and their logarithm: Tuzel et al. 2006, Arsigny et al. 20
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -43,6 +44,19 @@ def texture_crop_px(tile_px: int, pixel_nm: float) -> int:
     tile where it is smaller."""
     wanted = max(_SMALLEST_CROP_PX, 2 * round(_EXTENT_NM / pixel_nm / 2))
     return min(tile_px, wanted)
+
+
+@dataclass(frozen=True)
+class LocalTexture:
+    """What the features of N tiles are taken from, place by place.
+
+    greys: normalised sections (N, S, side, side). responses: of the filters (N, S, F, side / 2, side / 2), each in the middle of four
+    pixels. shares: how much a section counts in each half of the features (N, S, 2); over the sections they add up to one.
+    """
+
+    greys: Tensor
+    responses: Tensor
+    shares: Tensor
 
 
 class TextureFeatures(nn.Module):
@@ -86,7 +100,7 @@ class TextureFeatures(nn.Module):
         """See the class. Computed in float32 whatever precision is in force around it."""
         with torch.autocast(pictures.device.type, enabled=False):
             count, sections = pictures.shape[:2]
-            normalised, contrast = _normalised(self._reduced(pictures.float().flatten(0, 1)[:, None]))
+            normalised, contrast = _normalised(self.reduced(pictures.float().flatten(0, 1)[:, None]))
             at_once = _SECTIONS_IN_CACHE if pictures.device.type == "cpu" else len(normalised)
             features = torch.cat([self._of_sections(part) for part in normalised.split(at_once)])
             features = features.unflatten(0, (count, sections))
@@ -97,7 +111,20 @@ class TextureFeatures(nn.Module):
             centre = torch.where(seen[:, middle, None] > 0, features[:, middle], mean)
             return torch.cat([mean, centre], 1)
 
-    def _reduced(self, pictures: Tensor) -> Tensor:
+    def local(self, pictures: Tensor) -> LocalTexture:
+        """What `forward` takes the features of pictures (N, sections, side, side) from."""
+        count, sections = pictures.shape[:2]
+        normalised, contrast = _normalised(self.reduced(pictures.float().flatten(0, 1)[:, None]))
+        contrast = contrast.unflatten(0, (count, sections))
+        seen = (contrast >= contrast.amax(1, keepdim=True) * self._buffer("least_contrast")).float()
+        mean = seen / seen.sum(1, keepdim=True)
+        middle = torch.zeros_like(mean)
+        middle[:, sections // 2] = 1
+        middle = torch.where(seen[:, sections // 2, None] > 0, middle, mean)
+        responses = self._responses(normalised).unflatten(0, (count, sections))
+        return LocalTexture(normalised[:, 0].unflatten(0, (count, sections)), responses, torch.stack([mean, middle], 2))
+
+    def reduced(self, pictures: Tensor) -> Tensor:
         """Single sections (N, 1, side, side) at the working resolution, about the same centre, of an even side."""
         voxels = self._buffer("voxels")
         unit = 2 * voxels.shape[-1]

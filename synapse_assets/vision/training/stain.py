@@ -116,7 +116,7 @@ def train_stain_network(
         Task(
             read,
             _loss,
-            prepare=lambda inputs, generator: (_other_light(network.spec, inputs[0], generator), inputs[1]),
+            prepare=lambda inputs, generator: (_other_light(network, inputs[0], generator), inputs[1]),
             validate=_validation(windows, labels, validation, seed, device) if len(validation) else None,
             frozen=[network.body],
         ),
@@ -186,12 +186,11 @@ class Windows:
         return turned[:, :, ::-1] if rng.integers(2) else turned
 
 
-def _other_light(spec: StainSpec, pixels: Tensor, generator: torch.Generator) -> Tensor:
+def _other_light(network: WindowNetwork, pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Windows as they were read, scaled, as if the lamp were a little brighter and the ground a little lighter."""
-    scaled = (pixels.float() / spec.white_level).clamp(max=1)
-    std = torch.tensor(spec.std, device=pixels.device).view(1, -1, 1, 1)
     gain = 1 + spread(generator, len(pixels), 1, 1, 1) * _GAIN
-    return scaled * gain + spread(generator, len(pixels), 1, 1, 1) * _OFFSET * std
+    offset = spread(generator, len(pixels), 1, 1, 1) * _OFFSET * cast(Tensor, network.std)
+    return network.scaled(pixels) * gain + offset
 
 
 def _loss(network: nn.Module, inputs: Inputs) -> Tensor:
