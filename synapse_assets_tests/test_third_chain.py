@@ -84,5 +84,7 @@ def test_it_is_made_released_and_shown(dataset: Dataset, tmp_path: Path) -> None
 def test_a_chain_that_nobody_declared_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(YAML.format(path="/heads.csv"))
-    with pytest.raises(ValueError, match=r"mine\.yaml: chain: there is no chain 'spines'; there are em, morphology, staining$"):
+    with pytest.raises(
+        ValueError, match=r"mine\.yaml: chain: there is no chain 'spines'; there are em, morphology, staining$"
+    ):
         load_dataset(str(file), str(tmp_path))

@@ -4,7 +4,9 @@ What the layers show does not belong here.
 """
 
 from collections.abc import Mapping
+from hashlib import sha256
 from io import BytesIO
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +36,10 @@ def write_layers(files: Files, name: str, layers: Mapping[str, npt.NDArray[np.fl
         raise BadInput(f"layers need the side of a pixel in nanometres, not {pixel_nm}")
     buffer = BytesIO()
     size_um = pixel_nm / 1000
+    values = np.stack([layer.astype(np.float32) for layer in layers.values()])
     tifffile.imwrite(
         buffer,
-        np.stack([layer.astype(np.float32) for layer in layers.values()]),
+        values,
         ome=True,
         photometric="minisblack",
         compression="zlib",
@@ -45,6 +48,8 @@ def write_layers(files: Files, name: str, layers: Mapping[str, npt.NDArray[np.fl
         resolutionunit="CENTIMETER",
         metadata={
             "axes": "CYX",
+            # of the content, so that the same layers are the same bytes
+            "UUID": str(UUID(bytes=sha256(values.tobytes()).digest()[:16])),
             "Channel": {"Name": list(layers)},
             "PhysicalSizeX": size_um,
             "PhysicalSizeXUnit": "µm",

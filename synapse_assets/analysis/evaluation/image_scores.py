@@ -50,7 +50,7 @@ class Roles(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tested:
+class Judged:
     """What a classifier says of N rows that it was not trained on: whole pictures, or windows of them.
 
     split          what was held out together: plate, well, culture, or random_crops
@@ -71,11 +71,11 @@ class Tested:
     truth: Int64
     probabilities: Float64
 
-    def of_images(self, images: Text) -> "Tested":
+    def of_images(self, images: Text) -> "Judged":
         """The rows of those pictures."""
         kept = np.isin(self.images, images)
         rows = (self.images[kept], self.wells[kept], self.truth[kept], self.probabilities[kept])
-        return Tested(self.classifier, self.version, self.split, self.level, self.classes, *rows)
+        return Judged(self.classifier, self.version, self.split, self.level, self.classes, *rows)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,6 @@ def fold_roles(folds: npt.NDArray[np.integer], k: int, wells: Sequence[str], lab
     aside: list[str] = []
     for label in np.unique(label_of_row[~test]):
         of_class = np.unique(of_row[~test & (label_of_row == label)])
-        of_class = of_class[~np.isin(of_class, aside)]
         order = np.argsort(content_keys(of_class, seed), kind="stable")
         count = max(1, len(of_class) // 3) if len(of_class) > 1 else 0
         aside += of_class[order[:count]].tolist()
@@ -198,7 +197,7 @@ def fold_roles(folds: npt.NDArray[np.integer], k: int, wells: Sequence[str], lab
     return Roles(~(test | calibration), calibration, test)
 
 
-def score_rows(tested: Sequence[Tested], seed: int) -> pa.Table:
+def score_rows(judged: Sequence[Judged], seed: int) -> pa.Table:
     """`schema.staining.STAIN_SCORES` of every classifier, way of splitting and level; no rows for one that was not tested.
 
     A row is called by its most probable class. Of each class, against the rest: F1, the mean of sensitivity and specificity, and the area
@@ -209,9 +208,9 @@ def score_rows(tested: Sequence[Tested], seed: int) -> pa.Table:
 
     Raises BadInput where a classifier and the texture probe have other classes.
     """
-    probes = {(one.split, one.level): one for one in tested if one.classifier == TEXTURE_PROBE}
+    probes = {(one.split, one.level): one for one in judged if one.classifier == TEXTURE_PROBE}
     rows: list[dict[str, Any]] = []
-    for one in tested:
+    for one in judged:
         if not len(one.images):
             continue
         probe = None if one.classifier == TEXTURE_PROBE else probes.get((one.split, one.level))
@@ -219,7 +218,7 @@ def score_rows(tested: Sequence[Tested], seed: int) -> pa.Table:
     return STAIN_SCORES.conform(pa.Table.from_pylist(rows, schema=STAIN_SCORES.arrow))
 
 
-def _rows_of(one: Tested, probe: Tested | None, seed: int) -> list[dict[str, Any]]:
+def _rows_of(one: Judged, probe: Judged | None, seed: int) -> list[dict[str, Any]]:
     point, draws, wells = _scored(one, seed)
     differences = {} if probe is None else _differences(one, probe, seed)
     facts = {
@@ -243,7 +242,7 @@ def _rows_of(one: Tested, probe: Tested | None, seed: int) -> list[dict[str, Any
 Values = dict[tuple[str | None, str], Float64]
 
 
-def _scored(one: Tested, seed: int) -> tuple[Values, Values | None, int]:
+def _scored(one: Judged, seed: int) -> tuple[Values, Values | None, int]:
     """All scores as they are (1,), by class (None: mean) and score; of the draws (B,), None below 8 wells; and the number of wells."""
     names, group = np.unique(one.wells, return_inverse=True)
     count, k = len(names), len(one.classes)
@@ -303,7 +302,7 @@ def _areas(above: Float64, positives: Float64, negatives: Float64, weights: Floa
     return np.where(pairs > 0, concordant / np.where(pairs > 0, pairs, 1), np.nan)
 
 
-def _differences(one: Tested, probe: Tested, seed: int) -> dict[str, tuple[float, float | None, float | None]]:
+def _differences(one: Judged, probe: Judged, seed: int) -> dict[str, tuple[float, float | None, float | None]]:
     """By score, how much the mean over classes differs from the texture probe's on the same pictures, with its interval."""
     if one.classes != probe.classes:
         raise BadInput(f"{one.classifier} tells {list(one.classes)} apart, but {TEXTURE_PROBE} {list(probe.classes)}")
@@ -345,7 +344,7 @@ def _sentence(row: dict[str, Any], difference: tuple[float, float | None, float 
     return text + f" [{low:+.3f}, {high:+.3f}], {outcome}."
 
 
-def thresholds(calibrated: Tested, seed: int) -> list[Threshold]:
+def thresholds(calibrated: Judged, seed: int) -> list[Threshold]:
     """The threshold of every class against the rest, by Youden's J, with its interval over wells."""
     return [
         youden_threshold(calibrated.probabilities[:, c], calibrated.truth == c, calibrated.wells, seed=seed)
@@ -353,7 +352,7 @@ def thresholds(calibrated: Tested, seed: int) -> list[Threshold]:
     ]
 
 
-def thresholds_table(calibrated: Sequence[Tested], seed: int) -> pa.Table:
+def thresholds_table(calibrated: Sequence[Judged], seed: int) -> pa.Table:
     """`schema.staining.STAIN_THRESHOLDS` from what classifiers say of calibration wells: neither trained on nor tested by that network.
 
     Each picture of a dataset is in the calibration fold once, so the rows of all folds together can be given: they are of every well.
@@ -377,13 +376,13 @@ def thresholds_table(calibrated: Sequence[Tested], seed: int) -> pa.Table:
     return STAIN_THRESHOLDS.conform(pa.Table.from_pylist(rows, schema=STAIN_THRESHOLDS.arrow))
 
 
-def roc_curves(tested: Tested, chosen: Sequence[Threshold] | None = None) -> list[RocCurve]:
+def roc_curves(judged: Judged, chosen: Sequence[Threshold] | None = None) -> list[RocCurve]:
     """The ROC curve of every class that there is, and of others to tell it from, with the threshold in use if `chosen` are given."""
     from sklearn.metrics import auc, roc_curve
 
     curves = []
-    for c, name in enumerate(tested.classes):
-        positive, scores = tested.truth == c, tested.probabilities[:, c]
+    for c, name in enumerate(judged.classes):
+        positive, scores = judged.truth == c, judged.probabilities[:, c]
         if positive.all() or not positive.any():
             continue
         false, true, _ = roc_curve(positive, scores)
