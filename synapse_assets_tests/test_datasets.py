@@ -42,7 +42,9 @@ TABLE = "\n  - {name: table, format: points, volume: em, path: /more.csv, units:
 NEURONS = "\n  - {name: known, format: neurons, path: /neurons.csv, columns: {neuron_id: id}}"
 
 
-@pytest.mark.parametrize("name", ["sample", "sample_cbp", "sample_deep", "cbp", "fafb", "flywire", "vnc_sstem"])
+@pytest.mark.parametrize(
+    "name", ["sample", "sample_cbp", "sample_deep", "sample_staining", "cbp", "fafb", "flywire", "vnc_sstem"]
+)
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_CBP_WORKBOOK", "/somewhere.xlsx")
     monkeypatch.setenv("SYNAPSE_FAFB_FOLDER", "/somewhere")
@@ -195,7 +197,10 @@ def test_a_ready_made_format_is_filled_in_and_can_be_changed(tmp_path: Path) -> 
 
 
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
-    with pytest.raises(BadInput, match="'cbp', 'fafb', 'flywire', 'sample', 'sample_cbp', 'sample_deep', 'vnc_sstem'"):
+    with pytest.raises(
+        BadInput,
+        match="'cbp', 'fafb', 'flywire', 'sample', 'sample_cbp', 'sample_deep', 'sample_staining', 'vnc_sstem'",
+    ):
         load_dataset("nothing", "/nowhere")
 
 

@@ -211,7 +211,9 @@ def test_numbers_of_volumes_and_conditions_stay_numbers(tmp_path: Path) -> None:
     assert source.neuron_id_offset == 720575940000000001
 
 
-@pytest.mark.parametrize("name", ["sample", "sample_cbp", "sample_deep", "cbp", "fafb", "flywire", "vnc_sstem"])
+@pytest.mark.parametrize(
+    "name", ["sample", "sample_cbp", "sample_deep", "sample_staining", "cbp", "fafb", "flywire", "vnc_sstem"]
+)
 def test_the_packaged_datasets_say_what_they_always_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("CBP_WORKBOOK", "FAFB_FOLDER", "FLYWIRE_FOLDER", "VNC_SSTEM_FOLDER"):
         monkeypatch.setenv(f"SYNAPSE_{variable}", "/somewhere")

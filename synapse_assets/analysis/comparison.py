@@ -122,15 +122,17 @@ def compare_clusterings(in_use: Mapping[str, float], candidate: Mapping[str, flo
     return compare(STABILITY, in_use_ari, candidate_ari, f"{counts[0]} in use, {counts[1]} of the candidate")
 
 
-def compare_classifiers(in_use: Mapping[str, float], candidate: Mapping[str, float]) -> Comparison:
-    """Two classifiers by their scores, each on the labels it was fitted on.
+def compare_classifiers(
+    in_use: Mapping[str, float], candidate: Mapping[str, float], rows: str = "synapses"
+) -> Comparison:
+    """Two classifiers by their scores, each on the labels it was fitted on, which are of `rows`.
 
     With another number of classes guessing scores otherwise, so then what each is above guessing is compared: 0 is
     guessing, 1 is perfect (as scikit-learn's adjusted balanced accuracy).
     """
     in_use_accuracy, candidate_accuracy = in_use.get("balanced_accuracy"), candidate.get("balanced_accuracy")
     on = " and ".join(
-        f"{scores.get('labelled_synapses', 0):,.0f} labelled synapses of {scores.get('classes', 0):.0f} classes"
+        f"{scores.get(f'labelled_{rows}', 0):,.0f} labelled {rows} of {scores.get('classes', 0):.0f} classes"
         for scores in (in_use, candidate)
     )
     on = f"each on its own labels: {on}"

@@ -60,6 +60,11 @@ class AssetFacts:
     page: str | None = None
     exists: Callable[[Any], bool] = lambda _: True
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """What it writes."""
+        return self.beside if self.table is None else (self.table, *self.beside)
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -105,6 +110,13 @@ class Chain:
             text = text.replace(word, here)
         return text
 
+    def maker_of(self, name: str) -> str:
+        """The asset of that name, or else the one that writes the table of that name; the name itself for what is not of the chain."""
+        if name in self.facts:
+            return name
+        writers = (facts.name for facts in self.assets if name in {table.name for table in facts.tables})
+        return next(writers, name)
+
     def names(self, role: Role) -> tuple[str, ...]:
         """The assets of a role, in the order of the chain: a model stands after the one that it is fitted on."""
         return tuple(facts.name for facts in self.assets if facts.role is role)
@@ -116,7 +128,7 @@ class Chain:
     @cached_property
     def tables(self) -> Mapping[str, Table]:
         """Every table that its assets write, by name."""
-        return {table.name: table for facts in self.assets for table in (facts.table, *facts.beside) if table}
+        return {table.name: table for facts in self.assets for table in facts.tables}
 
 
 _INPUT_FILES = AssetFacts("input_files", RAW, Role.READ, INPUT_FILES)

@@ -48,14 +48,16 @@ def asset(
     """`@dg.asset` for every asset alike: key, group, kinds, columns, partitions, code version, and what happens on failure.
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
-    (anything that has a JSON form). deps: the assets it is made from, by name, those of another dataset by key; an asset of the
-    whole dataset depends on all parts of another of its own. method: the version of the code that makes the asset; add one when
-    what it makes changes. When settings or method change, the asset shows as out of date.
+    (anything that has a JSON form). deps: the assets it is made from, by name or by that of a table that one writes beside its own, those
+    of another dataset by key; an asset of the whole dataset depends on all parts of another of its own. method: the version of the code
+    that makes the asset; add one when what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
     chain = chain_of(dataset)
     facts = chain.facts[name]
     key = asset_key(dataset, name)
+    makers = (upstream if isinstance(upstream, dg.AssetKey) else chain.maker_of(upstream) for upstream in deps)
+    upstreams = list(dict.fromkeys(makers))
     partitions = partitions_of(dataset) if facts.by_part else None
     metadata: dict[str, Any] = {"dataset": dataset.title}
     if facts.table is not None:
@@ -71,7 +73,7 @@ def asset(
             metadata=metadata,
             code_version=fingerprint({"settings": settings, "method": method}, {}),
             partitions_def=partitions,
-            deps=[_dep(dataset, facts, upstream) for upstream in deps],
+            deps=[_dep(dataset, facts, upstream) for upstream in upstreams],
             check_specs=[
                 dg.AssetCheckSpec(
                     check.name,

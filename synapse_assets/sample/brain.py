@@ -6,9 +6,6 @@ and are drawn in its style. What a place looks like is in `drawing.py`; a siblin
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -19,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from synapse_assets.errors import BadInput
 from synapse_assets.sample.drawing import Cells, Site, Style, draw_block, draw_style
+from synapse_assets.sample.folder import drawn_folder
 
 VOXEL_SIZE_NM = (4, 4, 40)
 VOXEL_OFFSET = (1200, 800, 60)
@@ -135,23 +132,12 @@ def draw_brain(
     folder: Path, layout: Layout, tissue: Callable[[Layout, np.random.Generator], Tissue], seed: int
 ) -> SampleTruth:
     """Draw a brain of that layout and tissue into `folder`, unless it is there already; files, errors as `draw_sample_brain`."""
-    folder = Path(folder)
-    truth = _complete(folder, layout, seed)
-    if truth is not None:
-        return truth
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is a file, but the sample brain is a folder; move it away")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "truth.json").is_file():
-        raise BadInput(f"{folder} holds files that are no sample brain; empty it, or choose another data root")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        truth = _draw(unfinished, layout, tissue, seed)
-        unfinished.chmod(0o755)
-        _put_in_place(unfinished, folder, layout, seed)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return truth
+    return drawn_folder(
+        Path(folder),
+        "sample brain",
+        complete=lambda found: _complete(found, layout, seed),
+        draw=lambda unfinished: _draw(unfinished, layout, tissue, seed),
+    )
 
 
 def _complete(folder: Path, layout: Layout, seed: int) -> SampleTruth | None:
@@ -165,20 +151,6 @@ def _complete(folder: Path, layout: Layout, seed: int) -> SampleTruth | None:
         return None
     same = (truth.version, truth.seed, truth.chunks) == (layout.version, seed, chunks)
     return truth if same and all(file.is_file() for file in files) else None
-
-
-def _put_in_place(unfinished: Path, folder: Path, layout: Layout, seed: int) -> None:
-    if folder.is_dir():
-        if _complete(folder, layout, seed) is not None:  # another process was faster
-            return
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        os.replace(folder, old)
-        shutil.rmtree(old)
-    try:
-        os.replace(unfinished, folder)
-    except OSError:
-        if _complete(folder, layout, seed) is None:
-            raise
 
 
 def _scale_key() -> str:

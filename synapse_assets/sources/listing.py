@@ -20,6 +20,7 @@ from pathlib import Path
 
 from synapse_assets.datasets import (
     CaveSource,
+    ImageSource,
     LabelFile,
     NeuronSource,
     Source,
@@ -30,6 +31,7 @@ from synapse_assets.datasets import (
 from synapse_assets.errors import BadInput
 from synapse_assets.sources.fetching import Fetched, fetch_text, is_address, last_part, remote_signatures, shown_address
 from synapse_assets.sources.files import HIVE_FOLDER, KINDS, is_table
+from synapse_assets.sources.picture_files import pictures_in, place_of, source_folder, table_rows
 
 MANIFEST = ".manifest"
 # What one path may name, and what is fetched for one source.
@@ -54,7 +56,7 @@ _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
 
-Watched = Source | NeuronSource | Workbook | LabelFile
+Watched = Source | NeuronSource | Workbook | LabelFile | ImageSource
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ def _signed(source: Watched) -> list[tuple[SourceFile, str]]:
 def listed(source: Watched) -> list[SourceFile]:
     """The files of the source now, in the order in which they are read; none for a service such as CAVE.
 
-    None is opened but a manifest. Raises BadInput where the path is neither file, folder, glob, manifest nor address, and
-    where it names more files than are sensible.
+    None is opened but a manifest, and a table of pictures, which names them. Raises BadInput where the path is neither file,
+    folder, glob, manifest nor address, and where it names more files than are sensible.
     """
     if isinstance(source, CaveSource):
         return []
@@ -161,7 +163,19 @@ def listed(source: Watched) -> list[SourceFile]:
         return [_single_file(source.path), _single_file(source.hemi_lineages)]
     if isinstance(source, LabelFile):
         return [_only_file(source)]
+    if isinstance(source, ImageSource):
+        return _pictures(source)
     return _expanded(source.path, _knows(source), _kinds(source))
+
+
+def _pictures(source: ImageSource) -> list[SourceFile]:
+    """The pictures of a source by their paths below it, after the table that names them where there is one."""
+    folder = source_folder(source)
+    if source.columns is None:
+        return _several(folder, pictures_in(folder))
+    places = dict(place_of(folder, path) for path in table_rows(source).column("path").to_pylist())
+    files = [SourceFile(_printable(name), _printable(place), place) for place, name in sorted(places.items())]
+    return [_single_file(source.path), *files]
 
 
 @contextmanager

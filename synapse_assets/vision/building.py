@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from synapse_assets.datasets import EncoderChoice, NetworkChoice, TileSpec
+from synapse_assets.datasets import EncoderChoice, NetworkChoice, StainNetworkChoice, TileSpec
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.vision.encoder import Encoder, encoder_from_checkpoint, encoder_from_hub
@@ -60,7 +60,7 @@ def encoder_parameters(choice: EncoderChoice, tile: TileSpec, pixel_nm: float, s
     return parameters
 
 
-def checkpoint_hash(choice: EncoderChoice | NetworkChoice) -> str:
+def checkpoint_hash(choice: EncoderChoice | NetworkChoice | StainNetworkChoice) -> str:
     """Hash of the bytes of the choice's weights file. Raises BadInput if there is no such file."""
     path = Path(os.path.expanduser(str(choice.checkpoint)))
     if not path.is_file():

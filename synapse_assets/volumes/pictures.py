@@ -1,7 +1,8 @@
-"""Pictures of tiles for people. What does not belong here: charts of numbers (`figures/`)."""
+"""Pictures of tiles, and of whole pictures of cells, for people. What does not belong here: charts of numbers (`figures/`)."""
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,4 +43,28 @@ def tile_sheet(tiles: npt.NDArray[np.uint8], columns: int, labels: Sequence[str]
             draw.text((x, y + height), text, fill=0, font=font)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def eight_bit(pixels: npt.NDArray[Any], white_level: int) -> npt.NDArray[np.uint8]:
+    """`pixels`, uint8 or uint16 of any shape, as uint8: value x 255 / white_level, rounded; what is above `white_level` is 255."""
+    highest = np.iinfo(pixels.dtype).max
+    levels = np.minimum(np.floor(np.arange(highest + 1) * (255 / white_level) + 0.5), 255).astype(np.uint8)
+    values: npt.NDArray[np.uint8] = levels[pixels]
+    return values
+
+
+def picture_png(pixels: npt.NDArray[Any], white_level: int, most_px: int | None = None) -> bytes:
+    """A picture, uint8 or uint16 (channels, height, width), as 8-bit PNG; smaller where it is wider than `most_px`.
+
+    One channel is grey, two are magenta and green, of more the first three are red, green and blue.
+    """
+    planes = eight_bit(pixels, white_level)
+    colours = planes[[0, 1, 0]] if len(planes) == 2 else planes[:3]
+    image = Image.fromarray(np.ascontiguousarray(planes[0] if len(planes) == 1 else np.moveaxis(colours, 0, 2)))
+    if most_px is not None and image.width > most_px:
+        size = (most_px, max(1, round(image.height * most_px / image.width)))
+        image = image.resize(size, Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -53,10 +53,10 @@ class Automation:
 
     def observe(self) -> None:
         """What the arrivals sensor does at the first still look."""
-        from synapse_assets.pipeline.em.inputs import em_inputs
+        from synapse_assets.defs.chain import lineage_of
         from synapse_assets.pipeline.inputs import content_of, watched_inputs
 
-        for one in watched_inputs(em_inputs(self.lab.dataset)):
+        for one in watched_inputs(lineage_of(self.lab.dataset).inputs(self.lab.dataset)):
             key = dg.AssetKey([self.lab.dataset.name, one.asset])
             tags = {"dagster/data_version": content_of(one)[0]}
             self.lab.instance.report_runless_asset_event(dg.AssetObservation(key, tags=tags))

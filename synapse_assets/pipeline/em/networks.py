@@ -493,7 +493,7 @@ class _Test:
             seed=fit.dataset.seed,
             device=fit.device,
             folder=self.work / part,
-            progress=_reporter(described, self.choice.steps, fit.log, fit.watch),
+            progress=training_reporter(described, self.choice.steps, fit.log, fit.watch),
             encoder=self.encoder,
             log=fit.log.info,
         )
@@ -609,7 +609,7 @@ def _tile_reader(table: RegionTable, ids: Sequence[str], dataset: EmDataset) -> 
     return lambda rows: kept[rows]
 
 
-def _reporter(what: str, steps: int, log: Logger, watch: Watch) -> Callable[[dict[str, float]], None]:
+def training_reporter(what: str, steps: int, log: Logger, watch: Watch) -> Callable[[dict[str, float]], None]:
     """Gets every row of a training's history; tells of one at most every ten seconds, and of the last."""
     last = time.monotonic()
 

@@ -4,7 +4,7 @@ Putting a model in use is passed in as a function, because Dagster has to record
 `analysis.comparison`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from logging import Logger
@@ -21,8 +21,11 @@ from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_ti
 from synapse_assets.pipeline.em.networks import MODEL as NETWORKS
 from synapse_assets.pipeline.em.networks import classes_of, takes_tiles_of
 from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
+from synapse_assets.pipeline.staining.networks import MODEL as STAIN_NETWORK
+from synapse_assets.pipeline.staining.networks import takes_windows_of
 from synapse_assets.schema import PROMOTIONS
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import Provenance
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
 if TYPE_CHECKING:
@@ -116,14 +119,26 @@ def _why_unfit(store: DatasetStore, dataset: Dataset, name: str, candidate: str)
     if not models.exists(candidate):
         return f"{candidate} was removed"
     provenance = models.provenance(candidate)
-    if name == "encoder" and provenance.parameters["tile"] != hashed_fields(dataset.tile_spec):
-        return "it was trained on tiles of another size or depth than the dataset has now"
-    if name == NETWORKS and not takes_tiles_of(provenance, dataset):
-        return "it was trained on tiles of another size, depth or voxel than the dataset has now"
+    if name in _TAKES and not _TAKES[name][0](provenance, store, dataset):
+        return f"it was trained on {_TAKES[name][1]} than the dataset has now"
     fitted_on = chain_of(dataset).facts[name].fitted_on
     if fitted_on is not None and provenance.inputs.get(fitted_on) != store.models(fitted_on).current:
         return f"it was fitted on {fitted_on} {provenance.inputs.get(fitted_on)}, but {store.models(fitted_on).current} is in use"
     return ""
+
+
+# Whether a model can be applied to what a dataset of its chain has now, and what differs where it cannot.
+_TAKES: Mapping[str, tuple[Callable[[Provenance, DatasetStore, Any], bool], str]] = {
+    "encoder": (
+        lambda provenance, _, dataset: provenance.parameters["tile"] == hashed_fields(dataset.tile_spec),
+        "tiles of another size or depth",
+    ),
+    NETWORKS: (
+        lambda provenance, _, dataset: takes_tiles_of(provenance, dataset),
+        "tiles of another size, depth or voxel",
+    ),
+    STAIN_NETWORK: (takes_windows_of, "other classes, or windows of another size, scale, depth or channels"),
+}
 
 
 def _compare_encoders(store: DatasetStore, dataset: Dataset, device: str, in_use: str, candidate: str) -> "Comparison":
@@ -191,10 +206,19 @@ def _compare_networks(store: DatasetStore, _: Dataset, __: str, in_use: str, can
     return replace(comparison, reason=f"{comparison.reason}; {differ}")
 
 
+def _compare_stain_networks(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
+    """The best classifier of each version, as it was tested when it was fitted."""
+    from synapse_assets.analysis.comparison import compare_classifiers
+
+    models = store.models(STAIN_NETWORK)
+    return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores, "images")
+
+
 COMPARISONS: dict[str, Callable[[DatasetStore, Dataset, str, str, str], "Comparison"]] = {
     "encoder": _compare_encoders,
     "umap_model": _compare_maps,
     "cluster_model": _compare_clusterings,
     "synapse_classifier": _compare_classifiers,
     NETWORKS: _compare_networks,
+    STAIN_NETWORK: _compare_stain_networks,
 }
