@@ -17,7 +17,7 @@ from PIL import Image
 from synapse_assets import web
 from synapse_assets.explorer import create_app, stained_layers, stained_pages
 from synapse_assets.figures.staining import full_brightness
-from synapse_assets.schema import staining
+from synapse_assets.schema import EXPLANATION_CHECKS, staining
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.stained import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 FAILED, UNEXPLAINED = "P1/control_2.png", "P1/treated_0.png"
 OPTIONAL = (
     staining.IMAGE_PREDICTIONS, staining.WINDOW_MAPS, staining.STAIN_EXPLANATIONS, staining.STAIN_SCORES, staining.STAIN_THRESHOLDS,
-    staining.COMPOUNDS, staining.COMPOUND_WELLS,
+    staining.COMPOUNDS, staining.COMPOUND_WELLS, EXPLANATION_CHECKS,
 )  # fmt: skip
 
 
@@ -322,6 +322,9 @@ def test_scores_stand_with_intervals_and_the_leak_apart(stained: SimpleNamespace
     assert "0.995" not in honest
     assert "small random crops, by window 0.995" in leaks
     assert "small by plate: said in words." in honest
+    assert re.search(
+        r"small grad cam trustworthy 0\.60 passed 0\.50 to 0\.70 .*small gradients not trustworthy 0\.05 failed", leaks
+    )
     assert "treated small window 0.500 0.35 and 0.65 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
 
 
