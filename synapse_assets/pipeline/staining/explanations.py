@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import StainingDataset
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.explaining import ORDER, check_methods, default_method
+from synapse_assets.pipeline.explaining import check_methods, default_method
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Picture, Report, Stopwatch, markdown_table
 from synapse_assets.pipeline.staining.labelled import Labelled
 from synapse_assets.pipeline.staining.networks import MODEL, network_file, stored_classifiers
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from synapse_assets.analysis.evaluation.youden import Threshold
     from synapse_assets.vision.staining import StainNetwork
 
+METHOD = "grad_cam"
+"""Explains whole pictures; the others explain windows."""
 CHECKED_WINDOWS = 32
 DRAWS = 3
 _TYPICAL, _ERROR, _UNCERTAIN = "typical", "error", "uncertain"
@@ -163,8 +165,8 @@ def _one_to_show(checks: pa.Table, names: Sequence[str]) -> Check:
 def explain_plate(store: DatasetStore, dataset: StainingDataset, plate: str, device: str, log: Logger) -> Report:
     """Draws the coloured maps of a chosen few pictures of a plate, by the network that its dense maps are of.
 
-    The method is the first that can be trusted; where none can, the preferred one, with its verdict. Raises BadInput if nothing is fitted,
-    and where the plate's maps or predictions are of another version than the one in use.
+    Brightness is Grad-CAM, with its verdict for that network. Raises BadInput if nothing is fitted, and where the plate's maps or
+    predictions are of another version than the one in use.
     """
     watch = Stopwatch()
     version = model_in_use(store.models(MODEL), f"materialise the asset '{MODEL}' first")
@@ -189,7 +191,7 @@ def explain_plate(store: DatasetStore, dataset: StainingDataset, plate: str, dev
     results.write_partition(plate, table)
     explained.remove_other_layers({row["layer"] for row in rows})
     return Report(
-        details={"network": name, "method": explained.method, "verdict": explained.verdict, **explained.shown},
+        details={"network": name, "method": METHOD, "verdict": explained.verdict, **explained.shown},
         seconds=watch.seconds,
         rows=len(rows),
         content_version=content_key(table.select(["image_id", "image_hash", "method", "class_name"]), version),
@@ -223,7 +225,7 @@ def chosen_pictures(predictions: pa.Table, count: int) -> dict[str, str]:
 
 
 class _Explained:
-    """Explaining pictures of one plate. method, verdict: of its maps. shown: the first picture, for the UI. empty: pictures whose map says
+    """Explaining pictures of one plate. verdict: on its maps. shown: the first picture, for the UI. empty: pictures whose map says
     nothing at all."""
 
     def __init__(
@@ -244,8 +246,7 @@ class _Explained:
             pc.equal(checks.column("classifier"), networks.name), pc.equal(checks.column("version"), version)
         )
         checks = checks.filter(made)
-        self.method = default_method(checks) or ORDER[0]
-        self.verdict = next((row["verdict"] for row in checks.to_pylist() if row["method"] == self.method), "not")
+        self.verdict = next((row["verdict"] for row in checks.to_pylist() if row["method"] == METHOD), "not")
         self.layers = store.folder.child(_LAYERS, segment("explanations"), segment(plate))
         self.shown: dict[str, Detail] = {}
         self.empty: list[str] = []
@@ -261,7 +262,7 @@ class _Explained:
         target = int(means.argmax())
         network = self.networks.network(self.facts[image_id])
         pixels = self.usable.pixels(image_id)
-        attribution = self._attribution(network, pixels, target, image_id)
+        attribution = self._attribution(network, pixels, classes[target], image_id)
         grey = grey_picture(pixels, network.spec.white_level)
         thresholds = [(one.threshold, one.low, one.high) for one in self._thresholds()]
         control, treated = _place(classes, self.dataset.control, 0), _place(classes, self.dataset.treated, 1)
@@ -283,7 +284,7 @@ class _Explained:
         largest = full_brightness(attribution)
         _, low, high = thresholds[treated]
         sentence = (
-            f"{self.networks.name}: {classes[target]}, {means[target]:.2f}. Brightness: {self.method} of {classes[target]}, full at "
+            f"{self.networks.name}: {classes[target]}, {means[target]:.2f}. Brightness: {METHOD} of {classes[target]}, full at "
             f"{largest:.2g}; colour: probability of {classes[treated]} above {high:.2f}, below {low:.2f}, uncertain between "
             f"(threshold {thresholds[treated][0]:.2f} and its 95 % interval over wells)."
         )
@@ -295,7 +296,7 @@ class _Explained:
             "image_hash": dense["image_hash"],
             "classifier": self.networks.name,
             "version": self.version,
-            "method": self.method,
+            "method": METHOD,
             "class_name": classes[target],
             "probability": float(means[target]),
             "chosen_as": chosen_as,
@@ -315,14 +316,14 @@ class _Explained:
                 self.layers.remove(name)
 
     def _attribution(
-        self, network: "StainNetwork", pixels: npt.NDArray[Any], target: int, image_id: str
+        self, network: "StainNetwork", pixels: npt.NDArray[Any], target: str, image_id: str
     ) -> npt.NDArray[np.float32]:
         """The map (H, W); of a picture that the method says nothing of, zeros."""
         from synapse_assets.vision.explanation.methods import EmptyMapError
         from synapse_assets.vision.explanation.pictures import explain_picture
 
         try:
-            return explain_picture(network, pixels, target, self.method, self.device)
+            return explain_picture(network, pixels, target, METHOD, self.device)
         except EmptyMapError:
             self.empty.append(image_id)
             return np.zeros(pixels.shape[1:], np.float32)
@@ -349,7 +350,7 @@ class _Explained:
         png = saliency_figure(
             grey[::step, ::step],
             coloured[::step, ::step],
-            title=f"{dense['image_id']} ({self.method}: {self.verdict})",
+            title=f"{dense['image_id']} ({METHOD}: {self.verdict})",
             classes=classes,
             thresholds=thresholds,
             largest=largest,

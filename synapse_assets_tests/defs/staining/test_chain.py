@@ -135,6 +135,16 @@ def test_the_compound_that_undoes_the_treatment_ranks_first(stain_lab: StainLab)
     assert not images.loc[frame(stain_lab, IMAGE_SPLITS)["image_id"], "compound"].notna().any(), "never trained on"
 
 
+def test_shared_assets_speak_of_windows_and_plates(stain_lab: StainLab) -> None:
+    graph = stain_lab.definitions.resolve_asset_graph()
+    embeddings = graph.get(dg.AssetKey(["stain", "embeddings"]))
+    assert (embeddings.description or "").startswith("The vector of each window of one plate. A row is one window;")
+    assert {key.path[-1] for key in embeddings.parent_keys} == {"windows", "encoder"}
+    for key in graph.materializable_asset_keys:
+        assert "synapse" not in (graph.get(key).description or ""), key
+        assert "brain region" not in (graph.get(key).description or ""), key
+
+
 def test_automation_rests_and_a_new_plate_is_made_alone(stain_lab: StainLab, tmp_path: Path) -> None:
     """Last of this module: the dataset has one plate more from here on."""
     automation = Automation(stain_lab)  # type: ignore[arg-type] -- it asks for what both kinds of lab have

