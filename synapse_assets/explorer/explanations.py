@@ -55,9 +55,7 @@ def explanations(
     checks = warehouse.explanation_checks()
     kept = warehouse.explained()
     verdicts = {(row["classifier"], row["method"]): row["verdict"] for row in [*kept, *checks]}
-    offered = sorted(
-        verdicts, key=lambda key: VERDICTS.index(verdicts[key]) if verdicts[key] in VERDICTS else len(VERDICTS)
-    )
+    offered = _best_first(verdicts)
     shown = {(row["classifier"], row["method"]) for row in kept}
     chosen = _chosen([key for key in offered if key in shown], verdicts, classifier, method)
     if chosen_as and chosen_as not in CHOSEN_AS:
@@ -74,12 +72,11 @@ def explanations(
     return {
         "release": warehouse.release_id,
         "checks": _CHECKS,
-        "lines": [_line(key, verdicts[key], checks, key in shown) for key in offered],
+        "check_lines": [_line(key, verdicts[key], checks, key in shown) for key in offered],
         "classifiers": list(dict.fromkeys(key[0] for key in offered if key in shown)),
         "methods": list(dict.fromkeys(key[1] for key in offered if key in shown)),
         "chosen": chosen,
         "verdict": verdicts.get(chosen) if chosen else None,
-        "withheld": [key for key in offered if key in shown and verdicts[key] == "not"],
         "choices": CHOSEN_AS,
         "chosen_as": chosen_as,
         "rows": [_explained(warehouse, row) for row in rows[(page - 1) * LISTED : page * LISTED]],
@@ -98,6 +95,15 @@ def explanations(
         if checks or kept
         else f"There are no explanations in this release: materialise {name}/explanation_checks, {name}/explanations of every region, "
         f"then {name}/warehouse.",
+    }
+
+
+def checks_alone(checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `checks.html` shows of rows of `explanation_checks`, where their maps are on other pages."""
+    verdicts = {(row["classifier"], row["method"]): row["verdict"] for row in checks}
+    return {
+        "checks": _CHECKS,
+        "check_lines": [_line(key, verdicts[key], checks, False) for key in _best_first(verdicts)],
     }
 
 
@@ -201,6 +207,13 @@ def differences(warehouse: Warehouse, name: str) -> dict[str, Any]:
         else f"There are no differences in this release: materialise {name}/tile_attributes of every region, {name}/class_differences, "
         f"then {name}/warehouse.",
     }
+
+
+def _best_first(verdicts: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
+    """Classifiers and methods by their verdict, what was not judged last but for what failed."""
+    return sorted(
+        verdicts, key=lambda key: VERDICTS.index(verdicts[key]) if verdicts[key] in VERDICTS else len(VERDICTS)
+    )
 
 
 def _chosen(

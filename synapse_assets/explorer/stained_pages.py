@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets.staining import StainingDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import stained_layers
+from synapse_assets.explorer.explanations import checks_alone
 from synapse_assets.explorer.urls import layer_url
 from synapse_assets.query import Warehouse
 from synapse_assets.query.stained_pictures import ONLY, UNCERTAIN, PictureRequest
@@ -115,6 +116,7 @@ def stain_scores(warehouse: Warehouse, name: str) -> dict[str, Any]:
     order = {split: number for number, split in enumerate(dict.fromkeys(row["split"] for row in rows))}
     thresholds = warehouse.stained.rows("stain_thresholds", "true order by classifier, level, class_name")
     return {
+        **checks_alone(warehouse.explanation_checks()),
         "columns": _SCORES,
         "lines": sorted(honest, key=lambda line: (order[line["split"]], line["classifier"], line["level"])),
         "leaks": [line for line in lines if line["is_leak"]],

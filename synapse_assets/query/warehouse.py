@@ -449,7 +449,8 @@ class Warehouse:
 
     @cached_property
     def _explanations(self) -> Explanations:
-        return Explanations(self._store, self._file, self._encoder, self.tile)
+        pictures = self._pictures  # not of this object, which would hold itself: a release is closed with its last user
+        return Explanations(self._store, self._file, self._encoder, lambda synapse_id: pictures.tiles([synapse_id])[0])
 
     @cached_property
     def _pictures(self) -> Pictures:

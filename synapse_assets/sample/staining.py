@@ -27,7 +27,7 @@ TRUTH_COLUMNS = ("path", "x_px", "y_px", "radius_px")
 DOSES_UM = (1.0, 3.0, 10.0)
 # How much of the treatment's beads is left at each dose.
 LEFT = {"A": (0.6, 0.25, 0.0), "B": (1.0, 1.0, 1.0), "C": (0.85, 0.65, 0.45)}
-_BEADED = 15.0  # stretches in a picture of 512 x 512 pixels of treated cells
+_BEADED = 24.0  # stretches in a picture of 512 x 512 pixels of treated cells
 # Light on plates, one after the other, by x and y from -1 to 1. They have nothing in common: the sum of the products of any two over
 # a picture is 0, so that what is learned on three plates says nothing of the fourth.
 UNEVEN = ("even", "left_to_right", "top_to_bottom", "corners")

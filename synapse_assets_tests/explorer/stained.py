@@ -9,7 +9,15 @@ import pyarrow as pa
 from PIL import Image
 
 from synapse_assets.datasets.staining import StainingDataset
-from synapse_assets.schema import CLUSTER_CARDS, CLUSTERS, SYNAPSE_LABELS, UMAP_COORDINATES, Table, staining
+from synapse_assets.schema import (
+    CLUSTER_CARDS,
+    CLUSTERS,
+    EXPLANATION_CHECKS,
+    SYNAPSE_LABELS,
+    UMAP_COORDINATES,
+    Table,
+    staining,
+)
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.volumes.tile_codec import encode_tiles
 from synapse_assets_tests.stores.samples import coordinates, synapses, tiles, vectors
@@ -228,6 +236,27 @@ def _scores() -> list[dict[str, Any]]:
     return rows
 
 
+def _checks() -> list[dict[str, Any]]:
+    return [
+        {
+            "classifier": NETWORK,
+            "version": VERSION,
+            "method": method,
+            "check": "randomisation",
+            "value": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+            "chance": 0.0,
+            "passed": value > 0.3,
+            "pictures": 32,
+            "draws": 3,
+            "verdict": verdict,
+            "sentence": f"{method} is {verdict}, said in words.",
+        }
+        for method, value, verdict in (("gradients", 0.05, "not"), ("grad_cam", 0.6, "trustworthy"))
+    ]
+
+
 def _thresholds() -> list[dict[str, Any]]:
     return [
         {
@@ -380,6 +409,7 @@ def plant(store: DatasetStore, *without: Table) -> list[dict[str, Any]]:
         staining.STAIN_EXPLANATIONS: explained,
         staining.STAIN_SCORES: _scores(),
         staining.STAIN_THRESHOLDS: _thresholds(),
+        EXPLANATION_CHECKS: _checks(),
         staining.COMPOUNDS: _compounds(),
         staining.COMPOUND_WELLS: _wells(images),
     }

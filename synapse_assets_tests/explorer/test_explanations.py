@@ -179,6 +179,17 @@ def test_the_map_on_a_card_fades(explained: SimpleNamespace, page: "Page") -> No
     assert tile == laid, "the map lies where the tile is"
 
 
+def test_every_page_fits_a_window_and_a_telephone(explained: SimpleNamespace, page: "Page") -> None:
+    paths = ("explanations", "differences", f"synapse/s010?explain={PROBE}", "alike?synapse_id=s010&other=s020")
+    for width in (1000, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in paths:
+            answer = page.goto(f"{explained.url}/tiny/{path}")
+            assert answer is not None
+            assert answer.status == 200, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [

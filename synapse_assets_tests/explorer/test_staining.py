@@ -17,7 +17,7 @@ from PIL import Image
 from synapse_assets import web
 from synapse_assets.explorer import create_app, stained_layers, stained_pages
 from synapse_assets.figures.staining import full_brightness
-from synapse_assets.schema import staining
+from synapse_assets.schema import EXPLANATION_CHECKS, staining
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.stained import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 FAILED, UNEXPLAINED = "P1/control_2.png", "P1/treated_0.png"
 OPTIONAL = (
     staining.IMAGE_PREDICTIONS, staining.WINDOW_MAPS, staining.STAIN_EXPLANATIONS, staining.STAIN_SCORES, staining.STAIN_THRESHOLDS,
-    staining.COMPOUNDS, staining.COMPOUND_WELLS,
+    staining.COMPOUNDS, staining.COMPOUND_WELLS, EXPLANATION_CHECKS,
 )  # fmt: skip
 
 
@@ -295,6 +295,22 @@ def test_a_picture_is_zoomed_pixel_by_pixel_and_its_layer_faded(stained: SimpleN
     assert over.evaluate("image => getComputedStyle(image).opacity") == "0.7"
 
 
+def test_every_page_fits_a_window_and_a_telephone(stained: SimpleNamespace, page: "Page") -> None:
+    for width in (1000, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in (
+            "pictures",
+            "picture/P1%2Flarge.png",
+            quoted("picture", HOSTILE)[9:].decode(),
+            "stain_scores",
+            "compounds",
+        ):
+            answer = page.goto(f"{stained.url}/stained/{path}")
+            assert answer is not None
+            assert answer.status == 200, path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
 # Scores and compounds
 
 
@@ -306,6 +322,9 @@ def test_scores_stand_with_intervals_and_the_leak_apart(stained: SimpleNamespace
     assert "0.995" not in honest
     assert "small random crops, by window 0.995" in leaks
     assert "small by plate: said in words." in honest
+    assert re.search(
+        r"small grad cam trustworthy 0\.60 passed 0\.50 to 0\.70 .*small gradients not trustworthy 0\.05 failed", leaks
+    )
     assert "treated small window 0.500 0.35 and 0.65 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
 
 

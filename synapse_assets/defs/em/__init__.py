@@ -6,10 +6,12 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.chain import Lineage
 from synapse_assets.defs.em.alignment import alignment_assets
 from synapse_assets.defs.em.answers import answer_assets
+from synapse_assets.defs.em.attributes import attribute_assets
 from synapse_assets.defs.em.classify import classify_assets
 from synapse_assets.defs.em.compression import compression_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
+from synapse_assets.defs.em.explanations import explanation_assets
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
@@ -44,6 +46,8 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *leakage_assets(dataset),
         *transfer_assets(dataset),
         *network_assets(dataset),
+        *explanation_assets(dataset),
+        *attribute_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),

@@ -130,6 +130,34 @@ def takes_tiles_of(provenance: Provenance, dataset: Dataset) -> bool:
     return {name: provenance.parameters.get(name) for name in now} == now
 
 
+def train_without(
+    store: DatasetStore,
+    dataset: EmDataset,
+    name: str,
+    left_out: Sequence[str],
+    seed: int,
+    work: Path,
+    device: str,
+    log: Logger,
+) -> "SynapseNetwork":
+    """A network of the dataset trained as the one in use, but with another seed and without the synapses `left_out`.
+
+    It costs as much as one fold. work: the folder of its unfinished work, from which a killed training goes on. Raises BadInput where it
+    cannot be trained.
+    """
+    choice = dataset.networks.get(name)
+    if choice is None:
+        raise BadInput(f"{dataset.name} no longer names the network '{name}': materialise {MODEL} first")
+    fit = _Fit.of(store, dataset, Labelled.of(store), device, log, lambda what, numbers: None)
+    if choice.background_places:
+        fit = fit._with_background(choice.background_places)
+    test = _Test(replace(fit, dataset=dataset.model_copy(update={"seed": seed})), name, choice, work, work)
+    rows = np.flatnonzero(~np.isin(np.array(fit.ids, dtype=str), np.array(left_out, dtype=str)))
+    groups = np.full(len(fit.ids), -1, dtype=np.int64)
+    groups[rows] = fit.groups[rows]
+    return test.train("again, with another seed", "again", rows, groups)[0]
+
+
 def classes_of(models: ModelStore, version: str) -> set[str]:
     """The classes that the networks of a version name; none where there are no networks."""
     from synapse_assets.analysis.evaluation.network_card import NetworkCard

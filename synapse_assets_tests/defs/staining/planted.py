@@ -1,5 +1,6 @@
 """A tiny staining dataset on real files, whose treated cells are beaded, and an installation that makes it step by step."""
 
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import tifffile
 from PIL import Image
 
 from synapse_assets.datasets import StainingDataset
@@ -36,31 +38,40 @@ def picture(beaded: bool, seed: int, channels: int = 1, side_px: int = SIDE_PX) 
     return np.clip(pixels, 1, 254).astype(np.uint8).squeeze()
 
 
+def staining_dataset(root: Path, **changes: object) -> StainingDataset:
+    """The dataset whose pictures are those of the table `root`/pictures/pictures.csv."""
+    columns = {name: name for name in ("path", "plate", "well", "label", "compound", "dose")}
+    values: dict[str, object] = {
+        "name": "stain",
+        "title": "Beads",
+        "description": "Planted beads for tests.",
+        "chain": "staining",
+        "sources": [{"name": "table", "path": str(root / "pictures" / "pictures.csv"), "columns": columns}],
+        "classes": list(CLASSES),
+        "pixel_nm": 300.0,
+        "window_px": WINDOW_PX,
+        "grouping": ["plate", "well"],
+    }
+    return StainingDataset.model_validate({**values, **changes})
+
+
+def seed_of(name: str) -> int:
+    """A seed for a picture, whichever others there are."""
+    return zlib.crc32(name.encode())
+
+
 class StainLab:
     """One installation with such a dataset, and an instance of its own. Pictures are added plate by plate."""
 
     def __init__(self, root: Path, instance: dg.DagsterInstance, **changes: object) -> None:
         self.root, self.instance = root, instance
         self.rows: list[dict[str, Any]] = []
-        self.pixels: dict[str, np.ndarray] = {}
-        (root / "pictures").mkdir(parents=True)
+        (root / "pictures").mkdir(parents=True, exist_ok=True)
         self.use(**changes)
 
     def use(self, **changes: object) -> None:
         """Takes such a dataset from now on."""
-        columns = {name: name for name in ("path", "plate", "well", "label", "compound", "dose")}
-        values: dict[str, object] = {
-            "name": "stain",
-            "title": "Beads",
-            "description": "Planted beads for tests.",
-            "chain": "staining",
-            "sources": [{"name": "table", "path": str(self.root / "pictures" / "pictures.csv"), "columns": columns}],
-            "classes": list(CLASSES),
-            "pixel_nm": 300.0,
-            "window_px": WINDOW_PX,
-            "grouping": ["plate", "well"],
-        }
-        self.dataset = StainingDataset.model_validate({**values, **changes})
+        self.dataset = staining_dataset(self.root, **changes)
         self.definitions = build_definitions(
             Settings(data_root=str(self.root / "data"), datasets=[], device="cpu"), datasets=[self.dataset]
         )
@@ -71,8 +82,13 @@ class StainLab:
             for field in range(fields):
                 name = f"{plate}_{well}_{field}.png"
                 beaded = label == "treated" and compound != "rescuer"
-                seed = sum(ord(c) * 31**place for place, c in enumerate(name)) % 2**31
-                Image.fromarray(picture(beaded, seed, channels)).save(self.root / "pictures" / name)
+                pixels = picture(beaded, seed_of(name), channels)
+                if channels in (1, 3):
+                    Image.fromarray(pixels).save(self.root / "pictures" / name)
+                else:
+                    name = name.replace(".png", ".tif")
+                    planes = np.moveaxis(pixels, 2, 0)
+                    tifffile.imwrite(self.root / "pictures" / name, planes, metadata={"axes": "CYX"})
                 dose = None if compound is None else 1.0
                 self.rows.append(
                     {"path": name, "plate": plate, "well": well, "label": label, "compound": compound, "dose": dose}
