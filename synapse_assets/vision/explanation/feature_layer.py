@@ -46,12 +46,14 @@ class FeatureLayer:
 def open_feature_layer(
     backbone: nn.Module, crop_px: int, run: Callable[[], Any], stages: Sequence[str] = ()
 ) -> FeatureLayer:
-    """The deepest stage of a backbone with at least 12 x 12 cells, or the finest if there is none; of `stages`, its own if not given.
+    """The deepest stage of a backbone with at least 12 x 12 cells, or the deepest of the finest if there is none.
 
     Deep stages know more of the class, but em_resnet18 ends in 3 x 3 cells for 48 px, which say nothing of places. run: calls the backbone
-    on pictures of `crop_px`. In `backbone` a stage whose output has another order of axes (a transformer's tokens) is replaced by one that
-    passes through a feature map. Of tokens the last stage but one is taken: from the last, only the class token is read.
-    Raises BadInput for a backbone without feature maps.
+    on pictures of `crop_px`. stages: names to choose from, the backbone's own if not given.
+
+    In `backbone` a stage whose output has another order of axes (a transformer's tokens) is replaced by one that passes through a feature
+    map. Of tokens the last stage but one is taken: from the last, only the class token is read. Raises BadInput for a backbone without
+    feature maps.
     """
     seen: list[tuple[str, tuple[int, ...]]] = []
     shift, shifts = 0.0, {}
@@ -87,7 +89,7 @@ def open_feature_layer(
             f"explanation: {type(backbone).__name__} has no feature map that Grad-CAM could read; choose another method"
         )
     fine = [(name, side) for name, side in sides if side >= _FEWEST_CELLS]
-    name, side = fine[-1] if fine else max(sides, key=lambda stage: stage[1])
+    name, side = fine[-1] if fine else max(reversed(sides), key=lambda stage: stage[1])
     shape = dict(seen)[name]
     if len(shape) == 3 and len(sides) > 1:
         name, side = sides[-2]
