@@ -21,6 +21,8 @@ REGIONS = ("AL_L", "EB", "LH_L")
 REPORTS = ("retrieval_scorecard", "leakage_report", "compression_report")
 # Assets of the predictions that it does not wait for either.
 ANSWERS = ("calibration", "synapse_answers", "neuron_answers")
+# What says what classifiers see, of the whole dataset and of a region; nothing waits for it.
+EXPLAINED, EXPLAINED_BY_REGION = ("explanation_checks", "class_differences"), ("tile_attributes", "explanations")
 CLASSES = ("acetylcholine", "gaba", "glutamate")
 NEURONS_PER_CLASS = 4
 SYNAPSES_PER_NEURON = 6
@@ -175,9 +177,15 @@ class Lab:
         self.everywhere("synapse_answers")
         self.materialize("neuron_answers")
 
-    def whole_chain(self, *beside: str, answers: bool = False) -> None:
-        """Everything from the source to the warehouse; `beside`: assets of the vectors that the warehouse does not wait for, and
-        `answers` those of the predictions."""
+    def explained(self) -> None:
+        """What classifiers see, and how classes differ."""
+        self.materialize("explanation_checks")
+        self.everywhere(*EXPLAINED_BY_REGION)
+        self.materialize("class_differences")
+
+    def whole_chain(self, *beside: str, answers: bool = False, explained: bool = False) -> None:
+        """Everything from the source to the warehouse; `beside`: assets of the vectors that the warehouse does not wait for, `answers`
+        those of the predictions, and `explained` those that explain them."""
         self.materialize("synapse_table", "alignment", *(["neurons"] if self.dataset.neurons else []))
         self.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
         self.materialize("encoder", "splits")
@@ -186,6 +194,8 @@ class Lab:
         self.everywhere("umap_coordinates", "clusters", "synapse_predictions")
         if answers:
             self.answers()
+        if explained:
+            self.explained()
         voted = ["neuron_predictions"] if self.dataset.has_neurons else []
         self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")
 
@@ -209,7 +219,7 @@ def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The tiny dataset, whole chain materialised once. For reading only."""
     with dg.DagsterInstance.ephemeral() as instance:
         lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain(*REPORTS, answers=True)
+        lab.whole_chain(*REPORTS, answers=True, explained=True)
         yield lab
 
 

@@ -25,7 +25,7 @@ from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_PREDICTIONS, morphology
 from synapse_assets.vision.encoder import Encoder
 from synapse_assets_tests.archive.archived import FOLDER, PLANTED, RECORD, TINY, Archived, installation, unpack
-from synapse_assets_tests.conftest import REGIONS, REPORTS
+from synapse_assets_tests.conftest import EXPLAINED, EXPLAINED_BY_REGION, REGIONS, REPORTS
 
 REGION, RELEASE, GROUP = "EB", "paper", "as"
 # Of a region or group, and of the whole dataset, in their order.
@@ -48,8 +48,8 @@ STEPS: dict[str, list[tuple[str | None, tuple[str, ...]]]] = {
     ],
 }
 # Assets that there were not when the archive was made.
-ADDED = {f"{TINY}/{name}": "MISSING" for name in (*REPORTS, "calibration", "neuron_answers")} | {
-    f"{TINY}/synapse_answers {region}": "MISSING" for region in REGIONS
+ADDED = {f"{TINY}/{name}": "MISSING" for name in (*REPORTS, "calibration", "neuron_answers", *EXPLAINED)} | {
+    f"{TINY}/{name} {region}": "MISSING" for region in REGIONS for name in ("synapse_answers", *EXPLAINED_BY_REGION)
 }
 # What is observed rather than made: contents of files, and of what a table holds of a region or group.
 OBSERVED = [
@@ -108,10 +108,10 @@ def test_nothing_is_out_of_date(archived: Archived) -> None:
     for dataset, part, names in OBSERVED:
         archived.materialize(dataset, *names, part=part)
     assert archived.out_of_date() == expected
-    archived.materialize(TINY, *REPORTS, "calibration")
+    archived.materialize(TINY, *REPORTS, "calibration", "explanation_checks")
     for region in REGIONS:
-        archived.materialize(TINY, "synapse_answers", part=region)
-    archived.materialize(TINY, "neuron_answers")
+        archived.materialize(TINY, "synapse_answers", *EXPLAINED_BY_REGION, part=region)
+    archived.materialize(TINY, "neuron_answers", "class_differences")
     assert archived.out_of_date() == record()["out_of_date"], "what was added puts nothing else out of date"
 
 

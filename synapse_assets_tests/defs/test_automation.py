@@ -29,8 +29,8 @@ LABELS = (
     "after every fit",
 )
 MODELS = {"encoder", "umap_model", "cluster_model", "synapse_classifier"}
-# Made of the predictions of one region once what was calibrated on all is up to date.
-ANSWERS = {"synapse_answers"}
+# Made of the predictions of one region once what was calibrated, or judged, on all is up to date.
+ANSWERS = {"synapse_answers", "explanations"}
 # From a change of places in one region to the warehouse.
 OF_A_REGION = {
     "synapses",
@@ -40,6 +40,7 @@ OF_A_REGION = {
     "umap_coordinates",
     "clusters",
     "synapse_predictions",
+    "tile_attributes",
 }
 
 
@@ -166,7 +167,7 @@ def test_from_nothing_to_the_warehouse(settled: tuple[Path, Path, Any, list[dict
     for name in (*OF_A_REGION, *ANSWERS, "synapse_labels"):
         assert all(times(looks, name, region) == 1 for region in REGIONS), name
     models = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
-    for name in ("synapse_table", *models, "calibration", "neuron_answers"):
+    for name in ("synapse_table", *models, "calibration", "neuron_answers", "explanation_checks"):
         assert times(looks, name) == 1, name
     assert times(looks, "warehouse") == 2, "and once more with the neurons' answers"
 
@@ -215,6 +216,7 @@ def test_labels_alone_rerun_what_depends_on_labels(automation: Automation) -> No
         requested
     )
     assert requested["synapse_answers"] == set(REGIONS), "one label changes the calibration of all"
+    assert requested["explanations"] == {"AL_L"}, "what was judged of a classifier stays"
     labels = automation.lab.store.results(SYNAPSE_LABELS).read("AL_L", ["synapse_id", "target"]).to_pandas()
     points = pd.read_csv(automation.lab.points).query("region == 'AL_L'")
     assert labels.set_index("synapse_id")["target"].to_dict() == points.set_index("id")["nt"].to_dict()

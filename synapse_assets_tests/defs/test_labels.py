@@ -53,7 +53,7 @@ def stale(lab: Lab) -> set[str]:
 
 def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab, tmp_path: Path) -> None:
     lab = neuron_lab
-    lab.whole_chain(*REPORTS, answers=True)
+    lab.whole_chain(*REPORTS, answers=True, explained=True)
     labels = lab.store.results(SYNAPSE_LABELS).read(None, ["target", "hemilineage"])
     assert labels.column("target").null_count == 0
     assert set(labels.column("hemilineage").to_pylist()) == {f"L{i}" for i in range(6)}
@@ -65,18 +65,30 @@ def test_a_change_of_labels_touches_only_what_depends_on_labels(neuron_lab: Lab,
     lab.materialize("neurons")
     assert stale(lab) == {"synapse_labels", "warehouse"}
     lab.everywhere("synapse_labels")
-    of_labels = {"splits", *REPORTS, "cluster_cards", "neuron_predictions", "drift", "neuron_answers", "warehouse"}
+    explained = {"explanations", "class_differences"}
+    of_labels = {
+        "splits",
+        *REPORTS,
+        "cluster_cards",
+        "neuron_predictions",
+        "drift",
+        "neuron_answers",
+        "warehouse",
+        *explained,
+    }
     assert stale(lab) == of_labels
     lab.materialize("splits", "cluster_cards", "neuron_predictions", "drift", *REPORTS)
-    assert stale(lab) == {"synapse_classifier", "calibration", "neuron_answers", "warehouse"}
+    of_splits = {"synapse_classifier", "calibration", "explanation_checks"}
+    assert stale(lab) == {*of_splits, "neuron_answers", "warehouse", *explained}
     lab.answers()
+    lab.explained()
     # The classifier fitted on the new labels is a candidate: no region changes until it is promoted.
     lab.materialize("synapse_classifier", "warehouse")
     assert stale(lab) == set()
 
 
 def test_the_same_table_read_again_changes_nothing(neuron_lab: Lab) -> None:
-    neuron_lab.whole_chain(*REPORTS, answers=True)
+    neuron_lab.whole_chain(*REPORTS, answers=True, explained=True)
     neuron_lab.materialize("synapse_table", "neurons", "alignment")
     neuron_lab.everywhere("synapses", "synapse_labels", "tile_plan", "tiles")
     assert stale(neuron_lab) == set()

@@ -60,7 +60,7 @@ class _InUse:
 
 
 def check_explanations(store: DatasetStore, dataset: EmDataset, device: str, log: Logger) -> Report:
-    """Judges every method that can explain a classifier in use. What was judged before, on the same pictures, is not judged again.
+    """Judges every method that can explain a classifier in use. A version that was judged before is not judged again.
 
     Without a classifier, or with too few labelled groups, there are no rows, and the report says why.
     """
@@ -75,13 +75,8 @@ def check_explanations(store: DatasetStore, dataset: EmDataset, device: str, log
         results.write(EXPLANATION_CHECKS.empty())
         return Report({"result": reason}, watch.seconds, 0, content_version=content_key(EXPLANATION_CHECKS.empty()))
     before, stored = results.made_from() or {}, results.read()
-    keys = {
-        one.name: fingerprint(
-            {"method": CHECKS_METHOD, "seed": dataset.seed, "pictures": PICTURES, "draws": DRAWS, "name": one.name},
-            {"version": one.version, "pictures": content_key(held.tiles), "groups": content_key(held.parts)},
-        )
-        for one in classifiers
-    }
+    settings = {"method": CHECKS_METHOD, "seed": dataset.seed, "pictures": PICTURES, "draws": DRAWS}
+    keys = {one.name: fingerprint({**settings, "name": one.name}, {"version": one.version}) for one in classifiers}
     parts, computed = [EXPLANATION_CHECKS.empty()], 0
     for one in classifiers:
         rows = stored.filter(pc.equal(stored.column("classifier"), one.name))
@@ -101,7 +96,8 @@ def check_explanations(store: DatasetStore, dataset: EmDataset, device: str, log
         seconds=watch.seconds,
         rows=table.num_rows,
         computed_rows=computed,
-        content_version=content_key(table),
+        # What maps are made from: which classifier, which method, and what is thought of it.
+        content_version=content_key(table.select(["classifier", "version", "method", "verdict"])),
     )
 
 
