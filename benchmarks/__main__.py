@@ -1,6 +1,7 @@
 """All measurements, one after the other: `make bench`. Each module can be run by itself with `python -m`.
 
-The encoder study needs real data: it runs if SYNAPSE_VNC_SSTEM_FOLDER names the folder, and takes half an hour.
+Two need real data, and run if they are told where it lies: the encoder study by SYNAPSE_VNC_SSTEM_FOLDER, half an hour, and the real cells
+by SYNAPSE_GEOMSTATS, the wheel of geomstats or its folder, a quarter of an hour.
 """
 
 import os
@@ -29,6 +30,7 @@ MODULES = (
     "demo",
 )
 STUDY_FOLDER = os.environ.get("SYNAPSE_VNC_SSTEM_FOLDER")
+GEOMSTATS = os.environ.get("SYNAPSE_GEOMSTATS")
 
 
 def main() -> None:
@@ -38,6 +40,10 @@ def main() -> None:
         commands.append(["encoder_study", "--data", STUDY_FOLDER])
     else:
         print("encoder_study is left out: SYNAPSE_VNC_SSTEM_FOLDER is not set")
+    if GEOMSTATS:
+        commands.append(["real_cells", GEOMSTATS])
+    else:
+        print("real_cells is left out: SYNAPSE_GEOMSTATS is not set")
     for name, *arguments in commands:
         print(f"\n=== {name} ===", flush=True)
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)

@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -85,6 +86,59 @@ def released(installed: Installed, ids: set[str]) -> bool:
             if not ids <= set(warehouse.sql(f"select synapse_id from {table}").synapse_id):  # noqa: S608
                 return False
     return True
+
+
+@dataclass(frozen=True)
+class EndedUi:
+    """A UI that was asked to end: the shell that it was started in the background of, all processes, what they wrote, its port."""
+
+    shell: psutil.Popen
+    started: list[psutil.Process]
+    log: Path
+    port: int
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/server_info", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def ended_ui(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory, wheel: str) -> Iterator[EndedUi]:
+    """Started in the background of a shell, which makes it deaf to Ctrl-C, and ended with SIGTERM; a code server likewise."""
+    root = tmp_path_factory.mktemp("ended")
+    # No look falls into the end: Dagster writes a traceback where it is stopped while it submits a run.
+    installed = Installed(tiny_inputs, root / "ui", {"SYNAPSE_TICK_SECONDS": "600"}, wheel)
+    log = root / "log"
+    command = f"{wheel} ui --port {installed.port} & {wheel} serve code --port {free_port()} & wait"
+    with log.open("wb") as stream:
+        shell = psutil.Popen(
+            ["sh", "-c", command], env=installed.environment, cwd=installed.root, stdout=stream, stderr=stream
+        )
+    ui = EndedUi(shell, [], log, installed.port)
+    try:
+        wait_until("the UI answers", ui.answers, 150)
+        again = subprocess.run(
+            [wheel, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
+        )
+        assert again.returncode == 2
+        assert b"choose another with --port" in again.stderr
+        ui.started.extend(shell.children(recursive=True))
+        assert len(ui.started) >= 4
+        for process in shell.children():
+            process.terminate()
+        yield ui
+    finally:
+        for process in [*ui.started, *(shell.children(recursive=True) if shell.is_running() else []), shell]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@pytest.mark.timeout(300)
+def test_a_ui_is_asked_to_end(ended_ui: EndedUi) -> None:
+    """Here, so that nothing waits for its end: see the last test of this file."""
+    assert ended_ui.started
 
 
 @pytest.mark.timeout(900)
@@ -249,39 +303,10 @@ def test_what_was_made_is_explored(installed: Installed) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_ui_ends_with_all_that_it_started(tiny_inputs: Path, tmp_path: Path, wheel: str) -> None:
-    """Started in the background of a shell, which makes it deaf to Ctrl-C, and ended with SIGTERM; the code server likewise."""
-    # No look falls into the end: Dagster writes a traceback where it is stopped while it submits a run.
-    installed = Installed(tiny_inputs, tmp_path / "ui", {"SYNAPSE_TICK_SECONDS": "600"}, wheel)
-    log = (tmp_path / "log").open("wb")
-    command = f"{wheel} ui --port {installed.port} & {wheel} serve code --port {free_port()} & wait"
-    shell = psutil.Popen(["sh", "-c", command], env=installed.environment, cwd=installed.root, stdout=log, stderr=log)
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{installed.port}/server_info", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    started: list[psutil.Process] = []
-    try:
-        wait_until("the UI answers", answers, 150)
-        again = subprocess.run(
-            [wheel, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
-        )
-        assert again.returncode == 2
-        assert b"choose another with --port" in again.stderr
-        started = shell.children(recursive=True)
-        assert len(started) >= 4
-        for process in shell.children():
-            process.terminate()
-        # Dagster's innermost process, which loads the definitions, ends half a minute after the last sign of life.
-        _, alive = psutil.wait_procs(started, 90)
-        assert alive == []
-        assert shell.wait(10) == 0
-        assert not answers()
-        assert b"Traceback" not in (tmp_path / "log").read_bytes()
-    finally:
-        for process in [*started, *(shell.children(recursive=True) if shell.is_running() else []), shell]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+def test_the_ui_ends_with_all_that_it_started(ended_ui: EndedUi) -> None:
+    # Dagster's innermost process, which loads the definitions, ends half a minute after the last sign of life.
+    _, alive = psutil.wait_procs(ended_ui.started, 90)
+    assert alive == []
+    assert ended_ui.shell.wait(10) == 0
+    assert not ended_ui.answers()
+    assert b"Traceback" not in ended_ui.log.read_bytes()

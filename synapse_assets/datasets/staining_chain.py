@@ -157,6 +157,7 @@ ASSETS = (
         job="apply",
         released=("image_predictions",),
         awaited=False,
+        released_again=True,
         page="pictures",
     ),
     AssetFacts(

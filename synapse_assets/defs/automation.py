@@ -167,7 +167,8 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
         and _role(chain, spec.key) is Role.FIT
         and by_part & {dep.asset_key for dep in spec.deps}
     }
-    late = next((spec.key for spec in made if chain.facts[spec.key.path[-1]].released_again), None)
+    # Of several the last in the chain, which comes when the others are there.
+    late = next((spec.key for spec in reversed(made) if chain.facts[spec.key.path[-1]].released_again), None)
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:

@@ -21,6 +21,9 @@ from synapse_assets.stores.files import storage_explained
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.warehouse import check_question, cursor_of, open_file, release_content
 
+# What a condition of a user may name beside the synapses, where the release has it, and by which name.
+_BESIDE = {"clusters": "c", "synapse_predictions": "p"}
+
 
 class ReleaseFile:
     """The tables of one release of a dataset, read-only.
@@ -75,18 +78,18 @@ class ReleaseFile:
         """Which of these synapses, N ids, fulfil a user's condition, (N,). Raises BadInput for what is not a condition."""
         import duckdb
 
-        query = f"""select s.synapse_id from labelled_synapses s left join clusters c using (synapse_id)
-            left join synapse_predictions p using (synapse_id) where (\n{condition}\n)"""  # noqa: S608
+        beside = {table: name for table, name in _BESIDE.items() if table in self.release["tables"]}
+        joins = " ".join(f"left join {table} {name} using (synapse_id)" for table, name in beside.items())
+        query = f"select s.synapse_id from labelled_synapses s {joins} where (\n{condition}\n)"  # noqa: S608
         try:
             duckdb.SQLExpression(condition)  # one expression, which the brackets hold
             check_question(query)
             rows = self.table(query)
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]
-            raise BadInput(
-                "where cannot be taken as a condition on labelled_synapses (s), clusters (c) and synapse_predictions (p): "
-                f"{reason}"
-            ) from error
+            *tables, last = ["labelled_synapses (s)", *(f"{table} ({name})" for table, name in beside.items())]
+            known = f"{', '.join(tables)} and {last}" if tables else last
+            raise BadInput(f"where cannot be taken as a condition on {known}: {reason}") from error
         indices = pc.index_in(rows.column("synapse_id"), value_set=ids)
         marked = np.zeros(len(ids), dtype=bool)
         marked[indices.drop_null().to_numpy()] = True

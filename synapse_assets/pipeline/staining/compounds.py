@@ -8,6 +8,7 @@ from logging import Logger
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import StainingDataset
+from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.report import Detail, Markdown, Picture, Report, Stopwatch
 from synapse_assets.schema.staining import COMPOUND_WELLS, COMPOUNDS, IMAGE_PREDICTIONS, IMAGES
 from synapse_assets.stores import DatasetStore
@@ -22,12 +23,18 @@ def judge_compounds(store: DatasetStore, dataset: StainingDataset, log: Logger) 
     """Ranks the compounds by how far wells that were given them look untreated again, against the controls of their own plate.
 
     A well with a compound and the controls of its plate are asked of the same classifier, which saw none of them where whole plates are
-    held out. Raises BadInput for a well with pictures of several conditions.
+    held out. Raises BadInput for a well with pictures of several conditions, and where no picture was asked of that classifier.
     """
     from synapse_assets.analysis.compounds import picture_likeness, rank_compounds, well_likeness
 
     watch = Stopwatch()
     predictions = store.results(IMAGE_PREDICTIONS).read()
+    known = pc.unique(predictions.column("classifier")).to_pylist()
+    if known and dataset.answering not in known:
+        raise BadInput(
+            f"compounds are judged by {dataset.answering}, but pictures were asked of {', '.join(known)} only: materialise "
+            "'stain_network', put the result in use if it stays a candidate, and materialise 'image_predictions' of every plate"
+        )
     predictions = predictions.filter(pc.equal(predictions.column("classifier"), dataset.answering))
     images = store.results(IMAGES).read(columns=_FACTS)
     wells = well_likeness(predictions, images, dataset.treated)

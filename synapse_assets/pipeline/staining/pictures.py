@@ -4,6 +4,7 @@ Which pictures are usable is decided when they are registered (`images`); readin
 """
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 import numpy.typing as npt
@@ -30,6 +31,8 @@ class Pictures:
         self._known = {image_id: known for image_id, *known in zip(*columns, strict=True)}
         self._cache: OrderedDict[str, npt.NDArray[Any]] = OrderedDict()
         self._bytes = 0
+        # Training reads from several threads.
+        self._lock = Lock()
 
     @classmethod
     def of(cls, store: DatasetStore, dataset: StainingDataset, plate: str | None = None) -> "Pictures":
@@ -44,15 +47,18 @@ class Pictures:
         The last ones read, up to 256 MiB, are kept in memory. Raises BadInput where the file is gone or is no longer what was
         registered, and KeyError for a picture that is not among `rows`.
         """
-        if image_id in self._cache:
-            self._cache.move_to_end(image_id)
-            return self._cache[image_id]
+        with self._lock:
+            if image_id in self._cache:
+                self._cache.move_to_end(image_id)
+                return self._cache[image_id]
         pixels = self._read(image_id)
         pixels.flags.writeable = False
-        self._cache[image_id] = pixels
-        self._bytes += pixels.nbytes
-        while self._bytes > _CACHE_BYTES and len(self._cache) > 1:
-            self._bytes -= self._cache.popitem(last=False)[1].nbytes
+        with self._lock:
+            if image_id not in self._cache:
+                self._cache[image_id] = pixels
+                self._bytes += pixels.nbytes
+            while self._bytes > _CACHE_BYTES and len(self._cache) > 1:
+                self._bytes -= self._cache.popitem(last=False)[1].nbytes
         return pixels
 
     def _read(self, image_id: str) -> npt.NDArray[Any]:

@@ -58,6 +58,8 @@ def test_the_release_holds_the_chain(stain_lab: StainLab) -> None:
         assert np.isfinite(points.map).all()
         found = warehouse.similar(points.ids[0].as_py(), k=3)
         assert len(found) == 3
+        only = warehouse.similar(points.ids[0].as_py(), k=3, where="s.target = 'treated' and c.cluster is not null")
+        assert set(only["target"]) == {"treated"}
         assert warehouse.tile(points.ids[0].as_py()).shape == (1, 64, 64)
     event = stain_lab.instance.get_latest_materialization_event(dg.AssetKey(["stain", "warehouse"]))
     assert event is not None

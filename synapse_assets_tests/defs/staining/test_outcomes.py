@@ -16,6 +16,7 @@ from PIL import Image
 
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import StainingDataset
+from synapse_assets.pipeline.em.promotions import decide_on_candidates
 from synapse_assets.pipeline.staining.images import read_image_table, register_images
 from synapse_assets.pipeline.staining.networks import MODEL, fit_classifiers, network_file
 from synapse_assets.pipeline.staining.predictions import predict_plate
@@ -144,6 +145,16 @@ def test_a_network_that_is_added_trains_alone(copied: tuple[DatasetStore, Staini
     before, after = (models.path(str(version)) for version in (models.current, models.candidate))
     for name in ("small/fold_0.safetensors", "small/stain_test.npz", "texture_probe/stain_test.npz"):
         assert (before / name).read_bytes() == (after / name).read_bytes()
+
+    # It is as good as the one in use, so it is put in use; maps of the network that stayed the same stay.
+    decided: list[str] = []
+    candidate = str(models.candidate)
+    decide_on_candidates(store, dataset, "cpu", LOG, lambda model, version: decided.append(f"{model} {version}"))
+    assert decided == [f"{MODEL} {candidate}"]
+    models.promote(candidate)
+    report = map_plate(store, dataset, "P1", "cpu", LOG)
+    assert (report.details["kept_rows"], report.computed_rows) == (6, 0)
+    assert set(store.results(WINDOW_MAPS).read("P1", ["version"]).column("version").to_pylist()) == {candidate}
 
 
 @pytest.fixture
