@@ -204,7 +204,7 @@ def _kind(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _score_line(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The scores over all classes of one classifier by one split at one level, by name, and the sentences."""
+    """The scores over all classes of one classifier by one split at one level, by name; `sentence` is that of the balanced accuracy."""
     whole = {row["score"]: row for row in rows if not row["class_name"]}
     return {
         "classifier": rows[0]["classifier"],
@@ -214,6 +214,7 @@ def _score_line(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "images": rows[0]["images"],
         "wells": rows[0]["wells"],
         "scores": whole,
+        "sentence": whole["balanced_accuracy"]["sentence"] if "balanced_accuracy" in whole else "",
         "sentences": list(dict.fromkeys(row["sentence"] for row in whole.values() if row["sentence"])),
     }
 

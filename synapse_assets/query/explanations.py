@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from synapse_assets.analysis.evaluation.linear_probe import LINEAR_PROBE, LinearProbe
 from synapse_assets.errors import BadInput
 from synapse_assets.query.pictures import PictureEncoder
 from synapse_assets.query.release_file import ReleaseFile
@@ -22,7 +23,6 @@ from synapse_assets.stores import DatasetStore
 if TYPE_CHECKING:
     from synapse_assets.vision.explanation.explainable import Explainable
 
-LINEAR_PROBE = "linear_probe"
 # Of a method for a classifier, best first; "" where it was not checked.
 VERDICTS = ("trustworthy", "partly", "", "not")
 _NETWORK_FILE = "network.safetensors"
@@ -181,7 +181,6 @@ class Explanations:
         return self._classifiers[name]
 
     def _probe(self, folder: Path) -> _Classifier:
-        from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
         from synapse_assets.vision.explanation.explainable import explainable_probe
 
         probe, encoder = LinearProbe.load(folder), self._encoder.encoder

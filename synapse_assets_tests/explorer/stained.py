@@ -230,7 +230,7 @@ def _scores() -> list[dict[str, Any]]:
                             "high": None if split == "random_crops" else value + 0.05,
                             "images": 18,
                             "wells": 16,
-                            "sentence": f"{classifier} by {split}: said in words.",
+                            "sentence": f"{score} of {classifier} by {split}: said in words.",
                         }
                     )
     return rows
