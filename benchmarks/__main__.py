@@ -18,6 +18,7 @@ MODULES = (
     "region",
     "embedding",
     "training",
+    "explanations",
     "dense_maps",
     "busy",
     "projection",
