@@ -19,6 +19,7 @@ MODULES = (
     "region",
     "embedding",
     "training",
+    "explanations",
     "dense_maps",
     "busy",
     "projection",

@@ -17,7 +17,7 @@ EXPLANATION_CHECKS = Table(
         Column(
             "check",
             pa.string(),
-            "retrained, other_picture, all_random, head_shuffled (agreement of maps with the trained classifier's, Spearman), "
+            "retrained, other_picture, all_random, all_shuffled, head_shuffled (Spearman agreement with the classifier's maps), "
             "randomisation (retrained less all_random), head (retrained less head_shuffled), other_class, deletion, insertion (against "
             "random order and a centre blob), pointing_game, area_under_precision (where truth is planted).",
         ),
