@@ -46,7 +46,7 @@ def test_batch_normalisation_of_a_random_network_sees_what_it_normalises() -> No
     mean, spread = seen[0].mean((0, 2, 3)), seen[0].std((0, 2, 3))
     assert ((norm.running_mean - mean).abs() < 0.05 * spread).all()
     torch.testing.assert_close(norm.running_var.sqrt(), spread, atol=0, rtol=0.1)
-    assert not any(module.training for module in network.modules())
+    assert not any(module.training for module in network.inner.modules())
 
 
 def test_of_a_texture_encoder_what_was_fitted_changes_and_filters_do_not() -> None:
