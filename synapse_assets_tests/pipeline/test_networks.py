@@ -30,13 +30,23 @@ from synapse_assets.datasets.em_chain import EM
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.background import draw_background
 from synapse_assets.pipeline.em.classifier_comparison import compare_with_networks, write_cards
-from synapse_assets.pipeline.em.classify import split_labelled
-from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, fit_networks, predict_networks, softmax
+from synapse_assets.pipeline.em.classify import predict_region, split_labelled
+from synapse_assets.pipeline.em.explanations import check_explanations, explain_region
+from synapse_assets.pipeline.em.networks import (
+    MODEL,
+    NETWORK_FILE,
+    fit_networks,
+    predict_networks,
+    softmax,
+    train_without,
+)
 from synapse_assets.pipeline.em.promotions import decide_on_candidates
 from synapse_assets.pipeline.em.release import build_release
 from synapse_assets.pipeline.em.transfer import try_others
 from synapse_assets.schema import (
     CLASSIFIER_COMPARISON,
+    EXPLANATION_CHECKS,
+    EXPLANATIONS,
     NETWORK_CARDS,
     NETWORK_PREDICTIONS,
     SPLITS,
@@ -646,3 +656,38 @@ def test_background_cannot_be_asked_for_where_it_means_nothing(store: DatasetSto
     relabel(store, made[0].dataset, lambda neuron: ["not a synapse", "gaba"][neuron % 2])
     with pytest.raises(BadInput, match="leave out background_places, or give that class another name"):
         fit_networks(store, with_networks(made[0], wary={"background_places": 5}), "cpu", LOG, nothing)
+
+
+def test_a_network_is_judged_by_one_that_is_trained_again_without_the_pictures(
+    store: DatasetStore, made: tuple[Lab, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synapse_assets.pipeline.em.explanations.DRAWS", 1)
+    dataset, version = made[0].dataset, store.models(MODEL).current
+    seen: list[list[int]] = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        seen.append([*args[5].tolist(), options["seed"]])
+        return train_network(*args, **options)
+
+    monkeypatch.setattr("synapse_assets.vision.training.supervised.train_network", watched)
+    check_explanations(store, dataset, "cpu", LOG)
+    checks = store.results(EXPLANATION_CHECKS).read()
+    of_network = checks.filter(pc.equal(checks.column("classifier"), "small"))
+    assert set(of_network.column("version").to_pylist()) == {version}
+    assert {"grad_cam", "occlusion", "gradients"} <= set(of_network.column("method").to_pylist())
+    assert set(checks.column("classifier").to_pylist()) == {"linear_probe", "small"}
+    [[*rows, seed]] = seen
+    assert seed == dataset.seed + 1
+    pictures = max(of_network.column("pictures").to_pylist())
+    assert 8 <= pictures <= 72 - len(rows), "none of the pictures was trained on"
+    for region in REGIONS:
+        predict_region(store, region)
+    report = explain_region(store, dataset, "EB", "cpu", LOG)
+    maps = store.results(EXPLANATIONS).read("EB").to_pylist()
+    assert {row["classifier"] for row in maps} == {"linear_probe", "small"}
+    assert {row["version"] for row in maps if row["classifier"] == "small"} == {version}
+    named = predictions(store).set_index("synapse_id")["predicted"]
+    assert all(row["class_name"] == named[row["synapse_id"]] for row in maps if row["classifier"] == "small")
+    assert report.rows == len(maps) <= 24
+    with pytest.raises(BadInput, match="no longer names the network 'gone'"):
+        train_without(store, dataset, "gone", [], 1, tmp_path / "work", "cpu", LOG)

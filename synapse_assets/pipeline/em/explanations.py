@@ -39,6 +39,8 @@ LINEAR_PROBE = "linear_probe"
 CHECKS_METHOD, MAPS_METHOD = 1, 1
 """One more whenever the same classifier and tiles have other checks, or other maps."""
 PICTURES, FEWEST_PICTURES, DRAWS = 32, 8, 3
+# Occlusion asks a classifier 81 times of a tile, and each of its copies: its interval is wider.
+OCCLUSION_PICTURES = 12
 # Synapses of a region whose maps are made, of each kind.
 EXAMPLES = 4
 KINDS = ("typical", "error", "uncertain")
@@ -250,19 +252,24 @@ def _judged(
         again = train_without(store, dataset, one.name, held.out(), dataset.seed + 1, work, device, log)
         first, second = _explainable(store, one), explainable_network(again)
     ids = held.tiles.column("synapse_id").to_pylist()
-    pictures = decode_tiles(labelled.table.read_ids(ids, ["image"]).column("image"))
-    return check_methods(
-        first,
-        second,
-        pictures,
-        first.methods,
-        name=one.name,
-        version=one.version,
-        draws=DRAWS,
-        seed=dataset.seed,
-        device=device,
-        log=log.info,
-    )
+    shuffled = np.random.default_rng(dataset.seed).permutation(len(ids))
+    pictures = decode_tiles(labelled.table.read_ids([ids[at] for at in shuffled], ["image"]).column("image"))
+    tables = []
+    for method in first.methods:
+        table = check_methods(
+            first,
+            second,
+            pictures[:OCCLUSION_PICTURES] if method == "occlusion" else pictures,
+            [method],
+            name=one.name,
+            version=one.version,
+            draws=DRAWS,
+            seed=dataset.seed,
+            device=device,
+            log=log.info,
+        )
+        tables.append(table)
+    return pa.concat_tables(tables)
 
 
 def _half_probes(store: DatasetStore, dataset: EmDataset, held: _HeldOut) -> "tuple[Explainable, Explainable]":
@@ -272,9 +279,11 @@ def _half_probes(store: DatasetStore, dataset: EmDataset, held: _HeldOut) -> "tu
     encoder, classes, found = _encoder(store), held.shared_classes(), []
     for part in (1, 2):
         half = held.half(part, classes).sort_by("synapse_id")
-        ids, targets, groups = (half.column(name).to_pylist() for name in ("synapse_id", "target", "group"))
-        vectors = vector_matrix(vectors_in_use(store).read_ids(ids, ["vector"]))
-        probe = fit_probe(vectors, targets, dataset.seed, groups)
+        rows = vectors_in_use(store).read_ids(half.column("synapse_id").to_pylist(), ["synapse_id", "vector"])
+        # A tile may be waiting for its vector.
+        half = half.filter(pc.is_in(half.column("synapse_id"), rows.column("synapse_id").combine_chunks()))
+        targets, groups = (half.column(name).to_pylist() for name in ("target", "group"))
+        probe = fit_probe(vector_matrix(rows), targets, dataset.seed, groups)
         assert isinstance(probe, LinearProbe)  # noqa: S101 -- there are two classes in each half
         found.append(_with_probe(encoder, probe))
     return found[0], found[1]
