@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset, load_dataset
+from synapse_assets.datasets import EmDataset, MorphologyDataset, StainingDataset, load_dataset
 from synapse_assets.datasets.volumes import TileCodec
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.releases import freeze_release, released_names
@@ -60,6 +60,15 @@ def test_the_yaml_of_interneurons_is_valid(tmp_path: Path) -> None:
     assert isinstance(dataset, MorphologyDataset)
     assert list(dataset.groups) == ["as", "as-pv"]
     assert dataset.workbooks[0].columns.synapse_area == "Syn Area"
+
+
+def test_the_yaml_of_stained_neurons_is_valid(tmp_path: Path) -> None:
+    dataset = load_dataset(written("my_stain.yaml", tmp_path), "/nowhere")
+    assert isinstance(dataset, StainingDataset)
+    assert dataset.treated == "treated"
+    assert dataset.map_network == dataset.answering == "vgg"
+    assert dataset.networks["vgg"].later_learning_rate == 2e-5
+    assert dataset.names_compounds
 
 
 def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:

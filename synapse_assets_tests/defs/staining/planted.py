@@ -133,5 +133,8 @@ class StainLab:
         self.materialize("stain_network", "umap_model", "cluster_model", "stain_scores")
         maps = ["window_maps"] if self.dataset.networks else []
         self.everywhere("umap_coordinates", "clusters", *maps, "image_predictions")
+        if self.dataset.networks:
+            self.materialize("explanation_checks")
+            self.everywhere("explanations")
         compounds = ["compounds"] if self.dataset.names_compounds else []
         self.materialize("cluster_cards", "vector_index", *compounds, "promotions", "warehouse")
