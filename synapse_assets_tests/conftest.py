@@ -1,7 +1,10 @@
 """A tiny dataset on real files: a PNG stack with planted textures, a points table, and a small network's checkpoint."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +203,31 @@ class Lab:
         self.materialize("cluster_cards", *voted, "drift", "promotions", "vector_index", "warehouse")
 
 
+def copy_history(of: dg.DagsterInstance, to: dg.DagsterInstance) -> None:
+    """All that Dagster has recorded, from one instance in memory to another. On disk, each of thousands of questions would open a file."""
+    for name in ("event_log_storage", "run_storage"):
+        full, empty = (getattr(instance, name)._held_conn.connection.dbapi_connection for instance in (of, to))
+        full.backup(empty)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An installation with the tiny dataset that is had again as often as it is needed: its folder, which nobody changes, and Dagster's
+    history."""
+
+    inputs: Path
+    folder: Path
+    history: dg.DagsterInstance
+
+    @contextmanager
+    def again(self, root: Path) -> Iterator[Lab]:
+        """The same in another folder, for any use."""
+        shutil.copytree(self.folder, root, dirs_exist_ok=True)
+        with dg.DagsterInstance.ephemeral() as instance:
+            copy_history(self.history, instance)
+            yield Lab(self.inputs, root, instance)
+
+
 @pytest.fixture
 def lab(tiny_inputs: Path, tmp_path: Path) -> Iterator[Lab]:
     """A fresh installation with nothing materialised."""
@@ -212,6 +240,22 @@ def make_lab(tiny_inputs: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
     """A fresh installation whose dataset has other fields."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield lambda **changes: Lab(tiny_inputs, tmp_path, instance, **changes)
+
+
+@pytest.fixture(scope="session")
+def whole_once(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """What `whole_lab` is a copy of."""
+    root = tmp_path_factory.mktemp("whole")
+    with dg.DagsterInstance.ephemeral() as instance:
+        Lab(tiny_inputs, root, instance).whole_chain()
+        yield Kept(tiny_inputs, root, instance)
+
+
+@pytest.fixture
+def whole_lab(whole_once: Kept, tmp_path: Path) -> Iterator[Lab]:
+    """An installation of the test's own in which the whole chain was materialised."""
+    with whole_once.again(tmp_path) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

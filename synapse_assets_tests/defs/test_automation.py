@@ -17,7 +17,7 @@ import pytest
 from synapse_assets.defs.automation import InUnfinishedRun
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import REGIONS, Kept, Lab
 
 WHOLE = ""
 LABELS = (
@@ -113,31 +113,34 @@ def times(looks: list[dict[str, set[str]]], name: str, part: str = WHOLE) -> int
     return sum(part in look.get(name, set()) for look in looks)
 
 
+@dataclass(frozen=True)
+class Settled:
+    """A lab that automation has brought from nothing to the warehouse: where it was, the lab, cursor, and what was requested."""
+
+    place: Path
+    kept: Kept
+    cursor: Any
+    looks: list[dict[str, set[str]]]
+
+
 @pytest.fixture(scope="module")
-def settled(
-    tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path, Any, list[dict[str, set[str]]]]:
-    """A lab that automation has brought from nothing to the warehouse: where, a copy of it, cursor, and what was requested."""
+def settled(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
+    """See the class."""
     place = tmp_path_factory.mktemp("automated")
-    (place / "home").mkdir()
-    with dg.DagsterInstance.local_temp(str(place / "home")) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         automation = Automation(Lab(tiny_inputs, place, instance))
         automation.observe()
         looks = automation.settle()
-        cursor = automation.cursor
-    kept = place.with_name("kept")
-    shutil.copytree(place, kept)
-    return place, kept, cursor, looks
+        folder = place.rename(place.with_name("kept"))
+        yield Settled(place, Kept(tiny_inputs, folder, instance), automation.cursor, looks)
 
 
 @pytest.fixture
-def automation(settled: tuple[Path, Path, Any, list[Any]], tiny_inputs: Path) -> Iterator[Automation]:
-    """The settled lab, as it was."""
-    place, kept, cursor, _ = settled
-    shutil.rmtree(place)
-    shutil.copytree(kept, place)
-    with dg.DagsterInstance.local_temp(str(place / "home")) as instance:
-        yield Automation(Lab(tiny_inputs, place, instance), cursor)
+def automation(settled: Settled) -> Iterator[Automation]:
+    """The settled lab, as it was and where it was."""
+    shutil.rmtree(settled.place, ignore_errors=True)
+    with settled.kept.again(settled.place) as lab:
+        yield Automation(lab, settled.cursor)
 
 
 def change(automation: Automation, how: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -157,9 +160,9 @@ def moved(region: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return how
 
 
-def test_from_nothing_to_the_warehouse(settled: tuple[Path, Path, Any, list[dict[str, set[str]]]]) -> None:
+def test_from_nothing_to_the_warehouse(settled: Settled) -> None:
     """All was missing before the first look, and every region and model is made, once."""
-    looks = settled[3]
+    looks = settled.looks
     assert looks[0] == {"synapse_table": {WHOLE}}
     requested = made(looks)
     assert all(requested[name] == set(REGIONS) for name in (*OF_A_REGION, "synapse_labels"))

@@ -3,23 +3,33 @@
 import re
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
-from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason, tiny_dataset
+from synapse_assets_tests.conftest import REGIONS, Kept, Lab, failure_reason, tiny_dataset
+
+
+@pytest.fixture(scope="module")
+def cut_once(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    root = tmp_path_factory.mktemp("cut")
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(tiny_inputs, root, instance)
+        lab.materialize("synapse_table", "alignment")
+        lab.materialize("synapses", "tiles", region=REGIONS[0])
+        yield Kept(tiny_inputs, root, instance)
 
 
 @pytest.fixture
-def cut_lab(lab: Lab) -> Lab:
-    lab.materialize("synapse_table", "alignment")
-    lab.materialize("synapses", "tiles", region=REGIONS[0])
-    return lab
+def cut_lab(cut_once: Kept, tmp_path: Path) -> Iterator[Lab]:
+    with cut_once.again(tmp_path) as lab:
+        yield lab
 
 
 def state(lab: Lab) -> tuple[object, ...]:

@@ -1,7 +1,6 @@
 """Fit once, apply by region: no fit on unchanged content, a refit is a candidate, promotion, and refusal of what does not fit."""
 
 import pandas as pd
-import pytest
 
 from synapse_assets.stores.rows import vectors_in_use
 from synapse_assets_tests.conftest import REGIONS, Lab, failure_reason, tiny_dataset
@@ -12,12 +11,6 @@ FITTED = ("encoder", "umap_model", "cluster_model", "synapse_classifier")
 def fitted_now(result) -> dict[str, bool]:  # type: ignore[no-untyped-def]
     events = [e.step_materialization_data.materialization for e in result.get_asset_materialization_events()]
     return {e.asset_key.path[-1]: e.metadata["fitted_now"].value for e in events if "fitted_now" in e.metadata}
-
-
-@pytest.fixture
-def whole_lab(lab: Lab) -> Lab:
-    lab.whole_chain()
-    return lab
 
 
 def test_fit_candidate_and_promotion(whole_lab: Lab) -> None:

@@ -135,9 +135,9 @@ def test_a_better_classifier_is_promoted_and_a_worse_one_is_kept(lab: Lab) -> No
     assert lab.store.results(PROMOTIONS).read().equals(before)
 
 
-def test_drift_is_due_after_many_strange_synapses_and_a_refit_settles_it(lab: Lab) -> None:
+def test_drift_is_due_after_many_strange_synapses_and_a_refit_settles_it(whole_lab: Lab) -> None:
     ordinary = planted_points()
-    lab.whole_chain()
+    lab = whole_lab
     assert refit_not_due(lab).passed
     few = ordinary.head(4).assign(id=["n0", "n1", "n2", "n3"], x=ordinary["x"].head(4) + 2, region="EB")
     ingest(lab, pd.concat([ordinary, few]), *NEW_DATA)
@@ -244,9 +244,9 @@ def test_a_number_once_given_out_is_not_used_again_though_its_clustering_was_rem
     assert made.folder.read_json(NUMBERS_FILE) == {"highest": int(old.scores["highest_number"])}
 
 
-def test_a_refit_that_is_kept_out_is_due_no_more_until_something_newer_comes(lab: Lab) -> None:
+def test_a_refit_that_is_kept_out_is_due_no_more_until_something_newer_comes(whole_lab: Lab) -> None:
     truth = planted_points()
-    lab.whole_chain()
+    lab = whole_lab
     models = lab.store.models("synapse_classifier")
     good = models.current
     ingest(lab, shuffled(truth), "synapses", "synapse_labels")

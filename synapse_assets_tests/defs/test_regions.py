@@ -1,9 +1,13 @@
 """One region at a time: materialising again replaces exactly its rows, and a synapse is in one region only."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets_tests.conftest import REGIONS, Lab
+from synapse_assets_tests.conftest import REGIONS, Kept, Lab
 
 CHAIN = ("synapses", "tiles")
 
@@ -25,11 +29,20 @@ def expected(lab: Lab) -> dict[str, str]:
     return dict(zip(points["id"], points["region"], strict=True))
 
 
+@pytest.fixture(scope="module")
+def cut_once(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    root = tmp_path_factory.mktemp("cut")
+    with dg.DagsterInstance.ephemeral() as instance:
+        lab = Lab(tiny_inputs, root, instance)
+        lab.materialize("synapse_table", "alignment")
+        lab.everywhere(*CHAIN)
+        yield Kept(tiny_inputs, root, instance)
+
+
 @pytest.fixture
-def cut_lab(lab: Lab) -> Lab:
-    lab.materialize("synapse_table", "alignment")
-    lab.everywhere(*CHAIN)
-    return lab
+def cut_lab(cut_once: Kept, tmp_path: Path) -> Iterator[Lab]:
+    with cut_once.again(tmp_path) as lab:
+        yield lab
 
 
 def test_regions_appear_with_the_table(lab: Lab) -> None:
