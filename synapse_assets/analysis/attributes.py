@@ -26,25 +26,29 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 # Below this width there is no room for a synapse and its surroundings, and above this pixel a rim is no longer seen.
 SMALLEST_TILE_NM = 256.0
 LARGEST_PIXEL_NM = 10.0
-# Rims of clear vesicles from middle to middle, and dense cores; fly and mouse vesicles measure 30 to 60 nm, dense cores 40 to 100 nm.
+# Rims of clear vesicles from middle to middle, and dense cores. Vesicles of fly and mouse measure 30 to 60 nm on the outside, dense-core
+# vesicles 60 to 100 nm; flattened ones are narrower one way.
 RIM_NM = (16.0, 64.0)
 CORE_NM = (30.0, 80.0)
 # Not looked for so near to the centre, where T-bar and cleft are.
 _CENTRE_NM = 56.0
 _RAYS = 16
 _SCALE_STEP = 1.22
+# The rest in parts of the section's contrast. Found on the sample brain, whose vesicles are known: a stricter test misses small ones in
+# noise, a laxer one counts the gaps between vesicles.
 _LEAST_RESPONSE = 0.08
-# On so many of the rays a blob has to show itself, with such a part of the contrast at least.
+# On so many of the rays a blob has to show itself.
 _ENCLOSED = 0.8
 _CORE_ENCLOSED = 15 / 16
 _LEAST_DEPTH = 0.2
+# Of the rim of a blob at most so much belongs to others, which reach so many of their radii.
 _LARGEST_COVERED, _RIM_REACH = 0.5, 1.3
 _LEAST_CORE_DEPTH = 0.5
 # A thin ring of radius R answers most as a light blob at R / sqrt(3 + sqrt(5)): the largest u (u - 1) exp(-u) of u = R² / 2 s².
 _RING_SCALE = 1 / np.sqrt(3 + np.sqrt(5))
 _DISC_SCALE = 1 / np.sqrt(2)
 _SMOOTH_NM = 3.0
-# Lines: membranes are about 8 nm thick (their standard deviation here); a shorter one is no membrane.
+# Lines: the standard deviation of a membrane's profile; what counts as one, and what is surely one (a vesicle's rim is shorter).
 _LINE_NM = 8.0
 _SHORTEST_NM = 120.0
 _LONG_NM = 250.0
@@ -61,14 +65,13 @@ _BODY_SMOOTH_NM, _FILLED_NM = 6.0, 24.0
 
 @dataclass(frozen=True)
 class Blob:
-    """A vesicle-like blob: place in pixels, diameter in nm, darkness of its rim or core against what is around, in the section's contrast;
-    core: whether it is a dense core."""
+    """A vesicle-like blob: place in pixels, diameter in nm, and by how much its rim or core is darker than what is around, in the
+    section's contrast."""
 
     y: float
     x: float
     diameter_nm: float
     darkness: float
-    core: bool = False
 
 
 def measure_tiles(tiles: npt.NDArray[np.uint8], pixel_nm: float) -> dict[str, Float64]:
@@ -277,10 +280,7 @@ class _Section:
         keep = (depth > _LEAST_CORE_DEPTH * self.contrast) & (lighter.mean(axis=1) >= _CORE_ENCLOSED)
         # The middle of a core is as dark as the rest of it; that of a clear vesicle is not.
         keep &= (middle < core + 0.2 * depth) & (width >= CORE_NM[0]) & (width <= CORE_NM[1])
-        return [
-            Blob(places[i, 0], places[i, 1], width[i], depth[i] / self.contrast, core=True)
-            for i in np.flatnonzero(keep)
-        ]
+        return [Blob(places[i, 0], places[i, 1], width[i], depth[i] / self.contrast) for i in np.flatnonzero(keep)]
 
     # Lines
 

@@ -24,7 +24,8 @@ def explanation_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """Which methods of explanation can be trusted for the linear probe and for each network. A row is one classifier, method and check.
 
         A map has to agree with that of a classifier that was trained again more than with that of random weights, of a shuffled last
-        layer, of another class. Measured on 32 held-out pictures; a network is trained once more for it, which costs as much as a fold.
+        layer, of another class. Measured on 32 held-out pictures (occlusion: 12); a network is trained once more for it, which costs as
+        much as a fold.
         """
         store = installation.store(dataset.name)
         return materialized(context, steps.check_explanations(store, dataset, installation.device, context.log))
