@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from synapse_assets.query import open_warehouse
 from synapse_assets.stores import DatasetStore
 from synapse_assets_tests.conftest import CLASSES, TILE_PX, Lab
 from synapse_assets_tests.explorer.conftest import Served
-from synapse_assets_tests.explorer.explained import PROBE, plant_explanations, planted_map
+from synapse_assets_tests.explorer.explained import PLANTED, PROBE, plant_explanations, planted_map
+from synapse_assets_tests.query.answers import publish
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -228,9 +230,17 @@ def test_large_tiles_are_not_explained_while_a_page_waits(
         assert "a tile of 3 x 24 x 24 values takes too long" in text_of(explained.web.get(f"/tiny/{path}").text)
 
 
-def test_before_there_are_explanations_pages_say_how_to_get_them(explorer: str) -> None:
-    with httpx.Client(base_url=explorer, timeout=120) as web:
-        assert "materialise tiny/explanation_checks" in text_of(web.get("/tiny/explanations").raise_for_status().text)
-        assert "materialise tiny/tile_attributes" in text_of(web.get("/tiny/differences").raise_for_status().text)
-        html = web.get("/tiny/synapse/s010", params={"explain": PROBE}).raise_for_status().text
+def test_before_there_are_explanations_pages_say_how_to_get_them(finished_lab: Lab, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(finished_lab.root, root)
+    publish(DatasetStore(str(root), "tiny"), without=PLANTED)
+    served = Served(create_app([finished_lab.dataset], root))
+    try:
+        with httpx.Client(base_url=served.url, timeout=120) as web:
+            checks = text_of(web.get("/tiny/explanations").raise_for_status().text)
+            assert "materialise tiny/explanation_checks" in checks
+            assert "materialise tiny/tile_attributes" in text_of(web.get("/tiny/differences").raise_for_status().text)
+            html = web.get("/tiny/synapse/s010", params={"explain": PROBE}).raise_for_status().text
+    finally:
+        served.stop()
     assert "Not checked : nobody has tested whether maps of grad cam" in text_of(html)
