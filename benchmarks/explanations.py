@@ -3,7 +3,7 @@
     python -m benchmarks.explanations [--data ROOT --dataset sample] [--steps 150]
 
 Without a data root, tiles are noise of 3 x 48 x 48 px in which one planted square of 13 px makes the class; with one, the labelled tiles
-of that dataset, of which the last group of each class is held out. An em_resnet10 is trained twice, and a linear probe fitted twice on
+of that dataset, of which the last fold is held out. An em_resnet10 is trained twice, and a linear probe fitted twice on
 texture. About two minutes of one core. A row is a method; columns are mean Spearman correlations of maps (see
 `vision.explanation.sanity`):
 
@@ -65,7 +65,7 @@ def planted(count: int, seed: int) -> tuple[Tiles, Codes, Codes]:
 
 
 def stored(root: str, dataset: str) -> tuple[Tiles, Codes, tuple[str, ...], npt.NDArray[np.bool_]]:
-    """Labelled tiles of a dataset, their classes, the names of these, and which tiles are held out: a group of each class."""
+    """Labelled tiles of a dataset, their classes, the names of these, and which are held out: the last fold of the first split."""
     from synapse_assets.schema import SPLITS
     from synapse_assets.stores import DatasetStore
     from synapse_assets.volumes import decode_tiles

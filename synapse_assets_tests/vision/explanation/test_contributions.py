@@ -22,7 +22,7 @@ Tiles = npt.NDArray[np.uint8]
 
 @cache
 def planted() -> tuple[Tiles, npt.NDArray[np.int64]]:
-    tiles, kinds = planted_tiles(60, seed=4)
+    tiles, kinds = planted_tiles(45, seed=4)
     return np.ascontiguousarray(tiles[..., 8:40, 8:40]), kinds
 
 
@@ -44,7 +44,7 @@ def probe(encoder: Encoder, tiles: Tiles, kinds: npt.NDArray[np.int64]) -> Expla
     return explainable_probe(encoder, means, np.arange(3), ("fine", "coarse", "blotches"))
 
 
-@pytest.mark.parametrize(("pixel_nm", "crop_px"), [(8.0, None), (4.0, 25), (2.0, None)])
+@pytest.mark.parametrize(("pixel_nm", "crop_px"), [(4.0, 25), (2.0, None)])
 def test_contributions_add_up_to_the_logit(
     some: tuple[Tiles, npt.NDArray[np.int64]], pixel_nm: float, crop_px: int | None
 ) -> None:
@@ -52,16 +52,15 @@ def test_contributions_add_up_to_the_logit(
     tiles, kinds = some
     classifier = probe(fitted(pixel_nm, crop_px), tiles, kinds)
     assert classifier.methods == ("contribution", "occlusion")
-    odd = tiles[:6].copy()
+    odd = tiles[:3].copy()
     odd[0, 0] = 90  # a section that shows nothing
     odd[1, 1] = 90  # the middle one
     odd[2, 2, :, 20:] = 90  # one that ends within the tile
     logits = logits_of(classifier, odd, "cpu")
-    for target in (0, 2):
-        maps = explain(classifier, odd, [target] * 6, device="cpu")
-        expected = logits[:, target] - baseline_logits(classifier.network)[target].item()
-        np.testing.assert_allclose(maps.sum((1, 2), dtype=np.float64), expected, atol=1e-3)
-        assert np.abs(expected).max() > 0.5
+    maps = explain(classifier, odd, "blotches", device="cpu")
+    expected = logits[:, 2] - baseline_logits(classifier.network)[2].item()
+    np.testing.assert_allclose(maps.sum((1, 2), dtype=np.float64), expected, atol=1e-3)
+    assert np.abs(expected).max() > 0.5
     outside = (32 - classifier.network.seen_px) // 2
     assert not maps[:, :outside].any()
 
@@ -69,7 +68,7 @@ def test_contributions_add_up_to_the_logit(
 def test_the_average_tile_has_no_contribution_to_give(some: tuple[Tiles, npt.NDArray[np.int64]]) -> None:
     """The baseline is the average of features: the mean of the logits of tiles whose features are not clipped."""
     tiles, kinds = some
-    encoder = copy.deepcopy(fitted(8.0))
+    encoder = copy.deepcopy(fitted(4.0, 25))
     encoder.network.head.clip.fill_(1e6)
     classifier = probe(encoder, tiles, kinds)
     np.testing.assert_allclose(
@@ -80,8 +79,8 @@ def test_the_average_tile_has_no_contribution_to_give(some: tuple[Tiles, npt.NDA
 def test_the_place_that_was_changed_contributes(some: tuple[Tiles, npt.NDArray[np.int64]]) -> None:
     tiles, kinds = some
     classifier = probe(fitted(8.0), tiles, kinds)
-    mixed = tiles[kinds == 2][:6].copy()
-    mixed[..., 16:] = tiles[kinds == 0][:6][..., 16:]
+    mixed = tiles[kinds == 2][:4].copy()
+    mixed[..., 16:] = tiles[kinds == 0][:4][..., 16:]
     maps = explain(classifier, mixed, "fine", device="cpu")
     assert (maps[..., 18:].mean((1, 2)) > maps[..., :14].mean((1, 2))).all()
 
@@ -90,7 +89,7 @@ def test_two_classes_of_which_one_has_no_weights(some: tuple[Tiles, npt.NDArray[
     """As a probe of two classes is stored."""
     tiles, _ = some
     weights = np.stack([np.zeros(8), np.arange(8.0)])
-    classifier = explainable_probe(fitted(8.0), weights, [0, 1], ("a", "b"))
+    classifier = explainable_probe(fitted(4.0, 25), weights, [0, 1], ("a", "b"))
     first, second = (explain(classifier, tiles[:2], name, device="cpu") for name in ("a", "b"))
     np.testing.assert_allclose(first, -second, atol=1e-6)
 
