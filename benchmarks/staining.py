@@ -6,8 +6,8 @@ scores        macro F1 and balanced accuracy of pictures, plates held out, netwo
 compounds     the ranking: A was drawn to undo the beads, B to do nothing, C to undo a part
 explanations  verdict of each method
 places        of every labelled treated picture, by the network that never saw its plate: area under precision and recall of the planted
-              beads, each found within the tolerance, and what chance reaches; of the coloured saliency (Grad-CAM times the
-              probability of the treated), of Grad-CAM and the dense map alone, and of the picture's own brightness
+              stretches of beads, each found within the tolerance of a bead, and what chance reaches; of the coloured saliency (Grad-CAM
+              times the probability of the treated), of Grad-CAM and the dense map alone, and of the picture's own brightness
 seconds       dense map, Grad-CAM and coloured saliency of a picture of 2048 x 2048 px (pictures of the sample side by side)
 """
 
@@ -17,6 +17,8 @@ import sys
 import time
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from synapse_assets.analysis.dense_maps import at_pixels
 from synapse_assets.analysis.evaluation.localisation import precision_recall_area
@@ -33,6 +35,7 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.vision.explanation.pictures import explain_picture
 
 NAME = "sample_staining"
+_NEXT_PX = 16.0
 
 
 def say_scores(store: DatasetStore) -> None:
@@ -57,6 +60,12 @@ def planted(store: DatasetStore) -> dict[str, np.ndarray]:
     return {path: np.array(found) for path, found in places.items()}
 
 
+def stretches(beads_px: np.ndarray) -> np.ndarray:
+    """The beaded stretch of a neurite that each bead is of: beads no further apart than `_NEXT_PX` are neighbours."""
+    near = cKDTree(beads_px).sparse_distance_matrix(cKDTree(beads_px), _NEXT_PX)
+    return np.asarray(connected_components(near, directed=False)[1])
+
+
 def measure_places(store: DatasetStore, dataset: StainingDataset, tolerance_px: float) -> None:
     networks = FoldNetworks.of(store, str(store.models(MODEL).current), str(dataset.map_network))
     pictures, truth = Pictures.of(store, dataset), planted(store)
@@ -78,7 +87,9 @@ def measure_places(store: DatasetStore, dataset: StainingDataset, tolerance_px: 
             "picture": grey,
         }
         for name, values in maps.items():
-            found.setdefault(name, []).append(precision_recall_area(values, places, tolerance_px))
+            found.setdefault(name, []).append(
+                precision_recall_area(values, places, tolerance_px, place_of=stretches(places))
+            )
     for name, areas in found.items():
         area, chance = np.mean(areas, axis=0)
         print(f"{name}: area {area:.3f}, chance {chance:.3f}, {len(areas)} pictures, within {tolerance_px:g} px")

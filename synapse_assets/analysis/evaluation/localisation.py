@@ -40,14 +40,19 @@ def places_reached(
 
 
 def precision_recall_area(
-    image: npt.NDArray[np.floating], places_px: npt.ArrayLike, tolerance_px: float, foreground: Bool | None = None
+    image: npt.NDArray[np.floating],
+    places_px: npt.ArrayLike,
+    tolerance_px: float,
+    foreground: Bool | None = None,
+    place_of: npt.ArrayLike | None = None,
 ) -> tuple[float, float]:
     """The area under precision and recall of a map (H, W) by planted place, and that of a constant map, which is chance.
 
     What a map names are its peaks, brightest first: pixels (of the foreground (H, W), if given) with no brighter one up to the tolerance
     up, down, left and right of them. A place (n, 2), y and x in pixels, is found by a peak within the tolerance. Precision is the share
     of the peaks so far that lie within the tolerance of a place, recall the share of the places that they found; the area is the sum of
-    the precision at each step times what recall gains (average precision). Peaks that are equally bright come together.
+    the precision at each step times what recall gains (average precision). Peaks that are equally bright come together. Where a place has
+    several points, such as the beads of a neurite, `place_of` (n,) says by number which place each is of: one of them is enough.
 
     Raises BadInput for no places, no foreground, or values that are no numbers.
     """
@@ -71,6 +76,11 @@ def precision_recall_area(
     rank[order] = np.arange(len(order))
     within = spatial.cKDTree(coordinates).query_ball_point(_places(places_px), tolerance_px)
     found_at = np.array([rank[np.asarray(peaks_near, dtype=np.int64)].min(initial=len(order)) for peaks_near in within])
+    if place_of is not None:
+        place = np.unique(np.asarray(place_of), return_inverse=True)[1]
+        first = np.full(place.max() + 1, len(order))
+        np.minimum.at(first, place, found_at)
+        found_at = first
     recall = (found_at[None, :] <= last[:, None]).mean(axis=1)
     return float((np.diff(recall, prepend=0.0) * precision).sum()), chance
 

@@ -99,3 +99,14 @@ def test_what_cannot_be_compared_is_refused() -> None:
     image[0, 0] = np.nan
     with pytest.raises(BadInput, match="no numbers"):
         precision_recall_area(image, PLACES, 5)
+
+
+def test_one_point_of_a_place_is_enough() -> None:
+    """Two stretches of three points: one peak in each, the brighter one first, and a false one between."""
+    image = np.zeros((60, 60))
+    image[10, 12], image[30, 30], image[50, 44] = 3.0, 2.0, 1.0
+    points = [(10, 4), (10, 12), (10, 20), (50, 36), (50, 44), (50, 52)]
+    of_stretches, _ = precision_recall_area(image, points, 3, image > 0, place_of=[7, 7, 7, 2, 2, 2])
+    assert of_stretches == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
+    of_points, _ = precision_recall_area(image, points, 3, image > 0)
+    assert of_points == pytest.approx(1 / 6 * 1 + 1 / 6 * 2 / 3)
