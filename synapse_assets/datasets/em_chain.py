@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.em import EmDataset
+from synapse_assets.datasets.vector_stages import embedding_facts, map_facts
 from synapse_assets.schema import (
     ALIGNMENT,
     BRAIN_REGIONS,
@@ -12,8 +13,6 @@ from synapse_assets.schema import (
     CALIBRATION_SCORES,
     CLASS_DIFFERENCES,
     CLASSIFIER_COMPARISON,
-    CLUSTER_CARDS,
-    CLUSTERS,
     COMPRESSION_REPORT,
     DRIFT,
     EXPLANATION_CHECKS,
@@ -39,8 +38,6 @@ from synapse_assets.schema import (
     TILE_PLAN,
     TILES,
     TRANSFER,
-    UMAP_COORDINATES,
-    embedding_table,
 )
 
 
@@ -126,18 +123,7 @@ ASSETS = (
         points=("valid_fraction",),
         page="gallery",
     ),
-    AssetFacts("encoder", Stage.EMBEDDINGS, Role.MODEL, kinds=("pytorch",), job="fit"),
-    AssetFacts(
-        "embeddings",
-        Stage.EMBEDDINGS,
-        Role.APPLY,
-        embedding_table(None),
-        kinds=("pytorch", "lancedb"),
-        by_part=True,
-        job="apply",
-        released=("embeddings",),
-    ),
-    AssetFacts("vector_index", Stage.EMBEDDINGS, Role.APPLY, kinds=("lancedb",), page="search"),
+    *embedding_facts(Stage.EMBEDDINGS),
     # A release does not wait for it: its rows are judgements, and nothing else is made from them.
     AssetFacts(
         "retrieval_scorecard",
@@ -157,33 +143,7 @@ ASSETS = (
         released=("compression_report",),
         awaited=False,
     ),
-    AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
-    AssetFacts(
-        "umap_coordinates",
-        Stage.MAPS,
-        Role.APPLY,
-        UMAP_COORDINATES,
-        by_part=True,
-        job="apply",
-        applied=("umap_model", "umap_model"),
-        released=("umap_coordinates",),
-        points=("umap_1 as map_1", "umap_2 as map_2"),
-        page="map",
-    ),
-    AssetFacts("cluster_model", Stage.MAPS, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="umap_model"),
-    AssetFacts(
-        "clusters",
-        Stage.MAPS,
-        Role.APPLY,
-        CLUSTERS,
-        by_part=True,
-        job="apply",
-        applied=("cluster_model", "cluster_model"),
-        released=("clusters",),
-        points=("cluster",),
-        page="clusters",
-    ),
-    AssetFacts("cluster_cards", Stage.MAPS, Role.APPLY, CLUSTER_CARDS, released=("cluster_cards",), page="clusters"),
+    *map_facts(Stage.MAPS),
     AssetFacts("splits", Stage.CLASSIFY, Role.FIT, SPLITS, job="fit", released=("splits",)),
     # A release does not wait for it: it says what figures are worth, and nothing is made from it.
     AssetFacts(

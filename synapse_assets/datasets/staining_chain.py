@@ -8,16 +8,13 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.staining import StainingDataset
+from synapse_assets.datasets.vector_stages import embedding_facts, map_facts
 from synapse_assets.schema import (
-    CLUSTER_CARDS,
-    CLUSTERS,
     EXPLANATION_CHECKS,
     PROMOTIONS,
     SYNAPSE_LABELS,
     SYNAPSES,
     TILES,
-    UMAP_COORDINATES,
-    embedding_table,
     staining,
 )
 
@@ -76,45 +73,8 @@ ASSETS = (
         points=("valid_fraction",),
         page="gallery",
     ),
-    AssetFacts("encoder", Stage.EMBEDDINGS, Role.MODEL, kinds=("pytorch",), job="fit"),
-    AssetFacts(
-        "embeddings",
-        Stage.EMBEDDINGS,
-        Role.APPLY,
-        embedding_table(None),
-        kinds=("pytorch", "lancedb"),
-        by_part=True,
-        job="apply",
-        released=("embeddings",),
-    ),
-    AssetFacts("vector_index", Stage.EMBEDDINGS, Role.APPLY, kinds=("lancedb",), page="search"),
-    AssetFacts("umap_model", Stage.MAPS, Role.MODEL, kinds=("python",), job="fit", fitted_on="encoder"),
-    AssetFacts(
-        "umap_coordinates",
-        Stage.MAPS,
-        Role.APPLY,
-        UMAP_COORDINATES,
-        by_part=True,
-        job="apply",
-        applied=("umap_model", "umap_model"),
-        released=("umap_coordinates",),
-        points=("umap_1 as map_1", "umap_2 as map_2"),
-        page="map",
-    ),
-    AssetFacts("cluster_model", Stage.MAPS, Role.MODEL, kinds=("scikitlearn",), job="fit", fitted_on="umap_model"),
-    AssetFacts(
-        "clusters",
-        Stage.MAPS,
-        Role.APPLY,
-        CLUSTERS,
-        by_part=True,
-        job="apply",
-        applied=("cluster_model", "cluster_model"),
-        released=("clusters",),
-        points=("cluster",),
-        page="clusters",
-    ),
-    AssetFacts("cluster_cards", Stage.MAPS, Role.APPLY, CLUSTER_CARDS, released=("cluster_cards",), page="clusters"),
+    *embedding_facts(Stage.EMBEDDINGS),
+    *map_facts(Stage.MAPS),
     AssetFacts(
         "image_splits",
         Stage.CLASSIFY,
