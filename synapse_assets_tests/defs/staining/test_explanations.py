@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from synapse_assets.analysis.dense_maps import at_pixels
-from synapse_assets.datasets import chain_of
+from synapse_assets.datasets import STAINING
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.staining.explanations import chosen_pictures, chosen_windows, explain_plate
 from synapse_assets.pipeline.staining.networks import MODEL
@@ -139,5 +139,5 @@ def test_windows_are_of_all_classes_and_of_as_many_pictures_as_there_are(stain_l
 
 def test_a_dataset_without_networks_has_no_explanations(stain_lab: StainLab) -> None:
     bare = staining_dataset(stain_lab.root)
-    names = {facts.name for facts in chain_of(bare).assets_of(bare)}
+    names = {facts.name for facts in STAINING.assets_of(bare)}
     assert not {"explanations", "explanation_checks", "window_maps"} & names
