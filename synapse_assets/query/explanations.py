@@ -158,9 +158,10 @@ class Explanations:
         offers = self.offers(name)
         if method is None:
             best = offers[0]
-            if best.verdict == "not":
+            # What nobody checked is no way out where all that was checked failed.
+            if best.verdict in ("", "not") and any(offer.verdict for offer in offers):
                 raise BadInput(
-                    f"no method can be trusted for {name}: each failed its checks. Name one to see its map all the same: "
+                    f"no method can be trusted for {name}: each that was checked failed. Name one to see its map all the same: "
                     f"{', '.join(offer.method for offer in offers)}"
                 )
             return name, best

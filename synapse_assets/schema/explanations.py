@@ -64,9 +64,12 @@ ATTRIBUTES = (
         "vesicle_darkness", pa.float64(), "Median contrast of their rim or core to the cytosol around.", nullable=True
     ),
     Column(
-        "tbar_darkness", pa.float64(), "How much darker the centre is than its surroundings, of 0 to 1.", nullable=True
+        "tbar_darkness",
+        pa.float64(),
+        "How surely the centre is darker than its surroundings, -1 to 1 (Cliff's delta).",
+        nullable=True,
     ),
-    Column("cleft_length_nm", pa.float64(), "Length of the dark line nearest to the centre.", nullable=True),
+    Column("cleft_length_nm", pa.float64(), "Longest extent of what is darkest at the centre.", nullable=True),
     Column("membrane_contrast", pa.float64(), "Mean strength of thin dark lines.", nullable=True),
     Column(
         "mitochondria_share", pa.float64(), "Share of the middle section in large dark bodies, 0 to 1.", nullable=True

@@ -183,7 +183,7 @@ class StainNetwork:
         compute = pick_device(device)
         network = self.network.to(compute)
         with computing(compute, precision or "float32"):
-            features = self._features(picture, compute, max(STRIDE_PX, block_px // STRIDE_PX * STRIDE_PX))
+            features = self.features(picture, compute, block_px)
             window, step = self.spec.window_px // STRIDE_PX, stride // STRIDE_PX
             rows = []
             for top in range(0, features.shape[1] - window + 1, step):
@@ -259,12 +259,12 @@ class StainNetwork:
             )
         return stride
 
-    def _features(self, picture: npt.NDArray[Any], device: torch.device, block_px: int) -> Tensor:
-        """Features of a whole picture, float32 (D, H // 16, W // 16), on the device."""
+    def features(self, picture: npt.NDArray[Any], device: torch.device, block_px: int = DEFAULT_BLOCK_PX) -> Tensor:
+        """Features of a whole picture (`dense`), float32 (D, H // 16, W // 16), on the device, in blocks; gradients as around it."""
         stride = self.spec.stride_px
         height, width = (side // stride for side in picture.shape[1:])
         features = torch.empty(self.network.dimensions, height, width, device=device)
-        for top, left, rows, columns in _blocks(height, width, block_px // stride):
+        for top, left, rows, columns in _blocks(height, width, max(1, block_px // stride)):
             size = rows * stride, columns * stride
             pixels = _with_halo(picture, top * stride, left * stride, size, self.spec.halo_px)
             maps = self.network.maps_of(self.network.scaled(torch.from_numpy(pixels)[None].to(device)))

@@ -6,7 +6,7 @@ import pytest
 
 from synapse_assets.analysis.evaluation.explanation_checks import PlantedPlaces
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.explaining import check_methods, default_method
+from synapse_assets.pipeline.explaining import ORDER, check_methods, default_method
 from synapse_assets.schema import EXPLANATION_CHECKS
 from synapse_assets.vision.explanation.explainable import Explainable, explainable_network
 from synapse_assets.vision.explanation.methods import maps_of
@@ -97,3 +97,10 @@ def test_the_first_that_can_be_trusted_is_shown() -> None:
     assert default_method(table(occlusion="trustworthy", contribution="trustworthy")) == "contribution"
     assert default_method(table(occlusion="partly", grad_cam="not")) is None
     assert default_method(EXPLANATION_CHECKS.empty()) is None
+
+
+def test_a_release_prefers_the_methods_that_the_checks_prefer() -> None:
+    """Offers of one verdict come in the order of the classifier's methods, maps that are stored in `ORDER`."""
+    methods = explainable_network(untrained(seed=7)).methods
+    assert set(methods) == set(ORDER) - {"contribution"}
+    assert list(methods) == [method for method in ORDER if method in methods]

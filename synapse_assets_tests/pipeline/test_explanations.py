@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
+from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em import explanations
 from synapse_assets.pipeline.em.explanations import check_explanations, explain_region, grey_map
@@ -18,7 +20,7 @@ from synapse_assets.pipeline.em.networks import Labelled
 from synapse_assets.pipeline.em.release import build_release
 from synapse_assets.schema import EXPLANATION_CHECKS, EXPLANATIONS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores import DatasetStore
-from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab
+from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab, tiny_dataset
 
 LOG = logging.getLogger(__name__)
 
@@ -103,6 +105,43 @@ def test_pictures_and_their_groups_are_in_neither_half(finished_lab: Lab) -> Non
     assert 8 <= len(pictures) <= 32
     assert pictures <= {row["synapse_id"] for row in parts if row["part"] == 0}
     assert held.shared_classes() == ["acetylcholine", "gaba", "glutamate"]
+
+
+def divided(classes_of_group: dict[str, list[str]], dataset: EmDataset) -> explanations._HeldOut:
+    """What is held out of labelled synapses, two of each class in each of these groups."""
+    rows = [
+        {
+            "synapse_id": f"{group} {name} {turn}",
+            "target": name,
+            "group": group,
+            "split": dataset.grouping[0],
+        }
+        for group, names in classes_of_group.items()
+        for name in names
+        for turn in range(2)
+    ]
+    folds = pa.Table.from_pylist(sorted(rows, key=lambda row: row["synapse_id"]))
+    labelled = Labelled(folds.select(["synapse_id"]), folds, DatasetStore("", dataset.name).tiles)
+    return explanations._HeldOut.of(labelled, dataset)
+
+
+def test_a_group_of_several_classes_is_not_divided(tiny_inputs: Path) -> None:
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+    groups = {f"g{number:02}": ["a", "b"] if number % 3 else ["b", "c"] for number in range(18)}
+    parts = divided(groups, dataset).parts.to_pylist()
+    assert len(parts) == 72
+    for group in groups:
+        assert len({row["part"] for row in parts if row["group"].endswith(group)}) == 1
+    assert {row["part"] for row in parts} == {0, 1, 2}
+
+
+def test_one_class_that_both_halves_have_is_too_few(tiny_inputs: Path) -> None:
+    dataset = tiny_dataset(tiny_inputs, tiny_inputs / "points.csv")
+    groups = {f"g{number:02}": ["a"] for number in range(30)} | {"last": ["b"]}
+    held = divided(groups, dataset)
+    assert held.tiles.num_rows >= 8
+    assert "label more neurons of the others" in held.reason
+    assert divided(groups | {"another": ["b"]}, dataset).reason == ""
 
 
 def test_what_was_judged_is_not_judged_again(copied: DatasetStore, finished_lab: Lab) -> None:

@@ -105,6 +105,12 @@ def test_what_all_failed_is_explained_by_name_only(store: DatasetStore, tmp_path
         with pytest.raises(BadInput, match=r"no method can be trusted for linear_probe.*occlusion"):
             opened.explain("s010")
         assert opened.explain("s010", method="occlusion").verdict == "not"
+    # A method that nobody checked is no way out: it is not shown unasked either.
+    republish(failed, [one for one in rows if one["method"] != "occlusion"])
+    with open_warehouse("tiny", root) as opened:
+        with pytest.raises(BadInput, match=r"no method can be trusted for linear_probe.*occlusion"):
+            opened.explain("s010")
+        assert opened.explain("s010", method="occlusion").verdict == ""
     # Checks of another version of the classifier say nothing of this one.
     republish(failed, [{**one, "version": "older"} for one in rows])
     with open_warehouse("tiny", root) as opened:

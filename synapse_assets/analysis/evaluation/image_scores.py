@@ -355,7 +355,8 @@ def thresholds(calibrated: Judged, seed: int) -> list[Threshold]:
 def thresholds_table(calibrated: Sequence[Judged], seed: int) -> pa.Table:
     """`schema.staining.STAIN_THRESHOLDS` from what classifiers say of calibration wells: neither trained on nor tested by that network.
 
-    Each picture of a dataset is in the calibration fold once, so the rows of all folds together can be given: they are of every well.
+    With three folds or more each picture is in the calibration fold once, so the rows of all folds together can be given: they are of
+    every well.
     """
     rows = [
         {

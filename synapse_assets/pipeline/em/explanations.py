@@ -10,7 +10,7 @@ trained again with the next seed and without these groups.
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import Logger
 from typing import TYPE_CHECKING
 
@@ -173,7 +173,10 @@ class _HeldOut:
 
     @classmethod
     def of(cls, labelled: Labelled, dataset: EmDataset) -> "_HeldOut":
-        """Of every class up to a third of its groups is held out, one picture of each first, and the rest is dealt to the halves."""
+        """Of every class up to a third of its groups is held out, one picture of each first, and the rest is dealt to the halves.
+
+        A group of several classes stays together, where the first of them puts it.
+        """
         from synapse_assets.analysis.tables import targets_and_groups
 
         target_of, group_of = targets_and_groups(labelled.folds, dataset.grouping[0])
@@ -183,13 +186,14 @@ class _HeldOut:
             group = f"g{group_of[synapse_id]}" if synapse_id in group_of else f"s{synapse_id}"
             members.setdefault(target_of[synapse_id], {}).setdefault(group, []).append(synapse_id)
         rows, turns = [], []
+        part_of: dict[str, int] = {}
         wanted = -(-PICTURES // max(len(members), 1))
         for target, groups in sorted(members.items()):
             names = sorted(groups)
             order = [names[place] for place in rng.permutation(len(names))]
             held = min(wanted, len(order) // 3)
             for place, group in enumerate(order):
-                part = 0 if place < held else 1 + (place - held) % 2
+                part = part_of.setdefault(group, 0 if place < held else 1 + (place - held) % 2)
                 ids = [groups[group][at] for at in rng.permutation(len(groups[group]))]
                 rows += [(synapse_id, target, group, part) for synapse_id in ids]
                 if part == 0:
@@ -198,7 +202,8 @@ class _HeldOut:
         columns = ("synapse_id", "target", "group", "part")
         parts = pa.table({name: [row[at] for row in rows] for at, name in enumerate(columns)})
         tiles = labelled.tiles.filter(pc.is_in(labelled.tiles.column("synapse_id"), pa.array(chosen, pa.string())))
-        return cls(parts, tiles, _too_few(members, tiles.num_rows))
+        found = cls(parts, tiles, "")
+        return replace(found, reason=_too_few(members, tiles.num_rows, found.shared_classes()))
 
     def half(self, part: int, classes: Sequence[str]) -> pa.Table:
         """The synapses of that half of these classes."""
@@ -219,9 +224,14 @@ class _HeldOut:
         return ids
 
 
-def _too_few(members: "dict[str, dict[str, list[str]]]", pictures: int) -> str:
+def _too_few(members: "dict[str, dict[str, list[str]]]", pictures: int, shared: Sequence[str]) -> str:
     if len(members) < 2:
         return "the labelled synapses are of one class: there is nothing to tell apart"
+    if len(shared) < 2:
+        return (
+            f"{len(shared)} of the {len(members)} classes have two groups beside those held out, for two classifiers to learn from, and "
+            "two classes are needed: label more neurons of the others"
+        )
     if pictures < FEWEST_PICTURES:
         return (
             f"{pictures} pictures can be held out with their groups, {FEWEST_PICTURES} are needed: label more neurons, three of a class at "

@@ -21,7 +21,7 @@ from synapse_assets.vision.staining import StainNetwork, WindowNetwork
 
 Module = TypeVar("Module", bound=nn.Module)
 
-GRADIENT_METHODS = ("gradients", "integrated_gradients", "smooth_grad")
+GRADIENT_METHODS = ("smooth_grad", "integrated_gradients", "gradients")
 
 
 class ExplainedNetwork(nn.Module):

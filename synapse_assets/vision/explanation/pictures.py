@@ -15,16 +15,20 @@ from synapse_assets.errors import BadInput
 from synapse_assets.vision.devices import pick_device
 from synapse_assets.vision.explanation.explainable import less_their_mean, pooled_layer
 from synapse_assets.vision.explanation.methods import EmptyMapError
-from synapse_assets.vision.staining import StainNetwork, check_picture
+from synapse_assets.vision.staining import DEFAULT_BLOCK_PX, StainNetwork, check_picture
 
-_BLOCK_PX = 1024
 _WINDOWS_AT_ONCE = 4096  # whose gradients are in memory
 
 Picture = npt.NDArray[Any]
 
 
 def explain_picture(
-    network: StainNetwork, picture: Picture, target: str | None = None, method: str = "grad_cam", device: str = "auto"
+    network: StainNetwork,
+    picture: Picture,
+    target: str | None = None,
+    method: str = "grad_cam",
+    device: str = "auto",
+    block_px: int = DEFAULT_BLOCK_PX,
 ) -> npt.NDArray[np.float32]:
     """A map, float32 (H, W), of a picture, uint8 or uint16 (channels, H, W): where the network sees the class `target`, by default the one
     of the highest mean logit over all windows.
@@ -33,8 +37,8 @@ def explain_picture(
     all windows that it lies in, in the units of `methods.explain` of one window. Summed gradients of one mean logit would say the same
     only of a linear head. Cells are 16 px; values between their centres are interpolated.
 
-    Memory: a block of 1024 px with its halo is seen at a time, without gradients; the features of the picture and their weights take
-    2 x 4 D / 256 bytes a pixel (vgg19: 67 MB for 2048 x 2048 px).
+    Memory: a block of `block_px` with its halo is seen at a time, without gradients; the features of the picture, their means over windows
+    and their gradients take up to 4 x 4 D / 256 bytes a pixel (vgg19: 134 MB for 2048 x 2048 px).
     Raises BadInput for other pictures, classes or methods, and EmptyMapError where the map is zero everywhere or not a number.
     """
     spec = network.spec
@@ -46,7 +50,9 @@ def explain_picture(
     if target is not None and target not in spec.classes:
         raise BadInput(f"explanation: there is no class '{target}'; the classes are {', '.join(spec.classes)}")
     on = pick_device(device)
-    features = _features(network, picture, on)
+    network.network.to(on)
+    with torch.no_grad():
+        features = network.features(picture, on, block_px)
     window = spec.window_px // spec.stride_px
     pooled = functional.avg_pool2d(features[None], window, 1)[0]
     weights = _window_weights(network, pooled.flatten(1).T, target)
@@ -81,21 +87,3 @@ def _window_weights(network: StainNetwork, pooled: Tensor, target: str | None) -
         logit = less_their_mean(network.network.logits_of(seen))[:, code].sum()
         weights.append(torch.autograd.grad(logit, seen)[0])
     return torch.cat(weights)
-
-
-def _features(network: StainNetwork, picture: Picture, device: torch.device) -> Tensor:
-    """Features of the whole picture, float32 (D, H // 16, W // 16), seen in blocks with their halo; beyond the edge it is reflected."""
-    spec, inner = network.spec, network.network.to(device)
-    stride, halo = spec.stride_px, spec.halo_px
-    rows, columns = (side // stride for side in picture.shape[1:])
-    padded = np.pad(picture, ((0, 0), (halo, halo), (halo, halo)), mode="reflect")
-    features = torch.empty(inner.dimensions, rows, columns, device=device)
-    step = _BLOCK_PX // stride
-    with torch.no_grad():
-        for top in range(0, rows, step):
-            for left in range(0, columns, step):
-                bottom, right = min(rows, top + step), min(columns, left + step)
-                block = padded[:, top * stride : bottom * stride + 2 * halo, left * stride : right * stride + 2 * halo]
-                maps = inner.maps_of(inner.scaled(torch.from_numpy(np.ascontiguousarray(block))[None].to(device)))
-                features[:, top:bottom, left:right] = maps[0]
-    return features

@@ -52,9 +52,9 @@ def test_a_place_has_the_mean_of_the_maps_of_its_windows(head: str) -> None:
 def test_blocks_give_the_map_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     network, image = made(), picture(152, 200)
     whole = explain_picture(network, image, device="cpu")
-    monkeypatch.setattr(pictures, "_BLOCK_PX", 64)
     monkeypatch.setattr(pictures, "_WINDOWS_AT_ONCE", 5)
-    np.testing.assert_allclose(explain_picture(network, image, device="cpu"), whole, atol=1e-6 * np.abs(whole).max())
+    blocks = explain_picture(network, image, device="cpu", block_px=64)
+    np.testing.assert_allclose(blocks, whole, atol=1e-6 * np.abs(whole).max())
 
 
 def test_bad_input_is_refused() -> None:
