@@ -151,6 +151,7 @@ ASSETS = (
         by_part=True,
         released=("explanations",),
         awaited=False,
+        released_again=True,
         page="pictures",
         exists=_has_networks,
     ),

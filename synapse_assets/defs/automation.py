@@ -5,6 +5,8 @@ refitted when a model below it was replaced or `drift` advises it, and by the we
 and the jobs they start do not belong here.
 """
 
+import functools
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,8 +169,7 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
         and _role(chain, spec.key) is Role.FIT
         and by_part & {dep.asset_key for dep in spec.deps}
     }
-    # Of several the last in the chain, which comes when the others are there.
-    late = next((spec.key for spec in reversed(made) if chain.facts[spec.key.path[-1]].released_again), None)
+    late = [spec.key for spec in made if chain.facts[spec.key.path[-1]].released_again]
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -277,16 +278,23 @@ def compared(settings: Settings, models: Collection[dg.AssetKey]) -> dg.Automati
     ).with_label("follows its inputs, and after every fit")
 
 
-def published(settings: Settings, models: Collection[dg.AssetKey], late: dg.AssetKey | None) -> dg.AutomationCondition:
-    """For the release: as `followed`, and once more after what it holds but does not wait for, `late`."""
-    if late is None:
+def published(
+    settings: Settings, models: Collection[dg.AssetKey], late: Sequence[dg.AssetKey]
+) -> dg.AutomationCondition:
+    """For the release: as `followed`, and once more after what it holds but does not wait for, `late`, when none of that is at work."""
+    if not late:
         return followed(settings, models)
-    made = When.asset_matches(late, When.newly_updated()).since(When.newly_requested())
+    made, at_work = (
+        functools.reduce(operator.or_, [When.asset_matches(key, condition) for key in late])
+        for condition in (When.newly_updated(), _being_made() | RequestedNow())
+    )
+    names = " or ".join(key.path[-1] for key in late)
     return (
         followed(settings, models)
         | (
-            made.with_label(f"{late.path[-1]} was made since it was last requested")
+            made.since(When.newly_requested()).with_label(f"{names} was made since it was last requested")
             & ~_being_made()
+            & ~at_work.with_label(f"{names} is being made")
             & _inputs_settled(models)
             & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
         )

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -26,6 +27,8 @@ from synapse_assets.sources.picture_files import (
 from synapse_assets.sources.values import plain_text
 
 LONGEST_PLATE_NAME = 80
+# A plate is a folder of the stores, whose names are percent-encoded there and have 255 bytes at most, with what stands around them.
+_LONGEST_ENCODED = 200
 _MOST_NAMED = 3
 
 _Row = dict[str, Any]
@@ -139,6 +142,12 @@ def _checked_plate(source: ImageSource, row: _Row) -> str:
         raise BadInput(
             f"source '{source.name}': the plate of {row['image_id']} is called {plate!r}: a name is at most {LONGEST_PLATE_NAME} printable "
             "characters, without '...'"
+        )
+    encoded = len(quote(plate, safe=""))
+    if encoded > _LONGEST_ENCODED:
+        raise BadInput(
+            f"source '{source.name}': the plate of {row['image_id']} is called {plate!r}, which is {encoded} characters as the name of a "
+            f"folder, where an accent counts 6 and most other scripts 9 a letter; at most are {_LONGEST_ENCODED}: give it a shorter name"
         )
     return plate
 

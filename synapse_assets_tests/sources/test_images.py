@@ -128,6 +128,7 @@ def test_a_table_says_what_is_known(tmp_path: Path) -> None:
             "row 2: x.png, row 3: y.png; paths count from the folder of",
         ),
         (["a.png,,1...2,,,,"], {}, "is called '1...2': a name is at most 80 printable characters"),
+        ([f"a.png,,{'板' * 23},,,,"], {}, "which is 207 characters as the name of a folder"),
         (
             ["a.png,,1,,,,"],
             {"columns": {**COLUMNS, "stain": "dye"}},

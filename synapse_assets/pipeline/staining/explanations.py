@@ -24,8 +24,8 @@ from synapse_assets.pipeline.staining.window_maps import FACTS, FoldNetworks
 from synapse_assets.schema import EXPLANATION_CHECKS
 from synapse_assets.schema.staining import IMAGE_PREDICTIONS, STAIN_EXPLANATIONS, WINDOW_MAPS
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.files import segment
-from synapse_assets.stores.models import model_in_use
+from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.models import fingerprint, model_in_use
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ CHECKED_WINDOWS = 32
 DRAWS = 3
 _TYPICAL, _ERROR, _UNCERTAIN = "typical", "error", "uncertain"
 _LAYERS = "layers"
+# With the version of the network these decide a row.
+_CONTENT = ["image_id", "image_hash", "method", "class_name", "chosen_as", "verdict"]
+# Of the name of a file, as most file systems allow 255 bytes, and one that is being written has a longer name.
+_LONGEST_NAME = 150
 # The largest side of the picture that the UI shows.
 _SHOWN_PX = 900
 
@@ -46,7 +50,8 @@ def check_explanations(store: DatasetStore, dataset: StainingDataset, device: st
     """Examines whether the maps of every network in use can be trusted, on windows of held-out pictures.
 
     The network of the first fold is set beside that of the last one, which did not learn from the first fold either: it is calibrated on
-    it. Where the model has fewer than three folds there is no second network, and no rows. Raises BadInput if nothing is fitted.
+    it. Where the model has fewer than three folds there is no second network, and where the pictures of the first fold are gone nothing to
+    set them side by side on: no rows. Raises BadInput if nothing is fitted.
     """
     watch = Stopwatch()
     version = model_in_use(store.models(MODEL), f"materialise the asset '{MODEL}' first")
@@ -57,7 +62,11 @@ def check_explanations(store: DatasetStore, dataset: StainingDataset, device: st
         if len(set(networks.test.fold_of_group.values())) < 3:
             remarks.append(f"{name}: fewer than three folds, so there is no second network to compare maps with")
             continue
-        tables.append(_checked(store, dataset, networks, version, device, log))
+        held_out = _held_out(store, dataset, networks)
+        if not held_out:
+            remarks.append(f"{name}: no labelled picture is left that both networks never saw")
+            continue
+        tables.append(_checked(store, dataset, networks, held_out, version, device, log))
     table = EXPLANATION_CHECKS.conform(pa.concat_tables(tables))
     store.results(EXPLANATION_CHECKS).write(table)
     details: dict[str, Detail] = {"verdicts": Markdown(_verdicts(table) or "none")}
@@ -72,10 +81,18 @@ def check_explanations(store: DatasetStore, dataset: StainingDataset, device: st
     )
 
 
+def _held_out(store: DatasetStore, dataset: StainingDataset, networks: FoldNetworks) -> list[tuple[str, str]]:
+    """The labelled pictures (id, class) that the network of the first fold is asked about."""
+    rows = Labelled.of(store, dataset).images.select(list(FACTS)).to_pylist()
+    first = min(networks.test.fold_of_group.values())
+    return [(row["image_id"], row["label"]) for row in rows if networks.fold(row) == first]
+
+
 def _checked(
     store: DatasetStore,
     dataset: StainingDataset,
     networks: FoldNetworks,
+    held_out: Sequence[tuple[str, str]],
     version: str,
     device: str,
     log: Logger,
@@ -87,11 +104,6 @@ def _checked(
     folds = sorted(set(networks.test.fold_of_group.values()))
     network, retrained = (StainNetwork.load(network_file(networks.folder, fold)) for fold in (folds[0], folds[-1]))
     usable = Pictures.of(store, dataset)
-    held_out = [
-        (row["image_id"], row["label"])
-        for row in Labelled.of(store, dataset).images.select(list(FACTS)).to_pylist()
-        if networks.fold(row) == folds[0]
-    ]
     windows = [
         cut_windows(usable.pixels(image_id), corners, network.spec)
         for image_id, corners in chosen_windows(held_out, usable, dataset.window_px, dataset.seed)
@@ -173,6 +185,7 @@ def explain_plate(store: DatasetStore, dataset: StainingDataset, plate: str, dev
     results, name = store.results(STAIN_EXPLANATIONS), str(dataset.map_network)
     if name not in stored_classifiers(store, version):
         results.write_partition(plate, STAIN_EXPLANATIONS.empty())
+        _remove_layers(_layers_of(store, plate), set())
         return Report(
             {"network": f"no network {name} could be trained"}, watch.seconds, 0, 0, version, [_none_empty([])]
         )
@@ -180,23 +193,38 @@ def explain_plate(store: DatasetStore, dataset: StainingDataset, plate: str, dev
     predictions = store.results(IMAGE_PREDICTIONS).read(plate)
     predictions = _of_version(predictions, version, "image_predictions", plate)
     predictions = predictions.filter(pc.equal(predictions.column("classifier"), name))
-    chosen = chosen_pictures(predictions, dataset.explained_images)
     explained = _Explained(store, dataset, plate, version, FoldNetworks.of(store, version, name), device)
+    chosen = chosen_pictures(_as_labelled(predictions, explained.usable.rows, dataset), dataset.explained_images)
+    maps = maps.filter(pc.is_in(maps.column("image_id"), value_set=pa.array(list(chosen), pa.string())))
     map_of = {row["image_id"]: row for row in maps.to_pylist()}
+    explained.require_of_now(map_of, list(chosen))
     rows = []
     for image_id, chosen_as in chosen.items():
         rows.append(explained.row(map_of[image_id], chosen_as))
         log.info(f"{plate}: explained {len(rows)} of {len(chosen)} pictures")
     table = pa.Table.from_pylist(rows, schema=STAIN_EXPLANATIONS.arrow)
     results.write_partition(plate, table)
-    explained.remove_other_layers({row["layer"] for row in rows})
+    _remove_layers(explained.layers, {row["layer"] for row in rows})
     return Report(
         details={"network": name, "method": METHOD, "verdict": explained.verdict, **explained.shown},
         seconds=watch.seconds,
         rows=len(rows),
-        content_version=content_key(table.select(["image_id", "image_hash", "method", "class_name"]), version),
+        content_version=content_key(table.select(_CONTENT), version),
         checks=[_none_empty(explained.empty)],
     )
+
+
+def _as_labelled(predictions: pa.Table, pictures: pa.Table, dataset: StainingDataset) -> pa.Table:
+    """Predictions that have a label only where it can be right or wrong: of a picture of one of the classes that was given no compound."""
+    columns = (pictures.column(name).to_pylist() for name in ("image_id", "label", "compound"))
+    known = {
+        image_id: label
+        for image_id, label, compound in zip(*columns, strict=True)
+        if label in dataset.classes and not compound
+    }
+    labels = pa.array([known.get(image_id) for image_id in predictions.column("image_id").to_pylist()], pa.string())
+    at = predictions.schema.get_field_index("label")
+    return predictions.set_column(at, predictions.schema.field(at), labels)
 
 
 def chosen_pictures(predictions: pa.Table, count: int) -> dict[str, str]:
@@ -247,9 +275,19 @@ class _Explained:
         )
         checks = checks.filter(made)
         self.verdict = next((row["verdict"] for row in checks.to_pylist() if row["method"] == METHOD), "not")
-        self.layers = store.folder.child(_LAYERS, segment("explanations"), segment(plate))
+        self.layers = _layers_of(store, plate)
         self.shown: dict[str, Detail] = {}
         self.empty: list[str] = []
+
+    def require_of_now(self, map_of: Mapping[str, Mapping[str, Any]], image_ids: Sequence[str]) -> None:
+        """Raises BadInput where a picture was removed or has changed since it was mapped or named."""
+        for image_id in image_ids:
+            now, mapped = self.facts.get(image_id), map_of.get(image_id)
+            if now is None or mapped is None or now["image_hash"] != mapped["image_hash"]:
+                raise BadInput(
+                    f"picture {image_id} of plate {self.plate} is no longer the one that was mapped: materialise window_maps and "
+                    "image_predictions of this plate again"
+                )
 
     def row(self, dense: Mapping[str, Any], chosen_as: str) -> dict[str, Any]:
         """The row of `schema.staining.STAIN_EXPLANATIONS` of a picture, from its row of `schema.staining.WINDOW_MAPS`."""
@@ -280,7 +318,7 @@ class _Explained:
         layers = {"attribution": attribution} | dict(
             zip(classes, _at_pixels(probabilities, dense, grey.shape), strict=True)
         )
-        layer = write_layers(self.layers, f"{segment(image_id)}.ome.tif", layers, self.dataset.pixel_nm)
+        layer = write_layers(self.layers, f"{_file_name(image_id)}.ome.tif", layers, self.dataset.pixel_nm)
         largest = full_brightness(attribution)
         _, low, high = thresholds[treated]
         sentence = (
@@ -307,13 +345,6 @@ class _Explained:
             "coloured": _png(coloured),
             "layer": f"{self.store.dataset}/{_LAYERS}/{segment('explanations')}/{segment(self.plate)}/{layer}",
         }
-
-    def remove_other_layers(self, kept: set[str]) -> None:
-        """Removes the layers of pictures that are not explained any more."""
-        names = {layer.rsplit("/", 1)[-1] for layer in kept}
-        for name in self.layers.names():
-            if name not in names:
-                self.layers.remove(name)
 
     def _attribution(
         self, network: "StainNetwork", pixels: npt.NDArray[Any], target: str, image_id: str
@@ -361,6 +392,24 @@ class _Explained:
             treated=_place(classes, self.dataset.treated, 1),
         )
         return Picture(png, "coloured saliency", sentence)
+
+
+def _layers_of(store: DatasetStore, plate: str) -> Files:
+    return store.folder.child(_LAYERS, segment("explanations"), segment(plate))
+
+
+def _file_name(image_id: str) -> str:
+    """A name for a file of a picture; a long one is cut and ends in a hash of the whole."""
+    name = segment(image_id)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}-{fingerprint({'image_id': image_id}, {})}"
+
+
+def _remove_layers(layers: Files, kept: set[str]) -> None:
+    """Removes the layers of pictures that are not explained any more; `kept` are paths."""
+    names = {layer.rsplit("/", 1)[-1] for layer in kept}
+    for name in layers.names():
+        if name not in names:
+            layers.remove(name)
 
 
 def grey_picture(pixels: npt.NDArray[Any], white_level: int) -> npt.NDArray[np.uint8]:

@@ -114,10 +114,13 @@ def _of_stored_maps(store: DatasetStore, name: str, key: str, pictures: pa.Table
     if made_from.get("network") != key:
         return {}
     hash_of = dict(zip(*(pictures.column(column).to_pylist() for column in ("image_id", "image_hash")), strict=True))
-    columns = ["image_id", "image_hash", "classifier", "classes", "probabilities"]
+    rows = results.read(plate, ["image_id", "image_hash", "classifier", "classes", "probabilities"])
+    # A map has tens of thousands of numbers: they stay arrays.
+    values = rows.column("probabilities")
+    facts = rows.drop_columns(["probabilities"]).to_pylist()
     return {
-        row["image_id"]: np.array(row["probabilities"], np.float64).reshape(len(row["classes"]), -1).mean(axis=1)
-        for row in results.read(plate, columns).to_pylist()
+        row["image_id"]: np.asarray(of_map.values, np.float64).reshape(len(row["classes"]), -1).mean(axis=1)
+        for row, of_map in zip(facts, values, strict=True)
         if hash_of.get(row["image_id"]) == row["image_hash"] and row["classifier"] == name
     }
 

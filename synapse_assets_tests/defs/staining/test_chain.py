@@ -147,6 +147,15 @@ def test_shared_assets_speak_of_windows_and_plates(stain_lab: StainLab) -> None:
         assert "brain region" not in (graph.get(key).description or ""), key
 
 
+def test_another_release_holds_explanations_that_were_made_after_it(stain_lab: StainLab) -> None:
+    automation = Automation(stain_lab)  # type: ignore[arg-type] -- it asks for what both kinds of lab have
+    assert automation.tick() == {}
+    stain_lab.materialize("explanations", region="P1")
+    assert automation.tick() == {"warehouse": {""}}
+    stain_lab.materialize("warehouse")
+    assert automation.tick() == {}
+
+
 def test_automation_rests_and_a_new_plate_is_made_alone(stain_lab: StainLab, tmp_path: Path) -> None:
     """Last of this module: the dataset has one plate more from here on."""
     automation = Automation(stain_lab)  # type: ignore[arg-type] -- it asks for what both kinds of lab have

@@ -13,11 +13,19 @@ from PIL import Image
 from synapse_assets.analysis.dense_maps import at_pixels
 from synapse_assets.datasets import STAINING
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.staining.explanations import chosen_pictures, chosen_windows, explain_plate
+from synapse_assets.pipeline.staining.explanations import (
+    _file_name,
+    check_explanations,
+    chosen_pictures,
+    chosen_windows,
+    explain_plate,
+)
 from synapse_assets.pipeline.staining.networks import MODEL
 from synapse_assets.pipeline.staining.pictures import Pictures
 from synapse_assets.schema import EXPLANATION_CHECKS
-from synapse_assets.schema.staining import IMAGE_PREDICTIONS, STAIN_EXPLANATIONS, WINDOW_MAPS
+from synapse_assets.schema.staining import IMAGE_PREDICTIONS, IMAGE_SPLITS, IMAGES, STAIN_EXPLANATIONS, WINDOW_MAPS
+from synapse_assets.stores.files import Files
+from synapse_assets.stores.layers import write_layers
 from synapse_assets_tests.defs.staining.planted import PLATES, SIDE_PX, WINDOW_PX, StainLab, staining_dataset
 
 
@@ -87,6 +95,55 @@ def test_maps_of_another_version_are_refused(stain_lab: StainLab) -> None:
             explain_plate(store, stain_lab.dataset, plate, "cpu", logging.getLogger())
     finally:
         results.write_partition(plate, stored, made_from)
+
+
+def test_maps_of_another_picture_are_refused(stain_lab: StainLab) -> None:
+    store, plate = stain_lab.store, PLATES[0]
+    results = store.results(WINDOW_MAPS)
+    stored, made_from = results.read(plate), results.made_from(plate)
+    at = stored.schema.get_field_index("image_hash")
+    before = stored.set_column(at, stored.schema.field(at), pa.array(["before"] * stored.num_rows))
+    results.write_partition(plate, before, made_from)
+    try:
+        with pytest.raises(BadInput, match=r"no longer the one that was mapped: materialise window_maps"):
+            explain_plate(store, stain_lab.dataset, plate, "cpu", logging.getLogger())
+    finally:
+        results.write_partition(plate, stored, made_from)
+
+
+def test_what_a_compound_undoes_is_no_error(stain_lab: StainLab) -> None:
+    rows = stain_lab.store.results(IMAGE_PREDICTIONS).read().to_pandas()
+    undone = rows[(rows["classifier"] == "small") & (rows["label"] != rows["predicted"])]["image_id"]
+    assert undone.str.contains("_C01_").any(), "the rescuer's wells look untreated"
+    shown = stain_lab.store.results(STAIN_EXPLANATIONS).read().to_pandas()
+    assert not shown[shown["chosen_as"] == "error"]["image_id"].str.contains("_C0").any()
+
+
+def test_without_pictures_that_were_held_out_nothing_is_judged(stain_lab: StainLab) -> None:
+    store = stain_lab.store
+    images, checks = store.results(IMAGES), store.results(EXPLANATION_CHECKS)
+    splits = store.results(IMAGE_SPLITS).read().to_pandas()
+    [plate] = splits[(splits["split"] == "plate") & (splits["fold"] == 0)]["plate"].unique()
+    stored, judged = images.read(plate), checks.read()
+    images.write_partition(plate, images.table.empty())
+    try:
+        report = check_explanations(store, stain_lab.dataset, "cpu", logging.getLogger())
+        assert (report.rows, report.details["remarks"]) == (
+            0,
+            "small: no labelled picture is left that both networks never saw",
+        )
+    finally:
+        images.write_partition(plate, stored)
+        checks.write(judged)
+
+
+def test_any_picture_has_a_name_for_its_layers(tmp_path: Path) -> None:
+    ids = [f"神経細胞/{'培養 ' * 20}/{n}.tif" for n in range(2)]
+    names = [_file_name(image_id) for image_id in [*ids, "a/b.tif"]]
+    assert len(set(names)) == 3
+    assert names[2] == "a%2Fb.tif"
+    for name in names:
+        write_layers(Files(str(tmp_path)), f"{name}.ome.tif", {"attribution": np.zeros((4, 4), np.float32)}, 300.0)
 
 
 def predictions(*rows: tuple[str, str | None, str, float]) -> pa.Table:

@@ -11,19 +11,29 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import StainingDataset
 from synapse_assets.pipeline.em.promotions import decide_on_candidates
+from synapse_assets.pipeline.staining.explanations import explain_plate
 from synapse_assets.pipeline.staining.images import read_image_table, register_images
 from synapse_assets.pipeline.staining.networks import MODEL, fit_classifiers, network_file
 from synapse_assets.pipeline.staining.predictions import predict_plate
 from synapse_assets.pipeline.staining.scores import score_classifiers
 from synapse_assets.pipeline.staining.tested import StainTest
 from synapse_assets.pipeline.staining.window_maps import map_plate
-from synapse_assets.schema.staining import IMAGE_PREDICTIONS, STAIN_SCORES, STAIN_THRESHOLDS, WINDOW_MAPS
+from synapse_assets.pipeline.staining.windows import cut_windows
+from synapse_assets.schema.staining import (
+    IMAGE_PREDICTIONS,
+    IMAGES,
+    STAIN_EXPLANATIONS,
+    STAIN_SCORES,
+    STAIN_THRESHOLDS,
+    WINDOW_MAPS,
+)
 from synapse_assets.stores import DatasetStore
 from synapse_assets.vision.staining import StainNetwork
 from synapse_assets_tests.defs.staining.conftest import NETWORKS
@@ -133,6 +143,23 @@ def test_only_a_changed_picture_is_mapped_again(copied: tuple[DatasetStore, Stai
     after = store.results(WINDOW_MAPS).read("P2").to_pandas().set_index("image_id")["probabilities"]
     other = [image_id for image_id in after.index if not np.array_equal(after[image_id], before[image_id])]
     assert other == ["P2_A01_0.png"]
+
+
+def test_a_plate_whose_files_are_gone_leaves_nothing(copied: tuple[DatasetStore, StainingDataset, Path]) -> None:
+    store, dataset, root = copied
+    table = pd.read_csv(root / "pictures" / "pictures.csv")
+    table[table["plate"] != "P2"].to_csv(root / "pictures" / "pictures.csv", index=False)
+    layers = root / "data" / "stain" / "layers" / "explanations" / "P2"
+    assert list(layers.iterdir())
+    read_image_table(store, dataset, [], LOG)
+    reports = [register_images(store, dataset, "P2", LOG), cut_windows(store, dataset, "P2", LOG)]
+    reports += [step(store, dataset, "P2", "cpu", LOG) for step in (map_plate, predict_plate, explain_plate)]
+    assert [report.rows for report in reports] == [0] * 5
+    for name in (IMAGES, WINDOW_MAPS, IMAGE_PREDICTIONS, STAIN_EXPLANATIONS):
+        assert store.results(name).read("P2").num_rows == 0
+        assert store.results(name).read("P1").num_rows > 0
+    assert store.tiles.count("P2") == store.synapses.read("P2", ["synapse_id"]).num_rows == 0
+    assert not list(layers.iterdir())
 
 
 def test_a_network_that_is_added_trains_alone(copied: tuple[DatasetStore, StainingDataset, Path]) -> None:
