@@ -211,7 +211,7 @@ def test_a_map_that_failed_its_checks_is_shown_by_choice_only(stained: SimpleNam
 def test_the_page_says_threshold_interval_and_answers(stained: SimpleNamespace) -> None:
     html = picture(stained, HOSTILE)
     text = text_of(html)
-    assert "grad_cam of small: treated above 0.50, uncertain from 0.35 to 0.65." in text
+    assert "grad cam of small: treated above 0.50, uncertain from 0.35 to 0.65." in text
     assert "Chosen as typical" in text
     assert "treated from a probability of 0.50 (0.35 to 0.65)" in html
     assert "96 x 96 px of 325 nm, 1 channel, 12 bits" in text
@@ -328,7 +328,7 @@ def test_scores_stand_with_intervals_and_the_leak_apart(stained: SimpleNamespace
     assert re.search(
         r"small grad cam trustworthy 0\.60 passed 0\.50 to 0\.70 .*small gradients not trustworthy 0\.05 failed", leaks
     )
-    assert "treated small window 0.500 0.35 and 0.65 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
+    assert "treated small window 0.500 0.350 and 0.650 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
 
 
 def test_compounds_stand_by_rank_with_their_pictures(stained: SimpleNamespace) -> None:
@@ -421,6 +421,27 @@ def test_the_pages_of_windows_are_those_of_synapses_in_other_words(stained: Simp
     assert pixels_of(stained.web.get(re.search(r'src="(/stained/tiles/[^"]+)"', html)[1])).shape == (WINDOW, WINDOW)
     for path in ("explanations", "differences", "neurons", "classifiers"):
         assert stained.web.get(f"/stained/{path}").status_code == 404, path
+
+
+def test_pages_of_windows_do_not_speak_of_neurons_and_sections(stained: SimpleNamespace) -> None:
+    for path in ("search", "search?synapse_id=P1%2Fcontrol_0.png%400_32"):
+        text = text_of(stained.web.get(f"/stained/{path}").raise_for_status().text)
+        assert "own neuron" not in text, path
+        assert "8-bit grey, at the scale of the dataset's windows." in text, path
+        assert "sections" not in text, path
+    assert " ; clustering" not in text_of(stained.web.get("/stained/clusters").raise_for_status().text)
+
+
+@pytest.mark.usefixtures("stained")
+def test_the_map_of_windows_names_windows_and_plates(stained: SimpleNamespace, page: "Page") -> None:
+    page.goto(f"{stained.url}/stained/map?colour=brain_region&synapse_id=P1%2Fcontrol_0.png%400_32")
+    page.get_by_text("Window P1/control_0.png@0_32").wait_for()
+    page.get_by_text("windows shown").wait_for()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_text("Go to window").wait_for()
+    assert page.get_by_text("share of the window inside").count() >= 2, "the card and the filter"
+    for word in ("synapse", "region", "neuron"):
+        assert page.locator("main").get_by_text(word).count() == 0, word
 
 
 # Requests that are not meant well
