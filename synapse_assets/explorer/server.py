@@ -91,7 +91,12 @@ class Site:
         """A page from a template."""
         dataset = str(values.get("dataset"))
         words = self.words(dataset)
-        values = {"words": words, "noun": words("synapse"), **values}
+        values = {
+            "words": words,
+            "noun": words("synapse"),
+            "without_paths": self.describe_error.without_paths,
+            **values,
+        }
         return self.templates.TemplateResponse(request, template, values, status_code=status)
 
     def words(self, dataset: str) -> Callable[[str], str]:

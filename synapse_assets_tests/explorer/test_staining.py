@@ -130,7 +130,7 @@ def test_the_list_has_every_picture_with_its_answer_and_what_is_odd(stained: Sim
     assert ids_of(html) == [row["image_id"] for row in expected]
     text = text_of(html)
     assert "not used: blurred: focus 0.01 of 0.05" in text
-    assert "not used: the file is cut short" in text
+    assert "not used: …/corrupt.tif cannot be read: the file is cut short" in text
     assert "brighter than the others: 3 % of its pixels are saturated" in text
     # P1: pictures, wells, uncertain, named wrongly, explained, not used.
     assert re.search(r"P1 21 14 control treated 1 1 3 2 plate 2/b 8 8 control treated 0 0 0 0", text)
@@ -179,7 +179,7 @@ def test_every_link_and_preview_of_the_list_leads_to_that_picture(stained: Simpl
             assert "immutable" in answer.headers["cache-control"]
         else:
             assert image_id == "P1/corrupt.tif"
-            assert "This picture is not used: the file is cut short" in text_of(page)
+            assert "This picture is not used: …/corrupt.tif cannot be read: the file is cut short" in text_of(page)
 
 
 # One picture
