@@ -89,10 +89,20 @@ class Site:
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from a template."""
-        entry = self.releases.entries.get(str(values.get("dataset")))
-        words = chain_of(entry.dataset).in_words if entry else str
-        values = {"words": words, "noun": words("synapse"), **values}
+        dataset = str(values.get("dataset"))
+        words = self.words(dataset)
+        values = {
+            "words": words,
+            "noun": words("synapse"),
+            "without_paths": self.describe_error.without_paths,
+            **values,
+        }
         return self.templates.TemplateResponse(request, template, values, status_code=status)
+
+    def words(self, dataset: str) -> Callable[[str], str]:
+        """What gives a text in the words of the chain of an entry; as it is for no entry."""
+        entry = self.releases.entries.get(dataset)
+        return chain_of(entry.dataset).in_words if entry else str
 
     def opened(self, dataset: str, page: str) -> tuple[Warehouse, Dataset]:
         """The release and the dataset of an entry whose chain has that page. Raises HTTPException (404) for another."""
@@ -162,7 +172,7 @@ def create_app(
     _add_search(app, site)
     _add_pictures(app, site)
     _add_records(app, site)
-    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.describe_error)
+    add_maps(app, releases, mapped, site.header, site.uploads, "/look", site.describe_error, site.words)
     return app
 
 

@@ -145,7 +145,7 @@ def legend(warehouse: Warehouse, dataset: StainingDataset, image_id: str, choice
     layers = layers_of(warehouse, image_id)
     if layers.map is None:
         raise BadInput(f"there is no dense map of '{image_id[:200]}' in this release, and so no legend")
-    largest, unit = 1.0, "every place alike: the dense map says nothing of places in a window"
+    largest, unit = 1.0, "every place is fully bright"
     if choice.layer == "coloured" and layers.explanation is not None:
         largest = full_brightness(_attribution(warehouse, layers.explanation))
         unit = f"{layers.explanation['method'].replace('_', ' ')}, in parts of its largest value here"

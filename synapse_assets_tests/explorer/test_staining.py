@@ -130,7 +130,7 @@ def test_the_list_has_every_picture_with_its_answer_and_what_is_odd(stained: Sim
     assert ids_of(html) == [row["image_id"] for row in expected]
     text = text_of(html)
     assert "not used: blurred: focus 0.01 of 0.05" in text
-    assert "not used: the file is cut short" in text
+    assert "not used: …/corrupt.tif cannot be read: the file is cut short" in text
     assert "brighter than the others: 3 % of its pixels are saturated" in text
     # P1: pictures, wells, uncertain, named wrongly, explained, not used.
     assert re.search(r"P1 21 14 control treated 1 1 3 2 plate 2/b 8 8 control treated 0 0 0 0", text)
@@ -179,7 +179,7 @@ def test_every_link_and_preview_of_the_list_leads_to_that_picture(stained: Simpl
             assert "immutable" in answer.headers["cache-control"]
         else:
             assert image_id == "P1/corrupt.tif"
-            assert "This picture is not used: the file is cut short" in text_of(page)
+            assert "This picture is not used: …/corrupt.tif cannot be read: the file is cut short" in text_of(page)
 
 
 # One picture
@@ -211,7 +211,7 @@ def test_a_map_that_failed_its_checks_is_shown_by_choice_only(stained: SimpleNam
 def test_the_page_says_threshold_interval_and_answers(stained: SimpleNamespace) -> None:
     html = picture(stained, HOSTILE)
     text = text_of(html)
-    assert "grad_cam of small: treated above 0.50, uncertain from 0.35 to 0.65." in text
+    assert "grad cam of small: treated above 0.50, uncertain from 0.35 to 0.65." in text
     assert "Chosen as typical" in text
     assert "treated from a probability of 0.50 (0.35 to 0.65)" in html
     assert "96 x 96 px of 325 nm, 1 channel, 12 bits" in text
@@ -328,7 +328,7 @@ def test_scores_stand_with_intervals_and_the_leak_apart(stained: SimpleNamespace
     assert re.search(
         r"small grad cam trustworthy 0\.60 passed 0\.50 to 0\.70 .*small gradients not trustworthy 0\.05 failed", leaks
     )
-    assert "treated small window 0.500 0.35 and 0.65 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
+    assert "treated small window 0.500 0.350 and 0.650 0.80 12 12" in leaks.replace("0.50 (0.35 to 0.65) ", "")
 
 
 def test_compounds_stand_by_rank_with_their_pictures(stained: SimpleNamespace) -> None:
@@ -421,6 +421,27 @@ def test_the_pages_of_windows_are_those_of_synapses_in_other_words(stained: Simp
     assert pixels_of(stained.web.get(re.search(r'src="(/stained/tiles/[^"]+)"', html)[1])).shape == (WINDOW, WINDOW)
     for path in ("explanations", "differences", "neurons", "classifiers"):
         assert stained.web.get(f"/stained/{path}").status_code == 404, path
+
+
+def test_pages_of_windows_do_not_speak_of_neurons_and_sections(stained: SimpleNamespace) -> None:
+    for path in ("search", "search?synapse_id=P1%2Fcontrol_0.png%400_32"):
+        text = text_of(stained.web.get(f"/stained/{path}").raise_for_status().text)
+        assert "own neuron" not in text, path
+        assert "8-bit grey, at the scale of the dataset's windows." in text, path
+        assert "sections" not in text, path
+    assert " ; clustering" not in text_of(stained.web.get("/stained/clusters").raise_for_status().text)
+
+
+@pytest.mark.usefixtures("stained")
+def test_the_map_of_windows_names_windows_and_plates(stained: SimpleNamespace, page: "Page") -> None:
+    page.goto(f"{stained.url}/stained/map?colour=brain_region&synapse_id=P1%2Fcontrol_0.png%400_32")
+    page.get_by_text("Window P1/control_0.png@0_32").wait_for()
+    page.get_by_text("windows shown").wait_for()
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_text("Go to window").wait_for()
+    assert page.get_by_text("share of the window inside").count() >= 2, "the card and the filter"
+    for word in ("synapse", "region", "neuron"):
+        assert page.locator("main").get_by_text(word).count() == 0, word
 
 
 # Requests that are not meant well

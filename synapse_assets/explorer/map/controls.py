@@ -31,10 +31,10 @@ _PIXELS_PER_DEGREE = 3
 class Controls:
     """Widgets and panes of one page. Filter widgets exist once the release is known (`fill`)."""
 
-    def __init__(self, viewport: Viewport) -> None:
+    def __init__(self, viewport: Viewport, words: html.Words) -> None:
         import panel as pn
 
-        self._viewport = viewport
+        self._viewport, self._words = viewport, words
         self._plot = pn.pane.Bokeh(viewport.figure, sizing_mode="stretch_both", margin=0, visible=True)
         self.notice, self.link = pn.pane.HTML("", **WIDE), pn.pane.HTML("", **WIDE)
         self.status = pn.pane.HTML('<p class="quiet">Loading the map …</p>', **WIDE)
@@ -48,7 +48,7 @@ class Controls:
         self._with_filters.link(self._filters, value="visible")
         self._any_of: dict[str, Any] = {}
         self._least: dict[str, Any] = {}
-        self.find = pn.widgets.TextInput(label="Go to synapse", placeholder="id, then Enter", **WIDE)
+        self.find = pn.widgets.TextInput(label=words("Go to synapse"), placeholder="id, then Enter", **WIDE)
         self.sides = pn.widgets.RadioButtonGroup(options=["2-D", "3-D"], value="2-D", visible=False, **_FIXED)
         around, tilt = FIRST_TURN
         self.around: Any = pn.widgets.IntSlider(label="Turn (degrees)", start=-180, end=180, value=around, **WIDE)
@@ -81,15 +81,17 @@ class Controls:
 
     def fill(self, points: Points, columns: Mapping[str, str], state: MapState, refilter: Callable[[], None]) -> None:
         """Widgets for what this release has, set to a state. columns: what can be coloured by; refilter: on a change of a filter."""
-        self.colour.options = {title: name for name, title in columns.items()}
+        self.colour.options = {self._words(title): name for name, title in columns.items()}
         self.colour.value = state.colour
         self._any_of = {
-            name: _choice_of(points, name, state.filters.any_of.get(name, []))
+            name: _choice_of(points, name, self._words(CATEGORIES[name]), state.filters.any_of.get(name, []))
             for name in CATEGORIES
             if name in points.categories
         }
         self._least = {
-            name: _least_of(name, state.filters.least.get(name)) for name in NUMBERS if name in points.numbers
+            name: _least_of(self._words(NUMBERS[name]), state.filters.least.get(name))
+            for name in NUMBERS
+            if name in points.numbers
         }
         widgets = [*self._any_of.values(), *self._least.values()]
         self._filters[:] = widgets
@@ -196,14 +198,14 @@ def _button(label: str, action: Callable[[], None], **style: Any) -> Any:
     return button
 
 
-def _choice_of(points: Points, name: str, values: Sequence[str]) -> Any:
+def _choice_of(points: Points, name: str, title: str, values: Sequence[str]) -> Any:
     """The filter of a column of classes."""
     import panel as pn
 
     counts = points.categories[name].counts()
     common = set(sorted(counts, key=lambda value: -counts[value])[:_CHOICES])
     return pn.widgets.MultiChoice(
-        label=points.categories[name].title,
+        label=title,
         # Bokeh shows the labels of this widget as HTML.
         options={escape(value): value for value in counts if value in common or value in values},
         value=list(values),
@@ -212,8 +214,8 @@ def _choice_of(points: Points, name: str, values: Sequence[str]) -> Any:
     )
 
 
-def _least_of(name: str, value: float | None) -> Any:
+def _least_of(title: str, value: float | None) -> Any:
     """The filter of a column of numbers."""
     import panel as pn
 
-    return pn.widgets.FloatInput(label=f"{NUMBERS[name]}, at least", value=value, step=0.05, **WIDE)
+    return pn.widgets.FloatInput(label=f"{title}, at least", value=value, step=0.05, **WIDE)

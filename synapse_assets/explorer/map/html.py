@@ -3,7 +3,7 @@
 What does not belong here: the selection (`controls`, `selection`), styles (`style`) and other pages (`explorer.server`, templates).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -19,13 +19,16 @@ from synapse_assets.stores.models import NOT_ASSESSED
 _COPY = (
     "this.closest('div').querySelector('textarea').select(); document.execCommand('copy'); this.textContent = 'Copied'"
 )
+# A text of these pages in the words of the dataset's chain.
+Words = Callable[[str], str]
+
 _TIP_FACTS = ("target", "predicted", "brain_region", "cluster", "score")
 
 
-def tip(dataset: str, release: str | None, points: Points, row: int) -> str:
+def tip(dataset: str, release: str | None, points: Points, row: int, words: Words = str) -> str:
     """The tip while the mouse rests on a point. release: whose pictures are shown; None for a dataset without pictures."""
     facts = points.frame([row]).iloc[0]
-    titles = {name: title for name, title in _titles(points).items() if name in _TIP_FACTS}
+    titles = {name: title for name, title in _titles(points, words).items() if name in _TIP_FACTS}
     return f'<div class="tip">{_tile(dataset, release, facts["synapse_id"])}{_list(facts, titles)}</div>'
 
 
@@ -37,16 +40,16 @@ def hint(searches: bool) -> str:
     )
 
 
-def card(dataset: str, release: str | None, points: Points, row: int) -> str:
+def card(dataset: str, release: str | None, points: Points, row: int, words: Words = str) -> str:
     """The card of a picked synapse; release as for `tip`."""
     facts = points.frame([row]).iloc[0]
     synapse_id = facts["synapse_id"]
     search = "" if release is None else f'<a href="{escape(search_url(dataset, synapse_id))}">Search similar</a>'
     place = ", ".join(f"{facts[axis]:,.0f}" for axis in ("x_nm", "y_nm", "z_nm"))
-    titles = {"neuron_id": "neuron", **_titles(points)}
+    titles = {"neuron_id": "neuron", **_titles(points, words)}
     titles.pop("probability", None)
     return (
-        f'<div class="card"><div><h2>Synapse {escape(synapse_id)}</h2>{_tile(dataset, release, synapse_id)}</div>'
+        f'<div class="card"><div><h2>{words("synapse").capitalize()} {escape(synapse_id)}</h2>{_tile(dataset, release, synapse_id)}</div>'
         f"<div>{_list(facts, titles, {'x, y, z in nm': place})}"
         f'<div class="actions">{search}'
         f'<a href="{escape(card_url(dataset, synapse_id))}">Open card</a></div></div></div>'
@@ -75,7 +78,7 @@ def tiles(
     return f'<h2>{title}</h2><div class="{"list" if release is None else "grid"}">{links}</div>'
 
 
-def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
+def composition(colouring: Colouring, counts: npt.NDArray[np.int64], words: Words = str) -> str:
     """How many were surrounded, and bars with counts and percent by class, the most common first."""
     lines = "".join(
         f'<tr><td class="name">{escape(colouring.names[index])}</td><td class="bar">'
@@ -84,7 +87,7 @@ def composition(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
         for index in np.argsort(-counts, kind="stable")
         if counts[index]
     )
-    return f"<h2>{counts.sum():,} selected, by {escape(colouring.title)}</h2><table>{lines}</table>"
+    return f"<h2>{counts.sum():,} selected, by {escape(words(colouring.title))}</h2><table>{lines}</table>"
 
 
 def id_list(ids: Sequence[str], count: int) -> str:
@@ -97,10 +100,10 @@ def id_list(ids: Sequence[str], count: int) -> str:
     )
 
 
-def status(shown_count: int, on_map: int, count: int, trust: str, caption: str) -> str:
+def status(shown_count: int, on_map: int, count: int, trust: str, caption: str, words: Words = str) -> str:
     """How many of the synapses on the map are shown, and how many of all `count` are not on it. trust: what `trust` gives where clusters
     are shown, or ""; caption: HTML of a search, or ""."""
-    text = f"<strong>{shown_count:,}</strong> of {on_map:,} synapses shown"
+    text = f"<strong>{shown_count:,}</strong> of {on_map:,} {words('synapses')} shown"
     if count > on_map:
         text += f" · {count - on_map:,} have no place on the map"
     text += "".join(f" · {part}" for part in (trust, caption) if part)
@@ -127,9 +130,9 @@ def legend_style(colouring: Colouring, counts: npt.NDArray[np.int64]) -> str:
     )
 
 
-def _titles(points: Points) -> dict[str, str]:
+def _titles(points: Points, words: Words) -> dict[str, str]:
     return {
-        name: title
+        name: words(title)
         for name, title in {**CATEGORIES, **NUMBERS}.items()
         if name in {**points.categories, **points.numbers}
     }

@@ -4,7 +4,7 @@ No widgets, no browser: those are in `controls` and `viewport`. How points becom
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,12 +38,13 @@ class MapModel:
 
     flat: the plane of the release. plane: the flat plane, or the points in space as seen from one side. colouring: of `plane`, by a column.
     shown: bool (M,), which of the points of `plane`. picture_release: the release whose pictures are shown; None for a dataset
-    without pictures.
+    without pictures. words: gives a text of the page in the words of the dataset's chain.
     """
 
-    def __init__(self, warehouse: "Warehouse", flat: Plane) -> None:
+    def __init__(self, warehouse: "Warehouse", flat: Plane, words: Callable[[str], str]) -> None:
         self.points = flat.points
         self.flat = self.plane = flat
+        self.words = words
         self.picture_release = warehouse.release_id if warehouse.has_pictures else None
         self.colouring: Colouring
         self.shown: npt.NDArray[np.bool_]

@@ -40,12 +40,13 @@ def add_maps(
     uploads: Uploads,
     style_url: str = "/look",
     describe_error: ErrorMessages = _ERROR_MESSAGES,
+    words: Callable[[str], html.Words] = lambda _: str,
 ) -> None:
     """Adds the page /<dataset>/map of each dataset, and below /static what these pages load.
 
     releases: the release of a dataset to use now; a page keeps the release it began with. header(dataset, "map"): the HTML that
     all pages begin with. uploads: the pictures that a search may be for. style_url: of the folder of explorer.css and icon.svg; not
-    below /static, which is Bokeh's. describe_error: gives the message for an error.
+    below /static, which is Bokeh's. describe_error: gives the message for an error. words: of a dataset, gives a text in its words.
     """
     import panel as pn
     from bokeh.core.validation import silence
@@ -64,7 +65,9 @@ def add_maps(
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in pn.state.session_args.items()
             }
-            opened = MapPage(dataset, lambda: releases(dataset), planes, uploads, describe_error, parameters)
+            opened = MapPage(
+                dataset, lambda: releases(dataset), planes, uploads, describe_error, parameters, words(dataset)
+            )
             return opened.template(header(dataset, "map"), style_url)
 
         return page
@@ -88,12 +91,13 @@ class MapPage:
         uploads: Uploads,
         describe_error: ErrorMessages,
         parameters: Mapping[str, Sequence[str]],
+        words: html.Words,
     ) -> None:
         import panel as pn
 
         self._dataset, self._release, self._planes, self._uploads = dataset, release, planes, uploads
         self._describe_error = partial(describe_error, what=f"the map of {dataset}")
-        self._parameters = parameters
+        self._parameters, self._words = parameters, words
         self._messages: list[str] = []
         # Set once the release is read.
         self._ready = self._setting_up = False
@@ -106,7 +110,7 @@ class MapPage:
         # By the document's own queue: it holds the lock that changes need, also across an await.
         self._document: Any = pn.state.curdoc
         self._viewport = Viewport(self._document, self._update_link)
-        self._controls = Controls(self._viewport)
+        self._controls = Controls(self._viewport, words)
         self._wire_figure()
         self._wire_controls()
         pn.state.on_session_destroyed(self._end)
@@ -157,13 +161,13 @@ class MapPage:
             return
         if not len(plane):
             self._stop(
-                f"no synapse of this release of {self._dataset} has a place on a map yet: "
+                f"no {self._words('synapse')} of this release of {self._dataset} has a place on a map yet: "
                 f"materialise its map coordinates, then {self._dataset}/warehouse"
             )
         elif not plane.columns():
             self._stop(f"this release of {self._dataset} has no classes and no scores to colour a map by")
         else:
-            self._model = MapModel(self._warehouse, plane)
+            self._model = MapModel(self._warehouse, plane, self._words)
             self._open()
 
     def _open(self) -> None:
@@ -275,9 +279,12 @@ class MapPage:
         filters = self._controls.filters
         by_cluster = model.points.are_of_clusters([self._controls.colour.value, *filters.any_of, *filters.least])
         trust = html.trust(self._dataset, model.points) if by_cluster else ""
-        self._controls.status.object = html.status(shown_count, len(model.plane), len(model.points), trust, caption)
+        self._controls.status.object = html.status(
+            shown_count, len(model.plane), len(model.points), trust, caption, self._words
+        )
         self._update_link()
-        nothing_left = [] if shown_count else ["no synapse is left: the filters, or the legend, leave out all of them"]
+        none = self._words("no synapse is left: the filters, or the legend, leave out all of them")
+        nothing_left = [] if shown_count else [none]
         self._controls.notice.object = html.notice(*self._messages, *nothing_left)
 
     def _update_link(self) -> None:

@@ -97,8 +97,9 @@ class MapSearch:
             return
         self._viewport.mark("near", rows)
         count = sum(self._model.plane.index_of(row) is not None for row in rows)
-        of_each = f" of each {CATEGORIES[question.columns]}" if question.columns else ""
-        others = " of other neurons" if question.synapse_id and not question.own_neuron else ""
+        of_each = f" of each {self._model.words(CATEGORIES[question.columns])}" if question.columns else ""
+        has_neurons = len(self._model.points.neuron_ids) > 0
+        others = " of other neurons" if has_neurons and question.synapse_id and not question.own_neuron else ""
         each = f"{question.k} nearest{of_each}" if question.columns else f"{len(rows)} nearest"
         self.caption = f"{self._query_caption} · ◯ its {each}{others}, by {METRICS[question.metric].split(',')[0]}"
         if count < len(rows):

@@ -47,7 +47,7 @@ class Selection:
             where = {"right" if left else "left": f"{(window.width_px - event.sx if left else event.sx) + 18:.0f}px"}
             where["top"] = f"{max(4, min(event.sy - 60, window.height_px - _TIP_PX)):.0f}px"
             self._controls.tip.param.update(
-                object=html.tip(self._dataset, self._model.picture_release, self._model.points, row),
+                object=html.tip(self._dataset, self._model.picture_release, self._model.points, row, self._model.words),
                 styles={"position": "absolute", "width": "fit-content", **where},
                 visible=True,
             )
@@ -76,7 +76,8 @@ class Selection:
     def pick(self, row: int) -> None:
         """Shows the card of a synapse and marks it."""
         self._picked = row
-        self._controls.picked.object = html.card(self._dataset, self._model.picture_release, self._model.points, row)
+        model = self._model
+        self._controls.picked.object = html.card(self._dataset, model.picture_release, model.points, row, model.words)
         self._viewport.mark("picked", [row])
 
     def go_to(self, synapse_id: str) -> None:
@@ -117,12 +118,14 @@ class Selection:
         rows = plane.rows[indices]
         selected.visible = True
         if not len(rows):
-            selected[:] = [pn.pane.HTML(html.notice("no shown synapse lies inside"), stylesheets=[PANES])]
+            selected[:] = [
+                pn.pane.HTML(html.notice(self._model.words("no shown synapse lies inside")), stylesheets=[PANES])
+            ]
             return
         ids = points.ids.take(rows[:_IDS_IN_TEXT]).to_pylist()
         pictures = self._model.picture_release
         tiles = html.tiles(self._dataset, pictures, ids[:_TILES], indices[:_TILES], colouring, len(rows))
-        bars = html.composition(colouring, colouring.counts(indices))
+        bars = html.composition(colouring, colouring.counts(indices), self._model.words)
         card = f'<div class="card"><div>{bars}{html.id_list(ids, len(rows))}</div><div>{tiles}</div></div>'
 
         async def table() -> io.StringIO:

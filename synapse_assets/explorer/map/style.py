@@ -159,7 +159,7 @@ html, body { height: auto; }
 {{ embed(roots.turns) }}
 <div class="map-plot">{{ embed(roots.plot) }}
 <div class="map-steers">{{ embed(roots.steers) }}</div><div class="map-tip">{{ embed(roots.tip) }}</div></div></section>
-<section class="map-details" aria-label="Picked synapses">{{ embed(roots.picked) }}{{ embed(roots.selected) }}</section>
+<section class="map-details" aria-label="Picked points">{{ embed(roots.picked) }}{{ embed(roots.selected) }}</section>
 </main>
 {% endblock %}
 """
