@@ -33,15 +33,8 @@ def explanation_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "explanations",
-        deps=[
-            "explanation_checks",
-            "encoder",
-            "synapse_predictions",
-            "synapses",
-            "synapse_labels",
-            "tiles",
-            *predictions,
-        ],
+        # Synapses and tiles come by way of the predictions: with them alone it would be made too early, and then again.
+        deps=["explanation_checks", "synapse_predictions", "synapse_labels", *predictions],
         method=steps.MAPS_METHOD,
         pool="gpu",
         checks=[

@@ -33,7 +33,7 @@ def explanation_assets(dataset: StainingDataset) -> list[dg.AssetsDefinition]:
         dataset,
         "explanations",
         {"images": dataset.explained_images, "network": dataset.map_network},
-        deps=["images", "window_maps", "image_predictions", "explanation_checks"],
+        deps=["window_maps", "image_predictions", "explanation_checks"],
         pool="gpu",
         checks=[CheckSpec("maps_not_empty", "No map is zero everywhere.")],
     )

@@ -49,7 +49,7 @@ _METHOD = 1  # one more whenever the same choice and pictures train another netw
 _KEPT_BYTES = 2**30  # of decoded pictures
 _NORMALISED_ON = 32  # pictures
 # Validation windows stay in memory: no more of them than this, in number and in bytes, and so many of a picture.
-_MOST_VALIDATED, _MOST_VALIDATED_BYTES, _OF_A_PICTURE = 256, 256 * 2**20, 4
+_MOST_VALIDATED, _MOST_VALIDATED_BYTES, _OF_A_PICTURE = 256, 256 * 2**20, 16
 _VALIDATION_BATCH = 8
 _PLACES, _VALIDATION = range(1, 3)  # streams of random numbers
 # Brightness of a window: values times up to e to the power of +- _GAIN, rising or falling across it by up to e to that of _RAMP.
@@ -206,7 +206,7 @@ def _loss(network: nn.Module, inputs: Inputs) -> Tensor:
 
 
 def _validation(windows: Windows, labels: Labels, rows: Rows, seed: int, device: str) -> Callable[[nn.Module], float]:
-    """Balanced accuracy over windows of these pictures, up to four of each, or of as many pictures of each class as fit into memory."""
+    """Balanced accuracy over windows of these pictures, up to sixteen of each, or of as many pictures of each class as fit into memory."""
     codes = labels.codes[rows]
     rng = np.random.default_rng([seed, 0, _VALIDATION])
     first = windows.drawn(int(rows[0]), 1, rng)
