@@ -167,7 +167,8 @@ def test_every_picture_that_cannot_be_used_says_why_and_the_others_go_on(store: 
     assert (rows["P1_B05_0.tif"]["width_px"], rows["P1_B06_0.tif"]["pixel_nm"]) == (31, 650.0)
     assert rows["P1_B09_0.tif"]["usable"]
     assert outcomes(report) == {
-        "has_images": True, "readable": False, "two_classes": True, "one_depth": True, "on_one_plate": True,
+        "one_row_per_picture": True, "has_images": True, "readable": False, "two_classes": True, "one_depth": True,
+        "on_one_plate": True,
     }  # fmt: skip
     assert description(report, "readable").startswith("2 files cannot be read: P1_B04_0.tif, P1_B08_0.tif. First: ")
     assert report.details["usable"] == 5
