@@ -1,6 +1,6 @@
 """What the staining chain finds of what was planted in its sample. On a data root in which sample_staining was made.
 
-    python -m benchmarks.staining [data root] [tolerance in px]
+    python -m benchmarks.staining [data root] [tolerance in px: 32, two of the network's cells]
 
 scores        macro F1 and balanced accuracy of pictures, plates held out, network beside texture probe, and what a split of crops claims
 compounds     the ranking: A was drawn to undo the beads, B to do nothing, C to undo a part
@@ -129,7 +129,7 @@ def main() -> None:
     assert isinstance(dataset, StainingDataset)
     store = DatasetStore(root, NAME)
     say_scores(store)
-    measure_places(store, dataset, float(sys.argv[2]) if len(sys.argv) > 2 else 16.0)
+    measure_places(store, dataset, float(sys.argv[2]) if len(sys.argv) > 2 else 32.0)
     measure_seconds(store, dataset)
 
 
