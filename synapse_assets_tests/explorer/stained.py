@@ -125,7 +125,7 @@ def picture_rows() -> list[dict[str, Any]]:
     add("P1/blurred.png", "P1", "D04", "control", usable=False, why_not="blurred: focus 0.01 of 0.05")
     unread = {"width_px": None, "height_px": None, "channels": None, "bits": None, "image_hash": None, "focus": None}
     unread |= {"saturated_fraction": None, "foreground_fraction": None, "preview": None}
-    cut = "/microscope/P1/corrupt.tif cannot be read: the file is cut short"
+    cut = "/home/scope/P1/corrupt.tif cannot be read: the file is cut short"
     add("P1/corrupt.tif", "P1", None, None, usable=False, why_not=cut, **unread)
     for compound, dose in (("c1", 1.0), ("c1", 10.0), ("c2", 1.0)):
         for number in range(3):
