@@ -236,7 +236,7 @@ def chosen_pictures(predictions: pa.Table, count: int) -> dict[str, str]:
     rows = sorted(predictions.to_pylist(), key=lambda row: (-row["probability"], row["image_id"]))
     errors = [row for row in rows if row["label"] is not None and row["label"] != row["predicted"]]
     uncertain = [row for row in reversed(rows) if row["answer"] not in dict(row["probabilities"])]
-    right = [row for row in rows if row not in errors]
+    right = [row for row in rows if row["label"] in (None, row["predicted"])]
     typical: list[Mapping[str, Any]] = []
     of_class = {
         name: [row for row in right if row["predicted"] == name] for name in {row["predicted"] for row in right}
@@ -341,7 +341,7 @@ class _Explained:
             "verdict": self.verdict,
             "sentence": sentence,
             "picture": _png(grey),
-            "saliency": _png(_brightness(attribution, largest)),
+            "saliency": _png(brightness_of(attribution, largest)),
             "coloured": _png(coloured),
             "layer": f"{self.store.dataset}/{_LAYERS}/{segment('explanations')}/{segment(self.plate)}/{layer}",
         }
@@ -418,7 +418,8 @@ def grey_picture(pixels: npt.NDArray[Any], white_level: int) -> npt.NDArray[np.u
     return np.rint(mean.clip(0, 255)).astype(np.uint8)
 
 
-def _brightness(attribution: npt.NDArray[np.float32], largest: float) -> npt.NDArray[np.uint16]:
+def brightness_of(attribution: npt.NDArray[np.float32], largest: float) -> npt.NDArray[np.uint16]:
+    """An attribution (H, W) as brightness, uint16 (H, W): from 0, which what speaks against the class has too, to `largest` and above."""
     if not largest:
         return np.zeros(attribution.shape, np.uint16)
     return np.rint((attribution / largest).clip(0, 1) * 65_535).astype(np.uint16)

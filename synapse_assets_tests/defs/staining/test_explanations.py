@@ -15,6 +15,7 @@ from synapse_assets.datasets import STAINING
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.staining.explanations import (
     _file_name,
+    brightness_of,
     check_explanations,
     chosen_pictures,
     chosen_windows,
@@ -68,6 +69,12 @@ def test_pictures_layers_and_brightness_are_of_one_map(stain_lab: StainLab) -> N
         expected = at_pixels(values, dense["first_px"], dense["stride_px"], (SIDE_PX, SIDE_PX))
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)
         assert row["class_name"] == dense["classes"][int(values.mean((1, 2)).argmax())]
+
+
+def test_what_speaks_against_the_class_is_dark() -> None:
+    attribution = np.array([[-2.0, -0.1, 0.0, 0.25, 1.0, 3.0]], np.float32)
+    assert brightness_of(attribution, 1.0).tolist() == [[0, 0, 0, 16_384, 65_535, 65_535]]
+    assert not brightness_of(-np.ones((2, 2), np.float32), 0.0).any()
 
 
 def test_fewer_explained_leave_no_layers_behind(stain_lab: StainLab) -> None:
