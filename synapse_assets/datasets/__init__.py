@@ -39,7 +39,7 @@ from synapse_assets.datasets.staining import (
     StainNetworkChoice,
 )
 from synapse_assets.datasets.staining_chain import STAINING
-from synapse_assets.datasets.volumes import TileSpec, VolumeSpec
+from synapse_assets.datasets.volumes import ArraySpec, LabelVolumeSpec, TileSpec, VolumeSpec
 
 __all__ = [
     "CHAINS",
@@ -47,6 +47,7 @@ __all__ = [
     "MORPHOLOGY",
     "STAINING",
     "TEXTURE_PROBE",
+    "ArraySpec",
     "AssetFacts",
     "CaveSource",
     "Chain",
@@ -59,6 +60,7 @@ __all__ = [
     "ImageColumns",
     "ImageSource",
     "LabelFile",
+    "LabelVolumeSpec",
     "MorphologyDataset",
     "NetworkChoice",
     "NeuronColumns",

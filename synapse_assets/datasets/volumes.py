@@ -1,6 +1,9 @@
-"""What a dataset file says of its volumes and of the tiles cut from them. Opening volumes belongs to `synapse_assets.volumes`."""
+"""What a dataset file says of its volumes, of volumes of labels, and of the tiles cut from them.
 
-from typing import Annotated, Literal
+Opening volumes belongs to `synapse_assets.volumes`.
+"""
+
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,8 +19,8 @@ TileCodec = Literal["png", "zstd"]
 PATIENCE = frozenset({"download_ceiling_gb", "timeout_s", "requests_per_second"})
 
 
-class VolumeSpec(Frozen):
-    """One electron-microscopy volume (8-bit grey values)."""
+class ArraySpec(Frozen):
+    """Where the voxels of a volume lie and how they are read, whatever they hold."""
 
     kind: Literal["precomputed", "zarr", "n5", "hdf5", "images"] = Field(
         description="precomputed (neuroglancer), zarr (2 or 3) or n5 array, hdf5 file (as CREMI's), or images: a folder of TIFF or "
@@ -55,6 +58,19 @@ class VolumeSpec(Frozen):
     timeout_s: Annotated[float, Field(gt=0)] = Field(
         120.0, description="Time in seconds that one read over the network may take, with its retries; then it fails."
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.reader == "cloud-volume" and self.kind != "precomputed":
+            raise ValueError(f"reader cloud-volume is for precomputed volumes, not for {self.kind}; leave it out")
+        if self.axis_order == "xyz" and self.kind not in ("zarr", "n5"):
+            raise ValueError(f"axis_order is for zarr and n5, not for {self.kind}; leave it out")
+        return self
+
+
+class VolumeSpec(ArraySpec):
+    """One electron-microscopy volume (8-bit grey values)."""
+
     requests_per_second: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Most chunks asked for over the network in a second, on average and in each process; null for no limit.",
@@ -63,13 +79,24 @@ class VolumeSpec(Frozen):
         20.0, description="A run that would fetch more than this over the network is refused with its estimate."
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "VolumeSpec":
-        if self.reader == "cloud-volume" and self.kind != "precomputed":
-            raise ValueError(f"reader cloud-volume is for precomputed volumes, not for {self.kind}; leave it out")
-        if self.axis_order == "xyz" and self.kind not in ("zarr", "n5"):
-            raise ValueError(f"axis_order is for zarr and n5, not for {self.kind}; leave it out")
-        return self
+
+class LabelVolumeSpec(ArraySpec):
+    """A volume of ids: a segmentation of neurons, a map of brain regions, or a mask.
+
+    Its values are whole numbers; 0 and the largest value of an unsigned type mean that no object is there.
+    """
+
+    dataset: str = Field(
+        "volumes/labels/neuron_ids",
+        min_length=1,
+        description="Path of the array in an hdf5 file; its axes are z, y, x.",
+    )
+    space: str = Field(
+        "local", description="Name of the coordinate space; points of another space are not looked up in it."
+    )
+    missing_chunks: Literal["error", "black"] = Field(
+        "black", description="What an absent chunk means: that no object is there (black), or an error."
+    )
 
 
 class TileSpec(Frozen):
