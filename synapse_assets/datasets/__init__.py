@@ -7,6 +7,8 @@ volumes themselves belongs to `sources/` and `volumes/`.
 
 from synapse_assets.datasets.base import Dataset
 from synapse_assets.datasets.chain import CHAINS, AssetFacts, Chain, Role, chain_of, register
+from synapse_assets.datasets.detection import Annotation, DetectionDataset, DetectorChoice
+from synapse_assets.datasets.detection_chain import DETECTION
 from synapse_assets.datasets.em import EmDataset, EncoderChoice, NetworkChoice
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.loading import load_dataset, variables_named
@@ -39,20 +41,23 @@ from synapse_assets.datasets.staining import (
     StainNetworkChoice,
 )
 from synapse_assets.datasets.staining_chain import STAINING
-from synapse_assets.datasets.volumes import ArraySpec, LabelVolumeSpec, TileSpec, VolumeSpec
+from synapse_assets.datasets.volumes import LabelsFrom, LabelVolumeSpec, TileSpec, VolumeSpec
 
 __all__ = [
     "CHAINS",
+    "DETECTION",
     "EM",
     "MORPHOLOGY",
     "STAINING",
     "TEXTURE_PROBE",
-    "ArraySpec",
+    "Annotation",
     "AssetFacts",
     "CaveSource",
     "Chain",
     "Columns",
     "Dataset",
+    "DetectionDataset",
+    "DetectorChoice",
     "EmDataset",
     "EncoderChoice",
     "FeatureChoice",
@@ -61,6 +66,7 @@ __all__ = [
     "ImageSource",
     "LabelFile",
     "LabelVolumeSpec",
+    "LabelsFrom",
     "MorphologyDataset",
     "NetworkChoice",
     "NeuronColumns",

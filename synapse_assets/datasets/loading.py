@@ -108,6 +108,13 @@ def load_dataset(name_or_path: str, local_root: str) -> Dataset:
         for field in ("sources", "neurons"):
             if isinstance(content.get(field), list):
                 content[field] = [fill_in_format(source) for source in content[field]]
+        if isinstance(content.get("annotations"), list):
+            content["annotations"] = [
+                {**item, "points": fill_in_format(item["points"])}
+                if isinstance(item, dict) and "points" in item
+                else item
+                for item in content["annotations"]
+            ]
         chain_name = content.get("chain", EM.name)
         # A variable is refused before its value could appear in a message.
         dataset_type = (CHAINS[chain_name] if isinstance(chain_name, str) and chain_name in CHAINS else EM).dataset_type

@@ -3,11 +3,13 @@
 Opening volumes belongs to `synapse_assets.volumes`.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Frozen
+from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
 
 PositiveNm = Annotated[float, Field(gt=0)]
@@ -97,6 +99,49 @@ class LabelVolumeSpec(ArraySpec):
     missing_chunks: Literal["error", "black"] = Field(
         "black", description="What an absent chunk means: that no object is there (black), or an error."
     )
+
+
+class LabelsFrom(Frozen):
+    """A label volume that names the brain region, or the neuron, of points that have none of their own."""
+
+    of: Literal["brain_region", "neuron_id"] = Field(description="What its ids are.")
+    volume: str | None = Field(None, description="Name of the volume that it belongs to; empty for the only one.")
+    labels: LabelVolumeSpec
+    names: dict[int, str] = Field(
+        {},
+        description="Names of brain regions by id. Empty: those that a precomputed volume says itself, else region_<id>.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LabelsFrom":
+        if self.names and self.of != "brain_region":
+            raise ValueError("names are of brain regions: leave them out for neuron_id")
+        return self
+
+
+def check_labels_from(labels_from: Sequence[LabelsFrom], volumes: Mapping[str, VolumeSpec]) -> None:
+    """Raises ValueError for label volumes of a volume that there is not, of another space than theirs, or two of the same thing."""
+    taken = set()
+    for entry in labels_from:
+        if entry.volume is None and len(volumes) > 1:
+            raise ValueError(f"labels_from {entry.of} names no volume, and there are {list(volumes)}: name one")
+        name = entry.volume or next(iter(volumes))
+        if name not in volumes:
+            raise ValueError(f"labels_from {entry.of} is of volume '{name}', which is not one of {list(volumes)}")
+        if (entry.of, name) in taken:
+            raise ValueError(f"labels_from gives {entry.of} of volume '{name}' twice: keep one")
+        taken.add((entry.of, name))
+        why_not = space_mismatch(entry.labels, volumes[name])
+        if why_not is not None:
+            raise ValueError(f"labels_from {entry.of} of volume '{name}' {why_not}")
+
+
+def space_mismatch(labels: LabelVolumeSpec, volume: VolumeSpec) -> str | None:
+    """Why a label volume does not belong to a volume, if so. One that names no space lies in that of the volume."""
+    if "space" not in labels.model_fields_set:
+        return None
+    why_not = mismatch(labels.space, volume.space, None)
+    return None if why_not is None else f"is in space {labels.space}, the volume in {volume.space}: {why_not}"
 
 
 class TileSpec(Frozen):

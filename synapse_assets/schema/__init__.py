@@ -1,9 +1,9 @@
 """Every stored table once: its columns, Arrow types and what they mean.
 
 Storage (Lance, Parquet, DuckDB), the column lists in the Dagster UI and the checks derive from the tables here: those of the
-electron-microscopy chain in `em`, those of the chain without images in `morphology`, of stained neurons in `staining`, and what
-the chains of images share of explanations in `explanations`. What does not belong here: reading,
-writing or computing anything.
+electron-microscopy chain in `em`, those of the chain without images in `morphology`, of stained neurons in `staining`, of finding
+synapses in volumes in `detection`, and what the chains of images share of explanations in `explanations`. What does not belong here:
+reading, writing or computing anything.
 """
 
 # Imported from here by scripts of labs.

@@ -1,0 +1,119 @@
+"""The chain from a volume to its synapses and mitochondria: the facts of its assets, and nothing else."""
+
+from enum import StrEnum
+
+from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
+from synapse_assets.datasets.detection import DetectionDataset
+from synapse_assets.schema import PROMOTIONS, detection
+
+
+class Stage(StrEnum):
+    """The groups of the lineage, in their order."""
+
+    VOLUME = "2_volume"
+    DETECTOR = "3_detector"
+    OBJECTS = "4_objects"
+    MODELS = "5_models"
+    PUBLISH = "6_publish"
+
+
+def _trains(dataset: DetectionDataset) -> bool:
+    return dataset.detector_from is None
+
+
+def _finds_synapses(dataset: DetectionDataset) -> bool:
+    return dataset.synapse_detector is not None
+
+
+def _finds_mitochondria(dataset: DetectionDataset) -> bool:
+    return dataset.mitochondria_detector is not None
+
+
+ASSETS = (
+    AssetFacts(
+        "volume_blocks",
+        Stage.VOLUME,
+        Role.READ,
+        detection.VOLUME_BLOCKS,
+        job="ingest",
+        released=("volume_blocks",),
+        awaited=False,
+    ),
+    AssetFacts(
+        "annotated_objects",
+        Stage.VOLUME,
+        Role.READ,
+        detection.ANNOTATED_OBJECTS,
+        job="ingest",
+        released=("annotated_objects",),
+        awaited=False,
+        exists=_trains,
+    ),
+    # All named detectors are one model: which there are, and how they compare, belongs together.
+    AssetFacts("detector", Stage.DETECTOR, Role.MODEL, kinds=("pytorch",), job="fit", exists=_trains),
+    # A release does not wait for it: nothing is made from it. Each row names its version.
+    AssetFacts(
+        "detector_scores",
+        Stage.DETECTOR,
+        Role.APPLY,
+        detection.DETECTOR_SCORES,
+        beside=(detection.EXAMINED_SITES,),
+        released=("detector_scores", "examined_sites"),
+        awaited=False,
+        page="detectors",
+        exists=_trains,
+    ),
+    AssetFacts(
+        "probability_maps",
+        Stage.OBJECTS,
+        Role.APPLY,
+        detection.PROBABILITY_MAPS,
+        kinds=("pytorch", "parquet"),
+        by_part=True,
+        job="apply",
+        released=("probability_maps",),
+        page="sections",
+    ),
+    AssetFacts(
+        "detections",
+        Stage.OBJECTS,
+        Role.APPLY,
+        detection.DETECTIONS,
+        by_part=True,
+        job="apply",
+        released=("synapses",),
+        page="sections",
+        exists=_finds_synapses,
+    ),
+    AssetFacts(
+        "mitochondria",
+        Stage.OBJECTS,
+        Role.APPLY,
+        detection.MITOCHONDRIA,
+        by_part=True,
+        job="apply",
+        released=("mitochondria",),
+        page="sections",
+        exists=_finds_mitochondria,
+    ),
+    AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",), exists=_trains),
+    AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+)
+
+DETECTION = register(
+    Chain(
+        name="detection",
+        dataset_type=DetectionDataset,
+        part="block",
+        assets=ASSETS,
+        jobs={
+            "ingest": "Divide the volumes of {title} into blocks and read its annotations. Run this first.",
+            "apply": "Search one block of {title} with the detectors in use.",
+            "fit": "Train the detectors of {title} again. On unchanged content nothing happens; otherwise there is a candidate, which "
+            "'promotions' decides on.",
+        },
+        lineage="synapse_assets.defs.detection:LINEAGE",
+        pages={"sections": "Sections", "sites": "Sites", "detectors": "Detectors"},
+        own_pages="synapse_assets.explorer.detection:add_pages",
+    )
+)

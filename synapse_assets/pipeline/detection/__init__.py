@@ -1,0 +1,1 @@
+"""The steps of the detection chain: from a volume to a table of its synapses and mitochondria."""
