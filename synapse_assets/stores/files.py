@@ -114,9 +114,9 @@ def _explanation(where: str, error: Exception) -> OSError | None:
         of_storage = isinstance(error, OSError | RuntimeError) or "LanceError(IO)" in text
         if not of_storage or lost_race(error):
             return None
-        endpoint = f" (endpoint {_endpoint()})" if where.startswith("s3://") and _endpoint() else ""
+        server = f" (endpoint {endpoint()})" if where.startswith("s3://") and endpoint() else ""
         return UnreachableStorageError(
-            f"{where} cannot be reached or refuses{endpoint}: check the address, the credentials and that the object "
+            f"{where} cannot be reached or refuses{server}: check the address, the credentials and that the object "
             f"storage is up, and run again; {whole}. It says: {text[:500]}"
         )
     at = getattr(error, "filename", None)
@@ -127,7 +127,8 @@ def _explanation(where: str, error: Exception) -> OSError | None:
     return None
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
+    """The server of s3:// addresses where it is not Amazon's; empty for Amazon's."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 
@@ -166,7 +167,7 @@ class Files:
         start = f"{scheme}://{inside.split('/', 1)[0]}"
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
         with storage_explained(self.root):
-            return _bucket(start, _endpoint() if scheme == "s3" else "", region), inside.rstrip("/")
+            return _bucket(start, endpoint() if scheme == "s3" else "", region), inside.rstrip("/")
 
     @property
     def is_local(self) -> bool:
