@@ -166,7 +166,7 @@ def test_where_they_came_from_is_kept(finding: Lab) -> None:
     finding.materialize("synapse_table")
     rows = finding.store.results(SYNAPSE_SOURCES).read().to_pylist()
     assert [(row["file"], json.loads(row["made_from"])) for row in rows] == [
-        (f"block={block}/data.parquet", {"dataset": FINDER, "detector": "sites", "version": version})
+        (f"block={block}/data.parquet", {"dataset": FINDER, "sites": version})
         for block, version in zip(BLOCKS, (VERSION, "f" * 12), strict=True)
     ]
     assert [row["rows"] for row in rows] == [36, 36]
