@@ -2,15 +2,16 @@
 
 The volume is a lattice of places, each with one synapse, so that the tiles around two synapses never overlap: those of the
 sample are 136 pixels apart and three sections deep, for tiles of 128 x 128 x 3 voxels. Neighbouring places belong to one neuron
-and are drawn in its style. What a place looks like is in `drawing.py`; a sibling with deeper places is in `deep_brain.py`.
+and are drawn in its style. What a place looks like is in `drawing.py`; a sibling with deeper places is in `deep_brain.py`,
+and masks of what lies where are in `detection.py`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from synapse_assets.sample.folder import drawn_folder
 
 VOXEL_SIZE_NM = (4, 4, 40)
 VOXEL_OFFSET = (1200, 800, 60)
-_REGIONS = ("AL_L", "LH_L", "MB_CA_L", "EB")
+REGIONS = ("AL_L", "LH_L", "MB_CA_L", "EB")
 _UNKNOWN_NAMES = ("NONE", "unknown2")
 
 
@@ -95,6 +96,9 @@ class _Neuron:
     block: tuple[int, int, int]
 
 
+Drawn = TypeVar("Drawn")
+
+
 class Tissue(Protocol):
     """What the cells of a brain are and how they look."""
 
@@ -115,6 +119,22 @@ class Tissue(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Block:
+    """The part of one slab that one neuron fills, with all it takes to draw it: the arguments of `Tissue.draw`, and where it is."""
+
+    origin: tuple[int, int]
+    size: tuple[int, int]
+    cells: Cells
+    sites: list[Site]
+    style: Style
+    rng: np.random.Generator
+
+    def drawn(self, draw: Callable[..., Drawn]) -> Drawn:
+        """What `draw` makes of the block; once, for it uses up the random numbers."""
+        return draw(self.origin, self.size, self.cells, self.sites, self.style, self.rng)
+
+
 def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
     """Draw the sample brain into `folder`, unless it is there already.
 
@@ -125,7 +145,7 @@ def draw_sample_brain(folder: Path, seed: int = 0) -> SampleTruth:
 
     Raises BadInput where `folder` holds files that are not a sample brain.
     """
-    return draw_brain(folder, LAYOUT, _Tissue, seed)
+    return draw_brain(folder, LAYOUT, SampleTissue, seed)
 
 
 def draw_brain(
@@ -157,29 +177,55 @@ def _scale_key() -> str:
     return "_".join(str(v) for v in VOXEL_SIZE_NM)
 
 
+class Plan:
+    """All that is in a brain before it is drawn: neurons, synapses with their ids, cells. The same seed gives the same plan.
+
+    synapses: the rows of `synapses.json` by id.
+    """
+
+    def __init__(self, layout: Layout, tissue: Callable[[Layout, np.random.Generator], Tissue], seed: int) -> None:
+        self.layout, self._seed = layout, seed
+        self._rng = np.random.default_rng([seed, layout.version])
+        self.neurons = _neurons(layout, self._rng)
+        unnumbered = {neuron.id: _sites(neuron, layout, self._rng) for neuron in self.neurons}
+        self.synapses, self._sites = _synapse_table(self.neurons, unnumbered, layout, self._rng)
+        self.tissue = tissue(layout, self._rng)
+
+    def slabs(self) -> Iterator[list[Block]]:
+        """The blocks of each slab, the first one first; once, for it uses up the random numbers."""
+        width, height = (self.layout.block[axis] * self.layout.pitch_px for axis in (0, 1))
+        for slab in range(self.layout.blocks[2]):
+            here = [neuron for neuron in self.neurons if neuron.block[2] == slab]
+            cells = self.tissue.cells(slab, [site for neuron in here for site in self._sites[neuron.id]], self._rng)
+            yield [
+                Block(
+                    origin=(neuron.block[0] * width, neuron.block[1] * height),
+                    size=(width, height),
+                    cells=cells,
+                    sites=self._sites[neuron.id],
+                    style=neuron.style,
+                    rng=np.random.default_rng([self._seed, self.layout.version, *neuron.block]),
+                )
+                for neuron in here
+            ]
+
+
 def _draw(
-    folder: Path, layout: Layout, tissue_of: Callable[[Layout, np.random.Generator], Tissue], seed: int
+    folder: Path, layout: Layout, tissue: Callable[[Layout, np.random.Generator], Tissue], seed: int
 ) -> SampleTruth:
-    rng = np.random.default_rng([seed, layout.version])
-    neurons = _neurons(layout, rng)
-    sites = {neuron.id: _sites(neuron, layout, rng) for neuron in neurons}
-    synapses = _synapse_table(neurons, sites, layout, rng)
+    plan = Plan(layout, tissue, seed)
+    neurons, synapses = plan.neurons, plan.synapses
     store = _new_volume(folder / "volume", layout)
-    tissue = tissue_of(layout, rng)
+    slabs = plan.slabs()
     # One slab after the other keeps few pixels in memory; as many are held as chunks are deep.
     deep = layout.chunk[2] // layout.sections
     with ThreadPoolExecutor(max_workers=2) as pool:
         for first in range(0, layout.blocks[2], deep):
             held = np.empty((deep * layout.sections, layout.size[1], layout.size[0]), dtype=np.uint8)
             work = []
-            for slab in range(first, first + deep):
-                here = [neuron for neuron in neurons if neuron.block[2] == slab]
-                cells = tissue.cells(slab, [site for neuron in here for site in sites[neuron.id]], rng)
-                picture = held[(slab - first) * layout.sections :][: layout.sections]
-                for neuron in here:
-                    work.append(
-                        pool.submit(_draw_neuron, picture, layout, tissue, cells, neuron, sites[neuron.id], seed)
-                    )
+            for slab in range(deep):
+                picture = held[slab * layout.sections :][: layout.sections]
+                work += [pool.submit(_draw_picture, picture, plan.tissue, block) for block in next(slabs)]
             for done in work:
                 done.result()
             z = first * layout.sections
@@ -295,19 +341,20 @@ def _sites(neuron: _Neuron, layout: Layout, rng: np.random.Generator) -> list[Si
 
 def _synapse_table(
     neurons: list[_Neuron], sites: dict[int, list[Site]], layout: Layout, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[int, list[Site]]]:
+    """The rows of `synapses.json` by id, and each neuron's sites with those ids."""
     rows: list[dict[str, Any]] = []
     middle = np.array(layout.size[:2]) / 2
     for neuron in neurons:
         for site in sites[neuron.id]:
             voxel = (int(site.x), int(site.y), neuron.block[2] * layout.sections + site.section)
             side = (site.x >= middle[0], site.y >= middle[1])
-            region: str | list[str] | None = _REGIONS[int(side[0]) + 2 * int(side[1])]
+            region: str | list[str] | None = REGIONS[int(side[0]) + 2 * int(side[1])]
             chance = rng.random()
             if chance < 0.015:
                 region = None
             elif chance < 0.03:
-                region = [str(region), _REGIONS[int(not side[0]) + 2 * int(side[1])]]
+                region = [str(region), REGIONS[int(not side[0]) + 2 * int(side[1])]]
             x, y, z = (int((v + o) * s + s // 2) for v, o, s in zip(voxel, VOXEL_OFFSET, VOXEL_SIZE_NM, strict=True))
             rows.append(
                 {
@@ -319,10 +366,13 @@ def _synapse_table(
                     "splits": {"skeleton": neuron.split},
                 }
             )
-    return {str(1000 + number): rows[index] for number, index in enumerate(rng.permutation(len(rows)))}
+    order = rng.permutation(len(rows))
+    ids = iter((1000 + np.argsort(order)).tolist())
+    numbered = {neuron.id: [replace(site, id=next(ids)) for site in sites[neuron.id]] for neuron in neurons}
+    return {str(1000 + number): rows[index] for number, index in enumerate(order)}, numbered
 
 
-class _Tissue:
+class SampleTissue:
     """Cells that run through all sections, and synapses that look alike in their three."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
@@ -330,6 +380,7 @@ class _Tissue:
         self._background = _background(layout, rng)
 
     def cells(self, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
+        """As `Tissue` says."""
         return _slab_cells(self._background, self._layout, slab, sites, rng)
 
     draw = staticmethod(draw_block)
@@ -345,7 +396,9 @@ def _background(layout: Layout, rng: np.random.Generator) -> Cells:
     large = rng.random(len(start)) < 0.12
     kind = np.where(large, 1, np.where(rng.random(len(start)) < 0.35, 2, 0)).astype(np.int8)
     radius = np.where(large, rng.uniform(20, 28, len(start)), rng.uniform(0, 12, len(start)))
-    return Cells(start + drift - drift[sections // 2], radius, rng.normal(0.64, 0.045, len(start)), kind)
+    return Cells(
+        start + drift - drift[sections // 2], radius, rng.normal(0.64, 0.045, len(start)), kind, np.arange(len(start))
+    )
 
 
 def _slab_cells(background: Cells, layout: Layout, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
@@ -354,42 +407,33 @@ def _slab_cells(background: Cells, layout: Layout, slab: int, sites: list[Site],
     at = slice(slab * layout.sections, (slab + 1) * layout.sections)
     places = background.places[at]
     middle = places[layout.sections // 2]
-    extra: list[tuple[npt.NDArray[np.float64], float, float, int]] = []
+    extra: list[tuple[npt.NDArray[np.float64], float, float, int, int]] = []
     keep = np.ones(len(middle), dtype=bool)
     for site in sites:
         out = np.array([np.cos(site.angle), np.sin(site.angle)])
         point = np.array([site.x, site.y])
         bouton = point - site.bouton * out
-        extra.append((bouton, site.bouton, float(rng.normal(0.63, 0.04)), 3))
+        extra.append((bouton, site.bouton, float(rng.normal(0.63, 0.04)), 3, site.id))
         keep &= np.hypot(*(middle - bouton).T) - background.radius > site.bouton + 6
         across = int(rng.integers(2, 5))
         for turn in (np.arange(across) - (across - 1) / 2) * rng.uniform(0.75, 1.0) + rng.normal(0, 0.15):
             radius = float(rng.uniform(13, 22))
             angle = site.angle + turn
             post = point + 5 * turn * np.array([-out[1], out[0]]) + radius * np.array([np.cos(angle), np.sin(angle)])
-            extra.append((post, radius, float(rng.normal(0.68, 0.04)), 4))
+            extra.append((post, radius, float(rng.normal(0.68, 0.04)), 4, site.id))
             keep &= np.hypot(*(middle - post).T) - background.radius * 0.5 > radius + 4
-    added = np.array([place for place, _, _, _ in extra])
+    added, radii, levels, kinds, numbers = (np.array(values) for values in zip(*extra, strict=True))
     shift = rng.normal(0, 1.0, size=(layout.sections, len(extra), 2))
     shift[layout.sections // 2] = 0
     return Cells(
         np.concatenate([places[:, keep], added + shift], axis=1),
-        np.concatenate([background.radius[keep], [radius for _, radius, _, _ in extra]]),
-        np.concatenate([background.level[keep], [level for _, _, level, _ in extra]]),
-        np.concatenate([background.kind[keep], np.array([kind for _, _, _, kind in extra], dtype=np.int8)]),
+        np.concatenate([background.radius[keep], radii]),
+        np.concatenate([background.level[keep], levels]),
+        np.concatenate([background.kind[keep], kinds.astype(np.int8)]),
+        np.concatenate([background.number[keep], numbers]),
     )
 
 
-def _draw_neuron(
-    picture: npt.NDArray[np.uint8],
-    layout: Layout,
-    tissue: Tissue,
-    cells: Cells,
-    neuron: _Neuron,
-    sites: list[Site],
-    seed: int,
-) -> None:
-    width, height = layout.block[0] * layout.pitch_px, layout.block[1] * layout.pitch_px
-    x, y = neuron.block[0] * width, neuron.block[1] * height
-    rng = np.random.default_rng([seed, layout.version, *neuron.block])
-    picture[:, y : y + height, x : x + width] = tissue.draw((x, y), (width, height), cells, sites, neuron.style, rng)
+def _draw_picture(picture: npt.NDArray[np.uint8], tissue: Tissue, block: Block) -> None:
+    (x, y), (width, height) = block.origin, block.size
+    picture[:, y : y + height, x : x + width] = block.drawn(tissue.draw)

@@ -52,7 +52,7 @@ class _DeepTissue:
         large = rng.random(len(start)) < 0.12
         kind = np.where(large, 1, np.where(rng.random(len(start)) < 0.35, 2, 0)).astype(np.int8)
         radius = np.where(large, rng.uniform(20, 28, len(start)), rng.uniform(0, 12, len(start)))
-        self._background = Cells(start + path, radius, rng.normal(0.64, 0.045, len(start)), kind)
+        self._background = Cells(start + path, radius, rng.normal(0.64, 0.045, len(start)), kind, np.arange(len(start)))
 
     def cells(self, slab: int, sites: list[Site], rng: np.random.Generator) -> Cells:
         sections = self._layout.sections
@@ -67,6 +67,7 @@ class _DeepTissue:
             np.concatenate([radius, *(cell.radius for cell in added)], axis=1),
             np.concatenate([self._background.level, *(cell.level for cell in added)]),
             np.concatenate([self._background.kind, *(cell.kind for cell in added)]),
+            np.concatenate([self._background.number, *(cell.number for cell in added)]),
         )
 
     draw = staticmethod(draw_deep_block)
@@ -89,7 +90,13 @@ def _around(site: Site, sections: int, rng: np.random.Generator) -> list[Cells]:
 
 def _cell(middle: Points, radius: Points, level: float, kind: int, site: Site, rng: np.random.Generator) -> Cells:
     path = _path(1, len(radius), site.section, 1.0, 0.8, rng)
-    return Cells(middle + path, radius, np.array([rng.normal(level, 0.04)]), np.array([kind], dtype=np.int8))
+    return Cells(
+        middle + path,
+        radius,
+        np.array([rng.normal(level, 0.04)]),
+        np.array([kind], dtype=np.int8),
+        np.array([site.id]),
+    )
 
 
 def _path(

@@ -64,7 +64,7 @@ def draw_deep_block(
 def _near(cells: Cells, low: Points, high: Points) -> Cells:
     reach = np.maximum(cells.radius, 0)[:, :, None] + 60
     keep = ((cells.places > low - reach) & (cells.places < high + reach)).all(axis=2).any(axis=0)
-    return Cells(cells.places[:, keep], cells.radius[:, keep], cells.level[keep], cells.kind[keep])
+    return Cells(cells.places[:, keep], cells.radius[:, keep], cells.level[keep], cells.kind[keep], cells.number[keep])
 
 
 def _wobble(sections: int, size: tuple[int, int], sites: list[Site], rng: np.random.Generator) -> Floats:

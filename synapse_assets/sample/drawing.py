@@ -5,13 +5,13 @@ distance to a centre less a radius, as soap bubbles lie), membranes are where th
 Each synapse has a presynaptic bouton with a T-bar, a dark cleft, clear vesicles (rings of about 40 nm) and dense-core
 vesicles. Sizes follow what is seen in fly neuropil in order of magnitude (vesicles 35 to 50 nm, dense cores 60 to 100
 nm, T-bar platforms 50 to 100 nm); the differences between transmitters are planted, chosen so that they are modest,
-and claim nothing.
+and claim nothing. What is drawn says which pixels it covers: the true masks (`mark_block`) come of the same strokes as the picture.
 
 What does not belong here: where neurons and synapses lie, tables, files (`brain.py`).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,11 @@ from scipy import ndimage
 
 Floats = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.uint32]
+
+_SITE_PX = 10.0  # from the T-bar into each cell across the cleft: the middle of the density
+_SITE_GAP_PX = 6.0  # of `outlines`: about three pixels from the membrane
+_SITE_REACH = 24  # pixels of the outlines around the T-bar in which it is looked for
 
 
 @dataclass(frozen=True)
@@ -98,31 +103,82 @@ class Cells:
     `places` (sections, n, 2): x, y in pixels. `radius` (n,), or (sections, n) where it changes: pixels. `level` (n,): grey level,
     0 to 1.
     `kind`: 0 background, 1 background with a mitochondrion, 2 with microtubules, 3 presynaptic, 4 postsynaptic.
+    `number` (n,): which cell of the background it is, the same in all slabs; of those of a synapse the site's id.
     """
 
     places: Points
     radius: Points
     level: Points
     kind: npt.NDArray[np.int8]
+    number: npt.NDArray[np.int64]
 
     def near(self, low: Points, high: Points) -> "Cells":
         """The cells whose outlines may reach the rectangle from `low` to `high` (x, y)."""
         reach = self.radius[:, None] + 60
         middle = self.places[len(self.places) // 2]
         keep = ((middle > low - reach) & (middle < high + reach)).all(axis=1)
-        return Cells(self.places[:, keep], self.radius[keep], self.level[keep], self.kind[keep])
+        return Cells(self.places[:, keep], self.radius[keep], self.level[keep], self.kind[keep], self.number[keep])
 
 
 @dataclass(frozen=True)
 class Site:
     """A synapse: place of its T-bar (x, y pixels), direction (radians) from it into the postsynaptic side, bouton
-    radius, and the T-bar's section of the slab."""
+    radius, the T-bar's section of the slab, and the synapse's id."""
 
     x: float
     y: float
     angle: float
     bouton: float
     section: int = 1
+    id: int = 0
+
+
+class Mask(NamedTuple):
+    """The pixels of one section that a structure covers: `covered` (bool) is of those rows and columns."""
+
+    section: int
+    rows: slice
+    columns: slice
+    covered: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SynapseMasks:
+    """What is drawn at one T-bar."""
+
+    presynaptic: list[Mask]
+    cleft: list[Mask]
+    postsynaptic: list[Mask]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is where in a block; uint32 (sections, rows, columns), 0 where nothing is.
+
+    presynaptic (pedestal and platform), cleft and postsynaptic (the density) hold the synapse's id, mitochondria the number of the
+    cell; boutons, at half resolution, the synapse's id. sites: (synapse's id, x, y, section) of each postsynaptic cell across a
+    cleft, x and y in pixels of the block.
+    """
+
+    presynaptic: Labels
+    cleft: Labels
+    postsynaptic: Labels
+    mitochondria: Labels
+    boutons: Labels
+    sites: list[tuple[int, int, int, int]]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A block whose structures are drawn: the picture without membranes and noise, and what covers what."""
+
+    image: Floats
+    gap: Floats
+    owner: npt.NDArray[np.int32]
+    cells: Cells
+    sites: list[Site]
+    synapses: list[SynapseMasks]
+    mitochondria: list[tuple[int, list[Mask]]]
 
 
 def draw_block(
@@ -135,6 +191,68 @@ def draw_block(
 ) -> npt.NDArray[np.uint8]:
     """Grey values uint8 (sections, rows, columns) of the rectangle at `origin` (x, y) of `size` (width, height, both
     even)."""
+    scene = _scene(origin, size, cells, sites, style, rng)
+    return imaged(scene.image, scene.gap, style, rng)
+
+
+def mark_block(
+    origin: tuple[int, int],
+    size: tuple[int, int],
+    cells: Cells,
+    sites: list[Site],
+    style: Style,
+    rng: np.random.Generator,
+) -> Marks:
+    """What is where in the picture that `draw_block` gives for the same arguments, of numbers and ids above 0.
+
+    A pixel belongs to a structure that covers more than half of it; where two mitochondria overlap, to the one drawn later.
+    """
+    scene = _scene(origin, size, cells, sites, style, rng)
+    empty = [np.zeros(scene.image.shape, dtype=np.uint32) for _ in range(4)]
+    presynaptic, cleft, postsynaptic, mitochondria = empty
+    for number, masks in scene.mitochondria:
+        _mark(mitochondria, masks, number)
+    for site, synapse in zip(scene.sites, scene.synapses, strict=True):
+        _mark(presynaptic, synapse.presynaptic, site.id)
+        _mark(cleft, synapse.cleft, site.id)
+        _mark(postsynaptic, synapse.postsynaptic, site.id)
+    bouton = np.where(scene.cells.kind == 3, scene.cells.number, 0).astype(np.uint32)
+    across = [(site.id, x, y, site.section) for site in scene.sites for x, y in _postsynaptic_sites(scene, site)]
+    return Marks(presynaptic, cleft, postsynaptic, mitochondria, bouton[scene.owner], across)
+
+
+def _mark(labels: Labels, masks: list[Mask], label: int) -> None:
+    for section, rows, columns, covered in masks:
+        labels[section, rows, columns][covered] = label
+
+
+def _postsynaptic_sites(scene: _Scene, site: Site) -> list[tuple[int, int]]:
+    """A pixel (x, y) in each cell across the cleft that is in the picture: at the density, a little inside the membrane."""
+    window = _window(scene.gap, site.x / 2, site.y / 2, _SITE_REACH)
+    sites: list[tuple[int, int]] = []
+    if window is None:
+        return sites
+    rows, columns, dy, dx = window
+    owner, gap = scene.owner[site.section, rows, columns], scene.gap[site.section, rows, columns]
+    outside = 1e3 * np.maximum(_SITE_GAP_PX - gap, 0)
+    for index in np.flatnonzero((scene.cells.kind == 4) & (scene.cells.number == site.id)):
+        toward = scene.cells.places[site.section, index] - (site.x, site.y)
+        across, down = toward * (_SITE_PX / np.hypot(*toward))
+        away = np.where(owner == index, np.hypot(2 * dx - across, 2 * dy - down) + outside, np.inf)
+        row, column = np.unravel_index(np.argmin(away), away.shape)
+        if np.isfinite(away[row, column]):
+            sites.append((2 * (columns.start + int(column)), 2 * (rows.start + int(row))))
+    return sites
+
+
+def _scene(
+    origin: tuple[int, int],
+    size: tuple[int, int],
+    cells: Cells,
+    sites: list[Site],
+    style: Style,
+    rng: np.random.Generator,
+) -> _Scene:
     sections, (width, height) = len(cells.places), size
     here = np.array(origin, dtype=np.float64)
     local = cells.near(here, here + size)
@@ -147,13 +265,14 @@ def draw_block(
     wobble = 6 * quiet * smooth_noise((2, height // 2, width // 2), 13, rng)
     gap, owner = outlines(local, wobble)
     image = cytoplasm(owner, local, style, rng)
+    mitochondria = []
     for index in np.flatnonzero(local.kind == 1):
-        draw_mitochondrion(image, local.places[:, index], np.repeat(local.radius[index], sections), rng)
+        radii = np.repeat(local.radius[index], sections)
+        mitochondria.append((int(local.number[index]), draw_mitochondrion(image, local.places[:, index], radii, rng)))
     draw_microtubules(image, owner, gap, local, rng)
     stamps = vesicle_stamps(style.look, rng), core_stamps(style.look, rng)
-    for site in sites:
-        _draw_synapse(image, owner, gap, local, site, style, stamps, rng)
-    return imaged(image, gap, style, rng)
+    synapses = [_draw_synapse(image, owner, gap, local, site, style, stamps, rng) for site in sites]
+    return _Scene(image, gap, owner, local, sites, synapses, mitochondria)
 
 
 def cytoplasm(owner: npt.NDArray[np.int32], cells: Cells, style: Style, rng: np.random.Generator) -> Floats:
@@ -249,10 +368,11 @@ def _turned(dx: npt.NDArray[Any], dy: npt.NDArray[Any], angle: float) -> tuple[n
     return dx * c + dy * s, dy * c - dx * s
 
 
-def draw_mitochondrion(image: Floats, places: Points, radii: Points, rng: np.random.Generator) -> None:
-    """A mitochondrion along `places` (sections, 2), as wide as the cell's `radii` (sections,) allow."""
+def draw_mitochondrion(image: Floats, places: Points, radii: Points, rng: np.random.Generator) -> list[Mask]:
+    """A mitochondrion along `places` (sections, 2), as wide as the cell's `radii` (sections,) allow; gives what it covers."""
     angle, long, short = rng.uniform(0, np.pi), rng.uniform(0.9, 1.1), rng.uniform(0.55, 0.75)
     wave, phase = rng.uniform(0.8, 1.1), rng.uniform(0, 6)
+    masks = []
     for section, ((x, y), radius) in enumerate(zip(places, radii, strict=True)):
         window = _window(image, x, y, int(radius * 1.3) + 4)
         if window is None:
@@ -266,6 +386,8 @@ def draw_mitochondrion(image: Floats, places: Points, radii: Points, rng: np.ran
         cover = _inside(depth, 1.2)
         image[section, rows, columns] *= 1 - cover
         image[section, rows, columns] += cover * (0.45 + stripes)
+        masks.append(Mask(section, rows, columns, cover > 0.5))
+    return masks
 
 
 def put(image: Floats, section: int, x: float, y: float, stamp: Floats) -> None:
@@ -358,7 +480,7 @@ def _draw_synapse(
     style: Style,
     stamps: tuple[list[Floats], list[Floats]],
     rng: np.random.Generator,
-) -> None:
+) -> SynapseMasks:
     look, (vesicles, cores) = style.look, stamps
     sections = len(image)
     centre_x, centre_y = site.x - site.bouton * np.cos(site.angle), site.y - site.bouton * np.sin(site.angle)
@@ -378,14 +500,18 @@ def _draw_synapse(
                     put(image, section, x, y, vesicles[rng.integers(len(vesicles))])
             for x, y in big:
                 put(image, section, x, y, cores[rng.integers(len(cores))])
-    draw_t_bar(image, site, look, rng)
+    return draw_t_bar(image, site, look, rng)
 
 
-def draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) -> None:
-    """Pedestal and platform on the presynaptic side, darkened cleft and postsynaptic density beyond the membrane."""
+def draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) -> SynapseMasks:
+    """Pedestal and platform on the presynaptic side, darkened cleft and postsynaptic density beyond the membrane.
+
+    Gives what each covers in the sections where they show at more than half of their strength.
+    """
+    masks = SynapseMasks([], [], [])
     window = _window(image, site.x, site.y, 32)
     if window is None:
-        return
+        return masks
     rows, columns, dy, dx = window
     outward, along = _turned(dx, dy, site.angle)
     inward = -outward
@@ -400,5 +526,11 @@ def draw_t_bar(image: Floats, site: Site, look: Look, rng: np.random.Generator) 
         platform = _inside(wide - np.abs(along), 0.9) * _inside(2.6 - np.abs(bow - height), 1.3)
         cleft = _inside(half * 1.5 + 3 - np.abs(along), 0.6) * np.exp(-(((bow + 2) / 3.6) ** 2))
         density = _inside(half * 1.3 + 2 - np.abs(along), 0.4) * np.exp(-(((bow + 8) / 4.0) ** 2))
-        dark = 0.40 * np.maximum(pedestal, platform) + look.cleft * (0.26 * cleft + 0.17 * density)
+        t_bar = np.maximum(pedestal, platform)
+        dark = 0.40 * t_bar + look.cleft * (0.26 * cleft + 0.17 * density)
         image[section, rows, columns] -= strength * dark
+        if strength > 0.5:
+            masks.presynaptic.append(Mask(section, rows, columns, t_bar > 0.5))
+            masks.cleft.append(Mask(section, rows, columns, cleft > 0.5))
+            masks.postsynaptic.append(Mask(section, rows, columns, density > 0.5))
+    return masks

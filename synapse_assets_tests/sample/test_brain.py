@@ -55,12 +55,13 @@ def test_it_is_the_brain_that_figures_were_taken_on(brain: Brain) -> None:
     folder, _ = brain
     digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:16]
-        for name in ("synapses.json", "skeletons.json", "hemi_lineages.json", "volume/info")
+        for name in ("synapses.json", "skeletons.json", "hemi_lineages.json", "truth.json", "volume/info")
     }
     assert digests == {
         "synapses.json": "d8a84b597add1eca",
         "skeletons.json": "1efabac78e7206d2",
         "hemi_lineages.json": "ba184fde44d2b42c",
+        "truth.json": "9128e14ab228ffc3",
         "volume/info": "a192ecbff45aa8af",
     }
     store = {"driver": "file", "path": f"{folder / 'volume'}/"}
@@ -185,6 +186,7 @@ def _lone_synapse(transmitter: str, seed: int) -> npt.NDArray[np.uint8]:
         np.array([40.0, 20.0, 10.0, 10.0]),
         np.full(4, 0.64),
         np.array([3, 4, 0, 0], np.int8),
+        np.arange(4),
     )
     return draw_block((0, 0), (128, 128), cells, [site], draw_style(transmitter, rng), rng)
 

@@ -105,6 +105,7 @@ def lone_synapse(transmitter: str, seed: int) -> npt.NDArray[np.uint8]:
         np.repeat(radius[None], 20, axis=0),
         np.full(4, 0.64),
         np.array([3, 4, 0, 0], np.int8),
+        np.arange(4),
     )
     style = draw_style(transmitter, rng)
     return draw_deep_block((0, 0), (128, 128), cells, [Site(64.0, 64.0, 0.0, 40.0, 10)], style, rng)
