@@ -7,7 +7,7 @@ volumes themselves belongs to `sources/` and `volumes/`.
 
 from synapse_assets.datasets.base import Dataset
 from synapse_assets.datasets.chain import CHAINS, AssetFacts, Chain, Role, chain_of, register
-from synapse_assets.datasets.em import EmDataset, EncoderChoice, NetworkChoice
+from synapse_assets.datasets.em import EmDataset, EncoderChoice, LabelsFrom, NetworkChoice
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.loading import load_dataset, variables_named
 from synapse_assets.datasets.morphology import (
@@ -61,6 +61,7 @@ __all__ = [
     "ImageSource",
     "LabelFile",
     "LabelVolumeSpec",
+    "LabelsFrom",
     "MorphologyDataset",
     "NetworkChoice",
     "NeuronColumns",

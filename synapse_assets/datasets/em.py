@@ -14,7 +14,7 @@ from synapse_assets.datasets.base import Dataset, Frozen
 from synapse_assets.datasets.sources import NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
-from synapse_assets.datasets.volumes import TileSpec, VolumeSpec, Xyz
+from synapse_assets.datasets.volumes import LabelVolumeSpec, TileSpec, VolumeSpec, Xyz
 
 # Targets that do not say what the classes are.
 _UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "target"})
@@ -148,6 +148,31 @@ class NetworkChoice(Frozen):
         return self
 
 
+class LabelsFrom(Frozen):
+    """A volume of labels that says the region or the neuron of synapses whose table does not."""
+
+    of: Literal["brain_region", "neuron_id"] = Field(
+        description="What its ids are: brain regions, or neurons as the tables of neurons number them."
+    )
+    labels: LabelVolumeSpec = Field(
+        description="Where it lies, in the space of the volume; its voxels may be of another size. Id 0 is none."
+    )
+    volume: str | None = Field(
+        None, description="The one of `volumes` whose synapses are looked up in it; empty where there is only one."
+    )
+    names: dict[Annotated[int, Field(gt=0)], Annotated[str, Field(min_length=1)]] = Field(
+        {},
+        description="Names of brain regions by id. Others have the label that a precomputed volume itself gives them in its "
+        "segment_properties, else region_ and the id.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "LabelsFrom":
+        if self.names and self.of == "neuron_id":
+            raise ValueError("names are for labels of brain_region; ids of neurons stay numbers: leave names out")
+        return self
+
+
 class TransferSource(Frozen):
     """Another dataset whose classifier is tried here."""
 
@@ -167,6 +192,11 @@ class EmDataset(Dataset):
     sources: list[Source] = Field(min_length=1, description="Tables of synapses.")
     neurons: list[NeuronSource] = Field(
         [], description="Tables of neurons, joined by id; where two tell the same of a neuron, the first counts."
+    )
+    labels_from: list[LabelsFrom] = Field(
+        [],
+        description="Volumes of labels that give synapses a brain region or a neuron where their table names none; of several that "
+        "say the same of one volume, the first with an id there counts.",
     )
     missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
     region_vocabulary: Literal["flywire"] | None = Field(
@@ -277,6 +307,8 @@ class EmDataset(Dataset):
                 raise ValueError(
                     f"source '{source.name}' is in space {source.space or space}, volume '{source.volume}' in {space}: {why_not}"
                 )
+        for labels in self.labels_from:
+            self._check_labels(labels)
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:
             raise ValueError(
@@ -296,19 +328,47 @@ class EmDataset(Dataset):
             )
         if self.name in self.transfer_from:
             raise ValueError(f"transfer_from names {self.name} itself: name other datasets")
+        self._check_neurons()
+        for name, network in self.networks.items():
+            self._check_network(name, network)
+        return self
+
+    def _check_neurons(self) -> None:
+        """Raises ValueError where neurons are asked for that nothing names, or named though there are none."""
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]
-        if "neuron_id" in self.grouping and len(neuron_columns) == len(self.sources) and not any(neuron_columns):
+        looked_up = any(labels.of == "neuron_id" for labels in self.labels_from)
+        if looked_up and not self.has_neurons:
+            raise ValueError(
+                "labels_from says the neurons of synapses, but has_neurons is false: leave one of them out"
+            )
+        named = looked_up or len(neuron_columns) < len(self.sources) or any(neuron_columns)
+        if "neuron_id" in self.grouping and not named:
             raise ValueError(
                 "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "
                 "column and say has_neurons: false"
             )
         if self.neurons and not self.has_neurons:
             raise ValueError("tables of neurons are given, but has_neurons is false")
-        for name, network in self.networks.items():
-            self._check_network(name, network)
-        return self
+
+    def _check_labels(self, labels: LabelsFrom) -> None:
+        """Raises ValueError for a volume of labels that belongs to no volume, or lies in another space than its volume."""
+        name = labels.volume or next(iter(self.volumes))
+        if name not in self.volumes:
+            raise ValueError(
+                f"labels_from names the volume '{name}', which is not one of {list(self.volumes)}: name one of them"
+            )
+        if labels.volume is None and len(self.volumes) > 1:
+            raise ValueError(
+                f"labels_from does not say for which of the volumes {list(self.volumes)} its {labels.of} is: add volume: {name}"
+            )
+        space = self.volumes[name].space
+        if labels.labels.space != space:
+            raise ValueError(
+                f"labels_from: the {labels.of} labels are in space {labels.labels.space}, volume '{name}' in {space}: points of one "
+                f"cannot be looked up in the other. Where they are in the same, add space: {space} to the labels"
+            )
 
     def _check_network(self, name: str, network: NetworkChoice) -> None:
         """Raises ValueError for a network that goes with nothing else of the dataset."""
