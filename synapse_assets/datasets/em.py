@@ -211,6 +211,14 @@ class EmDataset(Dataset):
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )
+    mitochondria_from: str | None = Field(
+        None,
+        description="A detection dataset of the same data root whose mitochondria are looked for around every synapse; volumes "
+        "of one name are the same.",
+    )
+    mitochondria_radius_nm: Annotated[float, Field(gt=0, le=5_000)] = Field(
+        500.0, description="So far around a synapse mitochondria are looked for."
+    )
 
     @property
     def tile_volumes(self) -> Mapping[str, VolumeSpec]:
@@ -296,6 +304,10 @@ class EmDataset(Dataset):
             )
         if self.name in self.transfer_from:
             raise ValueError(f"transfer_from names {self.name} itself: name other datasets")
+        if self.name == self.mitochondria_from:
+            raise ValueError(
+                f"mitochondria_from names {self.name} itself: name the detection dataset that finds mitochondria"
+            )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         neuron_columns = [

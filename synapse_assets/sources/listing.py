@@ -180,6 +180,15 @@ def _pictures(source: ImageSource) -> list[SourceFile]:
     return [_single_file(source.path), *files]
 
 
+def partitioned_table(path: str) -> list[str]:
+    """The files of a partitioned table in their order, where the path is a folder of such folders as neuropil=EB; none otherwise."""
+    folder = _plain(path)
+    if not os.path.isdir(folder):
+        return []
+    names = (name for name in _tables_in(folder, "", is_table) if HIVE_FOLDER.fullmatch(Path(name).parts[0]))
+    return [os.path.join(folder, name) for name in sorted(names)]
+
+
 @contextmanager
 def unchanged(file: SourceFile) -> Iterator[str]:
     """Around reading a local file, gives its signature before. Raises BadInput where it was written meanwhile, also in place
