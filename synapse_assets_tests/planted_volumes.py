@@ -40,7 +40,7 @@ def plant(seed: int = 0) -> Planted:
     z, y, x = np.meshgrid(*(np.arange(size) for size in SHAPE), indexing="ij")
     grey = np.full(SHAPE, 170.0)
     clefts, mitochondria = np.zeros(SHAPE, np.uint32), np.zeros(SHAPE, np.uint32)
-    sites = []
+    sites: list[npt.NDArray[np.int64]] = []
     for row in range(4):
         for column in range(4):
             middle = np.array(

@@ -529,8 +529,8 @@ class HeldOut:
             if self.rules.balls:
                 rows = pair_sites(pre.position_nm[a], post.position_nm[b], self.rules.pair_nm)
             else:
-                sides = (self._components(scene, choice, True) for scene in (pre_scene, post_scene))
-                rows, _ = pair_objects(*sides, self.voxel_size_nm, self.rules.pair_nm)
+                sides = [self._components(scene, choice, True) for scene in (pre_scene, post_scene)]
+                rows, _ = pair_objects(sides[0], sides[1], self.voxel_size_nm, self.rules.pair_nm)
             pairs += zip(a[rows[:, 0]].tolist(), b[rows[:, 1]].tolist(), strict=True)
         return pairs
 

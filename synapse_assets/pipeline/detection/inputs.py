@@ -37,10 +37,9 @@ def annotation_source(dataset: DetectionDataset) -> Input:
         f"What is annotated in the volumes of {dataset.title}: masks and points. Read by `annotated_objects`. Of a mask in chunks the "
         "files that describe it are watched, at an address none: materialise `annotated_objects` again where only chunks have changed."
     )
-    addresses = {
-        one.name: ", ".join(source_files(one.points)) if one.points is not None else one.labels.url
-        for one in dataset.annotations
-        if one.points is not None or one.labels is not None
+    addresses = {one.name: one.labels.url for one in dataset.annotations if one.labels is not None}
+    addresses |= {
+        one.name: ", ".join(source_files(one.points)) for one in dataset.annotations if one.points is not None
     }
     watched = [source for source in map(watched_files, dataset.annotations) if source is not None]
     fixed = drawn_version(dataset.generate, dataset.seed)
