@@ -141,7 +141,7 @@ def test_distance_share_id_and_volume_of_the_nearest(lab: Lab) -> None:
 
 
 def test_where_none_is_near_the_share_is_none(lab: Lab) -> None:
-    lab.put((10.5, 30.5, 600.5))
+    lab.put((2.5, 30.5, 600.5))
     [row], report = lab.look()
     assert (row["mitochondrion_id"], row["mitochondrion_distance_nm"], row["mitochondrion_nm3"]) == (None, None, None)
     assert row["mitochondria_near_share"] == 0
@@ -229,7 +229,7 @@ def test_the_same_content_is_the_same_version(lab: Lab) -> None:
 
 
 def test_points_and_the_query_of_the_readme_have_them(lab: Lab) -> None:
-    lab.put((6.5, 30.5, 80.25), (11.0, 70.0, 480.5), (10.5, 30.5, 600.5))
+    lab.put((6.5, 30.5, 80.25), (11.0, 70.0, 480.5), (2.5, 30.5, 600.5))
     rows, _ = lab.look()
     labels = lab.store.results(SYNAPSE_LABELS)
     known = {"synapse_id": [row["synapse_id"] for row in rows], "brain_region": [REGION] * len(rows)}
