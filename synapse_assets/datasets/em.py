@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
-from synapse_assets.datasets.sources import NeuronSource, Source, SynisterSource
+from synapse_assets.datasets.sources import CremiSource, NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec, Xyz
@@ -310,7 +310,11 @@ class EmDataset(Dataset):
             )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
-        neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]
+        neuron_columns = [
+            None if isinstance(source, CremiSource) else source.columns.neuron_id
+            for source in self.sources
+            if not isinstance(source, SynisterSource)
+        ]
         if "neuron_id" in self.grouping and len(neuron_columns) == len(self.sources) and not any(neuron_columns):
             raise ValueError(
                 "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "

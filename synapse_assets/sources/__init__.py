@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import (
     CaveSource,
+    CremiSource,
     NeuronSource,
     PointsSource,
     Source,
@@ -118,6 +119,10 @@ def _read(
         from synapse_assets.sources import synister
 
         return synister.read(source, regions, classes, tally)
+    if isinstance(source, CremiSource):
+        from synapse_assets.sources import cremi
+
+        return cremi.read(source, regions, tally)
     from synapse_assets.sources import cave
 
     return cave.read(source, volume, regions, classes, tally)
@@ -216,7 +221,7 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
         size = source.voxel_size_nm
         own_voxels = f" of {size[0]:g} x {size[1]:g} x {size[2]:g} nm" if size and source.units == "voxel" else ""
         fields |= {"units": source.units + own_voxels, "axis_order": source.axis_order}
-    elif isinstance(source, SynisterSource | CaveSource):
+    elif isinstance(source, SynisterSource | CremiSource | CaveSource):
         fields |= {"units": "nm", "axis_order": "xyz"}
     rows = [
         {

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from synapse_assets.datasets import (
     CaveSource,
+    CremiSource,
     ImageSource,
     LabelFile,
     NeuronSource,
@@ -55,6 +56,7 @@ _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 # Folders within folders that are parts of one table.
 _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
+_HDF5 = (".hdf", ".h5", ".hdf5")
 
 Watched = Source | NeuronSource | Workbook | LabelFile | ImageSource
 
@@ -253,12 +255,16 @@ def _knows(source: Watched) -> Callable[[str], bool]:
         return lambda name: name.lower().endswith(_EXCEL_OR_CSV)
     if isinstance(source, SynisterSource):
         return lambda name: name.lower().endswith(".json")
+    if isinstance(source, CremiSource):
+        return lambda name: name.lower().endswith(_HDF5)
     return is_table
 
 
 def _kinds(source: Watched) -> str:
     if isinstance(source, Workbook):
         return ", ".join(_EXCEL_OR_CSV)
+    if isinstance(source, CremiSource):
+        return ", ".join(_HDF5)
     return ".json" if isinstance(source, SynisterSource) else ", ".join(KINDS)
 
 

@@ -147,7 +147,9 @@ class VolumeMap:
             try:
                 yield
             except ValueError as error:
-                if str(error).startswith(("DATA_LOSS", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")):
+                if str(error).startswith(
+                    ("DATA_LOSS", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "NOT_FOUND")
+                ):
                     raise BadInput(
                         f"{self.folder.root} is damaged: remove this folder, and materialise probability_maps again. It says: {error}"
                     ) from error

@@ -39,6 +39,11 @@ class Rules:
     ball_nm: float
 
     @property
+    def main_target(self) -> str:
+        """The target whose peaks or objects are the synapses."""
+        return "presynaptic" if "presynaptic" in self.targets else "cleft"
+
+    @property
     def reach_nm(self) -> float:
         """Beyond this distance from a site nothing changes it, as far as objects are no longer than `pair_nm`."""
         return 2 * self.pair_nm + 2 * self.apart_nm + 2 * self.ball_nm
@@ -71,29 +76,27 @@ def find_sites(maps: Mapping[str, Probabilities], rules: Rules, voxel_size_nm: X
     With structures, it is an object of the presynaptic map where there is one, else of the cleft map; postsynaptic objects belong to the
     presynaptic one that they are nearest to. Raises BadInput for maps of other values.
     """
-    main = "presynaptic" if "presynaptic" in rules.targets else "cleft"
+    main = rules.main_target
     if rules.balls:
-        position_nm, score = peaks(maps[main], voxel_size_nm, rules.threshold, rules.apart_nm, rules.ball_nm)
+        position_nm, score = _peaks(maps[main], rules, voxel_size_nm)
         count = len(score)
         pre = None
         volume_nm3, sections = np.full(count, np.nan), np.zeros(count, np.int64)
         touches_edge = np.zeros(count, np.bool_)
     else:
         pre = find_bodies(maps[main], rules, voxel_size_nm)
-        position_nm, score = pre.inner_nm, pre.score
-        volume_nm3, sections, touches_edge = pre.volume_nm3, pre.sections, pre.touches_edge.any(axis=1)
+        position_nm, score = pre.inside_nm, pre.score
+        volume_nm3, sections, touches_edge = pre.volume_nm3, pre.sections, pre.touches_edge
     post_nm, post_score = np.zeros((0, 3)), np.zeros(0)
     pairs = np.zeros((0, 2), np.int64)
     if "postsynaptic" in rules.targets:
         if pre is None:
-            post_nm, post_score = peaks(
-                maps["postsynaptic"], voxel_size_nm, rules.threshold, rules.apart_nm, rules.ball_nm
-            )
+            post_nm, post_score = _peaks(maps["postsynaptic"], rules, voxel_size_nm)
             pairs = pair_sites(position_nm, post_nm, rules.pair_nm)
         else:
             post = find_bodies(maps["postsynaptic"], rules, voxel_size_nm)
-            post_nm, post_score = post.inner_nm, post.score
-            pairs = pair_objects(pre.labels, post.labels, voxel_size_nm, rules.pair_nm)
+            post_nm, post_score = post.inside_nm, post.score
+            pairs, _ = pair_objects(pre, post, voxel_size_nm, rules.pair_nm)
     post_of = np.full(len(post_nm), -1, np.int64)
     post_of[pairs[:, 1]] = pairs[:, 0]
     return Sites(position_nm, score, volume_nm3, sections, touches_edge, post_nm, post_score, post_of)
@@ -101,4 +104,10 @@ def find_sites(maps: Mapping[str, Probabilities], rules: Rules, voxel_size_nm: X
 
 def find_bodies(probability: Probabilities, rules: Rules, voxel_size_nm: Xyz) -> Components:
     """The objects of one map within the limits of the rules, touching ones taken apart where the rules say so."""
-    return limited(components(probability, rules.threshold, voxel_size_nm, rules.split_nm), rules.limits)
+    return limited(components(probability, rules.threshold, voxel_size_nm, split_nm=rules.split_nm), rules.limits)
+
+
+def _peaks(probability: Probabilities, rules: Rules, voxel_size_nm: Xyz) -> tuple[Floats, Floats]:
+    return peaks(
+        probability, voxel_size_nm, radius_nm=rules.ball_nm, threshold=rules.threshold, apart_nm=rules.apart_nm
+    )
