@@ -213,7 +213,7 @@ def _boxes(points_nm: Floats, rows: Indices) -> Iterator[Indices]:
 
 
 def _around(points_nm: Floats, volume_map: "VolumeMap", places_nm: Floats, rules: "Rules", radius_nm: float) -> _Around:
-    """What is around points (N, 3) that lie near each other; places_nm (M, 3): a place in each of the volume's mitochondria, by rising x."""
+    """What is around points (N, 3) near each other; places_nm (M, 3): a place in each of the volume's mitochondria, by rising x."""
     from synapse_assets.analysis.detection.surroundings import bodies_near
 
     count = len(points_nm)
