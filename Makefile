@@ -1,5 +1,6 @@
 # make demo   the whole graph on the sample brain      make ui     the Dagster UI on 127.0.0.1:3000
 # make demo-staining   the same on drawn pictures of stained neurons
+# make demo-detection   the same on a drawn volume that is searched for synapses and mitochondria
 # make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
 # make soak   kills, outages, queues and ticks: whether it can be relied on, 25 minutes
@@ -13,7 +14,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo demo-staining ui explore test bench soak mutants lock clean
+.PHONY: install demo demo-staining demo-detection ui explore test bench soak mutants lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -31,6 +32,9 @@ demo: install
 
 demo-staining: export SYNAPSE_DATASETS = sample_staining
 demo-staining: demo
+
+demo-detection: export SYNAPSE_DATASETS = sample_detection
+demo-detection: demo
 
 ui: install
 	$(BIN)/synapse-assets ui --port $(PORT)

@@ -7,7 +7,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import partial
@@ -409,7 +409,8 @@ def _report_progress(console: Console, number: str, where: str) -> "Iterator[Cal
 
 
 def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":
-    """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on.
+    """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on; a dataset after those that
+    it takes something from.
 
     What publishes comes last: a release takes along what it does not wait for.
     """
@@ -419,8 +420,10 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
     publishing = {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
     waves: dict[tuple[str, int], list[dg.AssetKey]] = {}
     wave_of: dict[dg.AssetKey, int] = {}
+    taken_from: dict[str, set[str]] = {}
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
+        taken_from.setdefault(key.path[0], set()).update(parent.path[0] for parent in node.parent_keys)
         if not node.is_materializable:
             continue
         # An even wave is unpartitioned, an odd one runs partition by partition.
@@ -432,9 +435,27 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
         if key.path[-1] in publishing and node.partitions_def is None:
             wave = _LAST_WAVE
         waves.setdefault((key.path[0], wave), []).append(key)
-    for dataset, wave in sorted(waves):
-        keys = waves[dataset, wave]
-        yield graph.get(keys[0]).partitions_def, keys
+    for dataset in _in_order(taken_from):
+        for wave in sorted(number for name, number in waves if name == dataset):
+            keys = waves[dataset, wave]
+            yield graph.get(keys[0]).partitions_def, keys
+
+
+def _in_order(taken_from: Mapping[str, Collection[str]]) -> list[str]:
+    """The names, each after those that it takes something from, else by the alphabet. Two may take from each other."""
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def add(name: str) -> None:
+        if name not in seen:
+            seen.add(name)
+            for other in sorted(taken_from.get(name, ())):
+                add(other)
+            order.append(name)
+
+    for name in sorted(taken_from):
+        add(name)
+    return order
 
 
 def _summary(console: Console, settings: Settings, dataset: str) -> None:

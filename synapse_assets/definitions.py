@@ -42,7 +42,7 @@ def build_definitions(
     schedules = [upkeep_schedule(settings)]
     sensors = [automation_sensor(settings), failure_sensor(settings)]
     for dataset in enabled:
-        assets += input_assets(dataset)
+        assets += input_assets(dataset, settings)
         sensors.append(arrivals_sensor(dataset, settings))
         assets += automate(lineage_of(dataset).assets(dataset), chain_of(dataset), settings)
         jobs += [*chain_jobs(dataset), reconcile_job(dataset), release_job(dataset)]

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_assets.datasets import EmDataset, MorphologyDataset, StainingDataset, load_dataset
+from synapse_assets.datasets import DetectionDataset, EmDataset, MorphologyDataset, StainingDataset, load_dataset
 from synapse_assets.datasets.volumes import TileCodec
+from synapse_assets.pipeline.em.inputs import synapse_source
+from synapse_assets.pipeline.inputs import made_by_others
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets.volumes import decode_tiles, encode_tiles
@@ -69,6 +71,18 @@ def test_the_yaml_of_stained_neurons_is_valid(tmp_path: Path) -> None:
     assert dataset.map_network == dataset.answering == "vgg"
     assert dataset.networks["vgg"].later_learning_rate == 2e-5
     assert dataset.names_compounds
+
+
+def test_the_yaml_of_a_volume_and_of_its_synapses_is_valid(tmp_path: Path) -> None:
+    volume = load_dataset(written("my_volume.yaml", tmp_path), "/nowhere")
+    assert isinstance(volume, DetectionDataset)
+    assert list(volume.searched) == ["em"]
+    assert (volume.synapse_detector, volume.mitochondria_detector) == ("synapses", "mitochondria")
+    synapses = load_dataset(written("my_synapses.yaml", tmp_path), "/nowhere")
+    assert isinstance(synapses, EmDataset)
+    assert made_by_others(synapse_source(synapses), synapses.name, "/nowhere") == [(volume.name, "detections")]
+    assert synapses.mitochondria_from == volume.name
+    assert synapses.volumes["em"].voxel_size_nm == volume.voxel_size_nm
 
 
 def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:

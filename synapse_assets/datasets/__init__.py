@@ -25,6 +25,7 @@ from synapse_assets.datasets.morphology_chain import MORPHOLOGY
 from synapse_assets.datasets.sources import (
     CaveSource,
     Columns,
+    CremiSource,
     NeuronColumns,
     NeuronSource,
     NeuronTable,
@@ -55,6 +56,7 @@ __all__ = [
     "CaveSource",
     "Chain",
     "Columns",
+    "CremiSource",
     "Dataset",
     "DetectionDataset",
     "DetectorChoice",

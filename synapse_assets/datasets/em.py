@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
-from synapse_assets.datasets.sources import NeuronSource, Source, SynisterSource
+from synapse_assets.datasets.sources import CremiSource, NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import TileSpec, VolumeSpec, Xyz
@@ -211,6 +211,14 @@ class EmDataset(Dataset):
     trial_limit: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Only the first n synapses of each region."
     )
+    mitochondria_from: str | None = Field(
+        None,
+        description="A detection dataset of the same data root whose mitochondria are looked for around every synapse; volumes "
+        "of one name are the same.",
+    )
+    mitochondria_radius_nm: Annotated[float, Field(gt=0, le=5_000)] = Field(
+        500.0, description="So far around a synapse mitochondria are looked for."
+    )
 
     @property
     def tile_volumes(self) -> Mapping[str, VolumeSpec]:
@@ -296,9 +304,17 @@ class EmDataset(Dataset):
             )
         if self.name in self.transfer_from:
             raise ValueError(f"transfer_from names {self.name} itself: name other datasets")
+        if self.name == self.mitochondria_from:
+            raise ValueError(
+                f"mitochondria_from names {self.name} itself: name the detection dataset that finds mitochondria"
+            )
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
-        neuron_columns = [source.columns.neuron_id for source in self.sources if not isinstance(source, SynisterSource)]
+        neuron_columns = [
+            None if isinstance(source, CremiSource) else source.columns.neuron_id
+            for source in self.sources
+            if not isinstance(source, SynisterSource)
+        ]
         if "neuron_id" in self.grouping and len(neuron_columns) == len(self.sources) and not any(neuron_columns):
             raise ValueError(
                 "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "

@@ -39,6 +39,7 @@ from synapse_assets.schema import (
     TILES,
     TRANSFER,
 )
+from synapse_assets.schema.detection import SYNAPSE_MITOCHONDRIA
 
 
 class Stage(StrEnum):
@@ -63,6 +64,10 @@ def _has_neuron_tables(dataset: EmDataset) -> bool:
 
 def _tries_others(dataset: EmDataset) -> bool:
     return bool(dataset.transfer_from)
+
+
+def _looks_for_mitochondria(dataset: EmDataset) -> bool:
+    return dataset.mitochondria_from is not None
 
 
 def _has_networks(dataset: EmDataset) -> bool:
@@ -122,6 +127,21 @@ ASSETS = (
         released=("tiles",),
         points=("valid_fraction",),
         page="gallery",
+    ),
+    # A release does not wait for it, as it waits for another dataset; there is another release once it is made.
+    AssetFacts(
+        "synapse_mitochondria",
+        Stage.TILES,
+        Role.APPLY,
+        SYNAPSE_MITOCHONDRIA,
+        by_part=True,
+        job="apply",
+        released=("synapse_mitochondria",),
+        awaited=False,
+        released_again=True,
+        points=("mitochondrion_distance_nm", "mitochondrion_nm3", "mitochondria_near_share"),
+        page="map",
+        exists=_looks_for_mitochondria,
     ),
     *embedding_facts(Stage.EMBEDDINGS),
     # A release does not wait for it: its rows are judgements, and nothing else is made from them.

@@ -34,7 +34,16 @@ def _describe_error(error: Any, content: dict[str, Any]) -> str:
         message = "this field is missing"
     elif error["type"] == "union_tag_invalid":
         format_name = str(error["ctx"]["tag"])
-        names = ["points", "neurons", "synister_v3", "synister_v4", "synister_v3_skeletons", "cave", *format_names()]
+        names = [
+            "points",
+            "neurons",
+            "synister_v3",
+            "synister_v4",
+            "synister_v3_skeletons",
+            "cremi",
+            "cave",
+            *format_names(),
+        ]
         close_matches = difflib.get_close_matches(format_name, names, 1)
         message = f"no format '{format_name}'" + (
             f"; did you mean '{close_matches[0]}'?" if close_matches else f"; there are {names}"

@@ -120,6 +120,15 @@ class SynisterSource(_Table, _InVolume):
     format: Literal["synister_v3", "synister_v4"]
 
 
+class CremiSource(_Table, _InVolume):
+    """Sites of one side of the synapses in the annotations of an HDF5 file in the layout of the CREMI challenge (nm)."""
+
+    format: Literal["cremi"]
+    sites: Literal["presynaptic", "postsynaptic"] = Field(
+        description="Which sites are read. Of postsynaptic ones, the presynaptic partner is kept as object_id."
+    )
+
+
 class CaveSource(_InVolume):
     """Synapses of a CAVE table or view at one materialisation, fetched with caveclient (extra `cave`)."""
 
@@ -142,7 +151,7 @@ class CaveSource(_InVolume):
         return self
 
 
-Source = Annotated[PointsSource | SynisterSource | CaveSource, Field(discriminator="format")]
+Source = Annotated[PointsSource | SynisterSource | CremiSource | CaveSource, Field(discriminator="format")]
 
 
 class NeuronColumns(Frozen):
@@ -192,7 +201,7 @@ def read_format(name: str) -> dict[str, Any]:
     if name not in format_names():
         raise BadInput(
             f"no format '{name}': one of {format_names()}, or points, neurons, synister_v3, synister_v4, "
-            "synister_v3_skeletons, cave"
+            "synister_v3_skeletons, cremi, cave"
         )
     return deepcopy(_read(path))
 

@@ -49,7 +49,8 @@ def asset(
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
     (anything that has a JSON form). deps: the assets it is made from, by name or by that of a table that one writes beside its own, those
-    of another dataset by key; an asset of the whole dataset depends on all parts of another of its own. method: the version of the code
+    of another dataset by key; an asset of the whole dataset depends on all parts of another of its own, a part on all parts of one of
+    another dataset. method: the version of the code
     that makes the asset; add one when what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
@@ -101,9 +102,10 @@ def group_of(dataset: Dataset, facts: AssetFacts) -> str:
 
 
 def _dep(dataset: Dataset, facts: AssetFacts, upstream: str | dg.AssetKey) -> dg.AssetDep:
-    """What an asset is made from; an asset of the whole dataset depends on every part that exists."""
+    """What an asset is made from; an asset of the whole dataset depends on every part that exists, and so does a part on another
+    dataset, whose parts are others."""
     if isinstance(upstream, dg.AssetKey):
-        return dg.AssetDep(upstream)
+        return dg.AssetDep(upstream, partition_mapping=dg.AllPartitionMapping() if facts.by_part else None)
     upstream_facts = chain_of(dataset).facts.get(upstream)
     all_parts = not facts.by_part and upstream_facts is not None and upstream_facts.by_part
     return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if all_parts else None)

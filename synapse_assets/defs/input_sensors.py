@@ -17,7 +17,7 @@ from synapse_assets.defs.chain import lineage_of
 from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import SynapseAssetsError
-from synapse_assets.pipeline.inputs import UNWATCHED, content_of, poll_all, try_poll, watched_inputs
+from synapse_assets.pipeline.inputs import UNWATCHED, content_of, made_by_others, poll_all, try_poll, watched_inputs
 from synapse_assets.pipeline.report import Detail, Report, Stopwatch
 from synapse_assets.schema import INPUT_FILES
 from synapse_assets.settings import Settings
@@ -25,13 +25,18 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
 
 
-def input_assets(dataset: Dataset) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The external assets of a dataset. Observing them by hand checks the files at once."""
+def input_assets(dataset: Dataset, settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The external assets of a dataset, after those of other datasets that write their files. Observing them by hand checks the files at
+    once."""
     inputs = lineage_of(dataset).inputs(dataset)
     watched = watched_inputs(inputs)
     specs = {
         source_input.asset: dg.AssetSpec(
             asset_key(dataset, source_input.asset),
+            deps=[
+                dg.AssetDep(dg.AssetKey(maker), partition_mapping=dg.AllPartitionMapping())
+                for maker in made_by_others(source_input, dataset.name, settings.data_root)
+            ],
             description=source_input.description,
             metadata=source_input.metadata,
             kinds=source_input.kinds,

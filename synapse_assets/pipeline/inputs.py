@@ -5,14 +5,17 @@ is given up before the user confirms it, for one run and by the name of the sour
 observing them belongs to `defs`.
 """
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.datasets.detection_chain import DETECTION
 from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.schema import INPUT_FILES
 from synapse_assets.stores.models import fingerprint
@@ -51,6 +54,26 @@ class Input:
 def watched_inputs(inputs: Iterable[Input]) -> list[Input]:
     """Those of the inputs whose content can be checked."""
     return [source_input for source_input in inputs if source_input.asset != UNWATCHED]
+
+
+def made_by_others(source_input: Input, dataset_name: str, data_root: str) -> list[tuple[str, str]]:
+    """The assets of other datasets, as dataset and name, that write what sources of an input name: tables of a detection dataset of the
+    same data root. None for a data root at an address, whose tables are no files."""
+    makers = {}
+    for source in source_input.sources:
+        place = os.path.expanduser(getattr(source, "path", "").removeprefix("file://"))
+        try:
+            folders = Path(os.path.realpath(place)).relative_to(os.path.realpath(data_root)).parts
+        except ValueError:
+            continue
+        if (
+            len(folders) >= 3
+            and folders[1] == "tables"
+            and folders[2] in DETECTION.tables
+            and folders[0] != dataset_name
+        ):
+            makers[folders[0], DETECTION.maker_of(folders[2])] = None
+    return list(makers)
 
 
 def drawn_version(generate: str | None, seed: int) -> str | None:

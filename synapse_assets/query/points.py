@@ -43,6 +43,9 @@ NUMBERS = {
     "calibrated_probability": "calibrated probability",
     "valid_fraction": "share of the tile inside the volume",
     "membership_probability": "membership in the cluster",
+    "mitochondrion_distance_nm": "distance to the nearest mitochondrion in nm",
+    "mitochondrion_nm3": "volume of the nearest mitochondrion in nm³",
+    "mitochondria_near_share": "share of the surroundings that is mitochondria",
 }
 
 

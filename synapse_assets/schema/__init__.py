@@ -8,7 +8,7 @@ reading, writing or computing anything.
 
 # Imported from here by scripts of labs.
 from synapse_assets.errors import BadInput, Unreachable
-from synapse_assets.schema.base import INPUT_FILES, VERDICT, Column, Table
+from synapse_assets.schema.base import INPUT_FILES, MADE_FROM, VERDICT, Column, Table
 from synapse_assets.schema.em import (
     ALIGNMENT,
     BRAIN_REGION,
@@ -79,6 +79,7 @@ __all__ = [
     "INPUT_FILES",
     "KNOWN_CLASSES",
     "LEAKAGE_REPORT",
+    "MADE_FROM",
     "NETWORK_CARDS",
     "NETWORK_PREDICTIONS",
     "NEURONS",

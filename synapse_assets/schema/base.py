@@ -7,6 +7,9 @@ import pyarrow as pa
 
 from synapse_assets.errors import BadInput
 
+MADE_FROM = b"made_from"
+"""The key of a stored Parquet file under which it says what its rows were made from: JSON of versions by name."""
+
 
 @dataclass(frozen=True)
 class Column:

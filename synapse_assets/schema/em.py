@@ -68,6 +68,12 @@ SYNAPSE_SOURCES = Table(
         Column("space", pa.string(), "Coordinate space of the file's points.", nullable=True),
         Column("transform", pa.string(), "Named way from that space to the volume's.", nullable=True),
         Column("volume", pa.string(), "Volume that the points lie in.", nullable=True),
+        Column(
+            "made_from",
+            pa.string(),
+            "Of a file that this pipeline wrote, what it says it was made from, as JSON; of detected synapses, their dataset and detector.",
+            nullable=True,
+        ),
     ),
 )
 

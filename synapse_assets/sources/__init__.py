@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import (
     CaveSource,
+    CremiSource,
     NeuronSource,
     PointsSource,
     Source,
@@ -96,7 +97,7 @@ def _file_tally(file: SourceFile, tally: Tally) -> Iterator[Tally]:
             if file.alone:
                 raise
     tally.left_out.update(own.left_out)
-    tally.files.append(FileRead(file.name, Path(file.place), signature, own.rows, dict(own.left_out)))
+    tally.files.append(FileRead(file.name, Path(file.place), signature, own.rows, dict(own.left_out), own.made_from))
 
 
 def _with_source_file(table: pa.Table, file: SourceFile) -> pa.Table:
@@ -118,6 +119,10 @@ def _read(
         from synapse_assets.sources import synister
 
         return synister.read(source, regions, classes, tally)
+    if isinstance(source, CremiSource):
+        from synapse_assets.sources import cremi
+
+        return cremi.read(source, regions, tally)
     from synapse_assets.sources import cave
 
     return cave.read(source, volume, regions, classes, tally)
@@ -205,10 +210,10 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
     A table of a service is one row without bytes and hash, named with its version. Raises BadInput if a file is gone, or is
     no longer the one that was read.
     """
-    files = [(*_fingerprint(file), file.rows, file.left_out) for file in tally.files]
+    files = [(*_fingerprint(file), file.rows, file.left_out, file.made_from) for file in tally.files]
     if isinstance(source, CaveSource):
         name = f"{source.datastack}/{source.table}@{source.materialization}"
-        files = [(name, 0, "", tally.rows, dict(tally.left_out))]
+        files = [(name, 0, "", tally.rows, dict(tally.left_out), None)]
     fields = {name: getattr(source, name, None) for name in ("space", "transform", "volume")}
     if volume is not None and fields["space"] is None:
         fields["space"] = volume.space
@@ -216,7 +221,7 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
         size = source.voxel_size_nm
         own_voxels = f" of {size[0]:g} x {size[1]:g} x {size[2]:g} nm" if size and source.units == "voxel" else ""
         fields |= {"units": source.units + own_voxels, "axis_order": source.axis_order}
-    elif isinstance(source, SynisterSource | CaveSource):
+    elif isinstance(source, SynisterSource | CremiSource | CaveSource):
         fields |= {"units": "nm", "axis_order": "xyz"}
     rows = [
         {
@@ -226,9 +231,10 @@ def provenance(source: Source | NeuronSource, tally: Tally, volume: VolumeSpec |
             "sha256": digest,
             "rows": count,
             "left_out": json.dumps(left_out),
+            "made_from": made_from,
             **fields,
         }
-        for file, size, digest, count, left_out in files
+        for file, size, digest, count, left_out, made_from in files
     ]
     table = {
         column.name: pa.array([row.get(column.name) for row in rows], column.type) for column in SYNAPSE_SOURCES.columns

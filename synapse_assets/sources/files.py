@@ -28,6 +28,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from synapse_assets.errors import BadInput
+from synapse_assets.schema import MADE_FROM
 from synapse_assets.sources.checks import existing_file
 from synapse_assets.sources.content import START_BYTES, refuse_json_lines, refuse_other_content, step_for
 from synapse_assets.sources.dialects import HEAD_BYTES, dialect_of, is_number, with_decimal_points
@@ -149,10 +150,11 @@ class TableFile:
     """A file with named columns.
 
     names: its columns; own_names: those that are in the file itself. kind: what sort of file it is. delimiter: what separates
-    the cells of a text file.
+    the cells of a text file. made_from: JSON that a Parquet file of this pipeline says of itself (`schema.MADE_FROM`).
     """
 
     delimiter: str | None = None
+    made_from: str | None = None
 
     def __init__(self, file: Path, kind: str, names: Sequence[str]) -> None:
         self.file, self.kind, self.names = file, kind, list(names)
@@ -476,6 +478,8 @@ class _Parquet(TableFile):
         with pq.ParquetFile(file) as parquet:
             super().__init__(file, "Parquet", parquet.schema_arrow.names)
             self._rows = parquet.metadata.num_rows
+            said = (parquet.schema_arrow.metadata or {}).get(MADE_FROM)
+            self.made_from = None if said is None else said.decode(errors="replace")
 
     def rows(self) -> int | None:
         return int(self._rows)

@@ -5,10 +5,12 @@ writes has been tried on those same rows.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ from synapse_assets.sources.guesses import (
     stated_scale,
 )
 from synapse_assets.sources.inspect_workbooks import missing_columns, workbook_dataset
+from synapse_assets.sources.listing import partitioned_table
 from synapse_assets.sources.neurons import from_batches
 from synapse_assets.sources.neuropils import neuropil
 from synapse_assets.sources.points import Conversion
@@ -267,9 +270,9 @@ class _Inspector:
     ) -> Inspection:
         sample = self.sample
         return Inspection(
-            path=str(sample.file.resolve()),
+            path=str(sample.place),
             kind=sample.kind,
-            bytes=sample.file.stat().st_size,
+            bytes=_bytes_in(sample.place),
             rows=sample.rows,
             estimated=sample.estimated,
             looked_at=sample.table.num_rows,
@@ -428,7 +431,7 @@ class _Inspector:
                 self.comments["units"] = (
                     f"nm, as {format_} has, or voxel (and a line voxel_size_nm: [4, 4, 40] or what they are): {by_numbers.reason}"
                 )
-            space = f", space {mapping['space']}" if mapping else ""
+            space = f", space {mapping['space']}" if mapping and "space" in mapping else ""
             return Coordinates(
                 tuple(columns), lowest, highest, format_scale[0], format_scale[1], f"as the format says{space}"
             )
@@ -568,11 +571,11 @@ class _Inspector:
 
     @property
     def _name(self) -> str:
-        return re.sub(r"[^A-Za-z0-9_]+", "_", self.sample.file.name.split(".")[0]).strip("_") or "table"
+        return re.sub(r"[^A-Za-z0-9_]+", "_", self.sample.place.name.split(".")[0]).strip("_") or "table"
 
     def _common_fields(self, format_: str) -> dict[str, Any]:
         """Fields of every source."""
-        fields: dict[str, Any] = {"name": self._name, "format": format_, "path": str(self.sample.file.resolve())}
+        fields: dict[str, Any] = {"name": self._name, "format": format_, "path": str(self.sample.place)}
         if self.sample.header is not None and self.sample.header_of is None:
             fields["header"] = list(self.sample.header)
         if len(self.sample.tables) > 1:
@@ -735,6 +738,10 @@ def _type(values: pa.ChunkedArray) -> str:
             continue
         return label
     return "text"
+
+
+def _bytes_in(place: Path) -> int:
+    return sum(map(os.path.getsize, partitioned_table(str(place)) or [place]))
 
 
 def _size(count: float) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from synapse_assets.datasets import (
     CaveSource,
+    CremiSource,
     ImageSource,
     LabelFile,
     NeuronSource,
@@ -55,6 +56,7 @@ _FOR_GOOD = "If it is gone for good, take the source out of the dataset's YAML"
 # Folders within folders that are parts of one table.
 _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
+_HDF5 = (".hdf", ".h5", ".hdf5")
 
 Watched = Source | NeuronSource | Workbook | LabelFile | ImageSource
 
@@ -178,6 +180,15 @@ def _pictures(source: ImageSource) -> list[SourceFile]:
     return [_single_file(source.path), *files]
 
 
+def partitioned_table(path: str) -> list[str]:
+    """The files of a partitioned table in their order, where the path is a folder of such folders as neuropil=EB; none otherwise."""
+    folder = _plain(path)
+    if not os.path.isdir(folder):
+        return []
+    names = (name for name in _tables_in(folder, "", is_table) if HIVE_FOLDER.fullmatch(Path(name).parts[0]))
+    return [os.path.join(folder, name) for name in sorted(names)]
+
+
 @contextmanager
 def unchanged(file: SourceFile) -> Iterator[str]:
     """Around reading a local file, gives its signature before. Raises BadInput where it was written meanwhile, also in place
@@ -244,12 +255,16 @@ def _knows(source: Watched) -> Callable[[str], bool]:
         return lambda name: name.lower().endswith(_EXCEL_OR_CSV)
     if isinstance(source, SynisterSource):
         return lambda name: name.lower().endswith(".json")
+    if isinstance(source, CremiSource):
+        return lambda name: name.lower().endswith(_HDF5)
     return is_table
 
 
 def _kinds(source: Watched) -> str:
     if isinstance(source, Workbook):
         return ", ".join(_EXCEL_OR_CSV)
+    if isinstance(source, CremiSource):
+        return ", ".join(_HDF5)
     return ".json" if isinstance(source, SynisterSource) else ", ".join(KINDS)
 
 

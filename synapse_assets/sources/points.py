@@ -43,6 +43,7 @@ def read(
     file = open_table(source.path, source.header, source.table)
     conversion = Conversion(source, volume, regions, classes, tally)
     file.require(conversion.uses)
+    tally.made_from = file.made_from
     rows_read = rows_kept = 0
     for batch in file.batches(conversion.uses.values(), conversion.as_numbers):
         table = conversion.table(batch, rows_read + 1)

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from synapse_assets.sources.files import (
     reading,
     table_names,
 )
+from synapse_assets.sources.listing import partitioned_table
 from synapse_assets.sources.workbooks import is_excel, read_sheets, workbook_columns
 
 SAMPLE_ROWS = 200_000
@@ -41,10 +42,10 @@ _COUNTED_BYTES = 1 << 30
 class Sample:
     """The first rows of a file. Text files give text; `keyed` is a JSON object of objects, with its keys as column `key`.
 
-    rows: how many the file has; None where it is not known. whole: whether the sample is all of them. header: names of the
-    columns where the file has none; they are those of the format `header_of`, or made up where that is None. unread: why columns
-    are left out that cannot be read. part: the table of a database, or the sheet of a workbook. attributes: what pandas wrote of the
-    table, as caveclient's resolution.
+    folder: the partitioned table whose first file with rows it is. rows: how many the file, or that table, has; None where it is not
+    known. whole: whether the sample is all of them. header: names of the columns where the file has none; they are those of the format
+    `header_of`, or made up where that is None. unread: why columns are left out that cannot be read. part: the table of a database, or the
+    sheet of a workbook. attributes: what pandas wrote of the table, as caveclient's resolution.
     """
 
     file: Path
@@ -59,15 +60,26 @@ class Sample:
     unread: tuple[str, ...] = ()
     part: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """What a source names: the folder of the partitioned table that the file is of, else the file."""
+        return (self.folder or self.file).resolve()
 
     @property
     def whole(self) -> bool:
-        """Whether these are all rows of the file."""
+        """Whether these are all rows of the table."""
         return self.table.num_rows == self.rows and not self.estimated
 
 
 def take_sample(path: str, header: Sequence[str] | None = None, table: str | None = None) -> Sample:
-    """The first `SAMPLE_ROWS` rows of the file at `path`. Raises BadInput for a file that cannot be read, or has no rows."""
+    """The first `SAMPLE_ROWS` rows of the file at `path`, or of the first file with rows where it is the folder of a partitioned table.
+
+    Raises BadInput for a file that cannot be read, or has no rows.
+    """
+    if parts := partitioned_table(path):
+        return _sample_of_parts(path, parts, header)
     file = existing_file(path)
     if is_excel(path):
         return _sheet_sample(file, path, table)
@@ -103,6 +115,17 @@ def take_sample(path: str, header: Sequence[str] | None = None, table: str | Non
     return Sample(
         file, kind, rows, count, estimated, False, column_names, header_of, tables, tuple(unread), table, attributes
     )
+
+
+def _sample_of_parts(path: str, parts: Sequence[str], header: Sequence[str] | None) -> Sample:
+    counts = {part: open_table(part, header).rows() for part in parts}
+    first = next((part for part, rows in counts.items() if rows != 0), None)
+    if first is None:
+        raise BadInput(f"none of the {len(parts):,} files in {path} has rows: inspect it again when there are some")
+    sample = take_sample(first, header)
+    known = [rows for rows in counts.values() if rows is not None]
+    rows = sum(known) if len(known) == len(parts) else None
+    return replace(sample, rows=rows, estimated=False, folder=Path(path))
 
 
 def _attributes(file: Path) -> dict[str, Any]:

@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from synapse_assets.errors import BadInput
-from synapse_assets.schema import Table
+from synapse_assets.schema import MADE_FROM, Table
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 _FILE = "data.parquet"
-_MADE_FROM = b"made_from"
 
 
 def partition_folder(by: str, key: str) -> str:
@@ -80,7 +79,7 @@ class ParquetTable:
                 metadata = pq.read_schema(source).metadata or {}
         except FileNotFoundError:
             return None
-        versions: dict[str, str] = json.loads(metadata.get(_MADE_FROM, b"{}"))
+        versions: dict[str, str] = json.loads(metadata.get(MADE_FROM, b"{}"))
         return versions
 
     def read(self, key: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
@@ -146,7 +145,7 @@ class ParquetTable:
     @staticmethod
     def _put(folder: Files, rows: pa.Table, made_from: Mapping[str, str]) -> None:
         if made_from:
-            rows = rows.replace_schema_metadata({_MADE_FROM: json.dumps(dict(made_from), sort_keys=True)})
+            rows = rows.replace_schema_metadata({MADE_FROM: json.dumps(dict(made_from), sort_keys=True)})
         with folder.replace(_FILE) as stream:
             pq.write_table(rows, stream, compression="zstd")
 

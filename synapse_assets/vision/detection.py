@@ -90,17 +90,6 @@ class DetectorSpec:
                 f"detection: grey values have a mean and a deviation above zero, not {self.mean} and {self.std}"
             )
 
-    def takes(self, voxel_size_nm: Sequence[float]) -> None:
-        """Raises BadInput unless voxels of a volume, x, y, z in nanometres, are of the size that the network was trained on, to 5 %."""
-        if len(voxel_size_nm) != 3 or any(
-            not abs(theirs - ours) <= _SAME_SIZE * ours
-            for theirs, ours in zip(voxel_size_nm, self.voxel_size_nm, strict=True)
-        ):
-            raise BadInput(
-                f"detection: the volume has voxels of {_by(voxel_size_nm)} nm (x, y, z), and the detector was trained on voxels of "
-                f"{_by(self.voxel_size_nm)} nm: choose a resolution of the volume that has those, or train a detector on this one"
-            )
-
     def pixel_bounds(self, bounds: tuple[Corner, Corner]) -> tuple[Corner, Corner]:
         """The network pixels, z, y, x, that have voxels within these bounds: the first, and the one after the last, along each axis."""
         (z, y, x), (z_end, y_end, x_end) = bounds
@@ -157,6 +146,17 @@ class DetectorNetwork:
         return [
             section for section in range(z, z_end) if not _read(source, (section, *start), (section + 1, *end))[1].any()
         ]
+
+    def check_voxel_size(self, voxel_size_nm: Sequence[float]) -> None:
+        """Raises BadInput unless voxels of a volume, x, y, z in nanometres, are of the size that the network was trained on, to 5 %."""
+        trained_on = self.spec.voxel_size_nm
+        if len(voxel_size_nm) != 3 or any(
+            not abs(theirs - ours) <= _SAME_SIZE * ours for theirs, ours in zip(voxel_size_nm, trained_on, strict=True)
+        ):
+            raise BadInput(
+                f"detection: the volume has voxels of {_by(voxel_size_nm)} nm (x, y, z), and the detector was trained on voxels of "
+                f"{_by(trained_on)} nm: choose a resolution of the volume that has those, or train a detector on this one"
+            )
 
     def save(self, path: Path) -> None:
         """Writes one safetensors file, whole or not at all: the weights, with the specification as JSON in its metadata."""

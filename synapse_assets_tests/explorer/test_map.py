@@ -174,6 +174,15 @@ def test_numbers_are_coloured_by_their_steps() -> None:
     assert len(set(colouring.colours)) == 11
 
 
+def test_mitochondria_around_synapses_colour_the_map() -> None:
+    distances = pa.array([0.0, 250.0, 480.0, None, 20.0], pa.float64())
+    plane = Plane(planted(5, mitochondrion_distance_nm=distances))
+    assert plane.columns()["mitochondrion_distance_nm"] == "distance to the nearest mitochondrion in nm"
+    colouring = plane.colouring("mitochondrion_distance_nm")
+    by_row = dict(zip(plane.rows.tolist(), [colouring.names[code] for code in colouring.codes], strict=True))
+    assert by_row == {0: "0.0 to 50.0", 1: "250.0 to 300.0", 2: "450.0 to 500.0", 3: NONE, 4: "0.0 to 50.0"}
+
+
 def test_many_points_are_a_picture_and_few_are_discs(plane: Plane) -> None:
     colouring, everything = plane.colouring("target"), np.ones(len(plane), dtype=bool)
     window = Window((-0.5, 1.0), (-1.0, 1.0), 40, 30)

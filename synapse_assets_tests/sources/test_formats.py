@@ -14,8 +14,12 @@ import pytest
 
 from synapse_assets.datasets.sources import FORMATS, format_names, read_format
 from synapse_assets.datasets.spaces import SPACES
+from synapse_assets.schema.detection import DETECTIONS
 from synapse_assets.sources import RegionNames, Tally, read_source
 from synapse_assets.sources.files import open_table
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests.conftest import FIRST_NEURON
+from synapse_assets_tests.detected import BLOCKS, FINDER, detections, write_detections
 from synapse_assets_tests.sources.tables import BIG_ID, VOLUME, column, read, shipped, synful, write_sqlite
 
 OFFSET = 720575940 * 10**9
@@ -29,7 +33,8 @@ def test_a_mapping_says_what_it_is_and_loads(name: str, tmp_path: Path) -> None:
     assert mapping["title"]
     assert len(mapping["about"]) > 100
     source = shipped(name, tmp_path / "table.csv")
-    assert source.space in SPACES or source.space == "minnie65"
+    # Detected synapses lie in the space of the volume that they were found in.
+    assert source.space in SPACES or source.space == ("minnie65" if name.startswith("microns") else None)
     # What it reads, it is known by, or names itself.
     used = {value for value in source.columns.model_dump().values() if value}
     assert used <= set(mapping["recognise"]) | set(source.header or ()) | {"post_pt_root_id"}
@@ -261,3 +266,53 @@ def as_json(row: dict[str, str]) -> dict[str, Any]:
         link[f"id_skel_{side}"] = int(float(skeleton)) if skeleton else None
         link[f"location_{side}"] = [int(row[f"{side}_{axis}"]) for axis in "zyx"]
     return {**link, "score": float(row["score"])} if "score" in row else link
+
+
+# Detected synapses ---------------------------------------------------------------------------------------------------------
+
+
+def found(root: Path, **changes: object) -> Path:
+    """The folder of a table of two blocks, nothing found in the second."""
+    store = DatasetStore(str(root), FINDER)
+    write_detections(store, BLOCKS[0], detections(BLOCKS[0], **changes))
+    write_detections(store, BLOCKS[1], DETECTIONS.empty())
+    return root / FINDER / "tables" / "synapses"
+
+
+def test_detections_are_read_from_the_folder_of_their_blocks(tmp_path: Path) -> None:
+    rows, tally = detections(BLOCKS[0]), Tally()
+    table = read(shipped("detections", found(tmp_path)), tally=tally)
+    for name in ("synapse_id", "brain_region", "neuron_id", "x_nm", "y_nm", "z_nm", "score"):
+        assert column(table, name) == column(rows, name)
+    assert [(file.name, file.rows) for file in tally.files] == [
+        (f"block={block}/data.parquet", count) for block, count in zip(BLOCKS, (36, 0), strict=True)
+    ]
+
+
+def test_the_least_sure_detections_are_left_out(tmp_path: Path) -> None:
+    scores, tally = detections(BLOCKS[0]).column("score").to_numpy(), Tally()
+    table = read(shipped("detections", found(tmp_path), minimum={"score": 0.5}), tally=tally)
+    assert column(table, "score") == scores[scores >= 0.5].tolist()
+    assert tally.left_out == {"score below 0.5": int(np.sum(scores < 0.5))}
+
+
+def test_detections_without_label_volumes_have_their_blocks_for_regions(tmp_path: Path) -> None:
+    unknown = pa.nulls(36, pa.int64())
+    folder = found(tmp_path, brain_region=[BLOCKS[0]] * 36, neuron_id=unknown, partner_id=unknown, partners=unknown)
+    table = read(shipped("detections", folder))
+    assert set(column(table, "brain_region")) == {BLOCKS[0]}
+    assert table.column("neuron_id").null_count == 36
+
+
+def test_detections_of_a_neuron_with_itself_are_left_out_where_that_is_said(tmp_path: Path) -> None:
+    own = detections(BLOCKS[0]).column("neuron_id").to_numpy() == FIRST_NEURON
+    folder = found(tmp_path, partner_id=pa.array(np.where(own, FIRST_NEURON, FIRST_NEURON - 1)))
+    tally = Tally()
+    read(shipped("detections", folder, leave_out_autapses=True), tally=tally)
+    assert own.sum() == 3
+    assert tally.left_out == {"autapse": 3}
+
+
+def test_one_of_several_volumes_is_taken(tmp_path: Path) -> None:
+    folder = found(tmp_path, volume=["em"] * 20 + ["other"] * 16)
+    assert read(shipped("detections", folder, only={"volume": ["em"]})).num_rows == 20

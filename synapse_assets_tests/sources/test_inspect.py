@@ -19,9 +19,12 @@ from synapse_assets.datasets import EmDataset, load_dataset
 from synapse_assets.datasets.sources import format_names, read_format
 from synapse_assets.datasets.yaml_text import FILL_IN
 from synapse_assets.errors import BadInput
+from synapse_assets.schema.detection import DETECTIONS
 from synapse_assets.sources import RegionNames, Tally, read_neurons, read_source
 from synapse_assets.sources.guesses import scale_of
 from synapse_assets.sources.inspect import Inspection, inspect_file
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests.detected import BLOCKS, FINDER, detections, write_detections
 from synapse_assets_tests.sources.tables import BIG_ID, KINDS, ROWS, synful, write, write_sqlite
 
 DATASET = """
@@ -159,8 +162,9 @@ def test_every_format_is_recognised_and_its_yaml_reads_the_file(tmp_path: Path, 
     else:
         assert found.coordinates is not None
         assert found.coordinates.units == mapping["source"]["units"]
-        assert f"space {mapping['source']['space']}" in found.coordinates.reason
-        assert rows_read(pasted(found, tmp_path, mapping["source"]["space"])) == 2
+        space = mapping["source"].get("space")
+        assert found.coordinates.reason == "as the format says" + (f", space {space}" if space else "")
+        assert rows_read(pasted(found, tmp_path, space or "local")) == 2
         asked = [line.split(":")[0].strip("# ") for line in found.source.splitlines() if line.strip().startswith("#")]
         assert asked == [field for field in ("brain_region", "target_value", "id_prefix") if field in mapping["about"]]
 
@@ -341,6 +345,45 @@ def test_values_of_several_types_are_shown_as_they_are(tmp_path: Path) -> None:
     assert by_name(found)["id"].type == "text"
     filled = replace(found, source=found.source.replace(FILL_IN, "nm"))
     assert (found.rows, rows_read(pasted(filled, tmp_path))) == (70_001, 70_001)
+
+
+# Folders -------------------------------------------------------------------------------------------------------------------
+
+
+def detected(root: Path, *rows: pa.Table) -> Path:
+    store = DatasetStore(str(root), FINDER)
+    for block, table in zip(BLOCKS, rows, strict=False):
+        write_detections(store, block, table)
+    return root / FINDER / "tables" / "synapses"
+
+
+def test_the_folder_of_a_partitioned_table_is_one_table(tmp_path: Path) -> None:
+    folder = detected(tmp_path, DETECTIONS.empty(), detections(BLOCKS[1]))
+    result = CliRunner().invoke(app, ["inspect", str(folder)], env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
+    assert "36 rows" in result.output
+    found = inspect_file(str(folder))
+    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    assert (found.format, found.path, found.rows, found.bytes) == ("detections", str(folder), 36, size)
+    written = yaml.safe_load(found.source)["sources"][0]
+    assert written == {"name": "synapses", "format": "detections", "path": str(folder), "volume": "em"}
+    detected(tmp_path, detections(BLOCKS[0]))
+    assert rows_read(pasted(found, tmp_path)) == 72
+    assert inspect_file(str(folder)).rows == 72
+
+
+def test_a_partitioned_table_without_rows_says_so(tmp_path: Path) -> None:
+    folder = detected(tmp_path, DETECTIONS.empty(), DETECTIONS.empty())
+    with pytest.raises(BadInput, match=r"none of the 2 files in .*synapses has rows: inspect it again"):
+        inspect_file(str(folder))
+
+
+@pytest.mark.parametrize("folder", ["", "neuropil=EB", "block=a/b"])
+def test_any_other_folder_is_refused_as_one(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "a.csv").write_text("x,y,z\n1,2,3\n")
+    with pytest.raises(BadInput, match="is a folder: name the file in it"):
+        inspect_file(str(tmp_path))
 
 
 # On the screen -------------------------------------------------------------------------------------------------------------

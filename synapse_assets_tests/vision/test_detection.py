@@ -260,12 +260,12 @@ def test_other_files_are_refused(flat: DetectorNetwork, tmp_path: Path) -> None:
         ((4.0, 4.0, float("nan")), False),
     ],
 )
-def test_voxels_of_another_size_are_refused(size: tuple[float, ...], fits: bool) -> None:
+def test_voxels_of_another_size_are_refused(flat: DetectorNetwork, size: tuple[float, ...], fits: bool) -> None:
     if fits:
-        SPEC.takes(size)
+        flat.check_voxel_size(size)
         return
     with pytest.raises(BadInput, match="trained on voxels of 4 x 4 x 40 nm"):
-        SPEC.takes(size)
+        flat.check_voxel_size(size)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ belong together (`pairing`), where touching objects are split (`splitting`).
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def labelled(mask: Bool, voxel_size_nm: Xyz, *, split_nm: float | None = None) -
         return np.zeros(mask.shape, dtype=np.int32)
     labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=26, out_dtype=np.uint32).view(np.int32)
     if split_nm is not None:
-        split_touching(labels, _boxes(labels), voxel_size_nm, split_nm)
+        split_touching(labels, _boxes(_statistics(labels)), voxel_size_nm, split_nm)
     return labels
 
 
@@ -125,25 +126,29 @@ def limited(objects: Components, limits: Limits) -> Components:
     return objects.chosen(volume_fits & (objects.sections >= limits.min_sections))
 
 
-def _boxes(labels: Int32) -> Int64:
-    """The first voxel and one past the last (N, 2, 3), x, y, z, of each label."""
+def _statistics(labels: Int32) -> dict[str, Any]:
+    """Voxels, centre (z, y, x) and first and last voxel of each label, 0 included."""
     import cc3d
 
-    box = cc3d.statistics(labels.view(np.uint32), no_slice_conversion=True)["bounding_boxes"][1:].astype(np.int64)
+    statistics: dict[str, Any] = cc3d.statistics(labels.view(np.uint32), no_slice_conversion=True)
+    return statistics
+
+
+def _boxes(statistics: dict[str, Any]) -> Int64:
+    """The first voxel and one past the last (N, 2, 3), x, y, z, of each label above 0."""
+    box = statistics["bounding_boxes"][1:].astype(np.int64)
     # first and last of z, of y, of x
     first_last = box.reshape(-1, 3, 2)[:, ::-1].transpose(0, 2, 1)
     return first_last + np.array([[0], [1]])
 
 
 def _measured(probability: Map, labels: Int32, spacing: Float64) -> Components:
-    import cc3d
-
-    statistics = cc3d.statistics(labels.view(np.uint32), no_slice_conversion=True) if labels.size else None
-    if statistics is None or len(statistics["voxel_counts"]) < 2:
+    if not labels.any():
         none, three = np.zeros(0), np.zeros((0, 3))
         whole = np.zeros(0, dtype=np.int64)
         box = np.zeros((0, 2, 3), dtype=np.int64)
         return Components(labels, three, three, whole, none, whole, none, none, box, box.astype(bool))
+    statistics = _statistics(labels)
     voxels = statistics["voxel_counts"][1:].astype(np.int64)
     centre = statistics["centroids"][1:].astype(np.float64)  # z, y, x
     count = len(voxels)
@@ -171,7 +176,7 @@ def _measured(probability: Map, labels: Int32, spacing: Float64) -> Components:
         nearest[here[better]] = least[better]
         inside[here[better]] = np.stack([np.full(len(first), z), y[first], x[first]], axis=1)[better]
     scale = 255.0 if probability.dtype == np.uint8 else 1.0
-    box = _boxes(labels)
+    box = _boxes(statistics)
     size = np.asarray(labels.shape[::-1])
     return Components(
         labels=labels,

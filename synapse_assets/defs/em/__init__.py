@@ -15,6 +15,7 @@ from synapse_assets.defs.em.explanations import explanation_assets
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
+from synapse_assets.defs.em.mitochondria import mitochondria_assets
 from synapse_assets.defs.em.networks import network_assets
 from synapse_assets.defs.em.promotions import promotion_assets
 from synapse_assets.defs.em.publish import publish_assets
@@ -36,6 +37,7 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *label_assets(dataset),
         *alignment_assets(dataset),
         *tile_assets(dataset),
+        *mitochondria_assets(dataset),
         *embedding_assets(dataset),
         *vector_index_assets(dataset),
         *scorecard_assets(dataset),

@@ -418,7 +418,8 @@ def _untrained(
 def _fingerprint(
     choice: DetectorChoice, spec: DetectorSpec, volumes: Sequence[TrainingVolume], network: nn.Module
 ) -> str:
-    digest = hashlib.sha256(repr([_METHOD, hashed_fields(choice), asdict(spec)]).encode())
+    learning = hashed_fields(choice, include={"window_px", "steps", "batch_size", "learning_rate"})
+    digest = hashlib.sha256(repr([_METHOD, learning, asdict(spec)]).encode())
     for volume in volumes:
         for values in (volume.grey, volume.valid, volume.truth, volume.known):
             digest.update(
