@@ -63,7 +63,7 @@ def detect_block(store: DatasetStore, dataset: DetectionDataset, key: str, devic
     found = _sites(maps, block, log)
     rows = _synapse_rows(dataset, block, maps, found)
     table = _sorted(DETECTIONS, rows, "synapse_id")
-    results.write_partition(key, table, _origins(dataset, detector))
+    results.write_partition(key, table, _origins(store, dataset, detector))
     return Report(
         details=_details(detector, table),
         seconds=watch.seconds,
@@ -90,7 +90,7 @@ def find_mitochondria(store: DatasetStore, dataset: DetectionDataset, key: str, 
     maps = Maps.of(store, dataset, detector, block.volume, device)
     rows = _body_rows(dataset, block, maps, _bodies(maps, block, log))
     table = _sorted(MITOCHONDRIA, rows, "mitochondrion_id")
-    results.write_partition(key, table, _origins(dataset, detector))
+    results.write_partition(key, table, _origins(store, dataset, detector))
     cut = table.column("cut_off").to_pylist()
     return Report(
         details={**_details(detector, table), "cut_off": sum(cut), "whole": len(cut) - sum(cut)},
@@ -414,11 +414,12 @@ def _sorted(table: Table, rows: list[dict[str, Any]], by: str) -> pa.Table:
     return table.conform(pa.Table.from_pylist(rows, schema=table.arrow).sort_by(by))
 
 
-def _origins(dataset: DetectionDataset, detector: Detector) -> dict[str, str]:
+def _origins(store: DatasetStore, dataset: DetectionDataset, detector: Detector) -> dict[str, str]:
     rules = {name: value for name, value in asdict(detector.rules).items() if name != "limits"}
     limits = {name: str(value) for name, value in asdict(detector.rules.limits).items()}
     labels = hashed_fields(dataset, include={"labels_from", "missing_region"})
     return {
+        "dataset": store.dataset,
         detector.name: detector.version,
         "rules": fingerprint({**rules, **limits}, {}),
         "labels": fingerprint(labels, {}),
