@@ -136,7 +136,7 @@ def test_the_plan_says_what_searching_takes(store: DatasetStore, volume: Path) -
     report = plan_blocks(store, searched.dataset(volume), LOG)
     voxels = int(np.prod(SHAPE))
     assert report.details["voxels"] == voxels
-    assert report.details["core_hours"] == pytest.approx(2 * voxels / 1.5e6 / 3600)
+    assert report.details["core_hours"] == pytest.approx(2 * voxels / 4e5 / 3600)
     assert report.details["gigabytes_to_fetch"] == 0
     plan = report.details["plan"]
     assert isinstance(plan, Markdown)

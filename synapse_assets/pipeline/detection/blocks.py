@@ -25,8 +25,9 @@ BLOCK_BOXES = "block_boxes"
 """Content of `volume_blocks` by block."""
 RATE = "voxels_per_second_core"
 """Under this name, a dot and the name of a detector, a partition of maps holds how fast the detector was on it."""
-# What a core of a processor looks at in a second, before anything was measured here: `benchmarks.detection`, unet_2d with 16 channels.
-ASSUMED_RATE = 1.5e6
+# What a core of a processor maps in a second before anything was measured here, in pixels of the network: `benchmarks.detection`, unet_2d
+# with 16, 32, 64 and 128 channels, on a busy machine.
+ASSUMED_PIXELS_PER_SECOND = 4e5
 # Bytes of a map by pixel: of 2 % marked voxels, as PNG (see `stores.volume_maps`).
 _BYTES_PER_PIXEL = 0.15
 # In the plane blocks end on a multiple of so many voxels where they can, so that they end on the pixels of most networks too.
@@ -206,11 +207,12 @@ class _Plan:
         detectors = {}
         for name in names:
             choice = dataset.detectors.get(name)
-            # Of another dataset's detector no more is known here than that it makes a map or two of all pixels.
+            # Of another dataset's detector no more is known here than that it makes a map.
             targets = len(choice.targets) if choice is not None else 1
             pixel_nm = (choice.pixel_nm if choice is not None else None) or dataset.voxel_size_nm[0]
             pixels = voxels * (dataset.voxel_size_nm[0] / pixel_nm) ** 2
-            detectors[name] = (measured.get(name, ASSUMED_RATE), name in measured, pixels * targets * _BYTES_PER_PIXEL)
+            rate = measured.get(name, ASSUMED_PIXELS_PER_SECOND * voxels / pixels)
+            detectors[name] = (rate, name in measured, pixels * targets * _BYTES_PER_PIXEL)
         return cls(voxels, fetched * len(names), detectors)
 
     @property
