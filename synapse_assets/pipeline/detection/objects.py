@@ -63,7 +63,7 @@ def detect_block(store: DatasetStore, dataset: DetectionDataset, key: str, devic
     found = _sites(maps, block, log)
     rows = _synapse_rows(dataset, block, maps, found)
     table = _sorted(DETECTIONS, rows, "synapse_id")
-    results.write_partition(key, table, _origins(store, dataset, detector))
+    results.write_partition(key, table, _origins(dataset, detector))
     return Report(
         details=_details(detector, table),
         seconds=watch.seconds,
@@ -90,7 +90,7 @@ def find_mitochondria(store: DatasetStore, dataset: DetectionDataset, key: str, 
     maps = Maps.of(store, dataset, detector, block.volume, device)
     rows = _body_rows(dataset, block, maps, _bodies(maps, block, log))
     table = _sorted(MITOCHONDRIA, rows, "mitochondrion_id")
-    results.write_partition(key, table, _origins(store, dataset, detector))
+    results.write_partition(key, table, _origins(dataset, detector))
     cut = table.column("cut_off").to_pylist()
     return Report(
         details={**_details(detector, table), "cut_off": sum(cut), "whole": len(cut) - sum(cut)},
@@ -228,7 +228,7 @@ def _whole_objects(maps: Maps, target: str, piece: Box, margin: Corner) -> _Wind
         labels = labelled(at_least(probability, maps.detector.rules.threshold), maps.pixel_size_nm)
         core = tuple(slice(a - c, b - c) for a, b, c in zip(*piece, low, strict=True))
         places = ndimage.find_objects(labels)
-        touching = [int(label) for label in np.unique(labels[core]) if label]
+        touching = (np.flatnonzero(np.bincount(labels[core].ravel())[1:]) + 1).tolist()
         ends = np.array([[(part.start, part.stop) for part in places[label - 1]] for label in touching]).reshape(
             -1, 3, 2
         )
@@ -414,12 +414,13 @@ def _sorted(table: Table, rows: list[dict[str, Any]], by: str) -> pa.Table:
     return table.conform(pa.Table.from_pylist(rows, schema=table.arrow).sort_by(by))
 
 
-def _origins(store: DatasetStore, dataset: DetectionDataset, detector: Detector) -> dict[str, str]:
+def _origins(dataset: DetectionDataset, detector: Detector) -> dict[str, str]:
     rules = {name: value for name, value in asdict(detector.rules).items() if name != "limits"}
     limits = {name: str(value) for name, value in asdict(detector.rules.limits).items()}
     labels = hashed_fields(dataset, include={"labels_from", "missing_region"})
+    # Readers of the table tell by it where its rows come from (`schema.SYNAPSE_SOURCES`).
     return {
-        "dataset": store.dataset,
+        "dataset": dataset.name,
         detector.name: detector.version,
         "rules": fingerprint({**rules, **limits}, {}),
         "labels": fingerprint(labels, {}),
