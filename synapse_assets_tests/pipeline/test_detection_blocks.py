@@ -160,6 +160,18 @@ def test_more_voxels_than_the_ceiling_are_refused_with_what_to_do(store: Dataset
     assert find_blocks(store)[0] == "b_0_0_0"
 
 
+def test_more_blocks_than_can_be_kept_track_of_are_refused_with_a_size_that_is_taken(
+    store: DatasetStore, volume: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"em would be divided into 360,000 blocks, more than 100,000") as error:
+        plan_blocks(store, searched.dataset(volume, block_nm=searched.VOXEL_NM), LOG)
+    advised = str(error.value).partition("block_nm: [")[2].partition("]")[0]
+    assert advised == "16, 16, 80"
+    assert not store.results(VOLUME_BLOCKS).files()
+    plan_blocks(store, searched.dataset(volume, block_nm=[float(nm) for nm in advised.split(", ")]), LOG)
+    assert len(find_blocks(store)) == 100 * 75 * 6
+
+
 @pytest.mark.parametrize("names", [("em 1", "em_1"), ("em", "EM"), ("a(R)", "a_R")])
 def test_volumes_whose_blocks_would_have_one_name_are_refused(
     store: DatasetStore, volume: Path, names: tuple[str, str]
