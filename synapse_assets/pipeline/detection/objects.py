@@ -418,7 +418,9 @@ def _origins(dataset: DetectionDataset, detector: Detector) -> dict[str, str]:
     rules = {name: value for name, value in asdict(detector.rules).items() if name != "limits"}
     limits = {name: str(value) for name, value in asdict(detector.rules.limits).items()}
     labels = hashed_fields(dataset, include={"labels_from", "missing_region"})
+    # Readers of the table tell by it where its rows come from (`schema.SYNAPSE_SOURCES`).
     return {
+        "dataset": dataset.name,
         detector.name: detector.version,
         "rules": fingerprint({**rules, **limits}, {}),
         "labels": fingerprint(labels, {}),
