@@ -140,7 +140,7 @@ def write_em_r50(folder: Path, seed: int = 0) -> dict[str, Stack]:
 
 @dataclass(frozen=True)
 class Vnc:
-    """Two blocks of sections, masks of the first, and the middles of its synapses (voxels, x, y, z)."""
+    """Two blocks of sections, where the masks of the first are above 0, and the middles of its synapses (voxels, x, y, z)."""
 
     stack1: npt.NDArray[np.uint8]
     stack2: npt.NDArray[np.uint8]
@@ -150,7 +150,7 @@ class Vnc:
 
 
 def write_vnc(folder: Path, seed: int = 0) -> Vnc:
-    """Sections as files of their own: TIFF pictures, PNG masks, and tables of their 3-D components."""
+    """Sections as files of their own: TIFF pictures, PNG masks, of 1 bit or of 8 with smoothed outlines, and a table of components."""
     rng = np.random.default_rng(seed)
     stacks = {
         name: rng.integers(0, 256, (count, 64, 64), dtype=np.uint8) for name, count in (("stack1", 5), ("stack2", 7))
@@ -162,6 +162,10 @@ def write_vnc(folder: Path, seed: int = 0) -> Vnc:
         _sections(folder / name / "raw", stack, "tif")
     for name, mask in masks.items():
         _sections(folder / "stack1" / name, mask, "png")
+        for number in (0, 3):
+            Image.fromarray(mask[number] > 0).save(folder / "stack1" / name / f"{number:02d}.png")
+        smoothed = np.where(mask[1] > 0, rng.integers(1, 256, mask[1].shape), 0)
+        Image.fromarray(smoothed.astype(np.uint8)).save(folder / "stack1" / name / "01.png")
     middles = {"1": (24.5, 11.5, 1.5), "2": (8.5, 44.5, 3.5)}
     rows = [f"{number},{x},{y},{z},80" for number, (x, y, z) in middles.items()]
     (folder / "synapse_instances_stack1.csv").write_text("\n".join(["instance_id,x,y,z,voxels", *rows]) + "\n")

@@ -35,9 +35,10 @@ class Annotation(Frozen):
     target: Target = Field(description="What is annotated.")
     volume: str = Field(description="Name of the volume that it is of.")
     labels: LabelVolumeSpec | None = Field(None, description="A mask, or a segmentation into objects.")
-    ids: Literal["all", "odd", "even"] = Field(
+    ids: Literal["all", "odd", "even", "mask"] = Field(
         "all",
-        description="Which ids of `labels` are meant: EM-R50 numbers presynaptic parts odd and postsynaptic ones even.",
+        description="Which ids of `labels` are meant: EM-R50 numbers presynaptic parts odd and postsynaptic ones even. mask: numbers "
+        "above 0, such as the greys of a smoothed outline, all say the same, and objects are what is connected.",
     )
     points: Source | None = Field(
         None,

@@ -102,12 +102,15 @@ def _section_files(folder: Path, where: str) -> list[Path]:
 
 
 def _section_layout(path: Path, values: Values, where: str) -> _Layout:
-    """The layout of a section, from its header; refuses what is not one 2-D image of `values`."""
+    """The layout of a section, from its header; refuses what is not one 2-D image of `values`.
+
+    A mask of 1 bit counts as one of 8: exported stacks mix them, section by section.
+    """
     label = f"{where}: section '{path.name}'"
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
-                return _png_layout(image, values, label)
+                return _in_bytes(_png_layout(image, values, label))
         with tifffile.TiffFile(path) as tiff:
             if len(tiff.pages) > 1:
                 _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), label)
@@ -115,13 +118,18 @@ def _section_layout(path: Path, values: Values, where: str) -> _Layout:
                 _refuse_shape(tiff.pages.first.shape, label)
             layout = _page_layout(tiff.pages.first, values, path.stat().st_size, label)
             _refuse_large(*layout, label)
-            return layout
+            return _in_bytes(layout)
     except Image.DecompressionBombError as error:
         raise BadInput(f"{label} is too large for a PNG: convert the sections to TIFF or zarr") from error
     except _DAMAGED as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{label} cannot be read: {error}") from error
+
+
+def _in_bytes(layout: _Layout) -> _Layout:
+    shape, dtype = layout
+    return shape, "uint8" if dtype == "bool" else dtype
 
 
 def _refuse_shape(shape: tuple[int, ...], label: str) -> None:
@@ -244,7 +252,7 @@ def _read_section(path: Path, layout: _Layout, values: Values, where: str) -> _P
         raise BadInput(
             f"{where}: section '{path.name}' holds {actual_dtype}, but the first one {dtype}: make them one type"
         )
-    return _decoded(path, 0, f"{where}: section '{path.name}'")
+    return _decoded(path, 0, f"{where}: section '{path.name}'").astype(dtype, copy=False)
 
 
 def _decoded(path: Path, number: int, label: str) -> _Pixels:

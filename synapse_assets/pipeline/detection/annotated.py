@@ -262,8 +262,8 @@ def _numbered(labels: Any, low: Corner, high: Corner, which: str) -> tuple[Numbe
     for start in range(low[0], high[0], step):
         end = min(start + step, high[0])
         slab = labels.read_box((low[2], low[1], start), (high[2], high[1], end))
-        ids, place = np.unique(slab, return_inverse=True)
-        wanted = (ids > 0) & ((ids % 2 == (which == "odd")) | (which == "all"))
+        ids, place = np.unique(np.minimum(slab, 1) if which == "mask" else slab, return_inverse=True)
+        wanted = (ids > 0) & ((ids % 2 == (which == "odd")) | (which in ("all", "mask")))
         here = [
             met.setdefault(number, len(met) + 1) if meant else 0
             for number, meant in zip(ids.tolist(), wanted.tolist(), strict=True)
