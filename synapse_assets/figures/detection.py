@@ -35,9 +35,8 @@ def precision_recall_figure(curves: Mapping[str, Curve], chosen: float) -> bytes
     axes.tick_params(labelsize=8)
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
-    legend = axes.legend(loc="lower left", fontsize=8, frameon=False)
-    for text in legend.get_texts():
-        text.set_color(INK)
+    if len(curves) > 1:
+        axes.legend(loc="lower left", fontsize=8, frameon=False, labelcolor=INK)
     axes.set_title("ring: the probability in use", loc="right", fontsize=8, color=FAINT)
     without_frame(axes)
     return as_png(figure)

@@ -81,7 +81,7 @@ def test_detectors_find_what_is_planted_where_they_never_were(
     assert [(measure.objects, measure.annotated > 0) for measure in every] == [("all", True), ("limited", True)]
     scores = store.models(MODEL).provenance(str(store.models(MODEL).current)).scores
     assert scores["clefts_cleft_f1"] == clefts.value("cleft", "f1")
-    assert scores["score"] == pytest.approx(np.mean([clefts.score(), sites.score()]))  # type: ignore[list-item]
+    assert scores["score"] == pytest.approx(np.mean([clefts.score(), sites.score()]))
     assert scores["clefts_seconds"] > 0
     pictures = {name for name, detail in report.details.items() if isinstance(detail, Picture)}
     assert pictures == {f"{name}_{what}" for name in ("clefts", "sites") for what in ("training", "precision_recall")}

@@ -433,7 +433,7 @@ class _DetectorFit:
             ground.scenes(maps[ground.volume], members, None if sections is None else sections[ground.volume])
             for ground in grounds
         ]
-        scenes = {target: [of_ground[target] for of_ground in of_grounds] for target in chosen.targets}
+        scenes = {str(target): [of_ground[target] for of_ground in of_grounds] for target in chosen.targets}
         if choice is None:
             thresholds = THRESHOLDS if chosen.threshold is None else (chosen.threshold,)
             least = chosen.min_nm3
