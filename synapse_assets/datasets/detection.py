@@ -75,7 +75,7 @@ class DetectorChoice(Frozen):
         3, description="Sections that are seen at once, an odd number; for unet_3d those of a training window."
     )
     channels: list[Annotated[int, Field(ge=1)]] = Field(
-        [16, 32, 64, 128], min_length=2, max_length=6, description="Channels of the U-Net, level by level."
+        [8, 16, 32, 64, 128], min_length=3, max_length=6, description="Channels of the U-Net, level by level."
     )
     pixel_nm: PositiveNm | None = Field(
         None,
@@ -84,9 +84,9 @@ class DetectorChoice(Frozen):
     window_px: Annotated[int, Field(ge=16, le=1024)] = Field(
         128, description="Side of a training window in its pixels."
     )
-    steps: Annotated[int, Field(ge=1)] = Field(2_000, description="Training steps.")
+    steps: Annotated[int, Field(ge=1)] = Field(1_000, description="Training steps.")
     batch_size: Annotated[int, Field(ge=1)] = Field(8, description="Windows of a step.")
-    learning_rate: PositiveNm = Field(2e-3, description="Highest learning rate.")
+    learning_rate: PositiveNm = Field(5e-3, description="Highest learning rate.")
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Probability from which a voxel counts. Empty: the best one on what it was trained on."
     )
