@@ -5,13 +5,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
+from synapse_assets.cli import _waves
 from synapse_assets.datasets import DetectionDataset, EmDataset, MorphologyDataset, StainingDataset, load_dataset
 from synapse_assets.datasets.volumes import TileCodec
+from synapse_assets.definitions import build_definitions
 from synapse_assets.pipeline.em.inputs import synapse_source
 from synapse_assets.pipeline.inputs import made_by_others
+from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets.volumes import decode_tiles, encode_tiles
@@ -83,6 +87,12 @@ def test_the_yaml_of_a_volume_and_of_its_synapses_is_valid(tmp_path: Path) -> No
     assert made_by_others(synapse_source(synapses), synapses.name, "/nowhere") == [(volume.name, "detections")]
     assert synapses.mitochondria_from == volume.name
     assert synapses.volumes["em"].voxel_size_nm == volume.voxel_size_nm
+    both = build_definitions(Settings(data_root="/nowhere", datasets=[]), datasets=[synapses, volume])
+    graph = both.resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["my_synapses", "synapse_source"])).parent_keys == {
+        dg.AssetKey([volume.name, "detections"])
+    }
+    assert list(dict.fromkeys(keys[0].path[0] for _, keys in _waves(both))) == [volume.name, synapses.name]
 
 
 def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:
