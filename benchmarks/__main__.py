@@ -21,6 +21,7 @@ MODULES = (
     "training",
     "explanations",
     "dense_maps",
+    "detection",
     "busy",
     "projection",
     "stability",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from synapse_assets.datasets import (
     CaveSource,
+    CremiSource,
     Dataset,
     EmDataset,
     EncoderChoice,
@@ -43,13 +44,30 @@ NEURONS = "\n  - {name: known, format: neurons, path: /neurons.csv, columns: {ne
 
 
 @pytest.mark.parametrize(
-    "name", ["sample", "sample_cbp", "sample_deep", "sample_staining", "cbp", "fafb", "flywire", "vnc_sstem"]
+    "name",
+    [
+        *(
+            "sample",
+            "sample_cbp",
+            "sample_deep",
+            "sample_detection",
+            "sample_staining",
+            "cbp",
+            "fafb",
+            "flywire",
+            "vnc_sstem",
+        ),
+        *("cremi", "em_r50", "lucchi", "vnc_detection"),
+    ],
 )
 def test_packaged_datasets_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_CBP_WORKBOOK", "/somewhere.xlsx")
     monkeypatch.setenv("SYNAPSE_FAFB_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_FLYWIRE_FOLDER", "/somewhere")
     monkeypatch.setenv("SYNAPSE_VNC_SSTEM_FOLDER", "/somewhere")
+    monkeypatch.setenv("SYNAPSE_CREMI_FOLDER", "/somewhere")
+    monkeypatch.setenv("SYNAPSE_EM_R50_FOLDER", "/somewhere")
+    monkeypatch.setenv("SYNAPSE_LUCCHI_FOLDER", "/somewhere")
     assert load_dataset(name, "/nowhere").name == name
 
 
@@ -199,7 +217,8 @@ def test_a_ready_made_format_is_filled_in_and_can_be_changed(tmp_path: Path) -> 
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
     with pytest.raises(
         BadInput,
-        match="'cbp', 'fafb', 'flywire', 'sample', 'sample_cbp', 'sample_deep', 'sample_staining', 'vnc_sstem'",
+        match="'cbp', 'cremi', 'em_r50', 'fafb', 'flywire', 'lucchi', 'sample', 'sample_cbp', 'sample_deep', 'sample_detection', "
+        "'sample_staining', 'vnc_detection', 'vnc_sstem'",
     ):
         load_dataset("nothing", "/nowhere")
 
@@ -952,6 +971,7 @@ CAVE = {"format": "cave", "volume": "em", "datastack": "d", "table": "t", "mater
 NAMED: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (PointsSource, TABLE),
     (SynisterSource, {"format": "synister_v4", "volume": "em", "path": "/t.json"}),
+    (CremiSource, {"format": "cremi", "volume": "em", "path": "/t.h5", "sites": "presynaptic"}),
     (CaveSource, {**CAVE, "columns": {"position": "p", "neuron_id": "n", "partner_id": "m"}}),
     (NeuronTable, NEURONS),
     (SynisterNeurons, {"format": "synister_v3_skeletons", "path": "/s", "hemi_lineages": "/h"}),

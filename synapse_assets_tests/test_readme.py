@@ -90,3 +90,13 @@ def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:
     assert isinstance(dataset, EmDataset)
     assert dataset.grouping == ["neuron_id", "hemilineage"]
     assert [source.name for source in dataset.neurons] == ["known"]
+
+
+def test_the_yaml_of_volumes_of_labels_is_valid_in_that_dataset(tmp_path: Path) -> None:
+    path = Path(written("my_brain.yaml", tmp_path))
+    [block] = [b for b in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if b.startswith("labels_from:")]
+    path.write_text(path.read_text() + block)
+    dataset = load_dataset(str(path), "/nowhere")
+    assert isinstance(dataset, EmDataset)
+    assert [labels.of for labels in dataset.labels_from] == ["brain_region", "neuron_id"]
+    assert dataset.labels_from[0].names == {1: "ME_R", 2: "LO_R"}

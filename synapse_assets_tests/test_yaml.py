@@ -15,6 +15,7 @@ import synapse_assets
 from synapse_assets.datasets import (
     CaveSource,
     Columns,
+    CremiSource,
     EmDataset,
     EncoderChoice,
     MorphologyDataset,
@@ -211,16 +212,35 @@ def test_numbers_of_volumes_and_conditions_stay_numbers(tmp_path: Path) -> None:
     assert source.neuron_id_offset == 720575940000000001
 
 
+# Fields that say where something lies, by environment variables.
+LOCATED = {"sources", "neurons", "workbooks", "volumes", "published_labels", "annotations", "labels_from"}
+FOLDERS = ("CREMI", "EM_R50", "FAFB", "FLYWIRE", "LUCCHI", "VNC_SSTEM")
+
+
 @pytest.mark.parametrize(
-    "name", ["sample", "sample_cbp", "sample_deep", "sample_staining", "cbp", "fafb", "flywire", "vnc_sstem"]
+    "name",
+    [
+        *(
+            "sample",
+            "sample_cbp",
+            "sample_deep",
+            "sample_detection",
+            "sample_staining",
+            "cbp",
+            "fafb",
+            "flywire",
+            "vnc_sstem",
+        ),
+        *("cremi", "em_r50", "lucchi", "vnc_detection"),
+    ],
 )
 def test_the_packaged_datasets_say_what_they_always_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("CBP_WORKBOOK", "FAFB_FOLDER", "FLYWIRE_FOLDER", "VNC_SSTEM_FOLDER"):
+    for variable in ("CBP_WORKBOOK", *(f"{data}_FOLDER" for data in FOLDERS)):
         monkeypatch.setenv(f"SYNAPSE_{variable}", "/somewhere")
     content = (Path(synapse_assets.__file__).parent / "datasets" / f"{name}.yaml").read_bytes()
     dataset = load_dataset(name, "/nowhere")
     usual = yaml.safe_load(content)
-    for field in set(usual) - {"sources", "neurons", "workbooks", "volumes", "published_labels"}:
+    for field in set(usual) - LOCATED:
         given = type(dataset).model_validate({**dataset.model_dump(exclude_unset=True), field: usual[field]})
         assert getattr(given, field) == getattr(dataset, field)
 
@@ -229,7 +249,7 @@ def test_the_packaged_datasets_say_what_they_always_said(name: str, monkeypatch:
 
 KINDS = (
     *(EmDataset, VolumeSpec, TileSpec, EncoderChoice, MorphologyDataset, Workbook, PointsSource, Columns),
-    *(SynisterSource, CaveSource, NeuronTable, NeuronColumns),
+    *(SynisterSource, CremiSource, CaveSource, NeuronTable, NeuronColumns),
 )
 FIELDS = {name for kind in KINDS for name in kind.model_fields}
 # What stands for what only the person knows.

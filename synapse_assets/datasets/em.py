@@ -14,7 +14,7 @@ from synapse_assets.datasets.base import Dataset, Frozen
 from synapse_assets.datasets.sources import CremiSource, NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
-from synapse_assets.datasets.volumes import TileSpec, VolumeSpec, Xyz
+from synapse_assets.datasets.volumes import LabelsFrom, TileSpec, VolumeSpec, Xyz, check_labels_from
 
 # Targets that do not say what the classes are.
 _UNSPECIFIC_TARGETS = frozenset({"", "class", "classes", "label", "labels", "target"})
@@ -168,6 +168,11 @@ class EmDataset(Dataset):
     neurons: list[NeuronSource] = Field(
         [], description="Tables of neurons, joined by id; where two tell the same of a neuron, the first counts."
     )
+    labels_from: list[LabelsFrom] = Field(
+        [],
+        description="Volumes of labels that give synapses a brain region or a neuron where their table names none; of several that "
+        "say the same of one volume, the first with an id there counts.",
+    )
     missing_region: str = Field("UNASSIGNED", description="Region of synapses for which the source names none.")
     region_vocabulary: Literal["flywire"] | None = Field(
         None, description="Known regions: other names of the 78 FlyWire neuropils become theirs; unknown names stay."
@@ -285,6 +290,7 @@ class EmDataset(Dataset):
                 raise ValueError(
                     f"source '{source.name}' is in space {source.space or space}, volume '{source.volume}' in {space}: {why_not}"
                 )
+        check_labels_from(self.labels_from, self.volumes)
         sizes = {spec.voxel_size_nm for spec in self.volumes.values()}
         if len(sizes) > 1:
             raise ValueError(
@@ -308,6 +314,13 @@ class EmDataset(Dataset):
             raise ValueError(
                 f"mitochondria_from names {self.name} itself: name the detection dataset that finds mitochondria"
             )
+        self._check_neurons()
+        for name, network in self.networks.items():
+            self._check_network(name, network)
+        return self
+
+    def _check_neurons(self) -> None:
+        """Raises ValueError where neurons are asked for that nothing names, or named though there are none."""
         if "neuron_id" in self.grouping and not self.has_neurons:
             raise ValueError("grouping by neuron_id needs neurons (has_neurons: true)")
         neuron_columns = [
@@ -315,16 +328,19 @@ class EmDataset(Dataset):
             for source in self.sources
             if not isinstance(source, SynisterSource)
         ]
-        if "neuron_id" in self.grouping and len(neuron_columns) == len(self.sources) and not any(neuron_columns):
+        looked_up = any(labels.of == "neuron_id" for labels in self.labels_from)
+        if looked_up and not self.has_neurons:
+            raise ValueError(
+                "labels_from says the neurons of synapses, but has_neurons is false: leave one of them out"
+            )
+        named = looked_up or len(neuron_columns) < len(self.sources) or any(neuron_columns)
+        if "neuron_id" in self.grouping and not named:
             raise ValueError(
                 "grouping names neuron_id, but no source has a column for it: add columns: {neuron_id: ...}, or group by another "
                 "column and say has_neurons: false"
             )
         if self.neurons and not self.has_neurons:
             raise ValueError("tables of neurons are given, but has_neurons is false")
-        for name, network in self.networks.items():
-            self._check_network(name, network)
-        return self
 
     def _check_network(self, name: str, network: NetworkChoice) -> None:
         """Raises ValueError for a network that goes with nothing else of the dataset."""

@@ -102,42 +102,52 @@ class LabelVolumeSpec(ArraySpec):
 
 
 class LabelsFrom(Frozen):
-    """A label volume that names the brain region, or the neuron, of points that have none of their own."""
+    """A volume of labels that says the region or the neuron of points that have none of their own."""
 
-    of: Literal["brain_region", "neuron_id"] = Field(description="What its ids are.")
-    volume: str | None = Field(None, description="Name of the volume that it belongs to; empty for the only one.")
-    labels: LabelVolumeSpec
-    names: dict[int, str] = Field(
+    of: Literal["brain_region", "neuron_id"] = Field(
+        description="What its ids are: brain regions, or neurons as the tables of neurons number them."
+    )
+    labels: LabelVolumeSpec = Field(
+        description="Where it lies, in the space of the volume; its voxels may be of another size. Id 0 is none."
+    )
+    volume: str | None = Field(
+        None, description="The one of `volumes` whose points are looked up in it; empty where there is only one."
+    )
+    names: dict[Annotated[int, Field(gt=0)], Annotated[str, Field(min_length=1)]] = Field(
         {},
-        description="Names of brain regions by id. Empty: those that a precomputed volume says itself, else region_<id>.",
+        description="Names of brain regions by id. Others have the label that a precomputed volume itself gives them in its "
+        "segment_properties, else region_ and the id.",
     )
 
     @model_validator(mode="after")
-    def _complete(self) -> "LabelsFrom":
-        if self.names and self.of != "brain_region":
-            raise ValueError("names are of brain regions: leave them out for neuron_id")
+    def _consistent(self) -> "LabelsFrom":
+        if self.names and self.of == "neuron_id":
+            raise ValueError("names are for labels of brain_region; ids of neurons stay numbers: leave names out")
         return self
 
 
 def check_labels_from(labels_from: Sequence[LabelsFrom], volumes: Mapping[str, VolumeSpec]) -> None:
-    """Raises ValueError for label volumes of a volume that there is not, of another space than theirs, or two of the same thing."""
-    taken = set()
-    for entry in labels_from:
-        if entry.volume is None and len(volumes) > 1:
-            raise ValueError(f"labels_from {entry.of} names no volume, and there are {list(volumes)}: name one")
-        name = entry.volume or next(iter(volumes))
+    """Raises ValueError for a volume of labels that belongs to none of the volumes, or lies in another space than its volume."""
+    for labels in labels_from:
+        name = labels.volume or next(iter(volumes))
         if name not in volumes:
-            raise ValueError(f"labels_from {entry.of} is of volume '{name}', which is not one of {list(volumes)}")
-        if (entry.of, name) in taken:
-            raise ValueError(f"labels_from gives {entry.of} of volume '{name}' twice: keep one")
-        taken.add((entry.of, name))
-        why_not = space_mismatch(entry.labels, volumes[name])
-        if why_not is not None:
-            raise ValueError(f"labels_from {entry.of} of volume '{name}' {why_not}")
+            raise ValueError(
+                f"labels_from names the volume '{name}', which is not one of {list(volumes)}: name one of them"
+            )
+        if labels.volume is None and len(volumes) > 1:
+            raise ValueError(
+                f"labels_from does not say for which of the volumes {list(volumes)} its {labels.of} is: add volume: {name}"
+            )
+        space = volumes[name].space
+        if labels.labels.space != space:
+            raise ValueError(
+                f"labels_from: the {labels.of} labels are in space {labels.labels.space}, volume '{name}' in {space}: points of one "
+                f"cannot be looked up in the other. Where they are in the same, add space: {space} to the labels"
+            )
 
 
 def space_mismatch(labels: LabelVolumeSpec, volume: VolumeSpec) -> str | None:
-    """Why a label volume does not belong to a volume, if so. One that names no space lies in that of the volume."""
+    """Why a mask does not belong to a volume, if so. One that names no space lies in that of the volume."""
     if "space" not in labels.model_fields_set:
         return None
     why_not = mismatch(labels.space, volume.space, None)

@@ -63,8 +63,9 @@ def nightly_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinit
 def refit_schedule(dataset: Dataset, settings: Settings) -> dg.ScheduleDefinition:
     """Fits the models anew; on unchanged content nothing happens, a better candidate is promoted by `promotions`."""
     chain = chain_of(dataset)
+    models = chain.models_of(dataset)
     # Where this model was fitted, the models below it were too.
-    first = next(model for model in chain.models_of(dataset) if chain.facts[model].fitted_on)
+    first = next((model for model in models if chain.facts[model].fitted_on), models[0])
 
     @dg.schedule(
         name=f"{dataset.name}_weekly_refit",

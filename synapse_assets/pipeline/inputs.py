@@ -59,7 +59,7 @@ def watched_inputs(inputs: Iterable[Input]) -> list[Input]:
 def made_by_others(source_input: Input, dataset_name: str, data_root: str) -> list[tuple[str, str]]:
     """The assets of other datasets, as dataset and name, that write what sources of an input name: tables of a detection dataset of the
     same data root. None for a data root at an address, whose tables are no files."""
-    makers = {}
+    makers: dict[tuple[str, str], None] = {}
     for source in source_input.sources:
         place = os.path.expanduser(getattr(source, "path", "").removeprefix("file://"))
         try:

@@ -50,7 +50,8 @@ ANNOTATED_OBJECTS = Table(
 
 DETECTOR_SCORES = Table(
     "detector_scores",
-    "One row per detector, target, way of splitting and measure: how well it marks and finds what it was not trained on.",
+    "One row per detector, target, way of splitting and measure: how well it marks and finds what it was not trained on. Objects match one "
+    "to one: sites within the tolerance, objects of masks where they overlap by an IoU of .1 or lie within the tolerance.",
     (
         DETECTOR,
         DETECTOR_VERSION,
@@ -65,7 +66,7 @@ DETECTOR_SCORES = Table(
             pa.string(),
             "f1, precision or recall of objects matched one to one; pair_f1; dice, iou, average_precision; cremi_score, adgt_nm or adf_nm.",
         ),
-        Column("objects", pa.string(), "all, or limited: those within the limits of size."),
+        Column("objects", pa.string(), "all, or limited: those within the limits of size, found and annotated."),
         Column("value", pa.float64(), "The value; empty where it could not be asked.", nullable=True),
         Column("low", pa.float64(), "Lower end of its 95 % interval over objects; empty below 8.", nullable=True),
         Column("high", pa.float64(), "Upper end of its 95 % interval over objects; empty below 8.", nullable=True),

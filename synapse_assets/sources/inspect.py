@@ -741,7 +741,7 @@ def _type(values: pa.ChunkedArray) -> str:
 
 
 def _bytes_in(place: Path) -> int:
-    return sum(map(os.path.getsize, partitioned_table(str(place)) or [place]))
+    return sum(os.path.getsize(path) for path in partitioned_table(str(place)) or [str(place)])
 
 
 def _size(count: float) -> str:

@@ -58,7 +58,20 @@ _DEEPEST = 8
 _EXCEL_OR_CSV = (".xlsx", ".xlsm", ".csv")
 _HDF5 = (".hdf", ".h5", ".hdf5")
 
-Watched = Source | NeuronSource | Workbook | LabelFile | ImageSource
+
+@dataclass(frozen=True)
+class FilesAt:
+    """Files of any kind, watched and read by nobody here: `path` itself, or what lies in that folder, but not in folders of it.
+
+    only: names of those that count; empty for all. Nothing there is no file.
+    """
+
+    name: str
+    path: str
+    only: tuple[str, ...] = ()
+
+
+Watched = Source | NeuronSource | Workbook | LabelFile | ImageSource | FilesAt
 
 
 @dataclass(frozen=True)
@@ -167,6 +180,8 @@ def listed(source: Watched) -> list[SourceFile]:
         return [_only_file(source)]
     if isinstance(source, ImageSource):
         return _pictures(source)
+    if isinstance(source, FilesAt):
+        return _lying_at(source)
     return _expanded(source.path, _knows(source), _kinds(source))
 
 
@@ -187,6 +202,18 @@ def partitioned_table(path: str) -> list[str]:
         return []
     names = (name for name in _tables_in(folder, "", is_table) if HIVE_FOLDER.fullmatch(Path(name).parts[0]))
     return [os.path.join(folder, name) for name in sorted(names)]
+
+
+def _lying_at(source: FilesAt) -> list[SourceFile]:
+    path = _plain(source.path)
+    if os.path.isfile(path):
+        return [_single_file(path)]
+    if not os.path.isdir(path):
+        return []
+    names = [name for name in os.listdir(path) if (name in source.only if source.only else not _is_ignored(name))]
+    names = [name for name in names if os.path.isfile(os.path.join(path, name))]
+    _refuse_many(len(names), path, MOST_FILES)
+    return _several(path, names)
 
 
 @contextmanager

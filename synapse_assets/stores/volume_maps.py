@@ -87,9 +87,9 @@ class VolumeMap:
                 f"{self.folder.root}: the chunk at {first} has the shape {shape}, not {values.shape} at {low}"
             )
         if not self.is_current:
-            # The pixels first: where this is interrupted, what is left is not taken for this map.
-            self.folder.remove(_SCALE)
-            self._there.clear()
+            if self.folder.exists(_INFO):
+                # The pixels first: where this is interrupted, what is left is not taken for this map.
+                self.folder.remove(_SCALE)
             self.folder.write_json(_INFO, self._info)
         with self._explained():
             self._array[_slices(first, end)].write(values).result()

@@ -253,10 +253,13 @@ def read_pixels(source: VoxelSource, low: Corner, high: Corner, factor: int) -> 
     ]
     begin = cast(Corner, tuple(int(where.min()) for where in ranges))
     end = cast(Corner, tuple(int(where.max()) + 1 for where in ranges))
-    sections = max(first[0], begin[0] - FILL_SECTIONS), min(last[0], end[0] + FILL_SECTIONS)
-    grey, there = _read(source, (sections[0], *begin[1:]), (sections[1], *end[1:]))
-    grey, known = _filled(grey, there)
-    places = np.ix_(*(where - start for where, start in zip(ranges, (sections[0], *begin[1:]), strict=True)))
+    grey, known = _read(source, begin, end)
+    if not known.all():
+        # What a missing section is filled from may lie beyond what was asked for.
+        begin = max(first[0], begin[0] - FILL_SECTIONS), begin[1], begin[2]
+        end = min(last[0], end[0] + FILL_SECTIONS), end[1], end[2]
+        grey, known = _filled(*_read(source, begin, end))
+    places = np.ix_(*(where - start for where, start in zip(ranges, begin, strict=True)))
     grey, known = grey[places], known[places]
     if factor == 1:
         return Pixels(grey.astype(np.float32), known)
@@ -340,8 +343,6 @@ def _of_one_value(grey: Grey, valid: Flags, rows: npt.NDArray[np.int64], columns
 
 def _filled(grey: Grey, there: Flags) -> tuple[Grey, Flags]:
     """Grey values with those that are missing taken from near sections, and where there are any now."""
-    if there.all():
-        return grey, there
     grey_filled, known = grey.copy(), there.copy()
     count = len(grey)
     for distance in range(1, FILL_SECTIONS + 1):

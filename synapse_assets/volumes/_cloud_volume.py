@@ -4,8 +4,8 @@ Chunk files compressed under another name (cloud-volume's own on file://), graph
 servers, buckets whose credentials lie in ~/.cloudvolume. cloud-volume decodes one chunk at a time; tensorstore holds
 the decoded chunks and asks for several at once.
 
-What graphene:// serves is for the most part a segmentation, which is refused like any other; its image layers are
-ordinary precomputed volumes in buckets, best given by their own gs:// address.
+What graphene:// serves is for the most part a segmentation whose neurons change; its image layers are ordinary
+precomputed volumes in buckets, best given by their own gs:// address.
 """
 
 from typing import Any
@@ -14,22 +14,25 @@ import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from synapse_assets.datasets import VolumeSpec
+from synapse_assets.datasets import ArraySpec
 from synapse_assets.errors import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
 from synapse_assets.volumes._errors import missing_chunk, unreachable
-from synapse_assets.volumes._precomputed import chosen_scale
+from synapse_assets.volumes._precomputed import Scale, chosen_scale
+from synapse_assets.volumes._values import Values
 
 _INSTALL = "pip install 'synapse-assets[cloud-volume]'"
 # cloud-volume waits for the network in the thread that asks it.
 _CONCURRENT_CHUNKS = 16
 
 
-def open_cloud_volume(url: str, spec: VolumeSpec, where: str, context: ts.Context) -> tuple[ts.TensorStore, float]:
-    """The scale of the volume at `url` that `spec` asks for, axes z, y, x, and its stored bytes per voxel.
+def open_cloud_volume(
+    url: str, spec: ArraySpec, values: Values, where: str, context: ts.Context
+) -> tuple[ts.TensorStore, Scale]:
+    """The scale of the volume at `url` that `spec` asks for, as an array with axes z, y, x, and what its files say of it.
 
     Raises BadInput where cloud-volume is not installed, where there is no such volume or it may not be read, and
-    where it is not one channel of 8-bit grey values; ConnectionError where the network fails after its retries.
+    where it is not one channel of `values`; ConnectionError where the network fails after its retries.
     """
     try:
         from cloudvolume import Bbox, CloudVolume
@@ -54,11 +57,11 @@ def open_cloud_volume(url: str, spec: VolumeSpec, where: str, context: ts.Contex
             f"{where}: cloud-volume cannot open it: {_text(error)}. Check its url, and its credentials in "
             "~/.cloudvolume/secrets"
         ) from error
-    scale = chosen_scale(info, spec, where)
+    scale = chosen_scale(info, spec, values, where)
     volume = CloudVolume(address, mip=scale.index, info=info, **options)
     offset = np.array(scale.offset)
 
-    def read(box: Box) -> npt.NDArray[np.uint8]:
+    def read(box: Box) -> npt.NDArray[Any]:
         low, high = (offset + [getattr(side, end) for side in reversed(box)] for end in ("start", "stop"))
         name = "_".join(f"{a}-{b}" for a, b in zip(low, high, strict=True))
         try:
@@ -72,12 +75,13 @@ def open_cloud_volume(url: str, spec: VolumeSpec, where: str, context: ts.Contex
 
     store = chunked(
         read,
+        dtype=scale.dtype,
         shape=scale.size[::-1],
         origin=scale.offset[::-1],
         chunk_shape=scale.chunk[::-1],
         context=ts.Context({"data_copy_concurrency": {"limit": _CONCURRENT_CHUNKS}}, context),
     )
-    return store, scale.bytes_per_voxel
+    return store, scale
 
 
 def _text(error: Exception) -> str:

@@ -6,16 +6,18 @@ are refused, for whoever wrote the file would choose which files of this machine
 
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import tensorstore as ts
 
-from synapse_assets.datasets import VolumeSpec
+from synapse_assets.datasets import ArraySpec
 from synapse_assets.errors import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
 from synapse_assets.volumes._errors import missing_chunk
+from synapse_assets.volumes._values import Values
 
 # Read at once from a dataset without chunks: a few sections of a piece that holds a tile.
 _PIECE = (4, 512, 512)
@@ -23,12 +25,12 @@ _SOFT_LINKS = 32
 _MOST_NAMED = 12
 
 
-def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> ts.TensorStore:
-    """The dataset `spec.dataset` of the file, uint8, axes z, y, x.
+def open_hdf5(path: Path, spec: ArraySpec, values: Values, where: str, context: ts.Context) -> ts.TensorStore:
+    """The dataset `spec.dataset` of the file, axes z, y, x.
 
     Its attribute `offset` (nm; z, y, x) says the first voxel where `spec.offset_voxels` does not. A chunk that was
     never written counts as missing. Raises BadInput where the file cannot be read, has no such dataset, or not one of
-    three axes of 8-bit values, and where its attribute `resolution` (nm; z, y, x) or `element_size_um` (ImageJ's; um;
+    three axes that holds `values`, and where its attribute `resolution` (nm; z, y, x) or `element_size_um` (ImageJ's; um;
     z, y, x) is not `spec.voxel_size_nm`.
     """
     try:
@@ -36,11 +38,11 @@ def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> 
     except OSError as error:
         raise BadInput(f"{where}: it cannot be read as HDF5, it is another kind of file or cut off: {error}") from error
     dataset = _find(file, spec.dataset, where)
-    _refuse_unreadable(dataset, f"{where}: its dataset '{spec.dataset}'", f"; the file holds {_contents(file)}")
+    _refuse_unreadable(dataset, values, f"{where}: its dataset '{spec.dataset}'", f"; the file holds {_contents(file)}")
     origin = _origin(dataset, spec, f"{where}: dataset '{spec.dataset}'")
     chunks = dataset.chunks
 
-    def read(box: Box) -> npt.NDArray[np.uint8]:
+    def read(box: Box) -> npt.NDArray[Any]:
         first = tuple(side.start for side in box)
         try:
             if chunks and dataset.id.get_chunk_info_by_coord(first).byte_offset is None:
@@ -53,6 +55,7 @@ def open_hdf5(path: Path, spec: VolumeSpec, where: str, context: ts.Context) -> 
 
     return chunked(
         read,
+        dtype=dataset.dtype,
         shape=dataset.shape,
         origin=origin,
         chunk_shape=chunks or tuple(min(a, b) for a, b in zip(_PIECE, dataset.shape, strict=True)),
@@ -98,15 +101,13 @@ def _find(file: h5py.File, name: str, where: str) -> h5py.Dataset:
     return here
 
 
-def _refuse_unreadable(dataset: h5py.Dataset, label: str, holds: str) -> None:
+def _refuse_unreadable(dataset: h5py.Dataset, values: Values, label: str, holds: str) -> None:
     if dataset.external or dataset.is_virtual:
         raise BadInput(f"{label} takes its values from other files, which are not read; copy it into one file")
     if dataset.ndim != 3 or 0 in dataset.shape:
         raise BadInput(f"{label} has shape {dataset.shape}, but a volume has three axes z, y, x{holds}: set dataset")
-    if dataset.dtype != np.uint8:
-        raise BadInput(
-            f"{label} holds {dataset.dtype}, but a volume holds 8-bit grey values; convert it to uint8{holds}"
-        )
+    if not values.accepts(dataset.dtype):
+        raise BadInput(f"{label} holds {dataset.dtype}, but {values.asked}{holds}")
     if dataset.id.get_storage_size() == 0:
         raise BadInput(f"{label} holds no values, none were ever written; complete the file")
     created = dataset.id.get_create_plist()
@@ -131,7 +132,7 @@ def _triple(dataset: h5py.Dataset, name: str, label: str) -> npt.NDArray[np.floa
     return values[::-1]
 
 
-def _origin(dataset: h5py.Dataset, spec: VolumeSpec, label: str) -> tuple[int, int, int]:
+def _origin(dataset: h5py.Dataset, spec: ArraySpec, label: str) -> tuple[int, int, int]:
     """The first voxel, z, y, x."""
     for name, unit_nm in (("resolution", 1.0), ("element_size_um", 1e3)):
         resolution = _triple(dataset, name, label)

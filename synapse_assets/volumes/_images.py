@@ -1,14 +1,15 @@
 """Sections as images: a folder of TIFF or PNG files, or one TIFF file of many pages.
 
-A grey value is what lies in the file, one rule for every compression. A tag that would have it read otherwise (a palette of
-other colours, white as 0, another orientation, alpha) is refused by its name; gamma, colour profiles and the transparency of
-a grey PNG say how to display a picture and change no value.
+A grey value or id is what lies in the file, one rule for every compression. A tag that would have it read otherwise (a palette
+of other colours, white as 0, another orientation, alpha) is refused by its name; gamma, colour profiles and the transparency of
+a grey PNG say how to display a picture and change no value, and so do the palette of labels and white as 0 of masks.
 """
 
 import math
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +17,29 @@ import tensorstore as ts
 import tifffile
 from PIL import Image
 
-from synapse_assets.datasets import VolumeSpec
+from synapse_assets.datasets import ArraySpec
 from synapse_assets.errors import BadInput
 from synapse_assets.volumes._chunked import Box, chunked
 from synapse_assets.volumes._section_names import examine_order, natural_key
+from synapse_assets.volumes._values import GREY, LABELS, Values
 
 _TIFF = (".tif", ".tiff")
 # Read at once from a stack whose pages lie in the file as they are.
 _PIECE = (1, 1024, 1024)
-# An image that lies compressed in its file is unpacked as a whole for each tile: larger ones are refused.
-_MOST_PIXELS = 1 << 29
+# An image that lies compressed in its file is unpacked as a whole for each tile: those of more bytes are refused.
+_MOST_BYTES = 1 << 29
 # A TIFF's tiles may be larger than its picture, up to this.
 _MOST_TILE_PIXELS = 1 << 26
 _DEFLATE = (8, 32946)
+# PackBits, LZW, those of faxes, LZMA and Zstandard; the others, such as JPEG, may change values.
+_LOSSLESS = (1, 2, 3, 4, 5, *_DEFLATE, 32773, 34925, 50000)
+# Types of values by pillow's modes of a PNG.
+_PNG_TYPES = {"1": "bool", "L": "uint8", "P": "uint8", "I;16": "uint16", "I;16B": "uint16"}
 _ORIENTATION, _PHOTOMETRIC = 274, 262
 _LESSER = 1 | 4  # in NewSubfileType: a reduced copy, a mask
-_Bytes = npt.NDArray[np.uint8]
+_Pixels = npt.NDArray[Any]
+# Rows and columns, and the type of the values.
+_Layout = tuple[tuple[int, int], str]
 # What the decoders raise for damaged files.
 _DAMAGED = (
     EOFError,
@@ -48,16 +56,16 @@ _DAMAGED = (
 
 
 def open_images(
-    path: Path, spec: VolumeSpec, where: str, context: ts.Context
+    path: Path, spec: ArraySpec, values: Values, where: str, context: ts.Context
 ) -> tuple[ts.TensorStore, tuple[str, ...]]:
     """The sections of a folder, in the order of the numbers in their names, or the pages of a TIFF file; and remarks.
 
-    Raises BadInput where there are none, where by their names one is lost, or the first is not one 8-bit grey image; a
-    section that is damaged or of another size than the first raises it when it is read.
+    Raises BadInput where there are none, where by their names one is lost, or the first is not one 2-D image of `values`; a
+    section that is damaged or of another size or type than the first raises it when it is read.
     """
     z, y, x = reversed(spec.offset_voxels or (0, 0, 0))
     if path.is_file():
-        return _open_stack(path, (z, y, x), where, context), ()
+        return _open_stack(path, (z, y, x), values, where, context), ()
     files = _section_files(path, where)
     number, remarks = examine_order([file.name for file in files], where)
     if number is not None and number > 1 and spec.offset_voxels is None:
@@ -65,12 +73,20 @@ def open_images(
             f"the first section, '{files[0].name}', is taken as z = 0: if z counts the sections as their names do, write "
             f"offset_voxels: [0, 0, {number}] in the volume",
         )
-    first = _section_shape(files[0], where)
+    layout = _section_layout(files[0], values, where)
+    shape, dtype = layout
 
-    def read(box: Box) -> _Bytes:
-        return np.stack([_read_section(file, first, where)[box[1:]] for file in files[box[0]]])
+    def read(box: Box) -> _Pixels:
+        return np.stack([_read_section(file, layout, values, where)[box[1:]] for file in files[box[0]]])
 
-    store = chunked(read, shape=(len(files), *first), origin=(z, y, x), chunk_shape=(1, *first), context=context)
+    store = chunked(
+        read,
+        dtype=dtype,
+        shape=(len(files), *shape),
+        origin=(z, y, x),
+        chunk_shape=(1, *shape),
+        context=context,
+    )
     return store, remarks
 
 
@@ -85,21 +101,21 @@ def _section_files(folder: Path, where: str) -> list[Path]:
     return sorted(files, key=lambda p: (natural_key(p.stem), p.name))
 
 
-def _section_shape(path: Path, where: str) -> tuple[int, int]:
-    """(rows, columns) of a section, from its header; refuses what is not one 2-D image of 8-bit grey values."""
+def _section_layout(path: Path, values: Values, where: str) -> _Layout:
+    """The layout of a section, from its header; refuses what is not one 2-D image of `values`."""
     label = f"{where}: section '{path.name}'"
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
-                return _png_shape(image, label)
+                return _png_layout(image, values, label)
         with tifffile.TiffFile(path) as tiff:
             if len(tiff.pages) > 1:
                 _refuse_shape((len(tiff.pages), *tiff.pages.first.shape), label)
             if len(tiff.pages.first.shape) != 2:
                 _refuse_shape(tiff.pages.first.shape, label)
-            shape = _page_shape(tiff.pages.first, path.stat().st_size, label)
-            _refuse_large(shape, label)
-            return shape
+            layout = _page_layout(tiff.pages.first, values, path.stat().st_size, label)
+            _refuse_large(*layout, label)
+            return layout
     except Image.DecompressionBombError as error:
         raise BadInput(f"{label} is too large for a PNG: convert the sections to TIFF or zarr") from error
     except _DAMAGED as error:
@@ -115,31 +131,44 @@ def _refuse_shape(shape: tuple[int, ...], label: str) -> None:
     )
 
 
-def _refuse_values(held: str, label: str) -> None:
-    raise BadInput(f"{label} holds {held}, but a volume holds 8-bit grey values; convert it to uint8")
+def _refuse_values(held: str, values: Values, label: str) -> None:
+    raise BadInput(f"{label} holds {held}, but {values.asked}")
 
 
-def _png_shape(image: Image.Image, label: str) -> tuple[int, int]:
-    """(rows, columns) of a PNG; refuses one whose grey values are not those in the file."""
+def _png_layout(image: Image.Image, values: Values, label: str) -> _Layout:
+    """The layout of a PNG; refuses one whose values are not those in the file."""
     bands, frames = len(image.getbands()), getattr(image, "n_frames", 1)
     if bands > 1:
         _refuse_shape((image.height, image.width, bands), label)
     if frames > 1:
         _refuse_shape((frames, image.height, image.width), label)
-    if image.mode == "P":
+    dtype = _PNG_TYPES.get(image.mode)
+    if dtype is None or not values.accepts(dtype):
+        _refuse_values(f"pixels of mode {image.mode}", values, label)
+    if values is GREY and image.mode == "P":
         colours = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
         _refuse_palette(colours, label)
-    elif image.mode != "L":
-        _refuse_values(f"pixels of mode {image.mode}", label)
-    _refuse_large((image.height, image.width), label)
-    return image.height, image.width
+    raw_mode = next((str(part.args) for part in getattr(image, "tile", ())), "")
+    if values is LABELS and raw_mode in ("L;2", "L;4"):
+        raise BadInput(
+            f"{label} holds {raw_mode[-1]}-bit grey values, which readers stretch to 8 bits: write it again with 8 bits, or with "
+            "a palette"
+        )
+    shape = (image.height, image.width)
+    _refuse_large(shape, str(dtype), label)
+    return shape, str(dtype)
 
 
-def _page_shape(page: tifffile.TiffPage, file_bytes: int, label: str) -> tuple[int, int]:
-    """(rows, columns) of one page of a TIFF; refuses one whose grey values are not those in the file, and a bomb."""
-    if str(page.dtype) != "uint8" or page.bitspersample != 8:
-        _refuse_values(str(page.dtype) if page.bitspersample >= 8 else f"{page.bitspersample}-bit values", label)
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+def _page_layout(page: tifffile.TiffPage, values: Values, file_bytes: int, label: str) -> _Layout:
+    """The layout of one page of a TIFF; refuses one whose values are not those in the file, and a bomb."""
+    bits = 1 if str(page.dtype) == "bool" else 8 * page.dtype.itemsize if page.dtype is not None else 0
+    if not values.accepts(str(page.dtype)) or page.bitspersample != bits:
+        _refuse_values(
+            str(page.dtype) if page.bitspersample >= 8 else f"{page.bitspersample}-bit values", values, label
+        )
+    if values is LABELS:
+        _refuse_changed(page, label)
+    elif page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         colours = page.colormap.T.astype(np.int64)
         _refuse_palette(colours if colours.max() < 256 else colours >> 8, label)
     # Where the tag is absent, the values are taken as they are.
@@ -164,7 +193,18 @@ def _page_shape(page: tifffile.TiffPage, file_bytes: int, label: str) -> tuple[i
             f"{label} says that a strip or tile of it takes {max(page.databytecounts):,} bytes, but the file has {file_bytes:,}: "
             "copy it again"
         )
-    return rows, columns
+    return (rows, columns), page.dtype.name
+
+
+def _refuse_changed(page: tifffile.TiffPage, label: str) -> None:
+    """Refuses a page of labels whose compression may have changed them, or cannot be undone. How they are shown is of no matter."""
+    name = getattr(page.compression, "name", page.compression)
+    if page.compression not in _LOSSLESS:
+        raise BadInput(f"{label} is compressed with {name}, which may change labels: write it again with deflate")
+    if page.dtype.itemsize == 8 and page.compression not in (1, *_DEFLATE):
+        raise BadInput(
+            f"{label} holds {page.dtype} compressed with {name}, which cannot be unpacked: write it again with deflate"
+        )
 
 
 def _refuse_palette(colours: npt.NDArray[np.int64], label: str) -> None:
@@ -183,26 +223,32 @@ def _refuse_turned(orientation: object, label: str) -> None:
         )
 
 
-def _refuse_large(shape: tuple[int, ...], label: str) -> None:
-    if math.prod(shape[-2:]) > _MOST_PIXELS:
+def _refuse_large(shape: tuple[int, int], dtype: str, label: str) -> None:
+    most_pixels = _MOST_BYTES // np.dtype(dtype).itemsize
+    if math.prod(shape) > most_pixels:
         raise BadInput(
-            f"{label} is {shape[-2:]} pixels (rows, columns), more than {_MOST_PIXELS:,}, and has to be unpacked as a whole for each tile: "
+            f"{label} is {shape} pixels (rows, columns), more than {most_pixels:,}, and has to be unpacked as a whole for each tile: "
             "convert the volume to zarr or precomputed, which are read in pieces"
         )
 
 
-def _read_section(path: Path, shape: tuple[int, int], where: str) -> _Bytes:
-    actual_shape = _section_shape(path, where)
+def _read_section(path: Path, layout: _Layout, values: Values, where: str) -> _Pixels:
+    shape, dtype = layout
+    actual_shape, actual_dtype = _section_layout(path, values, where)
     if actual_shape != shape:
         raise BadInput(
             f"{where}: section '{path.name}' is {actual_shape} (rows, columns), but the first one is {shape}: make them "
             "one size"
         )
+    if actual_dtype != dtype:
+        raise BadInput(
+            f"{where}: section '{path.name}' holds {actual_dtype}, but the first one {dtype}: make them one type"
+        )
     return _decoded(path, 0, f"{where}: section '{path.name}'")
 
 
-def _decoded(path: Path, number: int, label: str) -> _Bytes:
-    """The grey values of a PNG, or of one page of a TIFF, in memory that its size in pixels bounds."""
+def _decoded(path: Path, number: int, label: str) -> _Pixels:
+    """The values of a PNG, or of one page of a TIFF, in memory that its size in pixels bounds."""
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as image:
@@ -215,12 +261,17 @@ def _decoded(path: Path, number: int, label: str) -> _Bytes:
                 return np.asarray(page.asarray())
             if page.compression in _DEFLATE and page.predictor in (1, 2) and page.fillorder == 1:
                 return _inflated(page)
-            inverted = _PHOTOMETRIC not in page.tags
+            white_is_0, dtype = page.tags.valueof(_PHOTOMETRIC, 0) == 0, page.dtype.newbyteorder("=")
         with Image.open(path) as image:  # libtiff has LZW, JPEG, PackBits and more
             image.seek(number)
             values = np.asarray(image)
-            # Without the tag pillow takes white for 0.
-            return 255 - values if inverted else values
+            if values.dtype != dtype:  # pillow knows few types, and shows an unsigned number of 32 bits as a signed one
+                values = values.astype(values.dtype.newbyteorder("="))
+                same_size = values.dtype.itemsize == dtype.itemsize and dtype.kind != "b"
+                values = values.view(dtype) if same_size else values.astype(dtype)
+            # Where white is 0, and where the tag is absent, pillow turns these round.
+            turned_round = white_is_0 and image.mode in ("1", "L")
+            return np.invert(values) if turned_round else values
     except Image.DecompressionBombError as error:
         raise BadInput(
             f"{label} is too large for its compression: write it again with deflate, or convert to zarr"
@@ -231,12 +282,15 @@ def _decoded(path: Path, number: int, label: str) -> _Bytes:
         raise BadInput(f"{label} cannot be read: {error}") from error
 
 
-def _inflated(page: tifffile.TiffPage) -> _Bytes:
+def _inflated(page: tifffile.TiffPage) -> _Pixels:
     """A page compressed with deflate. What a strip or tile holds beyond its pixels is not unpacked."""
     rows, columns = page.shape
     height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, rows), columns)
     across = -(-columns // width)
-    picture = np.zeros((rows, columns), dtype=np.uint8)
+    picture = np.zeros((rows, columns), dtype=page.dtype)
+    is_mask = page.dtype.kind == "b"
+    stored = np.dtype(np.uint8) if is_mask else page.dtype.newbyteorder(page.parent.byteorder)
+    row_bytes = -(-width // 8) if is_mask else width * stored.itemsize
     file = page.parent.filehandle
     for i, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         y, x = i // across * height, i % across * width
@@ -246,31 +300,39 @@ def _inflated(page: tifffile.TiffPage) -> _Bytes:
         if not count:  # a sparse file leaves out what is black
             continue
         file.seek(offset)
-        data = zlib.decompressobj().decompress(file.read(count), strip_height * width)
-        if len(data) < strip_height * width:
+        data = zlib.decompressobj().decompress(file.read(count), strip_height * row_bytes)
+        if len(data) < strip_height * row_bytes:
             raise ValueError(f"strip or tile {i} is cut off")
-        values = np.frombuffer(data, dtype=np.uint8).reshape(strip_height, width)
-        if page.predictor == 2:
-            values = np.cumsum(values, axis=1, dtype=np.uint8)
+        values = np.frombuffer(data, dtype=stored).reshape(strip_height, -1)
+        if is_mask:
+            values = np.unpackbits(values, axis=1, count=width)
+        elif page.predictor == 2:
+            values = np.cumsum(values, axis=1, dtype=page.dtype)
         picture[y : y + strip_height, x : x + width] = values[: rows - y, : columns - x]
     return picture
 
 
-def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: ts.Context) -> ts.TensorStore:
+def _open_stack(
+    path: Path, origin: tuple[int, int, int], values: Values, where: str, context: ts.Context
+) -> ts.TensorStore:
     if path.suffix.lower() not in _TIFF:
         raise BadInput(f"{where}: it is a file but no TIFF; give a folder of sections or one TIFF file of many pages")
     try:
         with tifffile.TiffFile(path) as tiff:
             pages, dtype = len(tiff.pages), str(tiff.pages.first.dtype)
             axes, shape, start = _layout(tiff)
-            _refuse_stack(axes, shape, dtype, where)
-            if start is not None and path.stat().st_size < start + math.prod(shape):
+            _refuse_stack(axes, shape, dtype, values, where)
+            stored = np.dtype(dtype).newbyteorder(tiff.byteorder)
+            if start is not None and path.stat().st_size < start + math.prod(shape) * stored.itemsize:
                 raise BadInput(f"{where}: it is cut off, pages are missing at its end; copy it again")
             lesser = [bool(page.subfiletype & _LESSER) for page in tiff.pages]
             for number, page in enumerate(tiff.pages):
-                size = _page_shape(page, path.stat().st_size, f"{where}: page {number} (from 0)")
+                label = f"{where}: page {number} (from 0)"
+                size, its_dtype = _page_layout(page, values, path.stat().st_size, label)
                 if start is None:
-                    _refuse_large(size, f"{where}: page {number} (from 0)")
+                    _refuse_large(size, its_dtype, label)
+                if its_dtype != dtype:
+                    raise BadInput(f"{label} holds {its_dtype}, but the first one {dtype}: make them one type")
                 if lesser[number] and not all(lesser):
                     raise BadInput(
                         f"{where}: page {number} (from 0) is a reduced copy or a mask of another by its NewSubfileType: write the "
@@ -281,27 +343,29 @@ def _open_stack(path: Path, origin: tuple[int, int, int], where: str, context: t
             raise
         raise BadInput(f"{where}: it cannot be read as TIFF, it is another kind of file or cut off: {error}") from error
     if start is not None:
-        values = np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)
+        stack = np.memmap(path, dtype=stored, mode="r", offset=start, shape=shape)
         piece = tuple(min(a, b) for a, b in zip(_PIECE, shape, strict=True))
-        return chunked(lambda box: values[box], shape=shape, origin=origin, chunk_shape=piece, context=context)
+        return chunked(
+            lambda box: stack[box], dtype=dtype, shape=shape, origin=origin, chunk_shape=piece, context=context
+        )
     if pages != shape[0]:
         raise BadInput(f"{where}: it has {pages} pages, but says it holds {shape[0]} sections; write it again")
 
-    def read(box: Box) -> _Bytes:
+    def read(box: Box) -> _Pixels:
         numbers = range(box[0].start, box[0].stop)
         return np.stack([_decoded(path, n, f"{where}: page {n} (from 0)")[box[1:]] for n in numbers])
 
-    return chunked(read, shape=shape, origin=origin, chunk_shape=(1, *shape[1:]), context=context)
+    return chunked(read, dtype=dtype, shape=shape, origin=origin, chunk_shape=(1, *shape[1:]), context=context)
 
 
-def _refuse_stack(axes: str, shape: tuple[int, ...], dtype: str, where: str) -> None:
+def _refuse_stack(axes: str, shape: tuple[int, ...], dtype: str, values: Values, where: str) -> None:
     if len(shape) != 3 or axes[1:] != "YX" or axes[0] == "S":
         raise BadInput(
             f"{where}: its pages have shape {shape} (axes {axes}), but they are 2-D grey images of one size; extract "
             "one channel"
         )
-    if dtype != "uint8":
-        _refuse_values(dtype, f"{where}: it")
+    if not values.accepts(dtype):
+        _refuse_values(dtype, values, f"{where}: it")
 
 
 def _layout(tiff: tifffile.TiffFile) -> tuple[str, tuple[int, ...], int | None]:

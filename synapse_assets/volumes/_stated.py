@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from synapse_assets.datasets import VolumeSpec
+from synapse_assets.datasets import ArraySpec
 from synapse_assets.errors import BadInput
 
 # Nanometres in a unit; names that are no unit of length (pixel, none) leave it open.
@@ -263,7 +263,7 @@ def refuse_other_axes(statements: Iterable[Statement], letters: Sequence[str], a
 def compared(
     statements: Iterable[Statement],
     letters: Sequence[str],
-    spec: VolumeSpec,
+    spec: ArraySpec,
     where: str,
     scales: Sequence[ScaleOf] = (),
 ) -> tuple[str, ...]:
@@ -306,7 +306,7 @@ def _off(size: Sequence[float], expected: Sequence[float]) -> float:
     return float(np.abs(np.array(size) / np.array(expected) - 1).max())
 
 
-def fits(statement: Statement, letters: Sequence[str], spec: VolumeSpec) -> bool:
+def fits(statement: Statement, letters: Sequence[str], spec: ArraySpec) -> bool:
     """Whether the stated voxel size can be the dataset's; in nanometres or micrometres where it names no unit."""
     factors = (1.0, 1e3) if statement.unit_nm is None else (statement.unit_nm,)
     sizes = [size for s in statement.sizes if (size := _xyz(s, letters)) is not None]
@@ -325,7 +325,7 @@ def _compare(
     statement: Statement,
     sizes: list[tuple[float, float, float]],
     letters: Sequence[str],
-    spec: VolumeSpec,
+    spec: ArraySpec,
     where: str,
     scales: Sequence[ScaleOf],
 ) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorstore as ts
 
-from synapse_assets.datasets import VolumeSpec
+from synapse_assets.datasets import ArraySpec
 from synapse_assets.errors import BadInput
 from synapse_assets.volumes._addresses import open_files, store_spec
 from synapse_assets.volumes._errors import is_network_error, is_refusal
@@ -93,9 +93,7 @@ def open_store(spec: dict[str, Any], where: str, context: ts.Context, timeout_s:
         raise BadInput(f"{where}: it cannot be opened: {error}") from error
 
 
-def open_array_of(
-    url: str, spec: VolumeSpec, where: str, context: ts.Context
-) -> tuple[ts.TensorStore, tuple[str, ...]]:
+def open_array_of(url: str, spec: ArraySpec, where: str, context: ts.Context) -> tuple[ts.TensorStore, tuple[str, ...]]:
     """The zarr or N5 array at `url`, axes z, y, x, and remarks; of a pyramid's group the array of the voxel size asked for.
 
     Raises BadInput where there is none, and where what its files say of axes and voxel size is not what `spec` says.
@@ -130,7 +128,7 @@ def open_array_of(
 class _Folder:
     """One folder of a zarr or N5 hierarchy, and the files in it that describe it, each read at most once."""
 
-    def __init__(self, url: str, spec: VolumeSpec, where: str, context: ts.Context) -> None:
+    def __init__(self, url: str, spec: ArraySpec, where: str, context: ts.Context) -> None:
         self.url = url
         self._spec, self._where, self._context = spec, where, context
         self._read: dict[str, dict[str, Any] | None] = {}
@@ -232,7 +230,7 @@ def _statements_of_units(array: ts.TensorStore) -> list[Statement]:
     return [Statement("its 'dimension_units'", (), (sizes,), nm_in(names))] if sizes else []
 
 
-def _letters(array: ts.TensorStore, own: list[Statement], spec: VolumeSpec, where: str) -> list[str]:
+def _letters(array: ts.TensorStore, own: list[Statement], spec: ArraySpec, where: str) -> list[str]:
     """x, y or z for each dimension, '' for one of length 1 that is none of them, as the dataset has them."""
     order, rank = list(spec.axis_order), array.rank
     stated = stated_order(own, rank)
@@ -250,7 +248,7 @@ def _letters(array: ts.TensorStore, own: list[Statement], spec: VolumeSpec, wher
     return ["" if i in surplus else order.pop(0) for i in range(rank)]
 
 
-def _chosen(folder: _Folder, spec: VolumeSpec, where: str) -> str:
+def _chosen(folder: _Folder, spec: ArraySpec, where: str) -> str:
     """Path of the array of a group's pyramid that has the dataset's voxel size."""
     letters = list(spec.axis_order)
     scales = folder.scales() or (_n5_scales(folder) if spec.kind == "n5" else [])

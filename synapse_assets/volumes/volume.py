@@ -1,16 +1,15 @@
-"""One opened volume, and the tiles cut from it.
+"""One opened volume, and the tiles and boxes read from it.
 
 Tiles that lie near each other are read together, in one of three ways that `_grouping.py` chooses between. Reads run
 ahead of the batch being filled, as many as memory allows. What a tile shows depends on its point alone, never on the
 grouping or the batch.
 
-What does not belong here: file formats (`_arrays.py`), the choice of reads (`_grouping.py`), what they will cost
-(`plan.py`), the stored form of a tile (`tile_codec.py`), which synapses to cut.
+What does not belong here: file formats (`_arrays.py`), what volumes of labels share (`_opened.py`), the choice of reads
+(`_grouping.py`), what they will cost (`plan.py`), the stored form of a tile (`tile_codec.py`), which synapses to cut.
 """
 
-import time
-from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,24 +18,19 @@ import tensorstore as ts
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.errors import BadInput
-from synapse_assets.volumes._arrays import Array, is_missing_chunk, is_network_error, open_array
+from synapse_assets.volumes._arrays import Array, open_array
 from synapse_assets.volumes._context import Retries
-from synapse_assets.volumes._errors import is_refusal
-from synapse_assets.volumes._grouping import Cost, Read, chunk_id, cost_of, grouped
+from synapse_assets.volumes._grouping import Cost, Read, cost_of, grouped
+from synapse_assets.volumes._opened import Bools, Ints, Opened, voxel_of
+from synapse_assets.volumes._values import GREY
 
-Ints = npt.NDArray[np.int64]
+__all__ = ["DownloadEstimate", "TileBatch", "Volume", "open_volume", "voxel_of"]
+
 Bytes = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
-# A coordinate this far below a voxel's edge counts as on it: x_nm = voxel * 4.6 / 4.6 is not always >= voxel in
-# floating point.
-_EDGE_SLACK_VOXELS = 1e-6
 _BATCH_TILES = 256
 # Below 32 MB the C library gives a batch memory that an earlier one has used, instead of fresh pages from the kernel.
 _BATCH_BYTES = 16 * 2**20
-# Voxels of the chunks that reads on their way will decode, whether or not they share them.
-_IN_FLIGHT_VOXELS = 64 * 2**20
-_IN_FLIGHT_READS = 256
 
 
 @dataclass(frozen=True)
@@ -70,84 +64,22 @@ class DownloadEstimate:
         return f"about {size} over the network ({self.chunks:,} chunks)"
 
 
-class _Pace:
-    """Lets so many requests pass in a second, on average: who asks for many at once makes the next one wait."""
-
-    def __init__(self, per_second: float | None) -> None:
-        self._seconds = 1 / per_second if per_second else 0.0
-        self._free_at = 0.0
-
-    def wait(self, requests: float) -> None:
-        if self._seconds:
-            now = time.monotonic()
-            if self._free_at > now:
-                time.sleep(self._free_at - now)
-            self._free_at = max(now, self._free_at) + requests * self._seconds
-
-
-def _slices(low: Ints, high: Ints) -> tuple[slice, ...]:
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-
-
-def voxel_of(points_nm: npt.NDArray[np.float64], voxel_size_nm: tuple[float, float, float]) -> Ints:
-    """The voxel (N, 3) that each point (N, 3) lies in, x y z; a millionth of a voxel below an edge counts as on it."""
-    return np.floor(points_nm / np.array(voxel_size_nm) + _EDGE_SLACK_VOXELS).astype(np.int64)
-
-
-class Volume:
+class Volume(Opened):
     """An opened volume of 8-bit grey values. Points are (N, 3) float, x, y, z in nanometres."""
+
+    spec: VolumeSpec
 
     def __init__(self, array: Array, spec: VolumeSpec) -> None:
         """For `open_volume`, which is the way to one."""
-        self.array = array
-        self.spec = spec
-        self._pace = _Pace(spec.requests_per_second if array.remote else None)
+        super().__init__(array, spec, spec.requests_per_second)
 
-    def __repr__(self) -> str:
-        low, high = self.bounds_voxels
-        return f"<{self.array.where}, voxels {low.tolist()} to {high.tolist()} (xyz), {self.spec.voxel_size_nm} nm>"
+    def read_box(self, low_xyz: npt.ArrayLike, high_xyz: npt.ArrayLike) -> tuple[Bytes, Bools]:
+        """The grey values of the voxels [low, high), whole numbers x, y, z, and which of them the volume has.
 
-    @property
-    def voxel_size_nm(self) -> tuple[float, float, float]:
-        """Size of one voxel along x, y, z in nanometres."""
-        return self.spec.voxel_size_nm
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What the volume's files leave open and the user has to judge, a sentence each."""
-        return self.array.remarks
-
-    @property
-    def bounds_voxels(self) -> tuple[Ints, Ints]:
-        """First voxel and one past the last, x, y, z."""
-        return self.array.origin[::-1].copy(), (self.array.origin + self.array.shape)[::-1].copy()
-
-    def voxel_of(self, points_nm: npt.ArrayLike) -> Ints:
-        """The voxel (N, 3) x, y, z that each point (N, 3) lies in: floor(nm / voxel size).
-
-        A point less than a millionth of a voxel below an edge counts as on it. Raises BadInput naming the first point
-        that is not finite.
+        Both arrays have axes z, y, x. What lies outside the volume, or in an absent chunk where `missing_chunks` is 'black', is
+        0 and False. Raises BadInput where `low` exceeds `high`; otherwise as `read_tiles` does.
         """
-        points = np.asarray(points_nm, dtype=np.float64)
-        if points.size == 0:
-            points = points.reshape(0, 3)
-        if points.ndim != 2 or points.shape[1] != 3:
-            raise BadInput(f"points have shape {points.shape}, but they are one row each of x, y, z in nanometres")
-        bad = np.flatnonzero(~(np.abs(points) < 1e15).all(axis=1))
-        if len(bad):
-            raise BadInput(
-                f"point {bad[0]} is {points[bad[0]].tolist()} nm (xyz), which is no place; {len(bad)} point(s) are "
-                "like it"
-            )
-        return voxel_of(points, self.spec.voxel_size_nm)
-
-    def contains(self, points_nm: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Whether the voxel of each point lies in the volume, bool (N,). A point that is not finite lies nowhere."""
-        points = np.asarray(points_nm, dtype=np.float64)
-        finite = (np.abs(points) < 1e15).all(axis=-1, keepdims=True)
-        voxels = self.voxel_of(np.where(finite, points, 0.0))
-        low, high = self.bounds_voxels
-        return np.asarray(((voxels >= low) & (voxels < high)).all(axis=1) & finite.reshape(-1))
+        return self._box(low_xyz, high_xyz)
 
     def read_tiles(self, points_nm: npt.ArrayLike, tile: TileSpec) -> Iterator[TileBatch]:
         """The tile around each point (N, 3), lazily, in batches of at most 256 tiles and 16 MB, in spatial order.
@@ -238,99 +170,29 @@ class Volume:
 
     def _blocks(self, start: Ints, size: Ints, missing: set[int]) -> Iterator[tuple[Read, Bytes, Bools | None]]:
         """One read after the other: its grey values, and which of them are there, or None for all."""
-        waiting: deque[tuple[Read, ts.Future]] = deque()
-        most_chunks = max(1, _IN_FLIGHT_VOXELS // int(np.prod(self.array.chunk_shape)))
-        in_flight = 0
-        try:
-            for groups in grouped(self.array, start, size):
-                for read in groups.reads():
-                    self._pace.wait(read.new_chunks)
-                    waiting.append((read, self.array.store[_slices(read.low, read.high)].read()))
-                    in_flight += read.chunks
-                    while len(waiting) > 1 and (len(waiting) > _IN_FLIGHT_READS or in_flight > most_chunks):
-                        in_flight -= waiting[0][0].chunks
-                        yield self._finished(*waiting.popleft(), missing)
-            while waiting:
-                yield self._finished(*waiting.popleft(), missing)
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-    def _answer(self, future: ts.Future, rows: Ints) -> Bytes:
-        """What a read has brought. Raises ConnectionError where the network failed, else tensorstore's own error."""
-        try:
-            return np.asarray(future.result(timeout=self.spec.timeout_s if self.array.remote else None))
-        except TimeoutError as error:
-            raise ConnectionError(
-                f"{self._place(rows)}: no answer within timeout_s = {self.spec.timeout_s:g} seconds. The other side or "
-                "the connection is slow: run again later, or raise timeout_s of the volume in the dataset's YAML"
-            ) from error
-        except ValueError as error:
-            if not is_network_error(error):
-                raise
-            raise ConnectionError(
-                f"{self._place(rows)}: {error}. Run again later: what is cut already stays; if the other side asks for "
-                "fewer requests (429), set requests_per_second of the volume in the dataset's YAML"
-            ) from error
+        readings = (
+            (read, read.low, read.high, read.chunks, read.new_chunks)
+            for groups in grouped(self.array, start, size)
+            for read in groups.reads()
+        )
+        with closing(self._ahead(readings)) as reads:
+            for read, future in reads:
+                yield self._finished(read, future, missing)
 
     def _finished(self, read: Read, future: ts.Future, missing: set[int]) -> tuple[Read, Bytes, Bools | None]:
+        place = self._place(read.rows)
         try:
-            return read, self._answer(future, read.rows), None
+            return read, self._answer(future, place), None
         except (BadInput, ConnectionError):
             raise
         except (ValueError, OSError):
-            return read, *self._chunk_by_chunk(read, missing)
-
-    def _chunk_by_chunk(self, read: Read, missing: set[int]) -> tuple[Bytes, Bools]:
-        """The box of a read that failed, and which of its voxels lie in a chunk that is there.
-
-        Chunks that no tile touches stay black: what is asked for decides what fails, not the grouping.
-        """
-        array = self.array
-        block = np.zeros(read.high - read.low, dtype=np.uint8)
-        present = np.zeros(read.high - read.low, dtype=np.bool_)
-        reads = []
-        for chunk in read.tiles.distinct_chunks(array):
-            corner = array.grid_origin + chunk * array.chunk_shape
-            low, high = np.maximum(corner, read.low), np.minimum(corner + array.chunk_shape, read.high)
-            part = _slices(low - read.low, high - read.low)
-            reads.append((chunk, corner, part, array.store[_slices(low, high)].read()))
-        for chunk, corner, part, future in reads:
-            try:
-                block[part] = self._answer(future, read.rows)
-            except (BadInput, ConnectionError):
-                raise
-            except (ValueError, OSError) as error:
-                if not is_missing_chunk(error) or self.spec.missing_chunks != "black":
-                    raise self._explained(error, corner, read.rows) from error
-                missing.add(chunk_id(array, *chunk.tolist()))
-            else:
-                present[part] = True
-        return block, present
+            # Chunks that no tile touches stay black: what is asked for decides what fails, not the grouping.
+            chunks = read.tiles.distinct_chunks(self.array)
+            return read, *self._by_chunk(read.low, read.high, chunks, place, missing=missing)
 
     def _place(self, rows: Ints) -> str:
         near = f" or one of {len(rows) - 1} near it" if len(rows) > 1 else ""
         return f"{self.array.where}, at point {rows[0]}{near}"
-
-    def _explained(self, error: Exception, corner: Ints, rows: Ints) -> BadInput:
-        """What is wrong with the chunk whose first voxel is `corner`, z, y, x."""
-        low = np.maximum(corner, self.array.origin)[::-1]
-        high = np.minimum(corner + self.array.chunk_shape, self.array.origin + self.array.shape)[::-1]
-        chunk = f"{self._place(rows)}: the chunk of voxels {low.tolist()} to {high.tolist()} (xyz)"
-        if is_missing_chunk(error):
-            return BadInput(
-                f"{chunk} is missing: {str(error).removeprefix('NOT_FOUND: ')}. Complete the volume, or set "
-                "missing_chunks: black in the dataset if absent chunks mean black there"
-            )
-        if is_refusal(error):
-            return BadInput(
-                f"{chunk} may not be read: {error}. Check the url, and for a volume that is not public the credentials "
-                "of this machine; some buckets answer so for absent chunks"
-            )
-        return BadInput(
-            f"{chunk} cannot be read: {error}. It is damaged: copy or write this chunk again from its source, or leave "
-            "out the synapses whose tiles touch it"
-        )
 
 
 def open_volume(spec: VolumeSpec, retries: Retries | None = None) -> Volume:
@@ -345,4 +207,4 @@ def open_volume(spec: VolumeSpec, retries: Retries | None = None) -> Volume:
     Raises BadInput where the volume is absent, has no such scale, or is not 8-bit grey values of one channel.
     Raises ConnectionError where the network fails after retries, or gives no answer within `timeout_s`.
     """
-    return Volume(open_array(spec, retries or Retries()), spec)
+    return Volume(open_array(spec, GREY, retries or Retries()), spec)

@@ -9,6 +9,7 @@ from synapse_assets.analysis.comparison import (
     compare,
     compare_classifiers,
     compare_clusterings,
+    compare_detectors,
     compare_encoders,
     compare_maps,
     neighbour_accuracy,
@@ -143,3 +144,16 @@ def test_clusterings_and_classifiers_by_their_scores() -> None:
     assert found.promote, "0.67 of the way from guessing to perfect, against 0.60"
     assert (found.in_use, found.candidate) == (0.8, 0.75)
     assert "100 labelled synapses of 2 classes and 200 labelled synapses of 4 classes" in found.reason
+
+
+def test_detectors_are_compared_by_those_that_both_versions_have() -> None:
+    in_use = {"score": 0.8, "clefts_score": 0.7, "mito_score": 0.9}
+    better = compare_detectors(in_use, {"score": 0.72, "clefts_score": 0.72})
+    assert (better.promote, better.in_use, better.candidate) == (True, 0.7, 0.72)
+    assert "clefts" in better.reason
+    worse = compare_detectors(in_use, {"score": 0.8, "clefts_score": 0.5, "mito_score": 0.91})
+    assert (worse.promote, worse.candidate) == (False, pytest.approx(0.705))
+    other = compare_detectors(in_use, {"score": 0.85, "sites_score": 0.85})
+    assert (other.promote, other.in_use, other.candidate) == (True, 0.8, 0.85)
+    assert not compare_detectors(in_use, {}).promote
+    assert compare_detectors({}, {}).promote

@@ -1,5 +1,6 @@
 """The mitochondria around synapses, by maps and mitochondria of another dataset that are planted, so that every distance is known."""
 
+import json
 import logging
 import re
 import shutil
@@ -13,18 +14,24 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.sources import fill_in_format
 from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.detection.blocks import find_blocks, plan_blocks
+from synapse_assets.pipeline.detection.maps import map_block
+from synapse_assets.pipeline.detection.objects import detect_block, find_mitochondria
 from synapse_assets.pipeline.detection.stored import RULES_FILE
 from synapse_assets.pipeline.em.mitochondria import look_around
+from synapse_assets.pipeline.em.synapses import read_synapse_tables, store_region_synapses
 from synapse_assets.pipeline.report import Report
 from synapse_assets.query.points import Filters
 from synapse_assets.query.warehouse import Warehouse
-from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSES
-from synapse_assets.schema.detection import PROBABILITY_MAPS, SYNAPSE_MITOCHONDRIA
+from synapse_assets.schema import SYNAPSE_LABELS, SYNAPSE_SOURCES, SYNAPSES
+from synapse_assets.schema.detection import MITOCHONDRIA, PROBABILITY_MAPS, SYNAPSE_MITOCHONDRIA
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.warehouse import build_warehouse
 from synapse_assets_tests.conftest import tiny_dataset
 from synapse_assets_tests.detected import DETECTOR, FINDER, VERSION, Box, Finder
+from synapse_assets_tests.pipeline import searched
 from synapse_assets_tests.stores.samples import synapses as sampled
 
 LOG = logging.getLogger(__name__)
@@ -141,7 +148,7 @@ def test_distance_share_id_and_volume_of_the_nearest(lab: Lab) -> None:
 
 
 def test_where_none_is_near_the_share_is_none(lab: Lab) -> None:
-    lab.put((10.5, 30.5, 600.5))
+    lab.put((2.5, 30.5, 600.5))
     [row], report = lab.look()
     assert (row["mitochondrion_id"], row["mitochondrion_distance_nm"], row["mitochondrion_nm3"]) == (None, None, None)
     assert row["mitochondria_near_share"] == 0
@@ -229,7 +236,7 @@ def test_the_same_content_is_the_same_version(lab: Lab) -> None:
 
 
 def test_points_and_the_query_of_the_readme_have_them(lab: Lab) -> None:
-    lab.put((6.5, 30.5, 80.25), (11.0, 70.0, 480.5), (10.5, 30.5, 600.5))
+    lab.put((6.5, 30.5, 80.25), (11.0, 70.0, 480.5), (2.5, 30.5, 600.5))
     rows, _ = lab.look()
     labels = lab.store.results(SYNAPSE_LABELS)
     known = {"synapse_id": [row["synapse_id"] for row in rows], "brain_region": [REGION] * len(rows)}
@@ -247,6 +254,53 @@ def test_points_and_the_query_of_the_readme_have_them(lab: Lab) -> None:
             block for block in re.findall(r"```sql\n(.*?)```", README, re.DOTALL) if "synapse_mitochondria" in block
         ]
         assert warehouse.sql(query).synapse_id.tolist() == ["s1"], "that beside the large one"
+
+
+# After a search ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_search_leaves_is_read_and_looked_around(tmp_path: Path) -> None:
+    """Dark boxes are synapses to one detector and mitochondria to the other, so that each synapse lies in a mitochondrion."""
+    pixels = searched.grey_volume((8, 80, 120))
+    corners = [(1, y, x) for y in (6, 46) for x in (10, 50, 90)]
+    for z, y, x in corners:
+        pixels[z : z + 4, y : y + 20, x : x + 20] = searched.DARK
+    searched.write_volume(tmp_path / "em", pixels)
+    other, store = (DatasetStore(str(tmp_path / "data"), name) for name in ("searched", "tiny"))
+    dark = {"dark": (searched.network(["mitochondria"], factor=2), searched.rules(["mitochondria"]))}
+    synapses = {"pairs": (searched.network(["presynaptic"]), searched.rules(["presynaptic"]))}
+    searched.put_in_use(other, "v1", **dark, **synapses)
+    found_in = searched.dataset(tmp_path / "em")
+    plan_blocks(other, found_in, LOG)
+    for step in (map_block, detect_block, find_mitochondria):
+        for block in find_blocks(other):
+            step(other, found_in, block, "cpu", LOG)
+
+    source = {
+        "name": "found",
+        "format": "detections",
+        "volume": "em",
+        "path": str(tmp_path / "data/searched/tables/synapses"),
+    }
+    volume = {"kind": "precomputed", "url": str(tmp_path / "em"), "voxel_size_nm": searched.VOXEL_NM}
+    dataset = dataset_with(volumes={"em": volume}, sources=[fill_in_format(source)], mitochondria_from="searched")
+    read_synapse_tables(store, dataset, [], LOG)
+    origins = store.results(SYNAPSE_SOURCES).read().to_pylist()
+    assert sum(row["rows"] for row in origins) == len(corners)
+    assert {(told["dataset"], told["pairs"]) for told in (json.loads(row["made_from"]) for row in origins)} == {
+        ("searched", "v1")
+    }
+    known = {row["mitochondrion_id"]: row["volume_nm3"] for row in other.results(MITOCHONDRIA).read().to_pylist()}
+    assert len(known) == len(corners)
+    near = []
+    for region in store.synapse_table.regions():
+        store_region_synapses(store, dataset, region)
+        report = look_around(store, dataset, other, region, LOG)
+        assert (report.details["not_searched"], report.details["not_followed_to_its_end"]) == (0, 0)
+        near += store.results(SYNAPSE_MITOCHONDRIA).read(region).to_pylist()
+    assert {row["mitochondrion_id"]: row["mitochondrion_nm3"] for row in near} == known
+    assert {row["mitochondrion_distance_nm"] for row in near} == {0}
+    assert all(0.1 < row["mitochondria_near_share"] < 0.9 for row in near)
 
 
 # Where nothing was looked for -----------------------------------------------------------------------------------------------

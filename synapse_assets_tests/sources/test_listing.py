@@ -16,7 +16,7 @@ from synapse_assets.datasets import NeuronTable, Workbook
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import SYNAPSE_SOURCES, SYNAPSES
 from synapse_assets.sources import RegionNames, Tally, listing, provenance, read_neurons, read_source
-from synapse_assets.sources.listing import content_version, signatures
+from synapse_assets.sources.listing import FilesAt, content_version, signatures
 from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.sources.tables import VOLUME, column, source
 
@@ -408,3 +408,18 @@ def test_a_file_that_changed_after_it_was_read_is_told(tmp_path: Path) -> None:
     table(tmp_path / "a.csv", "1", "2")
     with pytest.raises(BadInput, match=r"a\.csv changed after it was read"):
         provenance(one, tally)
+
+
+def test_files_of_any_kind_are_watched_where_they_lie(tmp_path: Path) -> None:
+    folder = tmp_path / "masks"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("000.png", "001.png", ".hidden", "deeper/002.png"):
+        (folder / name).write_bytes(name.encode())
+    everything, one = FilesAt("masks", f"file://{folder}"), FilesAt("masks", str(folder / "000.png"))
+    assert sorted(signatures(everything)) == [str(folder / "000.png"), str(folder / "001.png")]
+    assert list(signatures(one)) == [str(folder / "000.png")]
+    assert list(signatures(FilesAt("masks", str(folder), (".hidden", "info")))) == [str(folder / ".hidden")]
+    before = content_version(everything)[0]
+    (folder / "001.png").write_bytes(b"other")
+    assert content_version(everything)[0] != before
+    assert signatures(FilesAt("masks", str(tmp_path / "gone"))) == {}

@@ -10,7 +10,7 @@ import pytest
 
 from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.errors import BadInput
-from synapse_assets.volumes import _context, _grouping, open_volume, plan, volume
+from synapse_assets.volumes import _context, _grouping, _opened, open_volume, plan
 from synapse_assets.volumes._grouping import ReadMode, cost_of, grouped
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets_tests.volumes.conftest import VOXEL_SIZE_NM, smooth_grey, write_kind, write_precomputed, zyx_values
@@ -116,7 +116,7 @@ def test_chunks_that_do_not_fit_into_memory_together_are_counted_for_each_tile(
     assert cost.chunks == distinct
     assert cost.decoded_chunks == cost.touches == sum(map(len, touched))
     # Tiles are read in the order of their chunks, so that the server sees less.
-    monkeypatch.setattr(volume, "_IN_FLIGHT_READS", 0)
+    monkeypatch.setattr(_opened, "_IN_FLIGHT_READS", 0)
     read_all(open_volume(spec), centres_nm(voxels), tile)
     assert distinct < sum(map(len, server.requests.values())) <= cost.decoded_chunks
 

@@ -32,11 +32,12 @@ def peaks(
 ) -> tuple[Float64, Float64]:
     """Positions (N, 3), x, y, z in nm from the low corner of the map, and scores (N,) of the sites in a map of balls of that radius.
 
-    The map (z, y, x) is smoothed by a Gaussian whose standard deviation is half the radius in each axis, and divided by what the centre
-    of a ball of certainty has then: the score is 1 for such a ball, less for one that is doubtful, broken or smaller. Beyond the faces the
-    map is mirrored. A peak is a place of at least the threshold that is higher than all around it; a level one is one peak, in its middle.
-    Then, the highest first, peaks nearer than `apart_nm` to one that is kept are left out; raising the threshold leaves out the lowest of
-    those that are kept, and changes nothing else. A voxel is influenced by others up to `reach_nm` away.
+    The map (z, y, x) is smoothed by a Gaussian whose standard deviation is half the radius in each axis, and divided by what the
+    centre of a ball of certainty has then: the score is 1 for such a ball and for all that is more, less for one that is
+    doubtful, broken or smaller. Beyond the faces the map is mirrored. A peak is a place of at least the threshold that is higher
+    than all around it; a level one is one peak, in its middle. Then, the highest first, peaks nearer than `apart_nm` to one that
+    is kept are left out; raising the threshold leaves out the lowest of those that are kept, and changes nothing else. A voxel is
+    influenced by others up to `reach_nm` away.
 
     Raises BadInput for a map as `require_map` says, a threshold outside of 0 to 1, or lengths that are none.
     """
@@ -52,7 +53,6 @@ def peaks(
     smoothed = _smoothed(probability, spacing, radius)
     smoothed /= np.float32(255 if probability.dtype == np.uint8 else 1)
     smoothed /= _centre_of_ball(spacing, radius)
-    np.minimum(smoothed, 1, out=smoothed)
     levels = np.where(smoothed >= threshold, np.rint(smoothed * _STEPS), 0).astype(np.int16)
     # of a level map no voxel is higher than those around it
     level = (levels == levels[0, 0, 0]).all()
@@ -72,7 +72,8 @@ def peaks(
     outside = plateaus[tuple(middle.T)] != np.arange(1, count + 1)
     position = (np.where(outside[:, None], nearest, centre) + 0.5)[:, ::-1] * spacing
     kept = spaced(position, score, apart_nm)
-    return position[kept], score[kept]
+    # balls that run into each other add up to more than one
+    return position[kept], np.minimum(score[kept], 1)
 
 
 def reach_nm(voxel_size_nm: Xyz, radius_nm: float) -> Xyz:

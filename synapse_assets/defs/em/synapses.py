@@ -6,6 +6,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
+from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.inputs import Reading, observe_gone
 from synapse_assets.defs.partition_content import PartitionContent
@@ -115,4 +116,9 @@ def _settings(dataset: EmDataset) -> dict[str, Any]:
         "seed",
     }
     volumes = {name: (spec.voxel_size_nm, spec.space) for name, spec in dataset.volumes.items()}
-    return {**hashed_fields(dataset, include=decides), "volumes": volumes, **class_settings(dataset)}
+    labels_from = [
+        {**hashed_fields(labels, exclude={"labels"}), "labels": hashed_fields(labels.labels, exclude=PATIENCE)}
+        for labels in dataset.labels_from
+    ]
+    looked_up = {"labels_from": labels_from} if labels_from else {}
+    return {**hashed_fields(dataset, include=decides), "volumes": volumes, **looked_up, **class_settings(dataset)}

@@ -111,8 +111,8 @@ def look_around(store: DatasetStore, dataset: EmDataset, other: DatasetStore, re
 
 @dataclass(frozen=True)
 class _Found:
-    """What another dataset has found. table: `schema.detection.MITOCHONDRIA`, N rows; volumes, places_nm: (N,) and (N, 3) of them. maps:
-    by the volumes that both datasets have. version: of the detector; rules: how objects are made of its maps."""
+    """What another dataset has found. table: `schema.detection.MITOCHONDRIA`, N rows by rising x; volumes, places_nm: (N,) and (N, 3) of
+    them. maps: by the volumes that both datasets have. version: of the detector; rules: how objects are made of its maps."""
 
     table: pa.Table
     volumes: npt.NDArray[np.object_]
@@ -135,7 +135,7 @@ class _Found:
         version, detector = _in_most(rows)
         rows = rows.filter(pc.equal(rows.column("version"), version))
         table = other.results(MITOCHONDRIA).read()
-        table = table.filter(pc.equal(table.column("version"), version))
+        table = table.filter(pc.equal(table.column("version"), version)).sort_by("x_nm")
         places = {row["volume"]: row["path"] for row in rows.to_pylist()}
         return cls(
             table,
@@ -213,7 +213,7 @@ def _boxes(points_nm: Floats, rows: Indices) -> Iterator[Indices]:
 
 
 def _around(points_nm: Floats, volume_map: "VolumeMap", places_nm: Floats, rules: "Rules", radius_nm: float) -> _Around:
-    """What is around points (N, 3) that lie near each other; places_nm (M, 3): a place in each of the volume's mitochondria."""
+    """What is around points (N, 3) near each other; places_nm (M, 3): a place in each of the volume's mitochondria, by rising x."""
     from synapse_assets.analysis.detection.surroundings import bodies_near
 
     count = len(points_nm)
@@ -230,17 +230,18 @@ def _around(points_nm: Floats, volume_map: "VolumeMap", places_nm: Floats, rules
 
 @dataclass(frozen=True)
 class _Bodies:
-    """Mitochondria in a box of a map. labels: int32 (z, y, x), 0 for none, from the pixel `low` on; row_label: int64 (M,), the label that
-    each of M known ones has there, 0 for none; unknown: whether one of them is none of these, and goes on beyond the box."""
+    """Mitochondria in a box of a map. labels: int32 (z, y, x), 0 for none, from the pixel `low` on; rows, row_label: int64 (K,), the known
+    ones whose place lies in the box, and the label of each there; unknown: whether one is none of these, and goes on beyond the box."""
 
     low: Corner
     labels: npt.NDArray[np.int32]
+    rows: Indices
     row_label: Indices
     unknown: bool
 
     def row(self, label: int, place_nm: Floats, places_nm: Floats) -> int:
         """Which of the known ones a label is; of several that touch there, the one whose place is nearest. -1 for none."""
-        rows = np.flatnonzero(self.row_label == label) if label else []
+        rows = self.rows[self.row_label == label] if label else []
         if len(rows) < 2:
             return int(rows[0]) if len(rows) else -1
         return int(rows[((places_nm[rows] - place_nm) ** 2).sum(axis=1).argmin()])
@@ -268,10 +269,11 @@ def _bodies(volume_map: "VolumeMap", inner: Box, box: Box, places_nm: Floats, ru
     low, high = map(np.array, box)
     mask = at_least(_values(volume_map, *box), rules.threshold)
     labels = labelled(mask, volume_map.pixel_size_nm, split_nm=rules.split_nm)
-    pixels = np.floor(places_nm[:, ::-1] / volume_map.pixel_size_nm[::-1] + _SLACK).astype(np.int64) - low
+    pixel_nm = np.array(volume_map.pixel_size_nm)
+    rows = np.arange(*np.searchsorted(places_nm[:, 0], np.array([low[2] - 1, high[2] + 1]) * pixel_nm[0]))
+    pixels = np.floor(places_nm[rows] / pixel_nm + _SLACK).astype(np.int64)[:, ::-1] - low
     inside = ((pixels >= 0) & (pixels < high - low)).all(axis=1)
-    row_label = np.zeros(len(places_nm), np.int64)
-    row_label[inside] = labels[tuple(pixels[inside].T)]
+    rows, row_label = rows[inside], labels[tuple(pixels[inside].T)].astype(np.int64)
     is_known = np.zeros(int(labels.max(initial=0)) + 1, bool)
     is_known[row_label] = True
     goes_on = np.zeros_like(is_known)
@@ -284,13 +286,13 @@ def _bodies(volume_map: "VolumeMap", inner: Box, box: Box, places_nm: Floats, ru
     # What is neither is too small or too large to be one.
     labels[~(is_known | unknown)[labels]] = 0
     within = tuple(slice(a, b) for a, b in zip(inner[0] - low, inner[1] - low, strict=True))
-    return _Bodies(box[0], labels, row_label, bool(unknown[labels[within]].any()))
+    return _Bodies(box[0], labels, rows, row_label, bool(unknown[labels[within]].any()))
 
 
 def _mapped(points_nm: Floats, volume_map: "VolumeMap", radius_nm: float) -> npt.NDArray[np.bool_]:
     """Whether each point (N, 3) lies in the map, and all chunks of it that its surroundings touch are there."""
     ends_nm = [np.array(corner[::-1]) * volume_map.pixel_size_nm for corner in (volume_map.low, volume_map.high)]
-    mapped = ((points_nm >= ends_nm[0] - _SLACK) & (points_nm < ends_nm[1])).all(axis=1)
+    mapped = np.asarray(((points_nm >= ends_nm[0] - _SLACK) & (points_nm < ends_nm[1])).all(axis=1))
     if mapped.any():
         around = _box(volume_map, points_nm[mapped].min(axis=0) - radius_nm, points_nm[mapped].max(axis=0) + radius_nm)
         for absent in volume_map.missing_chunks(*around):

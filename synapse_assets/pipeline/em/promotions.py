@@ -17,6 +17,8 @@ import pyarrow as pa
 from synapse_assets.artifacts import load_or_no_model
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.datasets.fingerprints import hashed_fields
+from synapse_assets.pipeline.detection.detector import fits as takes_voxels_of
+from synapse_assets.pipeline.detection.stored import MODEL as DETECTOR
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
 from synapse_assets.pipeline.em.networks import MODEL as NETWORKS
 from synapse_assets.pipeline.em.networks import classes_of, takes_tiles_of
@@ -138,6 +140,10 @@ _TAKES: Mapping[str, tuple[Callable[[Provenance, DatasetStore, Any], bool], str]
         "tiles of another size, depth or voxel",
     ),
     STAIN_NETWORK: (takes_windows_of, "other classes, or windows of another size, scale, depth or channels"),
+    DETECTOR: (
+        lambda provenance, _, dataset: takes_voxels_of(provenance, dataset),
+        "voxels of another size, or other targets,",
+    ),
 }
 
 
@@ -214,6 +220,14 @@ def _compare_stain_networks(store: DatasetStore, _: Dataset, __: str, in_use: st
     return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores, "images")
 
 
+def _compare_detectors(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
+    """All detectors of each version, as they were tested when they were trained."""
+    from synapse_assets.analysis.comparison import compare_detectors
+
+    models = store.models(DETECTOR)
+    return compare_detectors(models.provenance(in_use).scores, models.provenance(candidate).scores)
+
+
 COMPARISONS: dict[str, Callable[[DatasetStore, Dataset, str, str, str], "Comparison"]] = {
     "encoder": _compare_encoders,
     "umap_model": _compare_maps,
@@ -221,4 +235,5 @@ COMPARISONS: dict[str, Callable[[DatasetStore, Dataset, str, str, str], "Compari
     "synapse_classifier": _compare_classifiers,
     NETWORKS: _compare_networks,
     STAIN_NETWORK: _compare_stain_networks,
+    DETECTOR: _compare_detectors,
 }

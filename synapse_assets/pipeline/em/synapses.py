@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import CaveSource, EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.inputs import synapse_source
+from synapse_assets.pipeline.em.label_volumes import LabelLookUp
 from synapse_assets.pipeline.inputs import confirm_removed, sources_with_rows
 from synapse_assets.pipeline.report import (
     Check,
@@ -62,8 +63,9 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
         draw = {"sample_brain": draw_sample_brain, "sample_deep_brain": draw_sample_deep_brain}[dataset.generate]
         draw(store.raw, seed=dataset.seed)
     names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
+    labels = LabelLookUp(dataset, names)
     classes = ClassNames(dataset.names_transmitters)
-    split = _split_sources(store, dataset, names, classes, gone, log)
+    split = _split_sources(store, dataset, names, labels, classes, gone, log)
     rows = store.synapse_table.regions()
     stored_rows = sum(rows.values())
     regions = names.table(rows)
@@ -76,6 +78,7 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
             "partners_merged": split.rows_written - stored_rows,
             "synapses_by_region": Markdown(_regions_markdown(regions)),
             "files": Markdown(_files_markdown(split.origins)),
+            **labels.details(),
             **renamed_classes(dataset, classes.renamed()),
             **split.gone,
         },
@@ -94,6 +97,7 @@ def _split_sources(
     store: DatasetStore,
     dataset: EmDataset,
     names: "RegionNames",
+    labels: LabelLookUp,
     classes: "ClassNames",
     gone: Sequence[str],
     log: Logger,
@@ -109,7 +113,7 @@ def _split_sources(
             volume = dataset.volumes[source.volume]
             progress = progress_logger(log.info, f"source {source.name}: synapses")
             for batch in read_source(source, volume, names, tally, store.raw, classes):
-                limited = limit.keep(batch)
+                limited = limit.keep(labels.fill(batch, source.volume))
                 split.write(limited)
                 rows_written += limited.num_rows
                 progress(tally.rows)
@@ -225,7 +229,10 @@ def _regions_description(dataset: EmDataset, unknown: list[str], names: set[str]
     if not names:
         return "no synapses: the sources name no files now, or files without rows"
     if names == {dataset.missing_region}:
-        return f"no source names a region: all synapses are in {dataset.missing_region}. Name columns.brain_region in the YAML"
+        return (
+            f"no source names a region: all synapses are in {dataset.missing_region}. Name columns.brain_region in the YAML, or a "
+            "volume of regions in labels_from"
+        )
     if not dataset.region_vocabulary:
         return "no region_vocabulary is given, so names are kept as they are"
     message = f"unknown, kept as they are: {', '.join(unknown)}; a name may lack its side, region_names gives others"

@@ -87,6 +87,15 @@ def test_two_near_sites_are_one_or_two_as_asked() -> None:
     assert len(peaks(map_of(near, 50), SIZE, radius_nm=50, threshold=0.5, apart_nm=150)[0]) == 1
 
 
+@pytest.mark.parametrize("away", [(90, 0, 0), (70, 70, 0), (0, 0, 135)])
+def test_balls_that_run_into_each_other_are_two_sites(away: tuple) -> None:
+    pair = np.array([[350.0, 300, 247], [350, 300, 247]]) + np.array([[0, 0, 0], away])
+    position, score = peaks(map_of(pair, 60), SIZE, radius_nm=60, threshold=0.5, apart_nm=60)
+    assert len(position) == 2
+    assert nearest(position, pair).max() < 25
+    assert score.max() <= 1
+
+
 def test_a_threshold_afterwards_is_the_threshold_before() -> None:
     noise = np.random.default_rng(1).random((8, 70, 70), dtype=np.float32) ** 2
     position, score = peaks(noise, (8, 8, 40), radius_nm=20, threshold=0.05, apart_nm=60)
