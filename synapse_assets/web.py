@@ -8,6 +8,7 @@ says what is trusted and what is not.
 
 import asyncio
 import logging
+import re
 import signal
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +62,11 @@ class Place:
     def __post_init__(self) -> None:
         server_of(self.url)
 
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether people use it on the machine that it runs on, as far as `url` says."""
+        return self._public[0] in _THIS_MACHINE
+
     @cached_property
     def _public(self) -> tuple[str, int]:
         _, name, port = server_of(self.url)
@@ -86,6 +92,23 @@ class Place:
         return is_origin and (origin_server == own_server or is_public)
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether the value of a Host header is a name that every machine has for itself."""
+    match = NETLOC.fullmatch(host.lower())
+    return match is not None and match[1] in _THIS_MACHINE
+
+
+@dataclass(frozen=True)
+class Lent:
+    """What the pages of one other site may read of a server on the same machine, by GET.
+
+    paths: the whole path of an address. origin: of that site.
+    """
+
+    paths: re.Pattern[str]
+    origin: str
+
+
 class Guard:
     """An ASGI layer that answers requests of our own pages, of people who follow a link, and of programs; of no other web page.
 
@@ -93,13 +116,15 @@ class Guard:
     - What a browser says comes from another origin (Origin, Sec-Fetch-Site) is answered only if it opens a page in a window: a
       link. Images, frames, scripts, forms and fetches of other sites are refused.
     - A websocket has to say its Origin, and has to be opened by one of our pages: no rule of the browser protects those.
+    - What is `lent` to one other site is answered to its pages too, and says so to the browser (Access-Control-Allow-Origin), where the
+      Host is a name of the browser's own machine.
 
     Programs send none of these headers, and are answered: whoever can run programs on this machine needs no trick. Every answer has
     `HEADERS`. Refusals are 400 (Host) and 403, with a sentence.
     """
 
-    def __init__(self, app: ASGIApp, place: Place) -> None:
-        self._app, self._place = app, place
+    def __init__(self, app: ASGIApp, place: Place, lent: Lent | None = None) -> None:
+        self._app, self._place, self._lent = app, place, lent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
@@ -112,6 +137,10 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if self._is_lent(scope):
+                    headers.add_vary_header("Origin")
+                if refusal is None and self._borrows(scope) and self._lent is not None:
+                    headers["Access-Control-Allow-Origin"] = self._lent.origin
             await send(message)
 
         refusal = self._refusal(scope)
@@ -125,6 +154,18 @@ class Guard:
             answer = PlainTextResponse(f"{reason}\n", status, _NOTHING)
             await answer(scope, receive, with_headers)
 
+    def _is_lent(self, scope: Scope) -> bool:
+        """Whether it is an address of what another site may read."""
+        return self._lent is not None and self._lent.paths.fullmatch(scope["path"]) is not None
+
+    def _borrows(self, scope: Scope) -> bool:
+        """Whether a page of the other site reads what it is lent."""
+        if self._lent is None or scope["type"] != "http" or scope["method"] != "GET" or not self._is_lent(scope):
+            return False
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        return len(hosts) == 1 and is_this_machine(hosts[0]) and origins == [self._lent.origin]
+
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and reason, if the request is not answered."""
         headers = Headers(scope=scope)
@@ -134,6 +175,8 @@ class Guard:
             return 400, "A request says how long it is once: by Content-Length or by Transfer-Encoding."
         if not self._place.is_ours(host):
             return 400, f"This server is not called {_quoted(host)}. {self._advice(f'http://{host}')}"
+        if self._borrows(scope):
+            return None
         foreign = [origin for origin in origins if not self._place.is_own_origin(origin, host)]
         if foreign or len(origins) > 1:
             reason = f"This server answers its own pages alone, not those of {_quoted(origins[-1])}."

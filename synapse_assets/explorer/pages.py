@@ -41,8 +41,11 @@ def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessa
     content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description, "noun": noun}
     try:
         warehouse = releases(entry.name)
-        count = len(warehouse.points) if entry.group else warehouse.release["tables"]["synapses"]["rows"]
-        return {**content, "synapses": count, "created": warehouse.release["created"]}
+        rows = {table: facts["rows"] for table, facts in warehouse.release["tables"].items()}
+        counts = {f"{noun}s": len(warehouse.points) if entry.group else rows.get("synapses")}
+        counts["mitochondria"] = rows.get("mitochondria")
+        there = {what: count for what, count in counts.items() if count is not None}
+        return {**content, "counts": there, "created": warehouse.release["created"]}
     except BadInput as error:
         return {**content, "reason": describe_error(error, entry.name)}
 

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import explanations as explanation_pages
-from synapse_assets.explorer import pages, urls
+from synapse_assets.explorer import neuroglancer, pages, precomputed, urls
 from synapse_assets.explorer.classifiers import classifiers as classifiers_page
 from synapse_assets.explorer.downloads import csv_text, plain_rows
 from synapse_assets.explorer.map import add_maps
@@ -41,7 +41,7 @@ from synapse_assets.query import NeuronRequest, Warehouse
 from synapse_assets.query.neurons import UnknownNeuron
 from synapse_assets.query.stained_pictures import UnknownPicture
 from synapse_assets.settings import local_root_of
-from synapse_assets.web import Guard, Place
+from synapse_assets.web import Guard, Lent, Place
 
 _HERE = FilePath(__file__).parent
 # Larger numbers mean nothing here, and texts of thousands of digits cannot be parsed at all.
@@ -80,12 +80,16 @@ register_url_convertor("anytext", _AnyText())
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and error messages."""
+    """What the pages of one explorer share: the open releases, uploaded pictures, templates, and error messages.
+
+    lends: whether Neuroglancer's pages may fetch volumes and maps from here.
+    """
 
     releases: Releases
     uploads: Uploads
     templates: Jinja2Templates
     describe_error: ErrorMessages
+    lends: bool = False
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from a template."""
@@ -147,7 +151,9 @@ def create_app(
     templates.env.globals["pages_of"] = {
         entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
     }
-    site = Site(releases, Uploads(), templates, ErrorMessages([str(data_root), local_root_of(str(data_root))]))
+    place = Place(url, "SYNAPSE_EXPLORER_URL", host)
+    messages = ErrorMessages([str(data_root), local_root_of(str(data_root))])
+    site = Site(releases, Uploads(), templates, messages, lends=place.is_this_machine)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -160,7 +166,7 @@ def create_app(
     mapped = [entry.name for entry in entries if "map" in chain_of(entry.dataset).pages]
     _add_policy(app, site, {f"/{name}/map" for name in mapped})
     # The outermost layer.
-    app.add_middleware(Guard, place=Place(url, "SYNAPSE_EXPLORER_URL", host))
+    app.add_middleware(Guard, place=place, lent=Lent(precomputed.LENT, neuroglancer.VIEWER) if site.lends else None)
     _add_refusals(app, site)
     # Before the others, whose paths match any text.
     for path in dict.fromkeys(chain_of(dataset).own_pages for dataset in datasets):

@@ -74,7 +74,20 @@ def alike_url(dataset: str, release: str, synapse_id: str, other: str) -> str:
     return f"/{quote(dataset, safe='')}/alike.png?{urlencode(parameters)}"
 
 
+def section_url(dataset: str, release: str, picture: str, box: tuple[str, int, int, int, int, int], layer: str) -> str:
+    """URL of a picture of a section, grey or map: volume, z, first x and y, width and height in voxels."""
+    values: dict[str, object] = dict(zip(("volume", "z", "x", "y", "width", "height"), box, strict=True))
+    values |= ({"layer": layer} if layer else {}) | {"release": release}
+    return f"/{quote(dataset, safe='')}/sections/{picture}.png?{urlencode(values)}"
+
+
+def examined_url(dataset: str, release: str, site_id: str) -> str:
+    """URL of the tile of an examined site as it was in that release."""
+    return f"/{quote(dataset, safe='')}/examined/{quote(site_id, safe='')}.png?{urlencode({'release': release})}"
+
+
 # What templates call by name.
 IN_TEMPLATES = (
     tile_url, card_url, neuron_url, picture_url, preview_url, layer_url, legend_url, explained_url, compare_url,
+    examined_url,
 )  # fmt: skip

@@ -16,7 +16,7 @@ from synapse_assets.schema import Table
 from synapse_assets.stores import DatasetStore
 
 # Columns that say which row it is, and what it was made from: those of them that a table has.
-_IDENTITY = ("image_id", "synapse_id", "image_hash", "tile_hash", "classifier", "version", "method")
+_IDENTITY = ("image_id", "synapse_id", "site_id", "image_hash", "tile_hash", "classifier", "version", "method")
 # Of the parts of tables that were read last.
 _KEPT_BYTES = 2**28
 
@@ -28,7 +28,7 @@ class KeptPictures:
 
     def __init__(self, store: DatasetStore, file: ReleaseFile) -> None:
         self._store, self._file = store, file
-        self._parts: OrderedDict[tuple[str, str, str], _Part] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, str, str | None], _Part] = OrderedDict()
         self._lock = threading.Lock()
 
     def picture(self, table: Table, column: str, row: Mapping[str, Any]) -> bytes | None:
@@ -40,7 +40,8 @@ class KeptPictures:
         results = self._store.results(table)
         names = [name for name in _IDENTITY if name in table.names]
         with self._lock, self._file.damage_explained("pictures", results.folder.root, table.name):
-            numbers, pictures = self._part(table, column, str(row[results.by]), names)
+            part = str(row[results.by]) if results.by in table.names else None
+            numbers, pictures = self._part(table, column, part, names)
         number = numbers.get(tuple(row[name] for name in names))
         if number is None:
             raise BadInput(
@@ -50,7 +51,7 @@ class KeptPictures:
         picture: bytes | None = pictures[number].as_py()
         return picture
 
-    def _part(self, table: Table, column: str, part: str, names: list[str]) -> _Part:
+    def _part(self, table: Table, column: str, part: str | None, names: list[str]) -> _Part:
         key = (table.name, column, part)
         if key in self._parts:
             self._parts.move_to_end(key)

@@ -1,6 +1,7 @@
 """One release of a dataset, open for queries: SQL, similar synapses, facts and pictures.
 
-The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `neurons`, `similarity`, `pictures`.
+The work is done by the parts that `Warehouse` is composed of: `release_file`, `released_points`, `neurons`, `similarity`, `pictures`,
+`stained_pictures`, `detection`.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import pandas as pd
 
 from synapse_assets.datasets import Dataset, load_dataset
 from synapse_assets.errors import BadInput
+from synapse_assets.query.detection import DetectionResults
 from synapse_assets.query.explanations import Explanation, Explanations, Offer
 from synapse_assets.query.kept_pictures import KeptPictures
 from synapse_assets.query.neurons import ALL_NEURONS, Neuron, NeuronRequest, Neurons
@@ -419,6 +421,11 @@ class Warehouse:
     def stained(self) -> StainedPictures:
         """What a release of the staining chain says of its pictures."""
         return StainedPictures(self._file)
+
+    @cached_property
+    def detection(self) -> DetectionResults:
+        """What a release of the detection chain says: sections with their maps, what was found, and how well."""
+        return DetectionResults(self._store, self._file, self._dataset, self.kept_pictures)
 
     # The parts
 
