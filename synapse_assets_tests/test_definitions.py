@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
-    return build_definitions(Settings(data_root="/nowhere", local_root="/nowhere", datasets=["sample", "sample_cbp"]))
+    return build_definitions(Settings(data_root="/nowhere", local_root="/nowhere", datasets=["sample", "sample_cbp", "sample_detection"]))
 
 
 def graph(definitions: dg.Definitions) -> dict[str, dict[str, object]]:

@@ -42,7 +42,7 @@ from synapse_assets.datasets.staining import (
     StainNetworkChoice,
 )
 from synapse_assets.datasets.staining_chain import STAINING
-from synapse_assets.datasets.volumes import LabelsFrom, LabelVolumeSpec, TileSpec, VolumeSpec
+from synapse_assets.datasets.volumes import ArraySpec, LabelsFrom, LabelVolumeSpec, TileSpec, VolumeSpec
 
 __all__ = [
     "CHAINS",
@@ -52,6 +52,7 @@ __all__ = [
     "STAINING",
     "TEXTURE_PROBE",
     "Annotation",
+    "ArraySpec",
     "AssetFacts",
     "CaveSource",
     "Chain",

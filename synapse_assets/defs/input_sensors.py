@@ -46,6 +46,10 @@ def input_assets(dataset: Dataset, settings: Settings) -> list[dg.AssetsDefiniti
         for source_input in inputs
     }
 
+    unwatched = [spec for name, spec in specs.items() if name == UNWATCHED]
+    if not watched:
+        return [*input_file_assets(dataset), *unwatched]
+
     @dg.multi_observable_source_asset(
         name=f"{dataset.name}_inputs", specs=[specs[source_input.asset] for source_input in watched]
     )
@@ -58,7 +62,7 @@ def input_assets(dataset: Dataset, settings: Settings) -> list[dg.AssetsDefiniti
                 data_version=dg.DataVersion(version),
             )
 
-    return [observe_inputs, *input_file_assets(dataset), *(spec for name, spec in specs.items() if name == UNWATCHED)]
+    return [observe_inputs, *input_file_assets(dataset), *unwatched]
 
 
 def arrivals_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition:

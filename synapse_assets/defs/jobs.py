@@ -24,6 +24,8 @@ def chain_jobs(dataset: Dataset) -> list[Any]:
     jobs: list[Any] = []
     for job, description in chain.jobs.items():
         members = [facts for facts in chain.assets_of(dataset) if facts.job == job]
+        if not members:
+            continue
         jobs.append(
             dg.define_asset_job(
                 f"{dataset.name}_{job}",

@@ -9,6 +9,7 @@ import pytest
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.definitions import build_definitions
+from synapse_assets.defs.em.mitochondria import mitochondria_assets
 from synapse_assets.schema.detection import SYNAPSE_MITOCHONDRIA
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
@@ -59,6 +60,16 @@ def test_only_a_dataset_that_asks_for_it_has_it(tiny_inputs: Path) -> None:
 
     plain, asking = (tiny_dataset(tiny_inputs, Path("p.csv"), **one) for one in ({}, {"mitochondria_from": FINDER}))
     assert names(asking) - names(plain) == {"synapse_mitochondria"}
+
+
+def test_dataset_and_radius_decide_and_nothing_else(tiny_inputs: Path) -> None:
+    def code_version(**changes: object) -> str | None:
+        dataset = tiny_dataset(tiny_inputs, Path("p.csv"), **{"mitochondria_from": FINDER, **changes})
+        [asset] = mitochondria_assets(dataset)
+        return asset.code_versions_by_key[ASSET]
+
+    assert code_version() == code_version(mitochondria_radius_nm=500, title="Another", accept_alignment=True)
+    assert len({code_version(), code_version(mitochondria_radius_nm=400), code_version(mitochondria_from="other")}) == 3
 
 
 def test_by_hand_it_is_made_where_the_other_dataset_is_not_enabled(near: Lab) -> None:

@@ -136,7 +136,7 @@ def test_the_plan_says_what_searching_takes(store: DatasetStore, volume: Path) -
     report = plan_blocks(store, searched.dataset(volume), LOG)
     voxels = int(np.prod(SHAPE))
     assert report.details["voxels"] == voxels
-    assert report.details["core_hours"] == pytest.approx(2 * voxels / 1.5e6 / 3600)
+    assert report.details["core_hours"] == pytest.approx(2 * voxels / 4e5 / 3600)
     assert report.details["gigabytes_to_fetch"] == 0
     plan = report.details["plan"]
     assert isinstance(plan, Markdown)
@@ -158,6 +158,18 @@ def test_more_voxels_than_the_ceiling_are_refused_with_what_to_do(store: Dataset
     plan_blocks(store, of_two(voxel_ceiling=advised), LOG)
     plan_blocks(store, of_two(voxel_ceiling=4e5, detect_in=["b"]), LOG)
     assert find_blocks(store)[0] == "b_0_0_0"
+
+
+def test_more_blocks_than_can_be_kept_track_of_are_refused_with_a_size_that_is_taken(
+    store: DatasetStore, volume: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"em would be divided into 360,000 blocks, more than 100,000") as error:
+        plan_blocks(store, searched.dataset(volume, block_nm=searched.VOXEL_NM), LOG)
+    advised = str(error.value).partition("block_nm: [")[2].partition("]")[0]
+    assert advised == "16, 16, 80"
+    assert not store.results(VOLUME_BLOCKS).files()
+    plan_blocks(store, searched.dataset(volume, block_nm=[float(nm) for nm in advised.split(", ")]), LOG)
+    assert len(find_blocks(store)) == 100 * 75 * 6
 
 
 @pytest.mark.parametrize("names", [("em 1", "em_1"), ("em", "EM"), ("a(R)", "a_R")])

@@ -16,7 +16,7 @@ def known_mask(labels: np.ndarray, low: tuple[int, int, int], target: str = "cle
     numbers = labels.astype(np.uint32)
     ids = [f"{target}_{number}" for number in range(1, int(numbers.max()) + 1)]
     high = tuple(np.add(low, labels.shape).tolist())
-    return Known(annotation, low, high, numbers, measured(numbers, ids, low, SIZE))  # type: ignore[arg-type]
+    return Known(annotation, low, high, numbers, measured(numbers, ids, low, SIZE))
 
 
 def known_points(position_nm: list[list[float]], high: tuple[int, int, int], target: str) -> Known:

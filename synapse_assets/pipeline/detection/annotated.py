@@ -291,8 +291,8 @@ def measured(labels: Numbers, ids: Sequence[str], low: Corner, voxel_size_nm: Xy
     row = labels.ravel()[flat].astype(np.int64) - 1
     places = np.stack(np.unravel_index(flat, labels.shape), axis=1)
     voxels = np.bincount(row, minlength=count)
-    middle = np.stack([np.bincount(row, places[:, axis], count) for axis in range(3)], axis=1)
-    middle = middle / np.maximum(voxels, 1)[:, None]
+    sums = np.stack([np.bincount(row, places[:, axis], count) for axis in range(3)], axis=1)
+    middle = sums / np.maximum(voxels, 1)[:, None]
     away = (((places - middle[row]) * spacing) ** 2).sum(axis=1)
     order = np.lexsort((away, row))
     nearest = np.zeros((count, 3))
@@ -302,7 +302,7 @@ def measured(labels: Numbers, ids: Sequence[str], low: Corner, voxel_size_nm: Xy
     return Objects(
         tuple(ids),
         ((nearest + low + 0.5) * spacing)[:, ::-1],
-        voxels * float(spacing.prod()),
+        (voxels * float(spacing.prod())).astype(np.float64),
         np.bincount(levels, minlength=count).astype(np.int64),
         (None,) * count,
     )
@@ -343,7 +343,7 @@ def _points(store: DatasetStore, dataset: DetectionDataset, annotation: Annotati
         # By the id in its table; `_with_partners` finds the object.
         tuple(partners[row] for row in kept.tolist()),
     )
-    return Known(annotation, low, high, None, objects, int((~inside).sum()))  # type: ignore[arg-type]
+    return Known(annotation, low, high, None, objects, int((~inside).sum()))
 
 
 def _one_row_each(annotation: Annotation, ids: Sequence[str], position: Floats) -> npt.NDArray[np.int64]:

@@ -3,9 +3,10 @@
 Searching a block belongs to `maps` and `objects`.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import count, pairwise, product
 from logging import Logger
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,17 @@ BLOCK_BOXES = "block_boxes"
 """Content of `volume_blocks` by block."""
 RATE = "voxels_per_second_core"
 """Under this name, a dot and the name of a detector, a partition of maps holds how fast the detector was on it."""
-# What a core of a processor looks at in a second, before anything was measured here: `benchmarks.detection`, unet_2d with 16 channels.
-ASSUMED_RATE = 1.5e6
+# What a core of a processor maps in a second before anything was measured here, in pixels of the network: `benchmarks.detection`, unet_2d
+# with 16, 32, 64 and 128 channels, on a busy machine.
+ASSUMED_PIXELS_PER_SECOND = 4e5
 # Bytes of a map by pixel: of 2 % marked voxels, as PNG (see `stores.volume_maps`).
 _BYTES_PER_PIXEL = 0.15
 # In the plane blocks end on a multiple of so many voxels where they can, so that they end on the pixels of most networks too.
 _STEP_VOXELS = 16
 # A rest thinner than this share of a block joins its neighbour.
 _SMALLEST_SHARE = 0.2
+# Each is a partition, which Dagster keeps track of.
+_MOST_BLOCKS = 100_000
 _MOST_SHOWN = 20
 
 Xyz = tuple[int, int, int]
@@ -57,8 +61,8 @@ class Block:
 def plan_blocks(store: DatasetStore, dataset: DetectionDataset, log: Logger) -> Report:
     """Divides the searched volumes into blocks and says what searching them takes. No voxel is read.
 
-    Raises BadInput, and stores nothing, for a volume that cannot be opened, names of volumes that would become one, and more voxels than
-    the dataset's ceiling; ConnectionError for an unreachable volume.
+    Raises BadInput, and stores nothing, for a volume that cannot be opened, names of volumes that would become one, more blocks than can
+    be kept track of, and more voxels than the dataset's ceiling; ConnectionError for an unreachable volume.
     """
     from synapse_assets.volumes import open_volume
 
@@ -67,6 +71,7 @@ def plan_blocks(store: DatasetStore, dataset: DetectionDataset, log: Logger) -> 
         draw_inputs(store, dataset)
     keys = volume_keys(dataset.searched)
     volumes = {name: open_volume(spec) for name, spec in dataset.searched.items()}
+    _refuse_too_many(dataset, volumes)
     blocks = [block for name, volume in volumes.items() for block in _blocks(name, keys[name], volume, dataset)]
     log.info(f"{len(blocks):,} blocks in {len(volumes)} volumes")
     plan = _Plan.of(store, dataset, volumes)
@@ -176,6 +181,25 @@ def _blocks(name: str, key: str, volume: "Volume", dataset: DetectionDataset) ->
         yield Block(f"{key}_{ix}_{iy}_{iz}", name, (x[0], y[0], z[0]), (x[1], y[1], z[1]))
 
 
+def _refuse_too_many(dataset: DetectionDataset, volumes: "dict[str, Volume]") -> None:
+    def blocks_at(times: int) -> int:
+        total = 0
+        for volume in volumes.values():
+            low, high = (edge.tolist() for edge in volume.bounds_voxels)
+            ends = zip(low, high, dataset.block_nm, volume.voxel_size_nm, strict=True)
+            total += math.prod(-(-(b - a) // max(1, round(times * nm / size))) for a, b, nm, size in ends)
+        return total
+
+    if blocks_at(1) <= _MOST_BLOCKS:
+        return
+    times = next(2**doubled for doubled in count(1) if blocks_at(2**doubled) <= _MOST_BLOCKS)
+    larger = ", ".join(f"{times * nm:g}" for nm in dataset.block_nm)
+    raise BadInput(
+        f"{', '.join(volumes)} would be divided into {blocks_at(1):,} blocks, more than {_MOST_BLOCKS:,}: set block_nm: [{larger}] in the "
+        "dataset's YAML, or larger"
+    )
+
+
 def _row(block: Block, spec: VolumeSpec) -> dict[str, Any]:
     row: dict[str, Any] = {"block": block.key, "volume": block.volume, "url": spec.url}
     for axis, low, high, size in zip("xyz", block.low, block.high, spec.voxel_size_nm, strict=True):
@@ -197,20 +221,21 @@ class _Plan:
         voxels, fetched = 0, 0.0
         for volume in volumes.values():
             low, high = volume.bounds_voxels
-            count = int((high - low).prod())
-            voxels += count
+            here = int((high - low).prod())
+            voxels += here
             if volume.array.remote:
-                fetched += count * volume.array.bytes_per_voxel
+                fetched += here * volume.array.bytes_per_voxel
         measured = _measured_rates(store)
         names = list(dict.fromkeys(dataset.applied))
         detectors = {}
         for name in names:
             choice = dataset.detectors.get(name)
-            # Of another dataset's detector no more is known here than that it makes a map or two of all pixels.
+            # Of another dataset's detector no more is known here than that it makes a map.
             targets = len(choice.targets) if choice is not None else 1
             pixel_nm = (choice.pixel_nm if choice is not None else None) or dataset.voxel_size_nm[0]
             pixels = voxels * (dataset.voxel_size_nm[0] / pixel_nm) ** 2
-            detectors[name] = (measured.get(name, ASSUMED_RATE), name in measured, pixels * targets * _BYTES_PER_PIXEL)
+            rate = measured.get(name, ASSUMED_PIXELS_PER_SECOND * voxels / pixels)
+            detectors[name] = (rate, name in measured, pixels * targets * _BYTES_PER_PIXEL)
         return cls(voxels, fetched * len(names), detectors)
 
     @property

@@ -228,7 +228,7 @@ def _whole_objects(maps: Maps, target: str, piece: Box, margin: Corner) -> _Wind
         labels = labelled(at_least(probability, maps.detector.rules.threshold), maps.pixel_size_nm)
         core = tuple(slice(a - c, b - c) for a, b, c in zip(*piece, low, strict=True))
         places = ndimage.find_objects(labels)
-        touching = [int(label) for label in np.unique(labels[core]) if label]
+        touching = (np.flatnonzero(np.bincount(labels[core].ravel())[1:]) + 1).tolist()
         ends = np.array([[(part.start, part.stop) for part in places[label - 1]] for label in touching]).reshape(
             -1, 3, 2
         )

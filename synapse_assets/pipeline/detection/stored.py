@@ -59,7 +59,7 @@ def detector_in_use(store: DatasetStore, dataset: DetectionDataset, name: str) -
         named = sorted(path.parent.name for path in folder.glob(f"*/{NETWORK_FILE}"))
         raise BadInput(f"{owner} has no detector '{name}'; there are {named}: name one of them, or train it")
     network = DetectorNetwork.load(folder / name / NETWORK_FILE)
-    network.spec.takes(dataset.voxel_size_nm)
+    network.check_voxel_size(dataset.voxel_size_nm)
     return Detector(name, version, network, read_rules(folder / name))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.datasets import EmDataset, LabelsFrom
+from synapse_assets.datasets import DetectionDataset, EmDataset, LabelsFrom
 from synapse_assets.pipeline.em.alignment import volume_remarks_markdown
 from synapse_assets.pipeline.report import Detail
 
@@ -25,7 +25,7 @@ _WORDS = {"brain_region": "region", "neuron_id": "neuron"}
 class LabelLookUp:
     """The volumes of labels of a dataset, opened, and what was looked up in them."""
 
-    def __init__(self, dataset: EmDataset, regions: "RegionNames") -> None:
+    def __init__(self, dataset: EmDataset | DetectionDataset, regions: "RegionNames") -> None:
         """Raises BadInput for a volume that is not one of labels or not as the dataset says, ConnectionError for an unreachable one."""
         only_volume = next(iter(dataset.volumes))
         self._layers = [_Layer(labels, labels.volume or only_volume) for labels in dataset.labels_from]
