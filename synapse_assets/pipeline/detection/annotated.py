@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from synapse_assets.datasets import Annotation, DetectionDataset
@@ -262,13 +263,15 @@ def _numbered(labels: Any, low: Corner, high: Corner, which: str) -> tuple[Numbe
     for start in range(low[0], high[0], step):
         end = min(start + step, high[0])
         slab = labels.read_box((low[2], low[1], start), (high[2], high[1], end))
-        ids, place = np.unique(np.minimum(slab, 1) if which == "mask" else slab, return_inverse=True)
-        wanted = (ids > 0) & ((ids % 2 == (which == "odd")) | (which in ("all", "mask")))
+        marked = slab > 0
+        # By a table of what was met: most voxels are of nothing, and sorting the others would take ten times as long.
+        place, ids = pd.factorize(np.ones(int(marked.sum()), np.uint64) if which == "mask" else slab[marked])
+        wanted = (ids % 2 == (which == "odd")) | (which in ("all", "mask"))
         here = [
             met.setdefault(number, len(met) + 1) if meant else 0
             for number, meant in zip(ids.tolist(), wanted.tolist(), strict=True)
         ]
-        numbers[start - low[0] : end - low[0]] = np.array(here, np.uint32)[place].reshape(slab.shape)
+        numbers[start - low[0] : end - low[0]][marked] = np.array(here, np.uint32)[place]
     ids_met = sorted(met)
     order = np.zeros(len(met) + 1, np.uint32)
     for place_now, number in enumerate(ids_met, start=1):
