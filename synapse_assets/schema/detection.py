@@ -66,7 +66,11 @@ DETECTOR_SCORES = Table(
             pa.string(),
             "f1, precision or recall of objects matched one to one; pair_f1; dice, iou, average_precision; cremi_score, adgt_nm or adf_nm.",
         ),
-        Column("objects", pa.string(), "all, or limited: those within the limits of size, found and annotated."),
+        Column(
+            "objects",
+            pa.string(),
+            "What is compared with all that is annotated: all objects, or limited to those within the limits of size.",
+        ),
         Column("value", pa.float64(), "The value; empty where it could not be asked.", nullable=True),
         Column("low", pa.float64(), "Lower end of its 95 % interval over objects; empty below 8.", nullable=True),
         Column("high", pa.float64(), "Upper end of its 95 % interval over objects; empty below 8.", nullable=True),

@@ -152,22 +152,22 @@ class Detected:
 class Outcome:
     """What was found of one target in the parts that were tested, each by its own choice.
 
-    truth: the true objects of these parts. every: what was detected there, whatever its size. within, true_within: which of both are within
-    the limits of their part. limited: detections within the limits with all true objects, one to one; unlimited: all detections with all.
+    truth: the true objects of these parts. every: what was detected there, whatever its size. within: which of it is within the limits of
+    its part. limited: detections within the limits with all true objects, one to one; unlimited: all detections with all.
     What lies in a part and was found to be an object of the next one is in neither.
     """
 
     truth: Truth
     every: Detected
     within: Bools
-    true_within: Bools
     limited: Matches
     unlimited: Matches
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One value. objects: all, or limited to those within the limits of size. low, high: its 95 % interval over objects, or None."""
+    """One value. objects: what of the detected is compared with all true objects: all, or limited to the limits of size. low, high: its
+    95 % interval over objects, or None."""
 
     target: str
     measure: str
@@ -234,7 +234,6 @@ class HeldOut:
         truth = self.truth[target]
         tested = np.isin(truth.part, list(choices))
         true_row = np.where(tested, np.cumsum(tested) - 1, -1)
-        true_within = np.zeros(len(truth), np.bool_)
         kept, fitting, before = [], [], 0
         matched: dict[str, list[Matches]] = {"limited": [], "unlimited": []}
         for part, choice in choices.items():
@@ -242,7 +241,6 @@ class HeldOut:
             fits, limited = self._matched(target, choice.threshold, choice.min_nm3)
             unlimited = detected.matches(np.ones(len(fits), np.bool_), len(truth))
             own = truth.part == part
-            true_within[own] = self._fits(truth, choice.min_nm3)[own]
             here = detected.part == part
             for matches in (limited, unlimited):
                 here[matches.pairs[own[matches.pairs[:, 1]], 0]] = True
@@ -265,7 +263,6 @@ class HeldOut:
             truth.rows(tested),
             _joined(kept),
             np.concatenate([np.zeros(0, np.bool_), *fitting]),
-            true_within[tested],
             _all_matches(matched["limited"]),
             _all_matches(matched["unlimited"]),
         )
@@ -386,7 +383,7 @@ class HeldOut:
             self._matches[key] = fits, detected.matches(fits, len(self.truth[target]))
         return self._matches[key]
 
-    def _fits(self, objects: Detected | Truth, min_nm3: float) -> Bools:
+    def _fits(self, objects: Detected, min_nm3: float) -> Bools:
         """Which objects are within the limits with that least volume; all of them where they are points."""
         if self.rules.balls:
             return np.ones(len(objects.part), np.bool_)
@@ -415,17 +412,8 @@ class HeldOut:
     # Measures
 
     def _of_objects(self, target: str, outcome: Outcome, seed: int) -> list[Measure]:
-        limited, true_fits = outcome.limited, outcome.true_within
-        right = true_fits[limited.pairs[:, 1]]
-        # What was found of a true object outside of the limits is neither right nor wrong.
-        limited = replace(
-            limited,
-            pairs=limited.pairs[right],
-            cost=limited.cost[right],
-            missed=limited.missed[true_fits[limited.missed]],
-        )
         rows = []
-        for objects, matches in (("all", outcome.unlimited), ("limited", limited)):
+        for objects, matches in (("all", outcome.unlimited), ("limited", outcome.limited)):
             score = detection_score(matches, seed=seed)
             for name in ("f1", "precision", "recall"):
                 interval = getattr(score, f"{name}_interval")

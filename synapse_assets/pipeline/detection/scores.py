@@ -130,15 +130,15 @@ def _sentence(name: str, split: str, one: "Measure", test: DetectorTest, dataset
     )
     if one.measure == "average_precision":
         matched = ""
-    sizes = "" if test.balls else " within the limits of size" if one.objects == "limited" else " of all sizes"
+    sizes = "" if test.balls else " (within the limits of size)" if one.objects == "limited" else " (of all sizes)"
     of_split = (
         f"{test.parts[0]} of {test.parts[1]} parts of the annotated volumes held out, one at a time"
         if split == BLOCK
         else "the last fifth of the sections held out, which shows the objects that it was trained on and flatters"
     )
     return (
-        f"{name} of {dataset.name}, {one.target}: {_WORDS[one.measure]} {value}; {one.annotated:,} annotated and {one.found:,} found "
-        f"objects{sizes}{matched}; {of_split}; seed {test.seed}"
+        f"{name} of {dataset.name}, {one.target}: {_WORDS[one.measure]} {value}; {one.annotated:,} annotated objects, {one.found:,} "
+        f"found{sizes}{matched}; {of_split}; seed {test.seed}"
     )
 
 
