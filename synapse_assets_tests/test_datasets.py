@@ -515,6 +515,7 @@ EM_DEFAULTS = {
     "chain": "em",
     "generate": None,
     "neurons": [],
+    "labels_from": [],
     "missing_region": "UNASSIGNED",
     "region_vocabulary": None,
     "region_names": {},
@@ -539,6 +540,8 @@ EM_DEFAULTS = {
     "networks": {},
     "answers_from": None,
     "transfer_from": {},
+    "mitochondria_from": None,
+    "mitochondria_radius_nm": 500.0,
     "trial_limit": None,
 }
 VOLUME_DEFAULTS = {

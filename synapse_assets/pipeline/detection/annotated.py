@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from synapse_assets.datasets import Annotation, DetectionDataset
@@ -257,6 +256,8 @@ def _mask(dataset: DetectionDataset, annotation: Annotation, voxels_before: int)
 
 def _numbered(labels: Any, low: Corner, high: Corner, which: str) -> tuple[Numbers, list[int]]:
     """The ids that are meant, in ascending order, and the box as their places among them, from 1."""
+    import pandas as pd
+
     numbers = np.zeros(np.subtract(high, low), np.uint32)
     met: dict[int, int] = {}
     step = max(1, _SLAB_VOXELS // int(np.prod(numbers.shape[1:])))
