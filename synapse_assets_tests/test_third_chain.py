@@ -85,6 +85,7 @@ def test_a_chain_that_nobody_declared_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(YAML.format(path="/heads.csv"))
     with pytest.raises(
-        ValueError, match=r"mine\.yaml: chain: there is no chain 'spines'; there are detection, em, morphology, staining$"
+        ValueError,
+        match=r"mine\.yaml: chain: there is no chain 'spines'; there are detection, em, morphology, staining$",
     ):
         load_dataset(str(file), str(tmp_path))

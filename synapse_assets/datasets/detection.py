@@ -26,6 +26,7 @@ SYNAPTIC: frozenset[Target] = frozenset({"presynaptic", "cleft"})
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 PositiveNm = Annotated[float, Field(gt=0)]
+Voxel = tuple[int, int, int]
 
 
 class Annotation(Frozen):
@@ -39,6 +40,11 @@ class Annotation(Frozen):
         "all",
         description="Which ids of `labels` are meant: EM-R50 numbers presynaptic parts odd and postsynaptic ones even. mask: numbers "
         "above 0, such as the greys of a smoothed outline, all say the same, and objects are what is connected.",
+    )
+    box_voxels: tuple[Voxel, Voxel] | None = Field(
+        None,
+        description="The part of the volume that is annotated, from its first voxel to one past its last (x, y, z): what is not annotated "
+        "there is known to be absent, and the rest is not learnt from. Empty: all of `labels`, or for points the whole volume.",
     )
     points: Source | None = Field(
         None,
@@ -54,6 +60,8 @@ class Annotation(Frozen):
             raise ValueError(f"points are presynaptic or postsynaptic sites; {self.target} needs labels")
         if self.points is not None and self.points.volume != self.volume:
             raise ValueError(f"its points lie in volume '{self.points.volume}', the annotation says '{self.volume}'")
+        if self.box_voxels is not None and any(a >= b for a, b in zip(*self.box_voxels, strict=True)):
+            raise ValueError(f"box_voxels {self.box_voxels} holds no voxel: give its first one, and one past its last")
         if self.points is not None and self.ids != "all":
             raise ValueError("ids are those of labels: leave it out for points")
         return self

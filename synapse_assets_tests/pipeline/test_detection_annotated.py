@@ -199,6 +199,25 @@ def test_a_mask_of_one_value_is_told_apart_by_what_is_connected(store: DatasetSt
     assert len(known.objects) == 0
 
 
+def test_only_the_box_that_is_annotated_is_known(store: DatasetStore, files: Path) -> None:
+    (sections, rows, columns), planted = SHAPE, plant()
+    box = [[columns // 2, 0, 1], [columns, rows, sections]]
+    [whole] = read(store, files, points(files, "pre"))
+    [sites] = read(store, files, points(files, "pre") | {"box_voxels": box})
+    inside = (planted.sites[:, 2] >= columns // 2) & (planted.sites[:, 0] >= 1)
+    assert 0 < inside.sum() < len(planted.sites)
+    assert (len(whole.objects), len(sites.objects)) == (len(planted.sites), inside.sum())
+    [cut] = read(store, files, mask(files, "clefts", "cleft") | {"name": "corner", "box_voxels": box})
+    for known in (sites, cut):
+        assert (known.low, known.high) == ((1, 0, columns // 2), (sections, rows, columns))
+    assert cut.labels.shape == (sections - 1, rows, columns - columns // 2)
+    assert cut.version != read(store, files)[0].version
+    with pytest.raises(BadInput, match=r"box_voxels .* lies outside of what is annotated of volume 'block'"):
+        read(store, files, points(files, "pre") | {"box_voxels": [[10_000, 0, 0], [10_001, 1, 1]]})
+    with pytest.raises(ValueError, match="holds no voxel: give its first one, and one past its last"):
+        read(store, files, points(files, "pre") | {"box_voxels": [[5, 0, 0], [5, 1, 1]]})
+
+
 def test_nothing_annotated_is_said(store: DatasetStore, files: Path) -> None:
     add(files, "empty", np.zeros(SHAPE, np.uint8))
     dataset = planted_dataset(files, annotations=[mask(files, "empty", "cleft")], detectors=CLEFTS)

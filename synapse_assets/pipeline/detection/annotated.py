@@ -244,6 +244,7 @@ def _mask(dataset: DetectionDataset, annotation: Annotation, voxels_before: int)
             f"{name} reaches from voxel {list(low[::-1])} to {list(high[::-1])} (x, y, z), outside of volume '{annotation.volume}', which "
             f"spans {list(first[::-1])} to {list(last[::-1])}: check its offset_voxels and that of the volume"
         )
+    low, high = _annotated(annotation, low, high)
     voxels = int(np.prod(np.subtract(high, low)))
     # Ids are 8 bytes while they are read, and grey values are held beside.
     _refuse((voxels_before + voxels) * 5, voxels_before + voxels)
@@ -252,6 +253,23 @@ def _mask(dataset: DetectionDataset, annotation: Annotation, voxels_before: int)
         numbers, ids = _connected(numbers)
     names = tuple(f"{annotation.name}_{number}" for number in ids)
     return Known(annotation, low, high, numbers, measured(numbers, names, low, size))
+
+
+def _annotated(annotation: Annotation, low: Corner, high: Corner) -> tuple[Corner, Corner]:
+    """What of the box [low, high) (z, y, x) is annotated. Raises BadInput where that is nothing."""
+    if annotation.box_voxels is None:
+        return low, high
+    first, last = (edge[::-1] for edge in annotation.box_voxels)
+    low, high = (
+        (max(low[0], first[0]), max(low[1], first[1]), max(low[2], first[2])),
+        (min(high[0], last[0]), min(high[1], last[1]), min(high[2], last[2])),
+    )
+    if any(a >= b for a, b in zip(low, high, strict=True)):
+        raise BadInput(
+            f"annotation '{annotation.name}': box_voxels {[list(edge) for edge in annotation.box_voxels]} lies outside of what is "
+            f"annotated of volume '{annotation.volume}': check it, and the offset_voxels of both"
+        )
+    return low, high
 
 
 def _numbered(labels: Any, low: Corner, high: Corner, which: str) -> tuple[Numbers, list[int]]:
@@ -337,7 +355,9 @@ def _points(store: DatasetStore, dataset: DetectionDataset, annotation: Annotati
             f"{position[rows[0]].tolist()} nm (x, y, z); its voxels span {list(low[::-1])} to {list(high[::-1])}: check units, columns and "
             "the volume's voxel_size_nm"
         )
-    kept = rows[inside]
+    low, high = _annotated(annotation, low, high)
+    at = volume.voxel_of(position[rows])[:, ::-1]
+    kept = rows[inside & ((at >= low) & (at < high)).all(axis=1)]
     count = len(kept)
     objects = Objects(
         tuple(f"{annotation.name}_{ids[row]}" for row in kept.tolist()),
