@@ -2,10 +2,10 @@
 
     python -m benchmarks.detection [--side 1024] [--sections 64] [--device cuda] [--threads 1]
 
-A detector with random weights (unet_2d, 16, 32, 64 and 128 channels, three sections) maps noise of that size, then of twice as many
-sections, in blocks of 16 sections; then the maps, of which a few per cent are marked, are searched for synapses. Seconds are those of the
-processors (of the clock on a GPU), so that a shared machine tells the same. Each figure is taken in a process of its own, so that its peak
-of memory is its.
+A detector with random weights (unet_2d, the channels of `DetectorChoice`, three sections, pixels of 2 x 2 voxels) maps noise of that size,
+then of twice as many sections, in blocks of 16 sections; then the maps, of which a few per cent are marked, are searched for synapses.
+Seconds are those of the processors (of the clock on a GPU), so that a shared machine tells the same. Each figure is taken in a process of
+its own, so that its peak of memory is its.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 VOXEL_NM = (8.0, 8.0, 40.0)
+FACTOR = 2
 SPAWN = multiprocessing.get_context("spawn")
 LOG = logging.getLogger(__name__)
 
@@ -62,15 +63,16 @@ def detector(folder: Path) -> None:
 
     from synapse_assets.analysis.detection.components import Limits
     from synapse_assets.analysis.detection.sites import Rules
+    from synapse_assets.datasets import DetectorChoice
     from synapse_assets.pipeline.detection.stored import MODEL, NETWORK_FILE, write_rules
     from synapse_assets.stores import DatasetStore, Provenance
     from synapse_assets.vision.detection import DetectorNetwork, DetectorSpec, build
     from synapse_assets.vision.networks.volume_unet import reach
 
     torch.manual_seed(0)
-    channels = (16, 32, 64, 128)
-    unet = build("unet_2d", channels, 1, 3, VOXEL_NM[2] / VOXEL_NM[0])
-    spec = DetectorSpec("unet_2d", ("cleft",), 3, channels, 1, VOXEL_NM, 128.0, 40.0, reach(unet), unet.stride)
+    channels = tuple(DetectorChoice(targets=["cleft"]).channels)
+    unet = build("unet_2d", channels, 1, 3, VOXEL_NM[2] / (FACTOR * VOXEL_NM[0]))
+    spec = DetectorSpec("unet_2d", ("cleft",), 3, channels, FACTOR, VOXEL_NM, 128.0, 40.0, reach(unet), unet.stride)
     network = DetectorNetwork(spec, unet)
     rng = np.random.default_rng(1)
 
@@ -82,7 +84,11 @@ def detector(folder: Path) -> None:
             return pixels, np.ones(pixels.shape, bool)
 
     threshold = float(
-        np.clip(np.quantile(network.map_box(Sample(), (0, 0, 0), (3, 256, 256), "cpu"), 0.97), 0.01, 0.99)
+        np.clip(
+            np.quantile(network.map_box(Sample(), (0, 0, 0), (3, 256 // FACTOR, 256 // FACTOR), "cpu"), 0.97),
+            0.01,
+            0.99,
+        )
     )
     rules = Rules(("cleft",), False, threshold, Limits(min_nm3=1e5), None, 150.0, 300.0, 100.0)
 
