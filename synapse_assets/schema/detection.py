@@ -138,7 +138,12 @@ DETECTIONS = Table(
         BLOCK,
         VOLUME,
         *_NM,
-        Column("neuron_id", pa.int64(), "Presynaptic neuron by the label volume; empty if unknown.", nullable=True),
+        Column(
+            "neuron_id",
+            pa.int64(),
+            "Neuron at the position by the label volume: the presynaptic one, but for a cleft either or none.",
+            nullable=True,
+        ),
         *(
             Column(
                 f"post_{axis}_nm",

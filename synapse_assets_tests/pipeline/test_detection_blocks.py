@@ -315,6 +315,18 @@ def found_whole(tmp_path_factory: pytest.TempPathFactory, volume: Path) -> Datas
     return store
 
 
+def test_positions_are_those_of_the_volume_not_of_what_the_detector_was_trained_on(
+    store: DatasetStore, volume: Path, found_whole: DatasetStore
+) -> None:
+    dataset = searched.dataset(volume, block_nm=(1e6, 1e6, 1e6), mitochondria_from=None)
+    exact = found_whole.results(DETECTIONS).read().drop_columns(["version"])
+    near = searched.network(PAIR, voxel_nm=(8.2, 8.2, 41))
+    searched.put_in_use(store, "near", pairs=(near, searched.rules(PAIR)))
+    search(store, dataset, detect_block)
+    assert exact.num_rows > 50
+    assert store.results(DETECTIONS).read().drop_columns(["version"]).equals(exact)
+
+
 def without_block(rows: pa.Table, key: str) -> list[dict[str, Any]]:
     return (
         rows.drop_columns([name for name in ("block", "brain_region") if name in rows.column_names])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from synapse_assets.datasets import Annotation, DetectorChoice
-from synapse_assets.pipeline.detection.annotated import Known, Objects, Part, measured
+from synapse_assets.pipeline.detection.annotated import Known, Objects, Part, measured, part_of, parts_of
 from synapse_assets.pipeline.detection.ground import grounds_of, last_fifth
 
 SIZE = (4.0, 4.0, 40.0)
@@ -45,6 +45,23 @@ def test_a_pixel_is_marked_where_half_of_its_voxels_are() -> None:
         # Voxels 2 j and 2 j + 1 of the volume; the inner pixels have all of theirs.
         voxels = labels[z, 2 * (y + 3) - 5 : 2 * (y + 3) - 3, 2 * (x + 4) - 7 : 2 * (x + 4) - 5]
         assert ground.marked["cleft"][z, y + 1, x + 1] == (voxels.sum() >= 2)
+
+
+def test_every_pixel_is_of_one_part_wherever_what_is_annotated_begins() -> None:
+    labels = np.zeros((2, 9, 11), np.uint32)
+    labels[0, :2, :2] = 1  # in pixels of 4 x 4 that begin at voxel 4, before the first annotated one
+    labels[1, 7:9, 9:11] = 2
+    known = known_mask(labels, (3, 5, 7))
+    parts = parts_of([known], (2, 2, 1))
+    for factor in (1, 2, 3, 4):
+        [ground] = grounds_of(DetectorChoice(targets=["cleft"]), [known], factor, SIZE)
+        times = np.zeros(ground.known.shape, int)
+        for part in parts:
+            times[ground.box(part)] += 1
+        assert (times == 1).all()
+        scene = ground.scenes(np.zeros((1, *ground.known.shape), np.uint8), parts)["cleft"]
+        folds = part_of(known.objects.position_nm, "v", parts, SIZE)
+        assert scene.part_of(scene.truth_nm, ground.pixel_size_nm).tolist() == folds.tolist() == [0, 3]
 
 
 def test_targets_are_known_where_all_of_them_are() -> None:

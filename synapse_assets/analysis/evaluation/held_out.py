@@ -152,8 +152,9 @@ class Detected:
 class Outcome:
     """What was found of one target in the parts that were tested, each by its own choice.
 
-    truth: the true objects of these parts. every: what was detected there, whatever its size. within: which of it is within the limits of
-    its part. limited: detections within the limits with all true objects, one to one; unlimited: all detections with all.
+    truth: the true objects of these parts. every: what was detected there or is one of them, whatever its size. within: which of it is
+    within the limits of its part. limited: detections within the limits with all true objects, one to one; unlimited: all detections
+    with all.
     What lies in a part and was found to be an object of the next one is in neither.
     """
 
@@ -241,7 +242,8 @@ class HeldOut:
             fits, limited = self._matched(target, choice.threshold, choice.min_nm3)
             unlimited = detected.matches(np.ones(len(fits), np.bool_), len(truth))
             own = truth.part == part
-            here = detected.part == part
+            elsewhere = _of_other_parts(limited, own, ~fits) & _of_other_parts(unlimited, own, np.zeros_like(fits))
+            here = (detected.part == part) & ~elsewhere
             for matches in (limited, unlimited):
                 here[matches.pairs[own[matches.pairs[:, 1]], 0]] = True
             row = np.where(here, before + np.cumsum(here) - 1, -1)
@@ -299,11 +301,13 @@ class HeldOut:
         )
 
     def _least_volumes(self) -> list[float]:
-        """None, and from a few pixels on up to what only large objects have. Not by the objects themselves: some are tested."""
+        """None, and from a few pixels on up to what only large objects have, below the largest that an object may have. Not by the objects
+        themselves: some are tested."""
         if self.rules.balls:
             return [0.0]
         pixel_nm3 = float(np.prod(self.voxel_size_nm))
-        return [0.0, *(_LEAST_PIXELS * pixel_nm3 * _LEAST_STEP**step for step in range(_LEAST_VOLUMES))]
+        volumes = [_LEAST_PIXELS * pixel_nm3 * _LEAST_STEP**step for step in range(_LEAST_VOLUMES)]
+        return [0.0, *(volume for volume in volumes if volume < self.rules.limits.max_nm3)]
 
     def _at(self, target: str, threshold: float) -> Detected:
         key = (target, threshold)
@@ -521,6 +525,13 @@ class HeldOut:
                 rows, _ = pair_objects(sides[0], sides[1], self.voxel_size_nm, self.rules.pair_nm)
             pairs += zip(a[rows[:, 0]].tolist(), b[rows[:, 1]].tolist(), strict=True)
         return pairs
+
+
+def _of_other_parts(matches: Matches, own: Bools, without: Bools) -> Bools:
+    """Which detections were found to be true objects that are not `own` (N,), and those that are `without` (M,) a match anyway."""
+    found = without.copy()
+    found[matches.pairs[~own[matches.pairs[:, 1]], 0]] = True
+    return found
 
 
 def _within(volume_nm3: Floats, sections: Ints, limits: Limits) -> Bools:

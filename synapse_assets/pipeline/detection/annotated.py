@@ -110,12 +110,13 @@ class Known:
 
 @dataclass(frozen=True)
 class Part:
-    """A box of a volume that is held out as a whole. low, high: voxels, z, y, x."""
+    """A box of a volume that is held out as a whole. low, high: voxels, z, y, x. begin: the first voxel of all parts of the volume."""
 
     number: int
     volume: str
     low: Corner
     high: Corner
+    begin: Corner = (0, 0, 0)
 
     def holds(self, position_nm: Floats, voxel_size_nm: Xyz) -> Bools:
         """Which of the positions (N, 3), x, y, z, lie in it."""
@@ -124,8 +125,15 @@ class Part:
         return inside
 
     def pixels(self, factor: int) -> tuple[Corner, Corner]:
-        """The network pixels of `factor` voxels that belong to it, z, y, x: each belongs to the part that its first voxel lies in."""
-        low, high = ((z, -(-y // factor), -(-x // factor)) for z, y, x in (self.low, self.high))
+        """The network pixels of `factor` voxels that belong to it, z, y, x: each belongs to the part that its first voxel lies in, one that
+        begins before all parts to the first of them."""
+
+        def pixel(edge: int, begin: int) -> int:
+            return edge // factor if edge == begin else -(-edge // factor)
+
+        low, high = (
+            (edge[0], pixel(edge[1], self.begin[1]), pixel(edge[2], self.begin[2])) for edge in (self.low, self.high)
+        )
         return low, high
 
 
@@ -460,7 +468,7 @@ def parts_of(every: Sequence[Known], hold_out: tuple[int, int, int]) -> list[Par
             corners = [
                 tuple(along[place + more] for along, place in zip(edges, (z, y, x), strict=True)) for more in (0, 1)
             ]
-            parts.append(Part(len(parts), volume, corners[0], corners[1]))  # type: ignore[arg-type]
+            parts.append(Part(len(parts), volume, corners[0], corners[1], low))  # type: ignore[arg-type]
     return parts
 
 

@@ -50,7 +50,14 @@ class Maps:
     """The maps of one detector of one volume, all targets. Boxes are in network pixels, z, y, x (`vision.detection`)."""
 
     def __init__(
-        self, folder: Files, path: str, detector: Detector, source: "VoxelSource", about: str, device: str
+        self,
+        folder: Files,
+        path: str,
+        detector: Detector,
+        source: "VoxelSource",
+        voxel_size_nm: tuple[float, float, float],
+        about: str,
+        device: str,
     ) -> None:
         """For `of`, which is the way to them."""
         self.detector = detector
@@ -59,7 +66,8 @@ class Maps:
         self.low, self.high = spec.pixel_bounds(source.bounds)
         self.gaps = _Gaps(folder.child(_GAPS))
         self._source, self._device = _LastBox(source), device
-        x, y, z = spec.voxel_size_nm
+        # Not those that it was trained on, which may differ a little: far from the origin that would be micrometres.
+        x, y, z = voxel_size_nm
         self.pixel_size_nm = (x * spec.factor, y * spec.factor, z)
         chunk = _CHUNK[spec.architecture]
         # From the grid of the network's coarsest level on: a chunk is then one tile of the network.
@@ -78,7 +86,8 @@ class Maps:
         spec = dataset.volumes[volume]
         path = map_path(volume, detector.name, detector.version)
         source = detector_source(open_volume(spec))
-        return cls(store.folder.child(*path.split("/")), path, detector, source, made_from(detector, spec), device)
+        folder = store.folder.child(*path.split("/"))
+        return cls(folder, path, detector, source, spec.voxel_size_nm, made_from(detector, spec), device)
 
     def read(self, target: str, low: Corner, high: Corner) -> Bytes:
         """The pixels [low, high) of a target's map, uint8 (z, y, x), 255 is certain; chunks that are absent are computed and stored."""

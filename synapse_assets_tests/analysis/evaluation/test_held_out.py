@@ -216,6 +216,33 @@ def test_mitochondria_are_chosen_by_dice() -> None:
     assert held_out(labels, probability).choose(range(4), "").threshold > 100 / 255, "F1 alone takes the middle"
 
 
+def test_a_least_volume_is_chosen_below_the_largest() -> None:
+    labels = grid()
+    probability = np.where(labels > 0, 230, 0).astype(np.uint8)
+    probability[1, 19, 19] = 230  # invented, of a single voxel
+    # Each square has 18 voxels.
+    choice = held_out(labels, probability, replace(RULES, limits=Limits(max_nm3=20 * VOXEL))).choose(range(4), "")
+    assert VOXEL < choice.min_nm3 <= 18 * VOXEL
+
+
+def test_what_is_detected_across_the_end_of_a_part_is_one_detection() -> None:
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[1:3, 5:10, 16:25] = 1  # its middle is in part 1, that of what is found of it in part 0
+    for number, (y, x) in enumerate(((12, 5), (12, 30), (30, 5), (30, 30)), start=2):
+        labels[1:3, y : y + 4, x : x + 4] = number
+    marked = labels > 0
+    marked[1:3, 5:10, 23:25] = False
+    tested = held_out(labels, np.where(marked, 255, 0).astype(np.uint8))
+    for parts in (range(4), (0,), (1,), (2, 3)):
+        measures, outcomes = tested.measures({part: EVERYWHERE[part] for part in parts}, 0)
+        true = sum({0: 1, 1: 2, 2: 1, 3: 1}[part] for part in parts)
+        for objects in ("all", "limited"):
+            for name in ("f1", "average_precision"):
+                one = of(measures, name, objects)
+                assert (one.value, one.annotated, one.found) == (1.0, true, true)
+        assert len(outcomes["cleft"].every.score) == true
+
+
 def balls(positions: np.ndarray) -> np.ndarray:
     """A map of balls of 30 nm."""
     z, y, x = np.meshgrid(*(np.arange(size) for size in SHAPE), indexing="ij")
