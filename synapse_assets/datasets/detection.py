@@ -24,6 +24,7 @@ Target = Literal["presynaptic", "postsynaptic", "cleft", "mitochondria"]
 SYNAPTIC: frozenset[Target] = frozenset({"presynaptic", "cleft"})
 """The targets that a synapse is found by; a postsynaptic site belongs to a presynaptic one."""
 
+_TAKEN = frozenset({"dataset", "rules", "labels"})
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 PositiveNm = Annotated[float, Field(gt=0)]
 Voxel = tuple[int, int, int]
@@ -245,6 +246,10 @@ class DetectionDataset(Dataset):
         if not self.detectors:
             raise ValueError("name detectors, which are trained here, or detector_from, a dataset that has some")
         for name, choice in self.detectors.items():
+            if name in _TAKEN:
+                raise ValueError(
+                    f"a detector may not be called {name}: tables say by that name what else they are made from"
+                )
             kind = "points" if choice.learns_from == "points" else "labels"
             annotated = {one.target for one in self.annotations if getattr(one, kind) is not None}
             missing = sorted(set(choice.targets) - annotated)
