@@ -24,6 +24,7 @@ _REACH = 32
 _UNREACHABLE = "Some maps lie where Neuroglancer cannot reach them from this browser: on the server's machine, or on storage of its own."
 # The headline, and what flatters.
 HEADLINE, FLATTERING = "block", "next_sections"
+_ORDER = ("presynaptic", "cleft", "postsynaptic", "mitochondria")
 MEASURES = {
     "precision": ("precision", "Share of what was found that is annotated, matched one to one"),
     "recall": ("recall", "Share of what is annotated that was found, matched one to one"),
@@ -101,7 +102,7 @@ def _layers(blocks: Iterable[MapBlock]) -> dict[str, list[MapBlock]]:
     layers: dict[str, list[MapBlock]] = {}
     for block in blocks:
         layers.setdefault(f"{block.detector}/{block.target}", []).append(block)
-    return dict(sorted(layers.items(), key=lambda one: (one[0].endswith("/mitochondria"), one[0])))
+    return dict(sorted(layers.items(), key=lambda one: (_ORDER.index(one[0].partition("/")[2]), one[0])))
 
 
 def _layer_title(key: str) -> str:
