@@ -541,6 +541,7 @@ EM_DEFAULTS = {
     "answers_from": None,
     "transfer_from": {},
     "mitochondria_from": None,
+    "labelling": None,
     "mitochondria_radius_nm": 500.0,
     "trial_limit": None,
 }

@@ -24,6 +24,7 @@ class Role(StrEnum):
     APPLY = "apply"  # a rule or a fitted model is applied
     FIT = "fit"  # something is fitted; a refit is in use at once
     MODEL = "model"  # something is fitted; a refit is a candidate until it is promoted
+    ASK = "ask"  # what people are asked is chosen, once; it stays as it is
     COMPARE = "compare"  # says how good fitted models are, candidates included
     ADVISE = "advise"  # says whether a refit is due
     DECIDE = "decide"  # promotes candidates or keeps them out
@@ -35,12 +36,12 @@ class AssetFacts:
     """The facts of an asset that are known before it is declared or made.
 
     stage: its group in the lineage. table: what it writes; beside: further tables that it writes. kinds: what the UI marks it
-    with. by_part: it is made part by part. job: the job that makes it, beside automation. fitted_on: the model that this model is
-    fitted on. applied: the model whose version stands in every row, and the column it stands in. released: the names of those of
-    its tables that are published; awaited: a release waits for the asset itself, not only for what is made from it; released_again:
-    automation builds another release after it, though it is no input of one. points: SQL for the columns of its table that the
-    explorer shows of every released synapse. page: the page of the explorer that shows it. exists:
-    whether a dataset has it.
+    with. by_part: it is made part by part; by_round: round by round of what people are asked. job: the job that makes it,
+    beside automation. fitted_on: the model that this model is fitted on. applied: the model whose version stands in every row, and
+    the column it stands in. released: the names of those of its tables that are published; awaited: a release waits for the asset
+    itself, not only for what is made from it; released_again: automation builds another release after it, though it is no input
+    of one. points: SQL for the columns of its table that the explorer shows of every released synapse. page: the page of the
+    explorer that shows it. exists: whether a dataset has it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class AssetFacts:
     beside: tuple[Table, ...] = ()
     kinds: tuple[str, ...] = ("parquet",)
     by_part: bool = False
+    by_round: bool = False
     job: str | None = None
     fitted_on: str | None = None
     applied: tuple[str, str] | None = None

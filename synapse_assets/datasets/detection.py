@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
+from synapse_assets.datasets.labelling import BoxLabellingChoice
 from synapse_assets.datasets.sources import Source
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.volumes import (
@@ -172,6 +173,9 @@ class DetectionDataset(Dataset):
         [], description="Label volumes that name the brain region and the neurons of what is detected."
     )
     missing_region: str = Field("UNASSIGNED", description="Region of what lies in no region of the label volume.")
+    labelling: BoxLabellingChoice | None = Field(
+        None, description="How people look through boxes of its volumes in the explorer. Empty: they do not."
+    )
 
     @property
     def tile_volumes(self) -> Mapping[str, VolumeSpec]:
@@ -270,6 +274,10 @@ class DetectionDataset(Dataset):
     def _check_other_detectors(self) -> None:
         if self.detectors or self.annotations:
             raise ValueError("detector_from takes another dataset's detectors: leave out detectors and annotations")
+        if self.labelling is not None:
+            raise ValueError(
+                "labelling trains the detectors of a dataset, and with detector_from it has none: leave it out"
+            )
         if self.detector_from == self.name:
             raise ValueError(f"detector_from names {self.name} itself: name another dataset")
         if self.synapses_from is None and self.mitochondria_from is None:

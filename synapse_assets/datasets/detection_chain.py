@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.detection import DetectionDataset
-from synapse_assets.schema import PROMOTIONS, detection
+from synapse_assets.schema import PROMOTIONS, detection, labelling
 
 
 class Stage(StrEnum):
@@ -13,6 +13,7 @@ class Stage(StrEnum):
     VOLUME = "2_volume"
     DETECTOR = "3_detector"
     OBJECTS = "4_objects"
+    LABELLING = "5_labelling"
     MODELS = "5_models"
     PUBLISH = "6_publish"
 
@@ -27,6 +28,10 @@ def _finds_synapses(dataset: DetectionDataset) -> bool:
 
 def _finds_mitochondria(dataset: DetectionDataset) -> bool:
     return dataset.mitochondria_detector is not None
+
+
+def _is_labelled(dataset: DetectionDataset) -> bool:
+    return dataset.labelling is not None
 
 
 ASSETS = (
@@ -95,6 +100,43 @@ ASSETS = (
         released=("mitochondria",),
         page="sections",
         exists=_finds_mitochondria,
+    ),
+    AssetFacts(
+        "query_suggestions",
+        Stage.LABELLING,
+        Role.ASK,
+        labelling.BOX_SUGGESTIONS,
+        beside=(labelling.SUGGESTED_SITES,),
+        by_round=True,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "annotations",
+        Stage.LABELLING,
+        Role.READ,
+        labelling.ANNOTATIONS,
+        by_round=True,
+        exists=_is_labelled,
+    ),
+    # What the detector learns from beside the annotations of the YAML. A release does not wait for it.
+    AssetFacts(
+        "reviewed_boxes",
+        Stage.LABELLING,
+        Role.READ,
+        labelling.REVIEWED_BOXES,
+        beside=(labelling.REVIEWED_SITES,),
+        released=("reviewed_boxes", "reviewed_sites"),
+        awaited=False,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "label_curve",
+        Stage.LABELLING,
+        Role.APPLY,
+        labelling.LABEL_CURVE,
+        released=("label_curve",),
+        awaited=False,
+        exists=_is_labelled,
     ),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",), exists=_trains),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),

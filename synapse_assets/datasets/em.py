@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
+from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.datasets.sources import CremiSource, NeuronSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
 from synapse_assets.datasets.variables import Location
@@ -223,6 +224,9 @@ class EmDataset(Dataset):
     )
     mitochondria_radius_nm: Annotated[float, Field(gt=0, le=5_000)] = Field(
         500.0, description="So far around a synapse mitochondria are looked for."
+    )
+    labelling: LabellingChoice | None = Field(
+        None, description="How people label its synapses in the explorer. Empty: they do not."
     )
 
     @property

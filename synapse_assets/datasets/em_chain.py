@@ -39,6 +39,7 @@ from synapse_assets.schema import (
     TILES,
     TRANSFER,
 )
+from synapse_assets.schema import labelling as labelling_tables
 from synapse_assets.schema.detection import SYNAPSE_MITOCHONDRIA
 
 
@@ -50,6 +51,7 @@ class Stage(StrEnum):
     EMBEDDINGS = "4_embeddings"
     MAPS = "5_maps"
     CLASSIFY = "6_classify"
+    LABELLING = "6_labelling"
     MODELS = "7_models"
     PUBLISH = "8_publish"
 
@@ -68,6 +70,14 @@ def _tries_others(dataset: EmDataset) -> bool:
 
 def _looks_for_mitochondria(dataset: EmDataset) -> bool:
     return dataset.mitochondria_from is not None
+
+
+def _is_labelled(dataset: EmDataset) -> bool:
+    return dataset.labelling is not None
+
+
+def _has_vae(dataset: EmDataset) -> bool:
+    return dataset.labelling is not None and dataset.labelling.vae is not None
 
 
 def _has_networks(dataset: EmDataset) -> bool:
@@ -318,6 +328,63 @@ ASSETS = (
         awaited=False,
         page="differences",
     ),
+    # A release waits for none of these. What people were asked and who answered stays out of it.
+    AssetFacts("tile_vae", Stage.LABELLING, Role.FIT, kinds=("pytorch",), job="label", exists=_has_vae),
+    AssetFacts(
+        "strategy_benchmark",
+        Stage.LABELLING,
+        Role.FIT,
+        labelling_tables.STRATEGY_BENCHMARK,
+        beside=(labelling_tables.STRATEGY_CURVES,),
+        job="label",
+        released=("strategy_benchmark", "strategy_curves"),
+        awaited=False,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "query_suggestions",
+        Stage.LABELLING,
+        Role.ASK,
+        labelling_tables.QUERY_SUGGESTIONS,
+        by_round=True,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "annotations",
+        Stage.LABELLING,
+        Role.READ,
+        labelling_tables.ANNOTATIONS,
+        by_round=True,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "label_decisions",
+        Stage.LABELLING,
+        Role.READ,
+        labelling_tables.LABEL_DECISIONS,
+        beside=(labelling_tables.LABEL_AGREEMENT, labelling_tables.ANNOTATOR_AGREEMENT),
+        released=("label_decisions", "label_agreement"),
+        awaited=False,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "label_curve",
+        Stage.LABELLING,
+        Role.APPLY,
+        labelling_tables.LABEL_CURVE,
+        released=("label_curve",),
+        awaited=False,
+        exists=_is_labelled,
+    ),
+    AssetFacts(
+        "label_errors",
+        Stage.LABELLING,
+        Role.APPLY,
+        labelling_tables.LABEL_ERRORS,
+        released=("label_errors",),
+        awaited=False,
+        exists=_is_labelled,
+    ),
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
@@ -334,6 +401,8 @@ EM = register(
             "apply": "Everything that is applied to one brain region of {title}, with the models in use.",
             "fit": "Fit the models of {title} again. On unchanged content nothing happens; otherwise there are candidates, which "
             "'promotions' decides on.",
+            "label": "What chooses the next synapses to label of {title}: which query strategy is best, and the network that two-stream "
+            "suggestion needs.",
         },
         lineage="synapse_assets.defs.em:LINEAGE",
         pages={

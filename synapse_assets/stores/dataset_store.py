@@ -71,7 +71,9 @@ class DatasetStore:
 
     def results(self, table: Table) -> ParquetTable:
         """The result table of that schema; its name is the name of its folder."""
-        by = next((name for name in ("investigation_group", "plate", "block") if name in table.names), "brain_region")
+        by = next(
+            (name for name in ("investigation_group", "plate", "block", "round") if name in table.names), "brain_region"
+        )
         return ParquetTable(self.folder.child("tables", segment(table.name)), table, by)
 
     def models(self, name: str) -> ModelStore:
