@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from synapse_assets.schema import SYNAPSES, TILES, Table, embedding_table
 from synapse_assets.settings import local_root_of
+from synapse_assets.stores.annotation_log import LOG_FILE, AnnotationLog
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.parquet_table import ParquetTable
@@ -75,6 +76,11 @@ class DatasetStore:
             (name for name in ("investigation_group", "plate", "block", "round") if name in table.names), "brain_region"
         )
         return ParquetTable(self.folder.child("tables", segment(table.name)), table, by)
+
+    @property
+    def annotation_log(self) -> AnnotationLog:
+        """What people answered about this dataset; always on a local disk. Maintenance leaves it alone."""
+        return AnnotationLog(Path(self._local_root) / segment(self.dataset) / LOG_FILE)
 
     def models(self, name: str) -> ModelStore:
         """The fitted versions of the model of that name."""

@@ -67,7 +67,8 @@ def is_leftover(name: str) -> bool | None:
     return False
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Returns once that file, or the names in that folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -271,7 +272,7 @@ class Files:
                     stream.flush()
                     os.fsync(stream.fileno())
                 os.replace(temporary, folder / name)
-                _sync(folder)
+                sync(folder)
             except BaseException:
                 with suppress(OSError):
                     temporary.unlink()
@@ -283,9 +284,9 @@ class Files:
             self._upload(file, name)
             return
         with storage_explained(str(self.path)):
-            _sync(file)
+            sync(file)
             os.replace(file, self.path / name)
-            _sync(self.path)
+            sync(self.path)
 
     def _upload(self, file: Path, name: str) -> None:
         system, base = self._where
@@ -331,13 +332,13 @@ class Files:
             return
         with storage_explained(str(self.path)):
             for path in folder.rglob("*"):
-                _sync(path)
+                sync(path)
             try:
                 os.rename(folder, self.path / name)
             except OSError:
                 if not (self.path / name).is_dir():
                     raise
-            _sync(self.path)
+            sync(self.path)
 
     def local_copy(self, name: str, last: str | None = None) -> Path:
         """A local path of that file, or of the folder that was adopted with `last`: itself, or a complete copy of it.

@@ -41,7 +41,7 @@ def fill(disk: Path, left: int) -> Path:
 
 
 @pytest.mark.parametrize("left", [0, 4_096])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "answers"])
 def test_a_full_disk_is_told_and_leaves_nothing_half(small_disk: Path, kind: str, left: int) -> None:
     store = DatasetStore(str(small_disk / "data"), "sample")
     workers.prepare(store, kind)

@@ -62,7 +62,7 @@ def test_a_reader_of_the_warehouse_and_its_rebuild_do_not_disturb_each_other(tmp
     assert found == (2, 3)
 
 
-@pytest.mark.parametrize("kind", ["region", "parquet", "split", "model", "staging", "warehouse"])
+@pytest.mark.parametrize("kind", ["region", "parquet", "split", "model", "staging", "warehouse", "answers"])
 def test_a_kill_in_the_middle_loses_doubles_and_tears_nothing(tmp_path: Path, kind: str) -> None:
     stores = [DatasetStore(str(tmp_path / str(number)), "sample") for number in range(KILLS)]
     acknowledged = [workers.SPAWN.Value("q", 0, lock=False) for _ in stores]

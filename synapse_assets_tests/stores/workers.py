@@ -15,6 +15,7 @@ import pyarrow as pa
 from synapse_assets.artifacts import read_artifact, write_artifact
 from synapse_assets.schema import TILES, UMAP_COORDINATES
 from synapse_assets.stores import DatasetStore, Provenance, build_warehouse, maintain
+from synapse_assets.stores.annotation_log import Answer
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets_tests.stores.samples import coordinates, names, source_rows, synapses, tiles, wanted
 
@@ -145,6 +146,8 @@ def write(store: DatasetStore, kind: str, generation: int) -> None:
         version = f"v{generation:06d}"
         store.models("m").save(version, fit, Provenance("m", version, {"x": "1"}, {}, 0))
         store.models("m").promote(version)
+    elif kind == "answers":
+        store.annotation_log.append([Answer(f"g{generation}-{n}", "anna", "r", f"s{n}", "gaba") for n in range(ROWS)])
     elif kind == "staging":
         store.staging("tiles", "A", "k").append(tiles("A", names(f"g{generation}-", ROWS)))
     else:
@@ -187,6 +190,11 @@ def stored_generations(store: DatasetStore, kind: str) -> set[int]:
             assert (models.path(version) / "notes.txt").read_text() == f"{int(version[1:])}"
         assert models.current in models.versions()
         return {int(str(models.current)[1:])}
+    if kind == "answers":
+        ids = store.annotation_log.rows().column("answer_id").to_pylist()
+        latest = len(ids) // ROWS - 1
+        assert ids == [f"g{generation}-{n}" for generation in range(latest + 1) for n in range(ROWS)]
+        return {latest}
     if kind == "staging":
         staging = store.staging("tiles", "A", "k")
         reader = staging.reader()
