@@ -1,0 +1,6 @@
+"""Which items people are asked to label next, in which order they come, and what labels gain.
+
+Belongs here: query strategies (`strategies`, `two_stream`), batches as a person wants them (`batches`), strategies against a simulated
+annotator (`simulated`, `benchmark`), when labelling may stop (`stopping`). Does not belong here: reading pools and writing answers
+(`pipeline`, `stores`), training what gives the vectors (`vision`), pages (`explorer`).
+"""
