@@ -10,12 +10,13 @@ import dagster as dg
 
 from synapse_assets.caches import keep_caches
 from synapse_assets.cores import share_cores
-from synapse_assets.datasets import Dataset, chain_of, load_dataset
+from synapse_assets.datasets import Dataset, Role, chain_of, load_dataset
 from synapse_assets.defs.automation import automate, automation_sensor
 from synapse_assets.defs.chain import lineage_of
 from synapse_assets.defs.failures import failure_sensor
 from synapse_assets.defs.input_sensors import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.jobs import chain_jobs
+from synapse_assets.defs.labelling import labelling_sensor
 from synapse_assets.defs.maintenance import release_job, upkeep_job
 from synapse_assets.defs.resources import Installation
 from synapse_assets.defs.schedules import check_clock, nightly_schedule, refit_schedule, upkeep_schedule
@@ -44,6 +45,8 @@ def build_definitions(
     for dataset in enabled:
         assets += input_assets(dataset, settings)
         sensors.append(arrivals_sensor(dataset, settings))
+        if any(facts.role is Role.ASK for facts in chain_of(dataset).assets_of(dataset)):
+            sensors.append(labelling_sensor(dataset, settings))
         assets += automate(lineage_of(dataset).assets(dataset), chain_of(dataset), settings)
         jobs += [*chain_jobs(dataset), reconcile_job(dataset), release_job(dataset)]
         if chain_of(dataset).models_of(dataset):

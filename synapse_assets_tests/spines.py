@@ -160,7 +160,7 @@ def _assets(dataset: SpineDataset) -> list[dg.AssetsDefinition]:
     return [spines, content.assets(), spine_counts, warehouse]
 
 
-LINEAGE = Lineage(assets=_assets, inputs=_inputs, content=_content)
+LINEAGE = Lineage(assets=_assets, inputs=_inputs, content=lambda dataset: [_content(dataset)])
 
 
 def add_pages(app: FastAPI, site: Site) -> None:

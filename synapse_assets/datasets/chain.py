@@ -37,11 +37,12 @@ class AssetFacts:
 
     stage: its group in the lineage. table: what it writes; beside: further tables that it writes. kinds: what the UI marks it
     with. by_part: it is made part by part; by_round: round by round of what people are asked. job: the job that makes it,
-    beside automation. fitted_on: the model that this model is fitted on. applied: the model whose version stands in every row, and
-    the column it stands in. released: the names of those of its tables that are published; awaited: a release waits for the asset
-    itself, not only for what is made from it; released_again: automation builds another release after it, though it is no input
-    of one. points: SQL for the columns of its table that the explorer shows of every released synapse. page: the page of the
-    explorer that shows it. exists: whether a dataset has it.
+    beside automation. fitted_on: the model that this model is fitted on, or that rounds need; refitted_after: what follows from people's
+    answers, whose change asks for a refit. applied: the model whose version stands in every row, and the column it stands in.
+    released: the names of those of its tables that are published; awaited: a release waits for the asset itself, not only for what is
+    made from it; released_again: automation builds another release after it, though it is no input of one. points: SQL for the columns
+    of its table that the explorer shows of every released synapse. page: the page of the explorer that shows it. exists: whether a
+    dataset has it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class AssetFacts:
     by_round: bool = False
     job: str | None = None
     fitted_on: str | None = None
+    refitted_after: str | None = None
     applied: tuple[str, str] | None = None
     released: tuple[str, ...] = ()
     awaited: bool = True

@@ -55,7 +55,15 @@ ASSETS = (
         exists=_trains,
     ),
     # All named detectors are one model: which there are, and how they compare, belongs together.
-    AssetFacts("detector", Stage.DETECTOR, Role.MODEL, kinds=("pytorch",), job="fit", exists=_trains),
+    AssetFacts(
+        "detector",
+        Stage.DETECTOR,
+        Role.MODEL,
+        kinds=("pytorch",),
+        job="fit",
+        refitted_after="reviewed_boxes",
+        exists=_trains,
+    ),
     # A release does not wait for it: nothing is made from it. Each row names its version.
     AssetFacts(
         "detector_scores",
@@ -108,6 +116,7 @@ ASSETS = (
         labelling.BOX_SUGGESTIONS,
         beside=(labelling.SUGGESTED_SITES,),
         by_round=True,
+        fitted_on="detector",
         exists=_is_labelled,
     ),
     AssetFacts(

@@ -191,6 +191,7 @@ ASSETS = (
         kinds=("scikitlearn",),
         job="fit",
         fitted_on="encoder",
+        refitted_after="label_decisions",
         page="classifiers",
     ),
     AssetFacts(
@@ -347,6 +348,7 @@ ASSETS = (
         Role.ASK,
         labelling_tables.QUERY_SUGGESTIONS,
         by_round=True,
+        fitted_on="encoder",
         exists=_is_labelled,
     ),
     AssetFacts(

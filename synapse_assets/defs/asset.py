@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from synapse_assets.datasets import AssetFacts, Dataset, chain_of
-from synapse_assets.defs.partitions import partitions_of
+from synapse_assets.defs.partitions import partitions_of, rounds_of
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.report import Check, Detail, Json, Link, Markdown, Picture, Report, StoredAt
@@ -49,8 +49,8 @@ def asset(
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
     (anything that has a JSON form). deps: the assets it is made from, by name or by that of a table that one writes beside its own, those
-    of another dataset by key; an asset of the whole dataset depends on all parts of another of its own, a part on all parts of one of
-    another dataset. method: the version of the code
+    of another dataset by key; an asset of the whole dataset depends on all parts and rounds of another of its own, a round on all parts,
+    a part on all parts of one of another dataset. method: the version of the code
     that makes the asset; add one when what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
@@ -59,7 +59,7 @@ def asset(
     key = asset_key(dataset, name)
     makers = (upstream if isinstance(upstream, dg.AssetKey) else chain.maker_of(upstream) for upstream in deps)
     upstreams = list(dict.fromkeys(makers))
-    partitions = partitions_of(dataset) if facts.by_part else None
+    partitions = partitions_of(dataset) if facts.by_part else rounds_of(dataset) if facts.by_round else None
     metadata: dict[str, Any] = {"dataset": dataset.title}
     if facts.table is not None:
         metadata["dagster/column_schema"] = column_schema(facts.table)
@@ -102,12 +102,13 @@ def group_of(dataset: Dataset, facts: AssetFacts) -> str:
 
 
 def _dep(dataset: Dataset, facts: AssetFacts, upstream: str | dg.AssetKey) -> dg.AssetDep:
-    """What an asset is made from; an asset of the whole dataset depends on every part that exists, and so does a part on another
-    dataset, whose parts are others."""
+    """What an asset is made from; an asset of the whole dataset depends on every part and round that exists, and so does a part or
+    round on what is divided otherwise, in another dataset or in its own."""
     if isinstance(upstream, dg.AssetKey):
-        return dg.AssetDep(upstream, partition_mapping=dg.AllPartitionMapping() if facts.by_part else None)
-    upstream_facts = chain_of(dataset).facts.get(upstream)
-    all_parts = not facts.by_part and upstream_facts is not None and upstream_facts.by_part
+        divided = facts.by_part or facts.by_round
+        return dg.AssetDep(upstream, partition_mapping=dg.AllPartitionMapping() if divided else None)
+    of = chain_of(dataset).facts.get(upstream)
+    all_parts = of is not None and ((of.by_part and not facts.by_part) or (of.by_round and not facts.by_round))
     return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if all_parts else None)
 
 

@@ -1,8 +1,8 @@
 """When automation materialises what: one labelled condition for each kind of asset, readable in the UI's Automation tab.
 
 What is made from given inputs follows them: region by region (or group by group), or for the whole dataset. What is fitted is
-refitted when a model below it was replaced or `drift` advises it, and by the weekly schedule. Watching the sources, schedules
-and the jobs they start do not belong here.
+refitted when a model below it was replaced, when people labelled or `drift` advises it, and by the weekly schedule. What people are
+asked is chosen once. Watching the sources, schedules and the jobs they start do not belong here.
 """
 
 import functools
@@ -17,6 +17,7 @@ from dagster import AutomationCondition as When
 from synapse_assets.datasets import Chain, Role
 from synapse_assets.defs.dagster_private import Staleness
 from synapse_assets.pipeline.inputs import UNWATCHED
+from synapse_assets.pipeline.labelling.rounds import round_number
 from synapse_assets.settings import Settings
 
 _PARTITION_TAG = "dagster/partition"
@@ -121,6 +122,26 @@ class InUnfinishedRun(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, subset)
 
 
+class IsRound(dg.AutomationCondition[dg.AssetKey]):
+    """True for the rounds of labelling, and not for other batches that people answered: those ask nobody anything."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the UI."""
+        return "is_round"
+
+    @property
+    def requires_cursor(self) -> bool:
+        """It keeps no state."""
+        return False
+
+    def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
+        """The candidates that are rounds."""
+        keys = context.candidate_subset.expensively_compute_partition_keys()
+        rounds = {key for key in keys if round_number(key) is not None}
+        return dg.AutomationResult(context, context.candidate_subset.compute_intersection_with_partition_keys(rounds))
+
+
 @dataclass(frozen=True)
 class _Look:
     """What all conditions of one tick see: the same moment, and each record read once.
@@ -174,7 +195,11 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
 
     def with_condition(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key in fitted:
-            condition = refitted(settings, fitted, advice)
+            people = chain.facts[spec.key.path[-1]].refitted_after
+            said = {key for key in unpartitioned if key.path[-1] == people}
+            condition = refitted(settings, fitted, advice, said)
+        elif _role(chain, spec.key) is Role.ASK:
+            condition = asked(settings, fitted)
         elif _role(chain, spec.key) is Role.DECIDE:
             condition = decided()
         elif _role(chain, spec.key) is Role.COMPARE:
@@ -301,14 +326,34 @@ def published(
     ).with_label("follows its inputs, and what it does not wait for")
 
 
-def refitted(settings: Settings, models: Collection[dg.AssetKey], drift: dg.AssetKey | None) -> dg.AutomationCondition:
-    """For what is fitted: the first time, when a model it is fitted on was replaced, and when the checks of `drift` advise it.
+def asked(settings: Settings, models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
+    """For what people are asked: a round that is new is chosen once, from models that are up to date, and never again."""
+    return (
+        _cause(settings)
+        & When.missing().with_label("it was never chosen")
+        & IsRound()
+        & ~_being_made()
+        & _inputs_settled(models)
+        & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
+    ).with_label("chosen once")
+
+
+def refitted(
+    settings: Settings,
+    models: Collection[dg.AssetKey],
+    drift: dg.AssetKey | None,
+    said: Collection[dg.AssetKey] = (),
+) -> dg.AutomationCondition:
+    """For what is fitted: the first time, when a model it is fitted on was replaced, when what people `said` changed, and when the
+    checks of `drift` advise it.
 
     Weekly refits are the schedule's. A refit is a candidate until `promotions` puts it in use.
     """
     needed = When.missing().with_label("it was never fitted") | OutOfDate(
         "a model it is fitted on was replaced", models
     )
+    if said:
+        needed |= OutOfDate("people labelled otherwise", said)
     drift_causes = []
     if drift is not None:
         advised = When.asset_matches(drift, When.any_checks_match(When.check_failed()))

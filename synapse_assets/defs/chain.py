@@ -15,11 +15,11 @@ from synapse_assets.pipeline.inputs import Input
 @dataclass(frozen=True)
 class Lineage:
     """assets: declares those of a dataset, in the order of the chain. inputs: what a dataset is read from and does not make.
-    content: what a table for the whole dataset holds of each part; None where nothing is made part by part from one."""
+    content: what tables for the whole dataset hold of each part, and what people answered of each round."""
 
     assets: Callable[[Any], Sequence[dg.AssetsDefinition]]
     inputs: Callable[[Any], list[Input]]
-    content: Callable[[Any], PartitionContent] | None = None
+    content: Callable[[Any], Sequence[PartitionContent]]
 
 
 def lineage_of(dataset: Dataset) -> Lineage:

@@ -4,7 +4,7 @@ Polling (`pipeline.inputs`) only finds which content there is; here that is reco
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -127,7 +127,7 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
             context.log_event(_observation(dataset, name, version))
         for note in notes:
             context.log.warning(note)
-        _observe_parts(context, lineage.content, dataset, store)
+        _observe_parts(context, lineage.content(dataset), store)
         store.results(INPUT_FILES).write(table)
         content = content_key(table.select(["input", "source", "file", "content"]))
         details: dict[str, Detail] = {"notes": "; ".join(notes) or "none"}
@@ -138,18 +138,16 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
 
 def _observe_parts(
     context: dg.AssetExecutionContext,
-    content: Callable[[Any], PartitionContent] | None,
-    dataset: Dataset,
+    contents: Sequence[PartitionContent],
     store: DatasetStore,
 ) -> None:
     """Observes the content of every part of which Dagster has no record, or another one."""
-    if content is None:
-        return
-    try:
-        for observation in content(dataset).observations(store, context.instance):
-            context.log_event(observation)
-    except SynapseAssetsError as error:
-        context.log.info(f"nothing to observe by part: {error}")
+    for content in contents:
+        try:
+            for observation in content.observations(store, context.instance):
+                context.log_event(observation)
+        except SynapseAssetsError as error:
+            context.log.info(f"nothing to observe by part: {error}")
 
 
 def _observation(dataset: Dataset, name: str, version: str) -> dg.AssetObservation:

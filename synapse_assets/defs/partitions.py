@@ -1,4 +1,4 @@
-"""What is worked on piece by piece: the parts of a dataset that its YAML lists, or a set that the data fill."""
+"""What is worked on piece by piece: the parts of a dataset that its YAML lists or that the data fill, and the rounds of labelling."""
 
 import dagster as dg
 
@@ -10,3 +10,8 @@ def partitions_of(dataset: Dataset) -> dg.PartitionsDefinition:
     if dataset.parts is not None:
         return dg.StaticPartitionsDefinition(list(dataset.parts))
     return dg.DynamicPartitionsDefinition(name=f"{dataset.name}_{chain_of(dataset).part}")
+
+
+def rounds_of(dataset: Dataset) -> dg.DynamicPartitionsDefinition:
+    """The rounds in which people label a dataset, and other batches that they answered: the dynamic set `<dataset>_round`."""
+    return dg.DynamicPartitionsDefinition(name=f"{dataset.name}_round")

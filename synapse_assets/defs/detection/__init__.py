@@ -29,4 +29,4 @@ def detection_assets(dataset: DetectionDataset) -> list[dg.AssetsDefinition]:
     ]
 
 
-LINEAGE = Lineage(assets=detection_assets, inputs=detection_inputs, content=block_content)
+LINEAGE = Lineage(assets=detection_assets, inputs=detection_inputs, content=lambda dataset: [block_content(dataset)])

@@ -56,4 +56,4 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     ]
 
 
-LINEAGE = Lineage(assets=em_assets, inputs=em_inputs, content=region_content)
+LINEAGE = Lineage(assets=em_assets, inputs=em_inputs, content=lambda dataset: [region_content(dataset)])

@@ -27,4 +27,4 @@ def morphology_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
     ]
 
 
-LINEAGE = Lineage(assets=morphology_assets, inputs=morphology_inputs, content=group_content)
+LINEAGE = Lineage(assets=morphology_assets, inputs=morphology_inputs, content=lambda dataset: [group_content(dataset)])

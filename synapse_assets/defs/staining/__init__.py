@@ -38,4 +38,4 @@ def staining_assets(dataset: StainingDataset) -> list[dg.AssetsDefinition]:
     ]
 
 
-LINEAGE = Lineage(assets=staining_assets, inputs=staining_inputs, content=plate_content)
+LINEAGE = Lineage(assets=staining_assets, inputs=staining_inputs, content=lambda dataset: [plate_content(dataset)])
