@@ -19,6 +19,9 @@ BY_STRATEGY, BY_CHANCE, BY_ERROR, BY_LIKENESS = "strategy", "random", "suspected
 ANSWER, UNDO, ADJUDICATION = "answer", "undo", "adjudication"
 """Kinds of rows of `ANNOTATIONS`."""
 
+OF_CLASS, DISAGREEMENT, OUTDATED = "class", "disagreement", "outdated"
+"""Decisions beside 'not a synapse' and 'unsure'."""
+
 ROUND = Column("round", pa.string(), "Round, or other batch, in which the item was shown; the partition of the row.")
 _NM = tuple(Column(f"{axis}_nm", pa.float64(), f"Position along {axis} in nanometres.") for axis in "xyz")
 _NM_OR_NONE = tuple(
