@@ -24,13 +24,14 @@ def content_key(rows: pa.Table, *texts: str) -> str:
     """
     total = 0
     for start in range(0, rows.num_rows, _HASHED_ROWS):
-        total += int(_row_hashes(rows.slice(start, _HASHED_ROWS)).sum(dtype=np.uint64))
+        total += int(row_hashes(rows.slice(start, _HASHED_ROWS)).sum(dtype=np.uint64))
     content = [*rows.column_names, *texts, str(rows.num_rows), f"{total % 2**64:016x}"]
     return hashlib.sha256("\x1e".join(content).encode()).hexdigest()[:16]
 
 
-def _row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash of each row (n,): the hashes of its values, mixed one after the other."""
+def row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each row (n,): the hashes of its values, mixed one after the other. Columns as in `content_key`; their names do not
+    count."""
     from pandas.util import hash_array
 
     mixed = np.full(rows.num_rows, 0x9E3779B97F4A7C15, dtype=np.uint64)

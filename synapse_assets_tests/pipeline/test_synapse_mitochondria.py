@@ -320,9 +320,7 @@ def test_volumes_of_other_names_are_told(lab: Lab) -> None:
 
 def test_a_detector_of_a_third_dataset_is_found(lab: Lab) -> None:
     lab.other.folder.remove("models")
-    assert f"the detector dark {VERSION}, which finder found mitochondria with, is stored nowhere any more" in refused(
-        lab
-    )
+    assert f"the detector dark {VERSION}, which finder made its maps with, is stored nowhere any more" in refused(lab)
     lab.finder.fit(DatasetStore(str(lab.root), "trained"))
     [row], _ = lab.look()
     assert row["mitochondrion_id"] == "round"

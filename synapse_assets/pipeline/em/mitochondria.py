@@ -5,7 +5,7 @@ Maps of mitochondria and the mitochondria themselves belong to `pipeline.detecti
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from logging import Logger
 from typing import TYPE_CHECKING
@@ -17,11 +17,10 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.detection.stored import MODEL, read_rules
+from synapse_assets.pipeline.em.detector_maps import Corner, corner, in_most, map_in, pixels_of, rules_of
 from synapse_assets.pipeline.report import Check, Report, Stopwatch, progress_logger
 from synapse_assets.schema.detection import MITOCHONDRIA, PROBABILITY_MAPS, SYNAPSE_MITOCHONDRIA, VOLUME_BLOCKS
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.files import Files
 from synapse_assets.stores.rows import content_key
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-Corner = tuple[int, int, int]  # z, y, x
 Box = tuple[Corner, Corner]
 _PLACES = ["synapse_id", "brain_region", "volume", "x_nm", "y_nm", "z_nm"]
 _AXES = ("x_nm", "y_nm", "z_nm")
@@ -132,7 +130,7 @@ class _Found:
                 f"{other.dataset}/mitochondria first, or take mitochondria_from out of the YAML of {dataset.name}"
             )
         _require_same_voxels(other, dataset)
-        version, detector = _in_most(rows)
+        version, detector = in_most(rows)
         rows = rows.filter(pc.equal(rows.column("version"), version))
         table = other.results(MITOCHONDRIA).read()
         table = table.filter(pc.equal(table.column("version"), version)).sort_by("x_nm")
@@ -141,8 +139,8 @@ class _Found:
             table,
             table.column("volume").to_numpy(zero_copy_only=False),
             np.stack([table.column(axis).to_numpy() for axis in _AXES], axis=1),
-            {volume: _map_in(other, path) for volume, path in places.items() if volume in dataset.volumes},
-            _rules(other, version, detector),
+            {volume: map_in(other, path) for volume, path in places.items() if volume in dataset.volumes},
+            rules_of(other, version, detector),
             version,
         )
 
@@ -165,42 +163,6 @@ def _require_same_voxels(other: DatasetStore, dataset: EmDataset) -> None:
                 f"volume '{name}' of {dataset.name} has voxels of {own} nm, that of {other.dataset}, which mitochondria_from names, of "
                 f"{sizes[name]} nm: is it the same volume? Give it the same voxel_size_nm in both YAML files, or another name in one"
             )
-
-
-def _in_most(rows: pa.Table) -> tuple[str, str]:
-    """Version and name of the detector that most maps were made with, and by which the mitochondria were found."""
-    counts = rows.group_by(["version", "detector"]).aggregate([("path", "count")]).sort_by("path_count").to_pylist()
-    return counts[-1]["version"], counts[-1]["detector"]
-
-
-def _rules(other: DatasetStore, version: str, detector: str) -> "Rules":
-    """The rules of a detector, which a dataset may have from a third one: versions are unique in a data root.
-
-    Raises BadInput where no dataset has it any more.
-    """
-    for name in dict.fromkeys([other.dataset, *Files(other.data_root, other.local_root).names()]):
-        models = DatasetStore(other.data_root, name, other.local_root).models(MODEL)
-        if models.exists(version):
-            return read_rules(models.path(version) / detector)
-    raise BadInput(
-        f"the detector {detector} {version}, which {other.dataset} found mitochondria with, is stored nowhere any more: materialise "
-        f"{other.dataset}/probability_maps and mitochondria again"
-    )
-
-
-def _map_in(other: DatasetStore, path: str) -> "VolumeMap":
-    """The map at a path below the folder of a dataset. Raises BadInput where there is none."""
-    from synapse_assets.stores.volume_maps import VolumeMap
-
-    folder = other.folder.child(*path.split("/"))
-    info = folder.read_json("info")
-    if info is None:
-        raise BadInput(f"{folder.root} is not there: materialise {other.dataset}/probability_maps again")
-    [scale] = info["scales"]
-    low = np.array(scale["voxel_offset"][::-1])
-    high = low + scale["size"][::-1]
-    corners = (_corner(low), _corner(high), _corner(scale["chunk_sizes"][0][::-1]))
-    return VolumeMap(folder, *corners, tuple(scale["resolution"]), info["made_from"])
 
 
 def _boxes(points_nm: Floats, rows: Indices) -> Iterator[Indices]:
@@ -267,7 +229,7 @@ def _bodies(volume_map: "VolumeMap", inner: Box, box: Box, places_nm: Floats, ru
     from synapse_assets.analysis.detection.voxels import at_least
 
     low, high = map(np.array, box)
-    mask = at_least(_values(volume_map, *box), rules.threshold)
+    mask = at_least(pixels_of(volume_map, *box), rules.threshold)
     labels = labelled(mask, volume_map.pixel_size_nm, split_nm=rules.split_nm)
     pixel_nm = np.array(volume_map.pixel_size_nm)
     rows = np.arange(*np.searchsorted(places_nm[:, 0], np.array([low[2] - 1, high[2] + 1]) * pixel_nm[0]))
@@ -306,26 +268,7 @@ def _box(volume_map: "VolumeMap", lowest_nm: Floats, highest_nm: Floats) -> Box:
     pixel_nm = np.array(volume_map.pixel_size_nm)
     low = np.floor(lowest_nm / pixel_nm)[::-1].clip(volume_map.low, volume_map.high)
     high = np.ceil(highest_nm / pixel_nm)[::-1].clip(volume_map.low, volume_map.high)
-    return _corner(low), _corner(high)
-
-
-def _values(volume_map: "VolumeMap", low: Corner, high: Corner) -> npt.NDArray[np.uint8]:
-    """The pixels [low, high) of a map, 0 where a chunk is absent."""
-    absent = set(volume_map.missing_chunks(low, high))
-    if not absent:
-        return volume_map.read(low, high)
-    values = np.zeros(np.subtract(high, low), np.uint8)
-    for first, end in set(volume_map.chunks(low, high)) - absent:
-        a, b = _corner(np.maximum(first, low)), _corner(np.minimum(end, high))
-        values[tuple(slice(*ends) for ends in zip(np.subtract(a, low), np.subtract(b, low), strict=True))] = (
-            volume_map.read(a, b)
-        )
-    return values
-
-
-def _corner(edges: Iterable[float]) -> Corner:
-    z, y, x = (int(edge) for edge in edges)
-    return z, y, x
+    return corner(low), corner(high)
 
 
 def _table(synapses: pa.Table, found: _Found, row: Indices, distance_nm: Floats, share: Floats) -> pa.Table:
