@@ -69,12 +69,14 @@ class TrainingVolume:
     truth: uint8 (T, Z, Y / factor, X / factor), sides rounded up, 0 or 1: which of the network's pixels belong to each target. The first
         pixel begins at the first voxel.
     known: bool (Z, Y / factor, X / factor), where truth is known, which is where the loss looks.
+    targets_known: of each target whether its truth is known at all; of the others nothing is learnt. Empty: all are.
     """
 
     grey: Grey
     valid: Flags | None
     truth: Truth
     known: Flags
+    targets_known: tuple[bool, ...] = ()
 
 
 def factor_of(choice: DetectorChoice, voxel_size_nm: Sequence[float]) -> int:
@@ -176,8 +178,8 @@ class _Held:
 
 class _Prepared:
     """A training volume in network pixels. grey: float16 (Z, Y, X) of 0 to 255, the volume's mean where there is no picture. truth: bool
-    (T, Z, Y, X), none where it is not known. known: bool (Z, Y, X), never where there is no picture. total, squares: sums of what there is,
-    of `count` pixels."""
+    (T, Z, Y, X), none where it is not known. known: bool (Z, Y, X), never where there is no picture. targets_known: bool (T,). total,
+    squares: sums of what there is, of `count` pixels."""
 
     def __init__(self, volume: TrainingVolume, factor: int) -> None:
         source = _Held(volume.grey, volume.valid)
@@ -194,7 +196,8 @@ class _Prepared:
             self.squares += float((values**2).sum())
         self.count = int(self.there.sum())
         self.known = volume.known & self.there
-        self.truth = volume.truth.astype(bool) & self.known
+        self.targets_known = np.array(volume.targets_known or (True,) * len(volume.truth))
+        self.truth = volume.truth.astype(bool) & self.known & self.targets_known[:, None, None, None]
 
 
 def _check(volume: TrainingVolume, number: int, choice: DetectorChoice, factor: int) -> None:
@@ -216,6 +219,10 @@ def _check(volume: TrainingVolume, number: int, choice: DetectorChoice, factor: 
         raise BadInput(f"{name}: masks must be uint8 of 0 and 1, not {truth.dtype} up to {truth.max()}")
     if known.shape != shape or known.dtype != bool:
         raise BadInput(f"{name}: known must be bool {shape} as its masks, not {known.dtype} {known.shape}")
+    if len(volume.targets_known) not in (0, len(choice.targets)):
+        raise BadInput(
+            f"{name}: targets_known must say it of each of {', '.join(choice.targets)}, not of {len(volume.targets_known)} targets"
+        )
 
 
 def _objects(volumes: Sequence[_Prepared], target: int) -> list[tuple[int, npt.NDArray[np.int64]]]:
@@ -249,8 +256,8 @@ class _Windows:
         self._side = _seen_px(choice.window_px)
 
     def read(self, step: int) -> Batch:
-        """Grey values float16 (N, sections, side, side), truth uint8 (N, T, D, side, side), known uint8 (N, D, side, side); D is 1 for
-        networks that answer for the middle section."""
+        """Grey values float16 (N, sections, side, side), truth uint8 (N, T, D, side, side), known uint8 (N, D, side, side), and of which
+        targets it is, uint8 (N, T); D is 1 for networks that answer for the middle section."""
         rng = np.random.default_rng([self._seed, step])
         count = self._choice.batch_size
         cut = [self._cut(*self._centre(rng)) for _ in range(count)]
@@ -282,7 +289,7 @@ class _Windows:
             where[0] = where[0][self._choice.sections // 2 :][:1]
         box = np.ix_(*where)
         truth = np.stack([of_target[box] for of_target in volume.truth])
-        return grey, truth.astype(np.uint8), volume.known[box].astype(np.uint8)
+        return grey, truth.astype(np.uint8), volume.known[box].astype(np.uint8), volume.targets_known.astype(np.uint8)
 
 
 def _seen_px(window_px: int) -> int:
@@ -292,13 +299,13 @@ def _seen_px(window_px: int) -> int:
 
 
 def augmented(inputs: Inputs, window_px: int, mean: float, std: float, generator: torch.Generator) -> Inputs:
-    """Random views of windows as they were read: normalised grey values (N, S, W, W), and, of 0 and 1, truth (N, T, D, W, W) and known
-    (N, D, W, W); all float32. inputs: see `_Windows.read`.
+    """Random views of windows as they were read: normalised grey values (N, S, W, W), and, of 0 and 1, truth (N, T, D, W, W), known
+    (N, D, W, W) and of which targets (N, T); all float32. inputs: see `_Windows.read`.
 
     A view is turned, mirrored, scaled by up to 1.2, bent, its sections perhaps in reverse order; sections beside the middle one may lie
     askew or be lost, then a neighbour takes their place as in use; contrast, brightness, gamma, focus and noise differ.
     """
-    grey, truth, known = inputs
+    grey, truth, known, targets = inputs
     count, sections, _, _ = grey.shape
     deep = truth.shape[2]
     grids = _grids(count, sections, window_px, grey.shape[-1], generator)
@@ -312,7 +319,7 @@ def augmented(inputs: Inputs, window_px: int, mean: float, std: float, generator
     exponents = torch.exp(spread(generator, count, 1, 1, 1) * _GAMMA)
     views = _without_some_sections(other_picture(views.clamp(0, 1) ** exponents, generator), generator)
     # A pixel that is partly unknown is unknown.
-    return (views * 255 - mean) / std, (marks[:, :-1] > 0.5).float(), (marks[:, -1] > 0.999).float()
+    return (views * 255 - mean) / std, (marks[:, :-1] > 0.5).float(), (marks[:, -1] > 0.999).float(), targets.float()
 
 
 def _grids(count: int, sections: int, window_px: int, side: int, generator: torch.Generator) -> Tensor:
@@ -360,16 +367,16 @@ class _Loss:
     over the pixels that are known; the mean over the targets."""
 
     def __init__(self, volumes: Sequence[_Prepared]) -> None:
-        known = max(1, sum(int(volume.known.sum()) for volume in volumes))
+        known = sum(volume.known.sum() * volume.targets_known for volume in volumes).clip(min=1)
         shares = sum(volume.truth.sum((1, 2, 3)) for volume in volumes) / known
         self._weights = torch.tensor(
             [min(_MOST_POSITIVE_WEIGHT, max(1.0, math.sqrt((1 - share) / share))) for share in shares.tolist()]
         ).view(-1, 1, 1, 1)
 
     def __call__(self, network: nn.Module, inputs: Inputs) -> Tensor:
-        views, truth, known = inputs
+        views, truth, known, targets = inputs
         logits = cast(Tensor, network(views)).float()
-        counts = known[:, None].expand_as(truth)
+        counts = (known[:, None] * targets[:, :, None, None, None]).expand_as(truth)
         weights = counts * (1 + (self._weights.to(truth.device) - 1) * truth)
         over = (0, 2, 3, 4)
         entropy = (weights * functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")).sum(over)
@@ -425,6 +432,8 @@ def _fingerprint(
             digest.update(
                 b"none" if values is None else repr(values.shape).encode() + np.ascontiguousarray(values).data
             )
+        if volume.targets_known:
+            digest.update(repr(volume.targets_known).encode())
     for name, tensor in network.state_dict().items():
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()

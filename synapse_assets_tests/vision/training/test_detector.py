@@ -156,6 +156,26 @@ def test_nothing_is_seen_that_may_not_be(tmp_path: Path) -> None:
     assert not equal(one, trained(tmp_path / "seen", BRIEF, replace(held, grey=grey))[0])
 
 
+def test_of_a_target_that_is_not_known_somewhere_nothing_is_learnt_there(tmp_path: Path) -> None:
+    choice = BRIEF.model_copy(update={"targets": ["presynaptic", "postsynaptic"]})
+    both, one_side = planted(1), planted(2)
+    both = replace(both, truth=both.truth.repeat(2, 0))
+    truth = np.concatenate([one_side.truth, np.zeros_like(one_side.truth)])
+    told = replace(one_side, truth=truth, targets_known=(True, False))
+    one, _ = trained(tmp_path / "one", choice, both, told)
+    # Whatever is said of it.
+    other, _ = trained(tmp_path / "other", choice, both, replace(told, truth=one_side.truth.repeat(2, 0)))
+    assert equal(one, other)
+    # Were it known that there is none, another network would come of it; and the other target is learnt there.
+    assert not equal(one, trained(tmp_path / "none", choice, both, replace(told, targets_known=()))[0])
+    assert not equal(one, trained(tmp_path / "less", choice, both, replace(told, truth=truth * 0))[0])
+    all_known = replace(both, targets_known=(True, True))
+    assert equal(trained(tmp_path / "all", choice, all_known)[0], trained(tmp_path / "said", choice, both)[0])
+    nowhere = trained(tmp_path / "nowhere", choice, told)
+    assert isinstance(nowhere, NoModel)
+    assert "a detector of 'postsynaptic' needs at least one object" in nowhere.reason
+
+
 # --- views
 
 
@@ -168,8 +188,9 @@ def test_truth_stays_on_what_it_is_the_truth_of(deep: int) -> None:
     stack[:, :, disc] = 200
     truth = np.broadcast_to(disc, (64, 1, deep, 82, 82)).astype(np.uint8)
     known = np.broadcast_to(columns < 60, (64, deep, 82, 82)).astype(np.uint8)
-    inputs = tuple(torch.from_numpy(part.copy()) for part in (stack, truth, known))
-    views, there, looked = augmented(inputs, 48, 0.0, 255.0, torch.Generator().manual_seed(0))
+    told = np.ones((64, 1), np.uint8)
+    inputs = tuple(torch.from_numpy(part.copy()) for part in (stack, truth, known, told))
+    views, there, looked, _ = augmented(inputs, 48, 0.0, 255.0, torch.Generator().manual_seed(0))
     assert views.shape == (64, 5, 48, 48)
     assert there.shape == (64, 1, deep, 48, 48)
     assert looked.shape == (64, deep, 48, 48)
@@ -252,6 +273,7 @@ def wrong(name: str) -> TrainingVolume:
         "a section too few": replace(volume, truth=volume.truth[:, 1:], known=volume.known[1:]),
         "known of voxels": replace(volume, known=np.ones(volume.grey.shape, bool)),
         "known as numbers": replace(volume, known=volume.truth[0]),
+        "targets of two": replace(volume, targets_known=(True, False)),
     }[name]
 
 
@@ -272,6 +294,7 @@ def wrong(name: str) -> TrainingVolume:
         ("a section too few", r"they are \(1, 7, 51, 60\)"),
         ("known of voxels", "known must be bool"),
         ("known as numbers", "known must be bool"),
+        ("targets of two", "targets_known must say it of each of cleft, not of 2 targets"),
     ],
 )
 def test_volumes_that_do_not_fit_are_refused(name: str, told: str, tmp_path: Path) -> None:
