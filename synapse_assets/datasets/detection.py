@@ -271,6 +271,11 @@ class DetectionDataset(Dataset):
         if self.mitochondria_from is not None and "mitochondria" not in self.detectors[self.mitochondria_from].targets:
             raise ValueError(f"mitochondria_from names '{self.mitochondria_from}', which marks no mitochondria")
 
+        if self.labelling is not None and self.synapse_detector is None:
+            raise ValueError(
+                "labelling asks about synapses, and no detector here marks presynaptic sites or clefts: leave it out"
+            )
+
     def _check_other_detectors(self) -> None:
         if self.detectors or self.annotations:
             raise ValueError("detector_from takes another dataset's detectors: leave out detectors and annotations")

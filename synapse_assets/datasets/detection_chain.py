@@ -138,10 +138,11 @@ ASSETS = (
         awaited=False,
         exists=_is_labelled,
     ),
+    # Candidates have a score too.
     AssetFacts(
         "label_curve",
         Stage.LABELLING,
-        Role.APPLY,
+        Role.COMPARE,
         labelling.LABEL_CURVE,
         released=("label_curve",),
         awaited=False,

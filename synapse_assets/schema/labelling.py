@@ -220,6 +220,13 @@ BOX_SUGGESTIONS = Table(
         Column("strategy", pa.string(), "uncertainty or random."),
         Column("uncertainty", pa.float64(), "Mean entropy of the map's probabilities in the box, in bits.", True),
         Column("model_version", pa.string(), "Version of the detector."),
+        Column(
+            "marked",
+            pa.binary(),
+            "What it marks in the box, uint16 (z, y, x), zlib: the place of the site among those of the box, from 1, or 65535 for what may "
+            "belong to a site beyond; empty where sites are peaks of balls.",
+            True,
+        ),
     ),
 )
 
@@ -229,10 +236,8 @@ SUGGESTED_SITES = Table(
     (
         ROUND,
         Column("box", pa.string(), "The box."),
-        Column(
-            "site", pa.string(), "Identifier of the site: synapse_id of `detections`, or the id of a mitochondrion."
-        ),
-        Column("target", pa.string(), "What was detected: presynaptic, postsynaptic, cleft or mitochondria."),
+        Column("site", pa.string(), "Identifier of the site: synapse_id of `detections`."),
+        Column("target", pa.string(), "What was detected: presynaptic, or cleft."),
         Column("volume", pa.string(), "Volume that it lies in."),
         *_NM,
         Column("score", pa.float64(), "Confidence of the detection.", True),
@@ -259,8 +264,8 @@ REVIEWED_SITES = Table(
     "One row per site of a reviewed box: detected and judged, or added.",
     (
         Column("box", pa.string(), "Identifier of the box."),
-        Column("site", pa.string(), "Identifier of the site; of an added one the answer_id."),
-        Column("target", pa.string(), "What it is: presynaptic, postsynaptic, cleft or mitochondria."),
+        Column("site", pa.string(), "Identifier of the site; of an added one what the page called it, after its box."),
+        Column("target", pa.string(), "What it is: presynaptic, or cleft."),
         Column("volume", pa.string(), "Volume that it lies in."),
         *_NM,
         Column("outcome", pa.string(), "accept, move, reject or add."),

@@ -1,7 +1,7 @@
 """Planted volumes and detectors for the tests of blocks, maps and objects: dark and bright boxes, and networks that mark them without
 any training, since their weights are set by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,13 @@ def dataset(volume: Path, **changes: Any) -> DetectionDataset:
     return DetectionDataset.model_validate({**values, **changes})
 
 
-def put_in_use(store: DatasetStore, version: str, **detectors: tuple[DetectorNetwork, Rules]) -> None:
-    """Makes these detectors, by name, the ones in use of the dataset `own`."""
+def put_in_use(
+    store: DatasetStore,
+    version: str,
+    parameters: Mapping[str, Any] | None = None,
+    **detectors: tuple[DetectorNetwork, Rules],
+) -> None:
+    """Makes these detectors, by name, the ones in use of the dataset `own`. parameters: of their provenance."""
 
     def write(folder: Path) -> None:
         for name, (trained, how) in detectors.items():
@@ -121,5 +126,5 @@ def put_in_use(store: DatasetStore, version: str, **detectors: tuple[DetectorNet
             write_rules(folder / name, how)
 
     models = DatasetStore(store.data_root, "own").models(MODEL)
-    models.save(version, write, Provenance(MODEL, version, {}, {}, 0))
+    models.save(version, write, Provenance(MODEL, version, {}, dict(parameters or {}), 0))
     models.promote(version)

@@ -20,7 +20,7 @@ def detector_assets(dataset: DetectionDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "detector",
-        deps=["annotated_objects", UNWATCHED],
+        deps=["annotated_objects", *(["reviewed_boxes"] if dataset.labelling is not None else []), UNWATCHED],
         pool="fit",
         checks=[
             CheckSpec(

@@ -203,7 +203,7 @@ def read_annotations(
         voxels += 0 if known.labels is None else known.labels.size
         log.info(f"annotation {annotation.name}: {len(known.objects):,} objects of {annotation.target}")
         every.append(known)
-    _refuse_more_than_fits(every)
+    _check_memory(every)
     return [_with_partners(known, every) for known in every]
 
 
@@ -255,7 +255,7 @@ def _mask(dataset: DetectionDataset, annotation: Annotation, voxels_before: int)
     low, high = _annotated(annotation, low, high)
     voxels = int(np.prod(np.subtract(high, low)))
     # Ids are 8 bytes while they are read, and grey values are held beside.
-    _refuse((voxels_before + voxels) * 5, voxels_before + voxels)
+    refuse_more_than_fits((voxels_before + voxels) * 5, voxels_before + voxels)
     numbers, ids = _numbered(labels, low, high, annotation.ids)
     if len(ids) == 1:
         numbers, ids = _connected(numbers)
@@ -424,14 +424,15 @@ def _partner(known: Known, row: int, name: str, other: Known) -> str | None:
     return f"{other.annotation.name}_{number}"
 
 
-def _refuse_more_than_fits(every: Sequence[Known]) -> None:
+def _check_memory(every: Sequence[Known]) -> None:
     """Raises BadInput where the boxes of the volumes that are annotated, and their labels, are too large together."""
     labels = sum(4 * known.labels.size for known in every if known.labels is not None)
     voxels = sum(int(np.prod(np.subtract(high, low))) for low, high in extents(every).values())
-    _refuse(labels + 2 * voxels, voxels)
+    refuse_more_than_fits(labels + 2 * voxels, voxels)
 
 
-def _refuse(needed: int, voxels: int) -> None:
+def refuse_more_than_fits(needed: int, voxels: int) -> None:
+    """Raises BadInput where what is known of so many voxels needs more bytes than are taken."""
     if needed > MOST_BYTES:
         raise BadInput(
             f"{voxels:,} annotated voxels need {needed / 1e9:.1f} GB of memory, and at most {MOST_BYTES / 1e9:.0f} GB are taken: annotate "

@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.artifacts import NoModel
-from synapse_assets.datasets import DetectionDataset, DetectorChoice
+from synapse_assets.datasets import DetectionDataset
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.detection.annotated import Corner, Known, Part, extents, parts_of, registered_annotations
 from synapse_assets.pipeline.detection.ground import Ground, grounds_of, last_fifth
+from synapse_assets.pipeline.detection.labelling.boxes import asked_detector
+from synapse_assets.pipeline.detection.labelling.lessons import Lesson, lessons_of, versions_by_round
 from synapse_assets.pipeline.detection.stored import MODEL, NETWORK_FILE, write_rules
 from synapse_assets.pipeline.detection.tested import (
     BLOCK,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from synapse_assets.vision.training.labelled import Training
 
 SCORE = "score"
+REVIEWED = "reviewed_"
+"""Before the name of a round, the input of a version that stands for the boxes of the round that it learnt from."""
 # One more whenever the same choice, annotations and volumes make another stored detector or test.
 _METHOD = 1
 _BY_OTHER_PARTS = "the other parts, each mapped by a network that never saw it"
@@ -57,16 +61,20 @@ _BY_YAML = "the dataset's YAML"
 def fit_detectors(store: DatasetStore, dataset: DetectionDataset, device: str, log: Logger, watch: Watch) -> Report:
     """Trains every detector that the dataset names, tests each on parts held out, and stores them as one model.
 
-    A detector that an earlier version of the model has, of the same choice, annotations and volumes, is taken from there. A killed run goes
+    The detector whose sites people judge learns from the boxes that they looked through too; what it is tested on stays the same. A
+    detector that an earlier version of the model has, of the same choice, annotations and volumes, is taken from there. A killed run goes
     on where it was. Where nothing is annotated that a detector could learn from it is left out, and where all are, there is no model.
     Raises BadInput where the annotations are not those that were registered, and for a pixel that is no multiple of the volume's.
     """
     every = registered_annotations(store, dataset, log)
     voxels = {volume: _Voxels.of(dataset, volume, *box) for volume, box in extents(every).items()}
-    fit = _Fit(store, dataset, every, voxels, parts_of(every, dataset.hold_out), device, log, watch)
+    lessons = lessons_of(store, dataset, every, log)
+    fit = _Fit(store, dataset, every, voxels, parts_of(every, dataset.hold_out), lessons, device, log, watch)
     inputs = {f"annotation_{known.annotation.name}": known.version for known in every}
     inputs |= {f"volume_{name}": held.version for name, held in voxels.items()}
-    keys = {name: _key(fit, choice, inputs) for name, choice in sorted(dataset.detectors.items())}
+    if dataset.labelling is not None:
+        inputs |= {f"{REVIEWED}{name}": version for name, version in versions_by_round(store, lessons).items()}
+    keys = {name: _key(fit, name, inputs) for name in sorted(dataset.detectors)}
     report = fit_once(
         store,
         MODEL,
@@ -107,12 +115,15 @@ def stored_detectors(models: ModelStore, version: str) -> dict[str, str]:
     return {name: key for name, key in keys.items() if (folder / name / NETWORK_FILE).is_file()}
 
 
-def _key(fit: "_Fit", choice: DetectorChoice, inputs: Mapping[str, str]) -> str:
+def _key(fit: "_Fit", name: str, inputs: Mapping[str, str]) -> str:
     """What decides one detector, whatever others there are."""
+    choice = fit.dataset.detectors[name]
     used = [known for known in fit.every if known.annotation.target in choice.targets]
     names = {f"annotation_{known.annotation.name}" for known in used}
     names |= {f"volume_{known.annotation.volume}" for known in used}
     dataset = fit.dataset
+    if fit.lessons and name == asked_detector(dataset):
+        names |= {f"{REVIEWED}{lesson.round}" for lesson in fit.lessons}
     return fingerprint(
         {
             "method": _METHOD,
@@ -123,7 +134,7 @@ def _key(fit: "_Fit", choice: DetectorChoice, inputs: Mapping[str, str]) -> str:
             "tolerance_nm": dataset.tolerance_nm,
             "seed": dataset.seed,
         },
-        {name: inputs[name] for name in sorted(names)},
+        {one: inputs[one] for one in sorted(names)},
     )
 
 
@@ -189,6 +200,7 @@ class _Fit:
     every: Sequence[Known]
     voxels: Mapping[str, _Voxels]
     parts: Sequence[Part]
+    lessons: Sequence[Lesson]
     device: str
     log: Logger
     watch: Watch
@@ -257,6 +269,7 @@ class _DetectorFit:
         }
         self.parts = [part for part in fit.parts if any(ground.has(part) for ground in self.grounds)]
         self.cuts = last_fifth(self.grounds)
+        self.lessons = fit.lessons if fit.lessons and name == asked_detector(fit.dataset) else []
         self.seconds = 0.0
         self.remarks: list[str] = []
         self.number = 0
@@ -360,6 +373,7 @@ class _DetectorFit:
         ]
         if not volumes:
             return NoModel("nothing that is annotated is left to train on")
+        volumes += [lesson.volume for lesson in self.lessons]
         fit.log.info(f"{described}: {sum(int(volume.known.sum()) for volume in volumes):,} pixels")
         trained = train_detector(
             self.choice,
