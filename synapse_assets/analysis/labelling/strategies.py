@@ -35,8 +35,9 @@ _MOST_NUMBERS = 32 * 2**20
 _AT_ONCE = 500
 # Larger pools are clustered in steps of some rows (Sculley, WWW 2010).
 _ALL_ROWS = 10_000
-# TypiClust makes a cluster for each labelled item, and measures all pairs within a cluster.
-_TYPICLUST_ROWS, _TYPICLUST_LABELLED = 20_000, 2_000
+# TypiClust measures all pairs within a cluster; and it and k-means make a cluster for each labelled item.
+_TYPICLUST_ROWS = 20_000
+_CLUSTERS_LABELLED = 2_000
 _MOST_LABELLED = 20_000
 
 
@@ -45,8 +46,8 @@ class Items:
     """What strategies see of N items, of a pool or labelled.
 
     features       (N, D) float64 of the supervised stream, as `distance_features` makes them
-    unsupervised   (N, E) float64 of the unsupervised stream, where two streams are asked for: the means of an autoencoder, or the
-                   same as features; any E, also 0, for the other strategies
+    unsupervised   (N, E) float64 of the unsupervised stream, which two_stream alone looks at: the means of an autoencoder, or the
+                   features again where there is none
     probabilities  (N, C) float64 of the classifier in use; None as long as there is none
     """
 
@@ -83,12 +84,15 @@ def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed
     The result depends on the order of the rows, so callers sort them by id. Margin, entropy and BADGE need probabilities of two classes
     or more: without them k-means on features is asked by instead, and the note says so. Those of NaN or another number of columns raise
     BadInput. Memory grows with the pool and never with its square: BADGE sees at most as many items as keep its array of gradients (items
-    x classes x features) below 256 MB, TypiClust 20,000, each a uniform sample by `seed`, and of the labelled items 20,000 (2,000) count.
+    x classes x features) below 256 MB, TypiClust 20,000, each a uniform sample by `seed`; of the labelled items 20,000 count, in clusters
+    with as many centres 2,000.
 
     random       uniform. margin, entropy: where the classifier is least sure (Settles 2009).
     badge        uncertain and diverse (Ash et al., ICLR 2020). core_set: the farthest from all labelled (Sener & Savarese, ICLR 2018).
-    typiclust    the most typical of clusters without labels (Hacohen et al., ICML 2022). k_means: as many clusters as items are wanted, the
-                 nearest to each centre, large clusters first. two_stream: see `two_stream.two_stream`.
+    typiclust    the most typical of clusters without labels (Hacohen et al., ICML 2022).
+    k_means      the same clusters, as many as labelled and wanted items together; of those without a label, the largest first, the item
+                 nearest to the centre. Clusters of the pool alone would ask next to what is labelled already, round after round.
+    two_stream   see `two_stream.two_stream`.
     """
     _check(strategy, pool, labelled, count)
     note = None
@@ -106,7 +110,7 @@ def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed
     elif strategy in ("badge", "core_set", "typiclust"):
         rows = _in_pieces(strategy, pool, labelled.take(_some(len(labelled), _MOST_LABELLED, seed)), count, seed)
     elif strategy == "k_means":
-        rows = nearest_to_centres(pool.features, count, seed)
+        rows = _middles_without_label(pool, labelled.take(_some(len(labelled), _CLUSTERS_LABELLED, seed)), count, seed)
     elif strategy == "two_stream":
         from synapse_assets.analysis.labelling.two_stream import two_stream
 
@@ -115,10 +119,11 @@ def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed
 
 
 def distance_features(*parts: npt.ArrayLike) -> list[Float64]:
-    """Each of `parts` (N_i, D) as rows of one space (N_i, at most 64), in which distances are taken.
+    """Each of `parts` (N_i, D) as rows of unit length in one space (N_i, at most 64), in which distances are taken.
 
-    Principal components of the standardised features of all parts together, axes from at most 5,000 rows. A feature that does not vary
-    counts nothing. Raises BadInput for NaN or infinite values.
+    Principal components of the standardised features of all parts together, axes from at most 5,000 rows; distances of rows of unit
+    length are those of the cosine about the mean. A row in the very middle stays 0, a feature that does not vary counts nothing.
+    Raises BadInput for NaN or infinite values.
     """
     rows = [np.asarray(part, dtype=np.float64) for part in parts]
     together = np.concatenate(rows)
@@ -134,7 +139,9 @@ def distance_features(*parts: npt.ArrayLike) -> list[Float64]:
     values, axes = np.linalg.eigh(scaled.T @ scaled)
     kept = axes[:, np.argsort(values)[::-1][: min(MOST_COMPONENTS, len(sample))]]
     kept = kept * np.where(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])] < 0, -1.0, 1.0)
-    return [((part - mean) * weight) @ kept for part in rows]
+    turned = [((part - mean) * weight) @ kept for part in rows]
+    lengths = [np.linalg.norm(part, axis=1, keepdims=True) for part in turned]
+    return [part / np.where(length > 1e-12, length, 1.0) for part, length in zip(turned, lengths, strict=True)]
 
 
 def clusters_of(features: Float64, count: int, seed: int) -> tuple[Int64, Float64]:
@@ -160,6 +167,19 @@ def nearest_to_centres(features: Float64, count: int, seed: int) -> list[int]:
     order = np.lexsort((np.arange(len(features)), distance, cluster))
     first = order[np.searchsorted(cluster[order], np.flatnonzero(sizes))]
     return [int(row) for row in first[np.argsort(-sizes[sizes > 0], kind="stable")]]
+
+
+def _middles_without_label(pool: Items, labelled: Items, count: int, seed: int) -> list[int]:
+    """The item nearest to the centre of each cluster that holds no labelled one, large clusters first."""
+    together = np.concatenate([pool.features, labelled.features])
+    cluster, centres = clusters_of(together, min(len(labelled) + count, len(together)), seed)
+    open_clusters = np.setdiff1d(cluster[: len(pool)], cluster[len(pool) :])
+    sizes = np.bincount(cluster, minlength=len(centres))
+    middles = []
+    for number in open_clusters[np.argsort(-sizes[open_clusters], kind="stable")]:
+        rows = np.flatnonzero(cluster == number)
+        middles.append(int(rows[np.square(together[rows] - centres[number]).sum(axis=1).argmin()]))
+    return middles
 
 
 @cache
@@ -256,7 +276,7 @@ def _by_library(strategy: str, pool: Items, known: Float64, count: int, seed: in
             dtype=np.int64,
         )
     if strategy == "typiclust":
-        known = known[_some(len(known), _TYPICLUST_LABELLED, seed)]
+        known = known[_some(len(known), _CLUSTERS_LABELLED, seed)]
     features = np.concatenate([pool.features, known])
     labels = np.concatenate([np.full(len(pool), np.nan), np.zeros(len(known))])
     query: Any = CoreSet(random_state=seed)

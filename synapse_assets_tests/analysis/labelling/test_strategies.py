@@ -84,15 +84,20 @@ def test_typiclust_asks_for_the_densest_of_what_has_no_label() -> None:
 
 def test_k_means_asks_for_the_middle_of_every_cloud_the_largest_first() -> None:
     features = np.concatenate([clouds(CORNERS[:1], 20), clouds(CORNERS[1:2], 60), clouds(CORNERS[2:], 40)])
-    ends = np.array([0, 20, 80, 120, 160])
-    rows = asked("k_means", items(features), nothing(items(features)), 4)
     middles = []
-    for low, high in pairwise(ends):
+    for low, high in pairwise([0, 20, 80, 120, 160]):
         cloud = features[low:high]
         middles.append(int(low + np.linalg.norm(cloud - cloud.mean(axis=0), axis=1).argmin()))
+    rows = asked("k_means", items(features), nothing(items(features)), 4)
     assert set(rows) == set(middles)
     assert rows[0] == middles[1]
     assert rows[-1] == middles[0]
+
+
+def test_k_means_leaves_clouds_with_a_label_alone() -> None:
+    features = clouds(CORNERS, 30)
+    rows = asked("k_means", items(features), items(CORNERS[1:3]), 2)
+    assert {row // 30 for row in rows} == {0, 3}
 
 
 @pytest.mark.parametrize("strategy", ALL)
@@ -176,17 +181,20 @@ def test_the_pieces_of_core_set_are_its_whole(monkeypatch: pytest.MonkeyPatch) -
     assert asked("core_set", pool, labelled, 30) == whole
 
 
-def test_distances_are_those_of_standardised_features() -> None:
+def test_distances_are_those_of_directions_of_standardised_features() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(300, 6)) * [1, 1000, 1e-3, 1, 1, 1] + [0, 5, 0, 1e6, 0, 0]
     constant = np.concatenate([vectors, np.full((300, 1), 0.1)], axis=1)
     first, second = distance_features(constant[:200], constant[200:])
     scaled = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0)
+    scaled /= np.linalg.norm(scaled, axis=1, keepdims=True)
     expected = np.linalg.norm(scaled[:200, None] - scaled[None, 200:], axis=2)
     assert np.allclose(np.linalg.norm(first[:, None] - second[None], axis=2), expected)
     [few] = distance_features(rng.normal(size=(500, 90)))
     assert few.shape == (500, 64)
     assert [part.shape for part in distance_features(np.zeros((0, 4)), np.zeros((0, 4)))] == [(0, 4), (0, 4)]
+    [alike] = distance_features(np.ones((5, 3)))
+    assert not alike.any()
 
 
 def test_what_cannot_be_asked_is_refused() -> None:
