@@ -313,6 +313,39 @@ def predict(
     console.print(f"{rows:,} synapses: {out}", markup=False, soft_wrap=True)
 
 
+annotator = typer.Typer(no_args_is_help=True, help="Who may label in the explorer: named people with a token each.")
+app.add_typer(annotator, name="annotator")
+
+
+@annotator.command("add")
+def add_annotator(name: Annotated[str, typer.Argument(help="Name that the answers are kept under.")]) -> None:
+    """Add a person, and print the token that they log in with. It is shown this once: to replace it, remove the name and add it again."""
+    from synapse_assets.stores.annotators import Annotators
+
+    settings = Settings()
+    token = Annotators(Path(settings.local_root)).add(name)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"token of {name.strip()}, shown this once: {token}")
+    console.print(f"log in at {settings.explorer_url}/labelling (`synapse-assets explore --labelling`)")
+
+
+@annotator.command("remove")
+def remove_annotator(name: Annotated[str, typer.Argument(help="Name as `annotator list` shows it.")]) -> None:
+    """End the token of a person, at once. Their answers stay."""
+    from synapse_assets.stores.annotators import Annotators
+
+    Annotators(Path(Settings().local_root)).remove(name)
+
+
+@annotator.command("list")
+def list_annotators() -> None:
+    """Print the names of all who may label, one a line."""
+    from synapse_assets.stores.annotators import Annotators
+
+    for name in Annotators(Path(Settings().local_root)).names():
+        typer.echo(name)
+
+
 @app.command()
 def materialize() -> None:
     """Materialise every asset of the enabled datasets, region by region or group by group, and print where everything is."""

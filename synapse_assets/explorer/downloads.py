@@ -1,25 +1,14 @@
-"""Tables as files to open in a spreadsheet."""
+"""Rows of a page as a table to download."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-# A cell that begins so is a formula to spreadsheets, and may fetch or start something; the last four are full-width forms.
-_COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from synapse_assets.stores.spreadsheets import csv_text
 
-
-def csv_text(rows: pd.DataFrame) -> str:
-    """The rows as CSV with a header. A text that a spreadsheet would take as a formula begins with a quote; numbers stay.
-
-    Every text is in quotation marks: otherwise some programs take a carriage return for the end of a row.
-    """
-    texts = rows.select_dtypes(exclude=["number", "bool"]).columns
-    return rows.assign(**{str(name): rows[name].map(_as_text) for name in texts}).to_csv(
-        index=False, quoting=csv.QUOTE_NONNUMERIC
-    )
+__all__ = ["csv_text", "plain_rows"]
 
 
 def plain_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -30,7 +19,3 @@ def plain_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _as_json(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-
-
-def _as_text(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_COMPUTED) else value

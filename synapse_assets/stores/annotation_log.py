@@ -90,6 +90,10 @@ class Answer:
             raise BadInput(f"answer {self.answer_id}: an undo has 'undoes' and no 'answer', all others the reverse")
         if not isinstance(self.guess_seen, bool):
             raise BadInput(f"guess_seen of answer {self.answer_id} is {self.guess_seen!r}: give true or false")
+        if "..." in self.round:
+            raise BadInput(
+                f"round {self.round!r} of answer {self.answer_id}: Dagster has no partition with ... in its name"
+            )
         self._check_numbers()
 
     def _check_texts(self) -> None:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import statistics
 import time
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -39,33 +40,33 @@ def answer_at_once(path: str, who: str, count: int, start: Barrier) -> None:
         AnnotationLog(Path(path)).append([answer(who, number)])
 
 
-def kill_while_answering(path: Path, who: str, after_s: float) -> list[Answer]:
-    """Kills a process that answers, `after_s` after it began; gives the answers that were acknowledged to it."""
+def kill_while_answering(path: Path, who: str, answers: int, then_s: float) -> list[Answer]:
+    """Kills a process that answers, `then_s` after so many answers; gives the answers that were acknowledged to it."""
     here, there = SERVER.Pipe(duplex=False)
     process = SERVER.Process(target=answer_until_killed, args=(str(path), who, there))
     process.start()
     there.close()
-    here.recv()
-    time.sleep(after_s)
+    heard = [here.recv() for _ in range(1 + answers)]
+    time.sleep(then_s)
     assert process.is_alive(), "it failed; its error stands in the captured output"
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    acknowledged = []
     while True:
         try:
-            acknowledged.append(answer(who, here.recv()))
+            heard.append(here.recv())
         except EOFError:
-            return acknowledged
+            return [answer(who, number) for number in heard[1:]]
 
 
 def losses(path: Path, kills: int, seed: int) -> tuple[int, int, int]:
-    """Kills that many processes one after the other. Counts (acknowledged answers, those that were lost, those that stand there twice
-    after each killed one has sent again all that it sent, heard of or not)."""
+    """Kills that many processes one after the other, within the time of some three answers. Counts (acknowledged answers, those that were
+    lost, those that stand there twice after each killed one has sent again all that it sent, heard of or not)."""
     draw, log = random.Random(seed), AnnotationLog(path)
+    pace_s = statistics.median(seconds_of_an_answer(path.with_name("pace.sqlite"), 9))
     acknowledged: list[Answer] = []
     lost = 0
     for number in range(kills):
-        heard = kill_while_answering(path, f"p{number}", draw.uniform(0, 0.06))
+        heard = kill_while_answering(path, f"p{number}", draw.randrange(4), draw.uniform(0, 3 * pace_s))
         stored = set(log.rows().column("answer_id").to_pylist())
         acknowledged += heard
         lost += sum(one.answer_id not in stored for one in acknowledged)
