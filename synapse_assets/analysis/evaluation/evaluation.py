@@ -4,7 +4,7 @@ Belongs here: what an evaluation holds, and making one from a table of splits. D
 (`scores`), how evaluations are stored (`stored`), drawing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -147,6 +147,10 @@ class _Split:
         group = other.group[np.searchsorted(other.row, self.row[shared])]
         return _Split(self.row[shared], self.target[shared], group, self.fold[shared])
 
+    def only(self, kept: npt.NDArray[np.bool_]) -> "_Split":
+        """Those of its synapses, by a mask (M,)."""
+        return _Split(self.row[kept], self.target[kept], self.group[kept], self.fold[kept])
+
 
 def evaluate_splits(
     synapse_ids: Sequence[str],
@@ -158,6 +162,7 @@ def evaluate_splits(
     inputs: str,
     fit: Callable[[Int64, Sequence[str], Sequence[str]], Model | NoModel],
     predict: Callable[[Model, Int64, Sequence[str]], Float64],
+    untested: Collection[str] = (),
 ) -> Evaluation | NoModel:
     """Out-of-fold scores of a classifier under every split of `splits` (`schema.SPLITS`, which also holds the targets).
 
@@ -169,8 +174,9 @@ def evaluate_splits(
     random split is scored on the rows of the headline split, over the headline's groups, so that the two can be compared,
     and their gap has a paired interval.
 
-    Synapses of `splits` that are not in `synapse_ids` are left out with a warning. NoModel for no labels, one class, or
-    a headline without folds.
+    Those whose id is in `untested` train and are predicted like all others, and no score counts them: the label of what a strategy
+    chose stands for no other synapse. Synapses of `splits` that are not in `synapse_ids` are left out with a warning. NoModel for no
+    labels, one class, a headline without folds or without a synapse that is tested.
     """
     ids = np.asarray(synapse_ids, dtype=str)
     if not splits.num_rows:
@@ -194,6 +200,7 @@ def evaluate_splits(
 
         return cross_validate(folds_of(part.fold), fit_fold, predict_fold)
 
+    is_tested = ~np.isin(ids, np.array(sorted(untested), dtype=str))
     rows_and_probabilities: dict[str, tuple[Int64, Float64]] = {}
     scores: dict[str, Score] = {}
     resampled: dict[str, Float64 | None] = {}
@@ -211,9 +218,12 @@ def evaluate_splits(
             continue
         labels, has_class = predictions.labels, predictions.labels >= 0
         rows_and_probabilities[name] = (part.row[has_class], predictions.probabilities[has_class])
-        if name == RANDOM != headline:
-            labels = labels[np.isin(part.row, parts[headline].row)]
-            part = part.over(parts[headline])
+        labels, part = _counted(labels, part, parts[headline] if name == RANDOM else part, is_tested)
+        if not len(labels):
+            warnings.append(
+                f"{name}: a strategy chose all labels, so none may test (random_share of labelling), not scored"
+            )
+            continue
         scores[name], resampled[name] = score_predictions(
             Predictions(labels),
             np.searchsorted(classes, part.target),
@@ -251,6 +261,13 @@ def evaluate_splits(
             name: OutOfSample.of(ids[rows], values) for name, (rows, values) in rows_and_probabilities.items()
         },
     )
+
+
+def _counted(labels: Int64, part: _Split, over: _Split, is_tested: npt.NDArray[np.bool_]) -> tuple[Int64, _Split]:
+    """What a score counts of predicted `labels` of a split: the synapses that `over` has too, in its groups, and that may test."""
+    labels, part = labels[np.isin(part.row, over.row)], part.over(over)
+    counted = is_tested[part.row]
+    return labels[counted], part.only(counted)
 
 
 def _match_rows(splits: pa.Table, ids: npt.NDArray[np.str_]) -> tuple[pa.Table, Int64, list[str]]:

@@ -7,7 +7,7 @@ A linear probe (Alain & Bengio, arXiv:1610.01644) asks what an embedding holds, 
 it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -206,7 +206,12 @@ def _choose_strength(rows: Float64, code: Int64, groups: Int64, seed: int) -> fl
 
 
 def evaluate_probe(
-    synapse_ids: Sequence[str], vectors: npt.ArrayLike, splits: pa.Table, headline: str, seed: int
+    synapse_ids: Sequence[str],
+    vectors: npt.ArrayLike,
+    splits: pa.Table,
+    headline: str,
+    seed: int,
+    untested: Collection[str] = (),
 ) -> Evaluation | NoModel:
     """How well a probe of `vectors` (N, D) of these synapses predicts classes out of fold, under every split of `splits`
     (`schema.SPLITS`); see `evaluate_splits`. For each fold a probe is fitted on the other folds, penalty included.
@@ -226,5 +231,13 @@ def evaluate_probe(
         return probabilities
 
     return evaluate_splits(
-        synapse_ids, splits, headline, seed, classifier=LINEAR_PROBE, inputs=VECTORS, fit=fit, predict=predict
+        synapse_ids,
+        splits,
+        headline,
+        seed,
+        classifier=LINEAR_PROBE,
+        inputs=VECTORS,
+        fit=fit,
+        predict=predict,
+        untested=untested,
     )

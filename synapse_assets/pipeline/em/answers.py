@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels, without_untested
 from synapse_assets.pipeline.report import Check, Detail, Json, Markdown, Picture, Report, Stopwatch, markdown_table
 from synapse_assets.schema import (
     CALIBRATED_SYNAPSES,
@@ -158,7 +159,7 @@ def answer_neurons(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
         )
     store.results(NEURON_ANSWERS).write(table)
     return Report(
-        details=_neuron_details(table, pooled, stored is not None),
+        details=_neuron_details(table, pooled, stored is not None, _scored_neurons(store, synapses)),
         seconds=watch.seconds,
         rows=table.num_rows,
     )
@@ -211,7 +212,7 @@ class Labelled:
         rows = current_rows(_predictions(store, dataset), synapses)
         rows = rows.filter(pc.and_(rows.column("out_of_fold"), pc.equal(rows.column("classifier"), classifier or "")))
         headline = dataset.grouping[0]
-        held = _held_out_by(store.results(SPLITS).read(), headline)
+        held = _held_out_by(without_untested(store, store.results(SPLITS).read()), headline)
         rows = rows.sort_by("synapse_id")
         ids = rows.column("synapse_id").to_pylist()
         names, probabilities = probability_matrix(rows)
@@ -419,8 +420,16 @@ def _numbers(scores: "CalibrationScores") -> dict[str, Detail]:
     return found if accuracy is None else {**found, "neuron_accuracy": float(accuracy["value"])}
 
 
-def _neuron_details(table: pa.Table, pooled: "PooledNeurons | None", calibrated: bool) -> dict[str, Detail]:
-    """What the UI shows of the neurons' answers."""
+def _scored_neurons(store: DatasetStore, synapses: pa.Table) -> set[int]:
+    """Neurons whose class is known by a synapse that may test."""
+    rows = tested_labels(store, synapses).select(["neuron_id", "target"]).to_pylist()
+    return {row["neuron_id"] for row in rows if row["target"]}
+
+
+def _neuron_details(
+    table: pa.Table, pooled: "PooledNeurons | None", calibrated: bool, scored: set[int]
+) -> dict[str, Detail]:
+    """What the UI shows of the neurons' answers; only of those `scored` it is said whether they are right."""
     from synapse_assets.analysis.evaluation.predictions import UNCLEAR
 
     if pooled is None:
@@ -428,9 +437,10 @@ def _neuron_details(table: pa.Table, pooled: "PooledNeurons | None", calibrated:
             "no answered synapse has a neuron" if calibrated else "nothing was calibrated, so no neuron is answered"
         )
         return {"result": reason}
-    rows = table.select(["answer", "predicted", "prior_predicted", "target", "disagreement"]).to_pylist()
-    known = [row for row in rows if row["target"] and row["answer"] != UNCLEAR]
-    with_prior = [row for row in rows if row["target"] and row["prior_predicted"]]
+    rows = table.select(["neuron_id", "answer", "predicted", "prior_predicted", "target", "disagreement"]).to_pylist()
+    of_class = [row for row in rows if row["target"] and row["neuron_id"] in scored]
+    known = [row for row in of_class if row["answer"] != UNCLEAR]
+    with_prior = [row for row in of_class if row["prior_predicted"]]
     sentences = [
         f"{len(rows):,} neurons; {sum(row['answer'] == UNCLEAR for row in rows):,} unclear",
         f"{sum(row['answer'] == row['target'] for row in known):,} of {len(known):,} neurons of known class with a clear answer are named "

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import EmDataset
+from synapse_assets.pipeline.em.labelling.decisions import without_untested
 from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE
 from synapse_assets.pipeline.report import Markdown, Report, Stopwatch, markdown_table
 from synapse_assets.schema import CLASSIFIER_COMPARISON, LEAKAGE_REPORT, NETWORK_CARDS, SPLITS
@@ -50,7 +51,8 @@ def compare_with_networks(store: DatasetStore, dataset: EmDataset, log: Logger) 
         networks = list(tested.networks())
         names = sorted({split for network in networks for split in network.out_of_sample})
         log.info(f"{len(networks)} classifiers beside the linear probe, under the splits {names}")
-        table = compare_classifiers(tested.probe(names), networks, splits, headline, dataset.seed)
+        scored = without_untested(store, splits)
+        table = compare_classifiers(tested.probe(names), networks, scored, headline, dataset.seed)
         sentence = comparison_sentence(table, headline)
     log.info(sentence)
     store.results(CLASSIFIER_COMPARISON).write(table)

@@ -1,5 +1,6 @@
 """Known classes and predicted ones: the splits, fitting and testing the classifier, predictions of a region and of neurons."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from logging import Logger
 from pathlib import Path
@@ -9,11 +10,12 @@ import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import EmDataset
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels, untested_labels
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Json, Markdown, Picture, Report, Stopwatch
 from synapse_assets.schema import NEURON_PREDICTIONS, SPLITS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import model_in_use, require_same
+from synapse_assets.stores.models import fingerprint, model_in_use, require_same
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
 
@@ -64,6 +66,7 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
     known = vectors.read(None, ["synapse_id", "tile_hash"])
     folds = folds.filter(pc.is_in(folds.column("synapse_id"), known.column("synapse_id").combine_chunks()))
     used = known.filter(pc.is_in(known.column("synapse_id"), folds.column("synapse_id").combine_chunks()))
+    untested = sorted(untested_labels(store) & set(used.column("synapse_id").to_pylist()))
     report = fit_once(
         store,
         "synapse_classifier",
@@ -72,16 +75,30 @@ def fit_classifier(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
             "encoder": encoder,
             "embeddings": content_key(used),
             "splits": content_key(folds.drop_columns(["brain_region"])),
+            **untested_input(untested),
         },
         parameters={"headline": headline, "folds": FOLDS, "strengths": list(STRENGTHS)},
         seed=dataset.seed,
-        fit=lambda folder: _fit_probe(folder, vectors, used, folds, headline, dataset.seed),
+        fit=lambda folder: _fit_probe(folder, vectors, used, folds, headline, dataset.seed, untested),
         fits_current_inputs=lambda provenance: provenance.inputs["encoder"] == encoder,
     )
     return replace(report, checks=[better_than_chance(store, "synapse_classifier")])
 
 
-def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Table, headline: str, seed: int) -> Fitted:
+def untested_input(untested: Sequence[str]) -> dict[str, str]:
+    """What labels that train and do not test add to the inputs of a fit; nothing where there are none, as it always was."""
+    return {"untested": fingerprint({"synapses": sorted(untested)}, {})} if untested else {}
+
+
+def _fit_probe(
+    folder: Path,
+    vectors: RegionTable,
+    used: pa.Table,
+    folds: pa.Table,
+    headline: str,
+    seed: int,
+    untested: Sequence[str],
+) -> Fitted:
     """Tests and saves the classifier of the labelled synapses `used` (synapse_id); `folds` is `schema.SPLITS` of them."""
     from synapse_assets.analysis.clustering.drift import save_known_labels
     from synapse_assets.analysis.evaluation.linear_probe import evaluate_probe, fit_probe
@@ -93,7 +110,7 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     matrix = vector_matrix(vectors.read_ids(ids, ["vector"]))
     target_of, group_of = targets_and_groups(folds, headline)
     save_known_labels(folder, target_of)
-    evaluation = evaluate_probe(ids, matrix, folds, headline, seed=seed)
+    evaluation = evaluate_probe(ids, matrix, folds, headline, seed=seed, untested=untested)
     if isinstance(evaluation, NoModel):
         evaluation.save(folder)
         return Fitted(scores={"labelled_synapses": float(len(ids))}, notes=[f"no classifier: {evaluation.reason}"])
@@ -109,6 +126,7 @@ def _fit_probe(folder: Path, vectors: RegionTable, used: pa.Table, folds: pa.Tab
     return Fitted(
         scores={
             "labelled_synapses": float(len(ids)),
+            **({"untested_synapses": float(len(untested))} if untested else {}),
             "classes": float(len(evaluation.classes)),
             **evaluation.metrics(),
         },
@@ -188,9 +206,11 @@ def predict_neurons(store: DatasetStore, dataset: EmDataset) -> Report:
     synapses = labelled_synapses(store, ["neuron_id", "target"])
     predictions = current_rows(store.results(SYNAPSE_PREDICTIONS).read(), synapses)
     votes = neuron_votes(predictions, synapses)
+    # A neuron whose class is known by what a strategy chose alone is not scored.
+    scored = neuron_votes(predictions, tested_labels(store, synapses))
     store.results(NEURON_PREDICTIONS).write(votes)
     return Report(
-        details=neuron_accuracy(votes, seed=dataset.seed),
+        details=neuron_accuracy(scored, seed=dataset.seed),
         seconds=watch.seconds,
         rows=votes.num_rows,
         computed_rows=predictions.num_rows,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import labelled_synapses, vector_matrix
 
@@ -27,11 +28,12 @@ def sampled_synapses(store: DatasetStore, columns: Sequence[str], size: int, see
     """A seeded sample of at most `size` labelled synapses that have a tile, every region represented, in the order of their ids.
 
     Columns: synapse_id, brain_region, tile_hash (of the tile stored now), `LABELS`, and `columns` of `schema.SYNAPSES` and
-    `schema.SYNAPSE_LABELS`. Labelled are those of known class, cell type or hemilineage; an empty text is no label.
+    `schema.SYNAPSE_LABELS`. Labelled are those of known class, cell type or hemilineage; an empty text is no label, and what a
+    strategy chose has no class here, as no score may count it.
     """
     from synapse_assets.analysis.tables import stratified_rows
 
-    rows = labelled_synapses(store, list(dict.fromkeys([*LABELS, *columns])))
+    rows = tested_labels(store, labelled_synapses(store, list(dict.fromkeys([*LABELS, *columns]))))
     labelled = [pc.fill_null(pc.not_equal(rows.column(name), ""), False) for name in LABELS]
     rows = rows.filter(pc.or_(pc.or_(labelled[0], labelled[1]), labelled[2]))
     tiles = store.tiles.read(None, ["synapse_id", "tile_hash"])

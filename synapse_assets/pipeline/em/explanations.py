@@ -181,8 +181,11 @@ class _HeldOut:
 
         target_of, group_of = targets_and_groups(labelled.folds, dataset.grouping[0])
         rng = np.random.default_rng(dataset.seed)
+        untested = set(labelled.untested)
         members: dict[str, dict[str, list[str]]] = {}
         for synapse_id in labelled.tiles.column("synapse_id").to_pylist():
+            if synapse_id in untested:
+                continue
             group = f"g{group_of[synapse_id]}" if synapse_id in group_of else f"s{synapse_id}"
             members.setdefault(target_of[synapse_id], {}).setdefault(group, []).append(synapse_id)
         rows, turns = [], []

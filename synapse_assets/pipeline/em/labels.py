@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.inputs import neuron_source
+from synapse_assets.pipeline.em.labelling.decisions import with_decisions
 from synapse_assets.pipeline.em.synapses import renamed_classes
 from synapse_assets.pipeline.inputs import confirm_removed, sources_with_rows
 from synapse_assets.pipeline.report import Check, Json, Report, Stopwatch
@@ -54,7 +55,7 @@ def read_neuron_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[s
 
 
 def label_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
-    """Writes what is known of each synapse of a region, from `synapse_table` first and then from its neuron.
+    """Writes what is known of each synapse of a region, from people's decisions, then from `synapse_table`, and then from its neuron.
 
     Raises BadInput if the dataset has tables of neurons that were not read.
     """
@@ -65,6 +66,8 @@ def label_region(store: DatasetStore, dataset: EmDataset, region: str) -> Report
         raise BadInput("the tables of neurons have not been read: materialise the asset 'neurons' first")
     neurons = store.results(NEURONS).read() if dataset.neurons else NEURONS.empty()
     table, disagreeing = label_rows(store.synapse_table.read(region), neurons)
+    if dataset.labelling is not None:
+        table = with_decisions(store, region, table)
     store.results(SYNAPSE_LABELS).write_partition(region, table)
     targets = Counter(table.column("target").to_pylist())
     labels_agree = Check(

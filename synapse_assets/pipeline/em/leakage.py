@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels, without_untested
 from synapse_assets.pipeline.report import Check, Markdown, Report, Stopwatch, markdown_table
 from synapse_assets.schema import LEAKAGE_REPORT, SPLITS
 from synapse_assets.stores import DatasetStore
@@ -36,7 +37,7 @@ def report_leakage(store: DatasetStore, dataset: EmDataset, log: Logger) -> Repo
     vectors = vector_matrix(vectors_in_use(store).read_ids(synapses.column("synapse_id").to_pylist(), ["vector"]))
     log.info(f"probing the vectors of {synapses.num_rows:,} synapses")
     measures = [
-        *measure_class(synapses, vectors, store.results(SPLITS).read(), dataset.seed),
+        *measure_class(synapses, vectors, without_untested(store, store.results(SPLITS).read()), dataset.seed),
         *measure_nuisance(synapses, vectors, dataset.seed),
     ]
     table = _table(measures, encoder)
@@ -60,7 +61,7 @@ def _sampled(store: DatasetStore, dataset: EmDataset) -> pa.Table:
     from synapse_assets.analysis.evaluation.leakage import COLUMNS, leakage_sample
 
     columns = [name for name in (*COLUMNS, *dataset.grouping) if name not in _OF_TILES]
-    rows = labelled_synapses(store, list(dict.fromkeys(columns)))
+    rows = tested_labels(store, labelled_synapses(store, list(dict.fromkeys(columns))))
     embedded = vectors_in_use(store).read(None, ["synapse_id"]).column("synapse_id").combine_chunks()
     rows = rows.filter(pc.is_in(rows.column("synapse_id"), value_set=embedded))
     ids = pa.array(leakage_sample(rows, dataset.seed), pa.string())

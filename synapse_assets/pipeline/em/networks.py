@@ -20,7 +20,8 @@ from synapse_assets.artifacts import NoModel
 from synapse_assets.datasets import Dataset, EmDataset, NetworkChoice
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.em.classify import FOLDS, better_than_chance
+from synapse_assets.pipeline.em.classify import FOLDS, better_than_chance, untested_input
+from synapse_assets.pipeline.em.labelling.decisions import untested_labels
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import Check, Detail, Json, Picture, Report, Stopwatch, progress_logger
 from synapse_assets.schema import NETWORK_PREDICTIONS, SPLITS
@@ -65,11 +66,13 @@ class Labelled:
     """The labelled synapses that have a tile.
 
     tiles: synapse_id and tile_hash, sorted by id. folds: `schema.SPLITS` of them. table: the tiles as they were when these were read.
+    untested: ids of those that train and that no score counts.
     """
 
     tiles: pa.Table
     folds: pa.Table
     table: RegionTable
+    untested: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, store: DatasetStore) -> "Labelled":
@@ -79,7 +82,8 @@ class Labelled:
         folds = store.results(SPLITS).read()
         tiles = table.read_ids(sorted(set(folds.column("synapse_id").to_pylist())), ["synapse_id", "tile_hash"])
         folds = folds.filter(pc.is_in(folds.column("synapse_id"), tiles.column("synapse_id").combine_chunks()))
-        return cls(tiles, folds, table)
+        untested = untested_labels(store) & set(tiles.column("synapse_id").to_pylist())
+        return cls(tiles, folds, table, tuple(sorted(untested)))
 
     def of_splits(self, names: Sequence[str]) -> pa.Table:
         """Its folds under these splits."""
@@ -99,6 +103,7 @@ def fit_networks(store: DatasetStore, dataset: EmDataset, device: str, log: Logg
     inputs = {
         "tiles": content_key(labelled.tiles),
         "splits": content_key(labelled.of_splits(tested).drop_columns(["brain_region"])),
+        **untested_input(labelled.untested),
     }
     if any(choice.origin == "encoder" for choice in dataset.networks.values()):
         inputs["encoder"] = model_in_use(store.models("encoder"), "materialise the asset 'encoder' first")
@@ -182,7 +187,7 @@ def _network_key(
 ) -> str:
     """What decides one network, whatever other networks there are. The encoder counts only where training starts from it."""
     splits = labelled.of_splits([dataset.grouping[0], *choice.splits]).drop_columns(["brain_region"])
-    own = {"tiles": inputs["tiles"], "splits": content_key(splits)}
+    own = {"tiles": inputs["tiles"], "splits": content_key(splits), **untested_input(labelled.untested)}
     if choice.origin == "encoder":
         own["encoder"] = inputs["encoder"]
     if choice.checkpoint is not None:
@@ -500,6 +505,7 @@ class _Test:
             inputs="tiles",
             fit=self._fit_fold,
             predict=self._predict_fold,
+            untested=fit.labelled.untested,
         )
 
     def train(self, what: str, part: str, rows: Int64, groups: Int64) -> "tuple[SynapseNetwork, Training]":

@@ -20,6 +20,7 @@ from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.detection.detector import fits as takes_voxels_of
 from synapse_assets.pipeline.detection.stored import MODEL as DETECTOR
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels
 from synapse_assets.pipeline.em.networks import MODEL as NETWORKS
 from synapse_assets.pipeline.em.networks import classes_of, takes_tiles_of
 from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
@@ -154,7 +155,7 @@ def _compare_encoders(store: DatasetStore, dataset: Dataset, device: str, in_use
 
     grouping = dataset.group_column
     ids, targets, groups = labelled_sample(
-        labelled_synapses(store, sorted({"target", grouping})),
+        tested_labels(store, labelled_synapses(store, sorted({"target", grouping}))),
         store.tiles.read(None, ["synapse_id"]),
         grouping,
         COMPARED_TILES,

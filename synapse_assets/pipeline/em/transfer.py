@@ -19,6 +19,7 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classifier_comparison import network_cards_in_use
 from synapse_assets.pipeline.em.encoder_vectors import embedder, vectors_from_tiles
+from synapse_assets.pipeline.em.labelling.decisions import tested_labels, without_untested
 from synapse_assets.pipeline.em.networks import MODEL, NETWORK_FILE, softmax
 from synapse_assets.pipeline.report import Markdown, Report, Stopwatch, markdown_table
 from synapse_assets.schema import SPLITS, TRANSFER
@@ -86,7 +87,7 @@ def try_others(
         name: _judges(name, stores[name], source.voxel_size_nm, device)
         for name, source in dataset.transfer_from.items()
     }
-    rows = labelled_synapses(store, sorted({"target", grouping}))
+    rows = tested_labels(store, labelled_synapses(store, sorted({"target", grouping})))
     tried = Tried(*labelled_sample(rows, store.tiles.read(None, ["synapse_id"]), grouping, SYNAPSES, dataset.seed))
     found: list[dict[str, Any]] = []
     for of_dataset in judges.values():
@@ -274,7 +275,7 @@ def _at_home(other: DatasetStore, judge: Judge, shared: Sequence[str]) -> dict[s
     from synapse_assets.analysis.evaluation.transfer import score_transfer
     from synapse_assets.analysis.tables import targets_and_groups
 
-    target_of, _ = targets_and_groups(other.results(SPLITS).read(), "random")
+    target_of, _ = targets_and_groups(without_untested(other, other.results(SPLITS).read()), "random")
     ids = [synapse for synapse in judge.home_ids if target_of.get(synapse) in shared]
     if not ids or not set(shared) <= set(judge.home.classes):
         return {}
