@@ -355,11 +355,14 @@ def materialize() -> None:
     home = prepare_home(settings)
     import dagster as dg
 
+    from synapse_assets.datasets import load_dataset
     from synapse_assets.definitions import build_definitions
     from synapse_assets.defs.failures import failure_reason
+    from synapse_assets.defs.labelling import register_due_round
 
     try:
-        definitions = build_definitions(settings)
+        datasets = {one.name: one for one in (load_dataset(name, settings.local_root) for name in settings.datasets)}
+        definitions = build_definitions(settings, datasets=list(datasets.values()))
     except SynapseAssetsError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
@@ -371,6 +374,7 @@ def materialize() -> None:
             dataset, names = keys[0].path[0], ", ".join(key.path[-1] for key in keys)
             if dataset in failures:
                 continue
+            register_due_round(datasets[dataset], partitions, settings, instance)
             parts = [None] if partitions is None else partitions.get_partition_keys(dynamic_partitions_store=instance)
             for part in parts:
                 where = f"{dataset} {part}" if part else dataset
@@ -443,7 +447,7 @@ def _report_progress(console: Console, number: str, where: str) -> "Iterator[Cal
 
 def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":
     """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on; a dataset after those that
-    it takes something from.
+    it takes something from. What is observed of an asset is there when that was made.
 
     What publishes comes last: a release takes along what it does not wait for.
     """
@@ -451,27 +455,38 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
 
     graph = definitions.resolve_asset_graph()
     publishing = {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
-    waves: dict[tuple[str, int], list[dg.AssetKey]] = {}
-    wave_of: dict[dg.AssetKey, int] = {}
+    waves: dict[tuple[str, int, str], list[dg.AssetKey]] = {}
+    # Of every asset its wave, and the partitions that are made in it.
+    made_in: dict[dg.AssetKey, tuple[int, str]] = {}
     taken_from: dict[str, set[str]] = {}
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         taken_from.setdefault(key.path[0], set()).update(parent.path[0] for parent in node.parent_keys)
+        parents = [made_in[parent] for parent in sorted(node.parent_keys) if parent in made_in]
         if not node.is_materializable:
+            own = [
+                made_in[parent] for parent in node.parent_keys if parent in made_in and parent.path[0] == key.path[0]
+            ]
+            if own:
+                made_in[key] = max(own)
             continue
         # An even wave is unpartitioned, an odd one runs partition by partition.
-        wave = 0 if node.partitions_def is None else 1
-        for parent in node.parent_keys:
-            if parent in wave_of:
-                wave = max(wave, wave_of[parent] + (wave_of[parent] + wave) % 2)
-        wave_of[key] = wave
+        wave, partitions = (0, "") if node.partitions_def is None else (1, _set_of(node.partitions_def))
+        for before, of_parent in parents:
+            others = 2 if partitions and of_parent and partitions != of_parent else 0
+            wave = max(wave, before + ((before + wave) % 2 or others))
+        made_in[key] = wave, partitions
         if key.path[-1] in publishing and node.partitions_def is None:
             wave = _LAST_WAVE
-        waves.setdefault((key.path[0], wave), []).append(key)
+        waves.setdefault((key.path[0], wave, partitions), []).append(key)
     for dataset in _in_order(taken_from):
-        for wave in sorted(number for name, number in waves if name == dataset):
-            keys = waves[dataset, wave]
-            yield graph.get(keys[0]).partitions_def, keys
+        for wave in sorted(wave for wave in waves if wave[0] == dataset):
+            yield graph.get(waves[wave][0]).partitions_def, waves[wave]
+
+
+def _set_of(partitions: "dg.PartitionsDefinition") -> str:
+    """What tells a set of partitions from others of its dataset."""
+    return str(getattr(partitions, "name", None) or "parts")
 
 
 def _in_order(taken_from: Mapping[str, Collection[str]]) -> list[str]:

@@ -49,8 +49,8 @@ def asset(
 
     The chain's facts of the asset are not repeated. settings: the part of the dataset's YAML that decides the content
     (anything that has a JSON form). deps: the assets it is made from, by name or by that of a table that one writes beside its own, those
-    of another dataset by key; an asset of the whole dataset depends on all parts and rounds of another of its own, a round on all parts,
-    a part on all parts of one of another dataset. method: the version of the code
+    of another dataset by key; an asset of the whole dataset depends on all parts and rounds of another of its own, a round on all parts
+    and rounds, a part on all parts of one of another dataset. method: the version of the code
     that makes the asset; add one when what it makes changes. When settings or method change, the asset shows as out of date.
     Input that the user has to fix fails with its own message and is not retried; an unreachable server is retried after a while.
     """
@@ -102,13 +102,13 @@ def group_of(dataset: Dataset, facts: AssetFacts) -> str:
 
 
 def _dep(dataset: Dataset, facts: AssetFacts, upstream: str | dg.AssetKey) -> dg.AssetDep:
-    """What an asset is made from; an asset of the whole dataset depends on every part and round that exists, and so does a part or
-    round on what is divided otherwise, in another dataset or in its own."""
+    """What an asset is made from; an asset of the whole dataset depends on every part and round that exists, and so does a part on
+    another dataset, whose parts are others. On rounds all depend together: each is decided on by what was answered in all of them."""
     if isinstance(upstream, dg.AssetKey):
         divided = facts.by_part or facts.by_round
         return dg.AssetDep(upstream, partition_mapping=dg.AllPartitionMapping() if divided else None)
     of = chain_of(dataset).facts.get(upstream)
-    all_parts = of is not None and ((of.by_part and not facts.by_part) or (of.by_round and not facts.by_round))
+    all_parts = of is not None and (of.by_round or (of.by_part and not facts.by_part))
     return dg.AssetDep(asset_key(dataset, upstream), partition_mapping=dg.AllPartitionMapping() if all_parts else None)
 
 

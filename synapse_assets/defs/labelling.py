@@ -65,6 +65,18 @@ def due_round(store: DatasetStore, dataset: Dataset, instance: dg.DagsterInstanc
     return None if known else due
 
 
+def register_due_round(
+    dataset: Dataset, partitions: dg.PartitionsDefinition | None, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    """Where `partitions` are the rounds of a dataset, registers the one that is due: what the sensor does, before a run by hand."""
+    rounds = rounds_of(dataset)
+    if partitions != rounds:
+        return
+    store = DatasetStore(settings.data_root, dataset.name, settings.local_root)
+    if (due := due_round(store, dataset, instance)) is not None:
+        instance.add_dynamic_partitions(str(rounds.name), [due])
+
+
 def labelling_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinition:
     """Records what people answered once they pause, and opens the next round when the last one is done."""
 
@@ -78,13 +90,13 @@ def labelling_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinitio
     def labelling(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         store = DatasetStore(settings.data_root, dataset.name, settings.local_root)
         seen: dict[str, str] = json.loads(context.cursor or "{}")
-        versions = {
-            name: version for name, version in store.annotation_log.rounds().items() if seen.get(name) != version
-        }
-        known = {name: version for name, version in versions.items() if is_settled(store, dataset, name)}
+        registered = context.instance.get_dynamic_partitions(str(rounds_of(dataset).name))
+        now = {**dict.fromkeys(registered, steps.NO_ANSWERS), **store.annotation_log.rounds()}
+        changed = {name: version for name, version in now.items() if seen.get(name) != version}
+        known = {name: version for name, version in changed.items() if is_settled(store, dataset, name)}
         if (due := due_round(store, dataset, context.instance)) is not None:
             known[due] = steps.NO_ANSWERS
-        waiting = ", ".join(sorted(set(versions) - set(known)))
+        waiting = ", ".join(sorted(set(changed) - set(known)))
         return dg.SensorResult(
             asset_events=[_observation(dataset, name, version) for name, version in known.items()],
             dynamic_partitions_requests=[rounds_of(dataset).build_add_request(sorted(known))] if known else [],
@@ -97,10 +109,10 @@ def labelling_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinitio
 
 def is_settled(store: DatasetStore, dataset: Dataset, round: str) -> bool:
     """Whether the answers of a round count now: it is done, or nobody has answered in it for `QUIET_MINUTES`."""
-    if progress(store, dataset, round).done:
+    given = store.annotation_log.rows(round).column("given_at")
+    if not len(given) or progress(store, dataset, round).done:
         return True
-    last = store.annotation_log.rows(round).column("given_at")[-1].as_py()
-    return time.time() - last.timestamp() >= 60 * QUIET_MINUTES
+    return time.time() - given[-1].as_py().timestamp() >= 60 * QUIET_MINUTES
 
 
 def _observation(dataset: Dataset, round: str, version: str) -> dg.AssetObservation:

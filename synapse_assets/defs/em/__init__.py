@@ -12,6 +12,7 @@ from synapse_assets.defs.em.compression import compression_assets
 from synapse_assets.defs.em.drift import drift_assets
 from synapse_assets.defs.em.embeddings import embedding_assets
 from synapse_assets.defs.em.explanations import explanation_assets
+from synapse_assets.defs.em.labelling import labelling_assets, labelling_contents
 from synapse_assets.defs.em.labels import label_assets
 from synapse_assets.defs.em.leakage import leakage_assets
 from synapse_assets.defs.em.maps import map_assets
@@ -24,6 +25,7 @@ from synapse_assets.defs.em.synapses import region_content, synapse_assets
 from synapse_assets.defs.em.tiles import tile_assets
 from synapse_assets.defs.em.transfer import transfer_assets
 from synapse_assets.defs.em.vector_index import vector_index_assets
+from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.pipeline.em.inputs import em_inputs
 
 __all__ = ["LINEAGE"]
@@ -50,10 +52,16 @@ def em_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         *network_assets(dataset),
         *explanation_assets(dataset),
         *attribute_assets(dataset),
+        *labelling_assets(dataset),
         *drift_assets(dataset),
         *promotion_assets(dataset),
         *publish_assets(dataset),
     ]
 
 
-LINEAGE = Lineage(assets=em_assets, inputs=em_inputs, content=lambda dataset: [region_content(dataset)])
+def em_contents(dataset: EmDataset) -> list[PartitionContent]:
+    """What tables hold of each brain region, and the log of answers of each round."""
+    return [region_content(dataset), *labelling_contents(dataset)]
+
+
+LINEAGE = Lineage(assets=em_assets, inputs=em_inputs, content=em_contents)

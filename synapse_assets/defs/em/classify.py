@@ -8,6 +8,11 @@ from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import classify as steps
 
 
+def people_of(dataset: EmDataset) -> list[str]:
+    """What says which labels train and do not test, where people label."""
+    return ["label_decisions"] if dataset.labelling else []
+
+
 def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     """The assets of this stage for one dataset."""
 
@@ -29,7 +34,7 @@ def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "synapse_classifier",
-        deps=["splits", "encoder", "embeddings"],
+        deps=["splits", "encoder", "embeddings", *people_of(dataset)],
         pool="fit",
         checks=[
             CheckSpec(

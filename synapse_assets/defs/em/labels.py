@@ -15,6 +15,7 @@ from synapse_assets.defs.inputs import Reading, observe_gone
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import labels as steps
 from synapse_assets.pipeline.em.inputs import neuron_source
+from synapse_assets.pipeline.em.labelling.decisions import REGION_DECISIONS
 from synapse_assets.pipeline.em.synapses import REGION_LABELS
 from synapse_assets.pipeline.inputs import READING_METHOD, SOURCES_GONE
 
@@ -26,7 +27,11 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "synapse_labels",
-        deps=[REGION_LABELS, *(["neurons"] if dataset.neurons else [])],
+        deps=[
+            REGION_LABELS,
+            *(["neurons"] if dataset.neurons else []),
+            *([REGION_DECISIONS] if dataset.labelling else []),
+        ],
         checks=[
             *([neurons_known] if dataset.neurons else []),
             CheckSpec(
@@ -38,7 +43,8 @@ def label_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     def synapse_labels(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """What is known of each synapse of one brain region: its class, hemilineage and cell type. A row is one synapse.
 
-        What the synapse table itself says of a synapse counts first; the rest comes from its neuron, joined by id.
+        What people decided about a synapse counts first, then what the synapse table itself says of it; the rest comes from its neuron,
+        joined by id.
         """
         store = installation.store(dataset.name)
         return materialized(context, steps.label_region(store, dataset, context.partition_key))

@@ -6,6 +6,7 @@ import dagster as dg
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.asset import CheckSpec, asset, asset_key, materialized
+from synapse_assets.defs.em.classify import people_of
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import classifier_comparison as comparison_steps
 from synapse_assets.pipeline.em import networks as steps
@@ -20,7 +21,7 @@ def network_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "synapse_network",
-        deps=["splits", "tiles", *from_encoder],
+        deps=["splits", "tiles", *from_encoder, *people_of(dataset)],
         pool="fit",
         checks=[
             CheckSpec(

@@ -1,5 +1,6 @@
 """From synapse tables to clean synapses per brain region: `synapse_table`, `synapses`, and the content of the table by region."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -20,20 +21,25 @@ from synapse_assets.stores import DatasetStore
 
 def region_content(dataset: EmDataset) -> PartitionContent:
     """What `synapse_table` holds of each brain region. A region that the sources no longer name has content too: none."""
-    regions = partitions_of(dataset)
-    assert isinstance(regions, dg.DynamicPartitionsDefinition)  # noqa: S101 -- the YAML of no such dataset lists regions
-    name = str(regions.name)
-
-    def find_regions(store: DatasetStore, instance: dg.DagsterInstance) -> list[str]:
-        present = sorted(store.synapse_table.regions())
-        instance.add_dynamic_partitions(name, present)
-        return sorted({*present, *instance.get_dynamic_partitions(name)})
-
     descriptions = {
         steps.REGION_SITES: "The synapses that the tables name in each brain region: their places and neurons",
         steps.REGION_LABELS: "The classes that the tables name for the synapses of each brain region",
     }
-    return PartitionContent(dataset, "synapse_table", descriptions, find_regions, steps.region_versions)
+    return PartitionContent(dataset, "synapse_table", descriptions, find_regions(dataset), steps.region_versions)
+
+
+def find_regions(dataset: EmDataset) -> Callable[[DatasetStore, dg.DagsterInstance], list[str]]:
+    """What gives the regions that the table names now, or did before, and registers those that are new."""
+    regions = partitions_of(dataset)
+    assert isinstance(regions, dg.DynamicPartitionsDefinition)  # noqa: S101 -- the YAML of no such dataset lists regions
+    name = str(regions.name)
+
+    def find(store: DatasetStore, instance: dg.DagsterInstance) -> list[str]:
+        present = sorted(store.synapse_table.regions())
+        instance.add_dynamic_partitions(name, present)
+        return sorted({*present, *instance.get_dynamic_partitions(name)})
+
+    return find
 
 
 def synapse_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:

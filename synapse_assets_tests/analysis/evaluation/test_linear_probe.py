@@ -238,3 +238,42 @@ def test_wrong_input_is_named() -> None:
         probe.predict(np.zeros((2, 3)))
     with pytest.raises(BadInput, match="NaN"):
         probe.predict(np.full((2, 32), np.nan))
+
+
+def test_labels_that_a_strategy_chose_cannot_flatter_the_score() -> None:
+    """Half of the synapses are hard, the other half, which a strategy found, as easy as can be; both are in all neurons."""
+    synapses, vectors = styled(neurons=40, each=6, features=12)
+    code = np.unique(synapses.column("target").to_pylist(), return_inverse=True)[1]
+    easy = np.arange(len(code)) % 2 == 0
+    vectors = vectors.copy()
+    vectors[easy] = 20.0 * np.eye(12)[code[easy]]
+    splits, _ = make_splits(synapses, ["neuron_id"], seed=0, folds=5)
+    ids = synapses.column("synapse_id").to_pylist()
+    chosen = [one for one, is_easy in zip(ids, easy, strict=True) if is_easy]
+    flattered, honest = (p.evaluate_probe(ids, vectors, splits, "neuron_id", 0, untested) for untested in ((), chosen))
+    assert isinstance(flattered, Evaluation)
+    assert isinstance(honest, Evaluation)
+    assert flattered.headline is not None
+    assert honest.headline is not None
+    assert honest.headline.rows == 120 == flattered.headline.rows - 120
+    assert flattered.headline.balanced_accuracy > honest.headline.balanced_accuracy + 0.15
+    assert {name: score.rows for name, score in honest.splits.items()} == {"neuron_id": 120, RANDOM: 120}
+    # Both train on the same, and so say the same of every synapse: only what is counted differs.
+    assert np.array_equal(honest.probabilities, flattered.probabilities)
+    label = dict(zip(ids, synapses.column("target").to_pylist(), strict=True))
+    right: dict[str, list[bool]] = {}
+    for one, row in zip(honest.synapse_ids.tolist(), honest.probabilities, strict=True):
+        if one not in chosen:
+            right.setdefault(label[one], []).append(honest.classes[int(row.argmax())] == label[one])
+    assert honest.headline.balanced_accuracy == pytest.approx(
+        np.mean([np.mean(of_class) for of_class in right.values()])
+    )
+
+
+def test_where_a_strategy_chose_every_label_nothing_is_scored() -> None:
+    synapses, vectors = styled(neurons=10, each=4, features=4)
+    splits, _ = make_splits(synapses, ["neuron_id"], seed=0, folds=5)
+    ids = synapses.column("synapse_id").to_pylist()
+    evaluation = p.evaluate_probe(ids, vectors, splits, "neuron_id", 0, ids)
+    assert isinstance(evaluation, NoModel)
+    assert "neuron_id: a strategy chose all labels, so none may test (random_share of labelling)" in evaluation.reason
