@@ -162,8 +162,12 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 def explore(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8050,
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
+    labelling: Annotated[
+        bool, typer.Option("--labelling", help="Let who has a token label: see `synapse-assets annotators`.")
+    ] = False,
 ) -> None:
-    """The explorer in a browser: look at the released synapses, search, compare. Reads only; runs may be writing meanwhile."""
+    """The explorer in a browser: look at the released synapses, search, compare. Reads only, unless people label; runs may be writing
+    meanwhile."""
     settings = Settings()
     if Path(settings.local_root).is_dir():
         keep_caches(settings.local_root)
@@ -173,7 +177,7 @@ def explore(
     datasets = [load_dataset(name, settings.local_root) for name in settings.datasets]
     reached = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     Console(highlight=False).print(f"Explorer: http://{reached}:{port}   data: {settings.data_root}", markup=False)
-    app = create_app(datasets, settings.data_root, settings.explorer_url, host)
+    app = create_app(datasets, settings.data_root, settings.explorer_url, host, labelling)
     with suppress(KeyboardInterrupt):
         serve_web(app, host, port)
 

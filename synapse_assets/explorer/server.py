@@ -116,8 +116,8 @@ class Site:
         return warehouse, described
 
     def refusal(self, request: Request, reason: str, status: int) -> Response:
-        """An error response: a page, or JSON below /api."""
-        if request.url.path.startswith("/api/"):
+        """An error response: a page, or JSON below /api and for who asks for that."""
+        if request.url.path.startswith("/api/") or request.headers.get("accept") == "application/json":
             return JSONResponse({"error": reason}, status_code=status)
         name = request.path_params.get("dataset", "")
         return self.page(request, "sorry.html", status, dataset=name, active="", reason=reason)
@@ -136,9 +136,10 @@ def create_app(
     data_root: str | FilePath,
     url: str = "http://127.0.0.1:8050",
     host: str = "127.0.0.1",
+    labelling: bool = False,
 ) -> FastAPI:
     """The explorer of these datasets as an ASGI application. `url`: where users reach it, if not on this machine itself.
-    `host`: where it listens.
+    `host`: where it listens. `labelling`: whether who has a token may label; without it nothing here writes.
 
     A page that cannot be made says why in a sentence, with status 404 for what does not exist and 400 for invalid requests.
     Raises ValueError for a `url` that is no http(s) address.
@@ -151,6 +152,8 @@ def create_app(
     templates.env.globals["pages_of"] = {
         entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
     }
+    labelled = [entry.name for entry in entries if labelling and getattr(entry.dataset, "labelling", None)]
+    templates.env.globals["labelled"] = labelled
     place = Place(url, "SYNAPSE_EXPLORER_URL", host)
     messages = ErrorMessages([str(data_root), local_root_of(str(data_root))])
     site = Site(releases, Uploads(), templates, messages, lends=place.is_this_machine)
@@ -169,6 +172,8 @@ def create_app(
     app.add_middleware(Guard, place=place, lent=Lent(precomputed.LENT, neuroglancer.VIEWER) if site.lends else None)
     _add_refusals(app, site)
     # Before the others, whose paths match any text.
+    if labelling:
+        resolve_name("synapse_assets.explorer.labelling:add_labelling")(app, site, str(data_root))
     for path in dict.fromkeys(chain_of(dataset).own_pages for dataset in datasets):
         if path:
             resolve_name(path)(app, site)
@@ -192,7 +197,8 @@ def _add_policy(app: FastAPI, site: Site, maps: Collection[str]) -> None:
             response = Response(status_code=400)
         except Exception as error:
             response = site.refusal(request, site.describe_error(error, request.url.path), 500)
-        response.headers["Content-Security-Policy"] = _MAP_POLICY if request.url.path in maps else _POLICY
+        # Pages with scripts of their own have brought theirs.
+        response.headers.setdefault("Content-Security-Policy", _MAP_POLICY if request.url.path in maps else _POLICY)
         return response
 
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from synapse_assets.explorer import create_app
 from synapse_assets.web import server_config
 from synapse_assets_tests.conftest import Lab
+from synapse_assets_tests.explorer.labelled import Labelled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -48,6 +49,12 @@ def explorer(finished_lab: Lab) -> Iterator[str]:
     served = Served(create_app([finished_lab.dataset], finished_lab.root))
     yield served.url
     served.stop()
+
+
+@pytest.fixture(scope="session")
+def labelled_once(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
+    """What tests of labelling have copies of."""
+    return Labelled(tmp_path_factory.mktemp("labelled"))
 
 
 @pytest.fixture(scope="session")

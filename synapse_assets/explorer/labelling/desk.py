@@ -1,0 +1,58 @@
+"""What the labelling pages of one explorer share. Routes are in `routes`, what stands on the pages of tiles in `contents`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from synapse_assets.datasets.labelling import LabellingChoice
+from synapse_assets.explorer.labelling.access import Access
+from synapse_assets.explorer.labelling.batches import Batches
+from synapse_assets.explorer.labelling.places import Places
+from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity, policy
+from synapse_assets.explorer.server import Site
+from synapse_assets.stores import DatasetStore
+
+NEVER_KEPT = {"Cache-Control": "no-store"}
+
+
+class Desk:
+    """Who is let in, what is labelled, and where people are. store_of: the store of an entry of the explorer."""
+
+    def __init__(self, site: Site, access: Access, store_of: Callable[[str], DatasetStore]) -> None:
+        self.site, self.access, self.places = site, access, Places()
+        self._batches = {
+            name: Batches(store_of(name), entry.dataset, choice)
+            for name, entry in site.releases.entries.items()
+            if isinstance(choice := getattr(entry.dataset, "labelling", None), LabellingChoice)
+        }
+
+    @property
+    def of_tiles(self) -> dict[str, str]:
+        """Titles of the datasets whose tiles are labelled, by name."""
+        return {name: self.site.releases.entries[name].title for name in self._batches}
+
+    def batches(self, dataset: str) -> Batches:
+        """The batches of a dataset whose tiles are labelled. Raises HTTPException (404) for another."""
+        if dataset not in self._batches:
+            raise HTTPException(404)
+        return self._batches[dataset]
+
+    def enter(self, request: Request) -> None:
+        """Lets a request in: `request.state.person` is who asks. What changes something has to prove that a page of ours sends it.
+
+        Raises like `Access.person` and `Access.check_proof`.
+        """
+        request.state.person = self.access.person(request)
+        if request.method not in ("GET", "HEAD"):
+            self.access.check_proof(request)
+
+    def page(self, request: Request, template: str, person: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A labelling page with its scripts, for a person ("" for nobody). No cache keeps it."""
+        scripts = [(script, integrity(script)) for script in SCRIPTS[template]]
+        shared = {"active": "labelling", "person": person, "scripts": scripts, "proof": self.access.proof(request)}
+        page = self.site.page(request, template, status, **shared, **values)
+        page.headers.update({**NEVER_KEPT, "Content-Security-Policy": policy(template)})
+        return page

@@ -1,0 +1,149 @@
+"""The routes of the labelling pages, all below /labelling and all but the login behind a token. They exist with `--labelling` alone.
+
+Who is let in is decided by `access`, what a batch is by `batches`, what is kept by `answers`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from synapse_assets.explorer.downloads import csv_text
+from synapse_assets.explorer.labelling import contents
+from synapse_assets.explorer.labelling.access import COOKIE, PATH, Access, NotLoggedIn
+from synapse_assets.explorer.labelling.answers import ChangedTile, PostedAnswer, keep, read_posted
+from synapse_assets.explorer.labelling.batches import UnknownBatch
+from synapse_assets.explorer.labelling.desk import NEVER_KEPT, Desk
+from synapse_assets.explorer.server import Site
+from synapse_assets.settings import Settings
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.annotators import Annotators
+
+_Field = Annotated[str, Form(max_length=500)]
+
+
+def add_labelling(app: FastAPI, site: Site, data_root: str) -> None:
+    """Adds the labelling pages of an explorer of the datasets under `data_root`."""
+    local_root = Settings(data_root=data_root).local_root
+    desk = Desk(
+        site,
+        Access(Annotators(Path(local_root)).name_of),
+        lambda dataset: DatasetStore(data_root, dataset, local_root),
+    )
+    _add_login(app, desk)
+    router = APIRouter(prefix=PATH, dependencies=[Depends(desk.enter)])
+    _add_answers(router, desk)
+    _add_batches(router, desk)
+    _add_pages(router, desk)
+    # One by one: an included router would hide them from whoever lists the routes of the application.
+    app.router.routes.extend(router.routes)
+
+
+def _add_login(app: FastAPI, desk: Desk) -> None:
+    access = desk.access
+
+    @app.exception_handler(UnknownBatch)
+    async def missing(request: Request, error: UnknownBatch) -> Response:
+        return desk.site.refusal(request, str(error), 404)
+
+    @app.exception_handler(NotLoggedIn)
+    async def login(request: Request, error: NotLoggedIn) -> Response:
+        if request.headers.get("accept") == "application/json":
+            return JSONResponse({"error": error.detail}, 401, NEVER_KEPT)
+        is_wrong = request.method == "POST" or COOKIE in request.cookies
+        to = request.url.path if request.method == "GET" else PATH
+        content = {"dataset": "", "to": to, "reason": error.detail if is_wrong else ""}
+        return desk.page(request, "labelling_login.html", "", 401, **content)
+
+    @app.post(f"{PATH}/login")
+    def log_in(request: Request, token: _Field = "", to: _Field = PATH) -> Response:
+        access.named(token.strip())
+        is_ours = (to == PATH or to.startswith(f"{PATH}/")) and to.isprintable()
+        answer = RedirectResponse(quote(to) if is_ours else PATH, 303, NEVER_KEPT)
+        access.let_in(answer, token.strip(), request.url.scheme == "https")
+        return answer
+
+    @app.post(f"{PATH}/logout")
+    def log_out(request: Request, csrf: _Field = "") -> Response:
+        access.person(request)
+        access.check_proof(request, csrf)
+        answer = RedirectResponse(PATH, 303, NEVER_KEPT)
+        access.let_out(answer)
+        return answer
+
+
+def _add_answers(router: APIRouter, desk: Desk) -> None:
+    @router.post("/{dataset}/answers")
+    async def answers(request: Request, dataset: str) -> Response:
+        posted = await read_posted(request, PostedAnswer)
+        return await run_in_threadpool(kept, request.state.person, dataset, posted)
+
+    def kept(person: str, dataset: str, posted: PostedAnswer) -> Response:
+        batches = desk.batches(dataset)
+        batch = batches.kept(posted.round, posted.item)
+        tile_hash = batches.tiles.hashes([posted.item]).get(posted.item)
+        is_new = keep(posted, person, batch, batches.classes, tile_hash, batches.store.annotation_log)
+        item = batch.items.get(posted.item)
+        shows = batch.guess == "after" and posted.undoes is None and item is not None
+        return JSONResponse({"new": is_new} | (contents.guess_of(item) if shows and item else {}), headers=NEVER_KEPT)
+
+    @router.get("/{dataset}/answers.csv")
+    def downloaded(dataset: str) -> Response:
+        rows = desk.batches(dataset).store.annotation_log.rows()
+        headers = NEVER_KEPT | {"Content-Disposition": f'attachment; filename="{quote(dataset, safe="")}_answers.csv"'}
+        return Response(csv_text(rows.to_pandas()), media_type="text/csv", headers=headers)
+
+
+def _add_batches(router: APIRouter, desk: Desk) -> None:
+    @router.get("/{dataset}/tiles/{synapse_id:anytext}.png")
+    def tile(dataset: str, synapse_id: str, hash: str) -> Response:
+        picture = desk.batches(dataset).tiles.picture(synapse_id, hash)
+        if picture is None:
+            raise ChangedTile()
+        return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+    @router.get("/{dataset}/{name}/items")
+    def items(request: Request, dataset: str, name: str, synapse_id: str = "") -> Response:
+        batches, person = desk.batches(dataset), request.state.person
+        batch = batches.batch(name, synapse_id, desk.site.releases)
+        content = contents.items(batches, dataset, batch, person)
+        left = contents.left_for(batches, batch, person)
+        content["start"] = desk.places.start((dataset, name, synapse_id), person, left)
+        return JSONResponse(content, headers=NEVER_KEPT)
+
+    @router.get("/{dataset}/{name}/state")
+    def state(request: Request, dataset: str, name: str, synapse_id: str = "", at: str = "") -> Response:
+        batches, person, key = desk.batches(dataset), request.state.person, (dataset, name, synapse_id)
+        if at:
+            desk.places.stand(key, person, at[:500])
+        content = contents.state(batches, batches.kept(name), person, desk.places.busy(key, person))
+        return JSONResponse(content, headers=NEVER_KEPT)
+
+
+def _add_pages(router: APIRouter, desk: Desk) -> None:
+    @router.get("")
+    def start(request: Request) -> Response:
+        content = {"dataset": "", "titles": desk.of_tiles}
+        return desk.page(request, "labelling.html", request.state.person, **content)
+
+    @router.get("/{dataset}")
+    def overview(request: Request, dataset: str) -> Response:
+        content = contents.overview(desk.batches(dataset), request.state.person)
+        return desk.page(request, "labelling.html", request.state.person, dataset=dataset, **content)
+
+    @router.get("/{dataset}/agreement")
+    def agreement(request: Request, dataset: str) -> Response:
+        content = contents.agreed(desk.batches(dataset))
+        return desk.page(request, "labelling_agreement.html", request.state.person, dataset=dataset, **content)
+
+    @router.get("/{dataset}/{name}")
+    def batch(request: Request, dataset: str, name: str, synapse_id: str = "") -> Response:
+        batches = desk.batches(dataset)
+        if not batches.has(name):
+            raise HTTPException(404)
+        content = {"dataset": dataset, "name": name, "synapse_id": synapse_id}
+        return desk.page(request, "labelling_batch.html", request.state.person, **content)
