@@ -319,6 +319,8 @@ def predict(
 
 annotator = typer.Typer(no_args_is_help=True, help="Who may label in the explorer: named people with a token each.")
 app.add_typer(annotator, name="annotator")
+labels = typer.Typer(no_args_is_help=True, help="The answers that people gave, as CSV.")
+app.add_typer(labels, name="labels")
 
 
 @annotator.command("add")
@@ -348,6 +350,43 @@ def list_annotators() -> None:
 
     for name in Annotators(Path(Settings().local_root)).names():
         typer.echo(name)
+
+
+_LABELLED = Annotated[str, typer.Argument(help="Dataset that was labelled: its name, or its YAML file.")]
+
+
+@labels.command("export")
+def export_labels(dataset: _LABELLED, file: Annotated[Path, typer.Argument(help="CSV file to write.")]) -> None:
+    """Write every answer, undo and adjudication as it was given. The file names people: it is its owner's alone."""
+    from synapse_assets.datasets import load_dataset
+    from synapse_assets.pipeline.labelling.spreadsheets import export_answers
+    from synapse_assets.stores import DatasetStore
+
+    settings = Settings()
+    store = DatasetStore(settings.data_root, load_dataset(dataset, settings.local_root).name, settings.local_root)
+    if not file.parent.is_dir():
+        raise BadInput(f"{file}: there is no folder {file.parent}; make it, or name another")
+    serving.write_whole(file, export_answers(store))
+    typer.echo(f"{store.annotation_log.count:,} rows: {file}")
+
+
+@labels.command("import")
+def import_labels(
+    dataset: _LABELLED,
+    file: Annotated[
+        Path, typer.Argument(help="CSV file with the columns synapse_id and answer, or those of an export.")
+    ],
+    annotator: Annotated[str | None, typer.Option(help="Whose answers they are, where the file does not say.")] = None,
+) -> None:
+    """Take answers from a CSV file: all of it, or nothing where a line is wrong. What is stored already adds nothing."""
+    from synapse_assets.datasets import load_dataset
+    from synapse_assets.pipeline.labelling.spreadsheets import import_answers
+    from synapse_assets.stores import DatasetStore
+
+    settings = Settings()
+    loaded = load_dataset(dataset, settings.local_root)
+    store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
+    typer.echo(f"{import_answers(store, loaded, file, annotator):,} new answers")
 
 
 @app.command()

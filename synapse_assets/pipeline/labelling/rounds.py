@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from synapse_assets.analysis.labelling.decisions import standing_answers
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.schema import Table
-from synapse_assets.schema.labelling import ADJUDICATION, ANNOTATIONS, LABEL_CURVE, SKIP, UNDO
+from synapse_assets.schema.labelling import ADJUDICATION, ANNOTATIONS, LABEL_CURVE, SKIP
 from synapse_assets.stores import DatasetStore
 
 _NAME = re.compile(r"round_(\d{3,})")
@@ -94,7 +95,7 @@ def progress(store: DatasetStore, dataset: Dataset, round: str) -> Progress:
     least, twice = getattr(choice, "people", 1), getattr(choice, "twice_share", 0.0)
     said: dict[str, dict[str, str | None]] = {}
     settled = set()
-    for row in standing_answers(store, round):
+    for row in standing_answers(store.annotation_log.rows(round)).to_pylist():
         if row["kind"] == ADJUDICATION:
             settled.add(row["item"])
         else:
@@ -113,13 +114,6 @@ def is_asked_twice(dataset: Dataset, round: str, item: str, share: float) -> boo
     """Whether one person more answers an item: so for that share of them, chosen by hash, so that everybody comes to the same ones."""
     digest = hashlib.sha256("\x1f".join((dataset.name, round, item)).encode()).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
-
-
-def standing_answers(store: DatasetStore, round: str) -> list[dict[str, Any]]:
-    """The rows of a round that nobody took back, in the order in which they were given."""
-    rows = store.annotation_log.rows(round).select(["answer_id", "annotator", "kind", "item", "answer", "undoes"])
-    undone = set(rows.column("undoes").to_pylist())
-    return [row for row in rows.to_pylist() if row["kind"] != UNDO and row["answer_id"] not in undone]
 
 
 def item_column(dataset: Dataset) -> str:
