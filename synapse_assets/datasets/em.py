@@ -161,7 +161,7 @@ class EmDataset(Dataset):
     """One dataset on the electron-microscopy chain."""
 
     chain: Literal["em"] = "em"
-    generate: Literal["sample_brain", "sample_deep_brain"] | None = Field(
+    generate: Literal["sample_brain", "sample_deep_brain", "sample_labelling"] | None = Field(
         None, description="Inputs that the pipeline draws itself where they are absent."
     )
     volumes: dict[str, VolumeSpec] = Field(min_length=1)

@@ -33,7 +33,7 @@ class Layout:
     pitch_px and sections are the room of one synapse; `block` is how many places of a neuron lie side by side along x and y, `blocks`
     how many neurons do along x, y, z. A slab is one room deep; chunks are whole slabs deep. A T-bar lies in the middle section of
     its room, up to `sections_off` further up or down. hemilineages: for each transmitter two, and how many neurons each has.
-    version: raised whenever something is drawn otherwise.
+    version: raised whenever something is drawn otherwise. unlabelled: neurons whose class the tables do not give, at least five.
     """
 
     version: int
@@ -44,6 +44,7 @@ class Layout:
     chunk: tuple[int, int, int]
     sections_off: int
     hemilineages: tuple[tuple[str, tuple[str, str], int], ...]
+    unlabelled: int = 5
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -294,7 +295,7 @@ def _neurons(layout: Layout, rng: np.random.Generator) -> list[_Neuron]:
     large = set(rng.choice(len(kinds), size=12, replace=False).tolist())
     odd = rng.permutation(len(kinds))
     unlabelled, unnamed, double = (
-        set(odd[:5].tolist()),
+        {*odd[:5].tolist(), *odd[10 : 5 + layout.unlabelled].tolist()},
         dict(zip(odd[5:9].tolist(), (0, 0, 1, 1), strict=True)),
         int(odd[9]),
     )

@@ -58,9 +58,14 @@ def read_synapse_tables(store: DatasetStore, dataset: EmDataset, gone: Sequence[
 
     watch = Stopwatch()
     if dataset.generate is not None:
-        from synapse_assets.sample import draw_sample_brain, draw_sample_deep_brain
+        from synapse_assets.sample import draw_sample_brain, draw_sample_deep_brain, draw_sample_labelling
 
-        draw = {"sample_brain": draw_sample_brain, "sample_deep_brain": draw_sample_deep_brain}[dataset.generate]
+        draws = {
+            "sample_brain": draw_sample_brain,
+            "sample_deep_brain": draw_sample_deep_brain,
+            "sample_labelling": draw_sample_labelling,
+        }
+        draw = draws[dataset.generate]
         draw(store.raw, seed=dataset.seed)
     names = RegionNames(dataset.missing_region, dataset.region_names, dataset.region_vocabulary)
     labels = LabelLookUp(dataset, names)
