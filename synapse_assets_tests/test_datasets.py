@@ -51,6 +51,7 @@ NEURONS = "\n  - {name: known, format: neurons, path: /neurons.csv, columns: {ne
             "sample_cbp",
             "sample_deep",
             "sample_detection",
+            "sample_labelling",
             "sample_staining",
             "cbp",
             "fafb",
@@ -218,7 +219,7 @@ def test_an_unknown_name_lists_the_packaged_ones() -> None:
     with pytest.raises(
         BadInput,
         match="'cbp', 'cremi', 'em_r50', 'fafb', 'flywire', 'lucchi', 'sample', 'sample_cbp', 'sample_deep', 'sample_detection', "
-        "'sample_staining', 'vnc_detection', 'vnc_sstem'",
+        "'sample_labelling', 'sample_staining', 'vnc_detection', 'vnc_sstem'",
     ):
         load_dataset("nothing", "/nowhere")
 

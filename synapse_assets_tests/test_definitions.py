@@ -22,7 +22,11 @@ PROJECT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
     return build_definitions(
-        Settings(data_root="/nowhere", local_root="/nowhere", datasets=["sample", "sample_cbp", "sample_detection"])
+        Settings(
+            data_root="/nowhere",
+            local_root="/nowhere",
+            datasets=["sample", "sample_cbp", "sample_detection", "sample_labelling"],
+        )
     )
 
 

@@ -225,6 +225,7 @@ FOLDERS = ("CREMI", "EM_R50", "FAFB", "FLYWIRE", "LUCCHI", "VNC_SSTEM")
             "sample_cbp",
             "sample_deep",
             "sample_detection",
+            "sample_labelling",
             "sample_staining",
             "cbp",
             "fafb",
