@@ -163,7 +163,7 @@ def explore(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8050,
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
     labelling: Annotated[
-        bool, typer.Option("--labelling", help="Let who has a token label: see `synapse-assets annotators`.")
+        bool, typer.Option("--labelling", help="Let who has a token label: see `synapse-assets annotator`.")
     ] = False,
 ) -> None:
     """The explorer in a browser: look at the released synapses, search, compare. Reads only, unless people label; runs may be writing
@@ -523,8 +523,8 @@ def _waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefini
             wave = _LAST_WAVE
         waves.setdefault((key.path[0], wave, partitions), []).append(key)
     for dataset in _in_order(taken_from):
-        for wave in sorted(wave for wave in waves if wave[0] == dataset):
-            yield graph.get(waves[wave][0]).partitions_def, waves[wave]
+        for keys in (waves[at] for at in sorted(waves) if at[0] == dataset):
+            yield graph.get(keys[0]).partitions_def, keys
 
 
 def _set_of(partitions: "dg.PartitionsDefinition") -> str:

@@ -26,7 +26,6 @@ from synapse_assets.errors import BadInput
 from synapse_assets.explorer import explanations as explanation_pages
 from synapse_assets.explorer import neuroglancer, pages, precomputed, urls
 from synapse_assets.explorer.classifiers import classifiers as classifiers_page
-from synapse_assets.explorer.downloads import csv_text, plain_rows
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.neurons import neuron as neuron_page
@@ -41,6 +40,7 @@ from synapse_assets.query import NeuronRequest, Warehouse
 from synapse_assets.query.neurons import UnknownNeuron
 from synapse_assets.query.stained_pictures import UnknownPicture
 from synapse_assets.settings import local_root_of
+from synapse_assets.stores.spreadsheets import csv_text, plain_rows
 from synapse_assets.web import Guard, Lent, Place
 
 _HERE = FilePath(__file__).parent

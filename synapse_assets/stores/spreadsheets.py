@@ -4,7 +4,9 @@ Which tables are given away belongs to `explorer` and `pipeline`.
 """
 
 import csv
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +26,21 @@ def csv_text(rows: "pd.DataFrame") -> str:
     )
 
 
+def plain_rows(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    """Rows for `csv_text`: maps and lists as JSON; whole numbers stay whole where some are missing."""
+    import pandas as pd
+
+    table = pd.DataFrame([{name: _as_json(value) for name, value in row.items()} for row in rows]).convert_dtypes()
+    return table.astype(dict.fromkeys(table.select_dtypes("string").columns, object))
+
+
 def text_of_cell(cell: str) -> str:
     """The text that `csv_text` wrote as that cell."""
     return cell[1:] if cell.startswith("'") and _is_computed(cell) else cell
+
+
+def _as_json(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
 def _as_text(value: object) -> object:

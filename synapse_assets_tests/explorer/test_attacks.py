@@ -32,7 +32,6 @@ from websockets.sync.client import connect
 from synapse_assets import web
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import create_app, pages
-from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map import add_maps
 from synapse_assets.explorer.map import sessions as map_sessions
 from synapse_assets.explorer.map.page import MapPage
@@ -41,6 +40,7 @@ from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.uploads import most_bytes, read_picture
 from synapse_assets.query import Warehouse, open_warehouse
 from synapse_assets.settings import Settings
+from synapse_assets.stores.spreadsheets import csv_text
 from synapse_assets_tests.conftest import TILE_PX, Lab
 from synapse_assets_tests.explorer.bokeh_client import Client, changed, joined, token_of
 from synapse_assets_tests.explorer.conftest import Served

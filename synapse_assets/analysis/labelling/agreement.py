@@ -3,6 +3,7 @@
 What is decided where they disagree is in `decisions`.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,13 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synapse_assets.analysis.evaluation.scores import FEWEST_GROUPS, group_draws, percentile_interval
+from synapse_assets.analysis.evaluation.scores import FEWEST_GROUPS, percentile_interval
 from synapse_assets.analysis.labelling.decisions import standing_answers
 from synapse_assets.schema.labelling import ANNOTATOR_AGREEMENT, ANSWER, LABEL_AGREEMENT, NOT_A_SYNAPSE, SKIP, UNSURE
 
 ALL = "all"
 
 Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+_REPLICATES = 2_000
 
 
 def agreement(
@@ -34,20 +37,23 @@ def agreement(
     below 8 items. A class that nobody named in such an item has no row.
     """
     names = [*classes, NOT_A_SYNAPSE, UNSURE]
-    pairs, items = _pairs(annotations, names, renamed)
-    draws = group_draws(items, seed)
+    pairs, times = _pairs(annotations, names, renamed)
+    items = int(times.sum())
+    # Items that were answered alike are drawn as one, that many times: the same draws, and as few as there are ways to answer.
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(items, times / items, size=_REPLICATES).astype(np.float64) if items else np.empty((0, 0))
     of_class: list[dict[str, Any]] = []
     of_pair: list[dict[str, Any]] = []
     for number, name in enumerate([ALL, *names]):
         tallies = {people: pair.tally(number - 1, len(names)) for people, pair in pairs.items()}
-        asked = np.unique([item for pair in tallies.values() for item in pair.items[pair.counted]])
+        asked = np.unique([way for pair in tallies.values() for way in pair.ways[pair.counted]]).astype(np.int64)
         if name != ALL and not len(asked):
             continue
-        of_class.append({"class": name, **_row(list(tallies.values()), len(asked), draws)})
+        of_class.append({"class": name, **_row(list(tallies.values()), int(times[asked].sum()), times, draws)})
         of_class[-1]["sentence"] = _sentence(of_class[-1], len({one for people in pairs for one in people}))
         for (first, second), pair in tallies.items():
-            if count := int(pair.counted.sum()):
-                of_pair.append({"first": first, "second": second, "class": name, **_row([pair], count, draws)})
+            if count := int(times[pair.ways[pair.counted]].sum()):
+                of_pair.append({"first": first, "second": second, "class": name, **_row([pair], count, times, draws)})
     of_pair.sort(key=lambda row: (row["first"], row["second"]))
     return (
         pa.Table.from_pylist(of_class, schema=LABEL_AGREEMENT.arrow),
@@ -57,21 +63,21 @@ def agreement(
 
 @dataclass(frozen=True)
 class _Tally:
-    """The answers of two people to the same items, as one square table of counts an item.
+    """What two people answered to the same items, as a square table of counts.
 
-    items (I,) numbers of the items; cells (I,) cell of the flattened square (K x K); counted (I,) whether the item is about the class.
+    ways (W,) numbers of the ways in which all people answered an item; cells (W,) cell of the flattened square (K x K); counted (W,)
+    whether that is about the class; size: K.
     """
 
-    items: npt.NDArray[np.int64]
-    cells: npt.NDArray[np.int64]
+    ways: Int64
+    cells: Int64
     counted: npt.NDArray[np.bool_]
     size: int
 
-    def kappa(self, draws: Float64 | None = None) -> tuple[Float64, Float64]:
-        """Cohen's kappa (B,), NaN where it is not defined, and the number of items (B,), by draw (B, all items); without: of all once."""
-        weights = np.ones((1, len(self.items))) if draws is None else draws[:, self.items]
+    def kappa(self, draws: Float64) -> tuple[Float64, Float64]:
+        """Cohen's kappa (B,), NaN where it is not defined, and the number of items (B,). draws (B, all ways): how often each came."""
         cells = np.eye(self.size**2)[self.cells]
-        counts = (weights @ cells).reshape(-1, self.size, self.size)
+        counts = (draws[:, self.ways] @ cells).reshape(-1, self.size, self.size)
         total = counts.sum(axis=(1, 2))
         shares = counts / np.where(total > 0, total, 1)[:, None, None]
         observed = np.trace(shares, axis1=1, axis2=2)
@@ -82,47 +88,48 @@ class _Tally:
 
 @dataclass(frozen=True)
 class _Pair:
-    """What two people answered to the same items: numbers of the items, and of the answers of each (I,)."""
+    """What two people answered to the same items: numbers of the ways, and of the answers of each (W,)."""
 
-    items: npt.NDArray[np.int64]
-    first: npt.NDArray[np.int64]
-    second: npt.NDArray[np.int64]
+    ways: Int64
+    first: Int64
+    second: Int64
 
     def tally(self, number: int, classes: int) -> _Tally:
         """Of all classes (number -1), or of naming one of them or not."""
         if number < 0:
-            return _Tally(self.items, self.first * classes + self.second, np.ones(len(self.items), dtype=bool), classes)
+            return _Tally(self.ways, self.first * classes + self.second, np.ones(len(self.ways), dtype=bool), classes)
         first, second = self.first == number, self.second == number
-        return _Tally(self.items, first * 2 + second, first | second, 2)
+        return _Tally(self.ways, first * 2 + second, first | second, 2)
 
 
 def _pairs(
     annotations: pa.Table, names: list[str], renamed: Mapping[str, str]
-) -> tuple[dict[tuple[str, str], _Pair], int]:
-    """The pairs of people with items in common, by name, and the number of items that two or more answered."""
+) -> tuple[dict[tuple[str, str], _Pair], Int64]:
+    """The pairs of people with items in common, by name, and how many items were answered in each way, by two or more."""
     standing = standing_answers(annotations)
     standing = standing.filter(pc.and_(pc.equal(standing["kind"], ANSWER), pc.not_equal(standing["answer"], SKIP)))
+    numbers = {name: number for number, name in enumerate(names)}
     by_item: dict[str, list[tuple[str, int]]] = {}
     for item, person, given in zip(*(standing[c].to_pylist() for c in ("item", "annotator", "answer")), strict=True):
-        answer = renamed.get(given, given)
-        if answer in names:
-            by_item.setdefault(item, []).append((person, names.index(answer)))
-    several = [sorted(answers) for answers in by_item.values() if len(answers) > 1]
+        if (number := numbers.get(renamed.get(given, given))) is not None:
+            by_item.setdefault(item, []).append((person, number))
+    ways = Counter(tuple(sorted(answers)) for answers in by_item.values() if len(answers) > 1)
     found: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
-    for number, answers in enumerate(several):
+    for way, answers in enumerate(ways):
         for (first, one), (second, other) in combinations(answers, 2):
-            found.setdefault((first, second), []).append((number, one, other))
-    return {people: _Pair(*np.array(found[people], dtype=np.int64).T) for people in sorted(found)}, len(several)
+            found.setdefault((first, second), []).append((way, one, other))
+    pairs = {people: _Pair(*np.array(found[people], dtype=np.int64).T) for people in sorted(found)}
+    return pairs, np.array(list(ways.values()), dtype=np.int64)
 
 
-def _row(pairs: list[_Tally], items: int, draws: Float64 | None) -> dict[str, Any]:
+def _row(pairs: list[_Tally], items: int, times: Int64, draws: Float64) -> dict[str, Any]:
     """items, observed, kappa, low and high of these pairs."""
-    counted = sum(int(pair.counted.sum()) for pair in pairs)
-    # The diagonal of the square: all cells of which number and transposed number are one. Of a class only the last.
-    agreed = sum(int((pair.counted & (pair.cells % (pair.size + 1) == 0)).sum()) for pair in pairs)
-    kappa = _mean([pair.kappa() for pair in pairs])
+    counted = sum(int(times[pair.ways[pair.counted]].sum()) for pair in pairs)
+    # The diagonal of the square: of a class only its last cell, where both named it.
+    agreed = sum(int(times[pair.ways[pair.counted & (pair.cells % (pair.size + 1) == 0)]].sum()) for pair in pairs)
+    kappa = _mean([pair.kappa(times[None].astype(np.float64)) for pair in pairs])
     interval = None
-    if draws is not None and items >= FEWEST_GROUPS and not np.isnan(kappa).all():
+    if items >= FEWEST_GROUPS and not np.isnan(kappa).all():
         interval = percentile_interval(_mean([pair.kappa(draws) for pair in pairs]))
     low, high = interval or (None, None)
     return {

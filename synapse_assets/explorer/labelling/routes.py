@@ -12,13 +12,13 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.labelling import contents
 from synapse_assets.explorer.labelling.access import COOKIE, PATH, Access, NotLoggedIn
 from synapse_assets.explorer.labelling.answers import ChangedTile, PostedAnswer, keep, read_posted
 from synapse_assets.explorer.labelling.batches import UnknownBatch
 from synapse_assets.explorer.labelling.desk import NEVER_KEPT, Desk
 from synapse_assets.explorer.server import Site
+from synapse_assets.pipeline.labelling.spreadsheets import export_answers
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotators import Annotators
@@ -93,9 +93,9 @@ def _add_answers(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/{dataset}/answers.csv")
     def downloaded(dataset: str) -> Response:
-        rows = desk.batches(dataset).store.annotation_log.rows()
+        text = export_answers(desk.batches(dataset).store)
         headers = NEVER_KEPT | {"Content-Disposition": f'attachment; filename="{quote(dataset, safe="")}_answers.csv"'}
-        return Response(csv_text(rows.to_pandas()), media_type="text/csv", headers=headers)
+        return Response(text, media_type="text/csv", headers=headers)
 
 
 def _add_batches(router: APIRouter, desk: Desk) -> None:

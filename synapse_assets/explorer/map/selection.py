@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from synapse_assets.errors import BadInput
-from synapse_assets.explorer.downloads import csv_text
 from synapse_assets.explorer.map import html
 from synapse_assets.explorer.map.controls import WIDE, Controls
 from synapse_assets.explorer.map.model import MapModel
@@ -20,6 +19,7 @@ from synapse_assets.explorer.map.rendering import is_outline
 from synapse_assets.explorer.map.style import PANES
 from synapse_assets.explorer.map.viewport import Viewport
 from synapse_assets.explorer.urls import search_url
+from synapse_assets.stores.spreadsheets import csv_text
 
 _TIP_PX = 300
 _TILES = 60
