@@ -31,7 +31,8 @@ from synapse_assets.pipeline.detection.labelling.suggestions import suggest_boxe
 from synapse_assets.pipeline.detection.maps import Maps
 from synapse_assets.pipeline.detection.stored import MODEL, detector_in_use
 from synapse_assets.pipeline.detection.tested import BLOCK, DetectorTest
-from synapse_assets.pipeline.report import Report
+from synapse_assets.pipeline.labelling.rounds import answers_read
+from synapse_assets.pipeline.report import Picture, Report
 from synapse_assets.schema.detection import DETECTIONS
 from synapse_assets.schema.labelling import (
     ACCEPT,
@@ -292,7 +293,7 @@ def with_sites(store: DatasetStore, fewest: int = 1) -> tuple[Box, list[dict[str
 
 def middle(box: Box, *more: float) -> list[float]:
     """A place in nm in the middle of a box, or that many voxels beside it."""
-    return ((np.add(box.low, box.high) / 2 + (more or (0, 0, 0))) * VOXEL_NM).tolist()  # type: ignore[no-any-return]
+    return ((np.add(box.low, box.high) / 2 + (more or (0, 0, 0))) * VOXEL_NM).tolist()
 
 
 def look_through(person: planted.Person, store: DatasetStore, box: Box, answer: str = ACCEPT) -> None:
@@ -556,7 +557,7 @@ def test_points_are_balls_and_what_a_ball_from_beyond_may_reach_is_not_learnt(
         centre = (at + 0.5) * np.array(VOXEL_NM[::-1])
         near = any(
             np.sqrt(((centre - [site["z_nm"], site["y_nm"], site["x_nm"]]) ** 2).sum()) <= 45  # type: ignore[operator]
-            or all(int(site[f"{axis}_nm"] / size) == v for axis, size, v in zip("zyx", VOXEL_NM[::-1], at, strict=True))  # type: ignore[operator]
+            or all(int(site[f"{axis}_nm"] / size) == v for axis, size, v in zip("zyx", VOXEL_NM[::-1], at, strict=True))
             for site in sites
         )
         assert lesson.truth[0, z, y, x] == (near and sure)
@@ -630,6 +631,8 @@ def test_the_curve_has_a_row_for_each_round_by_the_newest_detector_that_knew_it(
     store, models = fitted, fitted.models(MODEL)
     curve, first_fitted = store.results(LABEL_CURVE), str(models.candidate)
     everything_done(store, dataset, "round_001", "round_002")
+    score_rounds(store, dataset, LOG)
+    assert curve.made_from() == {}, "no detector has learnt from these answers yet"
     later = str(fit(store, dataset).details["version"])
     report = score_rounds(store, dataset, LOG)
     rows = curve.read().to_pylist()
@@ -649,7 +652,11 @@ def test_the_curve_has_a_row_for_each_round_by_the_newest_detector_that_knew_it(
     assert rows[2]["gain"] == pytest.approx(rows[2]["score"] - rows[0]["score"])
     assert rows[2]["tested"] == rows[0]["tested"] > 0
     assert not any(row["stop"] for row in rows)
-    assert report.details["may_stop"] is False
+    assert [check.passed for check in report.checks] == [True]
+    assert isinstance(report.details["curve"], Picture)
+    assert (report.details["f1"], report.details["labels"]) == (rows[2]["score"], sites)
+    made_from = curve.made_from() or {}
+    assert made_from == answers_read(store), "the newest detector knows all answers"
     assert f"F1 {rows[0]['score']:.3f}" in rows[0]["sentence"]
 
 
@@ -703,7 +710,8 @@ def test_an_export_is_a_dataset_of_the_sites_that_people_left(
     assert np.array_equal((known.labels > 0) & ~ball, (marked > 0) & (marked != rejected) & ~ball)
     table = pd.read_csv(tmp_path / "out" / "boxes" / "sites_em.csv")
     assert set(table["site"]) == {name for name in [*names, added] if name != sites[1]["site"]}
-    assert table.set_index("site").loc[added, ["x_nm", "y_nm", "z_nm"]].tolist() == middle(box)
+    [row] = table[table["site"] == added].to_dict("records")
+    assert [row[f"{axis}_nm"] for axis in "xyz"] == middle(box)
 
 
 def test_an_export_trains(store: DatasetStore, dataset: DetectionDataset, tmp_path: Path) -> None:

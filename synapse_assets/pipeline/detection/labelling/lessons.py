@@ -206,7 +206,7 @@ class Teacher:
             as_balls = [site for site in as_balls if site["site"] not in shown]
         balls = self._balls(as_balls, first, shape) & inside
         truth = np.zeros((len(self.choice.targets), *shape), np.uint8)
-        truth[self.choice.targets.index(self.target)] = (present | balls) & inside
+        truth[list(map(str, self.choice.targets)).index(self.target)] = (present | balls) & inside
         count = sum(outcome in (ACCEPT, MOVE, ADD) for outcome in outcomes.values())
         taught = tuple(target == self.target for target in self.choice.targets)
         return Lesson(box.box, row["round"], count, grey, valid, truth, known | balls, taught)
