@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
 from synapse_assets.analysis.detection.components import components
-from synapse_assets.datasets import DetectionDataset
+from synapse_assets.datasets import Annotation, DetectionDataset, load_dataset
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.detection.annotated import register_annotations, registered_annotations
+from synapse_assets.pipeline.detection.annotated import read_annotations, register_annotations, registered_annotations
 from synapse_assets.pipeline.detection.detector import fit_detectors, stored_detectors
 from synapse_assets.pipeline.detection.labelling.boxes import (
     APART_FROM_TEST_NM,
@@ -23,13 +24,15 @@ from synapse_assets.pipeline.detection.labelling.boxes import (
     unpacked,
 )
 from synapse_assets.pipeline.detection.labelling.curve import score_rounds
+from synapse_assets.pipeline.detection.labelling.export import DATASET_FILE, export_sites
 from synapse_assets.pipeline.detection.labelling.lessons import Lesson, lessons_of, versions_by_round
 from synapse_assets.pipeline.detection.labelling.reviews import review_boxes
 from synapse_assets.pipeline.detection.labelling.suggestions import suggest_boxes
 from synapse_assets.pipeline.detection.maps import Maps
 from synapse_assets.pipeline.detection.stored import MODEL, detector_in_use
 from synapse_assets.pipeline.detection.tested import BLOCK, DetectorTest
-from synapse_assets.pipeline.report import Report
+from synapse_assets.pipeline.labelling.rounds import answers_read
+from synapse_assets.pipeline.report import Picture, Report
 from synapse_assets.schema.detection import DETECTIONS
 from synapse_assets.schema.labelling import (
     ACCEPT,
@@ -290,7 +293,7 @@ def with_sites(store: DatasetStore, fewest: int = 1) -> tuple[Box, list[dict[str
 
 def middle(box: Box, *more: float) -> list[float]:
     """A place in nm in the middle of a box, or that many voxels beside it."""
-    return ((np.add(box.low, box.high) / 2 + (more or (0, 0, 0))) * VOXEL_NM).tolist()  # type: ignore[no-any-return]
+    return ((np.add(box.low, box.high) / 2 + (more or (0, 0, 0))) * VOXEL_NM).tolist()
 
 
 def look_through(person: planted.Person, store: DatasetStore, box: Box, answer: str = ACCEPT) -> None:
@@ -554,7 +557,7 @@ def test_points_are_balls_and_what_a_ball_from_beyond_may_reach_is_not_learnt(
         centre = (at + 0.5) * np.array(VOXEL_NM[::-1])
         near = any(
             np.sqrt(((centre - [site["z_nm"], site["y_nm"], site["x_nm"]]) ** 2).sum()) <= 45  # type: ignore[operator]
-            or all(int(site[f"{axis}_nm"] / size) == v for axis, size, v in zip("zyx", VOXEL_NM[::-1], at, strict=True))  # type: ignore[operator]
+            or all(int(site[f"{axis}_nm"] / size) == v for axis, size, v in zip("zyx", VOXEL_NM[::-1], at, strict=True))
             for site in sites
         )
         assert lesson.truth[0, z, y, x] == (near and sure)
@@ -628,6 +631,8 @@ def test_the_curve_has_a_row_for_each_round_by_the_newest_detector_that_knew_it(
     store, models = fitted, fitted.models(MODEL)
     curve, first_fitted = store.results(LABEL_CURVE), str(models.candidate)
     everything_done(store, dataset, "round_001", "round_002")
+    score_rounds(store, dataset, LOG)
+    assert curve.made_from() == {}, "no detector has learnt from these answers yet"
     later = str(fit(store, dataset).details["version"])
     report = score_rounds(store, dataset, LOG)
     rows = curve.read().to_pylist()
@@ -647,7 +652,11 @@ def test_the_curve_has_a_row_for_each_round_by_the_newest_detector_that_knew_it(
     assert rows[2]["gain"] == pytest.approx(rows[2]["score"] - rows[0]["score"])
     assert rows[2]["tested"] == rows[0]["tested"] > 0
     assert not any(row["stop"] for row in rows)
-    assert report.details["may_stop"] is False
+    assert [check.passed for check in report.checks] == [True]
+    assert isinstance(report.details["curve"], Picture)
+    assert (report.details["f1"], report.details["labels"]) == (rows[2]["score"], sites)
+    made_from = curve.made_from() or {}
+    assert made_from == answers_read(store), "the newest detector knows all answers"
     assert f"F1 {rows[0]['score']:.3f}" in rows[0]["sentence"]
 
 
@@ -655,3 +664,105 @@ def test_a_detector_that_was_never_tested_has_no_score(store: DatasetStore, data
     score_rounds(store, dataset, LOG)
     [row] = store.results(LABEL_CURVE).read().to_pylist()
     assert (row["round"], row["score"], row["labels"], row["tested"], row["stop"]) == ("before", None, 0, 0, False)
+
+
+# Exporting
+
+
+def exported(store: DatasetStore, dataset: DetectionDataset, folder: Path) -> DetectionDataset:
+    """What was exported, loaded as any dataset is."""
+    register_annotations(store, dataset, [], LOG)
+    export_sites(store, dataset, folder, LOG)
+    loaded = load_dataset(str(folder / DATASET_FILE), store.data_root)
+    assert isinstance(loaded, DetectionDataset)
+    return loaded
+
+
+def test_an_export_is_a_dataset_of_the_sites_that_people_left(
+    store: DatasetStore, dataset: DetectionDataset, tmp_path: Path, searched_once: Path
+) -> None:
+    ask(store, dataset)
+    box, sites = with_sites(store, 2)
+    ada = planted.Person("Ada")
+    look_through(ada, store, box)
+    ada.says(str(sites[1]["site"]), REJECT)
+    added = added_site(box.box, "presynaptic", "one")
+    ada.says(added, ADD, middle(box))
+    planted.write_answers(store, ada)
+    review_boxes(store, dataset, LOG)
+    loaded = exported(store, dataset, tmp_path / "out" / "boxes")
+    [known] = read_annotations(DatasetStore(str(tmp_path / "other"), loaded.name), loaded, loaded.annotations, LOG)
+    away = radius_voxels(searched_once)
+    low = tuple(a + r for a, r in zip(box.low, away, strict=True))
+    high = tuple(b - r for b, r in zip(box.high, away, strict=True))
+    assert (known.annotation.target, known.low, known.high) == ("presynaptic", low[::-1], high[::-1])
+    # By voxels: what was accepted as the map had it, the ball, what is beyond, and not what was rejected.
+    row = next(row for row in store.results(BOX_SUGGESTIONS).read().to_pylist() if row["box"] == box.box)
+    marked = unpacked(row["marked"], box)[
+        tuple(slice(r, b - a - r) for r, a, b in zip(away[::-1], box.low[::-1], box.high[::-1], strict=True))
+    ]
+    names = [site["site"] for site in store.results(SUGGESTED_SITES).read().to_pylist() if site["box"] == box.box]
+    rejected = names.index(sites[1]["site"]) + 1
+    at = np.floor(np.array(middle(box)) / VOXEL_NM).astype(int)[::-1] - known.low
+    assert known.labels is not None
+    ball = known.labels == known.labels[tuple(at)]
+    assert known.labels[tuple(at)]
+    assert np.array_equal((known.labels > 0) & ~ball, (marked > 0) & (marked != rejected) & ~ball)
+    table = pd.read_csv(tmp_path / "out" / "boxes" / "sites_em.csv")
+    assert set(table["site"]) == {name for name in [*names, added] if name != sites[1]["site"]}
+    [row] = table[table["site"] == added].to_dict("records")
+    assert [row[f"{axis}_nm"] for axis in "xyz"] == middle(box)
+
+
+def test_an_export_trains(store: DatasetStore, dataset: DetectionDataset, tmp_path: Path) -> None:
+    everything_done(store, dataset, "round_001")
+    loaded = exported(store, dataset, tmp_path / "boxes")
+    assert {annotation.name for annotation in loaded.annotations} == {box.box for box in boxes_of(store)}
+    other = DatasetStore(str(tmp_path / "other"), loaded.name)
+    report = fit(other, loaded)
+    assert set(stored_detectors(other.models(MODEL), str(report.details["version"]))) == {"pairs"}
+
+
+def test_an_export_of_points_has_the_sites_as_points(
+    store: DatasetStore, dataset: DetectionDataset, tmp_path: Path
+) -> None:
+    everything_done(store, dataset, "round_001")
+    points = {"name": "p", "format": "points", "volume": "em", "path": str(tmp_path / "p.csv"), "units": "voxel"}
+    (tmp_path / "p.csv").write_text("x,y,z\n50,40,5\n")
+    by_points = dataset.model_copy(
+        update={
+            "annotations": [
+                Annotation.model_validate({"name": side, "target": f"{side}synaptic", "volume": "em", "points": points})
+                for side in ("pre", "post")
+            ],
+            "detectors": {
+                "pairs": dataset.detectors["pairs"].model_copy(update={"learns_from": "points", "ball_nm": 45})
+            },
+        }
+    )
+    loaded = exported(store, by_points, tmp_path / "boxes")
+    other = DatasetStore(str(tmp_path / "other"), loaded.name)
+    read = read_annotations(other, loaded, loaded.annotations, LOG)
+    kept = store.results(REVIEWED_SITES).read().to_pylist()
+    assert not (tmp_path / "boxes" / "masks").exists()
+    for known in read:
+        box = next(box for box in boxes_of(store) if box.box == known.annotation.name)
+        inner = Box("inner", "em", known.low[::-1], known.high[::-1])
+        inside = [row for row in kept if inner.holds([row[f"{axis}_nm"] for axis in "xyz"], VOXEL_NM)[0]]
+        assert {f"{box.box}_{row['site']}" for row in inside} == set(known.objects.ids)
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
+    store: DatasetStore, dataset: DetectionDataset, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        BadInput, match=r"found no site in the boxes of own .*\(0 boxes\).*materialise own/reviewed_boxes"
+    ):
+        export_sites(store, dataset, tmp_path / "none", LOG)
+    everything_done(store, dataset, "round_001")
+    with pytest.raises(BadInput, match="materialise the asset 'annotated_objects' first"):
+        export_sites(store, dataset, tmp_path / "none", LOG)
+    assert not (tmp_path / "none").exists()
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(BadInput, match="taken exists: name a folder that does not"):
+        export_sites(store, dataset, tmp_path / "taken", LOG)

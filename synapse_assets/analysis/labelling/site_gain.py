@@ -35,8 +35,8 @@ def f1_gain(
     if units < FEWEST_GROUPS:
         return gain, None, None
     draws = np.random.default_rng(seed).multinomial(units, counts / units, size=_REPLICATES).astype(np.float64)
-    low, high = percentile_interval(_gains(draws))
-    return gain, low, high
+    interval = percentile_interval(_gains(draws))
+    return gain, *(interval or (None, None))
 
 
 def _gains(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ def entropy_bits(probability: npt.ArrayLike) -> Floats:
     """Binary entropy of probabilities 0 to 1, in bits (Shannon 1948): -p log2 p - (1 - p) log2 (1 - p); 0 at both ends, 1 at a half."""
     p = np.asarray(probability, np.float64)
     least = np.finfo(np.float64).tiny
-    return -sum(share * np.log2(np.maximum(share, least)) for share in (p, 1 - p))
+    return -p * np.log2(np.maximum(p, least)) - (1 - p) * np.log2(np.maximum(1 - p, least))
 
 
 _BITS = entropy_bits(np.arange(256) / 255)

@@ -22,7 +22,8 @@ def _query_suggestions(dataset: DetectionDataset) -> dg.AssetsDefinition:
     @asset(
         dataset,
         "query_suggestions",
-        deps=["probability_maps", "detections", "detector"],
+        # What the answers before it led to is made first: a round waits for all of these.
+        deps=["probability_maps", "detections", "detector", "annotations", "reviewed_boxes", "promotions"],
         # Maps beyond the end of a block are made here where they are absent.
         pool="gpu",
         checks=[CheckSpec("round_is_full", "There are as many boxes left to ask about as a round has.")],
@@ -31,7 +32,8 @@ def _query_suggestions(dataset: DetectionDataset) -> dg.AssetsDefinition:
         """The boxes that one round asks people to look through, and what was detected in them. A row is one box.
 
         They are chosen where the map of the detector in use is least sure (mean entropy), and some at random. None lies near what the
-        dataset annotates, which detectors are tested on; none is asked about twice. A round that was chosen stays as it is.
+        dataset annotates, which detectors are tested on; none is asked about twice. A round that was chosen stays as it is, and shows as
+        out of date once maps are others.
         """
         store = installation.store(dataset.name)
         report = suggest_boxes(store, dataset, context.partition_key, installation.device, context.log)
@@ -65,7 +67,12 @@ def _reviewed_boxes(dataset: DetectionDataset) -> dg.AssetsDefinition:
 
 
 def _label_curve(dataset: DetectionDataset) -> dg.AssetsDefinition:
-    @asset(dataset, "label_curve", deps=["detector", "reviewed_boxes"])
+    @asset(
+        dataset,
+        "label_curve",
+        deps=["annotations", "detector", "reviewed_boxes"],
+        checks=[CheckSpec("more_labels_pay", "A round of the last three gained something beyond its interval.")],
+    )
     def label_curve(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """What each round was worth: F1 of the detector that knows all boxes up to it. A row is one round.
 

@@ -18,7 +18,7 @@ from synapse_assets.pipeline.detection.labelling.boxes import asked_detector, as
 from synapse_assets.pipeline.detection.stored import MODEL
 from synapse_assets.pipeline.detection.tested import BLOCK, FOUND, INVENTED, DetectorTest
 from synapse_assets.pipeline.labelling.rounds import answers_read
-from synapse_assets.pipeline.report import Markdown, Report, Stopwatch
+from synapse_assets.pipeline.report import Check, Detail, Markdown, Picture, Report, Stopwatch
 from synapse_assets.schema.labelling import LABEL_CURVE, REVIEWED_BOXES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.rows import content_key
@@ -35,8 +35,11 @@ def score_rounds(store: DatasetStore, dataset: DetectionDataset, log: Logger) ->
     rounds the score stays empty. The table says of which answers it knows (`pipeline.labelling.rounds`).
     """
     from synapse_assets.analysis.labelling.stopping import may_stop
+    from synapse_assets.figures.labelling import growing_curve_figure
 
     watch = Stopwatch()
+    # Read before what follows from them: an answer that comes in between is of the next curve.
+    answers = answers_read(store)
     labels = _labels_by_round(store)
     tests = _tests_by_round(store, dataset)
     rows: list[dict[str, Any]] = []
@@ -65,26 +68,32 @@ def score_rounds(store: DatasetStore, dataset: DetectionDataset, log: Logger) ->
         )
         last = test or last
     table = LABEL_CURVE.conform(pa.Table.from_pylist(rows, schema=LABEL_CURVE.arrow))
-    store.results(LABEL_CURVE).write(table, _answers_known(store, labels, tests))
-    for sentence in table.column("sentence").to_pylist():
-        log.info(sentence)
+    store.results(LABEL_CURVE).write(table, _known(answers, labels, tests))
+    for one in rows:
+        log.info(one["sentence"])
+    latest = rows[-1]
+    scored = any(one["score"] is not None for one in rows)
+    picture: dict[str, Detail] = {"curve": Picture(growing_curve_figure(rows), "score by round")} if scored else {}
     return Report(
         details={
-            "rounds": Markdown("\n".join(f"- {sentence}" for sentence in table.column("sentence").to_pylist())),
-            "may_stop": rows[-1]["stop"],
+            "result": latest["sentence"],
+            **picture,
+            "rounds": Markdown("\n".join(f"- {one['sentence']}" for one in rows)),
+            "labels": latest["labels"],
+            **({} if latest["score"] is None else {"f1": latest["score"]}),
         },
         seconds=watch.seconds,
         rows=table.num_rows,
         computed_rows=table.num_rows,
         content_version=content_key(table),
+        checks=[Check("more_labels_pay", not latest["stop"], latest["sentence"], warn=True)],
     )
 
 
-def _answers_known(store: DatasetStore, labels: Mapping[str, int], tests: Mapping[str, DetectorTest]) -> dict[str, str]:
-    """The answers that the curve knows, by round: all but those in boxes that no detector has learnt from yet."""
-    newest = max(tests, key=lambda name: (name != BEFORE, name), default=BEFORE)
-    known = {name for name in labels if newest != BEFORE and name <= newest}
-    return {name: version for name, version in answers_read(store).items() if name in known or name not in labels}
+def _known(answers: Mapping[str, str], labels: Mapping[str, int], tests: Mapping[str, DetectorTest]) -> dict[str, str]:
+    """Those of the answers, by round, that the curve knows: all but those in boxes that no detector has learnt from yet."""
+    newest = max((name for name in tests if name != BEFORE), default="")
+    return {name: version for name, version in answers.items() if name not in labels or name <= newest}
 
 
 def _labels_by_round(store: DatasetStore) -> dict[str, int]:

@@ -90,11 +90,11 @@ def lessons_of(store: DatasetStore, dataset: DetectionDataset, every: Sequence[K
         )
     if not kept:
         return []
-    teacher = _Teacher.of(dataset, every)
+    teacher = Teacher.of(dataset, every)
     voxels = sum(int(np.prod(teacher.window(Box.of(row))[2])) for row in kept)
     # Grey values and where there are any, and these again as pixels, with truth.
     refuse_more_than_fits(4 * voxels, voxels)
-    marked, sites = _marked_in(store, kept), _sites_in(store)
+    marked, sites = marked_by_box(store, kept), sites_by_box(store)
     volumes = {name: open_volume(dataset.volumes[name]) for name in {row["volume"] for row in kept}}
     lessons = [
         teacher.lesson(row, sites.get(row["box"], []), marked.get(row["box"]), volumes[row["volume"]]) for row in kept
@@ -119,16 +119,17 @@ def versions_by_round(store: DatasetStore, lessons: Sequence[Lesson]) -> dict[st
     return {name: digest.hexdigest()[:16] for name, digest in sorted(digests.items())}
 
 
-def _sites_in(store: DatasetStore) -> dict[str, list[Row]]:
-    """The sites of each box."""
+def sites_by_box(store: DatasetStore) -> dict[str, list[Row]]:
+    """The sites of each box that was looked through."""
     by_box: dict[str, list[Row]] = {}
     for row in store.results(REVIEWED_SITES).read().to_pylist():
         by_box.setdefault(row["box"], []).append(row)
     return by_box
 
 
-def _marked_in(store: DatasetStore, boxes: Sequence[Row]) -> dict[str, tuple[npt.NDArray[np.uint16], list[str]]]:
-    """What the map marked in these boxes when people were asked, and which sites its numbers, from 1, are of."""
+def marked_by_box(store: DatasetStore, boxes: Sequence[Row]) -> dict[str, tuple[npt.NDArray[np.uint16], list[str]]]:
+    """What the map marked in these boxes (rows of `REVIEWED_BOXES`) when people were asked, by box, and which sites its numbers, from 1,
+    are of. No box in which sites are peaks."""
     wanted = {row["box"]: Box.of(row) for row in boxes}
     found = {}
     for name in sorted({row["round"] for row in boxes}):
@@ -141,7 +142,7 @@ def _marked_in(store: DatasetStore, boxes: Sequence[Row]) -> dict[str, tuple[npt
 
 
 @dataclass(frozen=True)
-class _Teacher:
+class Teacher:
     """How boxes are turned into lessons for one detector. factor: voxels in the side of a pixel. radius_nm: of the ball that stands for a
     site of which no voxel is known, and so far a site beyond a box reaches into it: of its balls, or the median annotated object."""
 
@@ -152,7 +153,8 @@ class _Teacher:
     radius_nm: float
 
     @classmethod
-    def of(cls, dataset: DetectionDataset, every: Sequence[Known]) -> "_Teacher":
+    def of(cls, dataset: DetectionDataset, every: Sequence[Known]) -> "Teacher":
+        """For the detector that people are asked about. every: what the dataset annotates."""
         from synapse_assets.vision.training.detector import factor_of
 
         choice, target = dataset.detectors[asked_detector(dataset)], asked_target(dataset)
@@ -204,21 +206,24 @@ class _Teacher:
             as_balls = [site for site in as_balls if site["site"] not in shown]
         balls = self._balls(as_balls, first, shape) & inside
         truth = np.zeros((len(self.choice.targets), *shape), np.uint8)
-        truth[self.choice.targets.index(self.target)] = (present | balls) & inside
+        truth[list(map(str, self.choice.targets)).index(self.target)] = (present | balls) & inside
         count = sum(outcome in (ACCEPT, MOVE, ADD) for outcome in outcomes.values())
         taught = tuple(target == self.target for target in self.choice.targets)
         return Lesson(box.box, row["round"], count, grey, valid, truth, known | balls, taught)
 
+    def sure_voxels(self, box: Box) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """The voxels of a box, x, y, z, that no site beyond it reaches: the first and one past the last; where there are none, the second
+        are not above the first."""
+        x, y, z = (int(self.radius_nm // size) for size in self.voxel_size_nm)
+        (a, b, c), (d, e, f) = box.low, box.high
+        return (a + x, b + y, c + z), (d - x, e - y, f - z)
+
     def _sure(self, box: Box, first: Sequence[int], shape: tuple[int, int, int]) -> Bools:
-        """The pixels in a box that no site beyond it reaches."""
+        """The pixels all of whose voxels are sure."""
         inside = np.zeros(shape, np.bool_)
-        cut = []
-        for low, high, size, side, start in zip(
-            box.low[::-1], box.high[::-1], self.voxel_size_nm[::-1], (1, self.factor, self.factor), first, strict=True
-        ):
-            away = int(self.radius_nm // size)
-            cut.append(slice(-(-(low + away) // side) - start, max(0, (high - away) // side - start)))
-        inside[tuple(cut)] = True
+        low, high = (edge[::-1] for edge in self.sure_voxels(box))
+        edges = zip(low, high, (1, self.factor, self.factor), first, strict=True)
+        inside[tuple(slice(-(-a // side) - start, max(0, b // side - start)) for a, b, side, start in edges)] = True
         return inside
 
     def _pixels(

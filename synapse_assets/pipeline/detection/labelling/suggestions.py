@@ -266,7 +266,8 @@ def _detections(store: DatasetStore, box: Box, searched: Sequence[Block]) -> lis
     """What was detected in the blocks that a box touches."""
     keys = [block.key for block in searched if box.overlaps(Box(block.key, block.volume, block.low, block.high))]
     table = store.results(DETECTIONS).of(keys).read(columns=["synapse_id", "x_nm", "y_nm", "z_nm", "score"])
-    return table.to_pylist()  # type: ignore[no-any-return]
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def _marked(maps: Maps, box: Box, sites: Sequence[dict[str, Any]]) -> npt.NDArray[np.uint16]:
