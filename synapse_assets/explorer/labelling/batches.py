@@ -3,6 +3,7 @@
 How synapses of a round are chosen belongs to `pipeline.em.labelling`; routes to `routes`, what is posted to `answers`.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.analysis.labelling.decisions import Decided, decide, standing_answers
-from synapse_assets.datasets import Dataset
+from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.labelling import MOST_CLASSES, LabellingChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.labelling.tiles import CurrentTiles
 from synapse_assets.explorer.releases import Releases
+from synapse_assets.pipeline.em.labelling.decisions import classes_now
 from synapse_assets.pipeline.labelling.rounds import round_number
 from synapse_assets.query import Filters, SearchRequest, Warehouse
 from synapse_assets.query.points import NONE
-from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.schema.labelling import (
     ADJUDICATION,
     ANSWER,
@@ -36,6 +37,7 @@ from synapse_assets.stores import DatasetStore
 ERRORS, LIKE_ANOTHER = "label_errors", "like_another"
 """Batches that are no rounds, beside `ADJUDICATION`, by the name that their answers are kept under."""
 MOST_ALIKE = 48
+_CLASSES_FOR_S = 60.0
 _SITE = ("synapse_id", "volume", "x_nm", "y_nm", "z_nm")
 
 
@@ -82,17 +84,19 @@ class Batches:
     Raises UnknownBatch, and BadInput for what cannot be shown.
     """
 
-    def __init__(self, store: DatasetStore, dataset: Dataset, choice: LabellingChoice) -> None:
+    def __init__(self, store: DatasetStore, dataset: EmDataset, choice: LabellingChoice) -> None:
         self.store, self.dataset, self.choice = store, dataset, choice
         self.tiles = CurrentTiles(store)
+        self._classes: tuple[float, list[str]] = 0.0, []
 
     @property
     def classes(self) -> list[str]:
-        """What the keys 1 to 9 say."""
-        if self.choice.classes:
-            return list(self.choice.classes)
-        known = pc.unique(self.store.results(SYNAPSE_LABELS).read(None, ["target"]).column(0)).drop_null()
-        return sorted(known.to_pylist())[:MOST_CLASSES]
+        """What the keys 1 to 9 say. Where the sources say it, they are looked at again after a minute."""
+        read_at, classes = self._classes
+        if not classes or time.monotonic() - read_at > _CLASSES_FOR_S:
+            classes = classes_now(self.store, self.dataset)[:MOST_CLASSES]
+            self._classes = time.monotonic(), classes
+        return classes
 
     @property
     def rounds(self) -> list[str]:

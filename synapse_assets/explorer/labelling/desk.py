@@ -1,12 +1,13 @@
 """What the labelling pages of one explorer share. Routes are in `routes`, what stands on the pages of tiles in `contents`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from synapse_assets.datasets import EmDataset
 from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.explorer.labelling.access import Access
 from synapse_assets.explorer.labelling.batches import Batches
@@ -24,7 +25,7 @@ class Desk:
     def __init__(self, site: Site, access: Access, store_of: Callable[[str], DatasetStore]) -> None:
         self.site, self.access, self.places = site, access, Places()
         self._batches = {
-            name: Batches(store_of(name), entry.dataset, choice)
+            name: Batches(store_of(name), cast(EmDataset, entry.dataset), choice)
             for name, entry in site.releases.entries.items()
             if isinstance(choice := getattr(entry.dataset, "labelling", None), LabellingChoice)
         }

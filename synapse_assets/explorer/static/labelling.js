@@ -2,15 +2,23 @@
 "use strict";
 
 // A link may carry the token behind its #, which no server and no log sees.
-(() => {
-  const carried = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (carried === null) return;
-  history.replaceState(null, "", location.pathname + location.search);
+function carriedToken() {
+  return new URLSearchParams(location.hash.slice(1)).get("token");
+}
+
+{
+  const carried = carriedToken();
   const login = document.getElementById("login");
-  if (login === null) return;
-  login.elements.token.value = carried;
-  login.submit();
-})();
+  if (carried !== null) {
+    history.replaceState(null, "", location.pathname + location.search);
+    if (login !== null) {
+      login.elements.token.value = carried;
+      login.submit();
+    }
+  }
+  // Such a link to the page that is open already loads nothing by itself.
+  addEventListener("hashchange", () => carriedToken() !== null && location.reload());
+}
 
 // crypto.randomUUID exists over https and on this machine only.
 function newId() {
@@ -48,6 +56,7 @@ class AnswerQueue {
     this.tab = newId();
     this.memory = new Map();
     this.trouble = "";
+    this.loggedOut = false;
     this.sending = false;
     this.count = 0;
     addEventListener("storage", (event) => {
@@ -112,7 +121,8 @@ class AnswerQueue {
       else this.refused(body, status, content);
       return true;
     }
-    this.trouble = [401, 403, 429].includes(status) ? content.error || "You are not logged in." : "The server does not answer.";
+    this.trouble = [401, 403, 429].includes(status) && content.error ? content.error : "The server does not answer.";
+    this.loggedOut = status === 401;
     return false;
   }
 }

@@ -52,7 +52,10 @@ class BatchPage {
     if (isFirst) this.grid = this.batch === "like_another";
     this.build();
     await this.poll();
-    this.show(this.index.get(before) ?? this.index.get(content.start) ?? this.next(-1));
+    // What waits in the browser is answered too, though the server does not know.
+    const start = this.index.get(content.start);
+    this.answers = this.mine();
+    this.show(this.index.get(before) ?? (start !== undefined && this.isOpen(start) ? start : this.next(-1)));
     if (isFirst) setInterval(() => this.poll(), POLLED_MS);
   }
 
@@ -324,9 +327,7 @@ class BatchPage {
     parts.progress.value = this.items.length - left;
     parts.count.textContent = `${this.items.length - left} of ${this.items.length}`;
     parts.count.title = `${left} left for you`;
-    const waiting = this.queue.waiting().length;
-    parts.saved.textContent = waiting && this.queue.trouble ? `${waiting} not saved yet, trying again. ${this.queue.trouble}` : waiting ? "saving ..." : "saved";
-    parts.saved.classList.toggle("wrong", Boolean(waiting && this.queue.trouble));
+    this.updateSaved(this.queue.waiting().length);
     parts.told.textContent = this.told || "";
     parts.told.hidden = !this.told;
     parts.left.hidden = this.grid;
@@ -336,6 +337,18 @@ class BatchPage {
     this.updateOne();
     if (this.grid) this.updateCells();
     this.updateLast();
+  }
+
+  updateSaved(waiting) {
+    const { trouble, loggedOut } = this.queue;
+    const isTrouble = Boolean(waiting && trouble);
+    const text = isTrouble ? `${waiting} not saved yet, trying again. ${trouble}` : waiting ? "saving ..." : "saved";
+    const { saved } = this.parts;
+    if (saved.dataset.text === text) return;
+    saved.dataset.text = text;
+    saved.classList.toggle("wrong", isTrouble);
+    const login = element("a", { href: location.pathname + location.search, textContent: "Log in" });
+    saved.replaceChildren(text, ...(isTrouble && loggedOut ? [" ", login] : []));
   }
 
   updateOne() {
