@@ -174,17 +174,18 @@ class AnnotationLog:
             connection.execute("COMMIT")
             return new
 
-    def rows(self, round: str | None = None) -> pa.Table:
-        """The rows of a round, or of all, as `ANNOTATIONS` in the order in which they were given."""
+    def rows(self, round: str | None = None, item: str | None = None) -> pa.Table:
+        """The rows of a round, or of all, and of one item, or of all, as `ANNOTATIONS` in the order in which they were given."""
         if not self.path.exists():
             return ANNOTATIONS.empty()
         names = ", ".join(f'"{name}"' for name in ANNOTATIONS.names)
-        where = "" if round is None else 'WHERE "round" = ?'
+        asked = {name: value for name, value in (("round", round), ("item", item)) if value is not None}
+        where = " AND ".join(f'"{name}" = ?' for name in asked) or "TRUE"
         batches = [ANNOTATIONS.empty()]
         with self._opened() as connection:
             cursor = connection.execute(
-                f"SELECT {names} FROM answers {where} ORDER BY number",  # noqa: S608
-                () if round is None else (round,),
+                f"SELECT {names} FROM answers WHERE {where} ORDER BY number",  # noqa: S608
+                tuple(asked.values()),
             )
             while rows := cursor.fetchmany(_ROWS):
                 columns = dict(zip(ANNOTATIONS.names, zip(*rows, strict=True), strict=True))

@@ -44,6 +44,7 @@ from synapse_assets.stores.spreadsheets import csv_text
 from synapse_assets_tests.conftest import TILE_PX, Lab
 from synapse_assets_tests.explorer.bokeh_client import Client, changed, joined, token_of
 from synapse_assets_tests.explorer.conftest import Served
+from synapse_assets_tests.explorer.labelled import ROUND, Labelled
 from synapse_assets_tests.explorer.test_map import FIGURE, UPLOADS, Planted, no_header, planted
 from synapse_assets_tests.explorer.test_uploads import BOMBS
 from synapse_assets_tests.foreign import ForeignSite, foreign_browser, opened
@@ -387,6 +388,44 @@ def test_behind_a_proxy_the_public_origin_is_ours(finished_lab: Lab) -> None:
                 assert ("SYNAPSE_EXPLORER_URL=https://other.lab.org" in found.text) == (expected == 403)
     finally:
         served.stop()
+
+
+def test_a_foreign_page_labels_nothing(
+    browser: "Browser", site: ForeignSite, labelled_once: Labelled, tmp_path: Path
+) -> None:
+    """Though the person who visits it is logged in, and though it knows an item and its tile. Other routes: `test_labelling`."""
+    lab = labelled_once.again(tmp_path / "data")
+    served = Served(create_app([lab.dataset], lab.root, labelling=True))
+    context = browser.new_context()
+    person = context.new_page()
+    try:
+        person.goto(f"{served.url}/labelling#token={lab.tokens['Ada']}")
+        person.wait_for_selector(".labeller")
+        tile_hash = lab.store.tiles.read_ids(["s000"], ["tile_hash"]).column(0)[0].as_py()
+        answer = {"answer_id": "a", "round": ROUND, "item": "s000", "answer": "gaba", "tile_hash": tile_hash}
+        opened(
+            person,
+            site,
+            f"""<form id=form method=post enctype=text/plain action="{served.url}/labelling/tiny/answers">
+            <input name='{json.dumps(answer)[:-1]}, "x": "' value='"}}'></form><form id=out method=post
+            action="{served.url}/labelling/logout"></form><iframe name=inside></iframe>
+            <img src="{served.url}/labelling/tiny/answers.csv"><iframe src="{served.url}/labelling/tiny"></iframe>
+            <script>document.getElementById("out").target = "inside"; document.getElementById("out").submit()</script>""",
+        )
+        for mode in ("no-cors", "cors"):
+            sent = {"method": "POST", "body": json.dumps(answer), "credentials": "include", "mode": mode}
+            person.evaluate(
+                "([url, options]) => fetch(url, options).catch(() => 0)", [f"{served.url}/labelling/tiny/answers", sent]
+            )
+        with person.expect_navigation():
+            person.evaluate("document.getElementById('form').submit()")
+        assert "answers its own pages alone" in person.inner_text("body")
+        person.goto(f"{served.url}/labelling")
+        assert person.inner_text(".labeller b") == "Ada", "it is still logged in"
+    finally:
+        context.close()
+        served.stop()
+    assert not lab.store.annotation_log.path.exists()
 
 
 # Websockets and sessions

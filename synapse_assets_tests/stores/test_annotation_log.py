@@ -63,6 +63,8 @@ def test_what_was_given_is_read_as_it_was_given(log: AnnotationLog) -> None:
     assert given == [FULL, *others]
     assert log.rows("round-2").column("answer_id").to_pylist() == ["a3", "a2"]
     assert log.rows("round-3").num_rows == 0
+    assert log.rows(item="s2").column("answer_id").to_pylist() == ["a3", "a2"]
+    assert log.rows(FULL.round, "s2").num_rows == 0
     assert log.count == 3
 
 

@@ -70,9 +70,8 @@ def keep(
     item = batch.items.get(posted.item)
     if item is None:
         raise HTTPException(400, f"There is no '{posted.item[:80]}' in '{batch.name[:80]}': load the page again.")
-    earlier = [
-        row for row in log.rows(item.round).to_pylist() if row["annotator"] == person and row["item"] == item.item
-    ]
+    about_it = log.rows(item.round, item.item).select(["answer_id", "annotator", "answer", "undoes"]).to_pylist()
+    earlier = [row for row in about_it if row["annotator"] == person]
     for row in earlier:
         if row["answer_id"] == posted.answer_id and (row["answer"], row["undoes"]) == (posted.answer, posted.undoes):
             return False

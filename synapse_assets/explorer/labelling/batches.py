@@ -105,9 +105,11 @@ class Batches:
 
     def has(self, name: str) -> bool:
         """Whether there is a batch of that name."""
-        return (
-            name in (ERRORS, LIKE_ANOTHER, ADJUDICATION) or name in self.store.results(QUERY_SUGGESTIONS).partitions()
-        )
+        return name in (ERRORS, LIKE_ANOTHER, ADJUDICATION) or self.has_round(name)
+
+    def has_round(self, name: str) -> bool:
+        """Whether there is a round of that name."""
+        return self.store.results(QUERY_SUGGESTIONS).made_from(name) is not None
 
     def batch(self, name: str, synapse_id: str, releases: Releases) -> Batch:
         """The batch of that name. synapse_id: what the items of `LIKE_ANOTHER` are like, by the vectors of the release."""
@@ -121,8 +123,7 @@ class Batches:
             return Batch(name, "", self._likenesses([] if item is None else [item]), "never")
         if name == ADJUDICATION:
             # Settled by now, perhaps, and still to be taken back.
-            rows = self.store.annotation_log.rows()
-            rows = rows.filter(pc.equal(rows.column("item"), item or ""))
+            rows = self.store.annotation_log.rows(item=item or "")
             rounds = {item: rows.column("round")[0].as_py()} if item is not None and rows.num_rows else {}
             return self._adjudicated(rows, rounds, {})
         return self.errors() if name == ERRORS else self.round(name)
@@ -136,10 +137,9 @@ class Batches:
 
     def round(self, name: str) -> Batch:
         """The suggestions of a round."""
-        table = self.store.results(QUERY_SUGGESTIONS)
-        if name not in table.partitions():
+        if not self.has_round(name):
             raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
-        rows = table.read(name).sort_by("rank").to_pylist()
+        rows = self.store.results(QUERY_SUGGESTIONS).read(name).sort_by("rank").to_pylist()
         items = {
             row["synapse_id"]: Item(
                 row["synapse_id"],

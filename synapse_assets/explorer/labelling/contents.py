@@ -52,7 +52,7 @@ def agreed(batches: Batches) -> dict[str, Any]:
 
 def left_for(batches: Batches, batch: Batch, person: str) -> list[str]:
     """The items that a person may still answer, in their order."""
-    if batch.name in batches.rounds:
+    if batches.has_round(batch.name):
         return list(progress(batches.store, batches.dataset, batch.name).open_for(person))
     rows = batches.rows(batch)
     done = own(rows, person).keys() | others(rows, person)
@@ -86,7 +86,7 @@ def state(batches: Batches, batch: Batch, person: str, busy: set[str]) -> dict[s
     """How far a batch is for a person: their answers, the last one last, and what others have answered enough or look at."""
     rows = batches.rows(batch)
     mine = own(rows, person)
-    if batch.name in batches.rounds:
+    if batches.has_round(batch.name):
         left = set(progress(batches.store, batches.dataset, batch.name).open_for(person))
         full = [one for one in batch.items if one not in left and one not in mine]
     else:
