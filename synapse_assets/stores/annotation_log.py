@@ -13,7 +13,7 @@ import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -215,7 +215,7 @@ class AnnotationLog:
 
     def _add(self, connection: sqlite3.Connection, answer: Answer) -> bool:
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
-        values = tuple(asdict(answer).values())
+        values = tuple(getattr(answer, name) for name in _COLUMNS)
         stored = connection.execute(
             f"SELECT {names} FROM answers WHERE answer_id = ?",  # noqa: S608
             (answer.answer_id,),

@@ -97,7 +97,7 @@ def decide(annotations: pa.Table, known: pa.Table, classes: Collection[str], ren
             standing.setdefault(row["item"], []).append(row)
     unknown_classes: Counter[str] = Counter()
     outdated, decisions = 0, []
-    for item, shown in _first_showings(annotations).items():
+    for item, origin in _first_origins(annotations).items():
         if item not in standing or item not in now:
             continue
         region, tile = now[item]
@@ -114,7 +114,7 @@ def decide(annotations: pa.Table, known: pa.Table, classes: Collection[str], ren
                 "synapse_id": item,
                 "brain_region": region,
                 **_decision(counted),
-                "origin": shown["origin"],
+                "origin": origin,
                 "round": (counted or standing[item])[0]["round"],
             }
         )
@@ -127,16 +127,18 @@ def decide(annotations: pa.Table, known: pa.Table, classes: Collection[str], ren
 
 
 def _rows(annotations: pa.Table) -> Iterator[dict[str, Any]]:
-    names = ("item", "kind", "answer", "tile_hash", "origin", "round")
+    names = ("item", "kind", "answer", "tile_hash", "round")
     for values in zip(*(annotations.column(name).to_pylist() for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
 
 
-def _first_showings(annotations: pa.Table) -> dict[str, dict[str, Any]]:
-    """The first row about every item, taken back or not."""
-    first: dict[str, dict[str, Any]] = {}
-    for row in _rows(annotations):
-        first.setdefault(row["item"], row)
+def _first_origins(annotations: pa.Table) -> dict[str, str]:
+    """Why every item was first shown, answered then or not, in the order in which they were; also where that was taken back."""
+    first: dict[str, str] = {}
+    for item, origin in zip(
+        annotations.column("item").to_pylist(), annotations.column("origin").to_pylist(), strict=True
+    ):
+        first.setdefault(item, origin)
     return first
 
 
