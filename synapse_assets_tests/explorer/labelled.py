@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from synapse_assets.schema import SYNAPSE_LABELS
-from synapse_assets.schema.labelling import LABEL_ERRORS, QUERY_SUGGESTIONS
+from synapse_assets.schema.labelling import LABEL_CURVE, LABEL_ERRORS, QUERY_SUGGESTIONS
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.annotators import Annotators
 from synapse_assets.volumes.tile_codec import encode_tile, tile_hash
@@ -105,6 +105,14 @@ class Labelled:
         changed = pa.Table.from_pylist([row], schema=self.store.tiles.table.arrow)
         self.store.tiles.replace_region(REGION, changed, [])
         return str(row["tile_hash"])
+
+    def said_of_the_curve(self, sentence: str) -> None:
+        """The label curve has one round, which says that."""
+        row = {
+            "round": ROUND, "number": 1, "labels": 80, "tested": 20, "measure": "balanced accuracy", "split": "neurons",
+            "stop": False, "sentence": sentence,
+        }  # fmt: skip
+        self.store.results(LABEL_CURVE).write(pa.Table.from_pylist([row], schema=LABEL_CURVE.arrow))
 
     def _suspect(self, ids: Sequence[str]) -> None:
         rows = [

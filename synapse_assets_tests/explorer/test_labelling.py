@@ -504,7 +504,9 @@ def test_the_answers_are_a_file_to_download(lab: Labelled, server: str, ada: Cli
 def test_an_empty_round_and_a_dataset_without_any_say_so(lab: Labelled, ada: Client) -> None:
     lab.suggest("round_002", [])
     assert ada.items("round_002")["items"] == []
+    lab.said_of_the_curve("Round 1 gained nothing.")
     page = ada.get("/labelling/tiny").text
+    assert "Round 1 gained nothing." in page
     assert "0 of 0" in page
     assert "0 of 36" in page
     assert ada.get("/labelling/tiny/round_003/items").status_code == 404

@@ -162,7 +162,7 @@ def test_sections_undo_and_buttons(page: "Page", lab: Labelled, server: str) -> 
     ]
     # The keys are said, also to who does not see them.
     assert page.locator("button.answer").first.get_attribute("aria-keyshortcuts") == "1"
-    assert "take back" in page.inner_text(".keys")
+    assert "sections" in page.inner_text(".keys")
     page.reload()
     assert shown(page) == "s001"
     page.keyboard.press("z")

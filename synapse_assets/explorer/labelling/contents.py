@@ -9,7 +9,7 @@ from synapse_assets.explorer.labelling.batches import Batch, Batches, Item
 from synapse_assets.explorer.labelling.standing import Given, others, own
 from synapse_assets.pipeline.labelling.rounds import progress
 from synapse_assets.schema.colours import NOISE_COLOUR, UNCLEAR_COLOUR, class_colours
-from synapse_assets.schema.labelling import NOT_A_SYNAPSE, SKIP, UNSURE
+from synapse_assets.schema.labelling import LABEL_CURVE, NOT_A_SYNAPSE, SKIP, UNSURE
 
 # Of the intervals of agreement.
 SEED = 0
@@ -33,8 +33,10 @@ def overview(batches: Batches, person: str) -> dict[str, Any]:
         )
     errors = batches.errors()
     of_all, _ = agreement(rows, batches.classes, batches.choice.renamed, SEED)
+    curve = batches.store.results(LABEL_CURVE).read(columns=["number", "sentence"]).sort_by("number")
     return {
         "rounds": rounds,
+        "curve": curve.column("sentence")[-1].as_py() if curve.num_rows else "",
         "errors": len(errors.items),
         "errors_left": len(left_for(batches, errors, person)),
         "disagreements": len(batches.disagreements().items),

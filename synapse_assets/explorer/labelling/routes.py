@@ -4,7 +4,7 @@ Who is let in is decided by `access`, what a batch is by `batches`, what is kept
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
@@ -112,23 +112,23 @@ def _add_batches(router: APIRouter, desk: Desk) -> None:
         batch = batches.batch(name, synapse_id, desk.site.releases)
         content = contents.items(batches, dataset, batch, person)
         left = contents.left_for(batches, batch, person)
-        content["start"] = desk.places.start((dataset, name, synapse_id), person, left)
+        content["start"] = desk.places.start((dataset, batch.name), person, left)
         return JSONResponse(content, headers=NEVER_KEPT)
 
     @router.get("/{dataset}/{name}/state")
-    def state(request: Request, dataset: str, name: str, synapse_id: str = "", at: str = "") -> Response:
-        batches, person, key = desk.batches(dataset), request.state.person, (dataset, name, synapse_id)
+    def state(request: Request, dataset: str, name: str, at: str = "") -> Response:
+        batches, person = desk.batches(dataset), request.state.person
+        batch = batches.kept(name)
         if at:
-            desk.places.stand(key, person, at[:500])
-        content = contents.state(batches, batches.kept(name), person, desk.places.busy(key, person))
+            desk.places.stand((dataset, batch.name), person, at[:500])
+        content = contents.state(batches, batch, person, desk.places.busy((dataset, batch.name), person))
         return JSONResponse(content, headers=NEVER_KEPT)
 
 
 def _add_pages(router: APIRouter, desk: Desk) -> None:
     @router.get("")
     def start(request: Request) -> Response:
-        content = {"dataset": "", "titles": desk.of_tiles}
-        return desk.page(request, "labelling.html", request.state.person, **content)
+        return desk.page(request, "labelling.html", request.state.person, dataset="", titles=desk.of_tiles)
 
     @router.get("/{dataset}")
     def overview(request: Request, dataset: str) -> Response:
@@ -145,5 +145,5 @@ def _add_pages(router: APIRouter, desk: Desk) -> None:
         batches = desk.batches(dataset)
         if not batches.has(name):
             raise HTTPException(404)
-        content = {"dataset": dataset, "name": name, "synapse_id": synapse_id}
+        content: dict[str, Any] = {"dataset": dataset, "name": name, "synapse_id": synapse_id}
         return desk.page(request, "labelling_batch.html", request.state.person, **content)

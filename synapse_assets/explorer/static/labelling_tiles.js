@@ -2,9 +2,8 @@
 "use strict";
 
 const LEGEND = [
-  ["u", "unsure"], ["s", "skip"], ["n", "not a synapse"], ["z", "take back"], ["g", "grid or one by one"],
   ["[ ]", "sections"], ["← →", "sections; in the grid the tile"], ["j k", "next, previous"], ["l", "more like this one"],
-  ["Space", "select in the grid"], ["a", "select all in the grid"],
+  ["Space", "select in the grid"], ["Esc", "select none"],
 ];
 const PRELOADED = 10;
 const POLLED_MS = 3000;
@@ -62,8 +61,7 @@ class BatchPage {
   // How far the batch is. What was kept while the server was asked is newer than its reply.
   async poll() {
     const kept = this.keptCount;
-    const at = this.item ? `&at=${encodeURIComponent(this.item.item)}` : "";
-    const query = `${this.query || "?"}${at}`;
+    const query = this.item ? `?at=${encodeURIComponent(this.item.item)}` : "";
     const { status, content } = await asked(`${this.address}/${encodeURIComponent(this.batch)}/state${query}`);
     if (status === 200 && kept === this.keptCount) {
       this.stored = new Map(content.mine.map((one) => [one.item, one]));
@@ -258,7 +256,7 @@ class BatchPage {
       sections: part("p", "quiet"),
       facts: part("div", "about"),
       last: part("div", "last"),
-      cells: part("div", "cells", { role: "listbox", "aria-multiselectable": "true", "aria-label": "Tiles" }),
+      cells: part("div", "cells", { role: "listbox", tabindex: "0", "aria-multiselectable": "true", "aria-label": "Tiles" }),
       left: part("div", "one"),
     };
     const { parts } = this;
@@ -289,15 +287,18 @@ class BatchPage {
       element("p", { className: "links" }, act("z", "Take back", () => this.undo()), parts.toggle, parts.all),
       parts.last,
       element(
-        "details", { className: "keys", open: true }, element("summary", { textContent: "All keys" }),
+        "details", { className: "keys", open: true }, element("summary", { textContent: "More keys" }),
         element("dl", {}, ...LEGEND.flatMap(([key, text]) => [
           element("dt", {}, element("kbd", { textContent: key })), element("dd", { textContent: text }),
         ])),
       ),
     );
+    const missing = this.content.without_tile;
+    const note = missing ? element("p", { className: "quiet", textContent: `${missing} more have no tile now.` }) : "";
     this.root.replaceChildren(
       element("div", { className: "top" }, element("h1", { textContent: this.content.title }), parts.progress, parts.count, parts.saved),
       parts.told,
+      note,
       element("div", { className: "desk" }, element("div", { className: "view" }, parts.left, parts.cells), side),
     );
   }
@@ -306,7 +307,7 @@ class BatchPage {
     const image = element("img", { src: item.picture, alt: `${this.noun} ${item.item}`, loading: "lazy", draggable: false });
     image.addEventListener("load", () => placed(image, undefined));
     const badge = element("figcaption", {});
-    const cell = element("figure", { className: "cell", attributes: { role: "option", tabindex: "-1" } }, element("div", { className: "frame" }, image), badge);
+    const cell = element("figure", { className: "cell", id: `tile${at}`, attributes: { role: "option" } }, element("div", { className: "frame" }, image), badge);
     cell.addEventListener("click", () => {
       this.show(at);
       this.select(item.item);
@@ -390,6 +391,7 @@ class BatchPage {
   }
 
   updateCells() {
+    if (this.at >= 0) this.parts.cells.setAttribute("aria-activedescendant", `tile${this.at}`);
     this.cells.forEach(({ cell, badge }, at) => {
       const { item } = this.items[at];
       const mine = this.answers.get(item);
