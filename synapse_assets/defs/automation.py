@@ -190,6 +190,9 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
         and _role(chain, spec.key) is Role.FIT
         and by_part & {dep.asset_key for dep in spec.deps}
     }
+    rounds = {
+        spec.key for spec in made if chain.facts[spec.key.path[-1]].by_round and _role(chain, spec.key) is Role.READ
+    }
     late = [spec.key for spec in made if chain.facts[spec.key.path[-1]].released_again]
     advice = next((spec.key for spec in made if _role(chain, spec.key) is Role.ADVISE), None)
 
@@ -211,7 +214,7 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
             if fits := fitted_on_parts & {dep.asset_key for dep in spec.deps}:
                 condition = (condition & ~_being_refitted(fits)).with_label(condition.get_label())
         else:
-            condition = followed(settings, fitted)
+            condition = followed(settings, fitted, rounds & {dep.asset_key for dep in spec.deps})
         return spec.replace_attributes(automation_condition=condition)
 
     return [asset.map_asset_specs(with_condition) if asset.is_materializable else asset for asset in assets]
@@ -275,14 +278,21 @@ def _being_refitted(fits: Collection[dg.AssetKey]) -> dg.AutomationCondition:
     return _any_of(fits, being_made, "what an input is fitted on is being made")
 
 
-def followed(settings: Settings, models: Collection[dg.AssetKey]) -> dg.AutomationCondition:
+def followed(
+    settings: Settings, models: Collection[dg.AssetKey], rounds: Collection[dg.AssetKey] = ()
+) -> dg.AutomationCondition:
     """For what is made for the whole dataset: made again when an input changed and all parts of its inputs are up to date.
 
-    A region that failed is not waited for.
+    A region that failed is not waited for. Of `rounds`, what was answered in them, there can be more than a hundred, and of so many
+    parts of an input Dagster compares no versions.
     """
+    needed = _needed()
+    if rounds:
+        read = _any_of(rounds, When.newly_updated(), "answers were read").since(When.newly_requested())
+        needed |= read.with_label("answers were read since it was last requested")
     return (
         _cause(settings)
-        & _needed()
+        & needed
         & ~_being_made()
         & _inputs_settled(models)
         & When.all_deps_blocking_checks_passed().with_label("the blocking checks of its inputs passed")
