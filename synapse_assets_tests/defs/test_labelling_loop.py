@@ -102,7 +102,8 @@ def _names(asset: Any) -> set[str]:
 
 @dataclass(frozen=True)
 class Begun:
-    """A lab of two regions, in which half of the synapses have no class, brought to its first round: where it was, the lab, cursors, what was made."""
+    """A lab of two regions, of which half of the synapses have no class, at its first round: where it was, the lab, cursors, what was
+    made."""
 
     place: Path
     kept: Kept
