@@ -94,13 +94,17 @@ class LinearProbe:
 
 
 def fit_probe(
-    vectors: npt.ArrayLike, targets: Sequence[str], seed: int, groups: Sequence[str] | None = None
+    vectors: npt.ArrayLike,
+    targets: Sequence[str],
+    seed: int,
+    groups: Sequence[str] | None = None,
+    strength: float | None = None,
 ) -> LinearProbe | NoModel:
     """A probe for `targets` (N names) from `vectors` (N, D), classes weighted to count alike; NoModel for fewer than
     two classes.
 
     The penalty is chosen by balanced accuracy in three-fold cross-validation that holds out whole `groups` (each row
-    its own group without them); ties go to the stronger penalty.
+    its own group without them); ties go to the stronger penalty. With a `strength` it is that, and nothing is held out.
     """
     names, code = np.unique(np.asarray(targets, dtype=str), return_inverse=True)
     if len(names) < 2:
@@ -114,18 +118,24 @@ def fit_probe(
         np.arange(len(code)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
     )
     mean, scale = _moments(rows)
-    strength = _choose_strength(rows, code, group_codes, seed)
+    strength = _choose_strength(rows, code, group_codes, seed) if strength is None else strength
     weights, intercept = _fit((rows - mean) / scale, code, len(names), (strength,))[0]
     return LinearProbe(tuple(str(n) for n in names), mean, scale, weights, intercept, strength)
 
 
-def probe_of(vectors: Float64, targets: Sequence[str], seed: int, groups: Sequence[str]) -> LinearProbe:
+def probe_of(
+    vectors: Float64,
+    targets: Sequence[str],
+    seed: int,
+    groups: Sequence[str] | None = None,
+    strength: float | None = None,
+) -> LinearProbe:
     """As `fit_probe`, of at least one row; where all are of one class, a probe that gives it the probability 1."""
     if len(set(targets)) == 1:
         width = vectors.shape[1]
         no_weights = np.zeros((1, width))
         return LinearProbe((targets[0],), np.zeros(width), np.ones(width), no_weights, np.zeros(1), STRENGTHS[0])
-    probe = fit_probe(vectors, targets, seed, groups)
+    probe = fit_probe(vectors, targets, seed, groups, strength)
     assert isinstance(probe, LinearProbe)  # noqa: S101 -- of two classes there is always one
     return probe
 

@@ -104,18 +104,25 @@ def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed
     if count >= len(pool) or not count:
         ordered = np.random.default_rng(seed).permutation(len(pool))[:count]
         return Suggestion(ordered.astype(np.int64), strategy, note)
-    rows: Sequence[int] | Int64 = []
+    # one thread: with more the order of sums, and so the last bit, is left to chance; and threads that wait for each other took twenty
+    # times as long on a busy machine
+    with _threads().limit(limits=1):
+        rows = _asked(strategy, pool, labelled, count, seed)
+    return Suggestion(_completed(rows, len(pool), count, seed), strategy, note)
+
+
+def _asked(strategy: str, pool: Items, labelled: Items, count: int, seed: int) -> Sequence[int] | Int64:
+    """Positions in the pool, repetitions and fewer than `count` included."""
     if strategy in ("margin", "entropy"):
-        rows = _least_sure(strategy, pool, count, seed)
-    elif strategy in ("badge", "core_set", "typiclust"):
-        rows = _in_pieces(strategy, pool, labelled.take(_some(len(labelled), _MOST_LABELLED, seed)), count, seed)
-    elif strategy == "k_means":
-        rows = _middles_without_label(pool, labelled.take(_some(len(labelled), _CLUSTERS_LABELLED, seed)), count, seed)
-    elif strategy == "two_stream":
+        return _least_sure(strategy, pool, count, seed)
+    if strategy == "k_means":
+        return _middles_without_label(pool, labelled.take(_some(len(labelled), _CLUSTERS_LABELLED, seed)), count, seed)
+    labelled = labelled.take(_some(len(labelled), _MOST_LABELLED, seed))
+    if strategy == "two_stream":
         from synapse_assets.analysis.labelling.two_stream import two_stream
 
-        rows = two_stream(pool, labelled.take(_some(len(labelled), _MOST_LABELLED, seed)), count, seed)
-    return Suggestion(_completed(rows, len(pool), count, seed), strategy, note)
+        return two_stream(pool, labelled, count, seed)
+    return [] if strategy == "random" else _in_pieces(strategy, pool, labelled, count, seed)
 
 
 def distance_features(*parts: npt.ArrayLike) -> list[Float64]:
@@ -152,8 +159,7 @@ def clusters_of(features: Float64, count: int, seed: int) -> tuple[Int64, Float6
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     kind = KMeans if len(features) <= _ALL_ROWS else MiniBatchKMeans
-    # one thread: with more the order of sums, and so the last bit, is left to chance
-    with warnings.catch_warnings(), _threads().limit(limits=1):
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=Warning, module="sklearn")
         fitted = kind(n_clusters=count, n_init=1, random_state=seed).fit(features)
     return fitted.labels_.astype(np.int64), fitted.cluster_centers_.astype(np.float64)

@@ -84,7 +84,7 @@ def _question_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         dataset,
         "strategy_benchmark",
         _settings(dataset, "error_rate"),
-        deps=["splits", "encoder", "embeddings"],
+        deps=["splits", "encoder", "embeddings", *(["tile_vae"] if choice.vae else [])],
         pool="fit",
     )
     def strategy_benchmark(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
