@@ -34,13 +34,13 @@ from synapse_assets.stores.files import Files, storage_explained, sync
 LOG_FILE = "annotations.sqlite"
 ORIGINS = (BY_STRATEGY, BY_CHANCE, BY_ERROR, BY_LIKENESS)
 MOST_NAME = 60
-"""Characters of a person's name, and of a class."""
+"""Characters of a person's name."""
 MOST_NOTE = 2_000
 """Characters of a note."""
 
 _KINDS = (ANSWER, UNDO, ADJUDICATION)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LENGTHS = {"annotator": MOST_NAME, "round": 100, "item": 500, "answer": MOST_NAME, "note": MOST_NOTE}
+_LENGTHS = {"annotator": MOST_NAME, "round": 100, "item": 500, "note": MOST_NOTE}
 _LENGTH = 200
 _APPLICATION = 0x53594E41  # marks the file as such a log
 _VERSION = 1
