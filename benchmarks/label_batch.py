@@ -6,7 +6,8 @@ A planted store of a tenth of the synapses first, then of all of them: 10 region
 of which three each are a class; a tenth is labelled, and a linear probe fitted on 2,000 of these. Each round is chosen in a process of its
 own.
 
-seconds   from the stored tables to the stored round          peak MB   of the process, with what importing the libraries takes
+seconds   from the stored tables to the stored round, with importing the libraries; CPU of all threads
+peak MB   of the process, with what importing the libraries takes
 """
 
 import argparse
@@ -121,14 +122,15 @@ def _planted(root: str, rows: int) -> float:
     return time.perf_counter() - began
 
 
-def _chosen(root: str, strategy: str) -> tuple[float, float]:
+def _chosen(root: str, strategy: str) -> tuple[float, float, float]:
     from synapse_assets.pipeline.em.labelling.suggestions import suggest_round
 
     began = time.perf_counter()
     store = DatasetStore(root, NAME)
     report = suggest_round(store, dataset(strategy), f"by {strategy}", "cpu", logging.getLogger("quiet"))
     assert report.rows == BATCH
-    return time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def _in_own_process(function: Callable[..., Result], *arguments: object) -> Result:
@@ -145,10 +147,10 @@ def main() -> None:
     for rows in (asked.synapses // 10, asked.synapses):
         with tempfile.TemporaryDirectory() as root:
             print(f"\n{rows:,} synapses x {WIDTH}, planted in {_in_own_process(_planted, root, rows):.0f} s")
-            print(f"{'':14s}{'seconds':>10s}{'peak MB':>10s}")
+            print(f"{'':14s}{'seconds':>10s}{'CPU':>10s}{'peak MB':>10s}")
             for strategy in asked.strategies:
-                seconds, peak = _in_own_process(_chosen, root, strategy)
-                print(f"{strategy:14s}{seconds:10.1f}{peak:10.0f}", flush=True)
+                seconds, cpu, peak = _in_own_process(_chosen, root, strategy)
+                print(f"{strategy:14s}{seconds:10.1f}{cpu:10.1f}{peak:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -318,6 +318,10 @@ class EmDataset(Dataset):
             raise ValueError(
                 f"mitochondria_from names {self.name} itself: name the detection dataset that finds mitochondria"
             )
+        if self.labelling is not None and self.labelling.vae is not None and self.name == self.labelling.vae.masks_from:
+            raise ValueError(
+                f"masks_from names {self.name} itself: name the detection dataset whose maps give the masks"
+            )
         self._check_neurons()
         for name, network in self.networks.items():
             self._check_network(name, network)

@@ -5,18 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.alignment import examine_sources
-from synapse_assets.pipeline.em.labelling import vae
+from synapse_assets.pipeline.em.embeddings import embed_region
+from synapse_assets.pipeline.em.encoder import fit_encoder
+from synapse_assets.pipeline.em.labelling import suggestions, vae
 from synapse_assets.pipeline.em.labelling.masks import masks_of
+from synapse_assets.pipeline.em.labelling.suggestions import suggest_round
 from synapse_assets.pipeline.em.labelling.vae import fit_tile_vae, tuned_vae_vectors, vae_vectors
+from synapse_assets.pipeline.em.labels import label_region
 from synapse_assets.pipeline.em.synapses import read_synapse_tables, store_region_synapses
 from synapse_assets.pipeline.em.tiles import cut_tiles
 from synapse_assets.pipeline.report import Picture
-from synapse_assets.schema import TILES
+from synapse_assets.schema import SYNAPSE_LABELS, TILES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.volumes import decode_tiles
 from synapse_assets_tests.conftest import (
@@ -108,6 +114,11 @@ def test_without_tiles_choice_or_model_it_says_what_to_do(tiny_inputs: Path, tmp
         fit_tile_vae(empty, tiny_dataset(tiny_inputs, tiny_inputs / "points.csv"), "cpu", LOG)
 
 
+def test_a_dataset_takes_no_masks_from_itself(tiny_inputs: Path) -> None:
+    with pytest.raises(ValueError, match="masks_from names tiny itself: name the detection dataset"):
+        dataset(tiny_inputs, learns_from="mask", masks_from="tiny")
+
+
 def test_masks_are_what_a_detector_marks_at_a_synapse(store: DatasetStore, tiny_inputs: Path) -> None:
     tiny = dataset(tiny_inputs, learns_from="mask", masks_from=FINDER)
     with pytest.raises(BadInput, match="finder has made no maps yet: materialise finder/probability_maps first"):
@@ -140,6 +151,31 @@ def test_masks_are_what_a_detector_marks_at_a_synapse(store: DatasetStore, tiny_
     ):
         masks_of(store, elsewhere, FINDER)
     fit_tile_vae(store, dataset(tiny_inputs), "cpu", LOG)
+
+
+def test_a_round_by_two_streams_sees_what_the_autoencoder_does(
+    store: DatasetStore, tiny_inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = dataset(tiny_inputs, fine_tune_steps=3)
+    labelling = LabellingChoice.model_validate({"batch": 10, "strategy": "two_stream", "vae": tiny.labelling.vae})
+    tiny = tiny.model_copy(update={"labelling": labelling})
+    fit_encoder(store, tiny, "cpu", LOG)
+    for region in REGIONS:
+        embed_region(store, region, "cpu", LOG)
+        label_region(store, tiny, region)
+        rows = store.results(SYNAPSE_LABELS).read(region)
+        classes = rows.column("target").to_pylist()
+        half = pa.array([one if place < 12 else None for place, one in enumerate(classes)], pa.string())
+        rows = rows.set_column(rows.column_names.index("target"), SYNAPSE_LABELS.arrow.field("target"), half)
+        store.results(SYNAPSE_LABELS).write_partition(region, rows)
+    before = store.models(vae.TUNED).current
+    report = suggest_round(store, tiny, "round_001", "cpu", LOG)
+    assert (report.rows, report.details["strategy"], report.details["pool"]) == (10, "two_stream", 36)
+    assert store.models(vae.TUNED).current != before
+    # Of candidates that it does not see none comes by the strategy before those that it sees.
+    monkeypatch.setattr(suggestions, "AUTOENCODED", 12)
+    rows = suggest_round(store, tiny, "round_002", "cpu", LOG)
+    assert rows.rows == 10
 
 
 def test_a_changed_tile_trains_another_one(store: DatasetStore, tiny_inputs: Path) -> None:

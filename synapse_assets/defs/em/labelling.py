@@ -139,7 +139,10 @@ def _vae_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     if dataset.labelling is None or dataset.labelling.vae is None:
         return []
 
-    @asset(dataset, "tile_vae", hashed_fields(dataset.labelling.vae), deps=["tiles"], pool="gpu")
+    masks_from = dataset.labelling.vae.masks_from
+    masks = [] if masks_from is None else ["synapses", dg.AssetKey([masks_from, "probability_maps"])]
+
+    @asset(dataset, "tile_vae", hashed_fields(dataset.labelling.vae), deps=["tiles", *masks], pool="gpu")
     def tile_vae(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """A variational autoencoder of the tiles, the unsupervised stream of two-stream query suggestion. It sees no label.
 

@@ -153,5 +153,5 @@ def class_contrast(vectors: Tensor, codes: Tensor, temperature: float) -> Tensor
 
 def _told(choice: object, spec: VaeSpec, pictures: Pictures) -> str:
     digest = hashlib.sha256(repr([_METHOD, choice, asdict(spec)]).encode())
-    digest.update(np.ascontiguousarray(pictures))
+    digest.update(np.ascontiguousarray(pictures).data)
     return digest.hexdigest()

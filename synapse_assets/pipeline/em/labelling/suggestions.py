@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from logging import Logger
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.labelling import LabellingChoice
+from synapse_assets.datasets.labelling import LabellingChoice, Strategy
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.labelling.benchmark import recommended_strategy
 from synapse_assets.pipeline.em.labelling.pool import Pool, labelled_sample, read_pool
@@ -28,6 +28,7 @@ from synapse_assets.stores.rows import content_key, vector_matrix, vectors_in_us
 
 if TYPE_CHECKING:
     from synapse_assets.analysis.evaluation.linear_probe import LinearProbe
+    from synapse_assets.analysis.labelling.batches import Places
     from synapse_assets.analysis.labelling.strategies import Items
 
 LEAST_SURE = ("margin", "entropy")
@@ -165,7 +166,7 @@ def _choose(
     store: DatasetStore, dataset: EmDataset, round_name: str, device: str, log: Logger
 ) -> tuple[pa.Table, dict[str, str]]:
     """The rows of a round that there is not yet, and how they were chosen, in words."""
-    from synapse_assets.analysis.labelling.batches import Places, make_batch
+    from synapse_assets.analysis.labelling.batches import make_batch
 
     strategy, reason = recommended_strategy(store, dataset)
     choice = labelling_of(dataset)
@@ -176,13 +177,7 @@ def _choose(
     asking = _Asking.of(store, dataset, candidates, strategy, guesser, device, log)
     half_a_tile_nm = dataset.tile_spec.size_px * dataset.tile_pixel_nm / 2
     batch = make_batch(
-        Places(
-            *(
-                candidates.rows.column(name).to_pylist()
-                for name in ("synapse_id", "brain_region", "volume", "neuron_id")
-            ),
-            np.stack([candidates.rows.column(axis).to_numpy() for axis in _POSITION_NM], axis=1),
-        ),
+        _places(candidates.rows),
         asking.propose,
         choice.batch,
         random_share=choice.random_share,
@@ -207,6 +202,19 @@ def _choose(
         "classifier": guesser.version or "none",
         "notes": " ".join(batch.notes),
     }
+
+
+def _places(rows: pa.Table) -> "Places":
+    """What caps and order need of candidates."""
+    from synapse_assets.analysis.labelling.batches import Places
+
+    return Places(
+        ids=rows.column("synapse_id").to_pylist(),
+        regions=rows.column("brain_region").to_pylist(),
+        volumes=rows.column("volume").to_pylist(),
+        neurons=rows.column("neuron_id").to_pylist(),
+        positions_nm=np.stack([rows.column(axis).to_numpy() for axis in _POSITION_NM], axis=1),
+    )
 
 
 @dataclass
@@ -264,7 +272,8 @@ class _Asking:
         from synapse_assets.analysis.labelling.strategies import suggest
 
         seen = np.flatnonzero(self.place_of[rows] >= 0)
-        found = suggest(self.strategy, self.pool.take(self.place_of[rows[seen]]), self.labelled, count, self.seed)
+        strategy = cast(Strategy, self.strategy)
+        found = suggest(strategy, self.pool.take(self.place_of[rows[seen]]), self.labelled, count, self.seed)
         self.strategy, self.note = found.strategy, self.note or found.note
         return seen[found.rows]
 
