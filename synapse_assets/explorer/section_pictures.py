@@ -20,6 +20,7 @@ _STRIPE_PX = 14
 _NO_MAP = (128, 128, 128, 90)
 _NO_DATA = 46
 _WORDS_PX = 26
+_FILL = 36
 
 
 def grey_png(section: Section) -> bytes:
@@ -43,6 +44,15 @@ def map_png(section: Section, colour: str, threshold: float | None) -> bytes:
         rgba[_edges(section.probability >= threshold * 255)] = (255, 255, 255, 255)
     rgba[_striped(section.mapped.shape) & ~section.mapped] = _NO_MAP
     return _png(Image.fromarray(rgba))
+
+
+def outlined(inside: npt.NDArray[np.bool_], colour: str) -> npt.NDArray[np.uint8]:
+    """Objects (H, W) as outlines in `colour` (#rrggbb) over nothing, uint8 (H, W, 4), faintly filled."""
+    rgba = np.zeros((*inside.shape, 4), np.uint8)
+    rgba[..., :3] = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    rgba[inside, 3] = _FILL
+    rgba[_edges(inside), 3] = 255
+    return rgba
 
 
 def _edges(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -7,10 +7,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from synapse_assets.datasets import EmDataset
+from synapse_assets.datasets import DetectionDataset, EmDataset
 from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.explorer.labelling.access import Access
 from synapse_assets.explorer.labelling.batches import Batches
+from synapse_assets.explorer.labelling.boxes import Boxes
 from synapse_assets.explorer.labelling.places import Places
 from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity, policy
 from synapse_assets.explorer.server import Site
@@ -30,10 +31,17 @@ class Desk:
             if isinstance(choice := getattr(entry.dataset, "labelling", None), LabellingChoice)
         }
 
+        self.boxes = {
+            name: Boxes(store_of(name), entry.dataset)
+            for name, entry in site.releases.entries.items()
+            if isinstance(entry.dataset, DetectionDataset) and entry.dataset.labelling is not None
+        }
+
     @property
-    def of_tiles(self) -> dict[str, str]:
-        """Titles of the datasets whose tiles are labelled, by name."""
-        return {name: self.site.releases.entries[name].title for name in self._batches}
+    def titles(self) -> dict[str, str]:
+        """Titles of the datasets that are labelled, by name."""
+        entries = self.site.releases.entries
+        return {name: entry.title for name, entry in entries.items() if name in self._batches or name in self.boxes}
 
     def batches(self, dataset: str) -> Batches:
         """The batches of a dataset whose tiles are labelled. Raises HTTPException (404) for another."""

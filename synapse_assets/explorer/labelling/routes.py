@@ -16,6 +16,7 @@ from synapse_assets.explorer.labelling import contents
 from synapse_assets.explorer.labelling.access import COOKIE, PATH, Access, NotLoggedIn
 from synapse_assets.explorer.labelling.answers import ChangedTile, PostedAnswer, keep, read_posted
 from synapse_assets.explorer.labelling.batches import UnknownBatch
+from synapse_assets.explorer.labelling.box_routes import box_router
 from synapse_assets.explorer.labelling.desk import NEVER_KEPT, Desk
 from synapse_assets.explorer.server import Site
 from synapse_assets.pipeline.labelling.spreadsheets import export_answers
@@ -39,6 +40,9 @@ def add_labelling(app: FastAPI, site: Site, data_root: str) -> None:
     _add_answers(router, desk)
     _add_batches(router, desk)
     _add_pages(router, desk)
+    # Those of a named dataset before those of any.
+    for name, boxes in desk.boxes.items():
+        app.router.routes.extend(box_router(desk, name, boxes).routes)
     # One by one: an included router would hide them from whoever lists the routes of the application.
     app.router.routes.extend(router.routes)
 
@@ -128,7 +132,7 @@ def _add_batches(router: APIRouter, desk: Desk) -> None:
 def _add_pages(router: APIRouter, desk: Desk) -> None:
     @router.get("")
     def start(request: Request) -> Response:
-        return desk.page(request, "labelling.html", request.state.person, dataset="", titles=desk.of_tiles)
+        return desk.page(request, "labelling.html", request.state.person, dataset="", titles=desk.titles)
 
     @router.get("/{dataset}")
     def overview(request: Request, dataset: str) -> Response:

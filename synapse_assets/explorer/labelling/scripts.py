@@ -12,6 +12,8 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "labelling.html": ("labelling.js",),
     "labelling_agreement.html": ("labelling.js",),
     "labelling_batch.html": ("labelling.js", "labelling_tiles.js"),
+    "labelling_boxes.html": ("labelling.js",),
+    "labelling_box.html": ("labelling.js", "labelling_boxes.js"),
 }
 """The pages with scripts, by template, and the files below /look that each of them loads."""
 
