@@ -260,6 +260,7 @@ class BatchPage {
       left: part("div", "one"),
     };
     const { parts } = this;
+    parts.told.hidden = true;
     const buttons = this.content.answers.map(({ answer, key, colour }) => {
       const button = element(
         "button",
