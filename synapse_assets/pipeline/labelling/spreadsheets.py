@@ -198,7 +198,7 @@ def _answer(row: Row, annotator: str | None) -> Answer:
         values["note"] = row["note"].replace("\r\n", "\n")
     if values["kind"] in (ANSWER, ADJUDICATION) and "answer" not in row:
         raise BadInput(f"it has no answer about {row['item']!r:.80}")
-    seen = row.get("guess_seen", "false").strip().lower()
+    seen = row.get("guess_seen", "false").lower()
     if seen not in _TRUTH:
         raise BadInput(f"guess_seen is {seen!r:.80}: write true or false")
     values["guess_seen"] = _TRUTH[seen]
