@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from synapse_assets.datasets import EmDataset
-from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.alignment import examine_sources
 from synapse_assets.pipeline.em.embeddings import embed_region
@@ -78,7 +77,8 @@ def test_vectors_come_in_the_order_of_the_ids(
 ) -> None:
     ids, tiny = ids_of(store)[:9], dataset(tiny_inputs)
     vectors = vae_vectors(store, tiny, ids, "cpu")
-    assert (vectors.shape, vectors.dtype) == ((9, 3), np.float32)
+    assert vectors.shape == (9, 3)
+    assert vectors.dtype == np.float32
     np.testing.assert_allclose(vae_vectors(store, tiny, ids[::-1], "cpu")[::-1], vectors, atol=1e-5)
     assert vae_vectors(store, tiny, [], "cpu").shape == (0, 3)
     # Fine-tuning that is not asked for, or has one class to go by, changes nothing.
@@ -130,7 +130,7 @@ def test_masks_are_what_a_detector_marks_at_a_synapse(store: DatasetStore, tiny_
     points = planted_points().set_index("id")
     lying, standing, near_the_edge = "s000", "s001", "s011"
     for one, high, wide in ((lying, 1, 6), (standing, 6, 1)):
-        x, y, z = (int(points.loc[one, axis]) for axis in "xyz")
+        x, y, z = points.loc[one, ["x", "y", "z"]].astype(int)
         values[z, y - high : y + high + 1, x - wide : x + wide + 1] = 200
         values[z - 1] = 255
     finder.plant(values, {})
@@ -157,8 +157,10 @@ def test_a_round_by_two_streams_sees_what_the_autoencoder_does(
     store: DatasetStore, tiny_inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = dataset(tiny_inputs, fine_tune_steps=3)
-    labelling = LabellingChoice.model_validate({"batch": 10, "strategy": "two_stream", "vae": tiny.labelling.vae})
-    tiny = tiny.model_copy(update={"labelling": labelling})
+    assert tiny.labelling is not None
+    tiny = tiny.model_copy(
+        update={"labelling": tiny.labelling.model_copy(update={"batch": 10, "strategy": "two_stream"})}
+    )
     fit_encoder(store, tiny, "cpu", LOG)
     for region in REGIONS:
         embed_region(store, region, "cpu", LOG)

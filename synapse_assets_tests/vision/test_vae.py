@@ -27,7 +27,8 @@ def pictures() -> np.ndarray:
 
 def test_a_picture_is_as_many_numbers_as_it_should_be_whatever_is_beside_it(vae: TileVae, pictures: np.ndarray) -> None:
     together = vae.encode(pictures, "cpu")
-    assert (together.shape, together.dtype) == ((9, 5), np.float32)
+    assert together.shape == (9, 5)
+    assert together.dtype == np.float32
     alone = np.concatenate([vae.encode(pictures[row : row + 1], "cpu") for row in range(9)])
     np.testing.assert_allclose(alone, together, atol=1e-5)
     assert np.ptp(together, axis=0).min() > 1e-3

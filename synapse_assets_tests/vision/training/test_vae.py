@@ -8,6 +8,7 @@ import torch
 
 from synapse_assets.datasets.labelling import VaeChoice
 from synapse_assets.errors import BadInput
+from synapse_assets.vision.training import loop
 from synapse_assets.vision.training.vae import class_contrast, fine_tune_vae, train_vae
 from synapse_assets.vision.vae import TileVae
 
@@ -54,6 +55,24 @@ def test_the_same_seed_trains_the_same_to_the_bit_and_another_does_not(tmp_path:
     other = train_vae(CHOICE.model_copy(update={"steps": 4}), pictures, seed=4, device="cpu", folder=tmp_path / "c")[0]
     np.testing.assert_array_equal(one.encode(pictures, "cpu"), same.encode(pictures, "cpu"))
     assert not np.allclose(one.encode(pictures, "cpu"), other.encode(pictures, "cpu"))
+
+
+def test_a_run_that_was_broken_off_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    pictures = drawn(40, 0)[0]
+    lines: list[str] = []
+    choice = CHOICE.model_copy(update={"steps": 8})
+
+    def breaks(row: dict[str, float]) -> None:
+        if row["step"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_vae(choice, pictures, seed=3, device="cpu", folder=tmp_path / "a", progress=breaks)
+    again, _ = train_vae(choice, pictures, seed=3, device="cpu", folder=tmp_path / "a", log=lines.append)
+    assert any("goes on from step 4 of 8" in line for line in lines)
+    whole = trained(pictures, tmp_path / "b", steps=8)
+    np.testing.assert_array_equal(again.encode(pictures, "cpu"), whole.encode(pictures, "cpu"))
 
 
 def test_labels_pull_classes_apart(vae: TileVae, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ Which of them a round asks about belongs to `suggestions`.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +32,8 @@ _OF_A_VECTOR = ["synapse_id", "brain_region", "tile_hash", "vector"]
 class Pool:
     """What may be asked. Tables have synapse_id, brain_region, tile_hash and vector, at most `CANDIDATES` rows each.
 
-    size: synapses that may be asked, of the `of` that have a tile and a vector of it. labelled: how many of these have a class from the
-    sources. at_random: a sample, in random order. least_sure: those with the least certainty, the least sure first; None where it was not
-    asked for.
+    size: synapses that may be asked, of the `of` that have a tile and a vector of it. labelled: how many of these have a class.
+    at_random: a sample, in random order. least_sure: those with the least certainty, the least sure first; None where it was not asked for.
     """
 
     size: int
@@ -48,8 +46,8 @@ class Pool:
 def read_pool(
     store: DatasetStore, vectors: RegionTable, seed: int, certainty: Callable[[Float32], npt.NDArray[np.float64]] | None
 ) -> Pool:
-    """The synapses with a tile and a vector of it that have no class from the sources, no decision, and are in no earlier round whose
-    answer is open.
+    """The synapses with a tile and a vector of it that have no class, no decision of people, and are in no earlier round whose answer is
+    open.
 
     Those come back whose tile is another one since they were asked, and those that everybody has skipped who was asked. The sample is that
     of the lowest `content_keys` of the ids by this seed, as `drawn_by_chance` draws. certainty: from vectors (N, D) to (N,), how sure the
@@ -79,23 +77,20 @@ def read_pool(
 
 
 def labelled_sample(store: DatasetStore, vectors: RegionTable, seed: int) -> tuple[pa.Table, list[str]]:
-    """Synapses whose class is known from the sources or else from people, with the columns of `Pool`, and their classes.
+    """Synapses whose class is known, with the columns of `Pool`, and their classes.
 
     At most `LABELLED`, a sample in which every one is equally likely, in random order. What has no vector is left out.
     """
-    sample = _Least(LABELLED)
-    decided = store.results(LABEL_DECISIONS).read(columns=["synapse_id", "target"]).to_batches()
-    for batch in chain(store.results(SYNAPSE_LABELS).reader(["synapse_id", "target"]), decided):
+    columns, sample = ["synapse_id", "brain_region", "target"], _Least(LABELLED)
+    for batch in store.results(SYNAPSE_LABELS).reader(columns):
         rows = pa.Table.from_batches([batch.filter(_has_target(batch))])
         sample.add(_drawn(rows, seed), rows)
-    known = sample.rows(SYNAPSE_LABELS.empty().select(["synapse_id", "target"]))
-    ids, targets = (known.column(name).to_pylist() for name in known.column_names)
-    target_of: dict[str, str] = {}
-    for synapse_id, target in zip(ids, targets, strict=True):
-        # The sources come first, so of two classes theirs stays.
-        target_of.setdefault(synapse_id, target)
-    rows = vectors.read_ids(list(target_of), _OF_A_VECTOR)
-    return rows, [target_of[synapse_id] for synapse_id in rows.column("synapse_id").to_pylist()]
+    ids, regions, targets = (one.to_pylist() for one in sample.rows(SYNAPSE_LABELS.empty().select(columns)).columns)
+    target_of = dict(zip(zip(ids, regions, strict=True), targets, strict=True))
+    rows = vectors.read_ids(list(dict.fromkeys(ids)), _OF_A_VECTOR)
+    # A synapse that moved may still have a label in its old region: only the one in its own counts.
+    own = [target_of.get((row["synapse_id"], row["brain_region"])) for row in rows.select(columns[:2]).to_pylist()]
+    return rows.filter(pa.array([one is not None for one in own], pa.bool_())), [one for one in own if one is not None]
 
 
 class _Least:

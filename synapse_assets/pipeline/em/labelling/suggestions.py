@@ -198,7 +198,7 @@ def _choose(
         "batch": str(choice.batch),
         "pool": str(pool.size),
         "with_tile": str(pool.of),
-        "labelled_by_sources": str(pool.labelled),
+        "labelled": str(pool.labelled),
         "classifier": guesser.version or "none",
         "notes": " ".join(batch.notes),
     }
@@ -280,11 +280,11 @@ class _Asking:
 
 def _report(rows: pa.Table, chosen_as: Mapping[str, str], is_new: bool, watch: Stopwatch) -> Report:
     """Of a round as it is stored, whether it was chosen now or before."""
-    size, pool, of, labelled = (int(chosen_as[name]) for name in ("batch", "pool", "with_tile", "labelled_by_sources"))
+    size, pool, of, labelled = (int(chosen_as[name]) for name in ("batch", "pool", "with_tile", "labelled"))
     if of and labelled == of:
-        why = f"all {of:,} synapses with a tile have a class from the sources: there is nothing to ask about"
+        why = f"all {of:,} synapses with a tile have a class already: there is nothing to ask about"
     elif pool < size:
-        why = f"{pool:,} of {of:,} synapses with a tile may be asked about (no class from the sources, not decided, not asked already)"
+        why = f"{pool:,} of {of:,} synapses with a tile may be asked about (no class, not decided, not asked already)"
     else:
         why = f"{pool:,} synapses may be asked about"
     return Report(
