@@ -23,6 +23,7 @@ from synapse_assets.stores.annotators import Annotators
 from synapse_assets_tests.conftest import CLASSES
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.labelled import HOSTILE, ROUND, UNKNOWN, Labelled
+from synapse_assets_tests.stores.samples import source_rows
 
 PARTS = (access, answers, batches, contents, desk, places, routes, standing, tiles)
 POST = "/labelling/tiny/answers"
@@ -374,6 +375,43 @@ def test_two_people_on_one_tile_are_both_kept_and_do_not_meet_needlessly(
     assert ben.state()["full"] == ["s001"]
     ada.say(None, "s001", undoes=next(one["answer_id"] for one in ada.state()["mine"] if one["item"] == "s001"))
     assert ben.state()["full"] == []
+
+
+def test_an_item_that_two_people_are_to_answer_waits_for_the_second(lab: Labelled) -> None:
+    lab.choose(people=2)
+    served = Served(create_app([lab.dataset], lab.root, labelling=True))
+    full = []
+    try:
+        for name in ("Ada", "Ben", "Cleo"):
+            with Client(served.url, lab.tokens[name]) as client:
+                full.append(client.state()["full"])
+                client.say("gaba", "s000")
+    finally:
+        served.stop()
+    assert full == [[], [], ["s000"]]
+
+
+def test_classes_are_those_of_the_sources_or_of_the_file_as_it_is_now(lab: Labelled) -> None:
+    names = [f"class {number}" for number in range(12)]
+    with lab.store.synapse_table.replace() as writer:
+        for name in names:
+            writer.write(source_rows("EB", [f"of {name}"], target=name))
+        writer.write(source_rows("EB", ["of none"], target=None))
+    answered = []
+    for choice in ({"classes": []}, {"classes": ["class 1", "new"], "renamed": {"class 0": "new"}}):
+        lab.choose(**choice)
+        served = Served(create_app([lab.dataset], lab.root, labelling=True))
+        try:
+            with Client(served.url, lab.tokens["Ada"]) as ada:
+                offered = [one["answer"] for one in ada.items()["answers"]]
+                assert offered[-3:] == [NOT_A_SYNAPSE, UNSURE, SKIP]
+                answered.append((offered[:-3], ada.say("class 0", f"s00{len(answered)}")))
+                assert ada.state()["mine"][0]["answer"] == "class 0", "what was said stays as it was said"
+        finally:
+            served.stop()
+    assert [offered for offered, _ in answered] == [sorted(names)[:9], ["class 1", "new"]]
+    assert [answer.status_code for _, answer in answered] == [200, 400]
+    assert "'class 0' is none of the answers: class 1, new, not a synapse" in answered[1][1].json()["error"]
 
 
 def test_three_people_at_once_lose_and_double_nothing(lab: Labelled, server: str) -> None:

@@ -3,7 +3,7 @@
 What stands there and what is kept is decided by `boxes`, who is let in by `access`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -77,5 +77,5 @@ def _add_pages(router: APIRouter, desk: Desk, name: str, boxes: Boxes) -> None:
     @router.get("/{round}")
     def batch(request: Request, round: str) -> Response:
         boxes.round(round)
-        content = {"dataset": name, "name": round}
+        content: dict[str, Any] = {"dataset": name, "name": round}
         return desk.page(request, "labelling_box.html", request.state.person, **content)

@@ -89,7 +89,8 @@ def _add_answers(router: APIRouter, desk: Desk) -> None:
     def kept(person: str, dataset: str, posted: PostedAnswer) -> Response:
         batches = desk.batches(dataset)
         batch = batches.kept(posted.round, posted.item)
-        tile_hash = batches.tiles.hashes([posted.item]).get(posted.item)
+        # Of all of the batch: then the next answer needs no search.
+        tile_hash = batches.tiles.hashes(list(batch.items)).get(posted.item)
         is_new = keep(posted, person, batch, batches.classes, tile_hash, batches.store.annotation_log)
         item = batch.items.get(posted.item)
         shows = batch.guess == "after" and posted.undoes is None and item is not None
