@@ -22,6 +22,7 @@ MODULES = (
     "explanations",
     "dense_maps",
     "detection",
+    "labelling",
     "busy",
     "projection",
     "stability",

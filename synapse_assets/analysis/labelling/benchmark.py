@@ -7,7 +7,7 @@ not independent, and are averaged first; folds share most of the pool that was a
 account for (Bengio & Grandvalet, JMLR 5:1089, 2004).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -54,11 +54,13 @@ class Verdict:
                  The sentence on the recommended strategy's area is that on the recommendation
     recommended  the strategy whose gain in area is the largest of those proved above zero; 'random' where none is
     sentence     the recommendation in words
+    bounds       lower end of the gain in area of each strategy but random that holds for all together; None for under three folds
     """
 
     outcomes: tuple[Outcome, ...]
     recommended: str
     sentence: str
+    bounds: Mapping[str, float | None]
 
 
 def compare(curves: Sequence[LabelCurve], class_name: str) -> Verdict:
@@ -96,7 +98,7 @@ def compare(curves: Sequence[LabelCurve], class_name: str) -> Verdict:
         replace(outcome, sentence=sentence) if (outcome.strategy, outcome.measure) == (recommended, "area") else outcome
         for outcome in (itself, *outcomes)
     ]
-    return Verdict(tuple(told), recommended, sentence)
+    return Verdict(tuple(told), recommended, sentence, bounds)
 
 
 def area_under(labels: npt.NDArray[np.int64], score: Float64) -> float:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from synapse_assets.analysis.evaluation.linear_probe import LinearProbe, probe_of
 from synapse_assets.analysis.evaluation.scores import confusion_by_group, confusion_scores
 from synapse_assets.analysis.labelling.strategies import Items, distance_features, suggest
-from synapse_assets.datasets.labelling import Strategy
 from synapse_assets.errors import BadInput
 
 Float64 = npt.NDArray[np.float64]
@@ -88,7 +87,7 @@ def simulated_answers(codes: Int64, classes: int, error_rate: float, seed: int) 
 
 def simulate(
     known: Known,
-    strategies: Sequence[Strategy],
+    strategies: Sequence[str],
     error_rate: float,
     *,
     seeds: Sequence[int],
@@ -116,7 +115,7 @@ def simulate(
 
 def _curve(
     known: Known,
-    strategy: Strategy,
+    strategy: str,
     fold: int,
     seed: int,
     pool: Int64,

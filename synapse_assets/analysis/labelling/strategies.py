@@ -9,15 +9,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.errors import BadInput
-
-if TYPE_CHECKING:
-    from synapse_assets.datasets.labelling import Strategy
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -46,8 +43,8 @@ class Items:
     """What strategies see of N items, of a pool or labelled.
 
     features       (N, D) float64 of the supervised stream, as `distance_features` makes them
-    unsupervised   (N, E) float64 of the unsupervised stream, which two_stream alone looks at: the means of an autoencoder, or the
-                   features again where there is none
+    unsupervised   (N, E) float64 of the unsupervised stream, which two_stream alone looks at: the means of an autoencoder, or where
+                   there is none the encoder's vectors as they are
     probabilities  (N, C) float64 of the classifier in use; None as long as there is none
     """
 
@@ -78,7 +75,7 @@ class Suggestion:
     note: str | None = None
 
 
-def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed: int) -> Suggestion:
+def suggest(strategy: str, pool: Items, labelled: Items, count: int, seed: int) -> Suggestion:
     """`count` items of the pool in the order in which the strategy wants them; all where there are no more.
 
     The result depends on the order of the rows, so callers sort them by id. Margin, entropy and BADGE need probabilities of two classes
@@ -100,7 +97,7 @@ def suggest(strategy: "Strategy", pool: Items, labelled: Items, count: int, seed
         known = "no classifier yet" if pool.probabilities is None else "labels of one class only"
         note = f"{strategy} needs a classifier that tells classes apart, and there are {known}: asked by {COLD_START}"
         note = note.replace("there are no", "there is no")
-        strategy = COLD_START  # type: ignore[assignment]
+        strategy = COLD_START
     if count >= len(pool) or not count:
         ordered = np.random.default_rng(seed).permutation(len(pool))[:count]
         return Suggestion(ordered.astype(np.int64), strategy, note)
@@ -310,7 +307,7 @@ def _of_known_probabilities(pool: Items) -> Any:
     """A classifier, as the library asks for one, that answers about the pool's positions with what is known already."""
     from skactiveml.base import SkactivemlClassifier
 
-    class OfKnown(SkactivemlClassifier):  # type: ignore[misc]
+    class OfKnown(SkactivemlClassifier):
         def fit(self, features: Float64, labels: Float64) -> "OfKnown":
             return self
 

@@ -28,8 +28,7 @@ def two_stream(pool: Items, labelled: Items, count: int, seed: int) -> Int64:
     gives, and the nearest to each centre is taken.
     """
     first = max(1, math.isqrt(count))
-    streams = [_supervised(items, pool, labelled) for items in (pool, labelled)]
-    together = np.concatenate(streams)
+    together = np.concatenate(_supervised(pool, labelled))
     cluster = clusters_of(together, min(first, len(together)), seed)[0]
     of_pool, of_labelled = cluster[: len(pool)], cluster[len(pool) :]
     sizes = np.bincount(of_pool, minlength=first)
@@ -61,11 +60,11 @@ def deal(sizes: Int64, count: int) -> Int64:
     return seats.astype(np.int64)
 
 
-def _supervised(items: Items, pool: Items, labelled: Items) -> Float64:
-    known = pool.probabilities is not None and (labelled.probabilities is not None or not len(labelled))
-    if not known:
-        return items.features
-    return np.zeros((0, pool.probabilities.shape[1])) if items.probabilities is None else items.probabilities  # type: ignore[union-attr]
+def _supervised(pool: Items, labelled: Items) -> tuple[Float64, Float64]:
+    """The supervised stream of both: probabilities where both have them."""
+    if pool.probabilities is None or (labelled.probabilities is None and len(labelled)):
+        return pool.features, labelled.features
+    return pool.probabilities, pool.probabilities[:0] if labelled.probabilities is None else labelled.probabilities
 
 
 def _nearest_distance(rows: Float64, others: Float64) -> Float64:

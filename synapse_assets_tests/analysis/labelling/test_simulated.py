@@ -23,7 +23,7 @@ def lopsided(each: int = 120, folds: int = 3) -> Known:
 def run(
     known: Known, *strategies: str, error_rate: float = 0.0, seeds: tuple[int, ...] = (0, 1), rounds: int = 3
 ) -> dict:
-    curves = simulate(known, strategies, error_rate, seeds=seeds, rounds=rounds)  # type: ignore[arg-type]
+    curves = simulate(known, strategies, error_rate, seeds=seeds, rounds=rounds)
     return {(curve.strategy, curve.fold, curve.seed): curve for curve in curves}
 
 

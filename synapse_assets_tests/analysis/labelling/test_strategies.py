@@ -20,12 +20,12 @@ CORNERS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 
 def asked(strategy: str, pool: Items, labelled: Items, count: int, seed: int = 0) -> list[int]:
     """The suggestion, after what holds of every one."""
-    found = suggest(strategy, pool, labelled, count, seed)  # type: ignore[arg-type]
+    found = suggest(strategy, pool, labelled, count, seed)
     rows = found.rows.tolist()
     assert found.rows.dtype == np.int64
     assert len(set(rows)) == len(rows) == min(count, len(pool))
     assert all(0 <= row < len(pool) for row in rows)
-    assert np.array_equal(suggest(strategy, pool, labelled, count, seed).rows, found.rows)  # type: ignore[arg-type]
+    assert np.array_equal(suggest(strategy, pool, labelled, count, seed).rows, found.rows)
     return rows
 
 
@@ -125,7 +125,7 @@ def test_before_two_classes_are_known_features_are_asked_by(strategy: str, proba
     pool = items(random_items(60).features, probabilities)
     labelled = nothing(pool) if probabilities is None else pool.take(np.arange(10))
     asked(strategy, pool, labelled, 12)
-    found = suggest(strategy, pool, labelled, 12, 0)  # type: ignore[arg-type]
+    found = suggest(strategy, pool, labelled, 12, 0)
     if strategy in ("margin", "entropy", "badge"):
         assert found.strategy == "k_means"
         assert found.note is not None
@@ -200,7 +200,7 @@ def test_distances_are_those_of_directions_of_standardised_features() -> None:
 def test_what_cannot_be_asked_is_refused() -> None:
     pool = random_items(20)
     with pytest.raises(BadInput, match="no query strategy 'best'"):
-        suggest("best", pool, pool, 5, 0)  # type: ignore[arg-type]
+        suggest("best", pool, pool, 5, 0)
     with pytest.raises(BadInput, match="-1 items"):
         suggest("random", pool, pool, -1, 0)
     with pytest.raises(BadInput, match="features of the pool have 5 columns, of the labelled 4"):

@@ -36,7 +36,7 @@ FEWEST_LABELS, FEWEST_GROUPS = 100, 3
 MOST_LABELS = 3_000
 GROWTH = 1.25
 """Compared again once there are so many times as many labels, or as few."""
-TOO_FEW = "k_means"
+TOO_FEW: Strategy = "k_means"
 """What is used where too few labels are known to compare strategies."""
 _METHOD = 1
 
@@ -177,8 +177,11 @@ def _compared(known: "Known", dataset: EmDataset, log: Logger) -> tuple[list[Row
     from synapse_assets.analysis.labelling import simulated
     from synapse_assets.analysis.labelling.benchmark import compare
 
-    options = {"seeds": simulated.SEEDS, "rounds": simulated.ROUNDS, "progress": log.info}
-    curves = list(simulated.simulate(known, STRATEGIES, _choice(dataset).error_rate, **options))
+    error_rate = _choice(dataset).error_rate
+    runs = simulated.simulate(
+        known, STRATEGIES, error_rate, seeds=simulated.SEEDS, rounds=simulated.ROUNDS, progress=log.info
+    )
+    curves = list(runs)
     verdict = compare(curves, known.classes[known.rarest])
     return _rows(verdict, dataset), [row for curve in curves for row in _curve_rows(curve)]
 

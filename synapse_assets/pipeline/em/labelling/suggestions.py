@@ -251,7 +251,7 @@ class _Asking:
         rows = np.sort(rows)
         vectors, of_known = candidates.vectors(rows), vector_matrix(known)
         features, known_features = distance_features(vectors, of_known)
-        unsupervised, known_unsupervised = features, known_features
+        unsupervised, known_unsupervised = vectors.astype(np.float64), of_known.astype(np.float64)
         if autoencoded:
             ids = known.column("synapse_id").to_pylist()
             class_of = dict(zip(ids, classes, strict=True))
