@@ -5,7 +5,8 @@ How synapses of a round are chosen belongs to `pipeline.em.labelling`; routes to
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,6 +39,7 @@ ERRORS, LIKE_ANOTHER = "label_errors", "like_another"
 """Batches that are no rounds, beside `ADJUDICATION`, by the name that their answers are kept under."""
 MOST_ALIKE = 48
 _CLASSES_FOR_S = 60.0
+# What is read of a synapse.
 _SITE = ("synapse_id", "volume", "x_nm", "y_nm", "z_nm")
 
 
@@ -112,15 +114,22 @@ class Batches:
         return self.store.results(QUERY_SUGGESTIONS).made_from(name) is not None
 
     def batch(self, name: str, synapse_id: str, releases: Releases) -> Batch:
-        """The batch of that name. synapse_id: what the items of `LIKE_ANOTHER` are like, by the vectors of the release."""
+        """The batch of that name, to show. synapse_id: what the items of `LIKE_ANOTHER` are like, by the vectors of the release."""
         if name == LIKE_ANOTHER:
-            return self.like(synapse_id, releases(self.dataset.name))
-        return self.disagreements() if name == ADJUDICATION else self.kept(name)
+            batch = self.like(synapse_id, releases(self.dataset.name))
+        else:
+            batch = self.disagreements() if name == ADJUDICATION else self.kept(name)
+        unplaced = [one for one, item in batch.items.items() if item.place is None]
+        rows = self.store.synapses.read_ids(unplaced, _SITE).to_pylist()
+        placed = {
+            row["synapse_id"]: replace(batch.items[row["synapse_id"]], place=_place(row)) for row in rows
+        }  # fmt: skip
+        return replace(batch, items={**batch.items, **placed})
 
     def kept(self, name: str, item: str | None = None) -> Batch:
         """The batch of that name as far as an answer about an item needs it: of those that change with the answers, that item alone."""
         if name == LIKE_ANOTHER:
-            return Batch(name, "", self._likenesses([] if item is None else [item]), "never")
+            return Batch(name, "", _likenesses([] if item is None else [item]), "never")
         if name == ADJUDICATION:
             # Settled by now, perhaps, and still to be taken back.
             rows = self.store.annotation_log.rows(item=item or "")
@@ -148,7 +157,7 @@ class Batches:
                 row["guess"],
                 row["guess_probability"],
                 row["model_version"],
-                (row["volume"], (row["x_nm"], row["y_nm"], row["z_nm"])),
+                _place(row),
             )
             for row in rows
         }
@@ -157,7 +166,6 @@ class Batches:
     def errors(self) -> Batch:
         """Labels that a model of other neurons contradicts."""
         rows = self.store.results(LABEL_ERRORS).read().sort_by("rank").to_pylist()
-        places = self._places([row["synapse_id"] for row in rows])
         items = {
             row["synapse_id"]: Item(
                 row["synapse_id"],
@@ -165,7 +173,6 @@ class Batches:
                 BY_ERROR,
                 row["predicted"],
                 row["predicted_probability"],
-                place=places.get(row["synapse_id"]),
                 says=f"label: {row['target']} (the model gives it {row['label_probability']:.2f})",
             )
             for row in rows
@@ -176,14 +183,13 @@ class Batches:
         """The synapses most like one, of those that have no class and that nobody answered about."""
         points = warehouse.points
         found_id = points.ids[points.row(synapse_id)].as_py()
-        rows = self.store.annotation_log.rows()
-        answered = set(pc.unique(rows.column("item").filter(pc.not_equal(rows.column("kind"), "undo"))).to_pylist())
+        standing = standing_answers(self.store.annotation_log.rows())
+        answered = set(standing.filter(pc.not_equal(standing.column("answer"), SKIP)).column("item").to_pylist())
         filters = Filters({"target": [NONE]}) if "target" in points.categories else Filters()
-        request = SearchRequest(
-            found_id, k=MOST_ALIKE + len(answered), filters=filters, leave_out_own_neuron=False
-        )  # fmt: skip
-        ids = [one for one in warehouse.similar(request)["synapse_id"] if one not in answered][:MOST_ALIKE]
-        return Batch(LIKE_ANOTHER, f"Like {found_id}", self._likenesses(ids), "never")
+        most = MOST_ALIKE + len(answered)
+        found = warehouse.similar(SearchRequest(found_id, k=most, filters=filters, leave_out_own_neuron=False))
+        ids = [one for one in found["synapse_id"] if one not in answered][:MOST_ALIKE]
+        return Batch(LIKE_ANOTHER, f"Like {found_id}", _likenesses(ids), "never")
 
     def disagreements(self) -> Batch:
         """Items about which people disagree, with the name and answer of everybody who answered."""
@@ -212,25 +218,24 @@ class Batches:
         )
         return decide(rows, known, self.classes, self.choice.renamed)
 
+    @staticmethod
     def _adjudicated(
-        self, rows: pa.Table, rounds: Mapping[str, str], answers: Mapping[str, Sequence[tuple[str, str]]]
+        rows: pa.Table, rounds: Mapping[str, str], answers: Mapping[str, Sequence[tuple[str, str]]]
     ) -> Batch:
         """Items to adjudicate, by the round under which that is kept."""
         origins = dict(zip(*(reversed(rows.column(name).to_pylist()) for name in ("item", "origin")), strict=True))
-        places = self._places(list(rounds))
         items = {
-            one: Item(one, round, origins[one], place=places.get(one), answers=tuple(answers.get(one, ())))
-            for one, round in rounds.items()
+            one: Item(one, round, origins[one], answers=tuple(answers.get(one, ()))) for one, round in rounds.items()
         }
         return Batch(ADJUDICATION, "Disagreements", items, "never", ADJUDICATION)
 
-    def _likenesses(self, ids: list[str]) -> dict[str, Item]:
-        places = self._places(ids)
-        return {one: Item(one, LIKE_ANOTHER, BY_LIKENESS, place=places.get(one)) for one in ids}
 
-    def _places(self, ids: list[str]) -> dict[str, tuple[str, neuroglancer.Place]]:
-        rows = self.store.synapses.read_ids(ids, _SITE).to_pylist()
-        return {row["synapse_id"]: (row["volume"], (row["x_nm"], row["y_nm"], row["z_nm"])) for row in rows}
+def _likenesses(ids: Sequence[str]) -> dict[str, Item]:
+    return {one: Item(one, LIKE_ANOTHER, BY_LIKENESS) for one in ids}
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, neuroglancer.Place]:
+    return row["volume"], (row["x_nm"], row["y_nm"], row["z_nm"])
 
 
 def _title(round: str) -> str:

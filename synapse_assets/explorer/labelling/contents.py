@@ -16,8 +16,7 @@ SEED = 0
 
 
 def overview(batches: Batches, person: str) -> dict[str, Any]:
-    """How far the rounds and the other batches are, and how far people agree."""
-    rows = batches.store.annotation_log.rows()
+    """How far the rounds and the other batches are."""
     rounds = []
     for name in batches.rounds:
         reached = progress(batches.store, batches.dataset, name)
@@ -32,7 +31,6 @@ def overview(batches: Batches, person: str) -> dict[str, Any]:
             }
         )
     errors = batches.errors()
-    of_all, _ = agreement(rows, batches.classes, batches.choice.renamed, SEED)
     curve = batches.store.results(LABEL_CURVE).read(columns=["number", "sentence"]).sort_by("number")
     return {
         "rounds": rounds,
@@ -40,8 +38,7 @@ def overview(batches: Batches, person: str) -> dict[str, Any]:
         "errors": len(errors.items),
         "errors_left": len(left_for(batches, errors, person)),
         "disagreements": len(batches.disagreements().items),
-        "kappa": of_all.column("kappa")[0].as_py(),
-        "answers": rows.num_rows,
+        "answers": batches.store.annotation_log.count,
     }
 
 
