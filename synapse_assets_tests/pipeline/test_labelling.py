@@ -12,6 +12,7 @@ import pytest
 
 from synapse_assets.analysis.evaluation.evaluation import Evaluation
 from synapse_assets.analysis.evaluation.stored import load_probe_evaluation
+from synapse_assets.datasets import EM
 from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em import answers, classify, labels, networks
@@ -19,6 +20,7 @@ from synapse_assets.pipeline.em.encoder_vectors import sampled_synapses
 from synapse_assets.pipeline.em.labelling import decisions
 from synapse_assets.pipeline.em.labelling.errors import find_label_errors
 from synapse_assets.pipeline.em.labelling.label_curve import Labelled, curve_rows, draw_label_curve
+from synapse_assets.pipeline.em.release import released_tables
 from synapse_assets.pipeline.labelling.annotations import read_round
 from synapse_assets.pipeline.labelling.rounds import answers_read
 from synapse_assets.pipeline.report import Report
@@ -341,3 +343,11 @@ def test_without_predictions_nothing_is_suspected(tmp_path: Path) -> None:
         0,
         "no labelled synapse has an out-of-fold prediction of the classifier in use",
     )
+
+
+def test_no_release_names_people_or_has_what_they_noted() -> None:
+    released = set(released_tables(DATASET))
+    assert {"label_decisions", "label_agreement", "label_curve", "label_errors", "strategy_benchmark"} <= released
+    assert not released & {"annotations", "query_suggestions", "annotator_agreement", "tile_vae"}
+    columns = {name for table in released for name in EM.tables.get(table, LABEL_CURVE).names}
+    assert not columns & {"annotator", "first", "second", "note"}
