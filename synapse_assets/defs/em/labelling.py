@@ -15,7 +15,10 @@ from synapse_assets.defs.labelling import annotation_assets, log_content
 from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em.labelling import decisions, errors
+from synapse_assets.pipeline.em.labelling.benchmark import benchmark_strategies
 from synapse_assets.pipeline.em.labelling.label_curve import draw_label_curve
+from synapse_assets.pipeline.em.labelling.suggestions import suggest_round
+from synapse_assets.pipeline.em.labelling.vae import fit_tile_vae
 
 
 def labelling_contents(dataset: EmDataset) -> list[PartitionContent]:
@@ -95,8 +98,6 @@ def _question_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         the same held-out groups and seeds. Rounds use what won, or random choice where nothing is better.
         """
         store = installation.store(dataset.name)
-        from synapse_assets.pipeline.em.labelling.benchmark import benchmark_strategies
-
         report = benchmark_strategies(store, dataset, installation.device, context.log)
         return materialized(context, report)
 
@@ -105,17 +106,9 @@ def _question_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         "query_suggestions",
         # What the answers before it led to is made first: a round waits for all of these.
         deps=[
-            *(
-                "embeddings",
-                "encoder",
-                "tiles",
-                "synapses",
-                "annotations",
-                "label_decisions",
-                "synapse_labels",
-                "splits",
-            ),
-            *("synapse_classifier", "promotions", "strategy_benchmark", *(["tile_vae"] if choice.vae else [])),
+            *("embeddings", "encoder", "tiles", "synapses", "annotations", "label_decisions", "synapse_labels"),
+            *("splits", "synapse_classifier", "promotions", "strategy_benchmark"),
+            *(["tile_vae"] if choice.vae else []),
         ],
         pool="fit",
         checks=[CheckSpec("batch_is_full", "There were as many synapses to ask about as a round has.")],
@@ -127,9 +120,7 @@ def _question_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         these labels test. Rounds show as out of date once models are others; that is how it should be.
         """
         store = installation.store(dataset.name)
-        from synapse_assets.pipeline.em.labelling import suggestions
-
-        report = suggestions.suggest_round(store, dataset, context.partition_key, installation.device, context.log)
+        report = suggest_round(store, dataset, context.partition_key, installation.device, context.log)
         return materialized(context, report)
 
     return [strategy_benchmark, *_vae_assets(dataset), query_suggestions]
@@ -138,20 +129,19 @@ def _question_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
 def _vae_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     if dataset.labelling is None or dataset.labelling.vae is None:
         return []
+    choice = dataset.labelling.vae
+    masks: list[str | dg.AssetKey] = (
+        [] if choice.masks_from is None else ["synapses", dg.AssetKey([choice.masks_from, "probability_maps"])]
+    )
 
-    masks_from = dataset.labelling.vae.masks_from
-    masks = [] if masks_from is None else ["synapses", dg.AssetKey([masks_from, "probability_maps"])]
-
-    @asset(dataset, "tile_vae", hashed_fields(dataset.labelling.vae), deps=["tiles", *masks], pool="gpu")
+    @asset(dataset, "tile_vae", hashed_fields(choice), deps=["tiles", *masks], pool="gpu")
     def tile_vae(context: dg.AssetExecutionContext, installation: Installation) -> dg.MaterializeResult:
         """A variational autoencoder of the tiles, the unsupervised stream of two-stream query suggestion. It sees no label.
 
         Its vectors of the tiles tell which synapses look alike, whatever the classifier makes of them.
         """
         store = installation.store(dataset.name)
-        from synapse_assets.pipeline.em.labelling import vae
-
-        return materialized(context, vae.fit_tile_vae(store, dataset, installation.device, context.log))
+        return materialized(context, fit_tile_vae(store, dataset, installation.device, context.log))
 
     return [tile_vae]
 
