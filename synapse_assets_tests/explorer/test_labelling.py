@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import httpx
@@ -15,12 +16,12 @@ from fastapi import FastAPI
 from starlette.routing import Match
 
 from synapse_assets import web
-from synapse_assets.explorer import create_app
+from synapse_assets.explorer import create_app, neuroglancer
 from synapse_assets.explorer.labelling import access, answers, batches, contents, desk, places, routes, standing, tiles
 from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity
 from synapse_assets.schema.labelling import NOT_A_SYNAPSE, SKIP, UNSURE
 from synapse_assets.stores.annotators import Annotators
-from synapse_assets_tests.conftest import CLASSES
+from synapse_assets_tests.conftest import CLASSES, VOXEL_SIZE_NM
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.labelled import HOSTILE, ROUND, UNKNOWN, Labelled
 from synapse_assets_tests.stores.samples import source_rows
@@ -547,6 +548,24 @@ def test_an_empty_round_and_a_dataset_without_any_say_so(lab: Labelled, ada: Cli
     assert "0 of 36" in page
     assert ada.get("/labelling/tiny/round_003/items").status_code == 404
     assert ada.get("/labelling/other").status_code == 404
+
+
+def test_an_item_leads_into_neuroglancer_where_a_browser_can_fetch_the_volume(lab: Labelled) -> None:
+    assert lab.dataset.labelling is not None
+    remote = lab.dataset.volumes["em"].model_copy(update={"kind": "precomputed", "url": "gs://lab/em"})
+    for volume, expected in ((lab.dataset.volumes["em"], None), (remote, f"{neuroglancer.VIEWER}/#!")):
+        dataset = lab.dataset.model_copy(update={"volumes": {"em": volume}})
+        shown = batches.Batches(lab.store, dataset, dataset.labelling)
+        item = contents.items(shown, "tiny", shown.round(ROUND), "Ada")["items"][7]
+        if expected is None:
+            assert item["neuroglancer"] is None
+        else:
+            assert item["neuroglancer"].startswith(expected)
+            place = lab.store.synapses.read_ids(["s007"], ["x_nm", "y_nm", "z_nm"]).to_pylist()[0]
+            state = json.loads(unquote(item["neuroglancer"].removeprefix(expected)))
+            assert state["position"] == [
+                value / size for value, size in zip(place.values(), VOXEL_SIZE_NM, strict=True)
+            ]
 
 
 def test_an_answer_takes_milliseconds(lab: Labelled, ada: Client) -> None:
