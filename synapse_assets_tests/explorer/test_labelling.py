@@ -450,7 +450,7 @@ def test_three_people_at_once_lose_and_double_nothing(lab: Labelled, server: str
 def test_suspected_errors_are_a_batch_that_shows_what_contradicts(lab: Labelled, ada: Client) -> None:
     found = ada.items("label_errors")["items"]
     assert [(one["item"], one["guess"]) for one in found] == [("s004", "gaba"), ("s008", "gaba"), ("s012", "gaba")]
-    assert found[0]["says"] == "label: glutamate (the model gives it 0.04)"
+    assert found[0]["says"] == "The label is glutamate; the model gives it 0.04."
     assert ada.say("gaba", "s004", "label_errors").status_code == 200
     row = kept(lab)[0]
     assert (row["round"], row["origin"], row["guess_seen"]) == ("label_errors", "suspected error", True)

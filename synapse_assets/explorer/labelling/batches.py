@@ -173,7 +173,7 @@ class Batches:
                 BY_ERROR,
                 row["predicted"],
                 row["predicted_probability"],
-                says=f"label: {row['target']} (the model gives it {row['label_probability']:.2f})",
+                says=f"The label is {row['target']}; the model gives it {row['label_probability']:.2f}.",
             )
             for row in rows
         }
