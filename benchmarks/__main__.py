@@ -30,6 +30,7 @@ MODULES = (
     "fit_verdicts",
     "search",
     "explorer",
+    "label_batch",
     "demo",
 )
 STUDY_FOLDER = os.environ.get("SYNAPSE_VNC_SSTEM_FOLDER")
