@@ -185,7 +185,12 @@ def test_labels_that_a_strategy_chose_are_not_asked(store: DatasetStore) -> None
         (0, 2, 12, "0 labelled synapses"),
         (99, 2, 12, "99 labelled synapses with a vector that no strategy chose are too few to compare strategies on"),
         (120, 1, 12, "All labels are of one class"),
-        (120, 2, 2, "Labels are of 2 groups by neuron_id, so strategies cannot be compared, which needs 3."),
+        (
+            120,
+            2,
+            2,
+            "Labels are of 2 groups by neuron_id in 2 folds, so strategies cannot be compared, which needs 3 of both.",
+        ),
     ],
 )
 def test_too_few_labels_are_an_ordinary_outcome(

@@ -98,13 +98,13 @@ def test_luck_among_seven_is_not_a_recommendation() -> None:
     eight."""
     rng = np.random.default_rng(1)
     recommended = own = 0
-    for _ in range(400):
+    for _ in range(240):
         gains = {f"s{number}": rng.normal(scale=0.02, size=(5, 1)) for number in range(7)}
         verdict = compare(planted(gains), "rare")
         recommended += verdict.recommended != "random"
         own += any(one.interval and one.interval[0] > 0 for one in verdict.outcomes if one.measure == "area")
-    assert recommended <= 20  # 10 expected, three standard deviations
-    assert own > 40
+    assert recommended <= 14  # 6 expected, three standard deviations
+    assert own > 20
 
 
 def test_nothing_better_is_said() -> None:

@@ -58,12 +58,12 @@ def test_scores_are_those_of_a_probe_of_the_labels_on_the_held_out_fold() -> Non
 
 
 def test_all_strategies_begin_alike_and_seeds_differ() -> None:
-    curves = run(lopsided(), "random", "margin", "k_means")
+    curves = run(lopsided(), "random", "margin", "k_means", rounds=1)
     for fold in range(3):
         first = {curves[name, fold, 0].score[0] for name in ("random", "margin", "k_means")}
         assert len(first) == 1
     assert not np.array_equal(curves["random", 0, 0].score, curves["random", 0, 1].score)
-    again = run(lopsided(), "random", "margin", "k_means")
+    again = run(lopsided(), "random", "margin", "k_means", rounds=1)
     assert all(np.array_equal(curves[key].score, again[key].score) for key in curves)
 
 
@@ -103,7 +103,7 @@ def test_a_pool_that_is_used_up_ends_the_curve() -> None:
 
 def test_wrong_answers_cost_and_doubt_finds_the_rare_class() -> None:
     known = lopsided(each=240)
-    seeds = tuple(range(4))
+    seeds = (0, 1, 2)
     right, wrong = (run(known, "random", error_rate=rate, seeds=seeds, rounds=5) for rate in (0.0, 0.4))
 
     def mean(curves: dict[tuple[str, int, int], LabelCurve], name: str, field: str) -> float:

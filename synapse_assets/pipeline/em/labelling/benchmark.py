@@ -108,7 +108,7 @@ def _labelled(store: DatasetStore, dataset: EmDataset) -> pa.Table:
 
 def _too_few(labelled: pa.Table, headline: str) -> str | None:
     """Why strategies cannot be compared on these; None where they can."""
-    classes, groups = (len(pc.unique(labelled.column(name))) for name in ("target", "group"))
+    classes, groups, folds = (len(pc.unique(labelled.column(name))) for name in ("target", "group", "fold"))
     if labelled.num_rows < FEWEST_LABELS:
         return (
             f"{labelled.num_rows:,} labelled synapses with a vector that no strategy chose are too few to compare strategies on, which "
@@ -116,8 +116,11 @@ def _too_few(labelled: pa.Table, headline: str) -> str | None:
         )
     if classes < 2:
         return "All labels are of one class, so strategies cannot be compared."
-    if groups < FEWEST_GROUPS:
-        return f"Labels are of {groups} groups by {headline}, so strategies cannot be compared, which needs {FEWEST_GROUPS}."
+    if min(groups, folds) < FEWEST_GROUPS:
+        return (
+            f"Labels are of {groups} groups by {headline} in {folds} folds, so strategies cannot be compared, which needs "
+            f"{FEWEST_GROUPS} of both."
+        )
     return None
 
 
