@@ -389,6 +389,29 @@ def import_labels(
     typer.echo(f"{import_answers(store, loaded, file, annotator):,} new answers")
 
 
+@labels.command("export-sites")
+def export_reviewed_sites(
+    dataset: Annotated[
+        str, typer.Argument(help="Dataset whose volumes were looked through: its name, or its YAML file.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+) -> None:
+    """Write the boxes that people looked through as a dataset of their own: sites, masks, and a YAML that trains on them. No names."""
+    from logging import getLogger
+
+    from synapse_assets.datasets import DetectionDataset, load_dataset
+    from synapse_assets.pipeline.detection.labelling.export import DATASET_FILE, export_sites
+    from synapse_assets.stores import DatasetStore
+
+    settings = Settings()
+    loaded = load_dataset(dataset, settings.local_root)
+    if not isinstance(loaded, DetectionDataset) or loaded.labelling is None:
+        raise BadInput(f"{loaded.name}: people look through volumes of datasets with chain: detection and labelling")
+    store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
+    boxes, sites = export_sites(store, loaded, folder, getLogger(__name__))
+    typer.echo(f"{boxes:,} boxes with {sites:,} sites: {folder / DATASET_FILE}")
+
+
 @app.command()
 def materialize() -> None:
     """Materialise every asset of the enabled datasets, region by region or group by group, and print where everything is."""

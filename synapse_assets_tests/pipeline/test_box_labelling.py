@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from synapse_assets.analysis.detection.components import components
+from synapse_assets.cli import app
 from synapse_assets.datasets import Annotation, DetectionDataset, load_dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.detection.annotated import read_annotations, register_annotations, registered_annotations
@@ -549,18 +552,16 @@ def test_points_are_balls_and_what_a_ball_from_beyond_may_reach_is_not_learnt(
     review_boxes(store, dataset, LOG)
     lesson = learnt(store, dataset)[box.box]
     low = np.array([box.low[2] - 1, box.low[1] - 8, box.low[0] - 8])
+    places = np.array([[site["z_nm"], site["y_nm"], site["x_nm"]] for site in sites], float)
     for z, y, x in np.ndindex(lesson.known.shape):
         at = low + np.array([z, y, x])
         # 45 nm are 5 voxels in the plane and one section.
         sure = all(a + r <= v < b - r for v, a, b, r in zip(at[::-1], box.low, box.high, (5, 5, 1), strict=True))
         assert lesson.known[z, y, x] == sure
         centre = (at + 0.5) * np.array(VOXEL_NM[::-1])
-        near = any(
-            np.sqrt(((centre - [site["z_nm"], site["y_nm"], site["x_nm"]]) ** 2).sum()) <= 45  # type: ignore[operator]
-            or all(int(site[f"{axis}_nm"] / size) == v for axis, size, v in zip("zyx", VOXEL_NM[::-1], at, strict=True))
-            for site in sites
-        )
-        assert lesson.truth[0, z, y, x] == (near and sure)
+        # Within 45 nm of a site, and the voxel that it lies in.
+        near = (np.sqrt(((places - centre) ** 2).sum(axis=1)) <= 45) | (places // VOXEL_NM[::-1] == at).all(axis=1)
+        assert lesson.truth[0, z, y, x] == (near.any() and sure)
 
 
 def test_what_is_annotated_since_is_not_learnt_from_boxes(
@@ -766,3 +767,23 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     (tmp_path / "taken").mkdir()
     with pytest.raises(BadInput, match="taken exists: name a folder that does not"):
         export_sites(store, dataset, tmp_path / "taken", LOG)
+
+
+def test_the_command_exports(
+    store: DatasetStore, dataset: DetectionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything_done(store, dataset, "round_001")
+    register_annotations(store, dataset, [], LOG)
+    described = tmp_path / "own.yaml"
+    described.write_text(yaml.safe_dump(dataset.model_dump(mode="json", exclude_unset=True)))
+    monkeypatch.setenv("SYNAPSE_DATA_ROOT", store.data_root)
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke(app, ["labels", "export-sites", str(described), "boxes"])
+    sites = store.results(REVIEWED_SITES).read().num_rows
+    assert run.output == f"5 boxes with {sites} sites: boxes/dataset.yaml\n"
+    assert load_dataset("boxes/dataset.yaml", store.data_root).name == "own_boxes"
+    unlabelled = dataset.model_copy(update={"labelling": None})
+    described.write_text(yaml.safe_dump(unlabelled.model_dump(mode="json", exclude_unset=True)))
+    refused = CliRunner().invoke(app, ["labels", "export-sites", str(described), "others"])
+    assert (refused.exit_code, Path("others").exists()) == (2, False)
+    assert "own: people look through volumes of datasets with chain: detection and labelling" in refused.output
