@@ -1,7 +1,8 @@
 """People look through boxes in a browser: accept, move, reject, add, done; and what is refused over http."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -21,7 +22,6 @@ from synapse_assets.schema.labelling import ACCEPT, ADD, BOX_SUGGESTIONS, DONE, 
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotators import Annotators
 from synapse_assets_tests.explorer.conftest import Served
-from synapse_assets_tests.explorer.test_labelling_page import saved, until
 from synapse_assets_tests.pipeline import box_labelling as planted
 from synapse_assets_tests.pipeline.searched import ORIGIN, VOXEL_NM
 
@@ -122,6 +122,17 @@ def say(client: httpx.Client, item: str, answer: str | None, place: Any = None, 
     return client.post(
         "/labelling/own/answers", json={name: value for name, value in body.items() if value is not None}
     )
+
+
+def until(fulfilled: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not fulfilled():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def saved(page: "Page") -> None:
+    page.wait_for_function("() => document.querySelector('.saved').textContent === 'saved'")
 
 
 def middle(box: Box) -> list[float]:
