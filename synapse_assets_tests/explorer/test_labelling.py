@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -198,6 +199,10 @@ def test_the_cookie_stays_with_the_labelling_pages(lab: Labelled, server: str) -
         said = answer.headers["set-cookie"]
         assert all(part in said for part in ("HttpOnly", "SameSite=strict", "Path=/labelling")), said
         assert "Secure" not in said
+        asked = browser.get("/labelling/ti%20ny/like_another?synapse_id=a%2Fb%26c", cookies={"labelling": "old"}).text
+        to = unescape(re.findall(r'name="to" value="([^"]*)"', asked)[0])
+        answer = browser.post("/labelling/login", data={"token": lab.tokens["Ada"], "to": to})
+        assert answer.headers["location"] == "/labelling/ti%20ny/like_another?synapse_id=a%2Fb%26c"
         for away in ("//evil.test", "http://evil.test", "/labelling/../x\r\nY: z", "/labellingx", "/tiny"):
             answer = browser.post("/labelling/login", data={"token": lab.tokens["Ada"], "to": away})
             assert answer.headers["location"].startswith("/labelling")

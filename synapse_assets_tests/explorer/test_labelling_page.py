@@ -267,6 +267,19 @@ def test_a_name_with_markup_is_text(page: "Page", lab: Labelled, server: str) ->
     assert page.inner_text(".labeller b") == HOSTILE
     page.keyboard.press("1")
     saved(page)
+    # Were it read as markup: the browser runs no script but those that the page names.
+    page.evaluate(
+        """() => {
+            const inline = document.createElement("script");
+            inline.textContent = "window.ran = true";
+            const other = Object.assign(document.createElement("script"), {src: "/static/js/bokeh.min.js"});
+            const image = document.createElement("div");
+            image.innerHTML = "<img src=x onerror='window.ran = true'>";
+            document.body.append(inline, other, image);
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran || window.Bokeh") is None
     page.goto(f"{server}/labelling/tiny/agreement")
     assert page.locator("b[onmouseover]").count() == 0
     assert kept(lab)[0]["annotator"] == HOSTILE

@@ -3,6 +3,7 @@
 Who is let in is decided by `access`, what a batch is by `batches`, what is kept by `answers`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -24,6 +25,8 @@ from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotators import Annotators
 
+# Of a page below /labelling, as it stands in a header.
+_OWN_ADDRESS = re.compile(rf"{PATH}(?:[/?][!-~]*)?")
 _Field = Annotated[str, Form(max_length=500)]
 
 
@@ -59,15 +62,16 @@ def _add_login(app: FastAPI, desk: Desk) -> None:
         if request.headers.get("accept") == "application/json":
             return JSONResponse({"error": error.detail}, 401, NEVER_KEPT)
         is_wrong = request.method == "POST" or COOKIE in request.cookies
-        to = request.url.path if request.method == "GET" else PATH
+        query = request.scope["query_string"].decode("latin-1")
+        asked = quote(request.scope["path"]) + (f"?{query}" if query else "")
+        to = asked if request.method == "GET" else PATH
         content = {"dataset": "", "to": to, "reason": error.detail if is_wrong else ""}
         return desk.page(request, "labelling_login.html", "", 401, **content)
 
     @app.post(f"{PATH}/login")
     def log_in(request: Request, token: _Field = "", to: _Field = PATH) -> Response:
         access.named(token.strip())
-        is_ours = (to == PATH or to.startswith(f"{PATH}/")) and to.isprintable()
-        answer = RedirectResponse(quote(to) if is_ours else PATH, 303, NEVER_KEPT)
+        answer = RedirectResponse(to if _OWN_ADDRESS.fullmatch(to) else PATH, 303, NEVER_KEPT)
         access.let_in(answer, token.strip(), request.url.scheme == "https")
         return answer
 
