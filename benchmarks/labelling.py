@@ -24,17 +24,19 @@ import resource
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.encoder_study import PIXEL_NM, TILE_PX, Sites, read_sites
 from synapse_assets.analysis.labelling import simulated
 from synapse_assets.analysis.labelling.benchmark import RANDOM, Outcome, Verdict, compare
 from synapse_assets.analysis.labelling.simulated import Known
 from synapse_assets.analysis.labelling.strategies import Items, suggest
 from synapse_assets.datasets.labelling import Strategy
+
+if TYPE_CHECKING:
+    from benchmarks.encoder_study import Sites
 
 STRATEGIES: tuple[Strategy, ...] = tuple(name for name in get_args(Strategy) if name != "recommended")
 POOL, LABELLED, BATCH = 50_000, 3_000, 100
@@ -42,18 +44,21 @@ SPAWN = multiprocessing.get_context("spawn")
 Float64 = npt.NDArray[np.float64]
 
 
-def texture(sites: Sites) -> Float64:
+def texture(sites: "Sites") -> Float64:
     """The texture of the tiles, (N, 32)."""
+    from benchmarks.encoder_study import PIXEL_NM, TILE_PX
     from synapse_assets.vision.training.closed_form import fit_with_head, texture_spec
 
     spec = texture_spec(3, TILE_PX, PIXEL_NM)
     return fit_with_head(spec, None, sites.tiles, 32, seed=0).embed(sites.tiles).astype(np.float64)
 
 
-def hog(sites: Sites) -> Float64:
+def hog(sites: "Sites") -> Float64:
     """Principal components of the pixels and of the HOG of the middle 64 x 64, (N, 128), the first of each of variance one."""
     from skimage.feature import hog as histograms
     from sklearn.decomposition import PCA
+
+    from benchmarks.encoder_study import TILE_PX
 
     edge = (TILE_PX - 64) // 2
     pixels = sites.tiles[:, 1, edge:-edge, edge:-edge] / 255.0
@@ -90,7 +95,7 @@ def print_verdict(verdict: Verdict, seconds: dict[str, float]) -> None:
             print(f"  {outcome.sentence}")
 
 
-def run(vectors: Float64, sites: Sites, error_rate: float, seeds: int, rounds: int) -> None:
+def run(vectors: Float64, sites: "Sites", error_rate: float, seeds: int, rounds: int) -> None:
     classes, codes = np.unique(sites.label, return_inverse=True)
     folds = np.unique(sites.region, return_inverse=True)[1]
     known = Known(vectors, codes.astype(np.int64), tuple(classes.tolist()), folds.astype(np.int64))
@@ -136,6 +141,8 @@ def main() -> None:
     if arguments.data is None or not (arguments.data / "sites_stack1.csv").is_file():
         print(f"real sections are skipped: there is no sites_stack1.csv in {arguments.data}")
     else:
+        from benchmarks.encoder_study import read_sites
+
         everything = read_sites(arguments.data, 1)
         sites = everything.take((everything.section >= 1) & (everything.section <= 13))
         print(f"{len(sites.label)} points, {arguments.seeds} seeds, {20 + 20 * arguments.rounds} labels at most")
