@@ -15,12 +15,14 @@ from PIL import Image
 
 from synapse_assets.explorer import create_app
 from synapse_assets.explorer.labelling import box_routes, boxes
+from synapse_assets.explorer.labelling.boxes import readers_of
 from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity
 from synapse_assets.pipeline.detection.labelling.boxes import BEYOND, Box, packed
 from synapse_assets.pipeline.labelling.rounds import progress
 from synapse_assets.schema.labelling import ACCEPT, ADD, BOX_SUGGESTIONS, DONE, MOVE, REJECT, SUGGESTED_SITES
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotators import Annotators
+from synapse_assets_tests.conftest import tiny_dataset
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.pipeline import box_labelling as planted
 from synapse_assets_tests.pipeline.searched import ORIGIN, VOXEL_NM
@@ -250,6 +252,22 @@ def test_a_volume_without_a_round_says_so(lab: Lab, ada: httpx.Client) -> None:
     lab.store.results(BOX_SUGGESTIONS).write_partition("round_002", BOX_SUGGESTIONS.empty())
     assert "nothing to ask about" in ada.get("/labelling/own").text
     assert ada.get("/labelling/own/round_002/items").json()["items"] == []
+
+
+def test_what_is_like_a_site_is_found_where_a_dataset_has_tiles_of_it(lab: Lab) -> None:
+    source = {
+        "name": "found", "format": "points", "volume": "em", "path": f"{lab.store.data_root}/own/tables/synapses", "units": "nm",
+        "columns": {"synapse_id": "synapse_id", "neuron_id": "neuron_id", "x": "x_nm", "y": "y_nm", "z": "z_nm"},
+    }  # fmt: skip
+    other = source | {"path": f"{lab.store.data_root}/another/tables/synapses"}
+    named = [
+        tiny_dataset(lab.root, lab.root / "x.csv", name=name, sources=[one], labelling={})
+        for name, one in (("reads", source), ("prefixed", source | {"id_prefix": "a_"}), ("of_another", other))
+    ]
+    assert readers_of(lab.store, named) == ["reads"]
+    with_tiles = boxes.Boxes(lab.store, lab.dataset, readers_of(lab.store, named))
+    assert with_tiles.items(ROUND, "Ada")["alike"] == "/labelling/reads/like_another?synapse_id="
+    assert boxes.Boxes(lab.store, lab.dataset).items(ROUND, "Ada")["alike"] == ""
 
 
 # In a browser

@@ -16,11 +16,13 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 
-from synapse_assets.datasets import DetectionDataset
+from synapse_assets.datasets import DetectionDataset, EmDataset
 from synapse_assets.explorer import neuroglancer
 from synapse_assets.explorer.labelling.batches import UnknownBatch
 from synapse_assets.explorer.section_pictures import TARGET_COLOURS, grey_png, outlined
 from synapse_assets.pipeline.detection.labelling.boxes import BEYOND, Box, added_to, asked_target, unpacked
+from synapse_assets.pipeline.em.inputs import em_inputs
+from synapse_assets.pipeline.inputs import made_by_others
 from synapse_assets.pipeline.labelling.rounds import progress
 from synapse_assets.query.detection import Section
 from synapse_assets.schema.labelling import (
@@ -39,6 +41,7 @@ from synapse_assets.stores.annotation_log import Answer
 # Around a box, so that what reaches into it can be judged: a share of its sides, at least so many voxels, and so many sections.
 _AROUND_SHARE, _LEAST_AROUND, _AROUND_SECTIONS = 0.2, 24, 2
 _MOST_PX = 1024
+DETECTIONS_ASSET = "detections"
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _Nm = Annotated[float, Field(allow_inf_nan=False)]
@@ -71,11 +74,26 @@ class Asked:
     marked: bytes | None
 
 
-class Boxes:
-    """The rounds of one dataset. Raises UnknownBatch for one that there is not."""
+def readers_of(store: DatasetStore, others: Sequence[EmDataset]) -> list[str]:
+    """Those of the other datasets, by name, that read what was detected in that of the store, under the ids that it has there."""
+    return [
+        other.name
+        for other in others
+        if not any(getattr(source, "id_prefix", "") for source in other.sources)
+        and any(
+            (store.dataset, DETECTIONS_ASSET) in made_by_others(given, other.name, store.data_root)
+            for given in em_inputs(other)
+        )
+    ]
 
-    def __init__(self, store: DatasetStore, dataset: DetectionDataset) -> None:
-        self.store, self.dataset = store, dataset
+
+class Boxes:
+    """The rounds of one dataset. readers: datasets with tiles of what was detected, where what is like a site is found.
+
+    Raises UnknownBatch for a round that there is not."""
+
+    def __init__(self, store: DatasetStore, dataset: DetectionDataset, readers: Sequence[str] = ()) -> None:
+        self.store, self.dataset, self.readers = store, dataset, readers
         # Rounds never change once they are there.
         self._rounds: dict[str, dict[str, Asked]] = {}
         self._volumes: dict[str, Any] = {}
@@ -131,6 +149,7 @@ class Boxes:
             "target": target,
             "colour": TARGET_COLOURS[target],
             "voxel_nm": list(self.dataset.voxel_size_nm),
+            "alike": f"/labelling/{self.readers[0]}/like_another?synapse_id=" if self.readers else "",
             "items": [self._item(name, asked) for asked in self.round(name).values()],
         }
 

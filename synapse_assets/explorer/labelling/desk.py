@@ -11,7 +11,7 @@ from synapse_assets.datasets import DetectionDataset, EmDataset
 from synapse_assets.datasets.labelling import LabellingChoice
 from synapse_assets.explorer.labelling.access import Access
 from synapse_assets.explorer.labelling.batches import Batches
-from synapse_assets.explorer.labelling.boxes import Boxes
+from synapse_assets.explorer.labelling.boxes import Boxes, readers_of
 from synapse_assets.explorer.labelling.places import Places
 from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity, policy
 from synapse_assets.explorer.server import Site
@@ -30,9 +30,9 @@ class Desk:
             for name, entry in site.releases.entries.items()
             if isinstance(choice := getattr(entry.dataset, "labelling", None), LabellingChoice)
         }
-
+        tiles = [cast(EmDataset, batches.dataset) for batches in self._batches.values()]
         self.boxes = {
-            name: Boxes(store_of(name), entry.dataset)
+            name: Boxes(store_of(name), entry.dataset, readers_of(store_of(name), tiles))
             for name, entry in site.releases.entries.items()
             if isinstance(entry.dataset, DetectionDataset) and entry.dataset.labelling is not None
         }

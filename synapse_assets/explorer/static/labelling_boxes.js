@@ -4,7 +4,7 @@
 const BOX_LEGEND = [
   ["← →", "sections"], ["Tab", "next site"], ["a", "accept"], ["r", "reject, or take out what was added"], ["Shift ← ↑ → ↓", "move the site"],
   ["+", "add: click where a site is"], ["d", "the rest is right: done, next box"], ["z", "take back"], ["m", "what the map marks"],
-  ["j k", "next, previous box"],
+  ["j k", "next, previous box"], ["l", "more like the site, where a dataset has tiles of it"],
 ];
 const BOX_POLLED_MS = 3000;
 const NUDGE_VOXELS = 2;
@@ -274,6 +274,12 @@ class BoxPage {
     this.select(sites[now < 0 ? 0 : (now + by + sites.length) % sites.length]);
   }
 
+  // Where what is like the selected site can be marked, many at once; "" where no dataset has tiles of it.
+  alike() {
+    const isDetected = this.content.alike && this.item?.sites.some(({ item }) => item === this.selected);
+    return isDetected ? this.content.alike + encodeURIComponent(this.selected) : "";
+  }
+
   toggle(name) {
     this[name] = !this[name];
     this.update();
@@ -299,6 +305,7 @@ class BoxPage {
       m: () => this.toggle("showsMarked"),
       j: () => this.step(1),
       k: () => this.step(-1),
+      l: () => this.alike() && location.assign(this.alike()),
       "[": () => this.stepSection(-1),
       "]": () => this.stepSection(1),
       Escape: () => this.adding && this.toggle("adding"),
@@ -493,10 +500,12 @@ class BoxPage {
     const open = sites.filter(({ outcome }) => outcome === "open").length;
     const isDone = this.standing.get(item.item)?.answer === "done";
     const said = isDone ? "You are done with this box." : this.full.has(item.item) ? "Somebody else is done with this box." : `${open} of ${sites.length} sites are open.`;
-    const links = item.neuroglancer
-      ? [element("p", { className: "links" }, element("a", { className: "button", href: item.neuroglancer, target: "_blank", rel: "noreferrer noopener", textContent: "Neuroglancer" }))]
-      : [];
-    parts.facts.replaceChildren(element("h2", { textContent: `Box ${this.at + 1} of ${this.items.length}` }), element("p", { textContent: said }), ...links);
+    const links = element("p", { className: "links" });
+    if (item.neuroglancer) {
+      links.append(element("a", { className: "button", href: item.neuroglancer, target: "_blank", rel: "noreferrer noopener", textContent: "Neuroglancer" }));
+    }
+    if (this.alike()) links.append(element("a", { className: "button", href: this.alike(), textContent: "More like this one" }));
+    parts.facts.replaceChildren(element("h2", { textContent: `Box ${this.at + 1} of ${this.items.length}` }), element("p", { textContent: said }), links);
     parts.done.disabled = !this.isOpen(this.at);
     const words = { open: "open", accept: "accepted", reject: "rejected", move: "moved", add: "added" };
     parts.list.replaceChildren(...sites.map((site) => {
