@@ -57,7 +57,8 @@ def _decision_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         dataset,
         "label_decisions",
         _settings(dataset, "classes", "renamed"),
-        deps=["annotations", "synapses", "tiles"],
+        # Which classes there are is read of the sources, where the file names none.
+        deps=["annotations", "synapses", "tiles", "synapse_table", *(["neurons"] if dataset.neurons else [])],
         checks=[
             CheckSpec("classes_known", "Every answer names a class that there is now."),
             CheckSpec("people_agree", "People who answered the same agree, and no disagreement waits to be settled."),
