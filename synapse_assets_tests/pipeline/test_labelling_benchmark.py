@@ -102,7 +102,7 @@ def store(tmp_path: Path) -> DatasetStore:
 
 
 def test_what_is_better_is_recommended_and_shown(store: DatasetStore) -> None:
-    known(store, 420)
+    known(store, 420, groups=8)
     report, rows = run(store)
     by_key = {(row["strategy"], row["measure"]): row for row in rows}
     assert set(by_key) == {
@@ -229,3 +229,17 @@ def test_large_datasets_are_sampled_by_class(store: DatasetStore, monkeypatch: p
     pools = curves[curves["strategy"] == "all labels"].groupby("fold")["labels"].first()
     assert (150 - pools).sum() == 150  # each of the 150 is held out once
     assert (store.results(STRATEGY_BENCHMARK).made_from() or {})["labels"] == "700"
+
+
+def test_groups_are_held_out_in_as_many_folds_as_there_may_be(
+    store: DatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve groups, of which the headline split makes four folds; and six, each of which is a fold."""
+    monkeypatch.setattr(benchmark, "FOLDS", 10)
+    monkeypatch.setattr(benchmark, "STRATEGIES", ("random",))
+    for groups, folds in ((12, 10), (4, 4)):
+        known(store, 140, groups=groups)
+        run(store)
+        curves = store.results(STRATEGY_CURVES).read().to_pandas()
+        assert sorted(set(curves["fold"])) == list(range(folds))
+        store.results(STRATEGY_BENCHMARK).write(STRATEGY_BENCHMARK.empty())

@@ -34,6 +34,8 @@ STRATEGIES: tuple[Strategy, ...] = tuple(name for name in get_args(Strategy) if 
 FEWEST_LABELS, FEWEST_GROUPS = 100, 3
 """Of fewer labelled synapses, or groups, nothing is compared."""
 MOST_LABELS = 3_000
+FOLDS = 10
+"""Groups are held out in so many folds, or one by one where there are few: intervals are over folds."""
 GROWTH = 1.25
 """Compared again once there are so many times as many labels, or as few."""
 TOO_FEW: Strategy = "k_means"
@@ -133,6 +135,7 @@ def _made_from(store: DatasetStore, dataset: EmDataset, encoder: str, labels: in
         "method": _METHOD,
         "strategies": list(STRATEGIES),
         "rounds": [FIRST_LABELS, PER_ROUND, ROUNDS],
+        "folds": FOLDS,
         "seeds": list(SEEDS),
         "strength": STRENGTH,
         "most": MOST_LABELS,
@@ -164,15 +167,28 @@ def _known(store: DatasetStore, dataset: EmDataset, labelled: pa.Table, device: 
     unsupervised = None
     if _choice(dataset).vae and store.models(MODEL).current:
         unsupervised = vae_vectors(store, dataset, ids, device).astype(np.float64)
-    classes, codes = np.unique(np.array(sample.column("target").to_pylist(), dtype=str), return_inverse=True)
-    folds = np.unique(sample.column("fold").to_numpy(), return_inverse=True)[1]
+    of_sample = np.array(sample.column("target").to_pylist(), dtype=str)
+    classes, codes = np.unique(of_sample, return_inverse=True)
     return Known(
         vector_matrix(stored.take(at)).astype(np.float64),
         codes.astype(np.int64),
         tuple(classes.tolist()),
-        folds.astype(np.int64),
+        _folds(sample, of_sample, dataset.seed),
         unsupervised,
     )
+
+
+def _folds(sample: pa.Table, targets: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+    """The fold (N,) of each row: those of the headline split where each group is one, more than there otherwise."""
+    from synapse_assets.analysis.evaluation.splits import LEAVE_ONE_OUT_GROUPS, stratified_group_folds
+
+    groups = np.array(sample.column("group").to_pylist(), dtype=str)
+    count = len(np.unique(groups))
+    if count <= LEAVE_ONE_OUT_GROUPS:
+        folds = sample.column("fold").to_numpy()
+    else:
+        folds, _ = stratified_group_folds(groups, targets, min(FOLDS, count), seed)
+    return np.unique(folds, return_inverse=True)[1].astype(np.int64)
 
 
 def _compared(known: "Known", dataset: EmDataset, log: Logger) -> tuple[list[Row], list[Row]]:
