@@ -14,7 +14,8 @@ ACCEPT, REJECT, MOVE, ADD, DONE = "accept", "reject", "move", "add", "done"
 """Answers to the sites of a box; done: every site in the box was looked at, and none is missing."""
 
 BY_STRATEGY, BY_CHANCE, BY_ERROR, BY_LIKENESS = "strategy", "random", "suspected error", "like another"
-"""Why an item was shown. What was shown for any reason but chance trains, and never tests."""
+"""Why an item was shown. A label that there is because a strategy or a likeness chose the item trains, and never tests."""
+NEVER_TEST = (BY_STRATEGY, BY_LIKENESS)
 
 ANSWER, UNDO, ADJUDICATION = "answer", "undo", "adjudication"
 """Kinds of rows of `ANNOTATIONS`."""
@@ -31,7 +32,7 @@ _NM_OR_NONE = tuple(
 _ORIGIN = Column(
     "origin",
     pa.string(),
-    "Why it was shown: strategy, random, suspected error, or like another. Only random ones test.",
+    "Why it was shown: strategy, random, suspected error, or like another. What a strategy or a likeness chose never tests.",
 )
 _LOW = Column("low", pa.float64(), "Lower end of the 95 % interval; empty where there are too few.", True)
 _HIGH = Column("high", pa.float64(), "Upper end of the 95 % interval; empty where there are too few.", True)

@@ -27,6 +27,7 @@ from synapse_assets.pipeline.report import Report
 from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.schema.labelling import (
     BY_CHANCE,
+    BY_ERROR,
     BY_STRATEGY,
     LABEL_CURVE,
     LABEL_DECISIONS,
@@ -166,6 +167,7 @@ def test_no_score_counts_what_a_strategy_chose(lab: Lab) -> None:
     flattering = {one: str(targets(lab)[one]) for one in ids[:36]}
     say(lab, flattering)
     say(lab, {ids[40]: str(targets(lab)[ids[40]])}, origin=BY_CHANCE)
+    say(lab, {ids[41]: str(targets(lab)[ids[41]])}, origin=BY_ERROR)
     decide(lab)
     relabel(lab)
     assert decisions.untested_labels(lab.store) == set(flattering)

@@ -174,7 +174,7 @@ def _result_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         """Labels that look wrong, the most suspicious first: a classifier of other groups contradicts them, more than its own doubt
         explains. A row is one label.
 
-        They can be asked about as a batch of their own; what people then say trains, and never tests.
+        They can be asked about as a batch of their own; a label that people have looked at so tests on, as they see it.
         """
         return materialized(context, errors.find_label_errors(installation.store(dataset.name)))
 

@@ -30,7 +30,7 @@ class Desk:
             for name, entry in site.releases.entries.items()
             if isinstance(choice := getattr(entry.dataset, "labelling", None), LabellingChoice)
         }
-        tiles = [cast(EmDataset, batches.dataset) for batches in self._batches.values()]
+        tiles = [batches.dataset for batches in self._batches.values()]
         self.boxes = {
             name: Boxes(store_of(name), entry.dataset, readers_of(store_of(name), tiles))
             for name, entry in site.releases.entries.items()

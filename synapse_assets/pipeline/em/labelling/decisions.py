@@ -17,10 +17,10 @@ from synapse_assets.schema import NEURONS, SYNAPSE_LABELS
 from synapse_assets.schema.labelling import (
     ANNOTATIONS,
     ANNOTATOR_AGREEMENT,
-    BY_CHANCE,
     DISAGREEMENT,
     LABEL_AGREEMENT,
     LABEL_DECISIONS,
+    NEVER_TEST,
     NOT_A_SYNAPSE,
     OF_CLASS,
 )
@@ -114,10 +114,14 @@ def with_decisions(store: DatasetStore, region: str, labels: pa.Table) -> pa.Tab
 
 
 def untested_labels(store: DatasetStore) -> frozenset[str]:
-    """Synapses with a label of people that a strategy chose, or the search for errors or for likeness: they train, and no score may count
-    them. None where nobody has decided anything."""
+    """Synapses with a label that there is because a strategy or a likeness chose them: they train, and no score may count them. None
+    where nobody has decided anything.
+
+    A label that was suspected to be wrong tests on, as people see it: without those that a model contradicts the test would be too easy.
+    """
     rows = store.results(LABEL_DECISIONS).read(columns=["synapse_id", "decision", "origin"])
-    chosen = pc.and_(pc.equal(rows.column("decision"), OF_CLASS), pc.not_equal(rows.column("origin"), BY_CHANCE))
+    never = pc.is_in(rows.column("origin"), value_set=pa.array(NEVER_TEST))
+    chosen = pc.and_(pc.equal(rows.column("decision"), OF_CLASS), never)
     return frozenset(rows.filter(chosen).column("synapse_id").to_pylist())
 
 
