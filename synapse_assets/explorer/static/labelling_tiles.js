@@ -260,7 +260,7 @@ class BatchPage {
       left: part("div", "one"),
     };
     const { parts } = this;
-    parts.told.hidden = true;
+    Object.assign(parts.told, { textContent: this.told || "", hidden: !this.told });
     const buttons = this.content.answers.map(({ answer, key, colour }) => {
       const button = element(
         "button",
