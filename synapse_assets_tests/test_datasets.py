@@ -903,6 +903,44 @@ NEURONS = {"name": "known", "format": "neurons", "path": "/n.csv", "columns": {"
             {"volumes": {"em": {**VOLUME, "kind": "n5", "axis_order": "xyz"}}},
             "axis_order is for zarr and n5",
         ),
+        *(
+            ({"labelling": wrong}, {"labelling": fixed}, message)
+            for wrong, fixed, message in (
+                ({"classes": ["a", "Unsure"]}, {"classes": ["a", "not sure"]}, r"may not be called \['unsure'\]"),
+                ({"renamed": {"skip": "a"}}, {"renamed": {"b": "a"}}, r"may not be called \['skip'\]"),
+                ({"renamed": {"a": "unsure"}}, {"renamed": {}}, r"may not be called \['unsure'\]"),
+                ({"classes": ["a", " A"]}, {"classes": ["a"]}, "classes repeat"),
+                ({"classes": list("abcdefghij")}, {"classes": list("abcdefghi")}, "at most 9 items"),
+                (
+                    {"classes": ["a"], "renamed": {"b": "c"}},
+                    {"classes": ["a", "c"]},
+                    r"leads to \['c'\], which are none",
+                ),
+                (
+                    {"classes": ["a", "b"], "renamed": {"b": "a"}},
+                    {"classes": ["a"]},
+                    r"\['b'\], which are classes still",
+                ),
+                # Of a chain, and of a circle, nobody knows how often it is to be followed.
+                (
+                    {"renamed": {"a": "b", "b": "c"}},
+                    {"renamed": {"a": "c", "b": "c"}},
+                    r"leads to \['b'\], which it renames",
+                ),
+                (
+                    {"renamed": {"a": "b", "b": "a"}},
+                    {"renamed": {"a": "b"}},
+                    r"leads to \['a', 'b'\], which it renames",
+                ),
+                ({"vae": {"latent_dim": 4, "LATENT_DIM": 4}}, {"vae": {"LATENT_DIM": 4}}, "given twice, in capitals"),
+                ({"vae": {"width": 100}}, {"vae": {"width": 64}}, r"width \(100\) must be a multiple of 64"),
+                (
+                    {"vae": {"learns_from": "mask"}},
+                    {"vae": {"learns_from": "image"}},
+                    "masks_from is given exactly when",
+                ),
+            )
+        ),
     ],
 )
 def test_parts_of_a_dataset_that_do_not_go_together(

@@ -123,9 +123,12 @@ class LabellingChoice(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "LabellingChoice":
-        reserved = sorted({name.strip().casefold() for name in self.classes} & {NOT_A_SYNAPSE, UNSURE, SKIP})
+        named = [*self.classes, *self.renamed, *self.renamed.values()]
+        reserved = sorted({name.strip().casefold() for name in named} & {NOT_A_SYNAPSE, UNSURE, SKIP})
         if reserved:
-            raise ValueError(f"classes may not be called {reserved}: the page has these answers beside the classes")
+            raise ValueError(
+                f"classes may not be called {reserved}, now or before: the page has these answers beside the classes"
+            )
         if len({name.strip().casefold() for name in self.classes}) != len(self.classes):
             raise ValueError(f"classes repeat: {self.classes}")
         unknown = sorted(set(self.renamed.values()) - set(self.classes)) if self.classes else []
@@ -134,6 +137,9 @@ class LabellingChoice(Frozen):
         both = sorted(set(self.renamed) & set(self.classes))
         if both:
             raise ValueError(f"renamed names {both}, which are classes still")
+        again = sorted(set(self.renamed.values()) & set(self.renamed))
+        if again:
+            raise ValueError(f"renamed leads to {again}, which it renames too: give each the name that it has now")
         return self
 
 
