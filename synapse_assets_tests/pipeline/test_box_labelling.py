@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ from synapse_assets.schema.labelling import (
     REVIEWED_SITES,
     SUGGESTED_SITES,
 )
-from synapse_assets.stores import DatasetStore
+from synapse_assets.stores import DatasetStore, maintain
 from synapse_assets_tests.pipeline import box_labelling as planted
 from synapse_assets_tests.pipeline.searched import ORIGIN, VOXEL_NM
 
@@ -659,6 +660,12 @@ def test_the_curve_has_a_row_for_each_round_by_the_newest_detector_that_knew_it(
     made_from = curve.made_from() or {}
     assert made_from == answers_read(store), "the newest detector knows all answers"
     assert f"F1 {rows[0]['score']:.3f}" in rows[0]["sentence"]
+
+    assert maintain(store, timedelta(0))["model versions removed"]
+    assert first_fitted not in models.versions(), "nothing uses it any more"
+    score_rounds(store, dataset, LOG)
+    assert curve.read().to_pylist() == rows, "what is known of it stays in the curve"
+    assert curve.made_from() == made_from
 
 
 def test_a_detector_that_was_never_tested_has_no_score(store: DatasetStore, dataset: DetectionDataset) -> None:

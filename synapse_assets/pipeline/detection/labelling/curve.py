@@ -5,7 +5,7 @@ YAML annotates and never on boxes that people looked through.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from logging import Logger
 from typing import Any
 
@@ -32,7 +32,8 @@ def score_rounds(store: DatasetStore, dataset: DetectionDataset, log: Logger) ->
     """Writes a row for the detector before any answer and one for each round with boxes that were looked through.
 
     A round's detector is the newest version that learnt from boxes of it and of no later one; where no version was trained between two
-    rounds the score stays empty. The table says of which answers it knows (`pipeline.labelling.rounds`).
+    rounds the score stays empty. What upkeep has removed since, as nothing uses it, keeps the score that it had. The
+    table says of which answers it knows (`pipeline.labelling.rounds`).
     """
     from synapse_assets.analysis.labelling.stopping import may_stop
     from synapse_assets.figures.labelling import growing_curve_figure
@@ -45,10 +46,18 @@ def score_rounds(store: DatasetStore, dataset: DetectionDataset, log: Logger) ->
     rows: list[dict[str, Any]] = []
     known = 0
     last: DetectorTest | None = None
+    stored = {row["round"]: row for row in store.results(LABEL_CURVE).read().to_pylist()}
+    removed = False
     for number, name in enumerate([BEFORE, *labels]):
         known += labels.get(name, 0)
         test = tests.get(name)
         row = _Scored.of(test, last, asked_target(dataset), dataset.seed)
+        earlier = stored.get(name)
+        if earlier is not None and earlier["score"] is not None:
+            removed |= test is None
+            # What a detector gained over one that is gone can be made in no other way.
+            if test is None or (removed and earlier["score"] == row.score):
+                row = _Scored(*(earlier[field.name] for field in fields(_Scored)))
         gains = [one["gain_low"] for one in rows[1:]] + [row.gain_low]
         stop = name != BEFORE and may_stop(gains)
         rows.append(
