@@ -342,6 +342,27 @@ def test_a_pool_smaller_than_the_batch_is_an_ordinary_outcome(lab: Lab, left: in
         lab.store.results(QUERY_SUGGESTIONS).remove_partition(f"by_{strategy}_{left}")
 
 
+def test_a_round_that_found_nothing_to_ask_is_chosen_anew_once_there_is(lab: Lab) -> None:
+    lab.decide(**dict.fromkeys(unlabelled(lab), "gaba"))
+    rows, report = suggested(lab)
+    assert (rows, report.details["status"]) == ([], "chosen now")
+    assert "materialise this one again" in report.checks[0].description
+    lab.decide(**dict.fromkeys(sorted(unlabelled(lab))[3:], "gaba"))
+    rows, report = suggested(lab)
+    assert sorted(row["synapse_id"] for row in rows) == sorted(unlabelled(lab))[:3]
+    assert suggested(lab, batch=50)[0] == rows, "and from now on it stays"
+
+
+def test_synapses_without_a_neuron_are_asked_about_without_a_cap_on_them(lab: Lab) -> None:
+    for region in REGIONS:
+        rows = lab.store.synapses.read(region, SYNAPSES.names)
+        at = rows.column_names.index("neuron_id")
+        lab.store.synapses.replace_region(region, rows.set_column(at, "neuron_id", pa.nulls(EACH, pa.int64())), [])
+    rows, report = suggested(lab, most_per_neuron=1, apart_nm=0)
+    assert (len(rows), {row["neuron_id"] for row in rows}) == (12, {None})
+    assert report.details["neurons"] == 0
+
+
 def test_where_the_sources_label_everything_it_says_so(lab: Lab) -> None:
     for region in REGIONS:
         lab.label(region, ["gaba"] * EACH)

@@ -44,7 +44,7 @@ _OF_A_SYNAPSE = ["synapse_id", "neuron_id", "volume", *_POSITION_NM]
 
 
 def suggest_round(store: DatasetStore, dataset: EmDataset, round_name: str, device: str, log: Logger) -> Report:
-    """Chooses what a round asks about, and writes it. A round that was written before stays as it is.
+    """Chooses what a round asks about, and writes it. A round that was written before stays as it is, unless it asks nothing.
 
     A pool smaller than the batch, or empty, is an ordinary outcome: a check warns, and the round has fewer rows or none. Raises BadInput
     for a dataset that nobody labels, and where no encoder is fitted.
@@ -52,8 +52,8 @@ def suggest_round(store: DatasetStore, dataset: EmDataset, round_name: str, devi
     watch = Stopwatch()
     results = store.results(QUERY_SUGGESTIONS)
     chosen_as = results.made_from(round_name)
-    is_new = chosen_as is None
-    if chosen_as is None:
+    is_new = chosen_as is None or not results.partitions().get(round_name)
+    if chosen_as is None or is_new:
         rows, chosen_as = _choose(store, dataset, round_name, device, log)
         results.write_partition(round_name, rows, chosen_as)
     else:
@@ -287,6 +287,8 @@ def _report(rows: pa.Table, chosen_as: Mapping[str, str], is_new: bool, watch: S
         why = f"{pool:,} of {of:,} synapses with a tile may be asked about (no class, not decided, not asked already)"
     else:
         why = f"{pool:,} synapses may be asked about"
+    if not rows.num_rows:
+        why += "; no further round is opened. Once there is more to ask, materialise this one again: it is chosen anew"
     return Report(
         details={
             "status": "chosen now" if is_new else "chosen before; a round is never changed",
