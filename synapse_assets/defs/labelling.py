@@ -14,7 +14,7 @@ from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.partitions import rounds_of
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.labelling import annotations as steps
-from synapse_assets.pipeline.labelling.rounds import next_round, progress
+from synapse_assets.pipeline.labelling.rounds import is_done, next_round
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 
@@ -110,7 +110,7 @@ def labelling_sensor(dataset: Dataset, settings: Settings) -> dg.SensorDefinitio
 def is_settled(store: DatasetStore, dataset: Dataset, round: str) -> bool:
     """Whether the answers of a round count now: it is done, or nobody has answered in it for `QUIET_MINUTES`."""
     given = store.annotation_log.rows(round).column("given_at")
-    if not len(given) or progress(store, dataset, round).done:
+    if not len(given) or is_done(store, dataset, round):
         return True
     return time.time() - given[-1].as_py().timestamp() >= 60 * QUIET_MINUTES
 

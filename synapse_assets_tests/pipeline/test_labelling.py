@@ -1,11 +1,15 @@
 """What people answer becomes labels, region by region; what a strategy chose trains and never tests; what labels are worth."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from logging import getLogger
 from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,12 +24,15 @@ from synapse_assets.pipeline.em.encoder_vectors import sampled_synapses
 from synapse_assets.pipeline.em.labelling import decisions
 from synapse_assets.pipeline.em.labelling.errors import find_label_errors
 from synapse_assets.pipeline.em.labelling.label_curve import Labelled, curve_rows, draw_label_curve
+from synapse_assets.pipeline.em.labelling.suggestions import suggest_round
 from synapse_assets.pipeline.em.release import released_tables
 from synapse_assets.pipeline.labelling.annotations import read_round
 from synapse_assets.pipeline.labelling.rounds import answers_read
 from synapse_assets.pipeline.report import Report
 from synapse_assets.schema import SYNAPSE_LABELS
 from synapse_assets.schema.labelling import (
+    ANNOTATIONS,
+    ANNOTATOR_AGREEMENT,
     BY_CHANCE,
     BY_ERROR,
     BY_STRATEGY,
@@ -33,10 +40,11 @@ from synapse_assets.schema.labelling import (
     LABEL_DECISIONS,
     LABEL_ERRORS,
     NOT_A_SYNAPSE,
+    QUERY_SUGGESTIONS,
     UNDO,
     UNSURE,
 )
-from synapse_assets.stores import DatasetStore
+from synapse_assets.stores import DatasetStore, build_warehouse, maintain
 from synapse_assets.stores.annotation_log import Answer
 from synapse_assets_tests.conftest import REGIONS, Kept, Lab, planted_points, tiny_dataset
 
@@ -276,8 +284,12 @@ def test_labelling_may_stop_after_three_rounds_without_gain() -> None:
     assert "labelling may stop" in rows[-1]["sentence"]
     unfinished = curve_rows(labelled, rounds[:3], DATASET, unfinished="round_003")
     assert not unfinished[-1]["stop"], "people are still answering in the third"
-    empty = curve_rows(labelled, [*rounds[:2], "empty"], DATASET)
-    assert not empty[-1]["stop"], "a batch that added no label is no round without gain"
+    empty = curve_rows(labelled, [*rounds[:2], "round_006"], DATASET)
+    assert not empty[-1]["stop"], "a round that added no label is no round without gain"
+    batches = replace(labelled, round=[of and of.replace("round", "like") for of in labelled.round])
+    others = curve_rows(batches, [name.replace("round", "like") for name in rounds], DATASET)
+    assert [row["labels"] for row in others] == [row["labels"] for row in rows]
+    assert not any(row["stop"] for row in others), "what was like another says nothing of what rounds are worth"
 
 
 @pytest.mark.parametrize(
@@ -347,9 +359,40 @@ def test_without_predictions_nothing_is_suspected(tmp_path: Path) -> None:
     )
 
 
-def test_no_release_names_people_or_has_what_they_noted() -> None:
+def test_no_release_names_people_or_has_what_they_noted(lab: Lab) -> None:
     released = set(released_tables(DATASET))
     assert {"label_decisions", "label_agreement", "label_curve", "label_errors", "strategy_benchmark"} <= released
     assert not released & {"annotations", "query_suggestions", "annotator_agreement", "tile_vae"}
     columns = {name for table in released for name in EM.tables.get(table, LABEL_CURVE).names}
     assert not columns & {"annotator", "first", "second", "note"}
+
+    ids = sorted(targets(lab))
+    for person in ("Zenobia", "Balthasar"):
+        say(lab, dict.fromkeys(ids[:3], "gaba"), by=person, origin=BY_CHANCE)
+    note = Answer("noted", "Zenobia", "round_001", ids[3], "gaba", note="Melchior said so", origin=BY_CHANCE)
+    lab.store.annotation_log.append([note])
+    decide(lab)
+    draw_label_curve(lab.store, lab.dataset, LOG)
+    find_label_errors(lab.store)
+    assert lab.store.results(ANNOTATOR_AGREEMENT).read().num_rows, "here people are named"
+    tables = [lab.store.results(EM.tables[name]) for name in sorted(released - {"synapses", "tiles", "embeddings"})]
+    build_warehouse(lab.store, [lab.store.synapses, *tables], {"models": {}, "scores": {}})
+    with duckdb.connect(lab.store.warehouse_address, read_only=True) as warehouse:
+        names = {name for (name,) in warehouse.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        assert warehouse.execute("SELECT count(*) FROM label_decisions").fetchone() == (4,)
+        text = str([warehouse.execute(f'SELECT * FROM "{name}"').fetchall() for name in names])  # noqa: S608
+    assert not names & {"annotations", "query_suggestions", "annotator_agreement"}
+    text += json.dumps(lab.store.release())
+    assert "gaba" in text
+    assert not [word for word in ("Zenobia", "Balthasar", "Melchior", "noted") if word in text]
+
+
+def test_upkeep_keeps_what_people_were_asked_and_said(lab: Lab) -> None:
+    ids = sorted(targets(lab))
+    suggest_round(lab.store, lab.dataset, "round_001", "cpu", LOG)
+    say(lab, {ids[0]: "gaba"})
+    decide(lab)
+    kept = [lab.store.results(table) for table in (QUERY_SUGGESTIONS, ANNOTATIONS, LABEL_DECISIONS)]
+    before = [table.version for table in kept], lab.store.annotation_log.rows()
+    maintain(lab.store, timedelta(0))
+    assert ([table.version for table in kept], lab.store.annotation_log.rows()) == before

@@ -12,6 +12,7 @@ from synapse_assets.pipeline.labelling.annotations import log_version, read_roun
 from synapse_assets.pipeline.labelling.rounds import (
     answers_read,
     is_asked_twice,
+    is_done,
     last_round,
     next_round,
     progress,
@@ -23,6 +24,7 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotation_log import Answer
 from synapse_assets.stores.models import Provenance
 from synapse_assets_tests.conftest import tiny_dataset
+from synapse_assets_tests.stores.samples import tiles
 
 ITEMS = tuple(f"s{i}" for i in range(6))
 
@@ -34,6 +36,7 @@ def store(tmp_path: Path) -> DatasetStore:
     provenance = Provenance("encoder", "v1", {}, {}, 0, {}, "")
     store.models("encoder").save("v1", lambda folder: folder.mkdir(exist_ok=True, parents=True), provenance)
     store.models("encoder").promote("v1")
+    store.tiles.replace_region("EB", tiles("EB", ITEMS), [])
     return store
 
 
@@ -177,6 +180,29 @@ def test_a_round_that_found_nothing_to_ask_is_the_last(store: DatasetStore) -> N
     ask(store, "round_001", [])
     assert not progress(store, dataset(), "round_001").done
     assert next_round(store, dataset()) is None
+
+
+def test_a_synapse_without_a_tile_holds_no_round_up(store: DatasetStore) -> None:
+    """The sources take synapses away while a round is being answered: nobody is shown them, so nobody can answer or skip them."""
+    ask(store, "round_001")
+    for item in ITEMS[:-2]:
+        say(store, item, "gaba")
+    store.tiles.replace_region("EB", tiles("EB", []), [ITEMS[-1]])
+    assert not is_done(store, dataset(), "round_001"), "one of the two that are left can be answered"
+    say(store, ITEMS[-2], SKIP)
+    curve(store, False)
+    assert is_done(store, dataset(), "round_001")
+    assert progress(store, dataset(), "round_001").unsettled == ITEMS[-1:]
+    assert next_round(store, dataset()) == "round_002"
+
+
+def test_a_round_all_of_whose_tiles_are_gone_is_followed_by_another(store: DatasetStore) -> None:
+    ask(store, "round_001")
+    read_round(store, "round_001")
+    curve(store)
+    assert next_round(store, dataset()) is None
+    store.tiles.replace_region("EB", tiles("EB", []), list(ITEMS))
+    assert next_round(store, dataset()) == "round_002"
 
 
 def test_other_batches_are_no_rounds(store: DatasetStore) -> None:

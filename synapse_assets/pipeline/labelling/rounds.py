@@ -10,6 +10,7 @@ from typing import Any
 
 from synapse_assets.analysis.labelling.decisions import standing_answers
 from synapse_assets.datasets import Dataset, chain_of
+from synapse_assets.pipeline.labelling.annotations import NO_ANSWERS, log_version
 from synapse_assets.schema import Table
 from synapse_assets.schema.labelling import ADJUDICATION, ANNOTATIONS, LABEL_CURVE, SKIP
 from synapse_assets.stores import DatasetStore
@@ -76,7 +77,12 @@ class Progress:
         An item that one person more is to answer, or that somebody has skipped, waits for those who take part, and not for
         somebody who may never come. So one person alone can finish a round; where `people` asks for two, it waits for the second.
         """
-        return bool(self.items) and all(self._is_settled(item) for item in self.items)
+        return bool(self.items) and not self.unsettled
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """The items that wait for an answer, of those who take part or of anybody."""
+        return tuple(item.item for item in self.items if not self._is_settled(item))
 
     def open_for(self, annotator: str) -> tuple[str, ...]:
         """The items that this person is still to be asked about, in the order in which they are shown."""
@@ -108,6 +114,14 @@ def progress(store: DatasetStore, dataset: Dataset, round: str) -> Progress:
         items.append(ItemProgress(item, wanted, frozenset(of) - skipped, skipped, item in settled))
     people = frozenset(person for item in items for person in item.answered_by | item.skipped_by)
     return Progress(round, tuple(items), people, least)
+
+
+def is_done(store: DatasetStore, dataset: Dataset, round: str) -> bool:
+    """Whether a round is done, or waits for nothing but synapses that have no tile now: they can be shown to nobody."""
+    reached = progress(store, dataset, round)
+    if reached.done or not reached.items or item_column(dataset) == "box":
+        return reached.done
+    return not store.tiles.read_ids(reached.unsettled, ["synapse_id"]).num_rows
 
 
 def is_asked_twice(dataset: Dataset, round: str, item: str, share: float) -> bool:
@@ -142,7 +156,7 @@ def next_round(store: DatasetStore, dataset: Dataset) -> str | None:
     last = last_round(store, dataset)
     if last is None:
         return round_name(1)
-    if not progress(store, dataset, last).done or not _is_known(store, last):
+    if not is_done(store, dataset, last) or not _is_known(store, last):
         return None
     curve = store.results(LABEL_CURVE).read(columns=["number", "stop"]).sort_by("number")
     if curve.num_rows and curve.column("stop")[-1].as_py():
@@ -158,7 +172,7 @@ def answers_read(store: DatasetStore) -> dict[str, str]:
 
 def _is_known(store: DatasetStore, round: str) -> bool:
     made_from = store.results(LABEL_CURVE).made_from() or {}
-    return made_from.get(round) == store.annotation_log.rounds().get(round)
+    return made_from.get(round, NO_ANSWERS) == log_version(store, round)
 
 
 def _choice(dataset: Dataset) -> Any:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.labelling.decisions import untested_labels
-from synapse_assets.pipeline.labelling.rounds import answers_read, progress
+from synapse_assets.pipeline.labelling.rounds import answers_read, is_done, round_number
 from synapse_assets.pipeline.report import Check, Detail, Markdown, Picture, Report, Stopwatch, markdown_table
 from synapse_assets.schema import NEURONS, SPLITS
 from synapse_assets.schema.labelling import ANNOTATIONS, LABEL_CURVE, LABEL_DECISIONS, OF_CLASS
@@ -145,17 +145,15 @@ def rounds_in_order(store: DatasetStore) -> list[str]:
 
 def _unfinished(store: DatasetStore, dataset: EmDataset, rounds: Sequence[str]) -> str | None:
     """The last round where people are still answering in it: what it gained by now is no reason to stop."""
-    if not rounds:
-        return None
-    last = progress(store, dataset, rounds[-1])
-    return last.round if last.items and not last.done else None
+    last = next((name for name in reversed(rounds) if round_number(name) is not None), None)
+    return None if last is None or is_done(store, dataset, last) else last
 
 
 def curve_rows(
     labelled: Labelled, rounds: Sequence[str], dataset: EmDataset, unfinished: str | None = None
 ) -> list[Row]:
-    """`schema.LABEL_CURVE`: a row for what there was before, and one for every round. Gains of a round that is `unfinished`, and of one
-    that added no label, do not count towards stopping."""
+    """`schema.LABEL_CURVE`: a row for what there was before, and one for every round. Gains of a round that is `unfinished`, of one that
+    added no label, and of other batches, which no strategy chose, do not count towards stopping."""
     from synapse_assets.analysis.labelling.stopping import gain_interval, may_stop
 
     classes, codes = np.unique(np.array(labelled.target, dtype=str), return_inverse=True)
@@ -177,7 +175,8 @@ def curve_rows(
                 of_groups = codes[tests], labelled.groups[tests]
                 gained = gain_interval(right_before, right, *of_groups, dataset.seed)
                 row["gain"], row["gain_low"], row["gain_high"] = gained
-                if name != unfinished and row["labels"] > rows[-1]["labels"]:
+                counts = round_number(name) is not None and name != unfinished
+                if counts and row["labels"] > rows[-1]["labels"]:
                     lows.append(row["gain_low"])
             right_before = right
             row["stop"] = may_stop(lows)
