@@ -367,7 +367,8 @@ def export_labels(dataset: _LABELLED, file: Annotated[Path, typer.Argument(help=
     if not file.parent.is_dir():
         raise BadInput(f"{file}: there is no folder {file.parent}; make it, or name another")
     serving.write_whole(file, export_answers(store))
-    typer.echo(f"{store.annotation_log.count:,} rows: {file}")
+    rows = store.annotation_log.count
+    typer.echo(f"{rows:,} row{'' if rows == 1 else 's'}: {file}")
 
 
 @labels.command("import")
@@ -386,7 +387,8 @@ def import_labels(
     settings = Settings()
     loaded = load_dataset(dataset, settings.local_root)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
-    typer.echo(f"{import_answers(store, loaded, file, annotator):,} new answers")
+    new = import_answers(store, loaded, file, annotator)
+    typer.echo(f"{new:,} new answer{'' if new == 1 else 's'}")
 
 
 @labels.command("export-sites")

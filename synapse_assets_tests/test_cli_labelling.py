@@ -80,7 +80,7 @@ def test_answers_go_out_and_come_in(root: Path) -> None:  # noqa: F811
     store.synapses.replace_region("A", synapses("A", ["s1", "s2", "s3"]), [])
     store.annotation_log.append([Answer("a1", "anna", "round_001", "s1", "gaba", note="=1")])
     exported = run("labels", "export", "lab.yaml", "out.csv")
-    assert exported.output == "1 rows: out.csv\n"
+    assert exported.output == "1 row: out.csv\n"
     assert mode(Path("out.csv")) == 0o600
     assert run("labels", "import", "lab.yaml", "out.csv").output == "0 new answers\n"
     Path("own.csv").write_text("synapse_id,answer\ns2,glutamate\ns3,skip\n")

@@ -106,11 +106,11 @@ class Labelled:
         self.store.tiles.replace_region(REGION, changed, [])
         return str(row["tile_hash"])
 
-    def said_of_the_curve(self, sentence: str) -> None:
+    def said_of_the_curve(self, sentence: str, stop: bool = False) -> None:
         """The label curve has one round, which says that."""
         row = {
             "round": ROUND, "number": 1, "labels": 80, "tested": 20, "measure": "balanced accuracy", "split": "neurons",
-            "stop": False, "sentence": sentence,
+            "stop": stop, "sentence": sentence,
         }  # fmt: skip
         self.store.results(LABEL_CURVE).write(pa.Table.from_pylist([row], schema=LABEL_CURVE.arrow))
 

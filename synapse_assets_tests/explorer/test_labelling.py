@@ -550,9 +550,27 @@ def test_an_empty_round_and_a_dataset_without_any_say_so(lab: Labelled, ada: Cli
     page = ada.get("/labelling/tiny").text
     assert "Round 1 gained nothing." in page
     assert "0 of 0" in page
+    assert 'max="0"' not in page
+    assert "nothing to ask about" in page
     assert "0 of 36" in page
-    assert ada.get("/labelling/tiny/round_003/items").status_code == 404
+    for path in ("round_003", "round_003/items"):
+        absent = ada.get(f"/labelling/tiny/{path}")
+        assert absent.status_code == 404
+        assert "there is no round" in absent.text
+        assert "there are round_002, round_001" in absent.text
     assert ada.get("/labelling/other").status_code == 404
+
+
+def test_who_has_finished_learns_that_the_next_round_follows(lab: Labelled, ada: Client) -> None:
+    lab.suggest("round_002", ["s001", "s003"])
+    hashes = {one["item"]: one["tile_hash"] for one in ada.items("round_002")["items"]}
+    lab.said_of_the_curve("Round 1 gained something.")
+    assert "The next round appears here" not in ada.get("/labelling/tiny").text
+    for item in hashes:
+        assert ada.say("gaba", item, "round_002", hashes=hashes).status_code == 200
+    assert "round_002 is done. The next round appears here" in ada.get("/labelling/tiny").text
+    lab.said_of_the_curve("The last three rounds gained nothing.", stop=True)
+    assert "The next round appears here" not in ada.get("/labelling/tiny").text
 
 
 def test_an_item_leads_into_neuroglancer_where_a_browser_can_fetch_the_volume(lab: Labelled) -> None:

@@ -174,8 +174,12 @@ def test_many_at_once_in_the_grid(page: "Page", lab: Labelled, server: str) -> N
     page.keyboard.press("z")
     saved(page)
     assert [row["kind"] for row in kept(lab)] == ["answer"] * 3 + ["undo"] * 3
+    page.goto(f"{server}/labelling/tiny/like_another?synapse_id=nobody")
+    assert page.locator(".reason + a").get_attribute("href") == "/labelling/tiny"
     page.goto(f"{server}/labelling/tiny/like_another?synapse_id=s030")
     page.wait_for_selector(".cell.current")
+    assert page.locator(".side").get_by_text("synapse s030, which these are like").is_visible()
+    assert page.locator(".side img[alt='synapse s030']").is_visible()
     page.keyboard.press("a")
     assert page.locator(".cell[aria-selected=true]").count() == page.locator(".cell").count() > 10
     page.locator(".cell").nth(1).click()

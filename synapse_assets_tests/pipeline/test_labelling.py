@@ -157,7 +157,7 @@ def test_nobody_having_answered_is_ordinary(lab: Lab) -> None:
     assert decisions.untested_labels(lab.store) == frozenset()
     curve = draw_label_curve(lab.store, lab.dataset, LOG)
     assert curve.rows == 1
-    assert str(curve.details["result"]).startswith("Before any round, of 72 labels: balanced accuracy ")
+    assert str(curve.details["result"]).startswith("Before any round, with 72 labels: balanced accuracy ")
 
 
 def test_classes_are_those_of_the_file_or_of_the_sources(lab: Lab) -> None:

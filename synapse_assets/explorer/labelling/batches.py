@@ -70,7 +70,7 @@ class Item:
 class Batch:
     """Items by name, in the order in which they are shown. name: the last part of the page's address.
 
-    guess: when the guess is shown, as `LabellingChoice.guess` says it. kind: of the answers.
+    guess: when the guess is shown, as `LabellingChoice.guess` says it. kind: of the answers. like: what the items are like, if so.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Batch:
     items: Mapping[str, Item]
     guess: str
     kind: str = ANSWER
+    like: str | None = None
 
 
 class Batches:
@@ -105,9 +106,10 @@ class Batches:
         """Names of the rounds, the newest first."""
         return sorted(self.store.results(QUERY_SUGGESTIONS).partitions(), reverse=True)
 
-    def has(self, name: str) -> bool:
-        """Whether there is a batch of that name."""
-        return name in (ERRORS, LIKE_ANOTHER, ADJUDICATION) or self.has_round(name)
+    def check(self, name: str) -> None:
+        """Raises UnknownBatch where there is no batch of that name."""
+        if name not in (ERRORS, LIKE_ANOTHER, ADJUDICATION) and not self.has_round(name):
+            raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
 
     def has_round(self, name: str) -> bool:
         """Whether there is a round of that name."""
@@ -146,8 +148,7 @@ class Batches:
 
     def round(self, name: str) -> Batch:
         """The suggestions of a round."""
-        if not self.has_round(name):
-            raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
+        self.check(name)
         rows = self.store.results(QUERY_SUGGESTIONS).read(name).sort_by("rank").to_pylist()
         items = {
             row["synapse_id"]: Item(
@@ -189,7 +190,7 @@ class Batches:
         most = MOST_ALIKE + len(answered)
         found = warehouse.similar(SearchRequest(found_id, k=most, filters=filters, leave_out_own_neuron=False))
         ids = [one for one in found["synapse_id"] if one not in answered][:MOST_ALIKE]
-        return Batch(LIKE_ANOTHER, f"Like {found_id}", _likenesses(ids), "never")
+        return Batch(LIKE_ANOTHER, f"Like {found_id}", _likenesses(ids), "never", like=found_id)
 
     def disagreements(self) -> Batch:
         """Items about which people disagree, with the name and answer of everybody who answered."""

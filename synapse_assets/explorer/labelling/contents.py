@@ -28,13 +28,15 @@ def overview(batches: Batches, person: str) -> dict[str, Any]:
                 "answered": reached.answered,
                 "mine": by_person,
                 "left": len(reached.open_for(person)),
+                "done": reached.done,
             }
         )
     errors = batches.errors()
-    curve = batches.store.results(LABEL_CURVE).read(columns=["number", "sentence"]).sort_by("number")
+    curve = batches.store.results(LABEL_CURVE).read(columns=["number", "sentence", "stop"]).sort_by("number")
     return {
         "rounds": rounds,
         "curve": curve.column("sentence")[-1].as_py() if curve.num_rows else "",
+        "stop": bool(curve.num_rows and curve.column("stop")[-1].as_py()),
         "errors": len(errors.items),
         "errors_left": len(left_for(batches, errors, person)),
         "disagreements": len(batches.disagreements().items),
@@ -60,7 +62,8 @@ def left_for(batches: Batches, batch: Batch, person: str) -> list[str]:
 
 def items(batches: Batches, dataset: str, batch: Batch, person: str) -> dict[str, Any]:
     """All that the script needs to show a batch. A guess is only there where it may be seen before the answer."""
-    hashes = batches.tiles.hashes(list(batch.items))
+    like = batch.like or ""
+    hashes = batches.tiles.hashes([*batch.items, *([like] if like else [])])
     classes = batches.classes
     colours = class_colours(classes)
     with_tile = [item for item in batch.items.values() if item.item in hashes]
@@ -78,6 +81,7 @@ def items(batches: Batches, dataset: str, batch: Batch, person: str) -> dict[str
         ],
         "items": [_item(batches, dataset, batch, item, hashes[item.item]) for item in with_tile],
         "without_tile": len(batch.items) - len(with_tile),
+        "like": None if like not in hashes else {"item": like, "picture": _picture(dataset, like, hashes[like])},
     }
 
 
@@ -104,9 +108,7 @@ def _mine(batch: Batch, item: str, given: Given) -> dict[str, Any]:
 
 
 def _item(batches: Batches, dataset: str, batch: Batch, item: Item, tile_hash: str) -> dict[str, Any]:
-    picture = (
-        f"/labelling/{quote(dataset, safe='')}/tiles/{quote(item.item, safe='')}.png?{urlencode({'hash': tile_hash})}"
-    )
+    picture = _picture(dataset, item.item, tile_hash)
     content: dict[str, Any] = {"item": item.item, "tile_hash": tile_hash, "picture": picture}
     if item.place is not None and item.place[0] in batches.dataset.tile_volumes:
         name, place_nm = item.place
@@ -116,3 +118,7 @@ def _item(batches: Batches, dataset: str, batch: Batch, item: Item, tile_hash: s
     if item.answers:
         content["given"] = [{"person": name, "answer": answer} for name, answer in item.answers]
     return content | (guess_of(item) if batch.guess == "before" else {})
+
+
+def _picture(dataset: str, item: str, tile_hash: str) -> str:
+    return f"/labelling/{quote(dataset, safe='')}/tiles/{quote(item, safe='')}.png?{urlencode({'hash': tile_hash})}"

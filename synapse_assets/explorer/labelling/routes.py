@@ -11,7 +11,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from synapse_assets.explorer.labelling import contents
 from synapse_assets.explorer.labelling.access import COOKIE, PATH, Access, NotLoggedIn
@@ -151,8 +150,6 @@ def _add_pages(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/{dataset}/{name}")
     def batch(request: Request, dataset: str, name: str, synapse_id: str = "") -> Response:
-        batches = desk.batches(dataset)
-        if not batches.has(name):
-            raise HTTPException(404)
+        desk.batches(dataset).check(name)
         content: dict[str, Any] = {"dataset": dataset, "name": name, "synapse_id": synapse_id}
         return desk.page(request, "labelling_batch.html", request.state.person, **content)

@@ -35,7 +35,8 @@ class BatchPage {
     const { status, content } = await asked(`${this.address}/${encodeURIComponent(this.batch)}/items${this.query}`);
     if (status !== 200) {
       const reason = content.error || "The server does not answer; trying again.";
-      this.root.replaceChildren(element("p", { className: "reason", textContent: reason, attributes: { role: "alert" } }));
+      const back = element("a", { className: "button", href: this.address, textContent: "All batches" });
+      this.root.replaceChildren(element("p", { className: "reason", textContent: reason, attributes: { role: "alert" } }), back);
       if (status === 0 || status >= 500) setTimeout(() => this.load(), 2000);
       return;
     }
@@ -256,6 +257,7 @@ class BatchPage {
       sections: part("p", "quiet"),
       facts: part("div", "about"),
       last: part("div", "last"),
+      like: part("div", "last"),
       cells: part("div", "cells", { role: "listbox", tabindex: "0", "aria-multiselectable": "true", "aria-label": "Tiles" }),
       left: part("div", "one"),
     };
@@ -283,6 +285,7 @@ class BatchPage {
     parts.cells.replaceChildren(...this.cells.map(({ cell }) => cell));
     const side = element(
       "div", { className: "side" },
+      parts.like,
       parts.facts,
       element("div", { className: "answers", attributes: { role: "group", "aria-label": "Answers" } }, ...buttons),
       element("p", { className: "links" }, act("z", "Take back", () => this.undo()), parts.toggle, parts.all),
@@ -294,6 +297,13 @@ class BatchPage {
         ])),
       ),
     );
+    // What the batch is like, beside its tiles.
+    const { like } = this.content;
+    if (like) {
+      const image = element("img", { src: like.picture, alt: `${this.noun} ${like.item}` });
+      image.addEventListener("load", () => placed(image, undefined));
+      parts.like.append(element("div", { className: "frame" }, image), element("p", { className: "quiet", textContent: `${this.noun} ${like.item}, which these are like` }));
+    }
     const missing = this.content.without_tile;
     const note = missing ? element("p", { className: "quiet", textContent: `${missing} more have no tile now.` }) : "";
     this.root.replaceChildren(

@@ -249,10 +249,10 @@ def _place(name: str, classes: npt.NDArray[np.str_]) -> int:
 
 def _sentence(row: Row, reason: str) -> str:
     labels = f"{row['labels']:,} label{'' if row['labels'] == 1 else 's'}"
-    of_round = f"Before any round, of {labels}" if row["number"] == 0 else f"With {row['round']}, of {labels}"
+    of_round = f"Before any round, with {labels}" if row["number"] == 0 else f"After {row['round']}, with {labels}"
     if reason:
         return f"{of_round}: no score, as {reason}."
-    text = f"{of_round}: balanced accuracy {row['score']:.3f}{_interval(row['low'], row['high'])} on {row['tested']:,} labels"
+    text = f"{of_round}: balanced accuracy {row['score']:.3f}{_interval(row['low'], row['high'])}, tested on {row['tested']:,}"
     if row["gain"] is not None:
         text += f", {row['gain']:+.3f}{_interval(row['gain_low'], row['gain_high'], '+.3f')} by the round"
     if row["stop"]:
