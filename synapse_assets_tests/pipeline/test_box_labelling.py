@@ -229,6 +229,9 @@ def test_a_round_stays_as_it_was_asked_and_no_box_is_asked_about_twice(
     report = ask(store, dataset.model_copy(update={"labelling": smaller}), "round_004")
     assert (report.rows, report.checks[0].passed) == (0, False)
     assert "there is no box to ask about" in report.checks[0].description
+    # Once there is one, as after another box_nm, the round that asked nothing is chosen anew.
+    store.results(BOX_SUGGESTIONS).remove_partition("round_003")
+    assert (ask(store, dataset.model_copy(update={"labelling": smaller}), "round_004").rows or 0) > 0
     assert store.results(BOX_SUGGESTIONS).made_from("round_004") is not None, "an empty round was asked too"
 
 

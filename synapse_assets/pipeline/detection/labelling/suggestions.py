@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: str, device: str, log: Logger) -> Report:
-    """Writes the boxes of a round and what was detected in them; a round that was written stays as it is.
+    """Writes the boxes of a round and what was detected in them; a round that was written stays as it is, unless it asks nothing.
 
     A box is asked about once, and only where maps and detections are those of the detector in use. There may be fewer than a round has
     boxes, or none: the report says why. Raises BadInput where no detector is in use, or none of the volumes was searched by it.
@@ -51,7 +51,7 @@ def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: st
     choice = dataset.labelling
     assert choice is not None  # noqa: S101 -- only a dataset that is labelled has this asset
     boxes, sites = store.results(BOX_SUGGESTIONS), store.results(SUGGESTED_SITES)
-    if boxes.made_from(round_name) is not None:
+    if boxes.partitions().get(round_name):
         return _report(boxes.read(round_name), sites.read(round_name), choice.batch, "as it was asked before", 0, watch)
     detector = detector_in_use(store, dataset, asked_detector(dataset))
     asked = [Box.of(row) for row in boxes.read().to_pylist()]
@@ -124,7 +124,8 @@ def _report(boxes: pa.Table, sites: pa.Table, batch: int, said: str, pool: int, 
                 boxes.num_rows == batch,
                 short
                 if boxes.num_rows
-                else f"there is no box to ask about any more ({said}): set another labelling.box_nm, or search more blocks",
+                else f"there is no box to ask about any more ({said}): set another labelling.box_nm, or search more blocks, and "
+                "materialise this round again: it is chosen anew",
                 warn=True,
                 numbers={"boxes": boxes.num_rows},
             )
