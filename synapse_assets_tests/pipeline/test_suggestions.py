@@ -372,6 +372,15 @@ def test_where_the_sources_label_everything_it_says_so(lab: Lab) -> None:
     assert "all 120 synapses with a tile have a class already" in check.description
 
 
+@pytest.mark.parametrize("strategy", ["recommended", "margin", "core_set", "typiclust", "two_stream"])
+def test_where_nothing_is_labelled_yet_a_first_round_can_be_asked(lab: Lab, strategy: str) -> None:
+    for region in REGIONS:
+        lab.label(region, [None] * EACH)
+    rows, report = suggested(lab, strategy=strategy)
+    assert (len({row["synapse_id"] for row in rows}), outcomes(report)) == (12, {"batch_is_full": True})
+    assert {row["guess"] for row in rows} == {None}
+
+
 def test_labels_of_one_class_are_an_ordinary_outcome(lab: Lab) -> None:
     for region in REGIONS:
         lab.label(region, ["gaba" if number < 5 else None for number in range(EACH)])
