@@ -50,13 +50,17 @@ _MOST_NUMBER = 1e15
 _REFUSED = "SELECT RAISE(ABORT, 'answers are kept as they were given: an undo is a row of its own')"
 
 
+class BadAnswer(BadInput):
+    """An answer that cannot be stored as it is, however often it is sent; not one that the log fails to store."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """One answer, undo or adjudication of a person, with the columns of `ANNOTATIONS` but for `given_at`, which the log sets.
 
     answer_id is made by who sends it (1 to 64 of A-Z, a-z, 0-9, - and _) and is the same when it is sent again. Of an undo, `undoes`
     names what is taken back and `answer` is None. Positions are given for sites that were moved or added, in nanometres, with their
-    volume. Raises BadInput for what cannot be stored.
+    volume. Raises BadAnswer for what cannot be stored.
     """
 
     answer_id: str
@@ -81,17 +85,17 @@ class Answer:
     def __post_init__(self) -> None:
         self._check_texts()
         if not _ID.fullmatch(self.answer_id):
-            raise BadInput(f"answer_id {self.answer_id[:80]!r}: give 1 to 64 of A-Z, a-z, 0-9, - and _")
+            raise BadAnswer(f"answer_id {self.answer_id[:80]!r}: give 1 to 64 of A-Z, a-z, 0-9, - and _")
         if self.kind not in _KINDS:
-            raise BadInput(f"kind {self.kind!r} of answer {self.answer_id}: give one of {', '.join(_KINDS)}")
+            raise BadAnswer(f"kind {self.kind!r} of answer {self.answer_id}: give one of {', '.join(_KINDS)}")
         if self.origin not in ORIGINS:
-            raise BadInput(f"origin {self.origin!r} of answer {self.answer_id}: give one of {', '.join(ORIGINS)}")
+            raise BadAnswer(f"origin {self.origin!r} of answer {self.answer_id}: give one of {', '.join(ORIGINS)}")
         if (self.kind == UNDO) != (self.answer is None) or (self.kind == UNDO) != (self.undoes is not None):
-            raise BadInput(f"answer {self.answer_id}: an undo has 'undoes' and no 'answer', all others the reverse")
+            raise BadAnswer(f"answer {self.answer_id}: an undo has 'undoes' and no 'answer', all others the reverse")
         if not isinstance(self.guess_seen, bool):
-            raise BadInput(f"guess_seen of answer {self.answer_id} is {self.guess_seen!r}: give true or false")
+            raise BadAnswer(f"guess_seen of answer {self.answer_id} is {self.guess_seen!r}: give true or false")
         if "..." in self.round:
-            raise BadInput(
+            raise BadAnswer(
                 f"round {self.round!r} of answer {self.answer_id}: Dagster has no partition with ... in its name"
             )
         self._check_numbers()
@@ -104,12 +108,12 @@ class Answer:
                 continue
             most = _LENGTHS.get(name, _LENGTH)
             if not isinstance(value, str) or not value.strip() or len(value) > most:
-                raise BadInput(f"'{name}' of an answer is {value!r:.80}: give 1 to {most} characters")
+                raise BadAnswer(f"'{name}' of an answer is {value!r:.80}: give 1 to {most} characters")
             allowed = "\n\t" if name == "note" else ""
             if any(unicodedata.category(one) in ("Cc", "Cs") and one not in allowed for one in value):
-                raise BadInput(f"'{name}' of an answer is {value!r:.80}: leave out control characters")
+                raise BadAnswer(f"'{name}' of an answer is {value!r:.80}: leave out control characters")
         if not self.annotator.isprintable():
-            raise BadInput(f"'annotator' of an answer is {self.annotator!r}: give printable characters")
+            raise BadAnswer(f"'annotator' of an answer is {self.annotator!r}: give printable characters")
 
     def _check_numbers(self) -> None:
         position = (self.x_nm, self.y_nm, self.z_nm)
@@ -117,12 +121,12 @@ class Answer:
             if (value := getattr(self, name)) is None:
                 continue
             if type(value) not in (int, float) or not abs(value) < _MOST_NUMBER:
-                raise BadInput(f"'{name}' of answer {self.answer_id} is {value!r:.80}: give a finite number, or none")
+                raise BadAnswer(f"'{name}' of answer {self.answer_id} is {value!r:.80}: give a finite number, or none")
             object.__setattr__(self, name, float(value))
         if self.seconds is not None and self.seconds < 0:
-            raise BadInput(f"answer {self.answer_id} took {self.seconds} seconds: give 0 or more, or none")
+            raise BadAnswer(f"answer {self.answer_id} took {self.seconds} seconds: give 0 or more, or none")
         if len({value is None for value in (*position, self.volume)}) > 1:
-            raise BadInput(f"answer {self.answer_id}: give volume, x_nm, y_nm and z_nm, or none of them")
+            raise BadAnswer(f"answer {self.answer_id}: give volume, x_nm, y_nm and z_nm, or none of them")
 
 
 _COLUMNS = tuple(field.name for field in fields(Answer))
@@ -160,7 +164,7 @@ class AnnotationLog:
     def append(self, answers: Sequence[Answer]) -> list[bool]:
         """Stores answers in their order, all or none, on the disk when it returns; says which of them are new.
 
-        One that is stored already, by its answer_id, is no second row. Raises BadInput where it then said something else, and
+        One that is stored already, by its answer_id, is no second row. Raises BadAnswer where it then said something else, and
         for an undo of anything but a standing answer of the same person, round and item.
         """
         if not answers:
@@ -224,7 +228,7 @@ class AnnotationLog:
             if stored == values:
                 return False
             differing = [name for name, old, new in zip(_COLUMNS, stored, values, strict=True) if old != new]
-            raise BadInput(
+            raise BadAnswer(
                 f"answer {answer.answer_id} is stored already, with another {' and '.join(differing)}: answers stay as they were "
                 "given; send a new one under an answer_id of its own"
             )
@@ -244,12 +248,12 @@ class AnnotationLog:
             'SELECT kind, annotator, "round", item FROM answers WHERE answer_id = ?', (undo.undoes,)
         ).fetchone()
         if undone is None or undone[0] == UNDO or undone[1:] != (undo.annotator, undo.round, undo.item):
-            raise BadInput(
+            raise BadAnswer(
                 f"{undo.answer_id} takes back {undo.undoes!r}, which is no answer of {undo.annotator!r} about {undo.item!r} in round "
                 f"{undo.round!r}: everybody takes back their own, in the round in which they gave it"
             )
         if connection.execute("SELECT 1 FROM answers WHERE undoes = ?", (undo.undoes,)).fetchone():
-            raise BadInput(
+            raise BadAnswer(
                 f"{undo.answer_id} takes back {undo.undoes!r}, which was taken back already: load the page again"
             )
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from synapse_assets.explorer import create_app
+from synapse_assets.stores.annotators import Annotators
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.explorer.labelled import HOSTILE, ROUND, Labelled
 
@@ -264,6 +265,83 @@ def test_who_is_logged_out_meanwhile_loses_nothing(page: "Page", lab: Labelled, 
     page.wait_for_selector("button.answer")
     saved(page)
     assert [(row["annotator"], row["item"]) for row in kept(lab)] == [("Ada", "s000")]
+
+
+def test_what_one_has_said_is_never_sent_under_the_name_of_another(page: "Page", lab: Labelled, server: str) -> None:
+    """One browser, several people one after the other; the name of one begins the name of another."""
+    lee = Annotators(lab.root).add("Ada Lee")
+    opened(page, server, lee)
+    page.route("**/answers", lambda route: route.abort())
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.querySelector('.saved').textContent.includes('trying again')")
+    left_open = page.context.new_page()
+    opened(left_open, server, lee)
+    page.unroute("**/answers")
+    # A link with a token is that person's, whoever was logged in before.
+    opened(page, server, lab.tokens["Ada"])
+    assert page.inner_text(".labeller b") == "Ada"
+    left_open.wait_for_function("() => document.querySelector('.labeller b')?.textContent === 'Ada'")
+    left_open.close()
+    page.keyboard.press("2")
+    saved(page)
+    page.wait_for_timeout(2_500)
+    assert [(row["annotator"], row["answer"]) for row in kept(lab)] == [("Ada", "gaba")]
+    opened(page, server, lee)
+    saved(page)
+    said = [(row["annotator"], row["answer"]) for row in kept(lab)]
+    assert said == [("Ada", "gaba"), ("Ada Lee", "acetylcholine")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, '{"error": "There is no such page"}'), (400, "This server is not called x"), (413, "<html>")],
+)
+def test_a_server_that_labels_nothing_at_the_moment_loses_nothing(
+    page: "Page", lab: Labelled, server: str, status: int, body: str
+) -> None:
+    """Started without --labelling, under another name, or with a proxy before it that says something else."""
+    opened(page, server, lab.tokens["Ada"])
+    page.route("**/answers", lambda route: route.fulfill(status=status, body=body))
+    page.keyboard.press("1")
+    shown(page)
+    page.keyboard.press("2")
+    page.wait_for_function("() => document.querySelector('.saved').textContent.startsWith('2 not saved yet')")
+    page.unroute("**/answers")
+    saved(page)
+    assert [(row["item"], row["answer"]) for row in kept(lab)] == [("s000", "acetylcholine"), ("s001", "gaba")]
+
+
+def test_an_answer_that_cannot_be_sent_holds_up_no_other(page: "Page", lab: Labelled, server: str) -> None:
+    opened(page, server, lab.tokens["Ada"])
+    page.evaluate(
+        """() => localStorage.setItem(`labelling /labelling/tiny/answers Ada old`, JSON.stringify({at: 0, number: 0, tab: "",
+            body: {answer_id: "old", round: "round_009", item: "s005", answer: "gaba", tile_hash: "x", seconds: 1}}))"""
+    )
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.querySelector('.saved').textContent.startsWith('1 not saved yet')")
+    assert "there is no round 'round_009'" in page.inner_text(".saved")
+    assert [row["item"] for row in kept(lab)] == ["s000"]
+
+
+def test_a_full_browser_asks_before_the_page_closes(page: "Page", lab: Labelled, server: str) -> None:
+    opened(page, server, lab.tokens["Ada"])
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full'); }; }")
+    page.route("**/answers", lambda route: route.abort())
+    page.keyboard.press("1")
+    page.wait_for_function("() => document.querySelector('.saved').textContent.includes('trying again')")
+    is_asked = "() => !dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+    assert page.evaluate(is_asked)
+    page.unroute("**/answers")
+    saved(page)
+    assert not page.evaluate(is_asked)
+    assert [row["item"] for row in kept(lab)] == ["s000"]
+
+
+def test_a_double_click_answers_one_tile(page: "Page", lab: Labelled, server: str) -> None:
+    opened(page, server, lab.tokens["Ada"])
+    page.get_by_role("button", name="glutamate").dblclick()
+    saved(page)
+    assert [row["item"] for row in kept(lab)] == ["s000"]
 
 
 def test_a_name_with_markup_is_text(page: "Page", lab: Labelled, server: str) -> None:

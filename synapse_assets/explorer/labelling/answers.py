@@ -35,7 +35,11 @@ class PostedAnswer(BaseModel):
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
 
 
-class ChangedTile(HTTPException):
+class Refused(HTTPException):
+    """An answer that will not be kept however often it is sent: the page gives it up, as it gives up no other."""
+
+
+class ChangedTile(Refused):
     """The answer was about a tile that is another one by now."""
 
     def __init__(self) -> None:
@@ -43,20 +47,20 @@ class ChangedTile(HTTPException):
 
 
 async def read_posted(request: Request, model: type[_Model]) -> _Model:
-    """What was posted as JSON. Raises HTTPException: 413 for more than `MOST_BYTES`, 400 for what does not fit the model."""
+    """What was posted as JSON. Raises Refused: 413 for more than `MOST_BYTES`, 400 for what does not fit the model."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise HTTPException(400, "Answers are posted as JSON (Content-Type: application/json).")
+        raise Refused(400, "Answers are posted as JSON (Content-Type: application/json).")
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"An answer has at most {MOST_BYTES:,} bytes.")
+            raise Refused(413, f"An answer has at most {MOST_BYTES:,} bytes.")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        raise HTTPException(400, f"This is no answer: {where}: {first['msg']}.") from None
+        raise Refused(400, f"This is no answer: {where}: {first['msg']}.") from None
 
 
 def keep(
@@ -64,12 +68,12 @@ def keep(
 ) -> bool:
     """Keeps an answer under that name, and says whether it is new: what is sent again is kept once.
 
-    tile_hash: of the item's tile now. Raises ChangedTile, HTTPException (400) for an item or answer that there is not, and BadInput
-    for what the log refuses.
+    tile_hash: of the item's tile now. Raises ChangedTile, Refused (400) for an item or answer that there is not, BadAnswer for
+    what the log refuses, and BadInput where it cannot be used.
     """
     item = batch.items.get(posted.item)
     if item is None:
-        raise HTTPException(400, f"There is no '{posted.item[:80]}' in '{batch.name[:80]}': load the page again.")
+        raise Refused(400, f"There is no '{posted.item[:80]}' in '{batch.name[:80]}': load the page again.")
     about_it = log.rows(item.round, item.item).select(["answer_id", "annotator", "answer", "undoes"]).to_pylist()
     earlier = [row for row in about_it if row["annotator"] == person]
     for row in earlier:
@@ -77,12 +81,12 @@ def keep(
             return False
     if posted.undoes is not None:
         if posted.answer is not None:
-            raise HTTPException(400, "Taking an answer back says no other: leave out 'answer' or 'undoes'.")
+            raise Refused(400, "Taking an answer back says no other: leave out 'answer' or 'undoes'.")
         undo = Answer(posted.answer_id, person, item.round, item.item, None, UNDO, posted.undoes, item.origin)
         return log.append([undo])[0]
     allowed = [*classes, NOT_A_SYNAPSE, UNSURE, SKIP]
     if posted.answer not in allowed:
-        raise HTTPException(400, f"'{str(posted.answer)[:60]}' is none of the answers: {', '.join(allowed)}.")
+        raise Refused(400, f"'{str(posted.answer)[:60]}' is none of the answers: {', '.join(allowed)}.")
     if tile_hash is None or posted.tile_hash != tile_hash:
         raise ChangedTile()
     # Once a person has answered, the page may have shown the guess.

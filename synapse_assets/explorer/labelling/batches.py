@@ -113,7 +113,7 @@ class Batches:
 
     def has_round(self, name: str) -> bool:
         """Whether there is a round of that name."""
-        return self.store.results(QUERY_SUGGESTIONS).made_from(name) is not None
+        return name in self.rounds
 
     def batch(self, name: str, synapse_id: str, releases: Releases) -> Batch:
         """The batch of that name, to show. synapse_id: what the items of `LIKE_ANOTHER` are like, by the vectors of the release."""

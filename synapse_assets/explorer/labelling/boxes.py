@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from synapse_assets.datasets import DetectionDataset, EmDataset
 from synapse_assets.explorer import neuroglancer
+from synapse_assets.explorer.labelling.answers import Refused
 from synapse_assets.explorer.labelling.batches import UnknownBatch
 from synapse_assets.explorer.section_pictures import TARGET_COLOURS, grey_png, outlined
 from synapse_assets.pipeline.detection.labelling.boxes import BEYOND, Box, added_to, asked_target, unpacked
@@ -107,7 +108,7 @@ class Boxes:
     def round(self, name: str) -> dict[str, Asked]:
         """The boxes of a round by id, in the order in which they are shown."""
         if name not in self._rounds:
-            if self.store.results(BOX_SUGGESTIONS).made_from(name) is None:
+            if name not in self.rounds:
                 raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
             sites = self.store.results(SUGGESTED_SITES).read(name).to_pylist()
             self._rounds[name] = {
@@ -164,6 +165,7 @@ class Boxes:
             "mine": [{column: row[column] for column in columns} for row in rows],
             "full": [item.item for item in reached.items if item.item not in left and item.item not in mine],
             "busy": sorted(busy),
+            "person": person,
         }
 
     def _item(self, name: str, asked: Asked) -> dict[str, Any]:
@@ -259,20 +261,20 @@ class Boxes:
     def keep(self, posted: PostedSite, person: str) -> bool:
         """Keeps an answer under that name, and says whether it is new: what is sent again is kept once.
 
-        Raises HTTPException (400) for an item or answer that there is not, a site outside of its box, and a box that is done before all of
-        its sites are answered; BadInput for what the log refuses.
+        Raises Refused (400) for an item or answer that there is not, a site outside of its box, and a box that is done before all of its
+        sites are answered; BadAnswer for what the log refuses, and BadInput where it cannot be used.
         """
         asked, site = self._meant(posted)
         about = {"origin": asked.origin, "model_version": asked.model_version, "seconds": posted.seconds}
         if posted.undoes is not None:
             if posted.answer is not None:
-                raise HTTPException(400, "Taking an answer back says no other: leave out 'answer' or 'undoes'.")
+                raise Refused(400, "Taking an answer back says no other: leave out 'answer' or 'undoes'.")
             undo = Answer(posted.answer_id, person, posted.round, posted.item, None, UNDO, posted.undoes, asked.origin)
             return self.store.annotation_log.append([undo])[0]
         is_box = posted.item == asked.box.box
         allowed = (DONE,) if is_box else (ACCEPT, REJECT, MOVE) if site else (ADD, REJECT)
         if posted.answer not in allowed:
-            raise HTTPException(400, f"'{str(posted.answer)[:60]}' is none of the answers: {', '.join(allowed)}.")
+            raise Refused(400, f"'{str(posted.answer)[:60]}' is none of the answers: {', '.join(allowed)}.")
         if posted.answer in (MOVE, ADD):
             about |= {"volume": asked.box.volume, **self._place(posted, asked.box)}
         if is_box:
@@ -294,12 +296,12 @@ class Boxes:
         box, target = added_to(posted.item) or ("", "")
         if box in boxes and target == asked_target(self.dataset):
             return boxes[box], None
-        raise HTTPException(400, f"There is no '{posted.item[:80]}' in '{posted.round[:80]}': load the page again.")
+        raise Refused(400, f"There is no '{posted.item[:80]}' in '{posted.round[:80]}': load the page again.")
 
     def _place(self, posted: PostedSite, box: Box) -> dict[str, float]:
         place = {f"{axis}_nm": getattr(posted, f"{axis}_nm") for axis in "xyz"}
         if None in place.values() or not box.holds(list(place.values()), self.dataset.voxel_size_nm)[0]:
-            raise HTTPException(400, "The site lies outside of the box: only what is inside is asked about.")
+            raise Refused(400, "The site lies outside of the box: only what is inside is asked about.")
         return place
 
     def _check_done(self, posted: PostedSite, person: str, asked: Asked) -> None:
@@ -308,7 +310,7 @@ class Boxes:
             return
         left = asked.sites.keys() - {row["item"] for row in rows}
         if left:
-            raise HTTPException(400, f"{len(left)} sites of this box have no answer yet, so it is not done.")
+            raise Refused(400, f"{len(left)} sites of this box have no answer yet, so it is not done.")
 
     def _standing(self, name: str, person: str) -> list[dict[str, Any]]:
         """The rows of a person in a round that were not taken back, in the order in which they were given."""

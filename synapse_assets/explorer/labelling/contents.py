@@ -94,7 +94,8 @@ def state(batches: Batches, batch: Batch, person: str, busy: set[str]) -> dict[s
         full = [one for one in batch.items if one not in left and one not in mine]
     else:
         full = sorted(others(rows, person) - mine.keys())
-    return {"mine": [_mine(batch, item, given) for item, given in mine.items()], "full": full, "busy": sorted(busy)}
+    content = {"mine": [_mine(batch, item, given) for item, given in mine.items()], "full": full, "busy": sorted(busy)}
+    return {"person": person, **content}
 
 
 def guess_of(item: Item) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from synapse_assets.explorer.labelling import contents
 from synapse_assets.explorer.labelling.access import COOKIE, PATH, Access, NotLoggedIn
-from synapse_assets.explorer.labelling.answers import ChangedTile, PostedAnswer, keep, read_posted
+from synapse_assets.explorer.labelling.answers import ChangedTile, PostedAnswer, Refused, keep, read_posted
 from synapse_assets.explorer.labelling.batches import UnknownBatch
 from synapse_assets.explorer.labelling.box_routes import box_router
 from synapse_assets.explorer.labelling.desk import NEVER_KEPT, Desk
@@ -22,11 +22,13 @@ from synapse_assets.explorer.server import Site
 from synapse_assets.pipeline.labelling.spreadsheets import export_answers
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.annotation_log import BadAnswer
 from synapse_assets.stores.annotators import Annotators
 
 # Of a page below /labelling, as it stands in a header.
 _OWN_ADDRESS = re.compile(rf"{PATH}(?:[/?][!-~]*)?")
-_Field = Annotated[str, Form(max_length=500)]
+_LONGEST_FIELD = 500
+_Field = Annotated[str, Form(max_length=_LONGEST_FIELD)]
 
 
 def add_labelling(app: FastAPI, site: Site, data_root: str) -> None:
@@ -56,6 +58,14 @@ def _add_login(app: FastAPI, desk: Desk) -> None:
     async def missing(request: Request, error: UnknownBatch) -> Response:
         return desk.site.refusal(request, str(error), 404)
 
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> Response:
+        return JSONResponse({"error": error.detail, "refused": True}, error.status_code, NEVER_KEPT)
+
+    @app.exception_handler(BadAnswer)
+    async def not_kept(_: Request, error: BadAnswer) -> Response:
+        return JSONResponse({"error": str(error), "refused": True}, 400, NEVER_KEPT)
+
     @app.exception_handler(NotLoggedIn)
     async def login(request: Request, error: NotLoggedIn) -> Response:
         if request.headers.get("accept") == "application/json":
@@ -63,7 +73,7 @@ def _add_login(app: FastAPI, desk: Desk) -> None:
         is_wrong = request.method == "POST" or COOKIE in request.cookies
         query = request.scope["query_string"].decode("latin-1")
         asked = quote(request.scope["path"]) + (f"?{query}" if query else "")
-        to = asked if request.method == "GET" else PATH
+        to = asked if request.method == "GET" and len(asked) <= _LONGEST_FIELD else PATH
         content = {"dataset": "", "to": to, "reason": error.detail if is_wrong else ""}
         return desk.page(request, "labelling_login.html", "", 401, **content)
 
@@ -71,7 +81,9 @@ def _add_login(app: FastAPI, desk: Desk) -> None:
     def log_in(request: Request, token: _Field = "", to: _Field = PATH) -> Response:
         access.named(token.strip())
         answer = RedirectResponse(to if _OWN_ADDRESS.fullmatch(to) else PATH, 303, NEVER_KEPT)
-        access.let_in(answer, token.strip(), request.url.scheme == "https")
+        # Behind a reverse proxy the page's own address says it.
+        over_https = "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
+        access.let_in(answer, token.strip(), over_https)
         return answer
 
     @app.post(f"{PATH}/logout")

@@ -8,13 +8,14 @@ function carriedToken() {
 
 {
   const carried = carriedToken();
-  const login = document.getElementById("login");
   if (carried !== null) {
-    history.replaceState(null, "", location.pathname + location.search);
-    if (login !== null) {
-      login.elements.token.value = carried;
-      login.submit();
-    }
+    const to = location.pathname + location.search;
+    history.replaceState(null, "", to);
+    // Also where somebody else is logged in: who opens their own link labels under their own name.
+    const field = (name, value) => element("input", { type: "hidden", name, value });
+    const login = element("form", { method: "post", action: "/labelling/login" }, field("token", carried), field("to", to));
+    document.body.append(login);
+    login.submit();
   }
   // Such a link to the page that is open already loads nothing by itself.
   addEventListener("hashchange", () => carriedToken() !== null && location.reload());
@@ -52,15 +53,20 @@ class AnswerQueue {
   // changed(queue) are called as things happen.
   constructor(address, person, proof, { kept, refused, changed }) {
     Object.assign(this, { address, person, proof, kept, refused, changed });
-    this.prefix = `labelling ${address} ${person} `;
+    // Encoded: "Ann" is not to send what "Ann Lee" has said.
+    this.prefix = `labelling ${address} ${encodeURIComponent(person)} `;
     this.tab = newId();
     this.memory = new Map();
     this.trouble = "";
     this.loggedOut = false;
     this.sending = false;
+    this.putOff = new Set();
     this.count = 0;
     addEventListener("storage", (event) => {
       if (event.key === null || event.key.startsWith(this.prefix)) this.changed(this);
+    });
+    addEventListener("beforeunload", (event) => {
+      if ([...this.memory.values()].some(({ isOnlyHere }) => isOnlyHere)) event.preventDefault();
     });
     setInterval(() => this.send(), 2000);
   }
@@ -73,7 +79,8 @@ class AnswerQueue {
     try {
       localStorage.setItem(key, JSON.stringify(entry));
     } catch {
-      // Without room in the browser it is kept as long as this page is open.
+      // Without room in the browser it is kept as long as this page is open, which asks before it closes.
+      entry.isOnlyHere = true;
     }
     this.changed(this);
     this.send();
@@ -97,9 +104,11 @@ class AnswerQueue {
   async send() {
     if (this.sending) return;
     this.sending = true;
+    this.putOff.clear();
     try {
       // What another tab has just added, that tab sends.
-      const due = () => this.waiting().find(([, entry]) => entry.tab === this.tab || Date.now() - entry.at > 5000);
+      const isDue = ({ tab, at, body }) => (tab === this.tab || Date.now() - at > 5000) && !this.putOff.has(body.item);
+      const due = () => this.waiting().find(([, entry]) => isDue(entry));
       for (let next = due(); next !== undefined; next = due()) {
         if (!(await this.deliver(...next))) break;
       }
@@ -113,16 +122,32 @@ class AnswerQueue {
   async deliver(key, { body }) {
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.proof };
     const { status, content } = await asked(this.address, { method: "POST", body: JSON.stringify(body), headers });
-    if (status === 200 || [400, 404, 409, 413].includes(status)) {
+    // Only what our server says it will never keep is given up. All else, a 404 of a server without this dataset too, may pass.
+    if (status === 200 || content.refused) {
       this.memory.delete(key);
       localStorage.removeItem(key);
-      this.trouble = "";
+      if (!this.putOff.size) this.trouble = "";
       if (status === 200) this.kept(body, content);
       else this.refused(body, status, content);
       return true;
     }
-    this.trouble = [401, 403, 429].includes(status) && content.error ? content.error : "The server does not answer.";
+    this.trouble = content.error || "The server does not answer.";
     this.loggedOut = status === 401;
-    return false;
+    // What waits about other items need not wait for it.
+    this.putOff.add(body.item);
+    return ![0, 401, 403].includes(status);
   }
+}
+
+// Says in a part of the page whether all answers are saved.
+function sayWhetherSaved(part, queue) {
+  const { trouble, loggedOut } = queue;
+  const { length } = queue.waiting();
+  const isTrouble = Boolean(length && trouble);
+  const text = isTrouble ? `${length} not saved yet, trying again. ${trouble}` : length ? "saving ..." : "saved";
+  if (part.dataset.text === text) return;
+  part.dataset.text = text;
+  part.classList.toggle("wrong", isTrouble);
+  const login = element("a", { href: location.pathname + location.search, textContent: "Log in" });
+  part.replaceChildren(text, ...(isTrouble && loggedOut ? [" ", login] : []));
 }

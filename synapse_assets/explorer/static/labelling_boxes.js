@@ -47,6 +47,8 @@ class BoxPage {
       if (status === 0 || status >= 500) setTimeout(() => this.load(), 2000);
       return;
     }
+    // Somebody else has logged in in another tab.
+    if (content.person !== this.person) return location.reload();
     this.content = content;
     this.items = content.items;
     this.index = new Map(this.items.map((item, at) => [item.item, at]));
@@ -63,6 +65,7 @@ class BoxPage {
     const kept = this.keptCount;
     const at = this.item ? `?at=${encodeURIComponent(this.item.item)}` : "";
     const { status, content } = await asked(`${this.address}/${encodeURIComponent(this.batch)}/state${at}`);
+    if (status === 200 && content.person !== this.person) return location.reload();
     if (status === 200 && kept === this.keptCount) {
       this.stored = content.mine;
       this.full = new Set(content.full);
@@ -92,8 +95,9 @@ class BoxPage {
   }
 
   refused(body, status, reply) {
-    this.told = reply.error || `This was refused (${status}).`;
-    const at = this.boxAt(body.item);
+    this.told = reply.error;
+    // It may be about another round, sent from here.
+    const at = body.round === this.batch ? this.boxAt(body.item) : undefined;
     if (at === undefined) this.update();
     else this.show(at, this.z);
   }
@@ -376,8 +380,9 @@ class BoxPage {
     const { parts } = this;
     const act = (key, text, does, className = "") => {
       const button = element("button", { type: "button", className, attributes: { "aria-keyshortcuts": key } }, element("kbd", { textContent: key }), text);
-      button.addEventListener("click", () => {
-        does();
+      button.addEventListener("click", ({ detail }) => {
+        // The second click of two would be about the next site or box.
+        if (detail < 2 || !className) does();
         parts.frame.focus();
       });
       return button;
@@ -424,7 +429,7 @@ class BoxPage {
     parts.progress.max = this.items.length || 1;
     parts.progress.value = this.items.length - left;
     parts.count.textContent = `${this.items.length - left} of ${this.items.length}`;
-    this.updateSaved(this.queue.waiting().length);
+    sayWhetherSaved(parts.saved, this.queue);
     parts.told.textContent = this.told || "";
     parts.told.hidden = !this.told;
     this.root.classList.toggle("adding", this.adding);
@@ -439,13 +444,6 @@ class BoxPage {
     }
     this.updateStage();
     this.updateSide();
-  }
-
-  updateSaved(waiting) {
-    const { trouble } = this.queue;
-    const isTrouble = Boolean(waiting && trouble);
-    this.parts.saved.textContent = isTrouble ? `${waiting} not saved yet, trying again. ${trouble}` : waiting ? "saving ..." : "saved";
-    this.parts.saved.classList.toggle("wrong", isTrouble);
   }
 
   updateStage() {

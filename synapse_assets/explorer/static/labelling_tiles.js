@@ -40,6 +40,8 @@ class BatchPage {
       if (status === 0 || status >= 500) setTimeout(() => this.load(), 2000);
       return;
     }
+    // Somebody else has logged in in another tab.
+    if (content.person !== this.person) return location.reload();
     const before = this.item && this.item.item;
     this.content = content;
     this.items = content.items;
@@ -64,6 +66,7 @@ class BatchPage {
     const kept = this.keptCount;
     const query = this.item ? `?at=${encodeURIComponent(this.item.item)}` : "";
     const { status, content } = await asked(`${this.address}/${encodeURIComponent(this.batch)}/state${query}`);
+    if (status === 200 && content.person !== this.person) return location.reload();
     if (status === 200 && kept === this.keptCount) {
       this.stored = new Map(content.mine.map((one) => [one.item, one]));
       this.full = new Set(content.full);
@@ -93,12 +96,14 @@ class BatchPage {
   }
 
   refused(body, status, reply) {
-    this.told = reply.error || `This was refused (${status}).`;
-    const at = this.index?.get(body.item);
+    this.told = reply.error;
+    // It may be about another batch, sent from here.
+    const at = body.round === this.content?.batch ? this.index.get(body.item) : undefined;
     if (at === undefined) return this.update();
     this.at = at;
     this.grid = false;
-    if (status === 409) this.load();
+    // Of many that are refused at once, one look at the tiles that there are now.
+    if (status === 409) this.loading ??= this.load().finally(() => (this.loading = undefined));
     else this.show(at);
   }
 
@@ -270,7 +275,8 @@ class BatchPage {
         element("kbd", { textContent: key }), element("i", {}), answer,
       );
       button.querySelector("i").style.background = colour;
-      button.addEventListener("click", () => this.answer(answer));
+      // The second click of two would be about the next tile.
+      button.addEventListener("click", ({ detail }) => detail < 2 && this.answer(answer));
       return button;
     });
     const act = (key, text, does) => {
@@ -339,7 +345,7 @@ class BatchPage {
     parts.progress.value = this.items.length - left;
     parts.count.textContent = `${this.items.length - left} of ${this.items.length}`;
     parts.count.title = `${left} left for you`;
-    this.updateSaved(this.queue.waiting().length);
+    sayWhetherSaved(parts.saved, this.queue);
     parts.told.textContent = this.told || "";
     parts.told.hidden = !this.told;
     parts.left.hidden = this.grid;
@@ -349,18 +355,6 @@ class BatchPage {
     this.updateOne();
     if (this.grid) this.updateCells();
     this.updateLast();
-  }
-
-  updateSaved(waiting) {
-    const { trouble, loggedOut } = this.queue;
-    const isTrouble = Boolean(waiting && trouble);
-    const text = isTrouble ? `${waiting} not saved yet, trying again. ${trouble}` : waiting ? "saving ..." : "saved";
-    const { saved } = this.parts;
-    if (saved.dataset.text === text) return;
-    saved.dataset.text = text;
-    saved.classList.toggle("wrong", isTrouble);
-    const login = element("a", { href: location.pathname + location.search, textContent: "Log in" });
-    saved.replaceChildren(text, ...(isTrouble && loggedOut ? [" ", login] : []));
   }
 
   updateOne() {
