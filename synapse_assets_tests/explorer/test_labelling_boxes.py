@@ -246,12 +246,19 @@ def test_what_does_not_fit_is_refused_in_a_sentence(lab: Lab, ada: httpx.Client)
 
 
 def test_a_volume_without_a_round_says_so(lab: Lab, ada: httpx.Client) -> None:
-    for table in (BOX_SUGGESTIONS, SUGGESTED_SITES):
+    asked = {table: lab.store.results(table).read(ROUND) for table in (BOX_SUGGESTIONS, SUGGESTED_SITES)}
+    for table in asked:
         lab.store.results(table).remove_partition(ROUND)
     assert "materialise <code>own/query_suggestions</code>" in ada.get("/labelling/own").text
     lab.store.results(BOX_SUGGESTIONS).write_partition("round_002", BOX_SUGGESTIONS.empty())
     assert "nothing to ask about" in ada.get("/labelling/own").text
     assert ada.get("/labelling/own/round_002/items").json()["items"] == []
+    for table, rows in asked.items():
+        lab.store.results(table).write_partition(
+            "round_002", rows.set_column(0, "round", pa.array(["round_002"] * len(rows)))
+        )
+    there = ada.get("/labelling/own/round_002/items").json()["items"]
+    assert len(there) == len(asked[BOX_SUGGESTIONS]) > 0, "a round that asked about nothing was chosen anew"
 
 
 def test_what_is_like_a_site_is_found_where_a_dataset_has_tiles_of_it(lab: Lab) -> None:

@@ -95,7 +95,7 @@ class Boxes:
 
     def __init__(self, store: DatasetStore, dataset: DetectionDataset, readers: Sequence[str] = ()) -> None:
         self.store, self.dataset, self.readers = store, dataset, readers
-        # Rounds never change once they are there.
+        # Rounds never change once they ask about something; one that does not is chosen anew.
         self._rounds: dict[str, dict[str, Asked]] = {}
         self._volumes: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -107,21 +107,24 @@ class Boxes:
 
     def round(self, name: str) -> dict[str, Asked]:
         """The boxes of a round by id, in the order in which they are shown."""
-        if name not in self._rounds:
-            if name not in self.rounds:
-                raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
-            sites = self.store.results(SUGGESTED_SITES).read(name).to_pylist()
-            self._rounds[name] = {
-                row["box"]: Asked(
-                    Box.of(row),
-                    row["origin"],
-                    row["model_version"],
-                    {site["site"]: site for site in sites if site["box"] == row["box"]},
-                    row["marked"],
-                )
-                for row in self.store.results(BOX_SUGGESTIONS).read(name).sort_by("rank").to_pylist()
-            }
-        return self._rounds[name]
+        if name in self._rounds:
+            return self._rounds[name]
+        if name not in self.rounds:
+            raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
+        sites = self.store.results(SUGGESTED_SITES).read(name).to_pylist()
+        boxes = {
+            row["box"]: Asked(
+                Box.of(row),
+                row["origin"],
+                row["model_version"],
+                {site["site"]: site for site in sites if site["box"] == row["box"]},
+                row["marked"],
+            )
+            for row in self.store.results(BOX_SUGGESTIONS).read(name).sort_by("rank").to_pylist()
+        }
+        if boxes:
+            self._rounds[name] = boxes
+        return boxes
 
     # What stands on the pages
 
