@@ -3,7 +3,7 @@
 # make demo-detection   the same on a drawn volume that is searched for synapses and mitochondria
 # make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
-# make soak   kills, outages, queues and ticks: whether it can be relied on, 25 minutes
+# make soak   kills, outages, queues and ticks: whether it can be relied on, half an hour
 # make mutants   small changes that a reviewer fears: which of them the tests do not notice, half an hour
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
 

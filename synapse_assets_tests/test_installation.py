@@ -1,10 +1,11 @@
 """The whole thing as a lab runs it: real webserver and daemon, new files arrive, a person presses Materialize.
 
-Once on one machine with nothing but files, from a wheel, away from the source tree; once with Postgres for Dagster's history and S3
-for the data.
+On one machine with nothing but files, from a wheel, away from the source tree; in `make soak` once more with Postgres for Dagster's
+history and S3 for the data.
 """
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,7 +39,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
     return from_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(params=["files", "postgres and s3"], scope="module")
+IN_SOAK = pytest.mark.skipif("SYNAPSE_SOAK_REPORT" not in os.environ, reason="part of make soak: it takes minutes")
+
+
+@pytest.fixture(params=["files", pytest.param("postgres and s3", marks=IN_SOAK)], scope="module")
 def installed(
     request: pytest.FixtureRequest, tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installed]:
