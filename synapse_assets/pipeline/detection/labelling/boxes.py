@@ -6,7 +6,8 @@ Choosing boxes belongs to `suggestions`, what people said of them to `reviews`.
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,13 @@ APART_FROM_TEST_NM = 500.0
 @dataclass(frozen=True)
 class Box:
     """The voxels [low, high), x, y, z, of a volume."""
+
+    COLUMNS: ClassVar = (
+        "box",
+        "volume",
+        *(f"{axis}_{side}_voxels" for axis, side in product("xyz", ("low", "high"))),
+    )
+    """The columns that `of` needs."""
 
     box: str
     volume: str

@@ -4,9 +4,8 @@ The measure belongs to `analysis.labelling.uncertainty`, what people say to `rev
 tested on: detectors are tested on what the dataset's YAML annotates, which no box comes near.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from logging import Logger
 from typing import Any
 
@@ -18,12 +17,12 @@ from synapse_assets.datasets import DetectionDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.detection.blocks import Block, block_of, edges_of, volume_keys
 from synapse_assets.pipeline.detection.labelling.boxes import (
+    APART_FROM_TEST_NM,
     BEYOND,
     MOST_SITES,
     Box,
     annotated_boxes,
     asked_detector,
-    near_test,
     packed,
 )
 from synapse_assets.pipeline.detection.maps import Maps
@@ -38,7 +37,9 @@ from synapse_assets.stores.volume_maps import Corner
 _LOOKED_NM = 500.0
 """So far around a box its objects are followed, to know which of them is whose."""
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: str, device: str, log: Logger) -> Report:
@@ -54,7 +55,7 @@ def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: st
     if boxes.partitions().get(round_name):
         return _report(boxes.read(round_name), sites.read(round_name), choice.batch, "as it was asked before", 0, watch)
     detector = detector_in_use(store, dataset, asked_detector(dataset))
-    asked = [Box.of(row) for row in boxes.read().to_pylist()]
+    asked = [Box.of(row) for row in boxes.read(columns=list(Box.COLUMNS)).to_pylist()]
     annotated = annotated_boxes(dataset)
     size = dataset.voxel_size_nm
     searched = list(_searched(store, dataset, detector))
@@ -63,20 +64,20 @@ def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: st
             f"nothing was searched by the detector in use ({detector.version}): materialise probability_maps and detections of "
             f"{dataset.name} first"
         )
-    pool: list[_Candidate] = []
+    pool: list[_Grid] = []
     left_out = {"asked before": 0, "near what is annotated": 0, "not searched by the detector in use": 0}
     for volume in dataset.searched:
         maps = Maps.of(store, dataset, detector, volume, device)
-        for candidate in _candidates(dataset, maps, volume, [block for block in searched if block.volume == volume]):
-            if not np.isfinite(candidate.uncertainty):
-                left_out["not searched by the detector in use"] += 1
-            elif any(candidate.box.overlaps(other) for other in asked):
-                left_out["asked before"] += 1
-            elif near_test(candidate.box, annotated, size):
-                left_out["near what is annotated"] += 1
-            else:
-                pool.append(candidate)
-    log.info(f"{round_name}: {len(pool):,} boxes to choose from; left out: {left_out}")
+        grid = _grid(dataset, maps, volume, [block for block in searched if block.volume == volume])
+        for why, unfit in (
+            ("not searched by the detector in use", np.isnan(grid.uncertainty)),
+            ("asked before", grid.overlapping(asked)),
+            ("near what is annotated", grid.nearer(annotated, APART_FROM_TEST_NM)),
+        ):
+            left_out[why] += grid.leave_out(unfit)
+        pool.append(grid)
+    free = sum(int(grid.free.sum()) for grid in pool)
+    log.info(f"{round_name}: {free:,} boxes to choose from; left out: {left_out}")
     chosen = _in_order(_chosen(pool, dataset, round_name), size)
     rows, site_rows = [], []
     for rank, (candidate, origin) in enumerate(chosen):
@@ -101,7 +102,7 @@ def suggest_boxes(store: DatasetStore, dataset: DetectionDataset, round_name: st
     sites.write_partition(round_name, site_table, {detector.name: detector.version})
     boxes.write_partition(round_name, table, {detector.name: detector.version})
     said = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
-    return _report(table, site_table, choice.batch, f"left out: {said}" if said else "all boxes", len(pool), watch)
+    return _report(table, site_table, choice.batch, f"left out: {said}" if said else "all boxes", free, watch)
 
 
 def _report(boxes: pa.Table, sites: pa.Table, batch: int, said: str, pool: int, watch: Stopwatch) -> Report:
@@ -135,10 +136,66 @@ def _report(boxes: pa.Table, sites: pa.Table, batch: int, said: str, pool: int, 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A box of the grid of a volume. uncertainty: mean entropy of the map in bits, nan where not all of it was searched."""
+    """A box of a grid. uncertainty: mean entropy of the map in bits."""
 
     box: Box
     uncertainty: float
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """All boxes of a volume side by side, of which there may be millions; arrays are (Z, Y, X).
+
+    edges: along z, y and x the first voxels of the boxes, and one past the last. uncertainty: mean entropy of the map in bits, nan where
+    not all of a box was searched. free: which may be chosen.
+    """
+
+    volume: str
+    key: str
+    edges: tuple[Ints, Ints, Ints]
+    voxel_size_nm: tuple[float, float, float]
+    uncertainty: Floats
+    free: Bools
+
+    def candidate(self, number: int) -> _Candidate:
+        """The box of that number, x running fastest."""
+        at = np.unravel_index(number, self.free.shape)
+        z, y, x = ((int(along[place]), int(along[place + 1])) for along, place in zip(self.edges, at, strict=True))
+        box = Box(f"{self.key}_box_{x[0]}_{y[0]}_{z[0]}", self.volume, (x[0], y[0], z[0]), (x[1], y[1], z[1]))
+        return _Candidate(box, float(self.uncertainty[at]))
+
+    def leave_out(self, unfit: Bools) -> int:
+        """These are not free any more; gives how many were until now."""
+        now = int((self.free & unfit).sum())
+        self.free[unfit] = False
+        return now
+
+    def overlapping(self, others: Iterable[Box]) -> Bools:
+        """Which share a voxel with one of the others."""
+        found = np.zeros(self.free.shape, np.bool_)
+        for other in others:
+            if other.volume == self.volume:
+                found[
+                    tuple(
+                        slice(int((along[1:] <= low).sum()), int((along[:-1] < high).sum()))
+                        for along, low, high in zip(self.edges, other.low[::-1], other.high[::-1], strict=True)
+                    )
+                ] = True
+        return found
+
+    def nearer(self, others: Iterable[Box], apart_nm: float) -> Bools:
+        """Which lie nearer than that to one of the others; see `Box.distance_nm`."""
+        found = np.zeros(self.free.shape, np.bool_)
+        for other in others:
+            if other.volume == self.volume:
+                z, y, x = (
+                    (np.maximum(0, np.maximum(low - along[1:], along[:-1] - high)) * nm) ** 2
+                    for along, low, high, nm in zip(
+                        self.edges, other.low[::-1], other.high[::-1], self.voxel_size_nm[::-1], strict=True
+                    )
+                )
+                found |= z[:, None, None] + y[:, None] + x < apart_nm**2
+        return found
 
 
 def _searched(store: DatasetStore, dataset: DetectionDataset, detector: Detector) -> Iterator[Block]:
@@ -152,8 +209,8 @@ def _searched(store: DatasetStore, dataset: DetectionDataset, detector: Detector
             yield block
 
 
-def _candidates(dataset: DetectionDataset, maps: Maps, volume: str, ready: Sequence[Block]) -> Iterator[_Candidate]:
-    """All boxes of a volume, whose map is read chunk by chunk."""
+def _grid(dataset: DetectionDataset, maps: Maps, volume: str, ready: Sequence[Block]) -> _Grid:
+    """The boxes of a volume, all of them free. Its map is read chunk by chunk."""
     from synapse_assets.analysis.labelling.uncertainty import mean_entropy
 
     assert dataset.labelling is not None  # noqa: S101 -- see `suggest_boxes`
@@ -175,11 +232,9 @@ def _candidates(dataset: DetectionDataset, maps: Maps, volume: str, ready: Seque
             f"({maps.pixel_size_nm[0]:g} nm) somewhere in volume '{volume}': set larger boxes in the dataset's YAML"
         )
     means = mean_entropy(_parts(maps, ready), (pixels[0], pixels[1], pixels[2]))
-    key = volume_keys(dataset.searched)[volume]
-    for at in product(*(range(len(along) - 1) for along in edges)):
-        z, y, x = ((along[place], along[place + 1]) for along, place in zip(edges, at, strict=True))
-        box = Box(f"{key}_box_{x[0]}_{y[0]}_{z[0]}", volume, (x[0], y[0], z[0]), (x[1], y[1], z[1]))
-        yield _Candidate(box, float(means[at]))
+    z, y, x = (np.array(along, np.int64) for along in edges)
+    key, free = volume_keys(dataset.searched)[volume], np.ones(means.shape, np.bool_)
+    return _Grid(volume, key, (z, y, x), dataset.voxel_size_nm, means, free)
 
 
 def _parts(maps: Maps, ready: Sequence[Block]) -> Iterator[tuple[Corner, npt.NDArray[np.uint8]]]:
@@ -195,28 +250,28 @@ def _parts(maps: Maps, ready: Sequence[Block]) -> Iterator[tuple[Corner, npt.NDA
             yield start, maps.read(target, start, stop)
 
 
-def _chosen(pool: Sequence[_Candidate], dataset: DetectionDataset, round_name: str) -> list[tuple[_Candidate, str]]:
-    """The boxes of a round, and why each was chosen: the least sure first, then others at random."""
+def _chosen(pool: Sequence[_Grid], dataset: DetectionDataset, round_name: str) -> list[tuple[_Candidate, str]]:
+    """The boxes of a round, and why each was chosen: the least sure first, then others at random. They are not free any more."""
     choice = dataset.labelling
     assert choice is not None  # noqa: S101 -- see `suggest_boxes`
     by_chance = choice.batch if choice.strategy == "random" else round(choice.batch * choice.random_share)
-    unsure = sorted(pool, key=lambda one: -one.uncertainty)
+    numbers = [np.flatnonzero(grid.free) for grid in pool]
+    number, of = np.concatenate(numbers), np.repeat(np.arange(len(pool)), [len(one) for one in numbers])
+    uncertainty = np.concatenate([grid.uncertainty.ravel()[one] for grid, one in zip(pool, numbers, strict=True)])
     rng = np.random.default_rng([dataset.seed, *round_name.encode()])
-    shuffled = [pool[row] for row in rng.permutation(len(pool))]
     taken: list[tuple[_Candidate, str]] = []
     for order, most, origin in (
-        (unsure, choice.batch - by_chance, BY_STRATEGY),
-        (shuffled, choice.batch, BY_CHANCE),
+        (np.argsort(-uncertainty, kind="stable"), choice.batch - by_chance, BY_STRATEGY),
+        (rng.permutation(len(number)), choice.batch, BY_CHANCE),
     ):
-        for candidate in order:
+        for row in order:
             if len(taken) >= most:
                 break
-            if all(
-                candidate.box != other.box
-                and candidate.box.distance_nm(other.box, dataset.voxel_size_nm) >= choice.apart_nm
-                for other, _ in taken
-            ):
+            grid = pool[of[row]]
+            if grid.free.flat[number[row]]:
+                candidate = grid.candidate(number[row])
                 taken.append((candidate, origin))
+                grid.leave_out(grid.nearer([candidate.box], choice.apart_nm) | grid.overlapping([candidate.box]))
     return taken
 
 
