@@ -19,7 +19,16 @@ from synapse_assets.explorer.labelling.boxes import readers_of
 from synapse_assets.explorer.labelling.scripts import SCRIPTS, integrity
 from synapse_assets.pipeline.detection.labelling.boxes import BEYOND, Box, packed
 from synapse_assets.pipeline.labelling.rounds import progress
-from synapse_assets.schema.labelling import ACCEPT, ADD, BOX_SUGGESTIONS, DONE, MOVE, REJECT, SUGGESTED_SITES
+from synapse_assets.schema.labelling import (
+    ACCEPT,
+    ADD,
+    BOX_SUGGESTIONS,
+    DONE,
+    LABEL_CURVE,
+    MOVE,
+    REJECT,
+    SUGGESTED_SITES,
+)
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.annotators import Annotators
 from synapse_assets_tests.conftest import tiny_dataset
@@ -277,6 +286,18 @@ def test_what_is_like_a_site_is_found_where_a_dataset_has_tiles_of_it(lab: Lab) 
     assert boxes.Boxes(lab.store, lab.dataset).items(ROUND, "Ada")["alike"] == ""
 
 
+def test_what_rounds_were_worth_stands_beside_them(lab: Lab, ada: httpx.Client) -> None:
+    rows = [
+        {"round": name, "number": number, "labels": 0, "tested": 9, "measure": "F1", "split": "block", "stop": False, "sentence": said}
+        for number, (name, said) in enumerate({"before": "F1 0.50", ROUND: "F1 0.60 <b>"}.items())
+    ]  # fmt: skip
+    assert "F1 0" not in ada.get("/labelling/own").text
+    lab.store.results(LABEL_CURVE).write(pa.Table.from_pylist(rows, schema=LABEL_CURVE.arrow))
+    page = ada.get("/labelling/own").text
+    assert "F1 0.60 &lt;b&gt;" in page
+    assert "F1 0.50" not in page
+
+
 # In a browser
 
 
@@ -410,6 +431,29 @@ def test_sections_are_stepped_through_and_sites_selected(looking: "Page", lab: L
     page.keyboard.press("j")
     assert "Box 2 of 2" in page.locator(".about").inner_text()
     assert lab.kept() == []
+
+
+def test_a_box_that_is_not_done_after_all_is_shown_again(looking: "Page", lab: Lab, ada: httpx.Client) -> None:
+    page, sites = looking, [site["site"] for site in lab.of(BOXES[0])]
+    page.keyboard.press("a")
+    saved(page)
+    frame = page.locator(".stage").bounding_box()
+    # Another window takes back what this one takes as given.
+    with page.expect_response("**/state*"):
+        pass
+    [row] = lab.kept()
+    assert say(ada, sites[0], None, undoes=row["answer_id"]).json() == {"new": True}
+    page.keyboard.press("d")
+    page.wait_for_selector("text=1 sites of this box have no answer yet, so it is not done.")
+    until(lambda: "Box 1 of 2" in page.locator(".about").inner_text())
+    assert page.locator(".stage").bounding_box() == frame, "what is told moves nothing that is clicked on"
+    page.wait_for_selector("ol .open")
+    assert page.locator("ol .open").count() == 1
+    page.keyboard.press("d")
+    until(lambda: "Box 2 of 2" in page.locator(".about").inner_text())
+    assert not page.locator(".reason").is_visible()
+    saved(page)
+    assert progress(lab.store, lab.dataset, ROUND).items[0].answered
 
 
 def test_a_second_person_is_shown_another_box(looking: "Page", lab: Lab, server: str) -> None:

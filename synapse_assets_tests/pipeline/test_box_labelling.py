@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from synapse_assets.pipeline.detection.labelling.curve import score_rounds
 from synapse_assets.pipeline.detection.labelling.export import DATASET_FILE, export_sites
 from synapse_assets.pipeline.detection.labelling.lessons import Lesson, lessons_of, versions_by_round
 from synapse_assets.pipeline.detection.labelling.reviews import review_boxes
-from synapse_assets.pipeline.detection.labelling.suggestions import suggest_boxes
+from synapse_assets.pipeline.detection.labelling.suggestions import _chosen, _Grid, suggest_boxes
 from synapse_assets.pipeline.detection.maps import Maps
 from synapse_assets.pipeline.detection.stored import MODEL, detector_in_use
 from synapse_assets.pipeline.detection.tested import BLOCK, DetectorTest
@@ -252,6 +253,42 @@ def test_boxes_are_as_far_apart_as_they_should_be(store: DatasetStore, dataset: 
     boxes = boxes_of(store)
     assert len(boxes) >= 2
     assert all(a.distance_nm(b, VOXEL_NM) >= 300 for a in boxes for b in boxes if a != b)
+
+
+def test_a_grid_knows_what_its_boxes_know_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    z, y, x = (np.cumsum(rng.integers(3, 9, length)) for length in (4, 6, 8))
+    shape, nowhere = (3, 5, 7), Box("other", "elsewhere", (0, 0, 0), (99, 99, 99))
+    grid = _Grid("em", "em", (z, y, x), VOXEL_NM, rng.random(shape), np.ones(shape, np.bool_))
+    boxes = [grid.candidate(number).box for number in range(grid.free.size)]
+    assert (boxes[-1].low, boxes[-1].high) == ((x[-2], y[-2], z[-2]), (x[-1], y[-1], z[-1]))
+    assert [grid.candidate(number).uncertainty for number in (0, 104)] == grid.uncertainty.ravel()[[0, 104]].tolist()
+    for _ in range(20):
+        low = rng.integers(-5, 40, 3)
+        others = [Box("a", "em", tuple(low.tolist()), tuple((low + rng.integers(1, 20, 3)).tolist())), nowhere]
+        overlapping = [any(box.overlaps(other) for other in others) for box in boxes]
+        assert grid.overlapping(others).ravel().tolist() == overlapping
+        nearer = [any(box.distance_nm(other, VOXEL_NM) < 100 for other in others) for box in boxes]
+        assert grid.nearer(others, 100).ravel().tolist() == nearer
+    assert (grid.leave_out(grid.uncertainty < 0.5), int(grid.free.sum())) == (
+        int((grid.uncertainty < 0.5).sum()), int((grid.uncertainty >= 0.5).sum())
+    )  # fmt: skip
+    assert grid.leave_out(np.ones(shape, np.bool_)) == int((grid.uncertainty >= 0.5).sum())
+
+
+def test_boxes_of_a_million_are_chosen_in_seconds(dataset: DetectionDataset) -> None:
+    edges = np.arange(101) * 50
+    uncertainty = np.random.default_rng(0).random((100, 100, 100))
+    grid = _Grid("em", "em", (edges, edges, edges), VOXEL_NM, uncertainty, np.ones(uncertainty.shape, np.bool_))
+    began = time.process_time()
+    asked = [grid.candidate(number).box for number in range(0, 1_000_000, 10_000)]
+    assert grid.leave_out(grid.overlapping(asked)) == 100
+    assert grid.leave_out(grid.nearer(asked[:1], APART_FROM_TEST_NM)) > 0
+    open_ones = np.sort(uncertainty[grid.free])[::-1]
+    chosen = _chosen([grid], dataset, "round_001")
+    assert time.process_time() - began < 10
+    assert [one.uncertainty for one, origin in chosen if origin == BY_STRATEGY] == open_ones[:3].tolist()
+    assert len({one.box.box for one, _ in chosen}) == 5
 
 
 def test_only_what_the_detector_in_use_has_searched_is_asked_about(

@@ -31,6 +31,7 @@ from synapse_assets.schema.labelling import (
     ADD,
     BOX_SUGGESTIONS,
     DONE,
+    LABEL_CURVE,
     MOVE,
     REJECT,
     SUGGESTED_SITES,
@@ -111,13 +112,15 @@ class Boxes:
             return self._rounds[name]
         if name not in self.rounds:
             raise UnknownBatch(f"there is no round '{name}'; there are {', '.join(self.rounds[:12]) or 'none yet'}")
-        sites = self.store.results(SUGGESTED_SITES).read(name).to_pylist()
+        sites: dict[str, dict[str, Any]] = {}
+        for site in self.store.results(SUGGESTED_SITES).read(name).to_pylist():
+            sites.setdefault(site["box"], {})[site["site"]] = site
         boxes = {
             row["box"]: Asked(
                 Box.of(row),
                 row["origin"],
                 row["model_version"],
-                {site["site"]: site for site in sites if site["box"] == row["box"]},
+                sites.get(row["box"], {}),
                 row["marked"],
             )
             for row in self.store.results(BOX_SUGGESTIONS).read(name).sort_by("rank").to_pylist()
@@ -129,7 +132,7 @@ class Boxes:
     # What stands on the pages
 
     def overview(self, person: str) -> dict[str, Any]:
-        """How far the rounds are."""
+        """How far the rounds are, and what they were worth to the detector."""
         rounds = []
         for name in self.rounds:
             reached = progress(self.store, self.dataset, name)
@@ -141,7 +144,12 @@ class Boxes:
                     "left": len(reached.open_for(person)),
                 }
             )
-        return {"rounds": rounds, "answers": self.store.annotation_log.count}
+        curve = self.store.results(LABEL_CURVE).read(columns=["number", "sentence"]).sort_by("number")
+        return {
+            "rounds": rounds,
+            "curve": curve.column("sentence")[-1].as_py() if curve.num_rows else "",
+            "answers": self.store.annotation_log.count,
+        }
 
     def items(self, name: str, person: str) -> dict[str, Any]:
         """All that the script needs to show a round."""

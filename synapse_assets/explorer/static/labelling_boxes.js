@@ -95,11 +95,11 @@ class BoxPage {
   }
 
   refused(body, status, reply) {
-    this.told = reply.error;
     // It may be about another round, sent from here.
     const at = body.round === this.batch ? this.boxAt(body.item) : undefined;
-    if (at === undefined) this.update();
-    else this.show(at, this.z);
+    if (at !== undefined) this.show(at, at === this.at ? this.z : undefined);
+    this.told = reply.error;
+    this.update();
   }
 
   // The box that an item is, lies in, or was added to.
@@ -137,6 +137,7 @@ class BoxPage {
   show(at, z) {
     this.at = at;
     this.shownAt = performance.now();
+    this.told = "";
     this.selected = undefined;
     if (this.item) {
       this.standing = last(this.rows());
@@ -405,6 +406,8 @@ class BoxPage {
       parts.facts,
       element("div", { className: "answers", attributes: { role: "group", "aria-label": "Answers" } }, parts.accept, parts.reject, parts.adds, parts.done),
       element("p", { className: "links" }, act("z", "Take back", () => this.undo()), act("m", "Map", () => this.toggle("showsMarked"))),
+      // Below what is clicked on, which stays where it is.
+      parts.told,
       parts.list,
       element(
         "details", { className: "keys", open: true }, element("summary", { textContent: "All keys" }),
@@ -415,7 +418,6 @@ class BoxPage {
     );
     this.root.replaceChildren(
       element("div", { className: "top" }, element("h1", { textContent: this.content.title }), parts.progress, parts.count, parts.saved),
-      parts.told,
       element("div", { className: "desk" }, element("div", { className: "view" }, parts.left), side),
     );
     this.root.style.setProperty("--target", this.content.colour);
