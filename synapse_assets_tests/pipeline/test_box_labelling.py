@@ -18,6 +18,7 @@ from synapse_assets.cli import app
 from synapse_assets.datasets import Annotation, DetectionDataset, load_dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.detection.annotated import read_annotations, register_annotations, registered_annotations
+from synapse_assets.pipeline.detection.blocks import block_of, blocks_by_key, find_blocks
 from synapse_assets.pipeline.detection.detector import fit_detectors, stored_detectors
 from synapse_assets.pipeline.detection.labelling.boxes import (
     APART_FROM_TEST_NM,
@@ -253,6 +254,16 @@ def test_boxes_are_as_far_apart_as_they_should_be(store: DatasetStore, dataset: 
     boxes = boxes_of(store)
     assert len(boxes) >= 2
     assert all(a.distance_nm(b, VOXEL_NM) >= 300 for a in boxes for b in boxes if a != b)
+
+
+def test_blocks_are_read_at_once_as_one_by_one(store: DatasetStore, dataset: DetectionDataset) -> None:
+    keys = find_blocks(store)
+    assert len(keys) > 1
+    assert blocks_by_key(store, dataset) == {key: block_of(store, dataset, key) for key in keys}
+    renamed = dataset.model_copy(update={"volumes": {"other": dataset.volumes["em"]}})
+    for read in (lambda: blocks_by_key(store, renamed), lambda: block_of(store, renamed, keys[0])):
+        with pytest.raises(BadInput, match=r"is of volume 'em', .* materialise volume_blocks again"):
+            read()
 
 
 def test_a_grid_knows_what_its_boxes_know_one_by_one() -> None:

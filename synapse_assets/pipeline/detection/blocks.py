@@ -128,16 +128,23 @@ def block_of(store: DatasetStore, dataset: DetectionDataset, key: str) -> Block 
             f"the volumes of {dataset.name} have not been divided into blocks: materialise volume_blocks first"
         )
     rows = table.read(key).to_pylist()
-    if not rows:
-        return None
-    (row,) = rows
+    return _planned(rows[0], dataset) if rows else None
+
+
+def blocks_by_key(store: DatasetStore, dataset: DetectionDataset) -> dict[str, Block]:
+    """All blocks as they were planned last, read at once. Raises BadInput where they were planned for other volumes."""
+    rows = store.results(VOLUME_BLOCKS).read().to_pylist()
+    return {row["block"]: _planned(row, dataset) for row in rows}
+
+
+def _planned(row: dict[str, Any], dataset: DetectionDataset) -> Block:
     if row["volume"] not in dataset.searched:
         raise BadInput(
-            f"block {key} is of volume '{row['volume']}', but the volumes that are searched are {list(dataset.searched)}: materialise "
-            "volume_blocks again"
+            f"block {row['block']} is of volume '{row['volume']}', but the volumes that are searched are {list(dataset.searched)}: "
+            "materialise volume_blocks again"
         )
     low, high = (tuple(row[f"{axis}_{side}_voxels"] for axis in "xyz") for side in ("low", "high"))
-    return Block(key, row["volume"], low, high)
+    return Block(row["block"], row["volume"], low, high)
 
 
 def volume_keys(volumes: Sequence[str] | dict[str, VolumeSpec]) -> dict[str, str]:

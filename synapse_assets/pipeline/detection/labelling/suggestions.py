@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from synapse_assets.datasets import DetectionDataset
 from synapse_assets.errors import BadInput
-from synapse_assets.pipeline.detection.blocks import Block, block_of, edges_of, volume_keys
+from synapse_assets.pipeline.detection.blocks import Block, blocks_by_key, edges_of, volume_keys
 from synapse_assets.pipeline.detection.labelling.boxes import (
     APART_FROM_TEST_NM,
     BEYOND,
@@ -202,11 +202,11 @@ def _searched(store: DatasetStore, dataset: DetectionDataset, detector: Detector
     """The blocks whose map and sites are of that version of the detector."""
     rows = store.results(PROBABILITY_MAPS).read(columns=["block", "detector", "version"]).to_pylist()
     mapped = {row["block"] for row in rows if (row["detector"], row["version"]) == (detector.name, detector.version)}
-    for key in sorted(mapped):
+    blocks = blocks_by_key(store, dataset)
+    for key in sorted(mapped & blocks.keys()):
         made_from = store.results(DETECTIONS).made_from(key) or {}
-        block = block_of(store, dataset, key) if made_from.get(detector.name) == detector.version else None
-        if block is not None:
-            yield block
+        if made_from.get(detector.name) == detector.version:
+            yield blocks[key]
 
 
 def _grid(dataset: DetectionDataset, maps: Maps, volume: str, ready: Sequence[Block]) -> _Grid:
