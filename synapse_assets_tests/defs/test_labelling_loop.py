@@ -1,7 +1,7 @@
 """The loop of labelling: a round is opened, answered and followed, by the sensor and automation as the daemon runs them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,20 @@ class Loop:
     def labels(self) -> dict[str, str | None]:
         rows = self.lab.store.results(SYNAPSE_LABELS).read(columns=["synapse_id", "target"])
         return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+
+    def read_splits(self, name: str) -> str:
+        """Of which splits an asset was made, by their version."""
+        return self._tags(name)[f"dagster/input_data_version/{self.lab.dataset.name}/splits"]
+
+    def made_splits(self) -> str:
+        """The version of the splits that there are now."""
+        return self._tags("splits")["dagster/data_version"]
+
+    def _tags(self, name: str) -> Mapping[str, str]:
+        event = self.lab.instance.get_latest_materialization_event(dg.AssetKey([self.lab.dataset.name, name]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return event.asset_materialization.tags or {}
 
     def curve(self) -> list[tuple[str, int]]:
         rows = self.lab.store.results(LABEL_CURVE).read().to_pylist()
@@ -164,7 +178,11 @@ def test_a_round_is_answered_and_everything_follows_but_pictures(loop: Loop) -> 
     assert requested["synapse_labels"] == {"EB"}, "only where decisions are others"
     assert requested.keys() >= {"label_decisions", "splits", "synapse_classifier", "promotions", "label_curve"}
     assert not requested.keys() & (PICTURES | {"query_suggestions"})
-    assert times(looks, "synapse_classifier") == 1
+    assert times(looks, "synapse_classifier") == times(looks, "label_curve") == 1
+    for name in ("synapse_classifier", "label_curve"):
+        assert loop.read_splits(name) == loop.made_splits(), (
+            f"{name} was made of the labels as they were before the answers"
+        )
     in_eb = {row["synapse_id"] for row in rows if row["brain_region"] == "EB"}
     assert in_eb
     assert {one for one, target in loop.labels().items() if target != before[one]} == in_eb

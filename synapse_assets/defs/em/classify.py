@@ -9,8 +9,8 @@ from synapse_assets.pipeline.em import classify as steps
 
 
 def people_of(dataset: EmDataset) -> list[str]:
-    """What says which labels train and do not test, where people label."""
-    return ["label_decisions"] if dataset.labelling else []
+    """What says which labels train and do not test, where people label; and the labels, so that a fit waits for what was decided."""
+    return ["label_decisions", "synapse_labels"] if dataset.labelling else []
 
 
 def classify_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:

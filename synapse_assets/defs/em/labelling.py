@@ -151,7 +151,8 @@ def _result_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
     @asset(
         dataset,
         "label_curve",
-        deps=["annotations", "label_decisions", "splits", "encoder", "embeddings"],
+        # The labels are read as splits have them; both are made first.
+        deps=["annotations", "label_decisions", "synapse_labels", "splits", "encoder", "embeddings"],
         pool="fit",
         checks=[CheckSpec("more_labels_pay", "A round of the last three gained something beyond its interval.")],
     )
