@@ -501,6 +501,18 @@ def test_three_people_at_once_lose_and_double_nothing(lab: Labelled, server: str
 # Other batches
 
 
+def test_where_no_class_is_known_the_page_says_where_to_name_them(lab: Labelled) -> None:
+    with lab.store.synapse_table.replace() as writer:
+        writer.write(source_rows("EB", ["of none"], target=None))
+    lab.choose(classes=[])
+    served = Served(create_app([lab.dataset], lab.root, labelling=True))
+    try:
+        with Client(served.url, lab.tokens["Ada"]) as ada:
+            assert "No class is known yet" in ada.get("/labelling/tiny").text
+    finally:
+        served.stop()
+
+
 def test_suspected_errors_are_a_batch_that_shows_what_contradicts(lab: Labelled, ada: Client) -> None:
     found = ada.items("label_errors")["items"]
     assert [(one["item"], one["guess"]) for one in found] == [("s004", "gaba"), ("s008", "gaba"), ("s012", "gaba")]

@@ -35,6 +35,7 @@ def overview(batches: Batches, person: str) -> dict[str, Any]:
     curve = batches.store.results(LABEL_CURVE).read(columns=["number", "sentence", "stop"]).sort_by("number")
     return {
         "rounds": rounds,
+        "has_classes": bool(batches.classes),
         "curve": curve.column("sentence")[-1].as_py() if curve.num_rows else "",
         "stop": bool(curve.num_rows and curve.column("stop")[-1].as_py()),
         "errors": len(errors.items),
