@@ -25,6 +25,7 @@ from synapse_assets.pipeline.em.labelling import decisions
 from synapse_assets.pipeline.em.labelling.errors import find_label_errors
 from synapse_assets.pipeline.em.labelling.label_curve import Labelled, curve_rows, draw_label_curve
 from synapse_assets.pipeline.em.labelling.suggestions import suggest_round
+from synapse_assets.pipeline.em.promotions import COMPARISONS
 from synapse_assets.pipeline.em.release import released_tables
 from synapse_assets.pipeline.labelling.annotations import read_round
 from synapse_assets.pipeline.labelling.rounds import answers_read
@@ -200,6 +201,29 @@ def test_no_score_counts_what_a_strategy_chose(lab: Lab) -> None:
     votes = classify.predict_neurons(lab.store, lab.dataset)
     assert votes.details["neurons_scored"] == 6
     assert networks.Labelled.of(lab.store).untested == tuple(sorted(flattering))
+
+
+def test_classifiers_are_compared_on_the_same_labels(lab: Lab) -> None:
+    """A round's random items are harder than all before, here wrong: a refit that knows them is no worse for it."""
+    before = scores(lab)
+    models = lab.store.models("synapse_classifier")
+    in_use = str(models.current)
+    compare = COMPARISONS["synapse_classifier"]
+    everybody = targets(lab)
+    others = {"gaba": "glutamate", "glutamate": "acetylcholine", "acetylcholine": "gaba"}
+    wrong = {one: others[str(everybody[one])] for one in sorted(everybody)[::9]}
+    say(lab, wrong, origin=BY_CHANCE)
+    decide(lab)
+    relabel(lab)
+    after = scores(lab)
+    candidate = str(models.candidate)
+    assert after["balanced_accuracy"] < before["balanced_accuracy"] - 0.05, "on its own labels it is worse"
+    compared = compare(lab.store, lab.dataset, "cpu", in_use, candidate)
+    now = targets(lab)
+    stored = [load_probe_evaluation(models.path(version)) for version in (in_use, candidate)]
+    assert (compared.in_use, compared.candidate) == pytest.approx([accuracy_of(one, lab, set(now)) for one in stored])
+    assert compared.reason.endswith("both on the same 72 labels")
+    assert compare(lab.store, lab.dataset, "cpu", in_use, in_use).promote
 
 
 def scores(lab: Lab) -> dict[str, float]:

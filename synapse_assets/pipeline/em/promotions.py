@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synapse_assets.artifacts import load_or_no_model
+from synapse_assets.artifacts import NoModel, load_or_no_model
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.pipeline.detection.detector import fits as takes_voxels_of
@@ -27,6 +27,7 @@ from synapse_assets.pipeline.report import Json, Markdown, Report, Stopwatch
 from synapse_assets.pipeline.staining.networks import MODEL as STAIN_NETWORK
 from synapse_assets.pipeline.staining.networks import takes_windows_of
 from synapse_assets.schema import PROMOTIONS
+from synapse_assets.schema.labelling import LABEL_DECISIONS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import Provenance
 from synapse_assets.stores.rows import content_key, labelled_synapses, vector_matrix, vectors_in_use
@@ -194,10 +195,52 @@ def _compare_clusterings(store: DatasetStore, _: Dataset, __: str, in_use: str, 
 
 
 def _compare_classifiers(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
-    from synapse_assets.analysis.comparison import compare_classifiers
+    """As each was tested when it was fitted; where people label, on the same labels: those of a round may be harder than all before."""
+    from synapse_assets.analysis.comparison import ACCURACY, compare, compare_classifiers
 
     models = store.models("synapse_classifier")
+    shared = _on_shared_labels(store, in_use, candidate)
+    if shared is not None:
+        of_in_use, of_candidate, count = shared
+        return compare(ACCURACY, of_in_use, of_candidate, f"both on the same {count:,} labels")
     return compare_classifiers(models.provenance(in_use).scores, models.provenance(candidate).scores)
+
+
+def _on_shared_labels(store: DatasetStore, in_use: str, candidate: str) -> tuple[float, float, int] | None:
+    """Balanced accuracy of both classifiers, out of fold, on the synapses that both were tested on, by their labels now, and how many
+    these are; None where nobody has labelled, one of both is no classifier, or there are fewer than 20."""
+    from synapse_assets.analysis.comparison import FEWEST_LABELLED
+    from synapse_assets.analysis.evaluation.scores import balanced_accuracy
+    from synapse_assets.analysis.evaluation.stored import load_probe_evaluation
+
+    models = store.models("synapse_classifier")
+    folders = [models.path(version) for version in (in_use, candidate)]
+    nobody = not store.results(LABEL_DECISIONS).read(columns=["synapse_id"]).num_rows
+    if nobody or any(NoModel.found(folder) is not None for folder in folders):
+        return None
+    labelled = tested_labels(store, labelled_synapses(store, ["target"]))
+    target_of = dict(zip(*(labelled.column(name).to_pylist() for name in ("synapse_id", "target")), strict=True))
+    predicted = []
+    for folder in folders:
+        tested = load_probe_evaluation(folder)
+        best = tested.probabilities.argmax(axis=1)
+        # a fold without a model has no probabilities, and is wrong
+        names = [
+            tested.classes[code] if sure > 0 else None
+            for code, sure in zip(best, tested.probabilities.max(axis=1), strict=True)
+        ]
+        predicted.append(dict(zip(tested.synapse_ids.tolist(), names, strict=True)))
+    shared = sorted(one for one in predicted[0].keys() & predicted[1].keys() if target_of.get(one) is not None)
+    if len(shared) < FEWEST_LABELLED:
+        return None
+    number = {name: code for code, name in enumerate(sorted({str(target_of[one]) for one in shared}))}
+    true = np.array([number[str(target_of[one])] for one in shared], dtype=np.int64)
+    accuracies = []
+    for of in predicted:
+        # another class than these is one more, of which there are none
+        codes = np.array([number.get(str(of[one]), len(number)) for one in shared], dtype=np.int64)
+        accuracies.append(balanced_accuracy(true, codes, len(number) + 1))
+    return accuracies[0], accuracies[1], len(shared)
 
 
 def _compare_networks(store: DatasetStore, _: Dataset, __: str, in_use: str, candidate: str) -> "Comparison":
