@@ -262,7 +262,7 @@ class BatchPage {
       sections: part("p", "quiet"),
       facts: part("div", "about"),
       last: part("div", "last"),
-      like: part("div", "last"),
+      like: part("div", "last like"),
       cells: part("div", "cells", { role: "listbox", tabindex: "0", "aria-multiselectable": "true", "aria-label": "Tiles" }),
       left: part("div", "one"),
     };
