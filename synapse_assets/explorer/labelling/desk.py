@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from synapse_assets.datasets import DetectionDataset, EmDataset
-from synapse_assets.datasets.labelling import LabellingChoice
+from synapse_assets.datasets.labelling import BoxLabellingChoice, LabellingChoice
 from synapse_assets.explorer.labelling.access import Access
 from synapse_assets.explorer.labelling.batches import Batches
 from synapse_assets.explorer.labelling.boxes import Boxes, readers_of
@@ -32,9 +32,9 @@ class Desk:
         }
         tiles = [batches.dataset for batches in self._batches.values()]
         self.boxes = {
-            name: Boxes(store_of(name), entry.dataset, readers_of(store_of(name), tiles))
+            name: Boxes(store_of(name), cast(DetectionDataset, entry.dataset), readers_of(store_of(name), tiles))
             for name, entry in site.releases.entries.items()
-            if isinstance(entry.dataset, DetectionDataset) and entry.dataset.labelling is not None
+            if isinstance(getattr(entry.dataset, "labelling", None), BoxLabellingChoice)
         }
 
     @property
