@@ -9,7 +9,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from synapse_assets.cli import _waves
+from synapse_assets.cli.materialization import waves
 from synapse_assets.datasets import DetectionDataset, EmDataset, MorphologyDataset, StainingDataset, load_dataset
 from synapse_assets.datasets.volumes import TileCodec
 from synapse_assets.definitions import build_definitions
@@ -92,7 +92,7 @@ def test_the_yaml_of_a_volume_and_of_its_synapses_is_valid(tmp_path: Path) -> No
     assert graph.get(dg.AssetKey(["my_synapses", "synapse_source"])).parent_keys == {
         dg.AssetKey([volume.name, "detections"])
     }
-    assert list(dict.fromkeys(keys[0].path[0] for _, keys in _waves(both))) == [volume.name, synapses.name]
+    assert list(dict.fromkeys(keys[0].path[0] for _, keys in waves(both))) == [volume.name, synapses.name]
 
 
 def test_the_yaml_of_a_fourth_dataset_is_valid(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from synapse_assets.analysis.evaluation.codex import codex_table
 from synapse_assets.analysis.evaluation.predictions import UNCLEAR, probability_column, probability_matrix
-from synapse_assets.cli import _waves
+from synapse_assets.cli.materialization import waves
 from synapse_assets.datasets import EmDataset
 from synapse_assets.defs.em.answers import answer_assets
 from synapse_assets.errors import BadInput
@@ -285,9 +285,9 @@ def test_the_figure_without_neurons() -> None:
 
 
 def test_a_release_is_made_after_what_it_does_not_wait_for(finished_lab: Lab) -> None:
-    waves = [[key.path[-1] for key in keys] for _, keys in _waves(finished_lab.definitions)]
-    assert waves[-1] == ["warehouse"]
-    made = [name for wave in waves for name in wave]
+    names_by_wave = [[key.path[-1] for key in keys] for _, keys in waves(finished_lab.definitions)]
+    assert names_by_wave[-1] == ["warehouse"]
+    made = [name for wave in names_by_wave for name in wave]
     assert made.index("calibration") < made.index("synapse_answers") < made.index("neuron_answers")
 
 

@@ -1,0 +1,78 @@
+"""`synapse-assets`: a thin command over the same definitions and steps that the Dagster UI runs.
+
+A module for each group of commands; this one puts them together. The work itself is in `defs`, `pipeline` and `stores`.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from synapse_assets import __version__
+from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.labelling import annotator, labels
+from synapse_assets.cli.materialization import materialize
+from synapse_assets.cli.models import predict, promote
+from synapse_assets.cli.processes import explore, serve, ui
+from synapse_assets.cli.table_inspection import inspect
+from synapse_assets.cores import share_cores
+from synapse_assets.errors import SynapseAssetsError
+from synapse_assets.settings import Settings
+
+__all__ = ["app", "prepare_home"]
+
+
+class _Commands(TyperGroup):
+    """The commands. Each takes its share of the cores; input that the user has to fix, settings first, ends it with a message."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        share_cores()
+        try:
+            if "--help" not in ctx.args:
+                _check_settings()
+            return super().invoke(ctx)
+        except SynapseAssetsError as error:
+            Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Synapses in, maps, clusters and classifiers out.",
+)
+
+
+def _version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"synapse-assets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+) -> None:
+    pass
+
+
+def _check_settings() -> None:
+    """What every command does first. Raises BadInput, naming the variable, for an invalid setting."""
+    settings = Settings()
+    fields = Settings.model_fields
+    if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):
+        # Only then: Dagster, whose rules these are, takes seconds to import.
+        from synapse_assets.defs.schedules import check_clock
+
+        check_clock(settings)
+    if unused := settings.unused():
+        note = f"{', '.join(unused)}: no setting, and no dataset names it; it has no effect"
+        Console(stderr=True, highlight=False).print(note, style="yellow", markup=False, soft_wrap=True)
+
+
+for _command in (materialize, ui, explore, serve, promote, inspect, predict):
+    app.command()(_command)
+app.add_typer(annotator, name="annotator")
+app.add_typer(labels, name="labels")

@@ -1,0 +1,74 @@
+"""The folder of Dagster's history, `<local root>/.dagster`: made, closed to others, and named to Dagster in the environment."""
+
+import os
+import pwd
+import re
+import stat
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from synapse_assets import serving
+from synapse_assets.caches import keep_caches
+from synapse_assets.errors import BadInput
+from synapse_assets.settings import Settings
+
+# In a wheel it lies in the package, in a checkout beside it.
+_DAGSTER_SETTINGS = next(
+    file for file in (folder / "dagster.yaml" for folder in Path(__file__).resolve().parents[1:3]) if file.exists()
+)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def prepare_home(settings: Settings) -> Path:
+    """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
+
+    It is its owner's alone: whoever reads the history and its logs may read the secrets of a run. Raises BadInput where
+    the folder cannot be made, or belongs to somebody else.
+    """
+    home = Path(settings.local_root) / ".dagster"
+    _make_private(home)
+    keep_caches(settings.local_root)
+    configuration = _DAGSTER_SETTINGS.read_text(encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["SYNAPSE_DATA_ROOT"] = settings.data_root
+    os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
+    # The first tick of automation over many regions reads much of the history; Dagster's own limit is a minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
+    if settings.postgres_url is not None:
+        # Dagster reads the URL from the environment; the file holds no password. Of the drivers, this is the installed one.
+        url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
+        os.environ["SYNAPSE_POSTGRES_URL"] = url
+        configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
+    serving.write_whole(home / "dagster.yaml", configuration)
+    return home
+
+
+def _make_private(folder: Path) -> None:
+    """A folder that only its owner may enter, made or closed, with everything in it; links stay as they are."""
+    remedy = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        # A link is checked as well: somebody else's may lead to any folder of ours.
+        owners = {folder.lstat().st_uid, folder.stat().st_uid} - {os.geteuid()}
+    except OSError as error:
+        raise BadInput(
+            f"{folder}, the folder of the run history, cannot be made: {error.strerror}; {remedy}"
+        ) from error
+    if owners:
+        owner: int | str = owners.pop()
+        with suppress(KeyError):
+            owner = pwd.getpwuid(int(owner)).pw_name
+        raise BadInput(
+            f"{folder}, the folder of the run history, belongs to user {owner}: start this as that user, or {remedy}"
+        )
+    real = folder.resolve()
+    if not real.stat().st_mode & _OTHERS:
+        return  # nobody else reaches what lies in it
+    contents = (os.path.join(parent, name) for parent, folders, files in os.walk(real) for name in (*folders, *files))
+    for path in chain([str(real)], contents):
+        # Other processes of the installation remove files meanwhile; what is not ours lies in a closed folder.
+        with suppress(FileNotFoundError, PermissionError):
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISLNK(mode) and mode & _OTHERS:
+                os.chmod(path, stat.S_IMODE(mode) & ~_OTHERS)
