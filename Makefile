@@ -4,6 +4,7 @@
 # make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
 # make soak   kills, outages, queues and ticks: whether it can be relied on, half an hour
+# make docs   the documentation as web pages, docs/_build/html/index.html; a warning is an error
 # make mutants   small changes that a reviewer fears: which of them the tests do not notice, half an hour
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
 
@@ -14,7 +15,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo demo-staining demo-detection ui explore test bench soak mutants lock clean
+.PHONY: install demo demo-staining demo-detection ui explore test docs bench soak mutants lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -48,6 +49,10 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2
+
+docs: install
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,7 @@
 Measures what the table shipped with the package (`analysis/clustering/verdict_power.csv`) lacks, and writes each line as soon as it is
 known, so that an interrupted run goes on where it stopped; to measure anew, take lines out. Of each number of synapses and
 separation ten data sets are drawn, mapped, clustered and judged as an investigation group is: for all, 45 minutes of one core.
-Then prints the table of docs/methods.md, and draws docs/verdict_power.png. A row is one number of synapses; a column one distance of
+Then prints the table of docs/methods/clusters.md, and draws docs/images/verdict_power.png. A row is one number of synapses; a column one distance of
 the groups, in within-group standard deviations:
 
 9 / 2 / 10   so many of ten data sets were called more than noise, of these so many stable, and in so many the clusters agree with the
@@ -109,7 +109,7 @@ def measured(synapses: int, separation_sd: float) -> Cell:
 
 
 def table(cells: Sequence[Cell]) -> str:
-    """The table of docs/methods.md."""
+    """The table of docs/methods/clusters.md."""
     by_place = {(cell.synapses, cell.separation_sd): cell for cell in cells}
     sizes, distances = (sorted(set(of_cells)) for of_cells in zip(*by_place, strict=True))
     lines = []

@@ -227,7 +227,7 @@ CLUSTER_STABILITY = Table(
             "detectable_separation_sd",
             pa.float64(),
             "Separation, in within-group standard deviations, from which on two planted groups of as many synapses are told from "
-            "noise in 80 % of data sets (docs/methods.md); empty if none that was measured is, or so few synapses were not.",
+            "noise in 80 % of data sets (docs/methods/clusters.md); empty if none that was measured is, or so few synapses were not.",
             nullable=True,
         ),
         Column("runs", pa.int64(), "Runs (seed and subsample) behind the consensus."),

@@ -122,7 +122,7 @@ def test_what_is_said_of_the_shipped_table_is_in_it() -> None:
 
 
 def test_the_page_on_methods_has_the_shipped_table() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "methods" / "clusters.md").read_text(encoding="utf-8")
     assert f"\n{table(read_cells())}\n" in page
 
 

@@ -1,0 +1,31 @@
+"""How the documentation is built: `make docs`, offline, and a warning is an error."""
+
+import sys
+from pathlib import Path
+
+from synapse_assets import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "synapse_assets"
+author = "the synapse_assets authors"
+copyright = author
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "mathml"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = []
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = "synapse_assets"
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sphinx = False
