@@ -35,7 +35,7 @@ from synapse_assets.pipeline.report import markdown_table
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 
-PICTURE = Path(__file__).parents[1] / "docs" / "verdict_power.png"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "verdict_power.png"
 SYNAPSES = (28, 120, 60, 250)
 SEPARATIONS_SD = (4, 3, 5, 2, 6, 0)
 REPEATS = 10
