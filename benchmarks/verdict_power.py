@@ -5,8 +5,8 @@
 Measures what the table shipped with the package (`analysis/clustering/verdict_power.csv`) lacks, and writes each line as soon as it is
 known, so that an interrupted run goes on where it stopped; to measure anew, take lines out. Of each number of synapses and
 separation ten data sets are drawn, mapped, clustered and judged as an investigation group is: for all, 45 minutes of one core.
-Then prints the table of docs/methods/clusters.md, and draws docs/images/verdict_power.png. A row is one number of synapses; a column one distance of
-the groups, in within-group standard deviations:
+Then prints the table of docs/methods/clusters.md, and draws docs/images/verdict_power.png. A row is one number of synapses; a column one
+distance of the groups, in within-group standard deviations:
 
 9 / 2 / 10   so many of ten data sets were called more than noise, of these so many stable, and in so many the clusters agree with the
              planted groups at an adjusted Rand index of 0.8 or more, noise as one more group
