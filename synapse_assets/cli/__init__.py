@@ -23,8 +23,17 @@ from synapse_assets.settings import Settings
 __all__ = ["app", "prepare_home"]
 
 
+# Panels of `--help`, in the order that a newcomer needs them.
+_RUN, _LOOK, _DATA, _MODELS, _LABELLING, _HELP = "Run it", "Look", "Data", "Models", "Labelling", "Help"
+_PANELS = (_RUN, _LOOK, _DATA, _MODELS, _LABELLING, _HELP)
+
+
 class _Commands(TyperGroup):
     """The commands. Each takes its share of the cores; input that the user has to fix, settings first, ends it with a message."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Panel by panel, in each as they were added: Typer itself puts groups of commands last."""
+        return sorted(self.commands, key=lambda name: _PANELS.index(str(self.commands[name].rich_help_panel)))
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()
@@ -39,7 +48,6 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    add_completion=False,
     no_args_is_help=True,
     help="Synapses in, maps, clusters and classifiers out.",
 )
@@ -72,7 +80,17 @@ def _check_settings() -> None:
         Console(stderr=True, highlight=False).print(note, style="yellow", markup=False, soft_wrap=True)
 
 
-for _command in (materialize, ui, explore, serve, promote, inspect, predict):
-    app.command()(_command)
-app.add_typer(annotator, name="annotator")
-app.add_typer(labels, name="labels")
+# A line a command: the panel that shows it, and examples, each what follows `synapse-assets`.
+for _panel, _command, *_examples in (
+    (_RUN, materialize, "materialize"),
+    (_RUN, ui, "ui", "ui --port 3001"),
+    (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
+    (_LOOK, explore, "explore", "explore --labelling"),
+    (_DATA, inspect, "inspect synapses.csv", "inspect flywire_synapses_783.feather"),
+    (_MODELS, predict, "predict --model network.safetensors --dataset sample --out predictions.parquet"),
+    (_MODELS, promote, "promote sample synapse_classifier"),
+):
+    _lines = [f"synapse-assets {example}" for example in _examples]
+    app.command(rich_help_panel=_panel, epilog="\n\n".join(["Examples:", *_lines]))(_command)
+app.add_typer(annotator, name="annotator", rich_help_panel=_LABELLING)
+app.add_typer(labels, name="labels", rich_help_panel=_LABELLING)

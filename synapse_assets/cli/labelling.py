@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from synapse_assets import serving
+from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -43,7 +44,10 @@ def list_annotators() -> None:
         typer.echo(name)
 
 
-_LABELLED = Annotated[str, typer.Argument(help="Dataset that was labelled: its name, or its YAML file.")]
+_LABELLED = Annotated[
+    str,
+    typer.Argument(help="Dataset that was labelled: its name, or its YAML file.", autocompletion=complete_dataset),
+]
 
 
 @labels.command("export")
@@ -85,7 +89,11 @@ def import_labels(
 @labels.command("export-sites")
 def export_reviewed_sites(
     dataset: Annotated[
-        str, typer.Argument(help="Dataset whose volumes were looked through: its name, or its YAML file.")
+        str,
+        typer.Argument(
+            help="Dataset whose volumes were looked through: its name, or its YAML file.",
+            autocompletion=complete_dataset,
+        ),
     ],
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
 ) -> None:

@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from synapse_assets.cli.completion import complete_dataset, complete_model
 from synapse_assets.cli.home import prepare_home
 from synapse_assets.settings import Settings
 
 
 def promote(
-    dataset: str, model: str, version: Annotated[str | None, typer.Argument(help="Default: the candidate.")] = None
+    dataset: Annotated[str, typer.Argument(help="Dataset by name.", autocompletion=complete_dataset)],
+    model: Annotated[str, typer.Argument(help="Model, such as synapse_classifier.", autocompletion=complete_model)],
+    version: Annotated[str | None, typer.Argument(help="Default: the candidate.")] = None,
 ) -> None:
     """Put a refitted model in use. Materialise what it is applied to afterwards."""
     import dagster as dg
@@ -37,7 +40,11 @@ def promote(
 def predict(
     model: Annotated[Path, typer.Option(help="File of a trained network, or a folder that holds one.")],
     dataset: Annotated[
-        str, typer.Option(help="Dataset whose stored tiles it is applied to: its name, or its YAML file.")
+        str,
+        typer.Option(
+            help="Dataset whose stored tiles it is applied to: its name, or its YAML file.",
+            autocompletion=complete_dataset,
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:

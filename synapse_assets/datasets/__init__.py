@@ -11,7 +11,7 @@ from synapse_assets.datasets.detection import Annotation, DetectionDataset, Dete
 from synapse_assets.datasets.detection_chain import DETECTION
 from synapse_assets.datasets.em import EmDataset, EncoderChoice, NetworkChoice
 from synapse_assets.datasets.em_chain import EM
-from synapse_assets.datasets.loading import load_dataset, variables_named
+from synapse_assets.datasets.loading import Place, load_dataset, packaged_datasets, places_of, variables_named
 from synapse_assets.datasets.morphology import (
     FeatureChoice,
     Group,
@@ -75,6 +75,7 @@ __all__ = [
     "NeuronColumns",
     "NeuronSource",
     "NeuronTable",
+    "Place",
     "PointsSource",
     "Resampling",
     "Role",
@@ -89,6 +90,8 @@ __all__ = [
     "WorkbookColumns",
     "chain_of",
     "load_dataset",
+    "packaged_datasets",
+    "places_of",
     "register",
     "variables_named",
 ]

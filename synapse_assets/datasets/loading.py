@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from synapse_assets.datasets.base import Dataset
 from synapse_assets.datasets.chain import CHAINS, Chain
 from synapse_assets.datasets.em_chain import EM
 from synapse_assets.datasets.sources import fill_in_format, format_names
-from synapse_assets.datasets.variables import filled_in, names_in
+from synapse_assets.datasets.variables import filled_in, locations_in, names_in, needed_in
 from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
 from synapse_assets.errors import BadInput
 
@@ -89,18 +90,79 @@ def _chain(name: Any) -> Chain:
     raise BadInput(f"chain: there is no chain '{name}'; {hint}")
 
 
-def load_dataset(name_or_path: str, local_root: str) -> Dataset:
+def packaged_datasets() -> list[str]:
+    """Names of the datasets of the package, sorted."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.yaml"))
+
+
+def load_dataset(name_or_path: str, local_root: str, keep_unset: bool = False) -> Dataset:
     """The dataset of that packaged name (`sample`), or of a YAML file of your own (a path that ends in .yaml).
 
     `chain:` in the file names its kind (`morphology`: a `MorphologyDataset`); without one it is an `EmDataset`. In paths and addresses, and
     only there, `${NAME}` is replaced by the environment variable NAME, `${NAME:-text}` by the text where that is not set;
     `${SYNAPSE_LOCAL_ROOT}` is always `local_root`, under which the pipeline keeps inputs that it drew or fetched.
+    keep_unset: leave `${NAME}` as it is where NAME is not set: a dataset to look at, whose files cannot be read yet.
     Raises BadInput naming the file and the field.
     """
     path = _file_of(name_or_path)
+    content = _content_of(path, name_or_path)
+    try:
+        # A variable is refused before its value could appear in a message.
+        content = filled_in(content, _type_in(content), _variables(content, local_root, keep_unset))
+        return _chain(content.get("chain", EM.name)).dataset_type.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {_describe_error(item, content)}" for item in error.errors()]
+        raise BadInput(f"{path}: {len(lines)} field(s) to fix\n" + "\n".join(lines)) from error
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path or address in a dataset file.
+
+    where: its field, such as `sources[0].path`. written: as the file has it. address: with the variables filled in, those that are
+    not set left as they are. unset: the variables that have to be set first.
+    """
+
+    where: str
+    written: str
+    address: str
+    unset: tuple[str, ...]
+
+
+def places_of(name_or_path: str, local_root: str) -> list[Place]:
+    """Every path and address that a dataset file names, in its order; variables as `load_dataset` fills them in. Raises BadInput for
+    what is no dataset file."""
+    path = _file_of(name_or_path)
+    content = _content_of(path, name_or_path)
+    variables = _variables(content, local_root, keep_unset=True)
+    model = _type_in(content)
+    try:
+        addresses = locations_in(filled_in(content, model, variables), model)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    return [
+        Place(
+            where,
+            written,
+            addresses[where],
+            tuple(sorted(name for name in needed_in(written) & needed_in(addresses[where]))),
+        )
+        for where, written in locations_in(content, model).items()
+    ]
+
+
+def _variables(content: dict[str, Any], local_root: str, keep_unset: bool) -> dict[str, str]:
+    """What is filled in, by the name of the variable; with `keep_unset` those that are not set too, as they are written."""
+    unset = {name: f"${{{name}}}" for name in needed_in(str(content))} if keep_unset else {}
+    return {**unset, **os.environ, "SYNAPSE_LOCAL_ROOT": local_root}
+
+
+def _content_of(path: Path, name_or_path: str) -> dict[str, Any]:
+    """The plain values of a dataset file, ready-made mappings filled in. Raises BadInput naming the file."""
     if not path.is_file():
-        packaged = sorted(file.stem for file in Path(__file__).parent.glob("*.yaml"))
-        raise BadInput(f"no dataset '{name_or_path}': give one of {packaged}, or the path of a YAML file")
+        raise BadInput(f"no dataset '{name_or_path}': give one of {packaged_datasets()}, or the path of a YAML file")
     try:
         content = parse_yaml(path.read_bytes())
     except BadInput as error:
@@ -124,13 +186,12 @@ def load_dataset(name_or_path: str, local_root: str) -> Dataset:
                 else item
                 for item in content["annotations"]
             ]
-        chain_name = content.get("chain", EM.name)
-        # A variable is refused before its value could appear in a message.
-        dataset_type = (CHAINS[chain_name] if isinstance(chain_name, str) and chain_name in CHAINS else EM).dataset_type
-        content = filled_in(content, dataset_type, {**os.environ, "SYNAPSE_LOCAL_ROOT": local_root})
-        return _chain(chain_name).dataset_type.model_validate(content)
-    except ValidationError as error:
-        lines = [f"  {_describe_error(item, content)}" for item in error.errors()]
-        raise BadInput(f"{path}: {len(lines)} field(s) to fix\n" + "\n".join(lines)) from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
+    return content
+
+
+def _type_in(content: dict[str, Any]) -> type[Dataset]:
+    """The model of the chain that a file names; of the default one for an unknown name, which is refused later."""
+    name = content.get("chain", EM.name)
+    return (CHAINS[name] if isinstance(name, str) and name in CHAINS else EM).dataset_type

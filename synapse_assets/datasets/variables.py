@@ -4,7 +4,7 @@ The Dagster UI and the explorer show the rest of a dataset, and a variable may h
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -32,31 +32,46 @@ def names_in(text: str) -> set[str]:
     return {match[1] for match in _VARIABLE.finditer(text)}
 
 
+def needed_in(text: str) -> set[str]:
+    """Those of the variables in a text that have to be set: `${NAME}`, and not `${NAME:-text}`."""
+    return {match[1] for match in _VARIABLE.finditer(text) if match[2] is None}
+
+
 def filled_in(content: dict[Any, Any], model: type[BaseModel], variables: Mapping[str, str]) -> Any:
     """The plain values of a file that `model` describes, `${NAME}` and `${NAME:-text}` replaced in every `Location`.
 
     Raises BadInput naming the field where a variable is not set, or where one is named elsewhere than in a `Location` or
     `FreeText`, in a key too. What `model` has no field for stays as it is: validating refuses it.
     """
-    return _filled_in(content, [model], variables, "")
+    return _walked(
+        content, [model], lambda text, where: _VARIABLE.sub(lambda match: _value(match, variables, where), text), ""
+    )
 
 
-def _filled_in(value: Any, kinds: list[Any], variables: Mapping[str, str], where: str) -> Any:
+def locations_in(content: dict[Any, Any], model: type[BaseModel]) -> dict[str, str]:
+    """Every `Location` of a file that `model` describes, by its field (`sources[0].path`), as it is written there."""
+    found: dict[str, str] = {}
+    _walked(content, [model], lambda text, where: found.setdefault(where, text), "")
+    return found
+
+
+def _walked(value: Any, kinds: list[Any], at_location: Callable[[str, str], str], where: str) -> Any:
+    """A value with each `Location` in it replaced by what `at_location` gives for its text and its field."""
     if isinstance(value, str) and _Use.LOCATION in kinds:
-        return _VARIABLE.sub(lambda match: _value(match, variables, where), value)
+        return at_location(value, where)
     if isinstance(value, str) and kinds and _Use.TEXT not in kinds:
         _refuse_variable(value, where)
     if isinstance(value, list):
         item_kinds = list(
             _kinds(item for kind in kinds if get_origin(kind) in (list, tuple) for item in get_args(kind))
         )
-        return [_filled_in(item, item_kinds, variables, f"{where}[{number}]") for number, item in enumerate(value)]
+        return [_walked(item, item_kinds, at_location, f"{where}[{number}]") for number, item in enumerate(value)]
     if isinstance(value, dict):
         filled = {}
         for key, item in value.items():
             path = f"{where}.{key}".lstrip(".")
             _refuse_variable(str(key), path)
-            filled[key] = _filled_in(item, list(_kinds(_declared(kinds, key))), variables, path)
+            filled[key] = _walked(item, list(_kinds(_declared(kinds, key))), at_location, path)
         return filled
     return value
 

@@ -11,7 +11,7 @@ from synapse_assets.settings import local_root_of
 from synapse_assets.stores.annotation_log import LOG_FILE, AnnotationLog
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.models import ModelStore
-from synapse_assets.stores.parquet_table import ParquetTable
+from synapse_assets.stores.parquet_table import ParquetTable, partition_of
 from synapse_assets.stores.partitioned_source import PartitionedSource
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.staging import Staging, work_folder
@@ -76,6 +76,18 @@ class DatasetStore:
             (name for name in ("investigation_group", "plate", "block", "round") if name in table.names), "brain_region"
         )
         return ParquetTable(self.folder.child("tables", segment(table.name)), table, by)
+
+    def stored_parts(self, by: str) -> list[str]:
+        """Names of the parts (of `by`, such as brain_region) that the inputs have or that rows are stored of, sorted; none before
+        anything was read. Reads no table."""
+        if self.synapse_table.version is not None:
+            return sorted(self.synapse_table.regions())
+        tables = self.folder.child("tables")
+        for table in tables.names():
+            parts = [partition_of(by, folder) for folder in tables.child(table).names()]
+            if stored := sorted(part for part in parts if part is not None):
+                return stored
+        return []
 
     @property
     def annotation_log(self) -> AnnotationLog:
