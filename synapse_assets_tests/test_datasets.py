@@ -55,6 +55,7 @@ NEURONS = "\n  - {name: known, format: neurons, path: /neurons.csv, columns: {ne
             "sample_staining",
             "cbp",
             "fafb",
+            "fafb_10k",
             "flywire",
             "vnc_sstem",
         ),
@@ -78,6 +79,36 @@ def test_a_dataset_of_ones_own_needs_no_code(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("MY_FOLDER", "/tables")
     dataset = load_dataset(str(path), "/nowhere")
     assert dataset.sources[0].model_dump()["path"] == "/tables/points.csv"
+
+
+SUBSET = """
+subset:
+  downloads: [{url: "http://127.0.0.1/t.feather", path: /t.feather, bytes: 5, licence: none, cite: nobody}]
+  table: {name: whole, format: flywire_v783, volume: em, space: local, path: /t.feather}
+  sites: 4
+  classes: [gaba, glutamate]
+  neurons_per_class: 2
+  salt: mine
+"""
+CLASSES = "neurons:\n  - {name: known, format: neurons, path: /neurons.csv, columns: {neuron_id: id}}\n"
+
+
+def test_a_subset_says_what_becomes_the_source(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = FOURTH.replace("${MY_FOLDER}", "/tables").replace("has_neurons: false", "") + SUBSET
+    path.write_text(text + CLASSES)
+    dataset = load_dataset(str(path), "/nowhere")
+    assert isinstance(dataset, EmDataset)
+    assert dataset.subset is not None
+    assert dataset.subset.table.columns.x == "pre_pt_position_x"
+    assert dataset.subset.quotas == {"gaba": 2, "glutamate": 2}
+    path.write_text(text)
+    with pytest.raises(BadInput, match="subset needs one source, format points"):
+        load_dataset(str(path), "/nowhere")
+    other = "\n  other: {kind: n5, url: /o, voxel_size_nm: [8, 8, 8]}\nsources:"
+    path.write_text(text.replace("\nsources:", other).replace("volume: em, space: local", "volume: other") + CLASSES)
+    with pytest.raises(BadInput, match=r"table lies in volume 'other', its source in 'em'"):
+        load_dataset(str(path), "/nowhere")
 
 
 def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,8 +249,8 @@ def test_a_ready_made_format_is_filled_in_and_can_be_changed(tmp_path: Path) -> 
 def test_an_unknown_name_lists_the_packaged_ones() -> None:
     with pytest.raises(
         BadInput,
-        match="'cbp', 'cremi', 'em_r50', 'fafb', 'flywire', 'lucchi', 'sample', 'sample_cbp', 'sample_deep', 'sample_detection', "
-        "'sample_labelling', 'sample_staining', 'vnc_detection', 'vnc_sstem'",
+        match="'cbp', 'cremi', 'em_r50', 'fafb', 'fafb_10k', 'flywire', 'lucchi', 'sample', 'sample_cbp', 'sample_deep', "
+        "'sample_detection', 'sample_labelling', 'sample_staining', 'vnc_detection', 'vnc_sstem'",
     ):
         load_dataset("nothing", "/nowhere")
 
@@ -543,6 +574,7 @@ EM_DEFAULTS = {
     "transfer_from": {},
     "mitochondria_from": None,
     "labelling": None,
+    "subset": None,
     "mitochondria_radius_nm": 500.0,
     "trial_limit": None,
 }

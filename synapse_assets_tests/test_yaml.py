@@ -213,7 +213,7 @@ def test_numbers_of_volumes_and_conditions_stay_numbers(tmp_path: Path) -> None:
 
 
 # Fields that say where something lies, by environment variables.
-LOCATED = {"sources", "neurons", "workbooks", "volumes", "published_labels", "annotations", "labels_from"}
+LOCATED = {"sources", "neurons", "workbooks", "volumes", "published_labels", "annotations", "labels_from", "subset"}
 FOLDERS = ("CREMI", "EM_R50", "FAFB", "FLYWIRE", "LUCCHI", "VNC_SSTEM")
 
 
@@ -229,6 +229,7 @@ FOLDERS = ("CREMI", "EM_R50", "FAFB", "FLYWIRE", "LUCCHI", "VNC_SSTEM")
             "sample_staining",
             "cbp",
             "fafb",
+            "fafb_10k",
             "flywire",
             "vnc_sstem",
         ),

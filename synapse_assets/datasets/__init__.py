@@ -42,6 +42,7 @@ from synapse_assets.datasets.staining import (
     StainNetworkChoice,
 )
 from synapse_assets.datasets.staining_chain import STAINING
+from synapse_assets.datasets.subsets import PublishedFile, PublishedSubset
 from synapse_assets.datasets.volumes import ArraySpec, LabelsFrom, LabelVolumeSpec, TileSpec, VolumeSpec
 
 __all__ = [
@@ -77,6 +78,8 @@ __all__ = [
     "NeuronTable",
     "Place",
     "PointsSource",
+    "PublishedFile",
+    "PublishedSubset",
     "Resampling",
     "Role",
     "Source",

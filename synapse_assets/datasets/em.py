@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 
 from synapse_assets.datasets.base import Dataset, Frozen
 from synapse_assets.datasets.labelling import LabellingChoice
-from synapse_assets.datasets.sources import CremiSource, NeuronSource, Source, SynisterSource
+from synapse_assets.datasets.sources import CremiSource, NeuronSource, PointsSource, Source, SynisterSource
 from synapse_assets.datasets.spaces import mismatch
+from synapse_assets.datasets.subsets import PublishedSubset
 from synapse_assets.datasets.variables import Location
 from synapse_assets.datasets.volumes import LabelsFrom, TileSpec, VolumeSpec, Xyz, check_labels_from
 
@@ -228,6 +229,10 @@ class EmDataset(Dataset):
     labelling: LabellingChoice | None = Field(
         None, description="How people label its synapses in the explorer. Empty: they do not."
     )
+    subset: PublishedSubset | None = Field(
+        None,
+        description="Published tables that `synapse-assets reproduce` fetches and chooses the synapses of its source from.",
+    )
 
     @property
     def tile_volumes(self) -> Mapping[str, VolumeSpec]:
@@ -323,6 +328,7 @@ class EmDataset(Dataset):
                 f"masks_from names {self.name} itself: name the detection dataset whose maps give the masks"
             )
         self._check_neurons()
+        self._check_subset()
         for name, network in self.networks.items():
             self._check_network(name, network)
         return self
@@ -349,6 +355,19 @@ class EmDataset(Dataset):
             )
         if self.neurons and not self.has_neurons:
             raise ValueError("tables of neurons are given, but has_neurons is false")
+
+    def _check_subset(self) -> None:
+        """Raises ValueError for a subset that could not become the dataset's synapses."""
+        if self.subset is None:
+            return
+        if len(self.sources) != 1 or not isinstance(self.sources[0], PointsSource) or not self.neurons:
+            raise ValueError(
+                "subset needs one source, format points, whose path is the table of chosen sites, and neurons, which say the classes"
+            )
+        if self.subset.table.volume != self.sources[0].volume:
+            raise ValueError(
+                f"the subset's table lies in volume '{self.subset.table.volume}', its source in '{self.sources[0].volume}': name the same"
+            )
 
     def _check_network(self, name: str, network: NetworkChoice) -> None:
         """Raises ValueError for a network that goes with nothing else of the dataset."""

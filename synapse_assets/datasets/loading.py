@@ -186,6 +186,8 @@ def _content_of(path: Path, name_or_path: str) -> dict[str, Any]:
                 else item
                 for item in content["annotations"]
             ]
+        if isinstance(content.get("subset"), dict) and "table" in content["subset"]:
+            content["subset"] = {**content["subset"], "table": fill_in_format(content["subset"]["table"])}
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
     return content

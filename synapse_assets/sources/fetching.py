@@ -68,7 +68,7 @@ def remote_signatures(addresses: Sequence[str]) -> list[str]:
 
 def _remote_signature(address: str, began: float) -> str:
     patience = Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S, since=began)
-    with _explained(address):
+    with explained(address):
         try:
             with opened(address, patience, "HEAD") as answer:
                 return _signature(answer)
@@ -81,7 +81,7 @@ def _remote_signature(address: str, began: float) -> str:
 
 def fetch_text(address: str, most_bytes: int) -> bytes:
     """The content of a small file. Raises BadInput where it cannot be fetched, or is larger than `most_bytes`."""
-    with _explained(address), opened(address, Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S)) as answer:
+    with explained(address), opened(address, Patience(ASKING_TIMEOUT_S, ASKING_DEADLINE_S)) as answer:
         content: bytes = answer.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise ValueError(f"it is larger than {most_bytes / 2**20:.4g} MiB")
@@ -103,7 +103,7 @@ class Fetched:
         present = sorted(self._folder.glob(f"{_digest(address, signature)}-*")) if signature else []
         if present:
             return present[0]
-        with _explained(address):
+        with explained(address):
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)
             unfinished = Path(name)
@@ -178,7 +178,7 @@ def _copy(answer: Any, target: IO[bytes], largest: int) -> None:
 
 
 @contextmanager
-def _explained(address: str) -> Iterator[None]:
+def explained(address: str) -> Iterator[None]:
     """Turns what can go wrong with an address into BadInput that names it, without its secrets; Unreachable, if it may pass."""
     redacted = shown_address(address)
     if re.match(r"[^/]*//[^/?#]*@", address):

@@ -125,9 +125,10 @@ def opened(
     method: str = "GET",
     content: bytes | None = None,
     content_type: str | None = None,
+    first_byte: int = 0,
 ) -> Iterator[Any]:
-    """The answer of an http(s) address, with `headers`, `read`, and the `url` that it came from; asked through the proxies that
-    the environment names.
+    """The answer of an http(s) address, with `status`, `headers`, `read`, and the `url` that it came from; asked through the proxies
+    that the environment names. From `first_byte` on, where that is not 0 and the server can: then its status is 206.
 
     A redirect of GET or HEAD is followed to the same host and port, or to a public address; what counts is the address that is
     connected to, not its name. A proxy looks names up by itself: there, all addresses that the name has here must be public.
@@ -135,6 +136,8 @@ def opened(
     no address, and for a redirect elsewhere.
     """
     headers = {"User-Agent": "synapse-assets", **({"Content-Type": content_type} if content_type else {})}
+    if first_byte:
+        headers["Range"] = f"bytes={first_byte}-"
     url = urllib.parse.quote(address, safe="%/:?=&#+,;@!$'()*[]~")
     route = _Route(url, patience)
     for _ in range(1 + MOST_REDIRECTS):
