@@ -1,7 +1,7 @@
 """The stored results for scripts and notebooks: open the warehouse of a dataset, query it, find similar synapses.
 
 Reads one release, the current one or a frozen one, so results are consistent while runs are writing. Writes nothing
-and does not need Dagster. Everything here is also available with plain duckdb and lancedb, see the README.
+and does not need Dagster. Everything here is also available with plain duckdb and lancedb, see docs/guides/scripts.md.
 """
 
 from synapse_assets.query.explanations import Explanation

@@ -174,7 +174,7 @@ TILES = Table(
         Column(
             "image",
             pa.binary(),
-            "Encoded picture: PNG, the sections side by side, left to right by rising z; or Zstandard, as the README says.",
+            "Encoded picture: PNG, the sections side by side, left to right by rising z; or Zstandard, as docs/guides/scripts.md says.",
         ),
         Column("valid_fraction", pa.float64(), "Share of the tile's voxels that lie inside the volume, 0 to 1."),
         Column(

@@ -1,7 +1,6 @@
 """The mitochondria around synapses, by maps and mitochondria of another dataset that are planted, so that every distance is known."""
 
 import logging
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,10 +24,10 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.warehouse import build_warehouse
 from synapse_assets_tests.conftest import tiny_dataset
 from synapse_assets_tests.detected import DETECTOR, FINDER, VERSION, Box, Finder
+from synapse_assets_tests.documentation import block_with
 from synapse_assets_tests.stores.samples import synapses as sampled
 
 LOG = logging.getLogger(__name__)
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PIXEL_NM = (8.0, 8.0, 40.0)
 LOW = (3, 10, 20)  # of the map, z, y, x
 SHAPE = (20, 100, 900)
@@ -228,7 +227,7 @@ def test_the_same_content_is_the_same_version(lab: Lab) -> None:
 # What is released ----------------------------------------------------------------------------------------------------------
 
 
-def test_points_and_the_query_of_the_readme_have_them(lab: Lab) -> None:
+def test_points_and_the_query_of_the_guide_have_them(lab: Lab) -> None:
     lab.put((6.5, 30.5, 80.25), (11.0, 70.0, 480.5), (2.5, 30.5, 600.5))
     rows, _ = lab.look()
     labels = lab.store.results(SYNAPSE_LABELS)
@@ -243,9 +242,7 @@ def test_points_and_the_query_of_the_readme_have_them(lab: Lab) -> None:
             np.testing.assert_allclose(numbers[name], expected, rtol=1e-6)
         chosen = warehouse.points.select(Filters(least={"mitochondria_near_share": 1e-6}))
         assert chosen.tolist() == [True, True, False]
-        [query] = [
-            block for block in re.findall(r"```sql\n(.*?)```", README, re.DOTALL) if "synapse_mitochondria" in block
-        ]
+        query = block_with("sql", "synapse_mitochondria").text
         assert warehouse.sql(query).synapse_id.tolist() == ["s1"], "that beside the large one"
 
 

@@ -2,7 +2,6 @@
 
 import html
 import json
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from synapse_assets.query import open_warehouse
 from synapse_assets.schema import morphology
 from synapse_assets_tests.defs.morphology.conftest import Bench, checks, metadata
 from synapse_assets_tests.defs.morphology.planted import PER_NEURON, planted_workbook
+from synapse_assets_tests.documentation import block_with
 from synapse_assets_tests.explorer.conftest import Served
 from synapse_assets_tests.figures.pixels import of_colour, opened_sheet, vividness
 
@@ -176,11 +176,10 @@ def test_every_provenance_names_its_inputs_and_libraries(finished: Bench) -> Non
         assert {"umap-learn", "hdbscan", "xgboost"} <= facts["libraries"].keys()
 
 
-def test_the_readme_block_runs(finished: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (block,) = [one for one in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "sample_cbp" in one]
+def test_the_block_of_the_guide_runs(finished: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = block_with("python", "sample_cbp")
     monkeypatch.setenv("SYNAPSE_DATA_ROOT", str(finished.root / "data"))
-    exec(compile(block.replace("sample_cbp", "planted"), "README.md", "exec"), {})  # noqa: S102 -- our own README
+    exec(compile(block.text.replace("sample_cbp", "planted"), block.page, "exec"), {})  # noqa: S102 -- our own page
 
 
 def test_similar_is_for_datasets_with_pictures(finished: Bench) -> None:
