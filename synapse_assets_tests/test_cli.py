@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from synapse_assets.cli import app, materialization, prepare_home
+from synapse_assets.cli import app, prepare_home, progress
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -220,11 +220,11 @@ def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) 
         context.log.info("EB [left]: 5 of 9")
         wait_for("5 of 9\n")
 
-    monkeypatch.setattr(materialization, "_LINE_EVERY_S", 0.05)
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.05)
     console = Console(file=file, width=40)
     with (
         dg.DagsterInstance.ephemeral() as instance,
-        materialization._report_progress(console, "[1/7]", "brain EB") as event,
+        progress.shown_progress(console, "[1/7]", "brain EB") as event,
     ):
         run_id = str(uuid4())
         instance.add_event_listener(run_id, event)

@@ -1,125 +1,188 @@
-"""The command `materialize`: what is run in which order, and what it prints meanwhile and at the end."""
+"""The command `materialize`: what is run in which order, and what it prints at the end."""
 
-import logging
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.progress import clock, shown_progress
+from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
+from synapse_assets.cli.selection import Selection, check_inputs, check_regions, partitions_to_make, select
 from synapse_assets.errors import SynapseAssetsError
 from synapse_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
-_LINE_EVERY_S = 30.0
 # Unpartitioned, and after every other.
 _LAST_WAVE = 1_000
+# As a shell says of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 
 
-def materialize() -> None:
-    """Materialise every asset of the enabled datasets, region by region or group by group, and print where everything is."""
+def materialize(
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.", show_default=False),
+    ] = None,
+    assets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SELECTION",
+            help="Which assets, in Dagster's selection syntax: 'tiles', 'tiles+' with all that is made from it, '+tiles' with all that "
+            "it is made from, joined by 'and', 'or', 'not'. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    regions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Which brain regions, with commas between them; investigation groups, plates, blocks or rounds where a dataset has "
+            "those. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Materialise assets, region by region or group by group, and print where everything is.
+
+    Without arguments it makes everything of the enabled datasets. Each piece is a run in the history that `synapse-assets ui` shows.
+    Stopped by Ctrl-C or killed, or where something failed, the same command goes on from there: it leaves out what it made before and
+    what is up to date since, but for what reads your inputs, compares, decides or publishes.
+    """
     console = Console(highlight=False)
     started = time.perf_counter()
     settings = Settings()
     home = prepare_home(settings)
     import dagster as dg
 
-    from synapse_assets.datasets import load_dataset
-    from synapse_assets.definitions import build_definitions
-    from synapse_assets.defs.failures import failure_reason
-    from synapse_assets.defs.labelling import register_due_round
-
     try:
-        datasets = {one.name: one for one in (load_dataset(name, settings.local_root) for name in settings.datasets)}
-        definitions = build_definitions(settings, datasets=list(datasets.values()))
+        selection = select(settings, datasets or (), assets, regions)
+        with dg.DagsterInstance.get() as instance:
+            check_regions(selection, instance, ahead=True)
+            if assets is not None:
+                check_inputs(selection, instance)
+            with taken_up(home, selection, instance) as command:
+                making = _Making(console, settings, selection, command, instance)
+                making.make()
+                command.finished = not making.failures
     except SynapseAssetsError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error
-    failures: dict[str, str] = {}
-    with dg.DagsterInstance.get() as instance:
-        job = definitions.resolve_implicit_global_asset_job_def()
-        planned = list(waves(definitions))
-        for number, (partitions, keys) in enumerate(planned, start=1):
-            dataset, names = keys[0].path[0], ", ".join(key.path[-1] for key in keys)
-            if dataset in failures:
-                continue
-            register_due_round(datasets[dataset], partitions, settings, instance)
-            parts = [None] if partitions is None else partitions.get_partition_keys(dynamic_partitions_store=instance)
-            for part in parts:
-                where = f"{dataset} {part}" if part else dataset
-                if where in failures:
-                    continue
-                began = time.perf_counter()
-                run_id = str(uuid4())
-                with _report_progress(console, f"[{number}/{len(planned)}]", where) as event:
-                    instance.add_event_listener(run_id, event)
-                    result = job.execute_in_process(
-                        asset_selection=keys,
-                        partition_key=part,
-                        instance=instance,
-                        raise_on_error=False,
-                        run_id=run_id,
-                        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    )
-                mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
-                console.print(
-                    f"[{number}/{len(planned)}] {time.perf_counter() - began:6.1f} s  {mark}  {where}: {names}",
-                    soft_wrap=True,
-                )
-                if not result.success:
-                    # A region or group that fails is left out from here on; a step for all of them ends the dataset.
-                    failures[where] = failure_reason(result.all_events)
-    for where, reason in failures.items():
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished stays; the same command goes on from here.", style="yellow")
+        raise typer.Exit(_INTERRUPTED) from None
+    for where, reason in making.failures.items():
         console.print(f"{where}: {reason}", style="red", markup=False, soft_wrap=True)
-    for name in dict.fromkeys(key.path[0] for _, keys in planned for key in keys):
+    for name in making.released:
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
     console.print("Next: [bold]make ui[/bold], then http://127.0.0.1:3000/asset-groups (lineage) and /runs (history)")
     console.print("      [bold]make explore[/bold], then http://127.0.0.1:8050: what the synapses look like")
-    if failures:
+    if making.failures:
         raise typer.Exit(1)
 
 
-@contextmanager
-def _report_progress(console: Console, number: str, where: str) -> "Iterator[Callable[[dg.EventLogEntry], None]]":
-    """Prints what a run is doing, beside the spinner of a terminal or in a line every half minute; give it the run's events."""
-    began = time.perf_counter()
-    latest = asset = where
-    ended = threading.Event()
+@dataclass
+class _Making:
+    """Makes what is selected, wave by wave. failures: why, by dataset and region; a region that failed is left out from then on, and what
+    fails for all regions ends its dataset."""
 
-    def print_lines() -> None:
-        while not ended.wait(_LINE_EVERY_S):
-            console.print(
-                f"{number} {time.perf_counter() - began:6.1f} s  ...   {latest}", soft_wrap=True, markup=False
+    console: Console
+    settings: Settings
+    selection: Selection
+    command: Command
+    instance: "dg.DagsterInstance"
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chosen = (
+            (parts, [key for key in keys if key in self.selection.keys])
+            for parts, keys in waves(self.selection.definitions)
+        )
+        self._planned = [(partitions, keys) for partitions, keys in chosen if keys]
+        self._job = self.selection.definitions.resolve_implicit_global_asset_job_def()
+
+    @property
+    def released(self) -> list[str]:
+        """The datasets of which a release is made, in the order in which they are made."""
+        keys = (key for _, keys in self._planned for key in keys)
+        return list(dict.fromkeys(key.path[0] for key in keys if key.path[-1] in _publishing()))
+
+    def make(self) -> None:
+        """Makes it. Raises KeyboardInterrupt when it is stopped; BadInput for a region that there is not when it should be made."""
+        from synapse_assets.defs.labelling import register_due_round
+
+        for number, (partitions, keys) in enumerate(self._planned, start=1):
+            dataset = keys[0].path[0]
+            if dataset in self.failures:
+                continue
+            register_due_round(self.selection.datasets[dataset], partitions, self.settings, self.instance)
+            if partitions is not None:
+                check_regions(self.selection, self.instance)
+            began = time.perf_counter()
+            parts = partitions_to_make(self.selection, partitions, self.instance)
+            for done, part in enumerate(parts):
+                regions = f"{done + 1:,} of {len(parts):,}" if len(parts) > 1 else ""
+                if done and regions:
+                    regions += f", {clock((time.perf_counter() - began) / done * (len(parts) - done))} to go"
+                where = f"{dataset} {part}" if part else dataset
+                if where not in self.failures:
+                    self._make_part(f"[{number}/{len(self._planned)}]", keys, where, part, regions)
+
+    def _make_part(self, number: str, keys: "list[dg.AssetKey]", where: str, part: str | None, regions: str) -> None:
+        from synapse_assets.defs.failures import failure_reason
+
+        began = time.perf_counter()
+        to_make = self.command.still_to_make(keys, part)
+        if to_make:
+            result = self._run(number, to_make, where, part, regions)
+            if not result.success:
+                self.failures[where] = failure_reason(result.all_events)
+            mark = "[green]done[/green]" if result.success else "[red]failed[/red]"
+        else:
+            mark = "[dim]kept[/dim]"
+        names = ", ".join(key.path[-1] for key in to_make or keys)
+        self.console.print(f"{number} {time.perf_counter() - began:6.1f} s  {mark}  {where}: {names}", soft_wrap=True)
+
+    def _run(
+        self, number: str, keys: "list[dg.AssetKey]", where: str, part: str | None, regions: str
+    ) -> "dg.ExecuteInProcessResult":
+        """Runs assets of one region. Raises KeyboardInterrupt where it was stopped: the run then is cancelled in the history."""
+        from synapse_assets.defs.dagster_private import was_interrupted
+
+        run_id = str(uuid4())
+        stopped = False
+
+        def cancel_if_interrupted(entry: "dg.EventLogEntry") -> None:
+            # Asked for before the run ends, so that it ends as cancelled; a failure would be reported and tried again.
+            nonlocal stopped
+            if not stopped and was_interrupted(entry.dagster_event):
+                stopped = True
+                run = self.instance.get_run_by_id(run_id)
+                if run is not None:
+                    self.instance.report_run_canceling(run)
+
+        with shown_progress(self.console, number, where, regions) as event:
+            self.instance.add_event_listener(run_id, event)
+            self.instance.add_event_listener(run_id, cancel_if_interrupted)
+            result = self._job.execute_in_process(
+                asset_selection=keys,
+                partition_key=part,
+                instance=self.instance,
+                raise_on_error=False,
+                run_id=run_id,
+                tags={COMMAND_TAG: self.command.id},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-
-    with console.status(escape(f"{number} {where} ...")) as status:
-
-        def event(entry: "dg.EventLogEntry") -> None:
-            nonlocal latest, asset
-            if not entry.is_dagster_event and int(entry.level) >= logging.INFO:
-                latest = f"{asset}: {entry.user_message}"
-            elif entry.dagster_event is not None and entry.dagster_event.event_type_value == "STEP_START":
-                latest = asset = f"{where}: {str(entry.step_key).partition('__')[2]}"
-            else:
-                return
-            status.update(escape(f"{number} {latest} ..."))
-
-        printer = threading.Thread(target=print_lines, daemon=True)
-        if not console.is_terminal:
-            printer.start()
-        try:
-            yield event
-        finally:
-            ended.set()
+        if stopped:
+            raise KeyboardInterrupt
+        return result
 
 
 def waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinition | None, list[dg.AssetKey]]]":
@@ -128,10 +191,8 @@ def waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinit
 
     What publishes comes last: a release takes along what it does not wait for.
     """
-    from synapse_assets.datasets import CHAINS, Role
-
     graph = definitions.resolve_asset_graph()
-    publishing = {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
+    publishing = _publishing()
     keys_of_wave: dict[tuple[str, int, str], list[dg.AssetKey]] = {}
     # Of every asset its wave, and the partitions that are made in it.
     made_in: dict[dg.AssetKey, tuple[int, str]] = {}
@@ -159,6 +220,13 @@ def waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinit
     for dataset in _in_order(taken_from):
         for keys in (keys_of_wave[at] for at in sorted(keys_of_wave) if at[0] == dataset):
             yield graph.get(keys[0]).partitions_def, keys
+
+
+def _publishing() -> set[str]:
+    """The names of assets that build a release."""
+    from synapse_assets.datasets import CHAINS, Role
+
+    return {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
 
 
 def _set_of(partitions: "dg.PartitionsDefinition") -> str:

@@ -20,12 +20,13 @@ from synapse_assets.pipeline.inputs import UNWATCHED
 from synapse_assets.pipeline.labelling.rounds import round_number
 from synapse_assets.settings import Settings
 
-_PARTITION_TAG = "dagster/partition"
-_UNFINISHED = [
+PARTITION_TAG = "dagster/partition"
+UNFINISHED = [
     status
     for status in dg.DagsterRunStatus
     if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 ]
+"""The states of a run that is queued or at work."""
 
 
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
@@ -164,10 +165,10 @@ def _look(context: dg.AutomationContext) -> _Look:
     view = context.asset_graph_view
     if not _LAST_LOOK or _LAST_LOOK[0].view is not view:
         unfinished: dict[dg.AssetKey, set[str | None]] = {}
-        for run in view.instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+        for run in view.instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
             for key in run.asset_selection or ():
-                unfinished.setdefault(key, set()).add(run.tags.get(_PARTITION_TAG))
-        _LAST_LOOK[:] = [_Look(view, unfinished, Staleness(context))]
+                unfinished.setdefault(key, set()).add(run.tags.get(PARTITION_TAG))
+        _LAST_LOOK[:] = [_Look(view, unfinished, Staleness(view))]
     return _LAST_LOOK[0]
 
 

@@ -4,12 +4,17 @@ Whoever moves to another version of Dagster checks this module and `test_dagster
 on. What does not belong here: anything that Dagster offers publicly, and any decision of our own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from antlr4 import InputStream
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.definitions.antlr_asset_selection.antlr_asset_selection import AntlrInputErrorListener
+from dagster._core.definitions.antlr_asset_selection.generated.AssetSelectionLexer import AssetSelectionLexer
+from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
@@ -19,7 +24,9 @@ from dagster._core.definitions.data_version import (
     CachingStaleStatusResolver,
     StaleStatus,
 )
+from dagster._core.execution.plan.objects import ErrorSource
 from dagster._time import get_timezone
+from dagster._utils.interrupts import check_captured_interrupt
 from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
 
 if TYPE_CHECKING:
@@ -34,9 +41,13 @@ class Staleness:
     """What the UI shows as "out of date", of one moment: a condition of automation checks the same, by data versions and code
     versions. The public interface has no such query."""
 
-    def __init__(self, context: dg.AutomationContext) -> None:
-        view = context.asset_graph_view
-        self._resolver = CachingStaleStatusResolver(view.instance, context.asset_graph, view)
+    def __init__(self, view: AssetGraphView) -> None:
+        self._resolver = CachingStaleStatusResolver(view.instance, view.asset_graph, view)
+
+    @classmethod
+    def now(cls, definitions: dg.Definitions, instance: dg.DagsterInstance) -> "Staleness":
+        """That of this moment, outside of automation."""
+        return cls(AssetGraphView.for_test(definitions, instance))
 
     def is_stale(self, key: dg.AssetKey, partition: str | None) -> bool:
         """Whether an asset (or a partition of it) was never made, or was made from other inputs or code than there are now."""
@@ -46,6 +57,50 @@ class Staleness:
         """The inputs on whose account it is out of date; None stands for its own code or absence."""
         causes = self._resolver.get_stale_causes(key, partition)
         return {cause.dependency_asset_key for cause in causes}
+
+
+def asset_names_replaced(selection: str, replace: Callable[[str], str]) -> str:
+    """A selection of assets in Dagster's syntax, in which every name of an asset, alone or after `key:`, is `key:"<replaced name>"`.
+
+    The names are those that Dagster's own lexer finds; publicly a selection is either parsed whole or not at all, and a name alone is
+    none of its parser. Raises ValueError for a character that the lexer does not know.
+    """
+    lexer = AssetSelectionLexer(InputStream(selection))
+    lexer.removeErrorListeners()
+    lexer.addErrorListener(AntlrInputErrorListener())
+    try:
+        tokens = lexer.getAllTokens()
+    except Exception as error:
+        # It has no kind of its own.
+        raise ValueError(str(error)) from error
+    values = {lexer.QUOTED_STRING, lexer.UNQUOTED_STRING, lexer.UNQUOTED_WILDCARD_STRING}
+    text, end, kinds = "", 0, [-1, -1]
+    for token in tokens:
+        text += selection[end : token.start]
+        end = token.stop + 1
+        name = token.text.strip('"')
+        if token.type in values and kinds[-2:] == [lexer.KEY, lexer.COLON]:
+            text += f'"{replace(name)}"'
+        elif token.type in values and kinds[-1] not in (lexer.COLON, lexer.EQUAL):
+            text += f'key:"{replace(name)}"'
+        else:
+            text += token.text
+        kinds.append(token.type)
+    return text + selection[end:]
+
+
+def parsed_selection(selection: str) -> dg.AssetSelection:
+    """A selection of assets in Dagster's syntax. Raises ValueError for what is none; Dagster's error for that is not public."""
+    try:
+        return dg.AssetSelection.from_string(selection)
+    except DagsterInvalidAssetSelectionError as error:
+        raise ValueError(str(error)) from error
+
+
+def was_interrupted(event: dg.DagsterEvent | None) -> bool:
+    """Whether Ctrl-C or SIGTERM came: it ended the step that this event tells of, or waits until Dagster has written what it writes."""
+    ended_step = event is not None and event.is_step_failure
+    return check_captured_interrupt() or (ended_step and event.step_failure_data.error_source is ErrorSource.INTERRUPT)
 
 
 def data_version(tags: Mapping[str, str]) -> str | None:

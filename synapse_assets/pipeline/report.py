@@ -1,7 +1,9 @@
 """What a step reports: rows, seconds, details for the UI, checks and the content version. How they are shown belongs to `defs`."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -93,8 +95,36 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     return "\n".join([titles, "|" + "---|" * len(head), *lines])
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is with something that it counts: `done` of `total`, which is None where it cannot be known."""
+
+    what: str
+    done: int
+    total: int | None
+
+
+_progress_watcher: ContextVar[Callable[[Progress], None] | None] = ContextVar("progress_watcher", default=None)
+
+
+@contextmanager
+def progress_watched(watcher: Callable[[Progress], None]) -> Iterator[None]:
+    """Meanwhile `watcher` gets what steps in this thread report of their progress, as often as they count."""
+    token = _progress_watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _progress_watcher.reset(token)
+
+
+def report_progress(what: str, done: int, total: int | None) -> None:
+    """Tells whoever watches how far a step is; the log is another matter."""
+    if (watcher := _progress_watcher.get()) is not None:
+        watcher(Progress(what, done, total))
+
+
 def progress_logger(log: Callable[[str], None], what: str, total: int | None = None) -> Callable[[int], None]:
-    """A function to call with the rows done so far; it logs the rate, at most every ten seconds.
+    """A function to call with the rows done so far; it tells who watches, and logs the rate, at most every ten seconds.
 
     With a `total` it logs the remaining time too, and the end.
     """
@@ -103,6 +133,7 @@ def progress_logger(log: Callable[[str], None], what: str, total: int | None = N
 
     def report(done: int) -> None:
         nonlocal last
+        report_progress(what, done, total)
         now = time.perf_counter()
         finished = total is not None and done >= total
         if done <= 0 or (now - last < _SECONDS_BETWEEN_LOG_LINES and not finished):

@@ -24,7 +24,7 @@ class Asked(dg.AutomationCondition[dg.AssetKey]):
         return False
 
     def evaluate(self, context: dg.AutomationContext) -> dg.AutomationResult:
-        staleness, name = private.Staleness(context), context.key.to_user_string()
+        staleness, name = private.Staleness(context.asset_graph_view), context.key.to_user_string()
         self.stale[name] = staleness.is_stale(context.key, None)
         self.causes[name] = staleness.causes(context.key, None)
         return dg.AutomationResult(context, context.get_empty_subset())

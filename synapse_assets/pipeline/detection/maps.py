@@ -22,7 +22,7 @@ from synapse_assets.datasets.volumes import PATIENCE
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.detection.blocks import RATE, Block, block_of, find_blocks
 from synapse_assets.pipeline.detection.stored import MODEL, Detector, detector_in_use
-from synapse_assets.pipeline.report import Check, Report, Stopwatch
+from synapse_assets.pipeline.report import Check, Report, Stopwatch, report_progress
 from synapse_assets.schema.detection import PROBABILITY_MAPS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files, segment
@@ -337,6 +337,7 @@ def _progress(log: Logger, what: str, maps: Maps, low: Corner, high: Corner) -> 
     def report() -> None:
         nonlocal done, last
         done += 1
+        report_progress(f"{what}: chunks", done, todo)
         now = time.perf_counter()
         if now - last < _SECONDS_BETWEEN_LOG_LINES and done < todo:
             return

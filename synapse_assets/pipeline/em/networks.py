@@ -23,7 +23,16 @@ from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classify import FOLDS, better_than_chance, untested_input
 from synapse_assets.pipeline.em.labelling.decisions import untested_labels
 from synapse_assets.pipeline.fitting import Fitted, fit_once
-from synapse_assets.pipeline.report import Check, Detail, Json, Picture, Report, Stopwatch, progress_logger
+from synapse_assets.pipeline.report import (
+    Check,
+    Detail,
+    Json,
+    Picture,
+    Report,
+    Stopwatch,
+    progress_logger,
+    report_progress,
+)
 from synapse_assets.schema import NETWORK_PREDICTIONS, SPLITS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, installed_libraries, model_in_use
@@ -649,6 +658,7 @@ def training_reporter(what: str, steps: int, log: Logger, watch: Watch) -> Calla
 
     def report(row: dict[str, float]) -> None:
         nonlocal last
+        report_progress(f"{what}: steps", int(row["step"]), steps)
         if time.monotonic() - last < _WATCH_SECONDS and row["step"] < steps:
             return
         last = time.monotonic()
