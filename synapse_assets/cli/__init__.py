@@ -10,10 +10,13 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from synapse_assets import __version__
+from synapse_assets.cli.dataset_list import datasets
+from synapse_assets.cli.diagnosis import doctor
 from synapse_assets.cli.home import prepare_home
 from synapse_assets.cli.labelling import annotator, labels
 from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
+from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
 from synapse_assets.cli.table_inspection import inspect
 from synapse_assets.cores import share_cores
@@ -38,7 +41,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()
         try:
-            if "--help" not in ctx.args:
+            # `doctor` says itself what is wrong with the settings.
+            if "--help" not in ctx.args and ctx._protected_args != ["doctor"]:
                 _check_settings()
             return super().invoke(ctx)
         except SynapseAssetsError as error:
@@ -69,12 +73,7 @@ def _every_command(
 def _check_settings() -> None:
     """What every command does first. Raises BadInput, naming the variable, for an invalid setting."""
     settings = Settings()
-    fields = Settings.model_fields
-    if any(getattr(settings, name) != fields[name].default for name in fields if name.endswith(("_cron", "_zone"))):
-        # Only then: Dagster, whose rules these are, takes seconds to import.
-        from synapse_assets.defs.schedules import check_clock
-
-        check_clock(settings)
+    check_clock_set(settings)
     if unused := settings.unused():
         note = f"{', '.join(unused)}: no setting, and no dataset names it; it has no effect"
         Console(stderr=True, highlight=False).print(note, style="yellow", markup=False, soft_wrap=True)
@@ -86,9 +85,11 @@ for _panel, _command, *_examples in (
     (_RUN, ui, "ui", "ui --port 3001"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
     (_LOOK, explore, "explore", "explore --labelling"),
+    (_DATA, datasets, "datasets", "datasets sample", "datasets my_brain.yaml"),
     (_DATA, inspect, "inspect synapses.csv", "inspect flywire_synapses_783.feather"),
     (_MODELS, predict, "predict --model network.safetensors --dataset sample --out predictions.parquet"),
     (_MODELS, promote, "promote sample synapse_classifier"),
+    (_HELP, doctor, "doctor", "doctor > doctor.txt"),
 ):
     _lines = [f"synapse-assets {example}" for example in _examples]
     app.command(rich_help_panel=_panel, epilog="\n\n".join(["Examples:", *_lines]))(_command)

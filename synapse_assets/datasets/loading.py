@@ -18,6 +18,9 @@ from synapse_assets.datasets.variables import filled_in, locations_in, names_in,
 from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
 from synapse_assets.errors import BadInput
 
+# Always filled in, by the local root of the installation.
+_LOCAL_ROOT = "SYNAPSE_LOCAL_ROOT"
+
 
 def _describe_error(error: Any, content: dict[str, Any]) -> str:
     """The message on one mistake: where, what, and the name that was probably meant."""
@@ -130,6 +133,11 @@ class Place:
     address: str
     unset: tuple[str, ...]
 
+    @property
+    def variables(self) -> set[str]:
+        """The variables that have to be set for it."""
+        return needed_in(self.written) - {_LOCAL_ROOT}
+
 
 def places_of(name_or_path: str, local_root: str) -> list[Place]:
     """Every path and address that a dataset file names, in its order; variables as `load_dataset` fills them in. Raises BadInput for
@@ -156,7 +164,7 @@ def places_of(name_or_path: str, local_root: str) -> list[Place]:
 def _variables(content: dict[str, Any], local_root: str, keep_unset: bool) -> dict[str, str]:
     """What is filled in, by the name of the variable; with `keep_unset` those that are not set too, as they are written."""
     unset = {name: f"${{{name}}}" for name in needed_in(str(content))} if keep_unset else {}
-    return {**unset, **os.environ, "SYNAPSE_LOCAL_ROOT": local_root}
+    return {**unset, **os.environ, _LOCAL_ROOT: local_root}
 
 
 def _content_of(path: Path, name_or_path: str) -> dict[str, Any]:

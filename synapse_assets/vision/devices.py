@@ -1,5 +1,6 @@
 """Which device computes, and which precision it supports natively."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -38,3 +39,26 @@ def has_native_bf16(device: torch.device) -> bool:
 def native_precision(device: torch.device, requested: Precision | None = None) -> Precision:
     """The precision to compute in: `requested` where `device` supports it natively, by default bfloat16; else float32."""
     return "bfloat16" if requested != "float32" and has_native_bf16(device) else "float32"
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """A device: what torch calls it and what it is, its memory and what of it is free in bytes (None for a processor), whether bfloat16
+    is native and so the precision that is computed in, and the CUDA version that torch was built for (None: without CUDA)."""
+
+    device: str
+    name: str
+    memory_bytes: int | None
+    free_bytes: int | None
+    precision: Precision
+    cuda_build: str | None
+
+
+def describe_device(name: str = "auto") -> DeviceFacts:
+    """What `pick_device` gives for that name. Raises BadInput as it does."""
+    device = pick_device(name)
+    shown, free, memory = device.type, None, None
+    if device.type == "cuda":
+        shown = torch.cuda.get_device_name(device)
+        free, memory = torch.cuda.mem_get_info(device)
+    return DeviceFacts(str(device), shown, memory, free, native_precision(device), torch.version.cuda)
