@@ -18,6 +18,7 @@ from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
 from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
+from synapse_assets.cli.status import status
 from synapse_assets.cli.table_inspection import inspect
 from synapse_assets.cores import share_cores
 from synapse_assets.errors import SynapseAssetsError
@@ -81,7 +82,15 @@ def _check_settings() -> None:
 
 # A line a command: the panel that shows it, and examples, each what follows `synapse-assets`.
 for _panel, _command, *_examples in (
-    (_RUN, materialize, "materialize"),
+    (
+        _RUN,
+        materialize,
+        "materialize",
+        "materialize sample --assets 'tiles+' --regions EB,AL_L",
+        "materialize sample --assets '+umap_model and not group:sample_2_synapses'",
+        "materialize my_brain.yaml --assets 'tiles or embeddings'",
+    ),
+    (_RUN, status, "status", "status sample", "status sample --json"),
     (_RUN, ui, "ui", "ui --port 3001"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
     (_LOOK, explore, "explore", "explore --labelling"),

@@ -9,6 +9,7 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
+from synapse_assets.cli.completion import complete_asset, complete_dataset, complete_region
 from synapse_assets.cli.home import prepare_home
 from synapse_assets.cli.progress import clock, shown_progress
 from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
@@ -28,7 +29,11 @@ _INTERRUPTED = 130
 def materialize(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.", show_default=False),
+        typer.Argument(
+            help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.",
+            autocompletion=complete_dataset,
+            show_default=False,
+        ),
     ] = None,
     assets: Annotated[
         str | None,
@@ -36,6 +41,7 @@ def materialize(
             metavar="SELECTION",
             help="Which assets, in Dagster's selection syntax: 'tiles', 'tiles+' with all that is made from it, '+tiles' with all that "
             "it is made from, joined by 'and', 'or', 'not'. Default: all.",
+            autocompletion=complete_asset,
             show_default=False,
         ),
     ] = None,
@@ -45,15 +51,18 @@ def materialize(
             metavar="NAMES",
             help="Which brain regions, with commas between them; investigation groups, plates, blocks or rounds where a dataset has "
             "those. Default: all.",
+            autocompletion=complete_region,
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Materialise assets, region by region or group by group, and print where everything is.
 
-    Without arguments it makes everything of the enabled datasets. Each piece is a run in the history that `synapse-assets ui` shows.
-    Stopped by Ctrl-C or killed, or where something failed, the same command goes on from there: it leaves out what it made before and
-    what is up to date since, but for what reads your inputs, compares, decides or publishes.
+    Without arguments: everything of the enabled datasets. Each piece is a run in the history that `synapse-assets ui` shows.
+
+    Stopped by Ctrl-C, killed, or failed in a region, the same command goes on from there: what it made and is up to date is left out.
+
+    What reads your inputs, compares, decides or publishes is made in any case.
     """
     console = Console(highlight=False)
     started = time.perf_counter()
