@@ -11,7 +11,7 @@ from rich.console import Console
 
 from synapse_assets.cli.completion import complete_asset, complete_dataset, complete_region
 from synapse_assets.cli.home import prepare_home
-from synapse_assets.cli.progress import clock, shown_progress
+from synapse_assets.cli.progress import clock, console_beside_logs, shown_progress
 from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
 from synapse_assets.cli.selection import Selection, check_inputs, check_regions, partitions_to_make, select
 from synapse_assets.errors import SynapseAssetsError
@@ -64,7 +64,7 @@ def materialize(
 
     What reads your inputs, compares, decides or publishes is made in any case.
     """
-    console = Console(highlight=False)
+    console = console_beside_logs()
     started = time.perf_counter()
     settings = Settings()
     home = prepare_home(settings)

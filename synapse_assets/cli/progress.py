@@ -4,6 +4,8 @@ What a run makes, and what is printed when it ended, does not belong here.
 """
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 30.0
 _BAR_WIDTH = 28
+
+
+def console_beside_logs() -> Console:
+    """A console that is not cut off while a step is at work: Dagster then keeps in the step's log what goes to standard output."""
+    try:
+        own = os.dup(sys.stdout.fileno())
+    except OSError:
+        # Standard output that is no file of the system, such as that of a notebook.
+        return Console(highlight=False)
+    sys.stdout.flush()
+    return Console(file=os.fdopen(own, "w", encoding=sys.stdout.encoding, buffering=1), highlight=False)
 
 
 @contextmanager
