@@ -54,7 +54,9 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    help="Synapses in, maps, clusters and classifiers out.",
+    rich_markup_mode="markdown",
+    help="Synapses in, maps, clusters and classifiers out.\n\nNew here? **materialize** makes two drawn samples, **explore** shows them, "
+    "and **ui** shows what was made from what. Each command says more with --help.",
 )
 
 
@@ -66,7 +68,9 @@ def _version(requested: bool) -> None:
 
 @app.callback()
 def _every_command(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -100,7 +104,7 @@ for _panel, _command, *_examples in (
     (_MODELS, promote, "promote sample synapse_classifier"),
     (_HELP, doctor, "doctor", "doctor > doctor.txt"),
 ):
-    _lines = [f"synapse-assets {example}" for example in _examples]
+    _lines = [f"`synapse-assets {example}`" for example in _examples]
     app.command(rich_help_panel=_panel, epilog="\n\n".join(["Examples:", *_lines]))(_command)
 app.add_typer(annotator, name="annotator", rich_help_panel=_LABELLING)
 app.add_typer(labels, name="labels", rich_help_panel=_LABELLING)

@@ -28,10 +28,13 @@ _WITH_TITLES = 130
 def datasets(
     name: Annotated[
         str | None,
-        typer.Argument(help="Show one of them in detail: its name, or its YAML file.", autocompletion=complete_dataset),
+        typer.Argument(help="One to show in detail: its name, or its YAML file.", autocompletion=complete_dataset),
     ] = None,
 ) -> None:
-    """List the datasets: what each is, what it needs, and what is stored of it. With a NAME, one in detail."""
+    """List the datasets: what each is, what it needs, and what is stored of it.
+
+    With the name of one: its files, volumes, tiles and regions, and the commands to run next.
+    """
     settings = Settings()
     console = Console(highlight=False)
     if not console.is_terminal:

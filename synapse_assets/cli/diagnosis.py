@@ -33,8 +33,11 @@ _HIDDEN = "***"
 
 
 def doctor() -> None:
-    """Check this installation (versions, device, storage, ports, settings, datasets) and print one page to paste into an issue. It holds no
-    secrets. Ends with 1 where something does not work."""
+    """Check this installation, and print one page to paste into an issue.
+
+    Looks at versions, device, cores, storage (a little file is written and removed), ports, history, settings and datasets. Passwords, keys
+    and names of users are left out. Ends with 1 where something does not work.
+    """
     console = Console(highlight=False)
     hide = _hiding({**dotenv_values(".env"), **os.environ})
     console.print(f"synapse-assets doctor, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")

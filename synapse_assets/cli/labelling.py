@@ -11,13 +11,16 @@ from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
-annotator = typer.Typer(no_args_is_help=True, help="Who may label in the explorer: named people with a token each.")
-labels = typer.Typer(no_args_is_help=True, help="The answers that people gave, as CSV.")
+annotator = typer.Typer(no_args_is_help=True, help="Say who may label in the explorer: add, remove or list people.")
+labels = typer.Typer(no_args_is_help=True, help="Bring in or take out, as CSV, what people labelled.")
 
 
 @annotator.command("add")
 def add_annotator(name: Annotated[str, typer.Argument(help="Name that the answers are kept under.")]) -> None:
-    """Add a person, and print the token that they log in with. It is shown this once: to replace it, remove the name and add it again."""
+    """Add a person, and print the token that they log in with.
+
+    It is shown this once: to replace it, remove the name and add it again.
+    """
     from synapse_assets.stores.annotators import Annotators
 
     settings = Settings()
@@ -52,7 +55,10 @@ _LABELLED = Annotated[
 
 @labels.command("export")
 def export_labels(dataset: _LABELLED, file: Annotated[Path, typer.Argument(help="CSV file to write.")]) -> None:
-    """Write every answer, undo and adjudication as it was given. The file names people: it is its owner's alone."""
+    """Write every answer, undo and adjudication as it was given.
+
+    The file names people: it is its owner's alone.
+    """
     from synapse_assets.datasets import load_dataset
     from synapse_assets.pipeline.labelling.spreadsheets import export_answers
     from synapse_assets.stores import DatasetStore
@@ -74,7 +80,10 @@ def import_labels(
     ],
     annotator: Annotated[str | None, typer.Option(help="Whose answers they are, where the file does not say.")] = None,
 ) -> None:
-    """Take answers from a CSV file: all of it, or nothing where a line is wrong. What is stored already adds nothing."""
+    """Take answers from a CSV file: all of it, or nothing where a line is wrong.
+
+    What is stored already adds nothing.
+    """
     from synapse_assets.datasets import load_dataset
     from synapse_assets.pipeline.labelling.spreadsheets import import_answers
     from synapse_assets.stores import DatasetStore

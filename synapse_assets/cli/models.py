@@ -14,10 +14,18 @@ from synapse_assets.settings import Settings
 
 def promote(
     dataset: Annotated[str, typer.Argument(help="Dataset by name.", autocompletion=complete_dataset)],
-    model: Annotated[str, typer.Argument(help="Model, such as synapse_classifier.", autocompletion=complete_model)],
-    version: Annotated[str | None, typer.Argument(help="Default: the candidate.")] = None,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="encoder, umap_model, cluster_model, synapse_classifier or another.", autocompletion=complete_model
+        ),
+    ],
+    version: Annotated[str | None, typer.Argument(help="Default: the last refit.", show_default=False)] = None,
 ) -> None:
-    """Put a refitted model in use. Materialise what it is applied to afterwards."""
+    """Put a refitted model in use.
+
+    Materialise afterwards what it is applied to: `synapse-assets status` names it.
+    """
     import dagster as dg
 
     from synapse_assets.definitions import build_definitions
@@ -48,7 +56,10 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
-    """Name the class of every synapse with a network from a file, such as that of another lab. Nothing of the dataset changes."""
+    """Name the class of every synapse with a trained network from a file.
+
+    The network may come from another lab. The tiles of the dataset have to be stored; nothing of it changes.
+    """
     from synapse_assets.datasets import load_dataset
     from synapse_assets.pipeline.em.network_file import predict_with_file
     from synapse_assets.stores import DatasetStore

@@ -17,7 +17,11 @@ from synapse_assets.web import serve as serve_web
 
 
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
-    """The Dagster UI and daemon on 127.0.0.1, with the history of this data root. Ends with Ctrl-C; nothing is lost."""
+    """See in the browser what is made, from what and when, and make it again.
+
+    It is the Dagster UI, on 127.0.0.1, with the history of this data root. While it runs, new files and schedules are followed too. It ends
+    with Ctrl-C; nothing is lost.
+    """
     settings = Settings()
     home = prepare_home(settings)
     Console().print(f"Dagster UI: http://127.0.0.1:{port}   data: {settings.data_root}   history: {home}")
@@ -29,11 +33,13 @@ def explore(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8050,
     host: Annotated[str, typer.Option(help="Where it listens. The explorer has no login.")] = "127.0.0.1",
     labelling: Annotated[
-        bool, typer.Option("--labelling", help="Let who has a token label: see `synapse-assets annotator`.")
+        bool, typer.Option("--labelling", help="Let people with a token label: see `synapse-assets annotator`.")
     ] = False,
 ) -> None:
-    """The explorer in a browser: look at the released synapses, search, compare. Reads only, unless people label; runs may be writing
-    meanwhile."""
+    """Look at the synapses in the browser: map, search, galleries, clusters, classifiers.
+
+    It shows what was released last, of every dataset that is on. It reads only, unless people label; runs may be writing meanwhile.
+    """
     settings = Settings()
     if Path(settings.local_root).is_dir():
         keep_caches(settings.local_root)
@@ -57,14 +63,18 @@ class Part(StrEnum):
 
 
 def serve(
-    part: Annotated[Part, typer.Argument(help="Which of the three processes.")],
+    part: Annotated[Part, typer.Argument(help="Which of the three processes.", show_default=False)],
     host: Annotated[
         str, typer.Option(help="Where code or webserver listen. Dagster has no login of its own.")
     ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: 3000 for the webserver, 4000 for the code.")] = None,
     code: Annotated[str, typer.Option(help="Host and port of the code, for webserver and daemon.")] = "127.0.0.1:4000",
 ) -> None:
-    """One process of an installation that runs for long: the code (and the runs), the webserver, or the daemon."""
+    """Run one of the three processes of an installation that several people use.
+
+    code holds the definitions and starts the runs, webserver is the Dagster UI, daemon follows schedules and new files. On one machine `ui`
+    does all three.
+    """
     settings = Settings()
     home = prepare_home(settings)
     code_host, _, code_port = code.partition(":")

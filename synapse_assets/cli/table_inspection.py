@@ -19,7 +19,10 @@ def inspect(
     ] = None,
     table: Annotated[str | None, typer.Option(help="Table of an SQLite file, or sheet of a workbook.")] = None,
 ) -> None:
-    """What a table is: its format, columns, units, regions and problems, and the lines to paste into a dataset."""
+    """Say what a table of yours is, and print the lines to paste into a dataset file.
+
+    Shows its format, columns, units, regions and problems. Reads it, and changes nothing.
+    """
     from rich.table import Table
 
     from synapse_assets.sources.inspect import inspect_file
