@@ -89,15 +89,10 @@ def serve_all(home: Path, place: Place, port: int) -> None:
 
     Raises BadInput if the port is taken, RuntimeError if code server or daemon ended by itself.
     """
-    import dagster as dg
-
     end_on_signals()
     _check_free(place.host, port)
     # As with `dg dev`: definitions that cannot be loaded are reported without Dagster's own lines.
     os.environ.setdefault("DAGSTER_IS_DEV_CLI", "1")
-    with dg.DagsterInstance.get() as instance:
-        # Made here if they are new: two processes that make the same tables at once get in each other's way.
-        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
     died = threading.Event()
     with tempfile.TemporaryDirectory(prefix="synapse-assets-") as folder:
         socket_path = f"{folder}/code"

@@ -35,14 +35,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(what: str, done: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """What `done` gives as soon as it is true. Fails with `what` after so many seconds."""
+def wait_until(
+    what: str, done: Callable[[], Any], seconds: float = PATIENCE_SECONDS, log: Callable[[], str] = str
+) -> Any:
+    """What `done` gives as soon as it is true. Fails with `what` after so many seconds, and with what `log` gives."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := done():
             return found
         time.sleep(0.5)
-    raise AssertionError(f"after {seconds:.0f} s still not: {what}")
+    raise AssertionError(f"after {seconds:.0f} s still not: {what}\n{log()}")
 
 
 def from_wheel(folder: Path) -> str:
@@ -126,8 +128,8 @@ class Installed:
                 )
             )
             if part == "code":
-                wait_until("the code is served", lambda: _listens(code), 120)
-        wait_until("the graph is served", self._graph_is_served, 120)
+                wait_until("the code is served", lambda: _listens(code), log=self.logs)
+        wait_until("the graph is served", self._graph_is_served, log=self.logs)
 
     def _graph_is_served(self) -> bool:
         for process in self.processes:

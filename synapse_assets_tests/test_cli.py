@@ -5,8 +5,10 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
 from time import sleep
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from synapse_assets.cli import app, prepare_home, progress
+from synapse_assets.cli.home import make_history
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -49,16 +52,40 @@ def modes(folder: Path) -> dict[str, int]:
 
 def test_a_new_home_is_its_owners_alone(root: Path) -> None:
     home = prepare_home(Settings())
-    assert modes(root) == {".": 0o775, ".cache": 0o700, ".dagster": 0o700, ".dagster/dagster.yaml": 0o600}
+    assert {name: mode(root / name) for name in (".", ".cache", ".dagster", ".dagster/dagster.yaml")} == {
+        ".": 0o775,
+        ".cache": 0o700,
+        ".dagster": 0o700,
+        ".dagster/dagster.yaml": 0o600,
+    }
     assert "concurrency" in (home / "dagster.yaml").read_text()
     assert os.environ["DAGSTER_HOME"] == str(home) == str(root / ".dagster")
+
+
+def test_the_history_of_a_new_home_is_made_once_for_all_who_start_together(root: Path) -> None:
+    home = root / ".dagster"
+    home.mkdir()
+    os.environ["DAGSTER_HOME"] = str(home)
+    together = Barrier(4)
+
+    def start() -> None:
+        together.wait(60)
+        make_history(home)
+
+    with ThreadPoolExecutor(4) as starters:
+        for started in [starters.submit(start) for _ in range(4)]:
+            started.result()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_runs_count() == 0
 
 
 def test_the_home_of_an_older_installation_is_closed_with_what_lies_in_it(root: Path, tmp_path: Path) -> None:
     home = root / ".dagster"
     (home / "history" / "runs").mkdir(parents=True)
+    (home / "schedules").mkdir()
     (home / "storage").mkdir()
     kept = {
+        "schedules/schedules.db": 0o664,
         "history/runs.db": 0o664,
         "history/runs/a.db": 0o666,
         "storage/log": 0o444,
@@ -77,13 +104,16 @@ def test_the_home_of_an_older_installation_is_closed_with_what_lies_in_it(root: 
     (home / "logs").symlink_to(shared)
     (home / "gone").symlink_to(tmp_path / "nowhere")
     (home / ".dagster.yaml.1").write_text("unfinished")
-    for folder in (home, home / "history", home / "history" / "runs", home / "storage"):
+    for folder in (home, home / "history", home / "history" / "runs", home / "schedules", home / "storage"):
         folder.chmod(0o777)
     prepare_home(Settings())
     assert modes(home) == {
         ".": 0o700,
+        ".lock": 0o664,  # made since
         "history": 0o700,
         "history/runs": 0o700,
+        "schedules": 0o700,
+        "schedules/schedules.db": 0o600,
         "storage": 0o700,
         "history/runs.db": 0o600,
         "history/runs/a.db": 0o600,

@@ -102,6 +102,11 @@ class EndedUi:
     port: int
 
     def answers(self) -> bool:
+        """Whether it is there; fails as soon as one of the two commands has ended."""
+        assert len(self.shell.children()) == 2, self.log.read_text()
+        return self.is_reached()
+
+    def is_reached(self) -> bool:
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/server_info", timeout=5).status_code == 200
         except httpx.TransportError:
@@ -122,7 +127,8 @@ def ended_ui(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory, wheel:
         )
     ui = EndedUi(shell, [], log, installed.port)
     try:
-        wait_until("the UI answers", ui.answers, 150)
+        wait_until("both have begun", lambda: len(shell.children()) == 2, log=log.read_text)
+        wait_until("the UI answers", ui.answers, log=log.read_text)
         again = subprocess.run(
             [wheel, "ui", "--port", str(installed.port)], env=installed.environment, capture_output=True, check=False
         )
@@ -139,7 +145,7 @@ def ended_ui(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory, wheel:
                 process.kill()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_ui_is_asked_to_end(ended_ui: EndedUi) -> None:
     """Here, so that nothing waits for its end: see the last test of this file."""
     assert ended_ui.started
@@ -312,5 +318,5 @@ def test_the_ui_ends_with_all_that_it_started(ended_ui: EndedUi) -> None:
     _, alive = psutil.wait_procs(ended_ui.started, 90)
     assert alive == []
     assert ended_ui.shell.wait(10) == 0
-    assert not ended_ui.answers()
+    assert not ended_ui.is_reached()
     assert b"Traceback" not in ended_ui.log.read_bytes()

@@ -1,5 +1,6 @@
 """The folder of Dagster's history, `<local root>/.dagster`: made, closed to others, and named to Dagster in the environment."""
 
+import fcntl
 import os
 import pwd
 import re
@@ -41,7 +42,26 @@ def prepare_home(settings: Settings) -> Path:
         os.environ["SYNAPSE_POSTGRES_URL"] = url
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
     serving.write_whole(home / "dagster.yaml", configuration)
+    if settings.postgres_url is None:
+        make_history(home)
     return home
+
+
+def make_history(home: Path) -> None:
+    """Dagster's tables of a new installation, in SQLite files below DAGSTER_HOME: the first process makes them, others wait for it.
+
+    Two that made them at once would both fail, and code server, webserver and daemon are often started together. In Postgres
+    Dagster itself tries again.
+    """
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Of the files, the one that is made last.
+        if not (home / "schedules" / "schedules.db").exists():
+            # Only then: it takes seconds to import.
+            import dagster as dg
+
+            with dg.DagsterInstance.get():
+                pass
 
 
 def _make_private(folder: Path) -> None:
