@@ -12,7 +12,7 @@ author = "the synapse_assets authors"
 copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "mathml"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "mathml", "docstrings", "generated"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -21,10 +21,15 @@ suppress_warnings = []
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
+add_module_names = False
+python_maximum_signature_line_length = 100
+# In docstrings `x` is code.
+default_role = "literal"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["find_message.js"]
 html_title = "synapse_assets"
 html_math_renderer = "mathml"
 html_copy_source = False

@@ -25,10 +25,10 @@ class Dataset(Frozen):
     name: str = Field(
         pattern=r"^[a-z][a-z0-9_]*$", description="Short name; the folder of its data and the prefix of its assets."
     )
-    title: FreeText
-    description: FreeText
+    title: FreeText = Field(description="Name for readers.")
+    description: FreeText = Field(description="What the data are and where they come from, for readers.")
     chain: str = Field(description="The kind of dataset, which decides what is made of it.")
-    seed: int = 0
+    seed: int = Field(0, description="Seed of every draw: of samples, folds, maps and trainings.")
 
     @property
     def parts(self) -> tuple[str, ...] | None:

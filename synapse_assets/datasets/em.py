@@ -165,7 +165,9 @@ class EmDataset(Dataset):
     generate: Literal["sample_brain", "sample_deep_brain", "sample_labelling"] | None = Field(
         None, description="Inputs that the pipeline draws itself where they are absent."
     )
-    volumes: dict[str, VolumeSpec] = Field(min_length=1)
+    volumes: dict[str, VolumeSpec] = Field(
+        min_length=1, description="Volumes that tiles are cut from, by name, all of one voxel size."
+    )
     sources: list[Source] = Field(min_length=1, description="Tables of synapses.")
     neurons: list[NeuronSource] = Field(
         [], description="Tables of neurons, joined by id; where two tell the same of a neuron, the first counts."

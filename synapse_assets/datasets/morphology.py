@@ -18,29 +18,47 @@ Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance
 class WorkbookColumns(Frozen):
     """Which column of a workbook holds what. The defaults are those of the published study; null: the workbook has none."""
 
-    neuron_id: str = "NeuronId"
-    synapse_type: str = "SynType"
-    number: str = "SynId"
-    x: str | None = "x"
-    y: str | None = "y"
-    z: str | None = "z"
-    soma_x: str | None = "soma_x"
-    soma_y: str | None = "soma_y"
-    soma_z: str | None = "soma_z"
-    corrected_x: str | None = "corr_x"
-    corrected_y: str | None = "corr_y"
-    corrected_z: str | None = "corr_z"
-    corrected_soma_x: str | None = "corr_soma_x"
-    corrected_soma_y: str | None = "corr_soma_y"
-    corrected_soma_z: str | None = "corr_soma_z"
-    x_um: str = "corr_x_micron"
-    y_um: str = "corr_y_micron"
-    z_um: str = "corr_z_micron"
-    soma_x_um: str = "corr_soma_x_micron"
-    soma_y_um: str = "corr_soma_y_micron"
-    soma_z_um: str = "corr_soma_z_micron"
-    synapse_area: str = "SynArea"
-    bouton_area: str = "BoutonArea"
+    neuron_id: str = Field("NeuronId", description="The neuron, whose first letters tell its type.")
+    synapse_type: str = Field("SynType", description="The type of the synapse.")
+    number: str = Field("SynId", description="The number of the synapse in its neuron.")
+    x: str | None = Field("x", description="Position of the synapse along x, as traced, in the workbook's units.")
+    y: str | None = Field("y", description="Position of the synapse along y, as traced, in the workbook's units.")
+    z: str | None = Field("z", description="Position of the synapse along z, as traced, in the workbook's units.")
+    soma_x: str | None = Field(
+        "soma_x", description="Position of the soma along x, as traced, in the workbook's units."
+    )
+    soma_y: str | None = Field(
+        "soma_y", description="Position of the soma along y, as traced, in the workbook's units."
+    )
+    soma_z: str | None = Field(
+        "soma_z", description="Position of the soma along z, as traced, in the workbook's units."
+    )
+    corrected_x: str | None = Field(
+        "corr_x", description="Position of the synapse along x, corrected, in the workbook's units."
+    )
+    corrected_y: str | None = Field(
+        "corr_y", description="Position of the synapse along y, corrected, in the workbook's units."
+    )
+    corrected_z: str | None = Field(
+        "corr_z", description="Position of the synapse along z, corrected, in the workbook's units."
+    )
+    corrected_soma_x: str | None = Field(
+        "corr_soma_x", description="Position of the soma along x, corrected, in the workbook's units."
+    )
+    corrected_soma_y: str | None = Field(
+        "corr_soma_y", description="Position of the soma along y, corrected, in the workbook's units."
+    )
+    corrected_soma_z: str | None = Field(
+        "corr_soma_z", description="Position of the soma along z, corrected, in the workbook's units."
+    )
+    x_um: str = Field("corr_x_micron", description="Position of the synapse along x, in micrometres.")
+    y_um: str = Field("corr_y_micron", description="Position of the synapse along y, in micrometres.")
+    z_um: str = Field("corr_z_micron", description="Position of the synapse along z, in micrometres.")
+    soma_x_um: str = Field("corr_soma_x_micron", description="Position of the soma along x, in micrometres.")
+    soma_y_um: str = Field("corr_soma_y_micron", description="Position of the soma along y, in micrometres.")
+    soma_z_um: str = Field("corr_soma_z_micron", description="Position of the soma along z, in micrometres.")
+    synapse_area: str = Field("SynArea", description="Area of the synapse.")
+    bouton_area: str = Field("BoutonArea", description="Surface of the bouton.")
     bouton_volume: str | None = Field("BoutonVolume", description="The one column that may be absent from the file.")
     brain_region: str | None = Field(None, description="Without one, every synapse is in the dataset's brain_region.")
 
@@ -101,10 +119,10 @@ class FeatureChoice(Frozen):
 class Published(Frozen):
     """What a publication reports of a group, to be compared with the figures found here."""
 
-    source: str
-    min_cluster_size: Annotated[int, Field(ge=2)]
-    min_samples: Annotated[int, Field(ge=1)]
-    clusters: int
+    source: str = Field(description="The publication.")
+    min_cluster_size: Annotated[int, Field(ge=2)] = Field(description="Its setting of HDBSCAN.")
+    min_samples: Annotated[int, Field(ge=1)] = Field(description="Its setting of HDBSCAN.")
+    clusters: int = Field(description="How many clusters it reports.")
     accuracy: dict[Literal["k_nearest_neighbours", "random_forest", "xgboost"], float] = Field(
         {}, description="Of a random fifth, by classifier."
     )
@@ -113,11 +131,11 @@ class Published(Frozen):
 class Group(Frozen):
     """The synapses that are investigated together: those that fulfil every condition given."""
 
-    synapse_type: Names | None = None
-    neuron_type: Names | None = None
-    neuron_id: Names | None = None
-    brain_region: Names | None = None
-    published: Published | None = None
+    synapse_type: Names | None = Field(None, description="Types of synapse.")
+    neuron_type: Names | None = Field(None, description="Types of neuron.")
+    neuron_id: Names | None = Field(None, description="Neurons.")
+    brain_region: Names | None = Field(None, description="Brain regions.")
+    published: Published | None = Field(None, description="What a publication reports of the group.")
 
     @property
     def conditions(self) -> dict[str, list[str]]:
@@ -144,17 +162,17 @@ class Resampling(Frozen):
 class HdbscanSetting(Frozen):
     """A setting of HDBSCAN."""
 
-    min_cluster_size: Annotated[int, Field(ge=2)]
-    min_samples: Annotated[int, Field(ge=1)]
+    min_cluster_size: Annotated[int, Field(ge=2)] = Field(description="Fewest synapses of a cluster.")
+    min_samples: Annotated[int, Field(ge=1)] = Field(description="Neighbours by which density is measured.")
 
 
 class SingleMap(Frozen):
     """One UMAP of all synapses of a group that clusters are read from, as in a study that does not resample."""
 
-    dimensions: Annotated[int, Field(ge=2, le=10)] = 2
+    dimensions: Annotated[int, Field(ge=2, le=10)] = Field(2, description="Dimensions of the map.")
     neighbours: Annotated[int, Field(ge=2)] = Field(20, description="n_neighbors of umap.")
-    min_dist: Annotated[float, Field(ge=0, le=1)] = 0.1
-    seed: Annotated[int, Field(ge=0)] = 42
+    min_dist: Annotated[float, Field(ge=0, le=1)] = Field(0.1, description="min_dist of umap.")
+    seed: Annotated[int, Field(ge=0)] = Field(42, description="random_state of umap.")
     settings: dict[str, HdbscanSetting] = Field(
         {}, description="Of HDBSCAN, by investigation group; a group not named has those of its `published`."
     )
@@ -163,8 +181,12 @@ class SingleMap(Frozen):
 class RecipeResampling(Resampling):
     """The resampling of a recipe, by default without draws that say how stable features without groups would be."""
 
-    runs: Annotated[int, Field(ge=4, multiple_of=2)] = 12
-    nulls: Annotated[int, Field(ge=0)] = 0
+    runs: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
+        12, description="Maps on subsamples, each with a seed of its own; each half makes a consensus by itself."
+    )
+    nulls: Annotated[int, Field(ge=0)] = Field(
+        0, description="Draws of features without groups that the data is compared with; 0: no verdict on the recipe."
+    )
 
 
 class Recipe(Frozen):
@@ -196,7 +218,7 @@ class MorphologyDataset(Dataset):
     generate: Literal["sample_workbook"] | None = Field(
         None, description="Workbooks that the pipeline draws itself where they are absent."
     )
-    workbooks: list[Workbook]
+    workbooks: list[Workbook] = Field(description="Tables of synapses.")
     published_labels: Location = Field(
         "",
         description="Table of the cluster labels that the study has published of its workbooks (CSV, or another kind of table but "

@@ -23,21 +23,21 @@ FORMATS = Path(__file__).parent / "formats"
 class Columns(Frozen):
     """Which column of a table of synapses holds what. An empty entry means that the file does not have it."""
 
-    x: str | None = "x"
-    y: str | None = "y"
-    z: str | None = "z"
+    x: str | None = Field("x", description="Coordinate along x.")
+    y: str | None = Field("y", description="Coordinate along y.")
+    z: str | None = Field("z", description="Coordinate along z.")
     position: str | None = Field(
         None, description="One column with three numbers (a list, or text like '[1 2 3]'), in place of x, y and z."
     )
     synapse_id: str | None = Field(None, description="Without one, ids are made from the position and the neurons.")
-    brain_region: str | None = None
+    brain_region: str | None = Field(None, description="The brain region.")
     neuron_id: str | None = Field(None, description="The presynaptic neuron.")
     partner_id: str | None = Field(None, description="The postsynaptic neuron.")
-    hemilineage: str | None = None
-    target: str | None = None
-    section: str | None = None
-    object_id: str | None = None
-    score: str | None = None
+    hemilineage: str | None = Field(None, description="The hemilineage of the neuron.")
+    target: str | None = Field(None, description="The known class.")
+    section: str | None = Field(None, description="The section number.")
+    object_id: str | None = Field(None, description="The physical object that several points may share.")
+    score: str | None = Field(None, description="The confidence of the detection.")
 
     @model_validator(mode="before")
     @classmethod
@@ -134,13 +134,13 @@ class CaveSource(_InVolume):
 
     format: Literal["cave"]
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
-    datastack: str
-    table: str
+    datastack: str = Field(description="Name of the datastack.")
+    table: str = Field(description="Name of the table or view.")
     materialization: Annotated[int, Field(ge=1)] = Field(description="Version; a number, so that a rerun is the same.")
     server: Location | None = Field(None, description="Address of the server, where it is not the public one.")
     columns: Columns
     minimum: dict[str, float] = Field({}, description="Rows whose value in that column is lower are left out.")
-    leave_out_autapses: bool = True
+    leave_out_autapses: bool = Field(True, description="Leave out rows whose neuron is its own partner.")
 
     @model_validator(mode="after")
     def _complete(self) -> "CaveSource":
@@ -157,11 +157,11 @@ Source = Annotated[PointsSource | SynisterSource | CremiSource | CaveSource, Fie
 class NeuronColumns(Frozen):
     """Which column of a table of neurons holds what."""
 
-    neuron_id: str
+    neuron_id: str = Field(description="The neuron.")
     known_classes: str | None = Field(None, description="Known classes: none, one, or several separated by , ; or /.")
-    hemilineage: str | None = None
-    cell_type: str | None = None
-    side: str | None = None
+    hemilineage: str | None = Field(None, description="Its hemilineage.")
+    cell_type: str | None = Field(None, description="Its cell type.")
+    side: str | None = Field(None, description="Its side of the brain.")
 
 
 class NeuronTable(_Rows):
@@ -180,8 +180,8 @@ class SynisterNeurons(Frozen):
 
     format: Literal["synister_v3_skeletons"]
     name: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Short name of the source.")
-    path: Location
-    hemi_lineages: Location
+    path: Location = Field(description="The file of skeletons.")
+    hemi_lineages: Location = Field(description="The file that names their hemilineages.")
 
 
 NeuronSource = Annotated[NeuronTable | SynisterNeurons, Field(discriminator="format")]

@@ -24,16 +24,16 @@ FACTS: tuple[Fact, ...] = ("plate", "well", "field", "culture", "stain", "label"
 class ImageColumns(Frozen):
     """Which column of a table of pictures holds what. Only `path` has to be there; an empty entry means that the table lacks it."""
 
-    path: str = "path"
-    plate: str | None = None
-    well: str | None = None
-    field: str | None = None
-    culture: str | None = None
-    stain: str | None = None
-    label: str | None = None
-    compound: str | None = None
-    dose: str | None = None
-    pixel_nm: str | None = None
+    path: str = Field("path", description="The file of the picture, from the folder of the table.")
+    plate: str | None = Field(None, description="The plate.")
+    well: str | None = Field(None, description="The well.")
+    field: str | None = Field(None, description="The field of view in the well.")
+    culture: str | None = Field(None, description="The culture that the neurons come from.")
+    stain: str | None = Field(None, description="The stain.")
+    label: str | None = Field(None, description="The class.")
+    compound: str | None = Field(None, description="The compound that was added.")
+    dose: str | None = Field(None, description="Its dose.")
+    pixel_nm: str | None = Field(None, description="Side of a pixel in nanometres.")
 
 
 class ImageSource(Frozen):

@@ -41,7 +41,11 @@ _LISTED = (
 
 
 class UnknownNeuron(BadInput):
-    """A neuron that the release does not have."""
+    """A neuron that the release does not have.
+
+    What to do: take an id from the page *Neurons* or from `neuron_id` of `synapses`; a neuron that came later needs another release
+    (materialise `warehouse`).
+    """
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,11 @@ _ABSENT = {
 
 
 class UnknownPicture(BadInput):
-    """A picture that the release does not have."""
+    """A picture that the release does not have.
+
+    What to do: take an id from the gallery or from the table `images`; a picture that came later needs another release (materialise
+    `warehouse`).
+    """
 
 
 @dataclass(frozen=True)

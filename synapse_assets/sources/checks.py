@@ -14,7 +14,10 @@ from synapse_assets.sources.web import is_address, shown_address
 
 
 class NoRows(BadInput):
-    """A file that has no rows: wrong where it is the source, ordinary where it is one of several files."""
+    """A file that has no rows: wrong where it is the source, ordinary where it is one of several files.
+
+    What to do: look at the file: it may be empty, still being written, or without the rows that the filters of its source keep.
+    """
 
 
 _LFS_POINTER = b"version https://git-lfs"

@@ -136,7 +136,10 @@ def is_table(name: str) -> bool:
 
 
 class NotUtf8(BadInput):
-    """A column of a text file that is not UTF-8."""
+    """A column of a text file that is not UTF-8.
+
+    What to do: save the file as UTF-8, for example with `iconv -f latin1 -t utf-8 old.csv > new.csv`, and name the new one.
+    """
 
     def __init__(self, file: Path, column: str) -> None:
         super().__init__(

@@ -51,7 +51,10 @@ _REFUSED = "SELECT RAISE(ABORT, 'answers are kept as they were given: an undo is
 
 
 class BadAnswer(BadInput):
-    """An answer that cannot be stored as it is, however often it is sent; not one that the log fails to store."""
+    """An answer that cannot be stored as it is, however often it is sent; not one that the log fails to store.
+
+    What to do: correct the answer, or the line of the CSV file, that the message names. Nothing of it was stored.
+    """
 
 
 @dataclass(frozen=True)

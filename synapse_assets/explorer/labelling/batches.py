@@ -44,7 +44,10 @@ _SITE = ("synapse_id", "volume", "x_nm", "y_nm", "z_nm")
 
 
 class UnknownBatch(BadInput):
-    """A round, or an item of it, that there is not."""
+    """A round, or an item of it, that there is not.
+
+    What to do: open the labelling page anew, which lists the rounds that there are.
+    """
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ _PIXELS_AT_ONCE = 2**20  # of all sections, in a call of the network
 
 
 class EmptyMapError(BadInput):
-    """Maps that say nothing: all zero, or no numbers. `rows`: of which tiles; `maps`: of all tiles, as they came out."""
+    """Maps that say nothing: all zero, or no numbers. `rows`: of which tiles; `maps`: of all tiles, as they came out.
+
+    What to do: leave out the tiles of `rows`, which are mostly of one grey value, or choose another method.
+    """
 
     def __init__(self, message: str, rows: Sequence[int], maps: Maps) -> None:
         super().__init__(message)
