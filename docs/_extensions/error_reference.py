@@ -35,7 +35,8 @@ class ErrorClass:
     @property
     def remedy(self) -> str:
         """What a person can do; empty where the docstring does not say it."""
-        return self.docstring.partition(REMEDY)[2].strip()
+        text = self.docstring.partition(REMEDY)[2].strip()
+        return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True, order=True)

@@ -43,7 +43,7 @@ _LISTED = (
 class UnknownNeuron(BadInput):
     """A neuron that the release does not have.
 
-    What to do: take an id from the page *Neurons* or from `neuron_id` of `synapses`; a neuron that came later needs another release
+    What to do: take an id from the page Neurons or from `neuron_id` of `synapses`; a neuron that came later needs another release
     (materialise `warehouse`).
     """
 
