@@ -265,10 +265,10 @@ def test_who_is_at_a_port_is_said(listener: int, root: Path, monkeypatch: pytest
         Level.WARNING,
         f"port {listener}",
         "in use by another program; the explorer wants it",
-        "give another: synapse-assets explore --port PORT",
+        f"give another: synapse-assets explore --port {listener + 1}",
     )
     assert (ours.level, ours.text) == (Level.OK, "in use, by the explorer")
-    assert no_ui.remedy == "give another: synapse-assets ui --port PORT"
+    assert no_ui.remedy == f"give another: synapse-assets ui --port {listener + 1}"
 
 
 def test_a_probe_that_fails_or_hangs_is_a_problem_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

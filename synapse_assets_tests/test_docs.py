@@ -236,7 +236,7 @@ def parse(words: list[str], whole: bool) -> None:
 
     group: Any = typer.main.get_command(app)
     while words and hasattr(group, "commands"):
-        if words[0] in ("--help", "--version"):
+        if words[0] in ("--help", "--version", "--install-completion", "--show-completion"):
             return
         if words[0] in COMING - {*group.commands}:
             return

@@ -179,7 +179,8 @@ def _next(settings: Settings, name: str, dataset: Dataset, needs: Needs) -> list
     if name not in settings.datasets:
         lines.append(f"export SYNAPSE_DATASETS={','.join([*settings.datasets, name])}    # for the UI and the explorer")
     released = DatasetStore(settings.data_root, dataset.name, settings.local_root).release() is not None
-    lines.append(f"synapse-assets materialize {name}{'    # what is out of date is made again' if released else ''}")
+    command = "materialize" if getattr(dataset, "subset", None) is None else "reproduce"
+    lines.append(f"synapse-assets {command} {name}{'    # what is out of date is made again' if released else ''}")
     if released:
         lines.append("synapse-assets explore")
     return lines

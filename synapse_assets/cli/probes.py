@@ -291,18 +291,23 @@ def ports() -> Iterator[Finding]:
         if not reason:
             yield ok(f"port {port}", f"free, for the {what}")
         elif reason != errno.EADDRINUSE:
-            yield Finding(Level.WARNING, f"port {port}", f"cannot be used: {os.strerror(reason)}", _other_port(what))
+            yield Finding(
+                Level.WARNING, f"port {port}", f"cannot be used: {os.strerror(reason)}", _other_port(what, port)
+            )
         elif server := _server_at(what, port):
             yield ok(f"port {port}", f"in use, by {server}")
         else:
             yield Finding(
-                Level.WARNING, f"port {port}", f"in use by another program; the {what} wants it", _other_port(what)
+                Level.WARNING,
+                f"port {port}",
+                f"in use by another program; the {what} wants it",
+                _other_port(what, port),
             )
 
 
-def _other_port(what: str) -> str:
+def _other_port(what: str, port: int) -> str:
     command = {"Dagster UI": "ui", "explorer": "explore", "code server": "serve code"}[what]
-    return f"give another: synapse-assets {command} --port PORT"
+    return f"give another: synapse-assets {command} --port {port + 1}"
 
 
 def _server_at(what: str, port: int) -> str:

@@ -21,7 +21,7 @@ class State(StrEnum):
 
     THERE = "there"
     MISSING = "missing"
-    DRAWN = "drawn by the first run"
+    COMING = "made by the first run"
     UNSET = "not set"
     FETCHED = "fetched from there"
 
@@ -31,13 +31,13 @@ class Needs:
     """What a dataset needs.
 
     places: its paths and addresses, those left empty apart, with the state of each. variables: those that have to be set. fetched: what
-    comes over the network, in a few words each. is_drawn: whether the pipeline draws what is absent itself.
+    comes over the network, in a few words each. made_by: who makes the files that are absent, where the project does; else empty.
     """
 
     places: Sequence[tuple[Place, State]]
     variables: Sequence[str]
     fetched: Sequence[str]
-    is_drawn: bool
+    made_by: str
 
     @property
     def unset(self) -> list[str]:
@@ -61,29 +61,30 @@ class Needs:
             of = sum(state is not State.FETCHED for _, state in self.places)
             words.append(f"{len(self.missing)} of {of} files or folders are missing")
         words += self.fetched
-        return words or ["nothing: drawn here" if self.is_drawn else "nothing: files are there"]
+        return words or [f"nothing: {self.made_by}" if self.made_by else "nothing: files are there"]
 
 
 def needs_of(name_or_path: str, dataset: Dataset, local_root: str) -> Needs:
     """What the dataset of that name or file needs; `dataset` may have been loaded with `keep_unset`. Raises BadInput as `places_of`."""
-    is_drawn = getattr(dataset, "generate", None) is not None
+    subset = getattr(dataset, "subset", None)
+    drawn = "drawn here" if getattr(dataset, "generate", None) is not None else ""
+    made_by = drawn if subset is None else "synapse-assets reproduce"
     places = [place for place in places_of(name_or_path, local_root) if place.address]
-    states = [(place, _state(place, is_drawn)) for place in places]
+    states = [(place, _state(place, bool(made_by))) for place in places]
     volumes = {
         spec.url: spec.download_ceiling_gb for spec in dataset.tile_volumes.values() if "://" in _local(spec.url)
     }
     others = [place for place, state in states if state is State.FETCHED and place.address not in volumes]
     tables = others or [one for one in getattr(dataset, "sources", ()) if getattr(one, "format", None) == "cave"]
     fetched = [f"fetches up to {max(volumes.values()):g} GB of a volume a run"] if volumes else []
-    return Needs(
-        states,
-        sorted({name for place in places for name in place.variables}),
-        [*fetched, *(["fetches files"] if tables else [])],
-        is_drawn,
-    )
+    if subset is not None:
+        fetched.append(f"fetches {sum(file.bytes for file in subset.downloads) / 1e9:.1f} GB of tables once")
+    elif tables:
+        fetched.append("fetches tables")
+    return Needs(states, sorted({name for place in places for name in place.variables}), fetched, made_by)
 
 
-def _state(place: Place, is_drawn: bool) -> State:
+def _state(place: Place, is_made: bool) -> State:
     if place.unset:
         return State.UNSET
     path = os.path.expanduser(_local(place.address))
@@ -91,7 +92,7 @@ def _state(place: Place, is_drawn: bool) -> State:
         return State.FETCHED
     if os.path.exists(path) or (glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None):
         return State.THERE
-    return State.DRAWN if is_drawn else State.MISSING
+    return State.COMING if is_made else State.MISSING
 
 
 def _local(address: str) -> str:

@@ -59,12 +59,17 @@ def test_each_file_is_said_to_be_there_missing_or_not_yet_known(
 def test_what_the_package_has_needs_what_its_files_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SYNAPSE_FAFB_FOLDER", raising=False)
     assert needs("sample", tmp_path).in_words() == ["nothing: drawn here"]
-    assert set(states("sample", tmp_path).values()) == {State.DRAWN}
+    assert set(states("sample", tmp_path).values()) == {State.COMING}
     assert needs("sample", tmp_path).is_met
     assert needs("fafb", tmp_path).in_words() == [
         "SYNAPSE_FAFB_FOLDER (not set)",
         "fetches up to 20 GB of a volume a run",
     ]
     assert states("fafb", tmp_path)["volumes.fafb_v14.url"] is State.FETCHED
+    assert needs("fafb_10k", tmp_path).is_met
+    assert needs("fafb_10k", tmp_path).in_words() == [
+        "fetches up to 20 GB of a volume a run",
+        "fetches 9.5 GB of tables once",
+    ]
     # Workbooks that may be left out are named by no variable that has to be set.
     assert needs("cbp", tmp_path).variables == ["SYNAPSE_CBP_WORKBOOK"]
