@@ -18,6 +18,7 @@ from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
 from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
+from synapse_assets.cli.reproduction import reproduce
 from synapse_assets.cli.status import status
 from synapse_assets.cli.table_inspection import inspect
 from synapse_assets.cores import share_cores
@@ -97,6 +98,7 @@ for _panel, _command, *_examples in (
     (_RUN, status, "status", "status sample", "status sample --json"),
     (_RUN, ui, "ui", "ui --port 3001"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
+    (_RUN, reproduce, "reproduce", "reproduce --yes"),
     (_LOOK, explore, "explore", "explore --labelling"),
     (_DATA, datasets, "datasets", "datasets sample", "datasets my_brain.yaml"),
     (_DATA, inspect, "inspect synapses.csv", "inspect flywire_synapses_783.feather"),

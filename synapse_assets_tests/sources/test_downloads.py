@@ -1,8 +1,6 @@
 """Large published files from a server on this machine: broken off and gone on with, checked, and never there in part."""
 
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,60 +11,27 @@ from synapse_assets.datasets import PublishedFile
 from synapse_assets.errors import BadInput, Unreachable
 from synapse_assets.sources import downloads
 from synapse_assets.sources.downloads import fetch_published, fetched_bytes
+from synapse_assets_tests.published import PublicServer, public_server
 
 CONTENT = bytes(range(256)) * 4_000
 
 
-class Published(http.server.ThreadingHTTPServer):
-    """Serves `content` at every address; each answer ends after `breaks` bytes, if it says so, and `ranges` may be unknown to it."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/table.feather"
-        self.content, self.breaks, self.ranges, self.status = CONTENT, list[int](), True, 200
-        self.asked = list[str | None]()
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        server = self.server
-        assert isinstance(server, Published)
-        asked = self.headers.get("Range")
-        server.asked.append(asked)
-        if server.status != 200:
-            self.send_error(server.status)
-            return
-        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
-        content = server.content[first:]
-        self.send_response(206 if first else 200)
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(server.content) - 1}/{len(server.content)}")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: server.breaks.pop(0)] if server.breaks else content)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
+def server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[PublicServer]:
     monkeypatch.setattr(downloads, "WAIT_S", 0.0)
-    with Published() as running:
-        threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True).start()
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "table.feather").write_bytes(CONTENT)
+    with public_server(folder) as running:
         yield running
-        running.shutdown()
 
 
 def digests() -> dict[str, str]:
     return {name: hashlib.new(name, CONTENT).hexdigest() for name in ("md5", "sha256")}
 
 
-def published(server: Published, folder: Path, **changes: Any) -> PublishedFile:
+def published(server: PublicServer, folder: Path, **changes: Any) -> PublishedFile:
     values = {
-        "url": server.url,
+        "url": f"{server.url}/table.feather",
         "path": str(folder / "new" / "table.feather"),
         "bytes": len(CONTENT),
         "licence": "-",
@@ -79,7 +44,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_fetched_once(server: Published, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once(server: PublicServer, tmp_path: Path) -> None:
     file, told = published(server, tmp_path), list[int]()
     fetch_published(file, told.append)
     assert Path(file.path).read_bytes() == CONTENT
@@ -89,7 +54,7 @@ def test_a_file_is_fetched_once(server: Published, tmp_path: Path) -> None:
     assert server.asked == [None]
 
 
-def test_a_broken_connection_goes_on_where_it_broke(server: Published, tmp_path: Path) -> None:
+def test_a_broken_connection_goes_on_where_it_broke(server: PublicServer, tmp_path: Path) -> None:
     server.breaks = [300_000, 1, 500_000]
     file, told = published(server, tmp_path), list[int]()
     fetch_published(file, told.append)
@@ -98,7 +63,7 @@ def test_a_broken_connection_goes_on_where_it_broke(server: Published, tmp_path:
     assert told == sorted(told)
 
 
-def test_the_next_call_goes_on_where_the_last_one_gave_up(server: Published, tmp_path: Path) -> None:
+def test_the_next_call_goes_on_where_the_last_one_gave_up(server: PublicServer, tmp_path: Path) -> None:
     server.breaks = [400_000, 0, 0, 0, 0]
     file = published(server, tmp_path)
     with pytest.raises(Unreachable, match=r"400,000 of 1,024,000 bytes are here: start the same command again"):
@@ -111,7 +76,7 @@ def test_the_next_call_goes_on_where_the_last_one_gave_up(server: Published, tmp
     assert Path(file.path).read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_sends_all_of_it_again(server: Published, tmp_path: Path) -> None:
+def test_a_server_without_ranges_sends_all_of_it_again(server: PublicServer, tmp_path: Path) -> None:
     server.breaks, server.ranges = [300_000], False
     file = published(server, tmp_path)
     fetch_published(file, lambda _: None)
@@ -119,9 +84,9 @@ def test_a_server_without_ranges_sends_all_of_it_again(server: Published, tmp_pa
 
 
 @pytest.mark.parametrize("digest", ["md5", "sha256"])
-def test_another_content_is_refused_and_leaves_nothing(server: Published, tmp_path: Path, digest: str) -> None:
+def test_another_content_is_refused_and_leaves_nothing(server: PublicServer, tmp_path: Path, digest: str) -> None:
     right = digests()
-    server.content = CONTENT[:-1] + b"x"
+    (server.folder / "table.feather").write_bytes(CONTENT[:-1] + b"x")
     file = published(server, tmp_path, **{**right, ("sha256" if digest == "md5" else "md5"): None})
     with pytest.raises(
         BadInput, match=rf"has the {digest} [0-9a-f]+, and {right[digest]} was published; it was removed"
@@ -130,15 +95,15 @@ def test_another_content_is_refused_and_leaves_nothing(server: Published, tmp_pa
     assert files(tmp_path) == []
 
 
-def test_another_size_is_refused_before_it_is_fetched(server: Published, tmp_path: Path) -> None:
-    server.content = CONTENT + b"more"
+def test_another_size_is_refused_before_it_is_fetched(server: PublicServer, tmp_path: Path) -> None:
+    (server.folder / "table.feather").write_bytes(CONTENT + b"more")
     with pytest.raises(BadInput, match=r"it has 1,024,004 bytes there, and 1,024,000 were published"):
         fetch_published(published(server, tmp_path), lambda _: None)
     assert files(tmp_path) == []
 
 
 def test_a_file_that_was_put_in_its_place_is_taken_if_it_is_the_published_one(
-    server: Published, tmp_path: Path
+    server: PublicServer, tmp_path: Path
 ) -> None:
     file = published(server, tmp_path)
     Path(file.path).parent.mkdir()
@@ -151,16 +116,16 @@ def test_a_file_that_was_put_in_its_place_is_taken_if_it_is_the_published_one(
     assert server.asked == []
 
 
-def test_an_address_without_the_file_is_named_at_once(server: Published, tmp_path: Path) -> None:
-    server.status = 404
+def test_an_address_without_the_file_is_named_at_once(server: PublicServer, tmp_path: Path) -> None:
+    (server.folder / "table.feather").unlink()
     with pytest.raises(
         BadInput, match=r"http://127\.0\.0\.1:\d+/table\.feather cannot be fetched: the server answers 404"
     ):
         fetch_published(published(server, tmp_path), lambda _: None)
-    assert len(server.asked) == 1
+    assert server.asked == []
 
 
-def test_without_a_known_checksum_the_size_decides(server: Published, tmp_path: Path) -> None:
+def test_without_a_known_checksum_the_size_decides(server: PublicServer, tmp_path: Path) -> None:
     file = published(server, tmp_path, md5=None)
     fetch_published(file, lambda _: None)
     assert Path(file.path).read_bytes() == CONTENT
