@@ -10,8 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.cli.home import prepare_home
 from synapse_assets.cli.materialization import materialize
+from synapse_assets.cli.selection import select
+from synapse_assets.cli.status import collect_status
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -20,13 +23,14 @@ if TYPE_CHECKING:
     from synapse_assets.pipeline.em.published_subset import Cost
     from synapse_assets.pipeline.em.reproduction import Number
 
-# Executions of a check that are looked at: more than there are brain regions, several times.
-_CHECKS_READ = 500
 _MARKS = {True: "[green]as expected[/green]", False: "[red]differs[/red]", None: "only your run can tell"}
 
 
 def reproduce(
-    dataset: Annotated[str, typer.Argument(help="A dataset with `subset`: its name, or its YAML file.")] = "fafb_10k",
+    dataset: Annotated[
+        str,
+        typer.Argument(help="A dataset with `subset`: its name, or its YAML file.", autocompletion=complete_dataset),
+    ] = "fafb_10k",
     yes: Annotated[bool, typer.Option("--yes", help="Start without being asked.")] = False,
 ) -> None:
     """Make a dataset of a real brain that anybody can make again: from public tables to scores, map and report.
@@ -57,12 +61,10 @@ def reproduce(
     try:
         materialize([dataset])
     except typer.Exit as stopped:
-        failed = ["a run of `materialize`"] if stopped.exit_code else []
-        if not (store.release() and stopped.exit_code == 1):
+        # A region that failed stops no other: what there is of a release is compared all the same.
+        if stopped.exit_code != 1 or store.release() is None:
             raise
-    else:
-        failed = []
-    numbers = write_reproduction(store, loaded, subset, record, [*failed, *_failed_checks(settings, loaded)])
+    numbers = write_reproduction(store, loaded, subset, record, _failures(settings, dataset))
     _compare(console, numbers)
     console.print(
         f"Page: {settings.explorer_url}/{loaded.name} (SYNAPSE_DATASETS={dataset} synapse-assets explore)",
@@ -140,25 +142,17 @@ def _shown_progress(console: Console) -> "Iterator[Callable[[PublishedFile, int]
         yield progress
 
 
-def _failed_checks(settings: Settings, dataset: "EmDataset") -> list[str]:
-    """Names of the dataset's checks that failed last, but those that only warn."""
+def _failures(settings: Settings, dataset: str) -> list[str]:
+    """The dataset's assets whose last run failed, and the checks that failed, but those that only warn."""
     import dagster as dg
 
-    from synapse_assets.definitions import build_definitions
-
-    prepare_home(settings)
-    keys = build_definitions(settings, datasets=[dataset]).resolve_asset_graph().asset_check_keys
-    failed = set()
+    home = prepare_home(settings)
+    selection = select(settings, [dataset])
     with dg.DagsterInstance.get() as instance:
-        for key in keys:
-            latest: dict[str | None, dg.AssetCheckEvaluation] = {}
-            for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=_CHECKS_READ):
-                evaluation = record.evaluation
-                if isinstance(evaluation, dg.AssetCheckEvaluation):
-                    latest.setdefault(record.partition, evaluation)
-            if any(not one.passed and one.severity is dg.AssetCheckSeverity.ERROR for one in latest.values()):
-                failed.add(f"{key.asset_key.path[-1]}: {key.name}")
-    return sorted(failed)
+        assets = collect_status(selection, settings, instance, home).assets
+    runs = [asset.asset for asset in assets if asset.failed]
+    checks = {f"{asset.asset} {check.name}" for asset in assets for check in asset.checks if check.severity == "ERROR"}
+    return [*runs, *sorted(checks)]
 
 
 def _compare(console: Console, numbers: "list[Number]") -> None:

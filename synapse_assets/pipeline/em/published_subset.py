@@ -104,8 +104,7 @@ def make_sites(
     """Fetches the published files and writes the table of chosen sites, unless it is there; gives `chosen_sites`.
 
     progress: told of each file how many bytes of it there are. say: takes a line on the rest. Raises BadInput where a file is not the
-    published one, Unreachable
-    where a server does not answer; what has come stays, and the next call goes on there.
+    published one, Unreachable where a server does not answer; what has come stays, and the next call goes on there.
     """
     from synapse_assets.sources import ClassNames, RegionNames, join_neurons, read_neurons, read_source
     from synapse_assets.sources.downloads import fetch_published
