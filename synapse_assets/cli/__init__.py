@@ -38,7 +38,11 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Panel by panel, in each as they were added: Typer itself puts groups of commands last."""
-        return sorted(self.commands, key=lambda name: _PANELS.index(str(self.commands[name].rich_help_panel)))
+
+        def panel(name: str) -> int:
+            return _PANELS.index(getattr(self.commands[name], "rich_help_panel", _HELP))
+
+        return sorted(self.commands, key=panel)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         share_cores()

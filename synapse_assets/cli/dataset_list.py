@@ -126,7 +126,7 @@ def _facts(settings: Settings, dataset: Dataset, is_on: bool) -> list[tuple[str,
     facts = [
         (
             "chain",
-            f"{dataset.chain}: {len(chain.assets_of(dataset))} assets; pages: {_names(chain.pages_of(dataset).values())}",
+            f"{dataset.chain}: {len(chain.assets_of(dataset))} assets; pages: {_names(list(chain.pages_of(dataset).values()))}",
         )
     ]
     facts.append(("on", "yes" if is_on else "no"))
@@ -166,7 +166,6 @@ def _entry(settings: Settings, name: str) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    names = list(names)
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
 

@@ -336,7 +336,7 @@ def history(settings: Settings) -> Iterator[Finding]:
     home = Path(settings.local_root) / ".dagster"
     if settings.postgres_url is not None:
         try:
-            import psycopg2
+            import psycopg2  # type: ignore[import-untyped]
         except ImportError:
             remedy = "pip install 'synapse-assets[postgres]'"
             yield Finding(
@@ -346,9 +346,7 @@ def history(settings: Settings) -> Iterator[Finding]:
         try:
             connection = psycopg2.connect(settings.postgres_url.get_secret_value(), connect_timeout=_ANSWER_S)
         except psycopg2.Error as error:
-            remedy = (
-                "start the database, or correct SYNAPSE_POSTGRES_URL (postgresql://user:password@host:port/database)"
-            )
+            remedy = "start the database, or correct user, password, host or database in SYNAPSE_POSTGRES_URL"
             yield Finding(
                 Level.PROBLEM, "history", f"Postgres does not let us in: {' '.join(str(error).split())}", remedy
             )
