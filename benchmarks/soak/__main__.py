@@ -15,7 +15,7 @@ from benchmarks.soak.report import FILE
 from synapse_assets.caches import keep_caches
 from synapse_assets.settings import Settings
 
-PARTS = ("ticks", "kills", "training", "outages", "queue", "hostile", "closed", "installed")
+PARTS = ("ticks", "kills", "training", "outages", "queue", "hostile", "closed", "reproduced", "installed")
 
 
 def main() -> None:

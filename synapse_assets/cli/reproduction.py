@@ -1,14 +1,13 @@
 """The command `reproduce`: a dataset from published tables that anybody can make again, and what everybody should see of it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.cli.home import prepare_home
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from synapse_assets.pipeline.em.published_subset import Cost
     from synapse_assets.pipeline.em.reproduction import Number
 
-_MARKS = {True: "[green]as expected[/green]", False: "[red]differs[/red]", None: "only your run can tell"}
+# What is said of a number that everybody should see, and in which colour.
+_MARKS = {True: ("as expected", "green"), False: ("differs", "red"), None: ("not assessed", "yellow")}
 
 
 def reproduce(
@@ -155,13 +155,22 @@ def _failures(settings: Settings, dataset: str) -> list[str]:
     return [*runs, *sorted(checks)]
 
 
-def _compare(console: Console, numbers: "list[Number]") -> None:
-    from rich.markup import escape
+def _compare(console: Console, numbers: "Sequence[Number]") -> None:
+    """Prints what everybody should see beside what this run gave, and then what only this run can tell."""
+    from synapse_assets.pipeline.em.reproduction import ORIENTATION
 
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("number", "everybody should see", "yours", "", "note"):
-        table.add_column(title, overflow="fold")
+    def line(mark: str, style: str, text: str, note: str) -> None:
+        console.print(f"  [{style}]{mark:<12}[/{style}]", end="")
+        console.print(f"{text} ({note})" if note else text, markup=False, soft_wrap=True)
+
+    console.print("\n[bold]What everybody should see[/bold]")
     for number in numbers:
-        cells = map(escape, (number.name, number.expected, number.yours))
-        table.add_row(*cells, _MARKS[number.holds], escape(number.note))
-    console.print(table)
+        if number.expected:
+            mark, style = _MARKS[number.holds]
+            beside = "" if number.yours == number.expected else f"; expected: {number.expected}"
+            line(mark, style, f"{number.name}: {number.yours}{beside}", number.note)
+    console.print("[bold]What only your run can tell[/bold]")
+    for number in numbers:
+        if not number.expected:
+            line("", "dim", f"{number.name}: {number.yours}", number.note)
+    console.print(f"{ORIENTATION}\n", markup=False, soft_wrap=True)

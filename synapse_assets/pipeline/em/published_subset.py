@@ -74,7 +74,7 @@ def cost_of(store: DatasetStore, dataset: EmDataset, subset: PublishedSubset) ->
         points_nm = _places(dataset) if is_chosen else np.random.default_rng(0).uniform(low, high, (subset.sites, 3))
         [tiles, *_] = plan_tiles(spec, points_nm, dataset.tile).scales
     except ConnectionError as error:
-        raise Unreachable(f"{error}. Is this machine connected? Start the command again when it is") from error
+        raise Unreachable(str(error)) from error
     voxels = dataset.tile.size_px**2 * dataset.tile.sections
     still_bytes = sum(size for _, size in left)
     disk_gb = (still_bytes + subset.sites * voxels * _STORED_BYTES_PER_VOXEL) / 1e9
