@@ -76,7 +76,8 @@ def published_synapses() -> pd.DataFrame:
     points = planted_points()
     for index, point in enumerate(points.itertuples()):
         x, y, z = (
-            int((value + 0.5) * size) for value, size in zip((point.x, point.y, point.z), VOXEL_SIZE_NM, strict=True)
+            int((float(str(value)) + 0.5) * size)
+            for value, size in zip((point.x, point.y, point.z), VOXEL_SIZE_NM, strict=True)
         )
         row = {
             "id": 10_000 + index, "pre_pt_root_id": point.neuron, "post_pt_root_id": FIRST_NEURON + 500, "connection_score": 100.0,

@@ -109,10 +109,9 @@ def test_from_nothing_to_the_sites(published: PublicServer, lab: Lab) -> None:
 
     neurons = pd.read_csv(published.folder / NEURONS, sep="\t")
     known = neurons[neurons.root_id < FIRST_NEURON + 100].set_index("root_id")
-    lineages = known.ito_lee_hemilineage.to_dict()
-    assert set(lab.sites.synapse_id.astype(str)) == told_again(
-        lab.subset, published_synapses(), known.known_nt.to_dict(), lineages
-    )
+    lineages = {int(str(neuron)): str(lineage) for neuron, lineage in known.ito_lee_hemilineage.items()}
+    transmitters = {int(str(neuron)): str(name) for neuron, name in known.known_nt.items()}
+    assert set(lab.sites.synapse_id.astype(str)) == told_again(lab.subset, published_synapses(), transmitters, lineages)
     assert lab.sites.target.value_counts().to_dict() == dict.fromkeys(lab.subset.classes, 20)
     assert lab.sites.hemilineage.isna().any()  # putative_primary is none
     by_id = published_synapses().set_index("id").loc[lab.sites.synapse_id]

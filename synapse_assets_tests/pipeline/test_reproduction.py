@@ -46,7 +46,7 @@ def test_a_run_that_is_as_it_should_be(finished_lab: Lab) -> None:
     assert nearest.expected.startswith("above raw pixels (0.")
     assert nearest.holds is not None
     only_here = numbers["balanced accuracy, neuron_id held out"]
-    score = finished_lab.store.release()["scores"]["synapse_classifier"]["balanced_accuracy"]  # type: ignore[index]
+    score = finished_lab.store.release()["scores"]["synapse_classifier"]["balanced_accuracy"]
     assert (only_here.expected, only_here.holds) == ("", None)
     assert float(only_here.yours.split()[0]) == pytest.approx(score, abs=0.06)
     assert numbers["verdict on the clusters"].yours

@@ -105,15 +105,10 @@ def _of_sites(store: DatasetStore, subset: PublishedSubset) -> list[Number]:
 
 def _of_vectors(store: DatasetStore) -> list[Number]:
     """What the product promises of any brain: vectors that find more than raw pixels, and a split that does not flatter."""
-    found = {
-        role: _interval(store.results(RETRIEVAL_SCORECARD).read(), "precision", **chosen)
-        for role, chosen in {
-            "vectors": {"role": "in use", "metric": "cosine", "label": "class", "k": _NEIGHBOURS},
-            "pixels": {"encoder": "raw pixels", "metric": "cosine", "label": "class", "k": _NEIGHBOURS},
-        }.items()
-    }
+    scorecard = store.results(RETRIEVAL_SCORECARD).read()
+    vectors = _interval(scorecard, "precision", role="in use", metric="cosine", label="class", k=_NEIGHBOURS)
+    pixels = _interval(scorecard, "precision", encoder="raw pixels", metric="cosine", label="class", k=_NEIGHBOURS)
     gap = _interval(store.results(LEAKAGE_REPORT).read(), "balanced_accuracy", probe="class_gap", split="neuron_id")
-    vectors, pixels = found["vectors"], found["pixels"]
     above = None if vectors is None or pixels is None else vectors["value"] > pixels["value"]
     return [
         Number(
