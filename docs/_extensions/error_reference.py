@@ -71,7 +71,7 @@ def error_classes() -> list[ErrorClass]:
             ast.get_docstring(node) or "",
         )
         for module, tree in _trees().items()
-        for node in ast.walk(tree)
+        for node in tree.body
         if isinstance(node, ast.ClassDef)
     ]
     found = [one for one in every if one.name == _ROOT]
