@@ -69,7 +69,7 @@ ADDED_TO = {
 # Variables that compose.yaml and the tests read.
 OTHER_VARIABLES = {"SYNAPSE_LOCAL_FOLDER", "SYNAPSE_ASSETS_UPDATE_SNAPSHOT"}
 # Commands that pages may name already.
-COMING = {"status", "datasets", "doctor", "reproduce", "report"}
+COMING = {"report"}
 
 
 def elsewhere(block: Block) -> bool:
