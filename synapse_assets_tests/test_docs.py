@@ -4,9 +4,12 @@ A block is found by what stands in it. Python runs on the tiny dataset in the pl
 installation is run by the tests that `ELSEWHERE` names. A new kind of block fails until a test here knows what to do with it.
 """
 
+import ast
 import json
 import re
 import shlex
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +29,7 @@ from synapse_assets.datasets import (
     MorphologyDataset,
     StainingDataset,
     load_dataset,
+    sources,
     variables_named,
 )
 from synapse_assets.datasets.variables import names_in
@@ -40,6 +44,7 @@ from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets.volumes import decode_tiles, encode_tiles
 from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.documentation import ROOT, Block, anchors, block_with, blocks, commands, links, pages
+from synapse_assets_tests.sources.tables import read, shipped
 
 # What a fence may say, and the test that holds what stands behind it.
 KINDS = {
@@ -56,6 +61,8 @@ KINDS = {
 ELSEWHERE = {
     ("python", "sample_cbp"): "defs/morphology/test_chain.py",
     ("sql", "synapse_mitochondria"): "pipeline/test_synapse_mitochondria.py",
+    ("python", "test_lab_boutons"): "test_docs.py",
+    ("yaml", "Boutons of our lab"): "test_docs.py",
 }
 # YAML that is no whole dataset: the field it begins with, and the dataset of the documentation or the package that it is added to.
 ADDED_TO = {
@@ -142,6 +149,25 @@ def test_a_stored_tile_is_read_without_the_package(codec: TileCodec, finished_la
         np.testing.assert_array_equal(names["tile"](stored), expected)
 
 
+def test_the_first_change_of_a_contributor_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    formats = tmp_path / "formats"
+    shutil.copytree(sources.FORMATS, formats)
+    (formats / "lab_boutons.yaml").write_text(block_with("yaml", "Boutons of our lab").text)
+    monkeypatch.setattr(sources, "FORMATS", formats)
+    names: dict[str, Any] = {"Path": Path, "read": read, "shipped": shipped}
+    exec(block_with("python", "test_lab_boutons").text, names)  # noqa: S102 -- our own page
+    names["test_lab_boutons"](tmp_path)
+
+
+def test_code_is_marked_as_code() -> None:
+    code = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.With | ast.For
+    for block in blocks("", "text", "sh", "console"):
+        with suppress(SyntaxError):
+            assert not [node for node in ast.parse(block.text).body if isinstance(node, code)], f"{block} is python"
+        with suppress(yaml.YAMLError):
+            assert not isinstance(yaml.safe_load(block.text), dict), f"{block} is yaml"
+
+
 def test_a_block_of_json_is_json() -> None:
     for block in blocks("json"):
         json.loads(block.text)
@@ -166,7 +192,7 @@ def alternatives(block: Block) -> list[dict[str, Any]]:
     return [fields for fields in read if fields] if len({*names}) < len(names) else [yaml.safe_load(block.text)]
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", here("yaml"), ids=str)
 def test_a_block_of_yaml_is_valid(block: Block, tmp_path: Path) -> None:
     if name := re.match(r"# (\w+\.yaml)\n", block.text):
         assert load_dataset(written(name[1], tmp_path), "/nowhere").name == Path(name[1]).stem
