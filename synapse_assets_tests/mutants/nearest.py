@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 # They install the package in processes of their own, drive a browser, or run a whole chain.
-_LEFT_OUT = {"test_installation.py", "test_hostile_input.py", "test_docs.py", "explorer"}
+_LEFT_OUT = {"test_installation.py", "test_hostile_input.py", "test_docs.py", "test_docs_site.py", "explorer"}
 
 
 def nearest_tests(root: Path, module: Path) -> list[Path]:
