@@ -210,6 +210,10 @@ def test_wrong_settings_are_a_finding(root: Path, monkeypatch: pytest.MonkeyPatc
     assert page.exit_code == 1
     assert "problem  settings" in page.output
     assert "SYNAPSE_DEVICE: 'abacus' is no device" in page.output
+    Path(".env").write_bytes(b"SYNAPSE_DEVICE=\xff\n")
+    page = run("doctor")
+    assert page.exit_code == 1
+    assert "problem  settings            'utf-8' codec can't decode byte 0xff" in page.output
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,11 @@ def doctor() -> None:
     and names of users are left out. Ends with 1 where something does not work.
     """
     console = Console(highlight=False)
-    hide = _hiding({**dotenv_values(".env"), **os.environ})
+    in_file: dict[str, str | None] = {}
+    # Why it cannot be read is a finding below.
+    with suppress(OSError, ValueError):
+        in_file = dotenv_values(".env")
+    hide = _hiding({**in_file, **os.environ})
     console.print(f"synapse-assets doctor, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     worst: dict[Level, int] = dict.fromkeys(Level, 0)
     for finding in _findings():
@@ -65,7 +70,7 @@ def _findings() -> Iterator[Finding]:
     yield from _looked("ports", probes.ports)
     try:
         settings = Settings()
-    except SynapseAssetsError as error:
+    except Exception as error:
         remedy = "correct it and run this again: device, storage, history and datasets depend on the settings"
         yield Finding(Level.PROBLEM, "settings", str(error), remedy)
         return
