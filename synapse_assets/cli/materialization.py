@@ -73,7 +73,7 @@ def materialize(
     try:
         selection = select(settings, datasets or (), assets, regions)
         with dg.DagsterInstance.get() as instance:
-            check_regions(selection, instance, ahead=True)
+            check_regions(selection, instance, to_come=selection.keys)
             if assets is not None:
                 check_inputs(selection, instance)
             with taken_up(home, selection, instance) as command:
@@ -133,7 +133,8 @@ class _Making:
                 continue
             register_due_round(self.selection.datasets[dataset], partitions, self.settings, self.instance)
             if partitions is not None:
-                check_regions(self.selection, self.instance)
+                later = [key for _, keys_later in self._planned[number:] for key in keys_later]
+                check_regions(self.selection, self.instance, to_come=later)
             began = time.perf_counter()
             parts = partitions_to_make(self.selection, partitions, self.instance)
             for done, part in enumerate(parts):

@@ -28,11 +28,10 @@ _ATTEMPTS = 5
 
 
 class Command:
-    """A command at work. id: that of its runs' tag. resumed: whether an earlier process began it and did not end it."""
+    """A command at work. id: that of its runs' tag. finished: whether all of it is made, so that the same command begins anew."""
 
     def __init__(self, selection: Selection, instance: "DagsterInstance", id: str, resumed: bool) -> None:
         self.id = id
-        self.resumed = resumed
         self.finished = False
         self._selection = selection
         self._instance = instance

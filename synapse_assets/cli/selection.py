@@ -53,14 +53,14 @@ def select(
     named = [enabled.get(name) or load_dataset(name, settings.local_root) for name in datasets]
     chosen = {one.name: one for one in named} or enabled
     definitions = build_definitions(settings, datasets=list({**enabled, **chosen}.values()))
-    keys = _select_assets(definitions, chosen, assets)
+    keys = select_assets(definitions, chosen, assets)
     names = None if regions is None else tuple(name.strip() for name in regions.split(",") if name.strip())
     if names == ():
         raise BadInput("--regions names no region: give some with commas between them, such as --regions EB,AL_L")
     return Selection(chosen, definitions, keys, names, assets, tuple(datasets))
 
 
-def _select_assets(
+def select_assets(
     definitions: "dg.Definitions", datasets: "Mapping[str, Dataset]", selection: str | None
 ) -> "frozenset[AssetKey]":
     """The assets that a selection in Dagster's syntax names, of these datasets and such as are made here.
@@ -126,8 +126,8 @@ def partitions_to_make(
     return [name for name in known if selection.regions is None or name in selection.regions]
 
 
-def check_regions(selection: Selection, instance: "DagsterInstance", ahead: bool = False) -> None:
-    """Raises BadInput for a region that is named and not registered. `ahead`: not for what the selection itself registers."""
+def check_regions(selection: Selection, instance: "DagsterInstance", to_come: "Collection[AssetKey]" = ()) -> None:
+    """Raises BadInput for a region that is named and not registered, unless one of the assets `to_come` may register it."""
     if selection.regions is None:
         return
     graph = selection.definitions.resolve_asset_graph()
@@ -137,7 +137,7 @@ def check_regions(selection: Selection, instance: "DagsterInstance", ahead: bool
     known = {name for one in sets for name in one.get_partition_keys(dynamic_partitions_store=instance)}
     unknown = [name for name in selection.regions if name not in known]
     makers = _registering(selection)
-    if not unknown or (ahead and makers & selection.keys):
+    if not unknown or not makers.isdisjoint(to_come):
         return
     if not known and makers:
         names = " and ".join(sorted(key.path[-1] for key in makers))

@@ -47,7 +47,11 @@ class Staleness:
     @classmethod
     def now(cls, definitions: dg.Definitions, instance: dg.DagsterInstance) -> "Staleness":
         """That of this moment, outside of automation."""
-        return cls(AssetGraphView.for_test(definitions, instance))
+        staleness = cls(AssetGraphView.for_test(definitions, instance))
+        staleness._resolver.instance_queryer.prefetch_asset_records(
+            definitions.resolve_asset_graph().materializable_asset_keys
+        )
+        return staleness
 
     def is_stale(self, key: dg.AssetKey, partition: str | None) -> bool:
         """Whether an asset (or a partition of it) was never made, or was made from other inputs or code than there are now."""

@@ -81,6 +81,33 @@ def test_a_promotion_gives_a_model_a_data_version_and_leaves_it_up_to_date() -> 
         assert asked.causes["applied"] == {model}
 
 
+def test_names_of_assets_are_found_in_a_selection_whatever_stands_around_them() -> None:
+    selection = """+tiles and (key:"clusters"+2 or not tile*) and tag:tiles="drift" and kind:tiles"""
+    replaced = private.asset_names_replaced(selection, lambda name: f"brain/{name}")
+    assert replaced == (
+        """+key:"brain/tiles" and (key:"brain/clusters"+2 or not key:"brain/tile*") and tag:tiles="drift" and kind:tiles"""
+    )
+    assert private.parsed_selection(replaced) == dg.AssetSelection.from_string(replaced)
+    with pytest.raises(ValueError, match="token recognition error at: '-'"):
+        private.asset_names_replaced("ti-les", str)
+    with pytest.raises(ValueError, match="Invalid selection string: tiles and"):
+        private.parsed_selection("tiles and")
+
+
+def test_what_is_out_of_date_is_known_outside_of_automation() -> None:
+    assets = line(Asked())
+    with dg.instance_for_test() as instance:
+        dg.materialize(assets, instance=instance)
+        dg.materialize(assets[:1], instance=instance, tags={"content": "new"})
+        staleness = private.Staleness.now(dg.Definitions(assets), instance)
+        assert [staleness.is_stale(dg.AssetKey(name), None) for name in ("raw", "model", "applied")] == [
+            False,
+            True,
+            False,
+        ]
+        assert staleness.causes(dg.AssetKey("model"), None) == {dg.AssetKey("raw")}
+
+
 def test_upkeep_knows_the_events_that_a_materialisation_was_made_from() -> None:
     assets = line(Asked())
     with dg.instance_for_test() as instance:
