@@ -204,6 +204,16 @@ def test_no_secret_and_no_user_is_on_the_page(root: Path, monkeypatch: pytest.Mo
         assert secret not in page.output
 
 
+def test_a_dataset_that_cannot_run_is_a_problem_with_its_remedy(root: Path) -> None:
+    _, own = probes.datasets(Settings())
+    assert (own.level, own.about, own.remedy) == (Level.PROBLEM, "own", "synapse-assets datasets own.yaml")
+    Path(".env").write_text(f"LAB_FOLDER={root}\n")
+    sample, own = probes.datasets(Settings())
+    assert (sample.level, sample.text) == (Level.OK, "em chain; needs nothing: drawn here")
+    assert own.text == "em chain; needs LAB_FOLDER (not set)"
+    assert own.remedy == "export LAB_FOLDER: .env is read for settings, not for what datasets name"
+
+
 def test_wrong_settings_are_a_finding(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNAPSE_DEVICE", "abacus")
     page = run("doctor")

@@ -106,7 +106,10 @@ def export_reviewed_sites(
     ],
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
 ) -> None:
-    """Write the boxes that people looked through as a dataset of their own: sites, masks, and a YAML that trains on them. No names."""
+    """Write the boxes that people looked through as a dataset of their own.
+
+    The folder holds sites, masks, and a YAML that trains on them, and no names of people.
+    """
     from logging import getLogger
 
     from synapse_assets.datasets import DetectionDataset, load_dataset
