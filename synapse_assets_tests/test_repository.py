@@ -73,3 +73,10 @@ def test_an_issue_form_asks_for_something_and_names_commands_that_exist(path: Pa
     asked = re.findall(r"synapse-assets ([a-z]+)", path.read_text(encoding="utf-8"))
     assert asked
     assert set(asked) <= commands
+
+
+def test_blank_issues_are_off_and_the_template_of_changes_names_make_targets() -> None:
+    assert parsed(GITHUB / "ISSUE_TEMPLATE" / "config.yml") == {"blank_issues_enabled": False}
+    template = (GITHUB / "pull_request_template.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"`make ([a-z-]+)`", template))
+    assert {"test", "docs"} <= targets <= TARGETS
