@@ -33,6 +33,9 @@ DOWNLOAD_BYTES_PER_S = 10e6
 TABLE_BYTES_PER_S = 150e6
 # docs/measurements.md: everything from 2,400 synapses in five regions in 225 s on two busy cores, without a GPU.
 SITE_S = 225 / 2_400
+# Measured on one core: all runs of a region of 20 sites, in 5.7 s. Until the sites are chosen, all of FlyWire's regions count.
+REGION_S = 5.7
+_MOST_REGIONS = 79
 # docs/measurements.md: a tile of 256 x 256 x 3 voxels is 155 kB as PNG; twice while it is stored.
 _STORED_BYTES_PER_VOXEL = 2 * 155.3e3 / (256 * 256 * 3)
 
@@ -71,7 +74,11 @@ def cost_of(store: DatasetStore, dataset: EmDataset, subset: PublishedSubset) ->
     try:
         volume = open_volume(spec)
         low, high = (edge * volume.voxel_size_nm for edge in volume.bounds_voxels)
-        points_nm = _places(dataset) if is_chosen else np.random.default_rng(0).uniform(low, high, (subset.sites, 3))
+        points_nm, regions = (
+            _places(dataset)
+            if is_chosen
+            else (np.random.default_rng(0).uniform(low, high, (subset.sites, 3)), _MOST_REGIONS)
+        )
         [tiles, *_] = plan_tiles(spec, points_nm, dataset.tile).scales
     except ConnectionError as error:
         raise Unreachable(str(error)) from error
@@ -82,7 +89,7 @@ def cost_of(store: DatasetStore, dataset: EmDataset, subset: PublishedSubset) ->
         "tables": still_bytes / DOWNLOAD_BYTES_PER_S / 3600,
         "choice": 0.0 if is_chosen else 2 * sum(file.bytes for file in subset.downloads) / TABLE_BYTES_PER_S / 3600,
         "tiles": tiles.hours,
-        "everything else": subset.sites * SITE_S / 3600,
+        "everything else": (subset.sites * SITE_S + regions * REGION_S) / 3600,
     }
     folder = next(path for path in (store.raw, *store.raw.parents) if path.exists())
     free_gb = shutil.disk_usage(folder).free / 1e9
@@ -184,12 +191,13 @@ def _table(dataset: EmDataset) -> Path:
     return Path(getattr(dataset.sources[0], "path"))  # noqa: B009 -- a dataset with a subset has one source, with a path
 
 
-def _places(dataset: EmDataset) -> np.ndarray:
-    """The chosen places, (N, 3) nm."""
+def _places(dataset: EmDataset) -> tuple[np.ndarray, int]:
+    """The chosen places, (N, 3) nm, and how many brain regions they lie in."""
     import pyarrow.csv
 
     table: pa.Table = pyarrow.csv.read_csv(_table(dataset))
-    return np.stack([table.column(axis).to_numpy().astype(float) for axis in ("x_nm", "y_nm", "z_nm")], axis=1)
+    points_nm = np.stack([table.column(axis).to_numpy().astype(float) for axis in ("x_nm", "y_nm", "z_nm")], axis=1)
+    return points_nm, len(table.column("brain_region").unique())
 
 
 def _write(path: Path, content: bytes) -> None:
