@@ -18,6 +18,7 @@ from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
 from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
+from synapse_assets.cli.report import report
 from synapse_assets.cli.reproduction import reproduce
 from synapse_assets.cli.status import status
 from synapse_assets.cli.table_inspection import inspect
@@ -104,6 +105,7 @@ for _panel, _command, *_examples in (
     (_RUN, reproduce, "reproduce", "reproduce --yes"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
     (_LOOK, explore, "explore", "explore --labelling"),
+    (_LOOK, report, "report sample", "report sample --release paper --out supplement.html"),
     (_DATA, datasets, "datasets", "datasets sample", "datasets my_brain.yaml"),
     (_DATA, inspect, "inspect synapses.csv", "inspect flywire_synapses_783.feather"),
     (_MODELS, predict, "predict --model network.safetensors --dataset sample --out predictions.parquet"),

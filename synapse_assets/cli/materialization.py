@@ -199,10 +199,10 @@ def waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinit
     """Assets in an order that can be run: unpartitioned ones together, then those of a partition set, and so on; a dataset after those that
     it takes something from. What is observed of an asset is there when that was made.
 
-    What publishes comes last: a release takes along what it does not wait for.
+    What publishes comes last, with what is made of a release: a release takes along what it does not wait for.
     """
     graph = definitions.resolve_asset_graph()
-    publishing = _publishing()
+    last = _publishing() | _reporting()
     keys_of_wave: dict[tuple[str, int, str], list[dg.AssetKey]] = {}
     # Of every asset its wave, and the partitions that are made in it.
     made_in: dict[dg.AssetKey, tuple[int, str]] = {}
@@ -224,7 +224,7 @@ def waves(definitions: "dg.Definitions") -> "Iterator[tuple[dg.PartitionsDefinit
             others = 2 if partitions and of_parent and partitions != of_parent else 0
             wave = max(wave, before + ((before + wave) % 2 or others))
         made_in[key] = wave, partitions
-        if key.path[-1] in publishing and node.partitions_def is None:
+        if key.path[-1] in last and node.partitions_def is None:
             wave = _LAST_WAVE
         keys_of_wave.setdefault((key.path[0], wave, partitions), []).append(key)
     for dataset in _in_order(taken_from):
@@ -237,6 +237,13 @@ def _publishing() -> set[str]:
     from synapse_assets.datasets import CHAINS, Role
 
     return {name for chain in CHAINS.values() for name in chain.names(Role.PUBLISH)}
+
+
+def _reporting() -> set[str]:
+    """The names of assets that are made of a release."""
+    from synapse_assets.datasets import CHAINS, Role
+
+    return {name for chain in CHAINS.values() for name in chain.names(Role.REPORT)}
 
 
 def _set_of(partitions: "dg.PartitionsDefinition") -> str:

@@ -29,6 +29,7 @@ class Role(StrEnum):
     ADVISE = "advise"  # says whether a refit is due
     DECIDE = "decide"  # promotes candidates or keeps them out
     PUBLISH = "publish"  # builds the release
+    REPORT = "report"  # is made of the release; nothing is made from it
 
 
 @dataclass(frozen=True)

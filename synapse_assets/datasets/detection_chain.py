@@ -150,6 +150,7 @@ ASSETS = (
     ),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",), exists=_trains),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+    AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
 )
 
 DETECTION = register(

@@ -390,6 +390,7 @@ ASSETS = (
     AssetFacts("drift", Stage.MODELS, Role.ADVISE, DRIFT, released=("drift",)),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+    AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
 )
 
 EM = register(

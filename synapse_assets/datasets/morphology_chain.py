@@ -123,6 +123,7 @@ ASSETS = (
         page="map",
     ),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+    AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
 )
 
 MORPHOLOGY = register(

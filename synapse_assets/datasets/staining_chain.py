@@ -157,6 +157,7 @@ ASSETS = (
     ),
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
+    AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
 )
 
 STAINING = register(

@@ -181,8 +181,9 @@ def automate(assets: Sequence[dg.AssetsDefinition], chain: Chain, settings: Sett
     made = [spec for asset in assets if asset.is_materializable for spec in asset.specs]
     contents = {spec.key for asset in assets if not asset.is_materializable for spec in asset.specs}
     fitted = {spec.key for spec in made if _role(chain, spec.key) is Role.MODEL}
-    judged = {spec.key for spec in made if _role(chain, spec.key) is Role.COMPARE}
-    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted - judged
+    # Nothing is made from these two kinds, so nothing waits for them.
+    last = {spec.key for spec in made if _role(chain, spec.key) in (Role.COMPARE, Role.REPORT)}
+    unpartitioned = {spec.key for spec in made if spec.partitions_def is None} - fitted - last
     by_part = {spec.key for spec in made if spec.partitions_def is not None}
     fitted_on_parts = {
         spec.key

@@ -4,6 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import DetectionDataset, chain_of
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
+from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.detection.release import build_release
 
@@ -30,4 +31,4 @@ def publish_assets(dataset: DetectionDataset) -> list[dg.AssetsDefinition]:
         explorer_page = f"{installation.explorer_url}/{dataset.name}"
         return materialized(context, build_release(installation.store(dataset.name), dataset, explorer_page))
 
-    return [warehouse]
+    return [warehouse, report_asset(dataset)]

@@ -4,6 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
+from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.em import release as steps
 
@@ -35,4 +36,4 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         report = steps.build_release(installation.store(dataset.name), dataset, explorer_page)
         return materialized(context, report)
 
-    return [warehouse]
+    return [warehouse, report_asset(dataset)]

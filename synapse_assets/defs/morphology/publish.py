@@ -4,6 +4,7 @@ import dagster as dg
 
 from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
+from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
 from synapse_assets.pipeline.morphology.release import build_release
 
@@ -27,4 +28,4 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         report = build_release(installation.store(dataset.name), dataset, installation.explorer_url)
         return materialized(context, report)
 
-    return [warehouse]
+    return [warehouse, report_asset(dataset)]
