@@ -51,6 +51,7 @@ STEPS: dict[str, list[tuple[str | None, tuple[str, ...]]]] = {
 ADDED = {f"{TINY}/{name}": "MISSING" for name in (*REPORTS, "calibration", "neuron_answers", *EXPLAINED)} | {
     f"{TINY}/{name} {region}": "MISSING" for region in REGIONS for name in ("synapse_answers", *EXPLAINED_BY_REGION)
 }
+ADDED |= {f"{dataset}/report": "MISSING" for dataset in (TINY, PLANTED)}
 # What is observed rather than made: contents of files, and of what a table holds of a region or group.
 OBSERVED = [
     (TINY, None, ("synapse_source", "neuron_source")),
@@ -112,6 +113,8 @@ def test_nothing_is_out_of_date(archived: Archived) -> None:
     for region in REGIONS:
         archived.materialize(TINY, "synapse_answers", *EXPLAINED_BY_REGION, part=region)
     archived.materialize(TINY, "neuron_answers", "class_differences")
+    for dataset in (TINY, PLANTED):
+        archived.materialize(dataset, "report")
     assert archived.out_of_date() == record()["out_of_date"], "what was added puts nothing else out of date"
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from synapse_assets import __version__
 from synapse_assets.datasets import Dataset
 from synapse_assets.query import Warehouse
@@ -139,7 +141,14 @@ def _section(release: Release, part: _Part) -> Section | None:
     """A section with what the release lacks of it at its end; None where no dataset of this kind has it."""
     if part.tables and not set(part.tables) & set(release.expected) and not release.has_any(part.tables):
         return None
-    blocks = part.make(release)
+    try:
+        blocks = part.make(release)
+    except duckdb.Error:
+        blocks = [
+            Text(
+                "Not assessed: this release, of an earlier version of the program, does not have the columns that this needs."
+            )
+        ]
     if missing := release.missing(part.tables):
         makers = ", ".join(f"{release.dataset.name}/{release.expected[table].name}" for table in missing)
         blocks = [*blocks, Text(f"Not assessed: the release has no {', '.join(missing)} (made by {makers}).")]

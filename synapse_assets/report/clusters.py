@@ -5,7 +5,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from synapse_assets.errors import BadInput
 from synapse_assets.figures.clusters import cluster_sheet
 from synapse_assets.figures.stability import sweep_figure
 from synapse_assets.report.content import Block
@@ -59,13 +58,7 @@ def clusters(release: Release) -> list[Block]:
 def _sheet(release: Release) -> Block:
     query = f"select * from cluster_cards where cluster >= 0 order by synapses desc, cluster limit {_DRAWN}"
     medoids = [one for row in release.rows(query) for one in (row["medoids"] or [])[:5]]
-    tiles = {}
-    try:
-        for synapse_id, tile in zip(medoids, release.warehouse.tiles(medoids) if medoids else (), strict=True):
-            tiles[synapse_id] = tile[tile.shape[0] // 2]
-    except BadInput:
-        # Synapses whose tiles are gone: the numbers of their clusters stay.
-        tiles = {}
+    tiles = release.middle_sections(medoids)
 
     def draw(rows: list[dict[str, Any]]) -> bytes:
         return cluster_sheet(pa.Table.from_pylist([_complete(row) for row in rows]), tiles)
@@ -86,14 +79,15 @@ def _complete(row: dict[str, Any]) -> dict[str, Any]:
 
 _STABILITY = f"""select investigation_group as "group", verdict, clusters, synapses, neurons,
     format('{{:.0f}} %', 100 * noise_fraction) as noise,
-    format('{{:.2f}}', stability_ari) as "agreement of refits (ARI)", {interval("stability_ari_low", "stability_ari_high", "runs")}
+    format('{{:.2f}}', stability_ari) as "agreement of refits (ARI)",
+    {interval("stability_ari_low", "stability_ari_high", "neurons", "neurons")}
         as "95 % interval", format('{{:.2f}}', null_ari) as "without groups", format('{{:.2f}}', null_p) as p
 from cluster_stability order by investigation_group"""
 _PROFILES = f"""select investigation_group as "group", case cluster when -1 then 'noise' else cluster::varchar end as cluster, synapses,
     format('{{:.1f}} %', 100 * share) as share, format('{{:.2f}}', stability) as stability,
     format('{{:.0f}} %', 100 * top_neuron_share) as "of its largest neuron", case when one_neuron then 'mostly one neuron' end as note
 from cluster_profiles order by investigation_group, cluster < 0, synapses desc limit {2 * _MOST}"""
-_PREDICTED = """select investigation_group as "group", coalesce(cluster::varchar, 'none') as cluster, count(*) as synapses,
+_PREDICTED = """select investigation_group as "group", coalesce(nullif(cluster, -1)::varchar, 'none') as cluster, count(*) as synapses,
     format('{:.2f}', median(probability)) as "median probability", string_agg(distinct reason, '; ') as "why none"
 from predictions group by investigation_group, predictions.cluster order by investigation_group, predictions.cluster nulls last"""
 _RECIPES = f"""select investigation_group as "group", recipe, choices, clusters,

@@ -172,7 +172,8 @@ from alignment where source = {literal(source)} order by reading <> 'as given', 
 
     def draw(rows: list[dict[str, Any]]) -> bytes:
         given, ids = rows[0], rows[0]["shown"] or []
-        tiles = [_mean_and_examples(release.warehouse.tiles(ids))] if len(ids) >= EXAMPLES else []
+        sections = release.middle_sections(ids)
+        tiles = [_mean_and_examples(np.array(list(sections.values())))] if len(sections) >= EXAMPLES else []
         compared = tuple(
             Reading(row["reading"], row["share_inside"], row["score"], row["why_not"] or "") for row in rows
         )
@@ -191,9 +192,9 @@ from alignment where source = {literal(source)} order by reading <> 'as given', 
     )
 
 
-def _mean_and_examples(tiles: npt.NDArray[np.uint8]) -> ReadingTiles:
-    """The middle sections of tiles, uint8 (N, sections, side, side), each less its mean and over its standard deviation."""
-    middle = tiles[:, tiles.shape[1] // 2].astype(np.float64)
+def _mean_and_examples(sections: npt.NDArray[np.uint8]) -> ReadingTiles:
+    """Sections of tiles, (N, side, side), each less its mean and over its standard deviation."""
+    middle = sections.astype(np.float64)
     middle -= middle.mean(axis=(1, 2), keepdims=True)
     middle /= np.maximum(middle.std(axis=(1, 2), keepdims=True), 1e-9)
     return ReadingTiles("as given", middle.mean(axis=0), middle[:EXAMPLES])

@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+import duckdb
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from synapse_assets.datasets import AssetFacts, Dataset, chain_of
+from synapse_assets.errors import BadInput
 from synapse_assets.figures.style import Verdict, printed
 from synapse_assets.query import Warehouse
-from synapse_assets.report.content import Caution, Figure, Sentence, Table
+from synapse_assets.report.content import Block, Caution, Figure, Sentence, Table, Text
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import Provenance
 
@@ -77,35 +81,70 @@ class Release:
     # Asking it
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        """The rows of a query as plain values; None for null."""
+        """The rows of a query as plain values; None for null. Raises duckdb.Error for a release without the columns that it asks for."""
         frame = self.warehouse.sql(query)
         return [dict(zip(frame.columns, row, strict=True)) for row in _plain(frame)]
 
-    def sentences(self, query: str, see: str = "") -> list[Sentence]:
+    # Of a release that an earlier version of the program built, each of these says what it cannot tell.
+
+    def sentences(self, query: str, see: str = "") -> list[Block]:
         """A sentence for each row of a query of one column; none for null."""
         query = self._asked_in_words(query)
-        return [Sentence(row[0], query, see) for row in _plain(self.warehouse.sql(query)) if row[0]]
+        rows = self._rows_if_any(query)
+        if rows is None:
+            return [self._untold("a sentence")]
+        texts = [next(iter(row.values())) for row in rows]
+        return [Sentence(text, query, see) for text in texts if text]
 
-    def cautions(self, query: str) -> list[Caution]:
+    def cautions(self, query: str) -> list[Block]:
         """A caution for each row of a query with the columns `sentence` and `serious`."""
         query = self._asked_in_words(query)
-        return [Caution(row["sentence"], bool(row["serious"]), query) for row in self.rows(query) if row["sentence"]]
+        rows = self._rows_if_any(query)
+        if rows is None:
+            return [self._untold("a check")]
+        return [Caution(row["sentence"], bool(row["serious"]), query) for row in rows if row["sentence"]]
 
-    def table(self, caption: str, query: str) -> Table:
+    def table(self, caption: str, query: str) -> Block:
         """The result of a query as it stands: columns by their names, a line for each row."""
         query = self._asked_in_words(query)
-        frame = self.warehouse.sql(query)
+        try:
+            frame = self.warehouse.sql(query)
+        except duckdb.Error:
+            return self._untold(f"the table '{caption}'")
         return Table(self._in_words(caption), [str(name) for name in frame.columns], _plain(frame), query)
 
     def figure(
         self, caption: str, query: str, draw: Callable[[list[dict[str, Any]]], bytes], alt: str = "{rows} rows"
-    ) -> Figure:
+    ) -> Block:
         """What `draw` makes of the rows of a query. alt: its description; {rows} stands for their number."""
-        rows = self.rows(query)
+        rows = self._rows_if_any(query)
+        if rows is None:
+            return self._untold(f"the figure '{caption}'")
         with printed():
             png = draw(rows)
         return Figure(
             self._in_words(caption), png, self._in_words(alt.replace("{rows}", f"{len(rows):,}")), query, len(rows)
+        )
+
+    def middle_sections(self, synapse_ids: Sequence[str]) -> dict[str, npt.NDArray[np.uint8]]:
+        """The middle sections of tiles, (side, side), by id; none where tiles of the release are gone."""
+        try:
+            tiles = self.warehouse.tiles(synapse_ids) if synapse_ids else ()
+        except BadInput:
+            return {}
+        return {one: tile[tile.shape[0] // 2] for one, tile in zip(synapse_ids, tiles, strict=True)}
+
+    def _rows_if_any(self, query: str) -> list[dict[str, Any]] | None:
+        """None where the release lacks the columns that are asked for."""
+        try:
+            return self.rows(query)
+        except duckdb.Error:
+            return None
+
+    def _untold(self, what: str) -> Text:
+        remedy = "" if self.name else f"; materialise {self.dataset.name}/warehouse again"
+        return Text(
+            f"Not assessed: {what} needs columns that this release, of an earlier version, does not have{remedy}."
         )
 
     def _asked_in_words(self, query: str) -> str:
@@ -131,10 +170,10 @@ def number(column: str, digits: int = 2) -> str:
     return f"format('{{:.{digits}f}}', round({column}, {digits}) + 0)"
 
 
-def interval(low: str = "low", high: str = "high", groups: str = "groups") -> str:
-    """SQL for a 95 % interval in words; the number of groups where it is too small for one."""
+def interval(low: str = "low", high: str = "high", groups: str = "groups", called: str = "groups") -> str:
+    """SQL for a 95 % interval in words; that there are too few groups where there is none for that reason. called: what these are."""
     between = f"format('{{:.2f}} to {{:.2f}}', round({low}, 2) + 0, round({high}, 2) + 0)"
-    return f"case when {low} is not null then {between} when {groups} < 8 then 'none below 8 groups' else 'none' end"
+    return f"case when {low} is not null then {between} when {groups} < 8 then 'none below 8 {called}' else 'none' end"
 
 
 def _plain(frame: pd.DataFrame) -> list[list[Any]]:

@@ -84,7 +84,8 @@ _TRANSFER = f"""select from_dataset as "from", model, coalesce(class_name, 'all 
 from transfer order by from_dataset, model, class_name is not null, class_name"""
 _OF_CLUSTERS = """select investigation_group as "group", classifier, inputs, split as "held out together",
     format('{:.2f}', accuracy) as accuracy,
-    case when accuracy_low is null then 'none' else format('{:.2f} to {:.2f} over {}', accuracy_low, accuracy_high, interval_over) end
+    case when accuracy_low is null and neurons < 8 then 'none below 8 neurons' when accuracy_low is null then 'none'
+        else format('{:.2f} to {:.2f} over {}', accuracy_low, accuracy_high, interval_over) end
         as "95 % interval", format('{:.2f}', guessing) as guessing, neurons, tested
 from classifier_scores order by investigation_group, inputs, split, accuracy desc limit 40"""
 _STAINS = """select * from stain_scores order by classifier, split, level, score, class_name"""

@@ -25,7 +25,7 @@ _SENTENCES = (
     count(*) filter (usable)) from images""",
     ),
     (
-        ("volume_blocks",),
+        ("volume_blocks", "probability_maps"),
         "coverage",
         """select format('{:,} of {:,} blocks of {:,} volumes have maps.', (select count(distinct block) from probability_maps), count(*),
     count(distinct volume)) from volume_blocks""",
@@ -147,7 +147,7 @@ from drift where refit_advised order by brain_region limit 5""",
 from images having count(*) filter (not usable) > 0""",
     ),
     (
-        ("volume_blocks",),
+        ("volume_blocks", "probability_maps"),
         """select format('{:,} of {:,} blocks have no map yet: nothing was searched for there.', count(*),
     (select count(*) from volume_blocks))
     as sentence, false as serious

@@ -37,7 +37,10 @@ def versions(release: Release) -> list[Block]:
     if any(release.warehouse.release.get("models", {}).values()):
         blocks.append(release.table("Models of the release", _MODELS))
     if release.provenances:
-        rows = [[each.name, each.version, each.created, each.seed, each.notes or None] for each in release.provenances]
+        rows = [
+            [each.name, each.version, each.created[:16].replace("T", " "), each.seed, each.notes or None]
+            for each in release.provenances
+        ]
         blocks.append(
             Table("When its models were fitted, and with which seed", ["model", "version", "fitted", "seed", "notes"], rows,
                   source="models/<model>/<version>/provenance.json")
