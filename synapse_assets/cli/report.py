@@ -6,19 +6,26 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.settings import Settings
 
 
 def report(
-    dataset: Annotated[str, typer.Argument(help="Dataset whose release is reported: its name, or its YAML file.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset by name, or its YAML file.", autocompletion=complete_dataset)],
     release: Annotated[
-        str | None, typer.Option(help="Name of a frozen release. Default: the release that is out now.")
+        str | None,
+        typer.Option(help="Name of a frozen release. Default: the one that is out now.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="HTML file to write. Default: report.html beside the release in the data root.")
+        Path | None,
+        typer.Option(help="HTML file to write. Default: report.html beside the release.", show_default=False),
     ] = None,
 ) -> None:
-    """Write the report of a release: one HTML file that prints on some ten pages, every number with the query that gives it."""
+    """Write the report of a release, one HTML file for the supplement of a paper.
+
+    Inputs with their hashes, coverage, maps, clusters, scores with intervals, versions and how to cite; every number with the query that
+    gives it. Print it to PDF from the browser.
+    """
     from synapse_assets.datasets import load_dataset
     from synapse_assets.report import write_report
     from synapse_assets.stores import DatasetStore

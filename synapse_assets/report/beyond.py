@@ -13,7 +13,9 @@ _CHECKS = (
     """select classifier, method, verdict, sentence as "in words" from explanation_checks group by all order by all"""
 )
 _DIFFERENCES = f"""select replace(attribute, '_', ' ') as attribute, class_name as class, {number("effect")} as "difference, SD of neurons",
-    {interval()} as "95 % interval", {number("p_value", 3)} as "p, corrected", groups as neurons, other_groups as "other neurons"
+    {interval()} as "95 % interval",
+    case when p_value < 0.001 then '< 0.001' else {number("p_value", 3)} end as "p, corrected",
+    groups as neurons, other_groups as "other neurons"
 from class_differences where differs order by abs(effect) desc limit {_LINES}"""
 
 

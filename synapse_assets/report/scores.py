@@ -26,7 +26,7 @@ select split as "held out together", groups, synapses, {number("value", 3)} as "
     case when quoted and s->>'$.balanced_accuracy_low' is not null
         then format('{{:.2f}} to {{:.2f}}', (s->>'$.balanced_accuracy_low')::double, (s->>'$.balanced_accuracy_high')::double)
         when groups < 8 then 'none below 8 groups' else 'not computed' end as "95 % interval",
-    case when split = 'random' then 'what a random split would claim' when quoted then 'the score to quote' end as note
+    case when split = 'random' then 'what a random split would claim' when quoted then 'first of the dataset''s grouping' end as note
 from valued order by split = 'random', value"""
 _CONFUSION = """select target, predicted, count(*) as synapses
 from synapse_labels join synapse_predictions using (synapse_id)

@@ -11,7 +11,7 @@ _DRIFT = """select brain_region as "brain region", synapses, new_synapses as new
     format('{:.0f} %', 100 * noise_fraction) as noise, case when refit_advised then 'yes' else 'no' end as "refit advised", reason
 from drift order by refit_advised desc, synapses desc, brain_region limit 20"""
 _PROMOTIONS = """select model, decision, format('{:.3f}', score_in_use) as "in use before", format('{:.3f}', score_candidate) as candidate,
-    reason, left(decided_at, 16) as decided
+    reason, replace(left(decided_at, 16), 'T', ' ') as decided
 from promotions order by model"""
 _MODELS = """with named as (select content->'models' as models, unnest(json_keys(content->'models')) as model from release)
 select model, coalesce(models->>model, 'none') as version from named order by model"""
