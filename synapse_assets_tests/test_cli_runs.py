@@ -208,9 +208,9 @@ def kill_in_second_region(environment: dict[str, str], arguments: list[str]) -> 
         folders.add(str(self.region_folder))
         if len(folders) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
-        append(self, rows)  # type: ignore[arg-type]
+        append(self, rows)
 
-    Staging.append = append_or_die  # type: ignore[method-assign,assignment]
+    Staging.append = append_or_die  # type: ignore[method-assign]
     app(arguments)
 
 
@@ -303,7 +303,7 @@ def test_a_region_that_fails_is_red_and_the_others_are_done(killed: Killed, tmp_
     [reason] = [line for line in result.output.splitlines() if line.startswith(f"tiny {FIRST}: tiny__tile_plan: ")]
     [[region, told]] = installed.status()["tile_plan"]["failed"].items()
     assert (region, reason) == (FIRST, f"tiny {FIRST}: tiny__tile_plan: {told}")
-    assert f"3 of 3    failed: {FIRST} {told}" in installed.run("status").output
+    assert f"3 of 3    failed ({FIRST}: {told})" in installed.run("status").output
 
     plan.unlink()
     again = installed.materialize("tile_plan", f"{FIRST},{SECOND}")
@@ -377,7 +377,7 @@ def test_a_region_without_its_inputs_may_be_left_out(killed: Killed, tmp_path: P
         check_inputs(installed.selection("tiles", FIRST), instance)
         check_inputs(installed.selection("encoder or +tiles"), instance)
     assert installed.status()["tiles"]["missing"] == ["NEW"]
-    assert "3 of 4    out of date: NEW never made" in installed.run("status").output
+    assert "3 of 4    out of date (NEW: never made)" in installed.run("status").output
 
 
 def test_the_same_command_runs_once_at_a_time(untouched: Installed) -> None:
@@ -423,7 +423,7 @@ def test_what_is_out_of_date_or_waits_is_said(killed: Killed, tmp_path: Path) ->
     installed.store.models("umap_model").folder.write_json("candidate.json", {"version": "0123456789"})
     lines = installed.run("status").output.splitlines()
     said = {line.split()[0]: line for line in lines if line.startswith("    ")}
-    assert said["tiles"].endswith("3 of 3    out of date: all regions its method or settings changed")
+    assert said["tiles"].endswith("3 of 3    out of date (its method or settings changed)")
     assert said["synapses"].endswith("3 of 3    up to date")
     assert said["umap_model"].endswith("never made; candidate 01234567 waits: synapse-assets promote tiny umap_model")
 
@@ -436,7 +436,7 @@ def test_a_status_has_colours_in_a_terminal_only(killed: Killed) -> None:
     print_status(
         Console(file=file, force_terminal=True, width=80), Status([asset]), killed.installed.selection("tiles")
     )
-    assert "\x1b[31mfailed\x1b[0m: no volume" in file.getvalue()
+    assert "\x1b[31mfailed\x1b[0m (no volume)" in file.getvalue()
     assert [line.split(maxsplit=1)[0] for line in status.splitlines()[:3]] == ["tiny", "1_raw", "input_files"]
     assert f"    tiles                {killed.installed.status()['tiles']['made'][:16]}  3 of 3    up to date" in status
 

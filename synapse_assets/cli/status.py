@@ -189,9 +189,8 @@ class _AssetStatuses:
             if info.latest_execution_status.value != "FAILED":
                 continue
             history = storage.get_asset_check_execution_history(info.check_key, limit=_CHECKS_READ)
-            of_region = (record for record in history if record.partition == info.partition_key and record.evaluation)
-            if (record := next(of_region, None)) is not None:
-                check = record.evaluation
+            of_region = (record.evaluation for record in history if record.partition == info.partition_key)
+            if (check := next(of_region, None)) is not None:
                 told = FailedCheck(check.check_name, check.severity.value, info.partition_key, check.description or "")
                 failed.setdefault(info.check_key.asset_key, []).append(told)
         return failed
@@ -290,7 +289,7 @@ def _asset_line(asset: AssetStatus, width: int) -> Text:
     line = Text(f"    {name:<{width}}  {(asset.made or '')[:16]:<16}  {count:<8}  ")
     line.append(asset.state, _COLOURS[asset.state])
     if reasons := _reasons(asset):
-        line.append(f": {'; '.join(reasons)}")
+        line.append(f" ({'; '.join(reasons)})")
     for check in asset.checks:
         where = f" of {check.region}" if check.region else ""
         line.append("; ").append(f"check {check.name}{where} failed", "red" if check.severity == "ERROR" else "yellow")
@@ -303,7 +302,7 @@ def _asset_line(asset: AssetStatus, width: int) -> Text:
 def _reasons(asset: AssetStatus) -> list[str]:
     reasons = []
     if asset.running and asset.regions:
-        reasons.append(_regions(asset.running, asset.regions))
+        reasons.append(_regions(asset.running))
     for reason, regions in _by_value(asset.failed).items():
         reasons.append(_of_regions(regions, asset.regions, reason))
     for changed, regions in _by_value(
@@ -311,7 +310,7 @@ def _reasons(asset: AssetStatus) -> list[str]:
     ).items():
         reasons.append(_of_regions(regions, asset.regions, f"{changed} changed"))
     if asset.made is not None and asset.missing:
-        reasons.append(f"{_regions(asset.missing, asset.regions)} never made")
+        reasons.append(f"{_regions(asset.missing)}: never made")
     return reasons
 
 
@@ -323,10 +322,9 @@ def _by_value(values: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _of_regions(regions: Sequence[str], all_regions: Sequence[str], text: str) -> str:
-    return f"{_regions(regions, all_regions)} {text}" if all_regions else text
+    """What is said of these regions; of all of them, or where there are none, it needs no names."""
+    return text if len(regions) >= len(all_regions) else f"{_regions(regions)}: {text}"
 
 
-def _regions(regions: Sequence[str], all_regions: Sequence[str]) -> str:
-    if len(regions) == len(all_regions):
-        return "all regions"
+def _regions(regions: Sequence[str]) -> str:
     return ", ".join(regions) if len(regions) <= _NAMES_SHOWN else f"{len(regions):,} regions"

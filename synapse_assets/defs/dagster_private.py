@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from antlr4 import InputStream
+from antlr4 import InputStream  # type: ignore[import-untyped]
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.antlr_asset_selection.antlr_asset_selection import AntlrInputErrorListener
-from dagster._core.definitions.antlr_asset_selection.generated.AssetSelectionLexer import AssetSelectionLexer
+from dagster._core.definitions.antlr_asset_selection.generated.AssetSelectionLexer import (  # type: ignore[attr-defined]
+    AssetSelectionLexer,
+)
 from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
@@ -103,8 +105,9 @@ def parsed_selection(selection: str) -> dg.AssetSelection:
 
 def was_interrupted(event: dg.DagsterEvent | None) -> bool:
     """Whether Ctrl-C or SIGTERM came: it ended the step that this event tells of, or waits until Dagster has written what it writes."""
-    ended_step = event is not None and event.is_step_failure
-    return check_captured_interrupt() or (ended_step and event.step_failure_data.error_source is ErrorSource.INTERRUPT)
+    if event is not None and event.is_step_failure and event.step_failure_data.error_source is ErrorSource.INTERRUPT:
+        return True
+    return check_captured_interrupt()
 
 
 def data_version(tags: Mapping[str, str]) -> str | None:
