@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from synapse_assets.datasets import EmDataset, PublishedFile, PublishedSubset
     from synapse_assets.pipeline.em.published_subset import Cost
     from synapse_assets.pipeline.em.reproduction import Number
+    from synapse_assets.report import Section
 
 # What is said of a number that everybody should see, and in which colour.
 _MARKS = {True: ("as expected", "green"), False: ("differs", "red"), None: ("not assessed", "yellow")}
@@ -41,6 +42,7 @@ def reproduce(
     from synapse_assets.datasets import load_dataset
     from synapse_assets.pipeline.em.published_subset import cost_of, make_sites
     from synapse_assets.pipeline.em.reproduction import write_reproduction
+    from synapse_assets.report import write_report
     from synapse_assets.stores import DatasetStore
 
     settings, console = Settings(), Console(highlight=False)
@@ -66,6 +68,8 @@ def reproduce(
             raise
     numbers = write_reproduction(store, loaded, subset, record, _failures(settings, dataset))
     _compare(console, numbers)
+    report = write_report(store, loaded, extra_sections=[_section(numbers)])
+    console.print(f"Report: {report.address}", markup=False, soft_wrap=True)
     console.print(
         f"Page: {settings.explorer_url}/{loaded.name} (SYNAPSE_DATASETS={dataset} synapse-assets explore)",
         soft_wrap=True,
@@ -174,3 +178,24 @@ def _compare(console: Console, numbers: "Sequence[Number]") -> None:
         if not number.expected:
             line("", "dim", f"{number.name}: {number.yours}", number.note)
     console.print(f"{ORIENTATION}\n", markup=False, soft_wrap=True)
+
+
+def _section(numbers: "Sequence[Number]") -> "Section":
+    """The same as a section of the report."""
+    from synapse_assets.pipeline.em.reproduction import ORIENTATION, REPRODUCTION_FILE
+    from synapse_assets.report import Section, Table, Text
+
+    shared = [
+        [one.name, one.expected, one.yours, _MARKS[one.holds][0], one.note or None] for one in numbers if one.expected
+    ]
+    own = [[one.name, one.yours, one.note or None] for one in numbers if not one.expected]
+    columns = ["number", "expected", "this run", "", "note"]
+    return Section(
+        "repeated",
+        "What everybody should see",
+        [
+            Table("What everybody who makes this dataset should see", columns, shared, source=REPRODUCTION_FILE),
+            Table("What only this run can tell", ["number", "this run", "note"], own, source=REPRODUCTION_FILE),
+            Text(ORIENTATION),
+        ],
+    )
