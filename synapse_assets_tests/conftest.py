@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from synapse_assets.caches import keep_caches
 from synapse_assets.datasets import EmDataset
@@ -33,6 +34,8 @@ TILE_PX = 24
 VOXEL_SIZE_NM = (4.0, 4.0, 40.0)
 SECTIONS = 9
 SIDE_PX = 288
+# The folder in which an installation that is kept was made.
+PLACE = "place"
 # A seventh-digit id: above 2^53, so a float would have changed it.
 FIRST_NEURON = 720575940600000001
 
@@ -129,6 +132,19 @@ def failure_reason(result: dg.ExecuteInProcessResult) -> str:
     return failures.failure_reason(result.all_events)
 
 
+@contextmanager
+def few_pictures() -> Iterator[None]:
+    """Methods of explanation are judged on fewer pictures and draws: half of the time of a whole chain, for verdicts that nobody here
+    reads. How they are judged has tests of its own."""
+    from synapse_assets.pipeline.em import explanations
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explanations, "PICTURES", 12)
+        patch.setattr(explanations, "OCCLUSION_PICTURES", 4)
+        patch.setattr(explanations, "DRAWS", 1)
+        yield
+
+
 class Lab:
     """One installation with the tiny dataset, an instance of its own, and a points table that a test may change."""
 
@@ -161,13 +177,14 @@ class Lab:
     ) -> dg.ExecuteInProcessResult:
         """Run those assets, of one region or unpartitioned, through Dagster, with what stands in the launchpad."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
-            partition_key=region,
-            instance=self.instance,
-            raise_on_error=raises,
-            run_config={**(config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        with few_pictures():
+            return job.execute_in_process(
+                asset_selection=[dg.AssetKey([self.dataset.name, name]) for name in names],
+                partition_key=region,
+                instance=self.instance,
+                raise_on_error=raises,
+                run_config={**(config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
 
     def everywhere(self, *names: str) -> None:
         """Run those assets for every region there is."""
@@ -244,11 +261,12 @@ def make_lab(tiny_inputs: Path, tmp_path: Path) -> Iterator[Callable[..., Lab]]:
 
 @pytest.fixture(scope="session")
 def whole_once(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """What `whole_lab` is a copy of."""
-    root = tmp_path_factory.mktemp("whole")
+    """What `whole_lab` is a copy of, and `finished_lab` in the place where it was made."""
+    place = tmp_path_factory.mktemp("whole") / PLACE
+    place.mkdir()
     with dg.DagsterInstance.ephemeral() as instance:
-        Lab(tiny_inputs, root, instance).whole_chain()
-        yield Kept(tiny_inputs, root, instance)
+        Lab(tiny_inputs, place, instance).whole_chain()
+        yield Kept(tiny_inputs, place.rename(place.with_name("kept")), instance)
 
 
 @pytest.fixture
@@ -259,11 +277,14 @@ def whole_lab(whole_once: Kept, tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def finished_lab(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The tiny dataset, whole chain materialised once. For reading only."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        lab = Lab(tiny_inputs, tmp_path_factory.mktemp("finished"), instance)
-        lab.whole_chain(*REPORTS, answers=True, explained=True)
+def finished_lab(whole_once: Kept) -> Iterator[Lab]:
+    """The tiny dataset, whole chain materialised once, and what the warehouse does not wait for. For reading only."""
+    # Where the chain was made: addresses are part of code versions.
+    with whole_once.again(whole_once.folder.with_name(PLACE)) as lab:
+        lab.materialize(*REPORTS)
+        lab.answers()
+        lab.explained()
+        lab.materialize("warehouse")
         yield lab
 
 
@@ -283,3 +304,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: files are handed to the processes in this order."""
     items.sort(key=lambda item: "test_installation" not in item.nodeid)
+
+
+# Folders of which most tests look at one installation that takes half a minute to make.
+TOGETHER = ("defs/morphology", "defs/staining")
+
+
+class Together(LoadFileScheduling):
+    """Tests of a file run in one process, and those of the folders `TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.split("::")[0].removeprefix("synapse_assets_tests/").rpartition("/")[0]
+        return folder if folder in TOGETHER else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """See `Together`."""
+    return Together(config, log)

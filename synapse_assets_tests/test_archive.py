@@ -25,7 +25,7 @@ from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_PREDICTIONS, morphology
 from synapse_assets.vision.encoder import Encoder
 from synapse_assets_tests.archive.archived import FOLDER, PLANTED, RECORD, TINY, Archived, installation, unpack
-from synapse_assets_tests.conftest import EXPLAINED, EXPLAINED_BY_REGION, REGIONS, REPORTS
+from synapse_assets_tests.conftest import EXPLAINED, EXPLAINED_BY_REGION, REGIONS, REPORTS, few_pictures
 
 REGION, RELEASE, GROUP = "EB", "paper", "as"
 # Of a region or group, and of the whole dataset, in their order.
@@ -109,7 +109,8 @@ def test_nothing_is_out_of_date(archived: Archived) -> None:
     for dataset, part, names in OBSERVED:
         archived.materialize(dataset, *names, part=part)
     assert archived.out_of_date() == expected
-    archived.materialize(TINY, *REPORTS, "calibration", "explanation_checks")
+    with few_pictures():
+        archived.materialize(TINY, *REPORTS, "calibration", "explanation_checks")
     for region in REGIONS:
         archived.materialize(TINY, "synapse_answers", *EXPLAINED_BY_REGION, part=region)
     archived.materialize(TINY, "neuron_answers", "class_differences")

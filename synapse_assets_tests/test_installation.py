@@ -173,7 +173,7 @@ def test_new_synapses_arrive_and_a_person_presses_materialize(installed: Install
     installed.switch_sensor("automation", on=False)
     installed.until_idle()
     after = installed.materializations()
-    more = arrive(installed, "third.csv", "m", ("LH_L", "MB_CA_L"))
+    more = arrive(installed, "third.csv", "m", ("MB_CA_L", "MB_CA_L"))
     installed.materialize("synapse_table", "alignment")
     chain = (
         "synapses",
@@ -185,7 +185,7 @@ def test_new_synapses_arrive_and_a_person_presses_materialize(installed: Install
         "clusters",
         "synapse_predictions",
     )
-    installed.materialize(*chain, regions=("LH_L", "MB_CA_L"))
+    installed.materialize(*chain, regions=("MB_CA_L",))
     installed.materialize("splits", "cluster_cards", "neuron_predictions", "warehouse")
     assert released(installed, ids | more)
     by_hand = installed.materializations()

@@ -27,8 +27,8 @@ def warnings(result: dg.ExecuteInProcessResult) -> set[str]:
     return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
 
 
-def test_a_region_that_had_synapses_becomes_empty(lab: Lab) -> None:
-    lab.whole_chain()
+def test_a_region_that_had_synapses_becomes_empty(whole_lab: Lab) -> None:
+    lab = whole_lab
     points = pd.read_csv(lab.points)
     lab.write(points[points["region"] != REGIONS[0]])
     lab.materialize("synapse_table", "alignment")

@@ -48,9 +48,10 @@ def test_few_vectors_are_searched_exactly(finished_lab: Lab) -> None:
     assert evaluation.description == "search is exact: 72 vectors need no index, which pays from 300,000 on"
 
 
-def test_many_vectors_get_an_index_that_is_released_with_them(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_vectors_get_an_index_that_is_released_with_them(whole_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = whole_lab
     monkeypatch.setattr(vector_index, "EXACT_BELOW", FEW)
-    lab.whole_chain()
+    lab.materialize("vector_index", "warehouse")
     (released,) = [one for one in released_tables(lab.store, lab.store.release()) if one.table.name == "embeddings"]
     state = vector_index.index_state(released)
     assert (state.kind, state.rows, state.unindexed_rows) == (vector_index.INDEXED, 72, 0)
@@ -72,12 +73,12 @@ def test_many_vectors_get_an_index_that_is_released_with_them(lab: Lab, monkeypa
 
 
 def test_an_index_that_finds_too_little_is_told_and_holds_nothing_back(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    whole_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lab = whole_lab
     monkeypatch.setattr(vector_index, "EXACT_BELOW", FEW)
     monkeypatch.setattr(vector_index, "_BITS", 1)
     monkeypatch.setattr(vector_index, "_CANDIDATES", 1)
-    lab.whole_chain()
     _, recall, _ = made(lab)
     assert not recall.passed
     assert recall.severity == dg.AssetCheckSeverity.WARN

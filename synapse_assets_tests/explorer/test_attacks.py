@@ -698,7 +698,7 @@ def test_closed_maps_go_and_leave_no_traceback(
     try:
         with caplog.at_level(logging.WARNING):
             kept = Client(f"{served.url}/closed/map")
-            for number in range(50):
+            for number in range(16):
                 client = Client(
                     f"{served.url}/closed/map?synapse_id={quote(release.points.ids[number].as_py(), safe='')}"
                 )

@@ -20,7 +20,7 @@ from synapse_assets.pipeline.em.networks import Labelled
 from synapse_assets.pipeline.em.release import build_release
 from synapse_assets.schema import EXPLANATION_CHECKS, EXPLANATIONS, SYNAPSE_LABELS, SYNAPSE_PREDICTIONS
 from synapse_assets.stores import DatasetStore
-from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab, tiny_dataset
+from synapse_assets_tests.conftest import REGIONS, TILE_PX, Lab, few_pictures, tiny_dataset
 
 LOG = logging.getLogger(__name__)
 
@@ -146,7 +146,8 @@ def test_one_class_that_both_halves_have_is_too_few(tiny_inputs: Path) -> None:
 
 def test_what_was_judged_is_not_judged_again(copied: DatasetStore, finished_lab: Lab) -> None:
     before = copied.results(EXPLANATION_CHECKS).read()
-    report = check_explanations(copied, finished_lab.dataset, "cpu", LOG)
+    with few_pictures():
+        report = check_explanations(copied, finished_lab.dataset, "cpu", LOG)
     assert (report.computed_rows, report.rows) == (0, before.num_rows)
     assert copied.results(EXPLANATION_CHECKS).read().equals(before)
 

@@ -57,7 +57,15 @@ from synapse_assets.stores import DatasetStore
 from synapse_assets.vision.classifier import SynapseNetwork, read_network
 from synapse_assets.vision.training.supervised import LabelledTiles, train_network
 from synapse_assets.volumes import decode_tiles
-from synapse_assets_tests.conftest import CLASSES, REGIONS, VOXEL_SIZE_NM, Lab, planted_points, tiny_dataset
+from synapse_assets_tests.conftest import (
+    CLASSES,
+    REGIONS,
+    VOXEL_SIZE_NM,
+    Lab,
+    few_pictures,
+    planted_points,
+    tiny_dataset,
+)
 
 SMALL = {"architecture": "test_resnet", "steps": 6, "batch_size": 6, "learning_rate": 0.01}
 LOG = logging.getLogger("test")
@@ -661,7 +669,6 @@ def test_background_cannot_be_asked_for_where_it_means_nothing(store: DatasetSto
 def test_a_network_is_judged_by_one_that_is_trained_again_without_the_pictures(
     store: DatasetStore, made: tuple[Lab, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synapse_assets.pipeline.em.explanations.DRAWS", 1)
     dataset, version = made[0].dataset, store.models(MODEL).current
     seen: list[list[int]] = []
 
@@ -670,7 +677,8 @@ def test_a_network_is_judged_by_one_that_is_trained_again_without_the_pictures(
         return train_network(*args, **options)
 
     monkeypatch.setattr("synapse_assets.vision.training.supervised.train_network", watched)
-    check_explanations(store, dataset, "cpu", LOG)
+    with few_pictures():
+        check_explanations(store, dataset, "cpu", LOG)
     checks = store.results(EXPLANATION_CHECKS).read()
     of_network = checks.filter(pc.equal(checks.column("classifier"), "small"))
     assert set(of_network.column("version").to_pylist()) == {version}

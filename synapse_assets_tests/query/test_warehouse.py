@@ -366,9 +366,8 @@ def test_a_request_has_every_argument_of_a_search_with_its_default() -> None:
     assert {name: argument.default for name, argument in arguments.items() if name != "self"} == fields
 
 
-def test_vectors_of_two_encoders_are_refused(make_lab: Callable[..., Lab]) -> None:
-    lab = make_lab()
-    lab.whole_chain()
+def test_vectors_of_two_encoders_are_refused(whole_lab: Lab) -> None:
+    lab = whole_lab
     vectors = vectors_in_use(lab.store)
     rows = vectors.read(REGIONS[0], vectors.table.names)
     others = pa.array(["another"] * rows.num_rows)

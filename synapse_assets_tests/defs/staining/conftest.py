@@ -14,7 +14,7 @@ NETWORKS = {"small": {"architecture": "small_stain", "head": "linear", "steps": 
 @pytest.fixture(scope="session")
 def stain_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StainLab]:
     """Three plates with a network from files to a release; tests that change it work on a copy (`copied`)."""
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         lab = StainLab(tmp_path_factory.mktemp("stain"), instance, networks=NETWORKS, answers_from="small")
         for plate in PLATES:
             lab.add(plate, {**WELLS, **COMPOUNDS})
