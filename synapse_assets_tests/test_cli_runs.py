@@ -417,6 +417,22 @@ def test_a_status_says_what_is_known_of_an_asset(killed: Killed) -> None:
     assert status["umap_model"]["made"] is None
 
 
+def test_a_status_says_what_is_at_work(killed: Killed, tmp_path: Path) -> None:
+    installed = copy_of(killed.installed, tmp_path)
+    run = dg.DagsterRun(
+        "__ASSET_JOB",
+        status=dg.DagsterRunStatus.STARTED,
+        asset_selection=frozenset({dg.AssetKey(["tiny", "tiles"])}),
+        tags={"dagster/partition": SECOND},
+    )
+    with installed.history() as instance:
+        instance.add_run(run)
+    assert installed.status()["tiles"]["running"] == [SECOND]
+    lines = installed.run("status").output.splitlines()
+    assert lines[-1] == f"running: tiny/tiles of {SECOND}   (run {run.run_id[:8]})"
+    assert any(line.endswith(f"3 of 3    running ({SECOND})") for line in lines)
+
+
 def test_what_is_out_of_date_or_waits_is_said(killed: Killed, tmp_path: Path) -> None:
     installed = copy_of(killed.installed, tmp_path)
     installed.file.write_text(installed.file.read_text().replace("size_px: 24", "size_px: 32"))
