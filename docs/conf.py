@@ -25,6 +25,8 @@ add_module_names = False
 python_maximum_signature_line_length = 100
 # In docstrings `x` is code.
 default_role = "literal"
+# Quotes stay as they are typed: commands are pasted.
+smartquotes = False
 
 html_theme = "furo"
 html_static_path = ["_static"]

@@ -75,8 +75,6 @@ ADDED_TO = {
 }
 # Variables that compose.yaml and the tests read.
 OTHER_VARIABLES = {"SYNAPSE_LOCAL_FOLDER", "SYNAPSE_ASSETS_UPDATE_SNAPSHOT"}
-# Commands that pages may name already.
-COMING = {"report"}
 
 
 def elsewhere(block: Block) -> bool:
@@ -263,8 +261,6 @@ def parse(words: list[str], whole: bool) -> None:
     group: Any = typer.main.get_command(app)
     while words and hasattr(group, "commands"):
         if words[0] in ("--help", "--version", "--install-completion", "--show-completion"):
-            return
-        if words[0] in COMING - {*group.commands}:
             return
         assert words[0] in group.commands, f"no command {words[0]!r}: there are {list(group.commands)}"
         group, words = group.commands[words[0]], words[1:]

@@ -72,6 +72,7 @@ def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_every_command_and_option_is_there(site: Path) -> None:
     text = text_of(site / "reference" / "cli.html")
+    assert "synapse-assets materialize sample --assets 'tiles+' --regions EB,AL_L" in text
     for path, command in commands(typer.main.get_command(app)):
         assert f"synapse-assets {path}" in text or hasattr(command, "commands")
         for option in command.params:

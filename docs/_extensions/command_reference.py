@@ -29,7 +29,7 @@ def _sections(command: Any, path: str, level: int) -> list[str]:
     records = [record for param in params if (record := param.get_help_record(context)) is not None]
     if records:
         parts.append(table(("", "meaning"), [(code(name), escaped(meaning)) for name, meaning in records]))
-    if examples := [line for line in (command.epilog or "").split("\n") if line.startswith(_NAME)]:
+    if examples := [line for line in (command.epilog or "").replace("`", "").split("\n") if line.startswith(_NAME)]:
         parts.append("```sh\n" + "\n".join(examples) + "\n```")
     for name in subcommands:
         parts += _sections(command.commands[name], f"{path} {name}", level + 1)
