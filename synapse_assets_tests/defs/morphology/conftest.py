@@ -33,8 +33,9 @@ class Bench:
         self.root, self.instance = root, instance
         self.study, self.new = root / "study.xlsx", root / "new.xlsx"
         root.mkdir(exist_ok=True)
-        self.write(planted_workbook())
-        self.write(planted_workbook(new=True), new=True)
+        if not self.study.exists():  # of a copy they are there
+            self.write(planted_workbook())
+            self.write(planted_workbook(new=True), new=True)
         self.use(planted_dataset(self.study, self.new, **changes))
 
     def use(self, dataset: MorphologyDataset) -> None:

@@ -1,7 +1,9 @@
 """What is no error but has to be told, what is refused with the release left whole, and what repeats without work."""
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -108,30 +110,32 @@ def test_unchanged_content_fits_nothing_and_repeats_the_same_rows(finished: Benc
     assert finished.rows(morphology.PREDICTIONS, "as").equals(before["predictions"])
 
 
-def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(groups={"as": {"synapse_type": "as"}}, **FEW)
-    bench.whole_chain()
-    first = bench.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
+def test_cluster_numbers_keep_their_meaning_and_the_release_refuses_a_mixture(released: Bench, tmp_path: Path) -> None:
+    first = released.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
     # The largest cluster loses most of its synapses: by size alone its number would go to another.
     rows = planted_workbook()
     keys = rows["NeuronId"] + "/" + rows["SynType"] + "/" + rows["SynId"].astype(str)
     largest = rows.assign(cluster=first.reindex(keys).to_numpy())
     shape = int(largest[largest["cluster"] == 0]["planted"].mode()[0])
-    bench.write(rows[~((rows["planted"] == shape) & (rows["SynId"] > 30))])
-    bench.materialize(*INGESTED)
-    with pytest.raises(dg.Failure, match="made from other features"):
+
+    def lose_most(bench: Bench) -> None:
+        bench.write(rows[~((rows["planted"] == shape) & (rows["SynId"] > 30))])
+
+    with copied(released.root, tmp_path / "copy", lose_most) as bench:
+        bench.materialize(*INGESTED)
+        with pytest.raises(dg.Failure, match="made from other features"):
+            bench.materialize("warehouse")
+        with open_warehouse("planted", bench.root / "data") as warehouse:
+            assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 180
+        bench.materialize(*OF_GROUP, group="as")
         bench.materialize("warehouse")
-    with open_warehouse("planted", bench.root / "data") as warehouse:
-        assert warehouse.sql("select count(*) as n from clusters")["n"][0] == 180
-    bench.materialize(*OF_GROUP, group="as")
-    bench.materialize("warehouse")
-    second = bench.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
-    both = second.index[(second >= 0) & (first.reindex(second.index) >= 0)]
-    assert adjusted_rand_score(first[both], second[both]) > 0.9
-    assert np.mean(first[both] == second[both]) > 0.9
-    sizes = second[second >= 0].value_counts()
-    assert sizes.idxmax() != 0
-    assert bench.store.release()["highest_cluster_numbers"] == {"as": 2}
+        second = bench.rows(morphology.CLUSTERS, "as").set_index("synapse_id")["cluster"]
+        both = second.index[(second >= 0) & (first.reindex(second.index) >= 0)]
+        assert adjusted_rand_score(first[both], second[both]) > 0.9
+        assert np.mean(first[both] == second[both]) > 0.9
+        sizes = second[second >= 0].value_counts()
+        assert sizes.idxmax() != 0
+        assert bench.store.release()["highest_cluster_numbers"] == {"as": 2}
 
 
 def changed_areas(bench: Bench) -> None:
@@ -175,15 +179,43 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield bench
 
 
-@pytest.mark.parametrize(("change", "skipped"), SKIPPED)
-def test_whatever_is_not_made_again_is_refused(change: str, skipped: str, released: Bench, tmp_path: Path) -> None:
-    """After a change, everything is run but one asset: something later, at the latest the warehouse, says what to make."""
-    shutil.copytree(released.root, tmp_path / "copy")
+@contextmanager
+def copied(of: Path, folder: Path, change: Callable[[Bench], None]) -> Iterator[Bench]:
+    """That small group in another folder, after a change."""
+    shutil.copytree(of, folder)
     with dg.DagsterInstance.ephemeral() as instance:
-        bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
-        CHANGES[change](bench)
-        with pytest.raises(dg.Failure, match=rf"{skipped}|fitted on"):
-            bench.materialize_one_by_one(*(one for one in AGAIN[change] if one != skipped), "warehouse")
+        bench = Bench(folder, instance, groups={"as": {"synapse_type": "as"}}, **FEW)
+        change(bench)
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def step_by_step(released: Bench, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Path]]:
+    """After a change the folders as they are before each asset of `AGAIN` is made again, and after the last."""
+
+    @functools.cache
+    def folders(change: str) -> list[Path]:
+        places, root = [released.root], tmp_path_factory.mktemp(change)
+        for name in AGAIN[change]:
+            with copied(places[-1], root / name, CHANGES[change]) as bench:
+                bench.materialize_one_by_one(name)
+            places.append(root / name)
+        return places
+
+    return folders
+
+
+@pytest.mark.parametrize(("change", "skipped"), SKIPPED)
+def test_whatever_is_not_made_again_is_refused(
+    change: str, skipped: str, step_by_step: Callable[[str], list[Path]], tmp_path: Path
+) -> None:
+    """After a change, everything is run but one asset: something later, at the latest the warehouse, says what to make."""
+    at = AGAIN[change].index(skipped)
+    with (
+        copied(step_by_step(change)[at], tmp_path / "copy", CHANGES[change]) as bench,
+        pytest.raises(dg.Failure, match=rf"{skipped}|fitted on"),
+    ):
+        bench.materialize_one_by_one(*AGAIN[change][at + 1 :], "warehouse")
 
 
 def test_no_picture_shows_new_clusters_under_an_old_verdict(released: Bench, tmp_path: Path) -> None:
@@ -215,12 +247,10 @@ def test_no_picture_shows_new_clusters_under_an_old_verdict(released: Bench, tmp
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_has_to_be_made_again_is_enough(change: str, released: Bench, tmp_path: Path) -> None:
-    shutil.copytree(released.root, tmp_path / "copy")
-    with dg.DagsterInstance.ephemeral() as instance:
-        bench = Bench(tmp_path / "copy", instance, groups={"as": {"synapse_type": "as"}}, **FEW)
-        CHANGES[change](bench)
-        bench.materialize_one_by_one(*AGAIN[change])
+def test_what_has_to_be_made_again_is_enough(
+    change: str, step_by_step: Callable[[str], list[Path]], tmp_path: Path
+) -> None:
+    with copied(step_by_step(change)[-1], tmp_path / "copy", CHANGES[change]) as bench:
         result = bench.materialize("warehouse")
         assert "every_group_complete" in checks(result, passed=True)
 
