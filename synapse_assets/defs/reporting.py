@@ -5,7 +5,7 @@ import dagster as dg
 from synapse_assets.datasets import Dataset
 from synapse_assets.defs.asset import asset, materialized
 from synapse_assets.defs.resources import Installation
-from synapse_assets.pipeline.report import Report, Stopwatch, StoredAt
+from synapse_assets.pipeline.report import Detail, Report, Stopwatch, StoredAt
 
 
 def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
@@ -22,7 +22,11 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
 
         watch = Stopwatch()
         written = write_report(installation.store(dataset.name), dataset)
-        facts = {"file": StoredAt(written.address), "bytes": written.size_bytes, "sections": written.sections}
+        facts: dict[str, Detail] = {
+            "file": StoredAt(written.address),
+            "bytes": written.size_bytes,
+            "sections": written.sections,
+        }
         return materialized(context, Report(facts, watch.seconds))
 
     return report

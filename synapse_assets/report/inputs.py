@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synapse_assets.figures.alignment import alignment_figure
-from synapse_assets.report.content import Block, Figure, Text
+from synapse_assets.report.content import Block, Text
 from synapse_assets.report.dataset_file import as_written, fingerprint_of
 from synapse_assets.report.release import Release, literal, number
 from synapse_assets.volumes.alignment import EXAMPLES, Alignment, Reading, ReadingTiles
@@ -161,7 +161,7 @@ from alignment where reading = 'as given' order by source"""
     return blocks + [_alignment_picture(release, row["source"]) for row in sources[:_PICTURES]]
 
 
-def _alignment_picture(release: Release, source: str) -> Figure:
+def _alignment_picture(release: Release, source: str) -> Block:
     """The readings that were compared, and the mean and examples of the tiles of a source."""
     with_tiles = release.has("tiles", "synapses")
     tiles = f"""(select list(synapse_id order by md5(synapse_id))[:{_TILES}] from synapses join tiles using (synapse_id)
