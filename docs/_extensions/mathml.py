@@ -1,5 +1,6 @@
 """Formulas as MathML, which browsers draw themselves: the site loads nothing from elsewhere."""
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -7,13 +8,20 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
 
+def _mathml(node: nodes.Element, as_block: bool = False) -> str:
+    """The formula, with the bars of |x| as high as a letter: a browser stretches the second to the whole row."""
+    written = tex2mathml(node.astext(), as_block=as_block)
+    formula = re.sub(r'<mo class="mathopen">(?=[|‖])', '<mo form="prefix" stretchy="false">', written)
+    return re.sub(r"<mo>(?=[|‖])", '<mo form="postfix" stretchy="false">', formula)
+
+
 def _inline(translator: Any, node: nodes.math) -> None:
-    translator.body.append(tex2mathml(node.astext()))
+    translator.body.append(_mathml(node))
     raise nodes.SkipNode
 
 
 def _block(translator: Any, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 
 
