@@ -305,6 +305,14 @@ def test_every_command_refuses_a_setting_in_one_sentence(
     assert list(root.iterdir()) == []
 
 
+def test_inspect_shortens_examples_before_anything_else(root: Path) -> None:
+    (root / "table.csv").write_text("id,note\n" + "".join(f"{row},{'long ' * 4}{row}\n" for row in range(3)) + "3,\n")
+    result = CliRunner(env={"COLUMNS": "50"}).invoke(app, ["inspect", str(root / "table.csv")])
+    lines = [line.split() for line in result.output.splitlines()]
+    assert ["column", "type", "examples", "empty"] in lines
+    assert [(line[0], line[-1]) for line in lines if line[1:2] == ["text"]] == [("note", "1")]
+
+
 def test_a_variable_without_effect_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "table.csv").write_text("id,x,y,z\na,1,2,3\n")
     monkeypatch.setenv("SYNAPSE_DATA_FOLDER", "/data")

@@ -25,6 +25,7 @@ from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from synapse_assets.cli import app, progress
+from synapse_assets.cli.materialization import next_commands
 from synapse_assets.cli.resuming import COMMAND_TAG, is_abandoned, taken_up
 from synapse_assets.cli.selection import Selection, check_inputs, select, select_assets
 from synapse_assets.cli.status import AssetStatus, Status, print_status
@@ -289,7 +290,25 @@ def test_only_the_regions_that_are_named_are_made(killed: Killed, tmp_path: Path
     )
     assert installed.tiles() == {**before, SECOND: before[SECOND] - {first_rows.id[SECOND]}}
     assert len(installed.tiles()[SECOND]) == 23
+    # There is nothing to explore yet.
+    assert result.output.partition("Next:\n")[2].split()[:2] == ["synapse-assets", "ui"]
+    assert "explore" not in result.output
     assert installed.status()["synapses"]["out_of_date"] == {FIRST: ["region_sites"]}
+
+
+def test_what_comes_next_can_be_pasted(untouched: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "tiny"
+    root.mkdir()
+    (root / "release.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", [".venv/bin/synapse-assets"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = Settings(datasets=["sample"], data_root=str(tmp_path), local_root=str(tmp_path))
+    selection = select(settings, [str(untouched.file)])
+    assert [line.partition("  ")[0] for line in next_commands(settings, selection)] == [
+        f"export SYNAPSE_DATASETS=sample,{untouched.file}",
+        ".venv/bin/synapse-assets ui",
+        ".venv/bin/synapse-assets explore",
+    ]
 
 
 def test_a_region_that_fails_is_red_and_the_others_are_done(killed: Killed, tmp_path: Path) -> None:

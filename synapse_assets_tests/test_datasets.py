@@ -125,6 +125,7 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("volume: em,", "volume: other,", "source 'table' lies in volume 'other'"),
         ("size_px: 64", "size_pixels: 64", r"tile\.size_px: this field is missing"),
         ("units: nm", "unit: nm", r"sources 'table'\.unit: there is no such field; did you mean 'units'\?"),
+        ("kind: zarr, url:", "kind: zarr, path:", r"volumes\.em\.path: there is no such field here, only elsewhere"),
         ("format: points", "format: synfulcsv", r"no format 'synfulcsv'; did you mean 'synful_csv'\?"),
         (
             "[brain_region]\nhas_neurons: false",

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from synapse_assets.cli.completion import complete_dataset
+from synapse_assets.cli.home import program
 from synapse_assets.datasets import Dataset, chain_of, load_dataset, packaged_datasets
 from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.settings import Settings
@@ -179,7 +180,7 @@ def _next(settings: Settings, name: str, dataset: Dataset, needs: Needs) -> list
         lines.append(f"export SYNAPSE_DATASETS={','.join([*settings.datasets, name])}    # for the UI and the explorer")
     released = DatasetStore(settings.data_root, dataset.name, settings.local_root).release() is not None
     command = "materialize" if getattr(dataset, "subset", None) is None else "reproduce"
-    lines.append(f"synapse-assets {command} {name}{'    # what is out of date is made again' if released else ''}")
+    lines.append(f"{program()} {command} {name}{'    # what is out of date is made again' if released else ''}")
     if released:
-        lines.append("synapse-assets explore")
+        lines.append(f"{program()} explore")
     return lines

@@ -1,10 +1,14 @@
-"""The folder of Dagster's history, `<local root>/.dagster`: made, closed to others, and named to Dagster in the environment."""
+"""Where the program stands: its name in commands to paste, and the folder of Dagster's history, `<local root>/.dagster`: made, closed to
+others, and named to Dagster in the environment.
+"""
 
 import fcntl
 import os
 import pwd
 import re
+import shutil
 import stat
+import sys
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -19,6 +23,14 @@ _DAGSTER_SETTINGS = next(
     file for file in (folder / "dagster.yaml" for folder in Path(__file__).resolve().parents[1:3]) if file.exists()
 )
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def program() -> str:
+    """The program in a command that is to be pasted: as it was called, where the name alone would not be found."""
+    called = sys.argv[0]
+    if Path(called).name == "synapse-assets" and shutil.which("synapse-assets") is None:
+        return called
+    return "synapse-assets"
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from synapse_assets.cli.completion import complete_asset, complete_dataset, complete_region
-from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.home import prepare_home, program
 from synapse_assets.cli.progress import clock, console_beside_logs, shown_progress
 from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
 from synapse_assets.cli.selection import Selection, check_inputs, check_regions, partitions_to_make, select
@@ -91,8 +91,9 @@ def materialize(
     for name in making.released:
         _summary(console, settings, name)
     console.print(f"\nRun history: {home}   ({time.perf_counter() - started:.0f} s in all)")
-    console.print("Next: [bold]make ui[/bold], then http://127.0.0.1:3000/asset-groups (lineage) and /runs (history)")
-    console.print("      [bold]make explore[/bold], then http://127.0.0.1:8050: what the synapses look like")
+    console.print("Next:")
+    for line in next_commands(settings, selection):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     if making.failures:
         raise typer.Exit(1)
 
@@ -266,6 +267,22 @@ def _in_order(taken_from: Mapping[str, Collection[str]]) -> list[str]:
     for name in sorted(taken_from):
         add(name)
     return order
+
+
+def next_commands(settings: Settings, selection: Selection) -> list[str]:
+    """The commands with which to look at what was made, ready to be pasted."""
+    from synapse_assets.datasets import load_dataset
+    from synapse_assets.stores import DatasetStore
+
+    enabled = {*settings.datasets, *(load_dataset(name, settings.local_root).name for name in settings.datasets)}
+    lines = []
+    if others := [name for name in selection.arguments if name not in enabled]:
+        lines.append(f"export SYNAPSE_DATASETS={','.join([*settings.datasets, *others])}")
+    lines.append(f"{program()} ui         # http://127.0.0.1:3000/asset-groups: lineage; /runs: history")
+    stores = (DatasetStore(settings.data_root, name, settings.local_root) for name in selection.datasets)
+    if any(store.release() is not None for store in stores):
+        lines.append(f"{program()} explore    # http://127.0.0.1:8050: what the synapses look like")
+    return lines
 
 
 def _summary(console: Console, settings: Settings, dataset: str) -> None:

@@ -24,6 +24,7 @@ def inspect(
     Shows its format, columns, units, regions and problems. Reads it, and changes nothing.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from synapse_assets.sources.inspect import inspect_file
 
@@ -48,14 +49,15 @@ def inspect(
         }
         columns.add_column(
             title,
-            no_wrap=True,
+            no_wrap=title != "examples",
             overflow="ellipsis",
             justify="right" if title == "empty" else "left",
             min_width=width.get(title),
         )
     first_columns = inspected.columns[:_COLUMNS_SHOWN]
     for column in first_columns:
-        columns.add_row(*map(escape, (column.name, column.type, ", ".join(column.examples), f"{column.empty or ''}")))
+        examples = Text(", ".join(column.examples), no_wrap=True, overflow="ellipsis")
+        columns.add_row(escape(column.name), escape(column.type), examples, f"{column.empty or ''}")
     console.print(columns)
     if len(inspected.columns) > len(first_columns):
         other_names = ", ".join(column.name for column in inspected.columns[len(first_columns) :])

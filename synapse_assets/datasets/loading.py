@@ -32,8 +32,11 @@ def _describe_error(error: Any, content: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in location)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        close_matches = difflib.get_close_matches(str(error["loc"][-1]), _field_names(), 1)
+        name, known = str(error["loc"][-1]), _field_names()
+        close_matches = difflib.get_close_matches(name, known, 1)
         message = "there is no such field" + (f"; did you mean '{close_matches[0]}'?" if close_matches else "")
+        if name in known:
+            message = "there is no such field here, only elsewhere"
     elif error["type"] == "missing":
         message = "this field is missing"
     elif error["type"] == "union_tag_invalid":
