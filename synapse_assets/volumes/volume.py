@@ -201,7 +201,7 @@ def open_volume(spec: VolumeSpec, retries: Retries | None = None) -> Volume:
     Kinds: `precomputed` (neuroglancer; the scale whose resolution is `voxel_size_nm`; through cloud-volume where its
     chunks are compressed on disk, and for graphene://), `zarr` (2 or 3) and `n5` arrays, `hdf5` (one array in CREMI's
     layout), `images` (a folder of TIFF or PNG sections in the order of their names, numbers in them by value, or one TIFF
-    file of many pages). The address is a path, file://, http(s)://, gs:// or s3://, with or without precomputed:// before
+    file of many pages). The address is a path, `file://`, `http(s)://`, `gs://` or `s3://`, with or without `precomputed://` before
     it.
 
     Raises BadInput where the volume is absent, has no such scale, or is not 8-bit grey values of one channel.
