@@ -4,7 +4,7 @@ Whoever moves to another version of Dagster checks this module and `test_dagster
 on. What does not belong here: anything that Dagster offers publicly, and any decision of our own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,13 @@ def was_interrupted(event: dg.DagsterEvent | None) -> bool:
     if event is not None and event.is_step_failure and event.step_failure_data.error_source is ErrorSource.INTERRUPT:
         return True
     return check_captured_interrupt()
+
+
+def read_inputs_anew(context: dg.AssetExecutionContext, keys: Iterable[dg.AssetKey]) -> None:
+    """Lets a materialisation count as made from these inputs as they are when it ends: for a step that observes its own inputs. Dagster
+    would compare with what was known of them when the step began."""
+    for key in keys:
+        context.get_step_execution_context().wipe_input_asset_version_info(key)
 
 
 def data_version(tags: Mapping[str, str]) -> str | None:

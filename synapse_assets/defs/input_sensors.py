@@ -14,6 +14,7 @@ from synapse_assets.datasets import Dataset
 from synapse_assets.datasets.chain import RAW
 from synapse_assets.defs.asset import OWNERS, asset, asset_key, materialized, observed_version
 from synapse_assets.defs.chain import lineage_of
+from synapse_assets.defs.dagster_private import read_inputs_anew
 from synapse_assets.defs.partition_content import PartitionContent
 from synapse_assets.defs.resources import Installation
 from synapse_assets.errors import SynapseAssetsError
@@ -125,6 +126,7 @@ def input_file_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         table, versions, notes = poll_all(dataset.name, watched, observed)
         for name, version in versions.items():
             context.log_event(_observation(dataset, name, version))
+        read_inputs_anew(context, (asset_key(dataset, name) for name in versions))
         for note in notes:
             context.log.warning(note)
         _observe_parts(context, lineage.content(dataset), store)

@@ -13,6 +13,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from synapse_assets.defs.asset import observed_version
+from synapse_assets.defs.dagster_private import Staleness
 from synapse_assets.pipeline import inputs
 from synapse_assets.schema import NEURONS
 from synapse_assets_tests.conftest import FIRST_NEURON, Lab, failure_reason, tiny_dataset
@@ -307,6 +308,8 @@ def test_the_nightly_look_finds_what_was_missed(watcher: Watcher, monkeypatch: p
     before = observed_version(lab.instance, SOURCE)
     lab.materialize("input_files")
     assert observed_version(lab.instance, SOURCE) != before
+    # It is made from what it found, not from what was known before.
+    assert not Staleness.now(lab.definitions, lab.instance).is_stale(dg.AssetKey(["tiny", "input_files"]), None)
     rows = lab.store.results(inputs.INPUT_FILES).read().to_pylist()
     assert [Path(row["file"]).name for row in rows] == ["first.csv"]
 
