@@ -12,6 +12,7 @@ from rich.table import Table
 
 from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.cli.home import program
+from synapse_assets.cli.selection import entry_of
 from synapse_assets.datasets import Dataset, chain_of, load_dataset, packaged_datasets
 from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.settings import Settings
@@ -85,7 +86,7 @@ def _stored(settings: Settings, dataset: Dataset) -> list[str]:
 
 
 def _show(console: Console, settings: Settings, name: str) -> None:
-    entry = _entry(settings, name)
+    entry = entry_of(settings, name)
     dataset = load_dataset(entry, settings.local_root, keep_unset=True)
     needs = needs_of(entry, dataset, settings.local_root)
     console.print(f"[bold]{escape(dataset.name)}[/bold]  {escape(dataset.title)}")
@@ -152,18 +153,6 @@ def _facts(settings: Settings, dataset: Dataset, is_on: bool) -> list[tuple[str,
     kept = _stored(settings, dataset) if store.folder.names() else ["nothing"]
     facts.append(("stored", f"{', '.join(kept)}, in {store.folder.root}"))
     return facts
-
-
-def _entry(settings: Settings, name: str) -> str:
-    """What SYNAPSE_DATASETS says of the dataset of that name, where it is on by its YAML file; else the name itself."""
-    for entry in settings.datasets:
-        with suppress(SynapseAssetsError):
-            if (
-                name not in packaged_datasets()
-                and load_dataset(entry, settings.local_root, keep_unset=True).name == name
-            ):
-                return entry
-    return name
 
 
 def _names(names: Sequence[str]) -> str:

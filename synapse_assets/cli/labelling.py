@@ -8,6 +8,7 @@ from rich.console import Console
 
 from synapse_assets import serving
 from synapse_assets.cli.completion import complete_dataset
+from synapse_assets.cli.selection import entry_of
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -64,7 +65,9 @@ def export_labels(dataset: _LABELLED, file: Annotated[Path, typer.Argument(help=
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
-    store = DatasetStore(settings.data_root, load_dataset(dataset, settings.local_root).name, settings.local_root)
+    store = DatasetStore(
+        settings.data_root, load_dataset(entry_of(settings, dataset), settings.local_root).name, settings.local_root
+    )
     if not file.parent.is_dir():
         raise BadInput(f"{file}: there is no folder {file.parent}; make it, or name another")
     serving.write_whole(file, export_answers(store))
@@ -89,7 +92,7 @@ def import_labels(
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
-    loaded = load_dataset(dataset, settings.local_root)
+    loaded = load_dataset(entry_of(settings, dataset), settings.local_root)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
     new = import_answers(store, loaded, file, annotator)
     typer.echo(f"{new:,} new answer{'' if new == 1 else 's'}")
@@ -117,7 +120,7 @@ def export_reviewed_sites(
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
-    loaded = load_dataset(dataset, settings.local_root)
+    loaded = load_dataset(entry_of(settings, dataset), settings.local_root)
     if not isinstance(loaded, DetectionDataset) or loaded.labelling is None:
         raise BadInput(f"{loaded.name}: people look through volumes of datasets with chain: detection and labelling")
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from synapse_assets.cli.completion import complete_dataset, complete_model
 from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.selection import entry_of
 from synapse_assets.settings import Settings
 
 
@@ -65,7 +66,7 @@ def predict(
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
-    loaded = load_dataset(dataset, settings.local_root)
+    loaded = load_dataset(entry_of(settings, dataset), settings.local_root)
     console = Console(highlight=False)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
     rows = predict_with_file(store, loaded, model, out, settings.device, partial(console.print, markup=False))

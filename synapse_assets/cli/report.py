@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from synapse_assets.cli.completion import complete_dataset
+from synapse_assets.cli.selection import entry_of
 from synapse_assets.settings import Settings
 
 
@@ -31,7 +32,7 @@ def report(
     from synapse_assets.stores import DatasetStore
 
     settings = Settings()
-    loaded = load_dataset(dataset, settings.local_root)
+    loaded = load_dataset(entry_of(settings, dataset), settings.local_root)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
     written = write_report(store, loaded, release, out)
     Console(highlight=False).print(

@@ -5,11 +5,12 @@ In which order it is run, and what is skipped, does not belong here.
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from synapse_assets.errors import BadInput
+from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ class Selection:
     def command(self, assets: str) -> str:
         """The command line that makes `assets` of the same datasets, ready to be pasted."""
         return shlex.join(["synapse-assets", "materialize", *self.arguments, "--assets", assets])
+
+
+def entry_of(settings: Settings, name: str) -> str:
+    """What SYNAPSE_DATASETS says of the dataset of that name, where it is on by its YAML file; else the name itself."""
+    from synapse_assets.datasets import load_dataset, packaged_datasets
+
+    for entry in settings.datasets:
+        with suppress(SynapseAssetsError):
+            if (
+                name not in packaged_datasets()
+                and load_dataset(entry, settings.local_root, keep_unset=True).name == name
+            ):
+                return entry
+    return name
 
 
 def select(

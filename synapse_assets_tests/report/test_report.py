@@ -279,6 +279,10 @@ def test_the_command_says_where_the_report_is(tmp_path: Path, monkeypatch: pytes
     assert done.exit_code == 0, done.output
     assert str(out) in done.output
     assert "Found synapses" in out.read_text()
+    # One that is on by its file is known by its name.
+    monkeypatch.setenv("SYNAPSE_DATASETS", str(file))
+    by_name = CliRunner().invoke(app, ["report", found.dataset.name, "--out", str(out)])
+    assert (by_name.exit_code, by_name.output) == (0, done.output)
     refused = CliRunner().invoke(app, ["report", str(file), "--release", "paper"])
     assert refused.exit_code == 2
     assert "has no release 'paper'" in refused.output
