@@ -55,6 +55,11 @@ def locations_in(content: dict[Any, Any], model: type[BaseModel]) -> dict[str, s
     return found
 
 
+def with_locations(content: dict[Any, Any], model: type[BaseModel], change: Callable[[str], str]) -> Any:
+    """The plain values that `model` describes, with each `Location` replaced by what `change` makes of it."""
+    return _walked(content, [model], lambda text, _: change(text), "")
+
+
 def _walked(value: Any, kinds: list[Any], at_location: Callable[[str, str], str], where: str) -> Any:
     """A value with each `Location` in it replaced by what `at_location` gives for its text and its field."""
     if isinstance(value, str) and _Use.LOCATION in kinds:

@@ -95,9 +95,13 @@ def _by_region(release: Release) -> str:
         "synapse_answers": "with an answer",
     }
     there = {name: title for name, title in titles.items() if release.has(name)}
-    counted = {name: f"{name}.target" if name == "synapse_labels" else f"{name}.synapse_id" for name in there}
-    counts = "".join(f',\n    count({counted[name]}) as "{title}"' for name, title in there.items())
-    joins = "\n".join(f"    left join {name} using (synapse_id)" for name in there)
+    counts = "".join(f',\n    count({name}.synapse_id) as "{title}"' for name, title in there.items())
+    # Of a table with several rows of a synapse, such as a cluster of each investigation group, a synapse counts once.
+    joins = "\n".join(
+        f"    left join (select distinct synapse_id from {name}{' where target is not null' if name == 'synapse_labels' else ''}) "
+        f"{name} using (synapse_id)"
+        for name in there
+    )
     return f"""with sized as (
     select brain_region, row_number() over (order by count(*) desc, brain_region) as place from synapses group by brain_region
 )
@@ -130,8 +134,12 @@ from counted group by brain_region order by sum(n) desc, brain_region limit {_LI
 _BY_TYPE = """select neuron_type as "neuron type", synapse_type as "synapse type", used_for as "used for", count(*) as synapses,
     count(distinct neuron_id) as neurons
 from synapses group by all order by all"""
-_LEFT_OUT = """select used_for as "used for", coalesce(left_out, 'not left out') as "left out", count(*) as synapses
-from features group by all order by used_for, left_out is not null, count(*) desc"""
+_LEFT_OUT = f"""with reasons as (
+    -- Without the value of the one synapse.
+    select used_for, regexp_replace(left_out, ' [-+.e0-9]+ is ', ' is ') as reason from features
+)
+select used_for as "used for", coalesce(reason, 'not left out') as "left out", count(*) as synapses
+from reasons group by used_for, reason order by used_for, reason is not null, count(*) desc, reason limit {_LINES}"""
 _PICTURES_BY_CLASS = """select coalesce(label, 'not known') as class, count(*) as pictures, count(*) filter (usable) as used,
     count(distinct plate) as plates, count(distinct (plate, well)) as wells
 from images group by label order by label is null, label"""

@@ -1,5 +1,7 @@
 """What belongs together in a release, how others get the same numbers, and how it is cited."""
 
+from pathlib import Path
+
 from synapse_assets import __version__
 from synapse_assets.datasets import chain_of
 from synapse_assets.report.content import Block, Table, Text
@@ -64,15 +66,18 @@ def _libraries(release: Release) -> Table:
 def reproduction(release: Release) -> list[Block]:
     """How to get the same numbers, and how to ask the release."""
     name, argument = release.dataset.name, f', release="{release.name}"' if release.name else ""
+    option = f" --release {release.name}" if release.name else ""
+    # What a published subset is made of is fetched first.
+    command = "materialize" if getattr(release.dataset, "subset", None) is None else "reproduce"
     seed = release.dataset.seed
     return [
         Text(
             "The same inputs (by their hashes), dataset file, seeds and versions of libraries give the same tables on the same kind of "
-            f"processor. The seed of the dataset is {seed}. Fits on a GPU, or with other versions, "
-            "differ in the last digits, and a map may be turned."
+            f"processor, by version {__version__} of this program. The seed of the dataset is {seed}. Fits on a GPU, or with other "
+            "versions, differ in the last digits, and a map may be turned."
         ),
         Text(
-            f"pip install synapse-assets=={__version__}\nsynapse-assets materialize {name}\nsynapse-assets report {name}",
+            f"synapse-assets {command} {name}\nsynapse-assets report {name}{option}",
             verbatim=True,
         ),
         Text(
@@ -94,14 +99,19 @@ def citation(release: Release) -> list[Block]:
         "@software{synapse_assets,\n  title   = {synapse_assets},\n"
         f"  version = {{{__version__}}},\n  note    = {{chain {chain_of(dataset).name}}}\n}}"
     )
+    subset = getattr(dataset, "subset", None)
+    sources: Block = Text(
+        "Cite the authors of the data as well. The dataset file has no field for their citation; the description at the start of "
+        "this report and the addresses in the dataset file say where the data comes from."
+    )
+    if subset is not None:
+        rows = [[Path(file.path).name, file.licence, file.cite] for file in subset.downloads]
+        sources = Table("Published files to cite", ["file", "licence", "cite"], rows, source="the dataset file")
     return [
         Text(
             f"synapse_assets, version {__version__} [software]; {dataset.title} ({dataset.name}), {name}, identifier "
             f"{release.warehouse.release_id}, dataset file {fingerprint_of(dataset)}."
         ),
         Text(bibtex, verbatim=True),
-        Text(
-            "Cite the authors of the data as well. A dataset file has no field for their citation; the description at the start of "
-            "this report and the addresses in the dataset file say where the data comes from."
-        ),
+        sources,
     ]

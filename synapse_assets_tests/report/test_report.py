@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from synapse_assets.cli import app
-from synapse_assets.datasets import DetectionDataset, StainingDataset
+from synapse_assets.datasets import DetectionDataset, EmDataset, StainingDataset, load_dataset
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.maps import map_figure
 from synapse_assets.figures.style import printed
@@ -88,6 +88,7 @@ def plain(value: Any) -> str:
 def test_every_number_is_the_result_of_the_query_beside_it(finished_lab: Lab, tiny_report: str) -> None:
     report, compared = asked_again(finished_lab.store, tiny_report)
     assert compared > 300
+    assert "of an earlier version" not in tiny_report
     titles = [re.sub(r"^\d+\. ", "", title) for title in report.headings[2:]]
     absent = {"labelling", "compounds"}
     assert titles == [part.title for part in building._PARTS if part.anchor not in absent] + ["Queries"]
@@ -126,6 +127,13 @@ def test_scores_stand_with_split_interval_and_groups(finished_lab: Lab, tiny_rep
     )
     assert by_split["neuron_id"]["groups"] == f"{scores['groups']:.0f}"
     assert by_split["random"]["note"] == "what a random split would claim"
+    leaks = finished_lab.store.results(LEAKAGE_REPORT).read().to_pylist()
+    of_split = {row["split"]: row for row in leaks if row["probe"] == "class" and row["score"] == "balanced_accuracy"}
+    assert of_split["random"]["low"] is not None
+    for split, row in by_split.items():
+        if of_split[split]["low"] is not None:
+            assert row["95 % interval"] == f"{of_split[split]['low']:.2f} to {of_split[split]['high']:.2f}"
+            assert row["groups"] == str(of_split[split]["groups"])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +145,7 @@ def test_of_a_detection_dataset(tmp_path: Path, without: tuple[Any, ...]) -> Non
     html = build_report(found.store, found.dataset)
     report, compared = asked_again(found.store, html)
     assert compared > 20
+    assert "of an earlier version" not in html
     assert not any("Clusters" in title or "Compounds" in title for title in report.headings)
     assert ("the release has no detector_scores (made by found/detector_scores)" in html) == bool(without)
 
@@ -149,6 +158,7 @@ def test_of_a_staining_dataset_in_its_own_words(tmp_path: Path) -> None:
     report, compared = asked_again(store, html)
     assert compared > 100
     assert any("Compounds" in title for title in report.headings)
+    assert "of an earlier version" not in html
     assert "What there is of the windows, by plate" in html
     assert "brain region" not in re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)
 
@@ -182,6 +192,20 @@ def test_what_a_release_lacks_is_not_assessed(finished_lab: Lab, tmp_path: Path)
     asked_again(store, html)
     assert "Not assessed: the release has no leakage_report (made by tiny/leakage_report)." in html
     assert "Not assessed: the release has no alignment (made by tiny/alignment)." in html
+
+
+def test_published_files_are_cited_and_made_again_by_reproduce(tmp_path: Path) -> None:
+    dataset, store = load_dataset("fafb_10k", str(tmp_path)), DatasetStore(str(tmp_path), "fafb_10k")
+    build_warehouse(store, [], {})
+    freeze_release(store, "paper")
+    html = build_report(store, dataset, "paper")
+    asked_again(store, html)
+    assert "synapse-assets reproduce fafb_10k\nsynapse-assets report fafb_10k --release paper" in html
+    [table] = [one for one in ReportReader(html).shown if one.rows and one.rows[0] == ["file", "licence", "cite"]]
+    assert [row[0] for row in table.rows[1:]] == [
+        "flywire_synapses_783.feather", "Supplemental_file1_neuron_annotations.tsv"
+    ]  # fmt: skip
+    assert all("doi 10." in row[2] for row in table.rows[1:])
 
 
 def test_few_groups_have_no_interval(tmp_path: Path) -> None:
@@ -253,6 +277,37 @@ def test_secrets_of_addresses_are_not_published(finished_lab: Lab) -> None:
     assert fingerprint_of(changed) != fingerprint_of(finished_lab.dataset)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:se@cret@host/volume", "https://...@host/volume"),
+        ("https://host/volume#token=secret", "https://host/volume#..."),
+        ("s3://key:secret@bucket/volume", "s3://...@bucket/volume"),
+        ("/mnt/secret-place/volume", "${SYNAPSE_VOLUMES}/volume"),
+        ("https://host/t0ken-secret/volume", "https://host/${LAB_TOKEN}/volume"),
+        ("/home/secret/volume", "~/volume"),
+        ("/Users/secret", "~"),
+        ("file:///home/secret/volume", "file://~/volume"),
+        ("gs://bucket/home/volume", "gs://bucket/home/volume"),
+    ],
+)
+def test_no_value_of_a_variable_and_no_user_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, shown: str
+) -> None:
+    dataset, store = load_dataset("fafb_10k", str(tmp_path)), DatasetStore(str(tmp_path), "fafb_10k")
+    assert isinstance(dataset, EmDataset)
+    for name, value in (
+        ("SYNAPSE_VOLUMES", "/mnt/secret-place"),
+        ("LAB_TOKEN", "t0ken-secret"),
+        ("SYNAPSE_SHORT", "e"),
+    ):
+        monkeypatch.setenv(name, value)
+    volumes = {name: spec.model_copy(update={"url": url}) for name, spec in dataset.volumes.items()}
+    text = as_written(dataset.model_copy(update={"volumes": volumes}), store)
+    assert {spec["url"] for spec in yaml.safe_load(text)["volumes"].values()} == {shown}
+    assert "secret" not in text
+
+
 def test_of_a_morphology_dataset_and_of_releases_of_an_earlier_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,13 +315,30 @@ def test_of_a_morphology_dataset_and_of_releases_of_an_earlier_version(
     monkeypatch.chdir(tmp_path)
     with installation(tmp_path) as archived:
         for name, heading in ((PLANTED, "Clusters"), (TINY, "Do the coordinates fit the pictures")):
+            if name == PLANTED:
+                with duckdb.connect(str(archived.store(name).warehouse_path)) as connection:
+                    connection.execute(
+                        "insert into clusters select * replace ('more' as investigation_group) from clusters"
+                    )
             html = build_report(archived.store(name), archived.datasets[name])
             report, compared = asked_again(archived.store(name), html)
             assert compared > 100
             assert any(heading in title for title in report.headings)
-            assert "needs columns that this release, of an earlier version, does not have" in html
-            assert f"materialise {name}/warehouse again" in html
+            assert ("needs columns that this release, of an earlier version, does not have" in html) == (name == TINY)
+            assert (f"materialise {name}/warehouse again" in html) == (name == TINY)
             assert ("none below 8 neurons" in html) == (name == PLANTED)
+            [coverage_table] = [one for one in report.shown if one.rows and "in a cluster or noise" in one.rows[0]]
+            [whole] = [row for row in coverage_table.rows if row[0] == "all"]
+            with duckdb.connect(str(archived.store(name).warehouse_path), read_only=True) as connection:
+                synapses, clustered, rows = connection.sql(
+                    "select (select count(*) from synapses), count(distinct synapse_id), count(*) from clusters"
+                ).fetchall()[0]
+            assert (rows > clustered) == (name == PLANTED)
+            assert (plain(whole[1]), plain(whole[coverage_table.rows[0].index("in a cluster or noise")])) == (
+                str(synapses), str(clustered)
+            )  # fmt: skip
+            left_out = [one for one in report.shown if one.rows and one.rows[0][:2] == ["used for", "left out"]]
+            assert len(left_out) == (name == PLANTED)
 
 
 def test_the_command_says_where_the_report_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
