@@ -30,6 +30,7 @@ from synapse_assets.cli.resuming import COMMAND_TAG, is_abandoned, taken_up
 from synapse_assets.cli.selection import Selection, check_inputs, select, select_assets
 from synapse_assets.cli.status import AssetStatus, Status, print_status
 from synapse_assets.definitions import build_definitions
+from synapse_assets.defs.asset import observed_version
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em import tiles as tile_steps
 from synapse_assets.pipeline.report import progress_logger
@@ -275,6 +276,21 @@ def test_a_command_that_ended_well_begins_anew(killed: Killed) -> None:
         assert lines_of(killed.installed.materialize("tile_plan", SECOND)) == [f"done tiny {SECOND}: tile_plan"]
 
 
+def test_what_was_made_is_up_to_date_when_the_ui_looks_for_the_first_time(killed: Killed, tmp_path: Path) -> None:
+    installed = copy_of(killed.installed, tmp_path)
+    with installed.history() as instance:
+        assert observed_version(instance, dg.AssetKey(["tiny", "synapse_source"])) is not None
+        definitions, cursor = installed.selection("*").definitions, None
+        for _ in range(2):
+            context = dg.build_sensor_context(instance, cursor=cursor, definitions=definitions)
+            found = definitions.resolve_sensor_def("tiny_arrivals")(context)
+            assert isinstance(found, dg.SensorResult)
+            cursor = found.cursor
+            assert not found.asset_events
+        assert "known" in json.loads(str(cursor))["synapse_source"]
+    assert installed.status()["synapse_table"]["out_of_date"] == {}
+
+
 def test_only_the_regions_that_are_named_are_made(killed: Killed, tmp_path: Path) -> None:
     installed = copy_of(killed.installed, tmp_path)
     points = pd.read_csv(killed.installed.points)
@@ -293,7 +309,11 @@ def test_only_the_regions_that_are_named_are_made(killed: Killed, tmp_path: Path
     # There is nothing to explore yet.
     assert result.output.partition("Next:\n")[2].split()[:2] == ["synapse-assets", "ui"]
     assert "explore" not in result.output
-    assert installed.status()["synapses"]["out_of_date"] == {FIRST: ["region_sites"]}
+    status = installed.status()
+    assert status["synapses"]["out_of_date"] == {FIRST: ["region_sites"]}
+    assert {name for name, asset in status.items() if asset["behind"]} >= {"tile_plan", "tiles", "umap_model"}
+    assert (status["tiles"]["out_of_date"], status["tiles"]["behind"]) == ({}, ["synapses"])
+    assert "3 of 3    up to date (synapses is not)" in installed.run("status").output
 
 
 def test_what_comes_next_can_be_pasted(untouched: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,6 +445,7 @@ def test_a_status_says_what_is_known_of_an_asset(killed: Killed) -> None:
         "regions": list(REGIONS),
         "missing": [],
         "out_of_date": {},
+        "behind": [],
         "failed": {},
         "running": [],
         "checks": [],
@@ -466,7 +487,7 @@ def test_what_is_out_of_date_or_waits_is_said(killed: Killed, tmp_path: Path) ->
 def test_a_status_has_colours_in_a_terminal_only(killed: Killed) -> None:
     status = killed.installed.run("status").output
     assert "\x1b[" not in status
-    [asset] = [AssetStatus("tiny/tiles", "3_tiles", None, [], [""], {}, {"": "no volume"}, [], [], None)]
+    [asset] = [AssetStatus("tiny/tiles", "3_tiles", None, [], [""], {}, [], {"": "no volume"}, [], [], None)]
     file = StringIO()
     print_status(
         Console(file=file, force_terminal=True, width=80), Status([asset]), killed.installed.selection("tiles")

@@ -56,7 +56,7 @@ def materialize(
         ),
     ] = None,
 ) -> None:
-    """Materialise assets, region by region or group by group, and print where everything is.
+    """Make assets (tables, models, scores, the release), region by region or group by group, and print where everything is.
 
     Without arguments: everything of the enabled datasets. Each piece is a run in the history that `synapse-assets ui` shows.
 
@@ -126,8 +126,13 @@ class _Making:
 
     def make(self) -> None:
         """Makes it. Raises KeyboardInterrupt when it is stopped; BadInput for a region that there is not when it should be made."""
+        from synapse_assets.defs.input_sensors import observe_first
         from synapse_assets.defs.labelling import register_due_round
 
+        graph = self.selection.definitions.resolve_asset_graph()
+        read = {parent for key in self.selection.keys for parent in graph.get(key).parent_keys}
+        for one in self.selection.datasets.values():
+            observe_first(one, self.instance, read)
         for number, (partitions, keys) in enumerate(self._planned, start=1):
             dataset = keys[0].path[0]
             if dataset in self.failures:

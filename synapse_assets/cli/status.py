@@ -6,7 +6,7 @@ What is known is collected first and printed afterwards. What makes it up to dat
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -49,7 +49,8 @@ class AssetStatus:
     """What is known of an asset. A region stands for whatever the asset is made by; it is "" where the asset has none.
 
     regions: those that there are. made: when it was last made, any region of it. missing: regions of which it was never made.
-    out_of_date: what changed since, by region. failed: why the last attempt failed, by region. running: regions that a run makes now.
+    out_of_date: what changed since, by region. behind: the nearest assets above it in the lineage that are out of date.
+    failed: why the last attempt failed, by region. running: regions that a run makes now.
     candidate: version of a refitted model that waits to be promoted.
     """
 
@@ -59,6 +60,7 @@ class AssetStatus:
     regions: list[str]
     missing: list[str]
     out_of_date: dict[str, list[str]]
+    behind: list[str]
     failed: dict[str, str]
     running: list[str]
     checks: list[FailedCheck]
@@ -107,7 +109,8 @@ def status(
 ) -> None:
     """Say of every asset when it was made, whether it is out of date and why, which checks failed and what waits to be promoted.
 
-    Makes nothing, and may be asked while runs are at work.
+    An asset is out of date when its own inputs, method or settings changed; what follows from it stays up to date until it is made again,
+    and names it. Makes nothing, and may be asked while runs are at work.
     """
     settings = Settings()
     home = prepare_home(settings)
@@ -159,7 +162,16 @@ class _AssetStatuses:
 
     def all(self) -> list[AssetStatus]:
         """In the order of the lineage."""
-        return [self._status(key) for key in self._keys]
+        statuses: dict[dg.AssetKey, AssetStatus] = {}
+        behind: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+        for key in self._graph.toposorted_asset_keys:
+            behind[key] = set()
+            for parent in self._graph.get(key).parent_keys:
+                changed = parent in statuses and statuses[parent].out_of_date
+                behind[key] |= {parent} if changed else behind[parent]
+            if key in self._keys:
+                statuses[key] = replace(self._status(key), behind=_in_words(key, behind[key]))
+        return list(statuses.values())
 
     def _status(self, key: "dg.AssetKey") -> AssetStatus:
         node, latest, name = self._graph.get(key), self._latest.get(key), key.to_user_string()
@@ -175,6 +187,7 @@ class _AssetStatuses:
             regions=[region for region in regions if region],
             missing=[region for region in regions if region not in made],
             out_of_date={region: _in_words(key, causes[region]) for region in causes if causes[region]},
+            behind=[],
             failed=self._failures.get(key, {}),
             running=[run.region or "" for run in self._runs if name in run.assets],
             checks=self._checks.get(key, []),
@@ -311,6 +324,8 @@ def _reasons(asset: AssetStatus) -> list[str]:
         reasons.append(_of_regions(regions, asset.regions, f"{changed} changed"))
     if asset.made is not None and asset.missing:
         reasons.append(f"{_regions(asset.missing)}: never made")
+    if asset.state == "up to date" and asset.behind:
+        reasons.append(f"{', '.join(asset.behind)} {'is' if len(asset.behind) == 1 else 'are'} not")
     return reasons
 
 

@@ -4,7 +4,8 @@ Polling (`pipeline.inputs`) only finds which content there is; here that is reco
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -150,6 +151,22 @@ def _observe_parts(
                 context.log_event(observation)
         except SynapseAssetsError as error:
             context.log.info(f"nothing to observe by part: {error}")
+
+
+def observe_first(dataset: Dataset, instance: dg.DagsterInstance, read: Collection[dg.AssetKey]) -> None:
+    """Records the content of those of a dataset's inputs in `read` of which nothing was ever recorded: what the sensor does, before a
+    run by hand. What is then made of them is not out of date when the sensor looks for the first time.
+
+    Nothing is recorded of an input that has no files or cannot be listed: what is wrong with it is said by the asset that reads it.
+    """
+    for source_input in watched_inputs(lineage_of(dataset).inputs(dataset)):
+        key = asset_key(dataset, source_input.asset)
+        if key not in read or observed_version(instance, key) is not None:
+            continue
+        with suppress(SynapseAssetsError):
+            version, known = content_of(source_input)
+            if source_input.fixed is not None or any(known.values()):
+                instance.report_runless_asset_event(_observation(dataset, source_input.asset, version))
 
 
 def _observation(dataset: Dataset, name: str, version: str) -> dg.AssetObservation:
