@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -223,6 +224,45 @@ def test_a_root_without_the_right_to_write_is_told_in_one_sentence(root: Path) -
     root.chmod(0o555)
     with pytest.raises(BadInput, match="cannot be made: Permission denied"):
         prepare_home(Settings())
+    root.chmod(0o755)
+    (root / ".dagster").mkdir(mode=0o500)
+    with pytest.raises(BadInput, match="cannot be written: give this user the right"):
+        prepare_home(Settings())
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "told"),
+    [
+        (
+            "materialize",
+            {
+                "SYNAPSE_DATA_ROOT": "s3://bucket/lab",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+            },
+            "s3://bucket/lab cannot be reached or refuses (endpoint http://127.0.0.1:9): check the address",
+        ),
+        (
+            "status",
+            {"SYNAPSE_POSTGRES_URL": "postgresql://synapse:pa55word@127.0.0.1:9/history"},
+            "SYNAPSE_POSTGRES_URL: the database of the run history does not let us in: start it, or correct user",
+        ),
+    ],
+)
+def test_a_server_that_is_down_is_told_in_one_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, command: str, variables: dict[str, str], told: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SYNAPSE_DATASETS", "sample_cbp")
+    # Dagster waits between its attempts.
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    result = CliRunner().invoke(app, [command])
+    assert result.exit_code == 2
+    assert told in result.output
+    assert "pa55word" not in result.output
+    assert "Traceback" not in result.output
 
 
 def test_other_bad_input_is_one_sentence_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

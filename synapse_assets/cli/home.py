@@ -9,19 +9,25 @@ import re
 import shutil
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synapse_assets import serving
 from synapse_assets.caches import keep_caches
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
 # In a wheel it lies in the package, in a checkout beside it.
 _DAGSTER_SETTINGS = next(
     file for file in (folder / "dagster.yaml" for folder in Path(__file__).resolve().parents[1:3]) if file.exists()
 )
+_OWN_FOLDER = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -59,6 +65,25 @@ def prepare_home(settings: Settings) -> Path:
     return home
 
 
+@contextmanager
+def open_history(settings: Settings) -> "Iterator[DagsterInstance]":
+    """Dagster's history, in the home that `prepare_home` made. Raises BadInput where it is in Postgres and that does not let us in."""
+    import dagster as dg
+
+    try:
+        instance = dg.DagsterInstance.get()
+    except Exception as error:
+        # Its errors can be imported only where the extra `postgres` is installed.
+        if settings.postgres_url is None or type(error).__module__ != "dagster_postgres.utils":
+            raise
+        raise BadInput(
+            "SYNAPSE_POSTGRES_URL: the database of the run history does not let us in: start it, or correct user, password, host or "
+            f"database; `synapse-assets doctor` says more: {' '.join(str(getattr(error.__cause__, 'orig', error.__cause__)).split())}"
+        ) from error
+    with instance:
+        yield instance
+
+
 def make_history(home: Path) -> None:
     """Dagster's tables of a new installation, in SQLite files below DAGSTER_HOME: the first process makes them, others wait for it.
 
@@ -78,7 +103,7 @@ def make_history(home: Path) -> None:
 
 def _make_private(folder: Path) -> None:
     """A folder that only its owner may enter, made or closed, with everything in it; links stay as they are."""
-    remedy = "set SYNAPSE_LOCAL_ROOT to a folder of your own"
+    remedy = _OWN_FOLDER
     try:
         folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         # A link is checked as well: somebody else's may lead to any folder of ours.
@@ -95,6 +120,10 @@ def _make_private(folder: Path) -> None:
             f"{folder}, the folder of the run history, belongs to user {owner}: start this as that user, or {remedy}"
         )
     real = folder.resolve()
+    if not os.access(real, os.W_OK):
+        raise BadInput(
+            f"{folder}, the folder of the run history, cannot be written: give this user the right to write there, or {remedy}"
+        )
     if not real.stat().st_mode & _OTHERS:
         return  # nobody else reaches what lies in it
     contents = (os.path.join(parent, name) for parent, folders, files in os.walk(real) for name in (*folders, *files))

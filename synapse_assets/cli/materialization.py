@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 
 from synapse_assets.cli.completion import complete_asset, complete_dataset, complete_region
-from synapse_assets.cli.home import prepare_home, program
+from synapse_assets.cli.home import open_history, prepare_home, program
 from synapse_assets.cli.progress import clock, console_beside_logs, shown_progress
 from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
 from synapse_assets.cli.selection import Selection, check_inputs, check_regions, partitions_to_make, select
 from synapse_assets.errors import SynapseAssetsError
 from synapse_assets.settings import Settings
+from synapse_assets.stores.files import Files
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -68,11 +69,10 @@ def materialize(
     started = time.perf_counter()
     settings = Settings()
     home = prepare_home(settings)
-    import dagster as dg
-
     try:
         selection = select(settings, datasets or (), assets, regions)
-        with dg.DagsterInstance.get() as instance:
+        Files(settings.data_root, settings.local_root).names()  # object storage that is not reached says so at once
+        with open_history(settings) as instance:
             check_regions(selection, instance, to_come=selection.keys)
             if assets is not None:
                 check_inputs(selection, instance)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from synapse_assets.cli.completion import complete_dataset, complete_model
-from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.home import open_history, prepare_home
 from synapse_assets.cli.selection import entry_of
 from synapse_assets.settings import Settings
 
@@ -27,15 +27,14 @@ def promote(
 
     Materialise afterwards what it is applied to: `synapse-assets status` names it.
     """
-    import dagster as dg
-
     from synapse_assets.definitions import build_definitions
     from synapse_assets.defs.failures import failure_reason
 
-    prepare_home(Settings())
+    settings = Settings()
+    prepare_home(settings)
     job = build_definitions().resolve_job_def(f"{dataset}_promote")
     config = {"model": model, **({"version": version} if version else {})}
-    with dg.DagsterInstance.get() as instance:
+    with open_history(settings) as instance:
         result = job.execute_in_process(
             run_config={"ops": {f"{dataset}_promote_model": {"config": config}}},
             instance=instance,

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from synapse_assets.cli.completion import complete_dataset
-from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.home import open_history, prepare_home
 from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.selection import select
 from synapse_assets.cli.status import collect_status
@@ -148,11 +148,9 @@ def _shown_progress(console: Console) -> "Iterator[Callable[[PublishedFile, int]
 
 def _failures(settings: Settings, dataset: str) -> list[str]:
     """The dataset's assets whose last run failed, and the checks that failed, but those that only warn."""
-    import dagster as dg
-
     home = prepare_home(settings)
     selection = select(settings, [dataset])
-    with dg.DagsterInstance.get() as instance:
+    with open_history(settings) as instance:
         assets = collect_status(selection, settings, instance, home).assets
     runs = [asset.asset for asset in assets if asset.failed]
     checks = {f"{asset.asset} {check.name}" for asset in assets for check in asset.checks if check.severity == "ERROR"}

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from synapse_assets.cli.completion import complete_dataset
-from synapse_assets.cli.home import prepare_home
+from synapse_assets.cli.home import open_history, prepare_home
 from synapse_assets.cli.resuming import is_abandoned, unfinished_runs
 from synapse_assets.cli.selection import Selection, select
 from synapse_assets.settings import Settings
@@ -114,10 +114,8 @@ def status(
     """
     settings = Settings()
     home = prepare_home(settings)
-    import dagster as dg
-
     selection = select(settings, datasets or ())
-    with dg.DagsterInstance.get() as instance:
+    with open_history(settings) as instance:
         collected = collect_status(selection, settings, instance, home)
     if as_json:
         typer.echo(json.dumps(asdict(collected), indent=1))
