@@ -4,6 +4,7 @@ What has come stays on disk beside the file's place, so that a fetch that was br
 dataset that change at their address belong to `fetching`.
 """
 
+import errno
 import hashlib
 import os
 import time
@@ -63,6 +64,11 @@ def _fetch(file: PublishedFile, unfinished: Path, progress: Callable[[int], None
             with explained(file.url):
                 _fetch_rest(file, unfinished, before, progress)
         except Unreachable as error:
+            if getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise BadInput(
+                    f"{unfinished.parent} is full: make room there, or set SYNAPSE_DATA_ROOT to a folder on a larger disk. What has come "
+                    "is kept in it, and the same command goes on there"
+                ) from error
             size = unfinished.stat().st_size if unfinished.exists() else 0
             failures = 0 if size > before else failures + 1
             if failures == _TRIES:

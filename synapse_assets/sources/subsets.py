@@ -127,11 +127,16 @@ def _sites_of(batches: Iterable[pa.Table], neuron_ids: list[int]) -> dict[int, p
 
 
 def _spaced(rows: pa.Table, subset: PublishedSubset) -> Iterator[Site]:
-    """The rows of one neuron in the order of their rank, without those nearer than `spacing_nm` to an earlier one."""
+    """The rows of one neuron in the order of their rank, without those nearer than `spacing_nm` to an earlier one, those without a place,
+    and all but one of an id: the one whose place comes first."""
     ids = rows.column("synapse_id").to_pylist()
     places = np.stack([rows.column(axis).to_numpy() for axis in _PLACE], axis=1)
-    given = np.empty((0, 3))
-    for index in sorted(range(len(ids)), key=lambda index: _rank(subset, ids[index])):
+    given, given_ids = np.empty((0, 3)), set[str]()
+    placed = np.flatnonzero(np.isfinite(places).all(axis=1)).tolist()
+    for index in sorted(placed, key=lambda index: (_rank(subset, ids[index]), places[index].tolist())):
+        if ids[index] in given_ids:
+            continue
+        given_ids.add(ids[index])
         nearest_nm = np.linalg.norm(given - places[index], axis=1).min(initial=np.inf)
         if nearest_nm == 0 or nearest_nm < subset.spacing_nm:
             continue

@@ -95,6 +95,16 @@ def test_another_content_is_refused_and_leaves_nothing(server: PublicServer, tmp
     assert files(tmp_path) == []
 
 
+def test_a_full_disk_is_called_one(server: PublicServer, tmp_path: Path) -> None:
+    file = published(server, tmp_path)
+    unfinished = Path(file.path).with_name(".table.feather.part")
+    unfinished.parent.mkdir()
+    unfinished.symlink_to("/dev/full")
+    with pytest.raises(BadInput, match=f"{unfinished.parent} is full: make room there"):
+        fetch_published(file, lambda _: None)
+    assert len(server.asked) == 1
+
+
 def test_another_size_is_refused_before_it_is_fetched(server: PublicServer, tmp_path: Path) -> None:
     (server.folder / "table.feather").write_bytes(CONTENT + b"more")
     with pytest.raises(BadInput, match=r"it has 1,024,004 bytes there, and 1,024,000 were published"):

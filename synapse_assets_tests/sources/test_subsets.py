@@ -128,6 +128,18 @@ def test_neither_the_order_of_rows_nor_the_size_of_batches_changes_a_byte() -> N
         assert chosen(rule(), synapses, neurons, size) == table
 
 
+def test_an_id_that_is_there_twice_and_a_site_without_a_place_change_nothing_with_the_order() -> None:
+    synapses, neurons = planted()
+    twice = [{**row, "x_nm": row["x_nm"] + 5_000} for row in synapses[::2] if row["neuron_id"] is not None]
+    lost = [{**row, "synapse_id": f"lost {row['synapse_id']}", "x_nm": float("nan")} for row in synapses[:-1]]
+    rows = [*synapses, *twice, *lost]
+    content = chosen(rule(), rows, neurons)
+    assert content == chosen(rule(), rows[::-1], neurons)
+    ids = [line.split(",")[0] for line in content.decode().splitlines()[1:]]
+    assert len(ids) == len(set(ids)) == 50
+    assert not any(one.startswith("lost") for one in ids)
+
+
 def test_what_the_rule_promises() -> None:
     synapses, neurons = planted()
     lines = [line.split(",") for line in chosen(rule(), synapses, neurons).decode().splitlines()]
