@@ -89,7 +89,8 @@ _PROFILES = f"""select investigation_group as "group", case cluster when -1 then
 from cluster_profiles order by investigation_group, cluster < 0, synapses desc limit {2 * _MOST}"""
 _PREDICTED = """select investigation_group as "group", coalesce(nullif(cluster, -1)::varchar, 'none') as cluster, count(*) as synapses,
     format('{:.2f}', median(probability)) as "median probability",
-    string_agg(distinct regexp_replace(reason, ' [(][^()]*[)]$', ''), '; ') as "why none"
+    string_agg(distinct regexp_replace(reason, ' [(][^()]*[)]$', ''), '; ' order by regexp_replace(reason, ' [(][^()]*[)]$', ''))
+        as "why none"
 from predictions group by investigation_group, predictions.cluster order by investigation_group, predictions.cluster nulls last"""
 _RECIPES = f"""select investigation_group as "group", recipe, choices, clusters,
     format('{{:.0f}} %', 100 * noise_fraction) as noise, verdict,

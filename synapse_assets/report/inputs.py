@@ -22,7 +22,8 @@ from {table} order by source, file"""
 _WORKBOOKS = """select workbook, file, sheet, used_for as "used for", format_bytes(bytes) as size, rows, sha256 as "SHA-256"
 from workbooks order by workbook"""
 _PLATES = """select source, plate, count(*) as pictures, count(*) filter (usable) as used,
-    string_agg(distinct why_not, '; ') as "why others are not", string_agg(distinct label, ', ' order by label) as classes
+    string_agg(distinct regexp_replace(why_not, '[^ ]*/', '', 'g'), '; ' order by regexp_replace(why_not, '[^ ]*/', '', 'g'))
+        as "why others are not", string_agg(distinct label, ', ' order by label) as classes
 from images group by all order by source, plate"""
 _VOLUMES = """select volume, count(*) as blocks,
     format('{} x {} x {}', max(x_high_voxels) - min(x_low_voxels), max(y_high_voxels) - min(y_low_voxels),

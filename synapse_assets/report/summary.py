@@ -143,7 +143,8 @@ from drift where refit_advised order by brain_region limit 5""",
     (
         ("images",),
         """select format('{:,} of {:,} pictures are not used: {}.', count(*) filter (not usable), count(*),
-    string_agg(distinct why_not, '; ') filter (not usable)) as sentence, false as serious
+    string_agg(distinct regexp_replace(why_not, '[^ ]*/', '', 'g'), '; ' order by regexp_replace(why_not, '[^ ]*/', '', 'g'))
+        filter (not usable)) as sentence, false as serious
 from images having count(*) filter (not usable) > 0""",
     ),
     (

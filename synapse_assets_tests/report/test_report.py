@@ -160,6 +160,8 @@ def test_of_a_staining_dataset_in_its_own_words(tmp_path: Path) -> None:
     assert any("Compounds" in title for title in report.headings)
     assert "of an earlier version" not in html
     assert "What there is of the windows, by plate" in html
+    assert "corrupt.tif cannot be read" in html
+    assert "/home/scope" not in html
     assert "brain region" not in re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)
 
 
