@@ -4,6 +4,7 @@
 Pictures and vectors stay in their Lance tables. Querying the warehouse belongs to `query`.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,6 +89,12 @@ def build_warehouse(
         folder.put(path, WAREHOUSE_FILE)
     folder.write_json(RELEASE_FILE, content)
     return store.warehouse_address
+
+
+def content_version(release: Mapping[str, Any]) -> str:
+    """A hash of what a release holds, whenever it was built; of the content of its release.json."""
+    content = {name: value for name, value in release.items() if name != "created"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_released(store: DatasetStore, table: Table) -> pa.Table:

@@ -25,7 +25,7 @@ def build_release(store: DatasetStore, dataset: DetectionDataset, explorer_page:
     What a release does not wait for is left out where it is of other detectors than those in use. Raises BadInput naming the blocks that
     were not searched by the detectors in use, or by another one than the dataset names now; the release before stays.
     """
-    from synapse_assets.stores.warehouse import build_warehouse
+    from synapse_assets.stores.warehouse import build_warehouse, content_version
 
     watch = Stopwatch()
     chain = chain_of(dataset)
@@ -65,6 +65,7 @@ def build_release(store: DatasetStore, dataset: DetectionDataset, explorer_page:
         seconds=watch.seconds,
         rows=rows.get("synapses", rows.get("mitochondria", 0)),
         computed_rows=sum(rows.values()),
+        content_version=content_version(release),
         checks=[_every_block_searched(store, dataset, blocks, rows)],
     )
 

@@ -26,7 +26,7 @@ def build_release(store: DatasetStore, dataset: Dataset, explorer_page: str) -> 
 
     Raises BadInput naming the regions whose rows were not made with the models in use; the release before stays.
     """
-    from synapse_assets.stores.warehouse import build_warehouse
+    from synapse_assets.stores.warehouse import build_warehouse, content_version
 
     watch = Stopwatch()
     chain = chain_of(dataset)
@@ -57,6 +57,7 @@ def build_release(store: DatasetStore, dataset: Dataset, explorer_page: str) -> 
         seconds=watch.seconds,
         rows=rows["synapses"],
         computed_rows=sum(rows.values()),
+        content_version=content_version(release),
         checks=[_every_synapse_everywhere(store, dataset, rows)],
     )
 

@@ -28,7 +28,7 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
     explorer_url: where it is shown. A check names the groups that are not complete. Raises BadInput where rows of a
     group were made from other inputs than there are now; the release before stays.
     """
-    from synapse_assets.stores.warehouse import build_warehouse
+    from synapse_assets.stores.warehouse import build_warehouse, content_version
 
     watch = Stopwatch()
     # A group that is no longer in the dataset's YAML keeps its files, but is not part of the release.
@@ -63,6 +63,7 @@ def build_release(store: DatasetStore, dataset: MorphologyDataset, explorer_url:
         seconds=watch.seconds,
         rows=rows["synapses"],
         computed_rows=sum(rows.values()),
+        content_version=content_version(release),
         checks=[
             Check(
                 "every_group_complete",
