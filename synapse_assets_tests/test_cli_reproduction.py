@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from synapse_assets.cli import app, reproduction
 from synapse_assets.pipeline.em.reproduction import Number
-from synapse_assets.report import Table
 from synapse_assets_tests.published import NEURONS, TABLE, PublicServer, dataset_file, public_server, publish
 
 
@@ -72,22 +71,12 @@ def test_a_dataset_without_a_subset_is_refused(file: Path) -> None:
     assert reproduction.reproduce.__defaults__ == ("fafb_10k", False)
 
 
-def test_the_comparison_is_a_section_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_comparison_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     numbers = [
         Number("sites", "60", "60", True),
         Number("tiles", "60", "59", False, "one is missing"),
         Number("verdict on the clusters", "", "stable", None),
     ]
-    section = reproduction._section(numbers)
-    shared, own, orientation = section.blocks
-    assert isinstance(shared, Table)
-    assert isinstance(own, Table)
-    assert list(shared.rows) == [
-        ["sites", "60", "60", "as expected", None],
-        ["tiles", "60", "59", "differs", "one is missing"],
-    ]
-    assert list(own.rows) == [["verdict on the clusters", "stable", None]]
-    assert "Eckstein" in str(orientation)
     reproduction._compare(Console(highlight=False), numbers)
     said = capsys.readouterr().out
     assert "as expected sites: 60\n" in said

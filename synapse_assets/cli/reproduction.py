@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from synapse_assets.datasets import EmDataset, PublishedFile, PublishedSubset
     from synapse_assets.pipeline.em.published_subset import Cost
     from synapse_assets.pipeline.em.reproduction import Number
-    from synapse_assets.report import Section
 
 # What is said of a number that everybody should see, and in which colour.
 _MARKS = {True: ("as expected", "green"), False: ("differs", "red"), None: ("not assessed", "yellow")}
@@ -68,7 +67,7 @@ def reproduce(
             raise
     numbers = write_reproduction(store, loaded, subset, record, _failures(settings, dataset))
     _compare(console, numbers)
-    report = write_report(store, loaded, extra_sections=[_section(numbers)])
+    report = write_report(store, loaded)
     console.print(f"Report: {report.address}", markup=False, soft_wrap=True)
     console.print(
         f"Page: {settings.explorer_url}/{loaded.name} (SYNAPSE_DATASETS={dataset} synapse-assets explore)",
@@ -176,24 +175,3 @@ def _compare(console: Console, numbers: "Sequence[Number]") -> None:
         if not number.expected:
             line("", "dim", f"{number.name}: {number.yours}", number.note)
     console.print(f"{ORIENTATION}\n", markup=False, soft_wrap=True)
-
-
-def _section(numbers: "Sequence[Number]") -> "Section":
-    """The same as a section of the report."""
-    from synapse_assets.pipeline.em.reproduction import ORIENTATION, REPRODUCTION_FILE
-    from synapse_assets.report import Section, Table, Text
-
-    shared = [
-        [one.name, one.expected, one.yours, _MARKS[one.holds][0], one.note or None] for one in numbers if one.expected
-    ]
-    own = [[one.name, one.yours, one.note or None] for one in numbers if not one.expected]
-    columns = ["number", "expected", "this run", "", "note"]
-    return Section(
-        "repeated",
-        "What everybody should see",
-        [
-            Table("What everybody who makes this dataset should see", columns, shared, source=REPRODUCTION_FILE),
-            Table("What only this run can tell", ["number", "this run", "note"], own, source=REPRODUCTION_FILE),
-            Text(ORIENTATION),
-        ],
-    )

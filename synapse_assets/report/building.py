@@ -1,20 +1,18 @@
 """The sections of a report in their order, and the file that they become."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-
 from synapse_assets import __version__
 from synapse_assets.datasets import Dataset
 from synapse_assets.query import Warehouse
-from synapse_assets.report import beyond, clusters, inputs, maps, scores, summary, versions
+from synapse_assets.report import beyond, clusters, inputs, maps, repeated, scores, summary, versions
 from synapse_assets.report.content import Block, Section, Text
 from synapse_assets.report.dataset_file import fingerprint_of
 from synapse_assets.report.page import render
-from synapse_assets.report.release import Release
+from synapse_assets.report.release import LACKS_COLUMNS, Release
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files
 from synapse_assets.stores.releases import frozen_release
@@ -71,6 +69,7 @@ _PARTS = (
     ),
     _Part("compounds", "Compounds", beyond.compounds, ("compounds",)),
     _Part("upkeep", "Drift and refits", versions.upkeep, ("drift", "promotions")),
+    _Part("repeated", "What everybody should see", repeated.repeated),
     _Part("versions", "Versions", versions.versions),
     _Part("reproduction", "The same numbers again", versions.reproduction),
     _Part("citation", "How to cite", versions.citation),
@@ -86,30 +85,22 @@ class Written:
     sections: int
 
 
-def build_report(
-    store: DatasetStore, dataset: Dataset, release: str | None = None, extra_sections: Sequence[Section] = ()
-) -> str:
+def build_report(store: DatasetStore, dataset: Dataset, release: str | None = None) -> str:
     """The report as HTML, without anything outside of it. release: the name of a frozen one, by default the current one.
 
-    extra_sections: stand before the versions. Raises BadInput where nothing was released, or nothing of that name.
+    Raises BadInput where nothing was released, or nothing of that name.
     """
     with Warehouse(store, release, dataset) as warehouse:
-        return _page(Release(warehouse, store, dataset, release), extra_sections)[0]
+        return _page(Release(warehouse, store, dataset, release))[0]
 
 
-def write_report(
-    store: DatasetStore,
-    dataset: Dataset,
-    release: str | None = None,
-    out: Path | None = None,
-    extra_sections: Sequence[Section] = (),
-) -> Written:
+def write_report(store: DatasetStore, dataset: Dataset, release: str | None = None, out: Path | None = None) -> Written:
     """Writes `build_report`, in one step: beside the release that it is of as `report.html`, or to the local file `out`.
 
     Raises BadInput as `build_report` does, and for an `out` whose folder does not exist.
     """
     with Warehouse(store, release, dataset) as warehouse:
-        page, sections = _page(Release(warehouse, store, dataset, release), extra_sections)
+        page, sections = _page(Release(warehouse, store, dataset, release))
     folder = store.folder if release is None else frozen_release(store, release)
     name = REPORT_FILE
     if out is not None:
@@ -120,11 +111,9 @@ def write_report(
     return Written(folder.address(name), len(content), sections)
 
 
-def _page(release: Release, extra_sections: Sequence[Section]) -> tuple[str, int]:
+def _page(release: Release) -> tuple[str, int]:
     """The HTML, and how many sections it has."""
     sections = [made for part in _PARTS if (made := _section(release, part)) is not None]
-    at = next(place for place, section in enumerate(sections) if section.anchor == "versions")
-    sections[at:at] = extra_sections
     content = release.warehouse.release
     facts = {
         "dataset": release.dataset.name,
@@ -138,12 +127,12 @@ def _page(release: Release, extra_sections: Sequence[Section]) -> tuple[str, int
 
 
 def _section(release: Release, part: _Part) -> Section | None:
-    """A section with what the release lacks of it at its end; None where no dataset of this kind has it."""
+    """A section with what the release lacks of it at its end; None where no dataset of this kind has it, or there is nothing to say."""
     if part.tables and not set(part.tables) & set(release.expected) and not release.has_any(part.tables):
         return None
     try:
         blocks = part.make(release)
-    except duckdb.Error:
+    except LACKS_COLUMNS:
         blocks = [
             Text(
                 "Not assessed: this release, of an earlier version of the program, does not have the columns that this needs."
@@ -152,4 +141,4 @@ def _section(release: Release, part: _Part) -> Section | None:
     if missing := release.missing(part.tables):
         makers = ", ".join(f"{release.dataset.name}/{release.expected[table].name}" for table in missing)
         blocks = [*blocks, Text(f"Not assessed: the release has no {', '.join(missing)} (made by {makers}).")]
-    return Section(part.anchor, part.title, blocks)
+    return Section(part.anchor, part.title, blocks) if blocks else None

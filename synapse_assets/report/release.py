@@ -21,6 +21,8 @@ from synapse_assets.report.content import Block, Caution, Figure, Sentence, Tabl
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import Provenance
 
+LACKS_COLUMNS = (duckdb.BinderException, duckdb.CatalogException)
+"""What DuckDB raises where a release of an earlier version lacks a column or a table."""
 # A title of a column, or a text.
 _QUOTED = re.compile(r"\"[^\"]*\"|'(?:[^']|'')*'")
 
@@ -81,7 +83,7 @@ class Release:
     # Asking it
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        """The rows of a query as plain values; None for null. Raises duckdb.Error for a release without the columns that it asks for."""
+        """The rows of a query as plain values; None for null. Raises LACKS_COLUMNS for a release without the columns that it asks for."""
         frame = self.warehouse.sql(query)
         return [dict(zip(frame.columns, row, strict=True)) for row in _plain(frame)]
 
@@ -109,7 +111,7 @@ class Release:
         query = self._asked_in_words(query)
         try:
             frame = self.warehouse.sql(query)
-        except duckdb.Error:
+        except LACKS_COLUMNS:
             return self._untold(f"the table '{caption}'")
         return Table(self._in_words(caption), [str(name) for name in frame.columns], _plain(frame), query)
 
@@ -138,7 +140,7 @@ class Release:
         """None where the release lacks the columns that are asked for."""
         try:
             return self.rows(query)
-        except duckdb.Error:
+        except LACKS_COLUMNS:
             return None
 
     def _untold(self, what: str) -> Text:

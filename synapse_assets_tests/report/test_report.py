@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ from synapse_assets.datasets import DetectionDataset, EmDataset, StainingDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.figures.maps import map_figure
 from synapse_assets.figures.style import printed
-from synapse_assets.report import Section, Text, build_report, building, write_report
+from synapse_assets.pipeline.em.reproduction import ORIENTATION, REPRODUCTION_FILE, Number
+from synapse_assets.report import build_report, building, write_report
 from synapse_assets.report.beyond import compounds, explanations, labelling
 from synapse_assets.report.clusters import clusters
 from synapse_assets.report.dataset_file import as_written, fingerprint_of
 from synapse_assets.report.inputs import alignment, coverage, what_went_in
 from synapse_assets.report.maps import the_map, vectors
+from synapse_assets.report.repeated import repeated
 from synapse_assets.report.scores import calibration, classifiers, leakage
 from synapse_assets.report.summary import limits, summary
 from synapse_assets.report.versions import citation, reproduction, upkeep, versions
 from synapse_assets.schema import LEAKAGE_REPORT, SYNAPSE_LABELS
 from synapse_assets.stores import DatasetStore, build_warehouse
 from synapse_assets.stores.releases import freeze_release
+from synapse_assets.stores.warehouse import content_version
 from synapse_assets_tests import detection_release
 from synapse_assets_tests.archive.archived import FOLDER, PLANTED, TINY, installation, unpack
 from synapse_assets_tests.conftest import Lab
@@ -37,7 +41,7 @@ from synapse_assets_tests.report.reading import ReportReader
 # Every section has a function; what a test adds to one is checked against it by name.
 SECTIONS = (
     summary, limits, what_went_in, coverage, alignment, vectors, the_map, clusters, classifiers, calibration, leakage, explanations,
-    labelling, compounds, upkeep, versions, reproduction, citation,
+    labelling, compounds, upkeep, repeated, versions, reproduction, citation,
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'}</style>"
 
@@ -90,7 +94,7 @@ def test_every_number_is_the_result_of_the_query_beside_it(finished_lab: Lab, ti
     assert compared > 300
     assert "of an earlier version" not in tiny_report
     titles = [re.sub(r"^\d+\. ", "", title) for title in report.headings[2:]]
-    absent = {"labelling", "compounds"}
+    absent = {"labelling", "compounds", "repeated"}
     assert titles == [part.title for part in building._PARTS if part.anchor not in absent] + ["Queries"]
     assert sum(shown.tag == "figure" for shown in report.shown) >= 7
 
@@ -262,10 +266,36 @@ def test_a_report_that_is_being_written_is_the_old_one_to_the_end(finished_lab: 
     assert killed.returncode == -9
     assert report.read_text() == before
     assert len(list(report.parent.glob(".tmp-*"))) == 1
-    extra = Section("reproduction-of", "Expected and yours", [Text("two numbers")])
-    write_report(store, dataset, extra_sections=[extra])
-    assert "Expected and yours" in report.read_text()
+    write_report(store, dataset)
     assert not list(report.parent.glob(".tmp-*"))
+
+
+def test_what_everybody_should_see_stands_in_the_report_of_the_compared_release(
+    finished_lab: Lab, tmp_path: Path
+) -> None:
+    dataset, store = finished_lab.dataset, DatasetStore(str(tmp_path), finished_lab.dataset.name)
+    build_warehouse(store, [], {})
+    assert "What everybody should see" not in build_report(store, dataset)
+    numbers = [
+        Number("sites", "60", "60", True),
+        Number("tiles", "60", "59", False, "one is missing"),
+        Number("verdict on the clusters", "", "stable", None),
+    ]
+    content = {
+        "release": content_version(store.release() or {}),
+        "orientation": ORIENTATION,
+        "numbers": [asdict(number) for number in numbers],
+    }
+    store.folder.write_json(REPRODUCTION_FILE, content)
+    html = build_report(store, dataset)
+    tables = [shown.rows for shown in ReportReader(html).shown if shown.tag == "file"]
+    shared = next(rows for rows in tables if "expected" in rows[0])
+    assert [row[:4] for row in shared[1:]] == [["sites", "60", "60", "as expected"], ["tiles", "60", "59", "differs"]]
+    own = next(rows for rows in tables if rows[0][:2] == ["number", "this run"])
+    assert [row[:2] for row in own[1:]] == [["verdict on the clusters", "stable"]]
+    assert "Eckstein" in html
+    build_warehouse(store, [], {"scores": {"encoder": {"precision": 0.5}}})
+    assert "What everybody should see" not in build_report(store, dataset), "it was of another release"
 
 
 def test_secrets_of_addresses_are_not_published(finished_lab: Lab) -> None:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from synapse_assets.datasets import EmDataset, PublishedSubset
 from synapse_assets.schema import LEAKAGE_REPORT, RETRIEVAL_SCORECARD, SYNAPSE_LABELS
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.warehouse import content_version
 
 REPRODUCTION_FILE = "reproduction.json"
 ORIENTATION = (
@@ -40,7 +41,8 @@ class Number:
 def write_reproduction(
     store: DatasetStore, dataset: EmDataset, subset: PublishedSubset, record: dict[str, Any], red: Sequence[str]
 ) -> list[Number]:
-    """Compares the stored dataset with what everybody should see, and writes `reproduction.json` beside the release.
+    """Compares the stored dataset with what everybody should see, and writes `reproduction.json` beside the release, whose report shows
+    it as long as the release holds the same.
 
     record: of the chosen sites, as `published_subset.make_sites` gives it. red: names of checks and runs that failed.
     """
@@ -51,7 +53,12 @@ def write_reproduction(
         *_of_vectors(store),
         *_only_here(store, dataset),
     ]
-    content = {"dataset": dataset.name, "orientation": ORIENTATION, "numbers": [asdict(number) for number in numbers]}
+    content = {
+        "dataset": dataset.name,
+        "release": content_version(store.release() or {}),
+        "orientation": ORIENTATION,
+        "numbers": [asdict(number) for number in numbers],
+    }
     store.folder.write_json(REPRODUCTION_FILE, content)
     return numbers
 
