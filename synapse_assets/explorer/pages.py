@@ -25,6 +25,7 @@ from synapse_assets.explorer.uploads import Uploads
 from synapse_assets.explorer.urls import tile_url
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
+from synapse_assets.report import REPORT_FILE
 from synapse_assets.schema.colours import NOISE_COLOUR
 from synapse_assets.volumes.volume import voxel_of
 
@@ -36,7 +37,7 @@ _LINES = 8
 
 
 def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessages) -> dict[str, Any]:
-    """Name, title and size of an entry; or why there is nothing to see yet."""
+    """Name, title and size of an entry, and whether it has a report; or why there is nothing to see yet."""
     noun = chain_of(entry.dataset).in_words("synapse")
     content = {"name": entry.name, "title": entry.title, "description": entry.dataset.description, "noun": noun}
     try:
@@ -45,7 +46,8 @@ def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessa
         counts = {f"{noun}s": len(warehouse.points) if entry.group else rows.get("synapses")}
         counts["mitochondria"] = rows.get("mitochondria")
         there = {what: count for what, count in counts.items() if count is not None}
-        return {**content, "counts": there, "created": warehouse.release["created"]}
+        reported = releases.folder(entry.name).exists(REPORT_FILE)
+        return {**content, "counts": there, "created": warehouse.release["created"], "reported": reported}
     except BadInput as error:
         return {**content, "reason": describe_error(error, entry.name)}
 

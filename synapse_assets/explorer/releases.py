@@ -11,6 +11,8 @@ from weakref import WeakValueDictionary
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.query import Warehouse, open_warehouse
+from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.files import Files
 
 # How often a new release is polled for.
 POLL_SECONDS = 2.0
@@ -74,6 +76,10 @@ class Releases:
             self._checked_at[name] = time.monotonic()
             threading.Thread(target=self._exchange, args=(name, held), daemon=True).start()
         return held
+
+    def folder(self, name: str) -> Files:
+        """The folder of an entry's dataset, with what lies beside its release."""
+        return DatasetStore(str(self._data_root), self.entries[name].dataset.name).folder
 
     def of(self, name: str, release_id: str | None) -> Warehouse:
         """A certain release: the current one, the previous one, or any that an open map shows; None: the current one.

@@ -39,6 +39,7 @@ from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.query import NeuronRequest, Warehouse
 from synapse_assets.query.neurons import UnknownNeuron
 from synapse_assets.query.stained_pictures import UnknownPicture
+from synapse_assets.report import REPORT_FILE
 from synapse_assets.settings import local_root_of
 from synapse_assets.stores.spreadsheets import csv_text, plain_rows
 from synapse_assets.web import Guard, Lent, Place
@@ -60,6 +61,11 @@ _MAP_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; "
     "frame-ancestors 'self'; form-action 'self'; base-uri 'none'"
+)
+# The report of a release is one file that loads nothing.
+_REPORT_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox; "
+    "frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
 )
 
 
@@ -241,6 +247,16 @@ def _add_pages(app: FastAPI, site: Site) -> None:
     @app.get("/favicon.ico", response_class=RedirectResponse)
     def icon() -> str:
         return "/look/icon.svg"
+
+    @app.get("/{dataset}/report", response_class=HTMLResponse)
+    def report(dataset: str) -> HTMLResponse:
+        releases(dataset)
+        name = releases.entries[dataset].dataset.name
+        try:
+            with releases.folder(dataset).open(REPORT_FILE) as stream:
+                return HTMLResponse(stream.read(), headers={"Content-Security-Policy": _REPORT_POLICY})
+        except FileNotFoundError:
+            raise BadInput(f"{name} has no report yet: `synapse-assets report {name}` writes it") from None
 
     @app.get("/{dataset}", response_class=RedirectResponse)
     def front(dataset: str) -> str:

@@ -5,7 +5,18 @@ result of. A section appears where a dataset of its chain has the tables; what t
 a release as `query` does, and draws with `figures`; nothing is computed here that no table of the release has.
 """
 
-from synapse_assets.report.building import Written, build_report, write_report
+from synapse_assets.report.building import REPORT_FILE, Written, build_report, write_report
 from synapse_assets.report.content import Caution, Figure, Section, Sentence, Table, Text
 
-__all__ = ["Caution", "Figure", "Section", "Sentence", "Table", "Text", "Written", "build_report", "write_report"]
+__all__ = [
+    "REPORT_FILE",
+    "Caution",
+    "Figure",
+    "Section",
+    "Sentence",
+    "Table",
+    "Text",
+    "Written",
+    "build_report",
+    "write_report",
+]

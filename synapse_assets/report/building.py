@@ -18,6 +18,7 @@ from synapse_assets.stores.files import Files
 from synapse_assets.stores.releases import frozen_release
 
 REPORT_FILE = "report.html"
+"""Its name beside a release."""
 
 
 @dataclass(frozen=True)

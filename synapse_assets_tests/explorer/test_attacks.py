@@ -111,6 +111,7 @@ ROUTES = {
     "/{dataset}/search": {"GET", "POST"},
     "/{dataset}/synapse/{synapse_id:anytext}": {"GET"},
     "/{dataset}/gallery": {"GET"},
+    "/{dataset}/report": {"GET"},
     "/{dataset}/clusters": {"GET"},
     "/{dataset}/clusters/{number}": {"GET"},
     "/{dataset}/classes": {"GET"},
@@ -154,7 +155,7 @@ def test_there_are_exactly_these_routes(finished_lab: Lab) -> None:
 
 
 EXAMPLES = [
-    "/", "/favicon.ico", "/tiny", "/tiny/search", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery",
+    "/", "/favicon.ico", "/tiny", "/tiny/search", "/tiny/search?synapse_id=s010", "/tiny/synapse/s010", "/tiny/gallery", "/tiny/report",
     "/tiny/clusters", "/tiny/clusters/0", "/tiny/classes", "/tiny/tiles/s010.png", "/tiny/uploads/x.png", "/tiny/place.png?at=0,0,0",
     "/api/tiny/similar?synapse_id=s010", "/api/tiny/synapses/s010", "/tiny/map", "/look/explorer.css", "/static/js/bokeh.min.js",
     "/static/extensions/panel/panel.min.js", "/nothing/at/all", "/tiny/gallery?seed=x",

@@ -20,6 +20,7 @@ from PIL import Image
 from synapse_assets import web
 from synapse_assets.datasets import VolumeSpec
 from synapse_assets.explorer import create_app, detection_pages, neuroglancer, precomputed
+from synapse_assets.report import write_report
 from synapse_assets.schema import detection as tables
 from synapse_assets_tests.detection_release import (
     BLACK,
@@ -706,3 +707,21 @@ def test_version_and_threshold_stand_beside_the_picture(detected: SimpleNamespac
     assert f"map cleft by clefts {VERSION}" in text
     assert "from a probability of 0.60 on" in text
     assert "F1 0.82 (0.68 to 0.93) with a block held out" in text
+
+
+# The report of the release
+
+
+def test_a_report_is_a_page_of_its_own_once_there_is_one(bare: SimpleNamespace) -> None:
+    missing = bare.web.get("/found/report")
+    assert missing.status_code == 400
+    assert "`synapse-assets report found` writes it" in text_of(missing.text)
+    assert 'href="/found/report"' not in bare.web.get("/").text
+    write_report(bare.store, bare.dataset)
+    assert 'href="/found/report"' in bare.web.get("/").text
+    page = bare.web.get("/found/report")
+    assert page.text == bare.store.folder.open("report.html").read().decode()
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    assert "script-src" not in policy
