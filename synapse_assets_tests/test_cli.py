@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from synapse_assets.cli import app, prepare_home, progress
 from synapse_assets.cli.home import make_history
 from synapse_assets.errors import BadInput
+from synapse_assets.pipeline.report import report_progress
 from synapse_assets.settings import Settings
 
 NOBODY = 65_534
@@ -289,6 +290,8 @@ def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) 
         context.log.debug("what nobody reads")
         context.log.info("EB [left]: 5 of 9")
         wait_for("5 of 9\n")
+        report_progress("EB: pieces", 1_234, 2_000)
+        wait_for("1,234 of 2,000\n")
 
     monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.05)
     console = Console(file=file, width=40)
@@ -304,7 +307,11 @@ def test_a_long_run_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     lines = file.getvalue().splitlines()
     assert all(line.startswith("[1/7]    ") for line in lines)
     told = list(dict.fromkeys(line.partition("...   ")[2] for line in lines))
-    assert told[-2:] == ["brain EB: tiles", "brain EB: tiles: EB [left]: 5 of 9"]
+    assert told[-3:] == [
+        "brain EB: tiles",
+        "brain EB: tiles: EB [left]: 5 of 9",
+        "brain EB: tiles: pieces: 1,234 of 2,000",
+    ]
     ended = len(lines)
     sleep(0.2)
     assert len(file.getvalue().splitlines()) == ended

@@ -519,7 +519,7 @@ def test_a_terminal_shows_count_rate_and_remaining_time() -> None:
         assert job.execute_in_process(instance=instance, run_id=run_id, run_config=quiet).success
     shown = Text.from_ansi(file.getvalue()).plain
     assert "[3/9] brain EB: tiles   2 of 4, 1:10 to go" in shown
-    assert re.search(r"EB: tiles [━╺╸]+ 1,200 of 2,400   [\d,]+/s   0:0\d left", shown)
+    assert re.search(r"  tiles [━╺╸]+ 1,200 of 2,400   [\d,]+/s   0:0\d left", shown)
 
 
 @pytest.mark.parametrize(

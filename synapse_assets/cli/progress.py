@@ -75,6 +75,8 @@ class _Display:
 
     def __init__(self, number: str, where: str, regions: str) -> None:
         self.latest = self._asset = self._where = where
+        # Steps begin their messages with the region, which stands in every row already.
+        self._region = f"{where.partition(' ')[2]}: "
         self._number = number
         self._what: str | None = None
         self._regions = f"   [dim]{escape(regions)}[/dim]" if regions else ""
@@ -90,7 +92,7 @@ class _Display:
     def event(self, entry: "EventLogEntry") -> None:
         """Takes an event of the run: a step that begins, or what it logs."""
         if not entry.is_dagster_event and int(entry.level) >= logging.INFO:
-            self.latest = f"{self._asset}: {entry.user_message}"
+            self.latest = f"{self._asset}: {entry.user_message.removeprefix(self._region)}"
             if self._what is None:
                 self._run.update(self._run_row, description=self._title(self.latest))
         elif entry.dagster_event is not None and entry.dagster_event.event_type_value == "STEP_START":
@@ -101,10 +103,12 @@ class _Display:
 
     def count(self, progress: Progress) -> None:
         """Takes what a step has counted."""
+        what, of_total = progress.what.removeprefix(self._region), f" of {progress.total:,}" if progress.total else ""
+        self.latest = f"{self._asset}: {what}: {progress.done:,}{of_total}"
         if progress.what != self._what:
             self._what = progress.what
             self._run.update(self._run_row, description=self._title(self._asset))
-            self._step.reset(self._step_row, total=progress.total, description=escape(progress.what), visible=True)
+            self._step.reset(self._step_row, total=progress.total, description=escape(what), visible=True)
         self._step.update(self._step_row, completed=progress.done)
 
 
