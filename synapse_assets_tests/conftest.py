@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -19,6 +19,9 @@ from synapse_assets.caches import keep_caches
 from synapse_assets.datasets import EmDataset
 from synapse_assets.definitions import build_definitions
 from synapse_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REGIONS = ("AL_L", "EB", "LH_L")
 # Assets of the vectors that the warehouse does not wait for.
@@ -289,6 +292,20 @@ def finished_lab(whole_once: Kept) -> Iterator[Lab]:
 
 
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium, one in a process: Playwright refuses a second."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed on this machine")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

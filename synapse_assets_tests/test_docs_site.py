@@ -16,7 +16,6 @@ from synapse_assets.datasets import CHAINS
 from synapse_assets.errors import SynapseAssetsError
 from synapse_assets.settings import Settings
 from synapse_assets_tests.documentation import ROOT, pages
-from synapse_assets_tests.explorer.conftest import browser as browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -1,6 +1,5 @@
 """A running explorer of the tiny lab, and a browser that notes every request."""
 
-import shutil
 import socket
 import threading
 import time
@@ -55,20 +54,6 @@ def explorer(finished_lab: Lab) -> Iterator[str]:
 def labelled_once(tmp_path_factory: pytest.TempPathFactory) -> Labelled:
     """What tests of labelling have copies of."""
     return Labelled(tmp_path_factory.mktemp("labelled"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator["Browser"]:
-    """Headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed on this machine")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture
