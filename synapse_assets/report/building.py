@@ -120,7 +120,7 @@ def _page(release: Release) -> tuple[str, int]:
         "dataset": release.dataset.name,
         "release": f"{release.name or 'current'}, built {str(content.get('created', ''))[:16].replace('T', ' ')} UTC",
         "identifier": release.warehouse.release_id,
-        "dataset file": fingerprint_of(release.dataset),
+        "dataset file": fingerprint_of(release.dataset, release.store),
         "program": f"synapse_assets {__version__}",
         "report made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }

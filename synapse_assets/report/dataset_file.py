@@ -1,5 +1,6 @@
 """The dataset file in a report: its fields as YAML, without what nobody may publish, and its fingerprint."""
 
+import hashlib
 import os
 import re
 from functools import partial
@@ -8,11 +9,9 @@ from pathlib import Path
 import yaml
 
 from synapse_assets.datasets import Dataset
-from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.datasets.variables import with_locations
 from synapse_assets.settings import local_root_of
 from synapse_assets.stores import DatasetStore
-from synapse_assets.stores.models import fingerprint
 
 # User and password, and what follows the question mark or the hash, of an address.
 _SECRETS = (re.compile(r"(?<=://)[^/?#\s]+@"), re.compile(r"(://[^?#\s]*)([?#])\S+"))
@@ -51,6 +50,6 @@ def _publishable(location: str, local_root: str) -> str:
     return _HOME.sub("~", location)
 
 
-def fingerprint_of(dataset: Dataset) -> str:
-    """12 hexadecimal digits that change with any field that decides content."""
-    return fingerprint(hashed_fields(dataset), {})
+def fingerprint_of(dataset: Dataset, store: DatasetStore) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of `as_written`: the same wherever the data root lies, as a reader can check."""
+    return hashlib.sha256(as_written(dataset, store).encode()).hexdigest()[:12]

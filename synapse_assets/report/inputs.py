@@ -54,8 +54,8 @@ def what_went_in(release: Release) -> list[Block]:
     return [
         *blocks,
         Text(
-            f"The dataset file, as it is read when this report is made (fingerprint {fingerprint_of(release.dataset)}; fields at their "
-            "default are left out, secrets in addresses are masked):"
+            "The dataset file, as it is read when this report is made; fields at their default are left out, secrets in addresses are "
+            f"masked. The SHA-256 of this text begins with {fingerprint_of(release.dataset, release.store)}:"
         ),
         Text(as_written(release.dataset, release.store), verbatim=True),
     ]

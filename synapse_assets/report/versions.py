@@ -110,7 +110,7 @@ def citation(release: Release) -> list[Block]:
     return [
         Text(
             f"synapse_assets, version {__version__} [software]; {dataset.title} ({dataset.name}), {name}, identifier "
-            f"{release.warehouse.release_id}, dataset file {fingerprint_of(dataset)}."
+            f"{release.warehouse.release_id}, dataset file {fingerprint_of(dataset, release.store)}."
         ),
         Text(bibtex, verbatim=True),
         sources,

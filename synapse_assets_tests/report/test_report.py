@@ -306,7 +306,15 @@ def test_secrets_of_addresses_are_not_published(finished_lab: Lab) -> None:
     assert "secret" not in text
     assert str(finished_lab.root) not in text
     changed = finished_lab.dataset.model_copy(update={"seed": 1})
-    assert fingerprint_of(changed) != fingerprint_of(finished_lab.dataset)
+    written = fingerprint_of(finished_lab.dataset, finished_lab.store)
+    assert fingerprint_of(changed, finished_lab.store) != written
+
+
+def test_the_dataset_file_has_one_fingerprint_wherever_its_data_lie(tmp_path: Path) -> None:
+    def at(root: Path) -> str:
+        return fingerprint_of(load_dataset("sample", str(root)), DatasetStore(str(root), "sample"))
+
+    assert at(tmp_path / "here") == at(tmp_path / "there" / "deeper")
 
 
 @pytest.mark.parametrize(
