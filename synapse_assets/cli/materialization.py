@@ -9,11 +9,18 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
-from synapse_assets.cli.completion import complete_asset, complete_dataset, complete_region
+from synapse_assets.cli.completion import complete_asset, complete_region
 from synapse_assets.cli.home import open_history, prepare_home, program
 from synapse_assets.cli.progress import clock, console_beside_logs, shown_progress
 from synapse_assets.cli.resuming import COMMAND_TAG, Command, taken_up
-from synapse_assets.cli.selection import Selection, check_inputs, check_regions, partitions_to_make, select
+from synapse_assets.cli.selection import (
+    DatasetNames,
+    Selection,
+    check_inputs,
+    check_regions,
+    partitions_to_make,
+    select,
+)
 from synapse_assets.errors import SynapseAssetsError
 from synapse_assets.settings import Settings
 from synapse_assets.stores.files import Files
@@ -28,14 +35,7 @@ _INTERRUPTED = 130
 
 
 def materialize(
-    datasets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.",
-            autocompletion=complete_dataset,
-            show_default=False,
-        ),
-    ] = None,
+    datasets: DatasetNames = None,
     assets: Annotated[
         str | None,
         typer.Option(

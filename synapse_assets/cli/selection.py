@@ -8,8 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
+import typer
+
+from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.errors import BadInput, SynapseAssetsError
 from synapse_assets.settings import Settings
 
@@ -19,6 +22,15 @@ if TYPE_CHECKING:
 
     from synapse_assets.datasets import Dataset
 
+DatasetNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.",
+        autocompletion=complete_dataset,
+        show_default=False,
+    ),
+]
+"""The argument of a command that works on several datasets."""
 # Names in a message, before "...".
 _NAMES_SHOWN = 12
 

@@ -16,10 +16,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.cli.home import open_history, prepare_home
 from synapse_assets.cli.resuming import is_abandoned, unfinished_runs
-from synapse_assets.cli.selection import Selection, select
+from synapse_assets.cli.selection import DatasetNames, Selection, select
 from synapse_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,14 +96,7 @@ class Status:
 
 
 def status(
-    datasets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Datasets, by name or YAML file. Default: those of SYNAPSE_DATASETS.",
-            autocompletion=complete_dataset,
-            show_default=False,
-        ),
-    ] = None,
+    datasets: DatasetNames = None,
     as_json: Annotated[bool, typer.Option("--json", help="All that is known as JSON, for scripts.")] = False,
 ) -> None:
     """Say of every asset when it was made, whether it is out of date and why, which checks failed and what waits to be promoted.

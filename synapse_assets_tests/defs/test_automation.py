@@ -185,6 +185,15 @@ def test_only_the_region_that_changed_is_made_again(automation: Automation) -> N
     for name in OF_A_REGION | ANSWERS:
         assert times(looks, name, "EB") == 1, name
     assert times(looks, "warehouse") == 2, "and once more with the neurons' answers"
+    latest = {
+        name: automation.lab.instance.fetch_materializations(dg.AssetKey(["tiny", name]), limit=1)
+        .records[0]
+        .asset_materialization
+        for name in ("warehouse", "report")
+    }
+    of_release = latest["warehouse"].tags["dagster/data_version"]
+    assert latest["report"].tags["dagster/input_data_version/tiny/warehouse"] == of_release, "it is of the last release"
+    assert "report" in requested
     assert not {"encoder", "umap_model", "cluster_model", "synapse_classifier"} & set(requested), "nothing is refitted"
     with open_warehouse("tiny", automation.lab.root) as warehouse:
         released = warehouse.sql(
