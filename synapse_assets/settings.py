@@ -75,6 +75,22 @@ class Settings(BaseSettings):
         "auto", description="Where networks run: auto, cpu, cuda or mps; cuda:1 is the second of several."
     )
 
+    ray_address: str | None = Field(
+        None,
+        description="Job interface of a Ray cluster, such as http://head:8265: runs are sent there, and the tiles of a region are divided "
+        "among its nodes. Without it everything runs on this machine.",
+    )
+    ray_runs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Runs at once on the cluster, as a rule one a brain region. Default: as many as it has nodes."
+    )
+    ray_part_tiles: Annotated[int, Field(ge=1)] = Field(
+        2048, description="Tiles that a node makes at a time: what its loss costs at most."
+    )
+    ray_cpus: Annotated[float, Field(gt=0)] = Field(1.0, description="Processor cores for such a part.")
+    ray_gpus: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Graphics cards for such a part; with 0.5 two share one. 0: nodes compute on their processors."
+    )
+
     nightly_cron: str = Field(
         "0 3 * * *", description="When sources are looked at anew and what is behind is made good."
     )

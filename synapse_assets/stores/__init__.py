@@ -8,7 +8,7 @@ from synapse_assets.stores.maintenance import maintain
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint
 from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.partitioned_source import PartitionedSource
-from synapse_assets.stores.region_table import Commit, RegionTable
+from synapse_assets.stores.region_table import Commit, RegionTable, WrittenPart
 from synapse_assets.stores.releases import freeze_release, released_names
 from synapse_assets.stores.staging import Staging
 from synapse_assets.stores.warehouse import build_warehouse
@@ -22,6 +22,7 @@ __all__ = [
     "Provenance",
     "RegionTable",
     "Staging",
+    "WrittenPart",
     "build_warehouse",
     "fingerprint",
     "freeze_release",

@@ -4,21 +4,24 @@ What a row means is defined in `schema`; which rows there should be is decided b
 """
 
 import fcntl
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
-from synapse_assets.stores.files import lost_race, storage_explained
+from synapse_assets.stores.files import Files, lost_race, storage_explained
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
 _AS_THEY_ARE = {"lance-encoding:compression": "none"}
 _ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
+# Requests at once when files are looked for.
+_LOOKS = 16
 
 _Result = TypeVar("_Result")
 
@@ -46,6 +51,28 @@ class Commit:
     rows_written: int
     rows_deleted: int
     version: int
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenPart:
+    """Some rows of a region in data files that no version of the table refers to yet: `write_part` gives it, `commit` shows its rows.
+
+    ids: of the synapses in it (n,). fragments: what Lance knows of the files, in its JSON form. `to_json` carries it to another machine.
+    """
+
+    region: str
+    ids: pa.Array
+    fragments: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The part as text."""
+        return json.dumps({"region": self.region, "ids": self.ids.to_pylist(), "fragments": self.fragments})
+
+    @classmethod
+    def from_json(cls, text: str) -> "WrittenPart":
+        """What `to_json` gave. Raises ValueError or KeyError for another text."""
+        values = json.loads(text)
+        return cls(values["region"], pa.array(values["ids"], pa.string()), tuple(values["fragments"]))
 
 
 def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
@@ -221,12 +248,53 @@ class RegionTable:
         there. With nothing to write and nothing to delete there is no commit. Raises BadInput, and changes nothing,
         for rows of another region, other columns or types, empty values where none may be, or an id twice.
         """
-        if self.pinned is not None:
-            raise BadInput(f"{self._name(region)}: version {self.pinned} is for reading; write to the table itself")
-        if not region:
-            raise BadInput(f"{self._name(region)}: the region has no name")
+        return self.commit(region, [self.write_part(region, changed)], gone)
+
+    def write_part(self, region: str, rows: "pa.Table | pa.RecordBatchReader") -> WrittenPart:
+        """Writes some rows of a region into data files that nobody reads before `commit` shows them.
+
+        Any machine may write; parts of one region can be written side by side. What is not committed within a week is removed by
+        `optimize`. Raises BadInput as `replace_region` does.
+        """
+        self._check_writable(region)
         with storage_explained(self.uri):
-            fragments, ids = self._write_rows(region, changed)
+            fragments, ids = self._write_rows(region, rows)
+        return WrittenPart(region, ids, tuple(json.dumps(fragment.to_json()) for fragment in fragments))
+
+    def missing_files(self, part: WrittenPart) -> list[str]:
+        """Paths of the part's data files that are gone: it has then to be written again."""
+        from lance.fragment import FragmentMetadata
+
+        fragments = [FragmentMetadata.from_json(text) for text in part.fragments]
+        names = [file.path for fragment in fragments for file in fragment.files]
+        # Lance decodes an address.
+        folder = Files(unquote(self.uri) if "://" in self.uri else self.uri).child("data")
+        with ThreadPoolExecutor(_LOOKS) as looks:
+            there = list(looks.map(folder.exists, names))
+        return [folder.address(name) for name, exists in zip(names, there, strict=True) if not exists]
+
+    def commit(self, region: str, parts: Sequence[WrittenPart], gone: Sequence[str]) -> Commit:
+        """Shows the rows of those parts of a region in place of the ones they replace, and deletes its gone ones, in one commit.
+
+        As `replace_region`, which is this for a single part. Raises BadInput, and changes nothing, for a part of another region, for an
+        id that two parts have, and for a part that has lost a file: a version without it could not be read.
+        """
+        from lance.fragment import FragmentMetadata
+
+        self._check_writable(region)
+        others = sorted({part.region for part in parts} - {region})
+        if others:
+            raise BadInput(f"{self._name(region)}: a part was written for {others}; commit each region by itself")
+        ids = pa.concat_arrays([pa.array([], pa.string()), *(part.ids for part in parts)])
+        self._check_unique(region, ids)
+        lost = [path for part in parts for path in self.missing_files(part)]
+        if lost:
+            raise BadInput(
+                f"{self._name(region)}: {len(lost)} files of rows that were to be shown are gone, first {lost[0]}; nothing was changed. "
+                "Unfinished work is kept for a week: materialise the asset again, and they are made anew"
+            )
+        fragments = [FragmentMetadata.from_json(text) for part in parts for text in part.fragments]
+        with storage_explained(self.uri):
             return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
 
     def tag(self, name: str) -> int:
@@ -386,11 +454,20 @@ class RegionTable:
                 raise errors[0] from None
             raise
         written = pa.concat_arrays(ids)
-        if len(pc.unique(written)) != len(written):
-            raise BadInput(
-                f"{self._name(region)}: {self._repeated(written)} is to be written more than once; ids must be unique"
-            )
+        self._check_unique(region, written)
         return fragments, written
+
+    def _check_writable(self, region: str) -> None:
+        if self.pinned is not None:
+            raise BadInput(f"{self._name(region)}: version {self.pinned} is for reading; write to the table itself")
+        if not region:
+            raise BadInput(f"{self._name(region)}: the region has no name")
+
+    def _check_unique(self, region: str, ids: pa.Array) -> None:
+        if len(pc.unique(ids)) != len(ids):
+            raise BadInput(
+                f"{self._name(region)}: {self._repeated(ids)} is to be written more than once; ids must be unique"
+            )
 
     def _checked(
         self, region: str, rows: "pa.Table | pa.RecordBatchReader", ids: list[pa.Array]
