@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import pyarrow as pa
+
 from synapse_assets.schema import SYNAPSES, TILES, Table, embedding_table
 from synapse_assets.settings import local_root_of
 from synapse_assets.stores.annotation_log import LOG_FILE, AnnotationLog
@@ -106,9 +108,9 @@ class DatasetStore:
         """The unfinished work of one region of an asset; work under another key of the same region is dropped."""
         return Staging.open(self.folder.child("staging", segment(asset), segment(region)), key)
 
-    def staged_ids(self, asset: str, region: str, key: str) -> set[str]:
+    def staged_ids(self, asset: str, region: str, key: str) -> pa.Array:
         """Ids of the synapses whose rows lie in that staging; nothing is dropped."""
-        return Staging(self.folder.child("staging", segment(asset), segment(region)), key).done_ids()
+        return Staging(self.folder.child("staging", segment(asset), segment(region)), key).ids()
 
     def work_folder(self, asset: str, part: str, key: str) -> Path:
         """A local folder for unfinished files of that key, of one part of an asset; what is of another key of it is removed."""

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
 from synapse_assets.stores.files import Files, lost_race, storage_explained
+from synapse_assets.stores.ids import are_unique, without
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ _ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
 # Requests at once when files are looked for.
 _LOOKS = 16
+
+# Rows whose ids are looked up at a time, at least.
+_LEAST_SCANNED = 1_000_000
 
 _Result = TypeVar("_Result")
 
@@ -77,6 +81,20 @@ class WrittenPart:
 
 def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
     return table.arrow.field(stored.name).nullable and not stored.nullable
+
+
+def _in_pieces(batches: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
+    """The rows of the batches, in their order, at least `size` at a time."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= size:
+            yield pa.Table.from_batches(held)
+            held, rows = [], 0
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def sql_text(text: str) -> str:
@@ -171,14 +189,14 @@ class RegionTable:
         rows = dataset.to_table(columns=stored_names, filter=self._filter(region))
         return self._plain(rows.sort_by(_KEY), columns)
 
-    def read_ids(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    def read_ids(self, ids: Sequence[str] | pa.Array, columns: Sequence[str]) -> pa.Table:
         """The rows of those synapses, in the order of `ids`; a synapse that is not in the table is left out.
 
         Raises BadInput for an unknown column.
         """
         self._check_columns(columns)
         dataset = self._open()
-        if dataset is None or not ids:
+        if dataset is None or not len(ids):
             return self._schema(columns).empty_table()
         rows = dataset.take(self._rows_of(dataset, ids, None), columns=self._stored(dataset, columns))
         return self._plain(rows, columns)
@@ -206,7 +224,7 @@ class RegionTable:
         return self._plain(dataset.take(list(numbers), columns=self._stored(dataset, columns)), columns)
 
     def batches_of(
-        self, region: str, ids: Sequence[str], columns: Sequence[str], batch_size: int
+        self, region: str, ids: Sequence[str] | pa.Array, columns: Sequence[str], batch_size: int
     ) -> Iterator[pa.RecordBatch]:
         """Streams the rows of those synapses of a region, in the order of `ids`, `batch_size` at a time.
 
@@ -215,21 +233,21 @@ class RegionTable:
         """
         self._check_columns(columns)
         dataset = self._open()
-        if dataset is None or not ids:
+        if dataset is None or not len(ids):
             return
         rows, stored = self._rows_of(dataset, ids, region), self._stored(dataset, columns)
         for start in range(0, len(rows), batch_size):
             batch_rows = self._plain(dataset.take(rows[start : start + batch_size], columns=stored), columns)
             yield from batch_rows.combine_chunks().to_batches()
 
-    def changes(self, region: str, desired: pa.Table, hash_column: str) -> tuple[list[str], list[str]]:
+    def changes(self, region: str, desired: pa.Table, hash_column: str) -> tuple[pa.Array, pa.Array]:
         """The changes after which the region holds exactly the rows `desired` (synapse_id and the column `hash_column`).
 
         Gives the ids to compute, in the order of `desired` (new, with another hash, or now in another region), and the
         ids that are gone from this region. Raises BadInput if an id is there twice.
         """
         ids = desired.column(_KEY).cast(pa.string()).combine_chunks()
-        if len(pc.unique(ids)) != len(ids):
+        if not are_unique(ids):
             raise BadInput(f"{self._name(region)}: {self._repeated(ids)} is wanted more than once; ids must be unique")
         stored = self.read(region, [_KEY, hash_column])
         stored_ids = stored.column(_KEY).combine_chunks()
@@ -237,9 +255,7 @@ class RegionTable:
             desired.column(hash_column).combine_chunks(),
             stored.column(hash_column).combine_chunks().take(pc.index_in(ids, value_set=stored_ids)),
         )
-        changed = ids.filter(pc.invert(pc.fill_null(same, False)))
-        gone = stored_ids.filter(pc.invert(pc.is_in(stored_ids, value_set=ids)))
-        return changed.to_pylist(), gone.to_pylist()
+        return ids.filter(pc.invert(pc.fill_null(same, False))), without(stored_ids, ids)
 
     def replace_region(self, region: str, changed: "pa.Table | pa.RecordBatchReader", gone: Sequence[str]) -> Commit:
         """Writes the changed and new rows of a region and deletes its gone ones, in one commit or not at all.
@@ -526,25 +542,24 @@ class RegionTable:
             return retried(attempt)
 
     @staticmethod
-    def _rows_of(dataset: "LanceDataset", ids: Sequence[str], region: str | None) -> list[int]:
-        """Row numbers of those synapses, for `take`."""
-        requested = pa.array(ids, pa.string())
-        numbers: dict[str, int] = {}
+    def _rows_of(dataset: "LanceDataset", ids: Sequence[str] | pa.Array, region: str | None) -> pa.Array:
+        """Row numbers of those synapses, in the order of `ids`, for `take`; of one that is not there none."""
+        import numpy as np
+
+        wanted = pa.array(ids, pa.string()).dictionary_encode()
+        numbers = np.full(len(wanted.dictionary), -1, dtype=np.int64)
         start = 0
-        for batch in dataset.scanner(columns=[_KEY, _REGION], batch_size=65_536, scan_in_order=True).to_reader():
-            chosen = pc.is_in(batch.column(_KEY), value_set=requested)
+        # Not smaller: the ids that are wanted are indexed anew for each batch.
+        size = max(_LEAST_SCANNED, len(numbers))
+        for rows in _in_pieces(dataset.scanner(columns=[_KEY, _REGION], scan_in_order=True).to_reader(), size):
+            place = pc.index_in(rows.column(_KEY), value_set=wanted.dictionary)
             if region is not None:
-                chosen = pc.and_(chosen, pc.equal(batch.column(_REGION), region))
-            indices = pc.indices_nonzero(chosen)
-            numbers.update(
-                zip(
-                    batch.column(_KEY).take(indices).to_pylist(),
-                    (start + index for index in indices.to_pylist()),
-                    strict=True,
-                )
-            )
-            start += batch.num_rows
-        return [numbers[synapse_id] for synapse_id in ids if synapse_id in numbers]
+                place = pc.if_else(pc.equal(rows.column(_REGION), region), place, pa.scalar(None, pa.int32()))
+            known = np.flatnonzero(place.is_valid().to_numpy())
+            numbers[place.drop_null().to_numpy()] = start + known
+            start += rows.num_rows
+        in_order = numbers[wanted.indices.to_numpy()]
+        return pa.array(in_order[in_order >= 0])
 
     @staticmethod
     def _find(

@@ -115,9 +115,9 @@ def vector_matrix(rows: pa.Table) -> npt.NDArray[np.float32]:
 
 def vector_rows(
     table: Table,
-    ids: Sequence[str],
+    ids: Sequence[str] | pa.Array,
     region: str,
-    tile_hashes: Sequence[str],
+    tile_hashes: Sequence[str] | pa.Array,
     model_id: str,
     vectors: npt.NDArray[np.float32],
 ) -> pa.Table:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.ids import are_unique, first_of_each
 
 _KEY = "synapse_id"
 
@@ -43,16 +44,13 @@ class Staging:
         with self._folder.replace(name, sweep=False) as stream, pa.ipc.new_file(stream, rows.schema) as writer:
             writer.write(rows)
 
+    def ids(self) -> pa.Array:
+        """Ids of the synapses whose rows are there, in the order of staging."""
+        return self._ids(self._parts())
+
     def done_ids(self) -> set[str]:
-        """Ids of the synapses whose rows are there."""
-        done: set[str] = set()
-        for name in self._parts():
-            with self._folder.open(name) as source:
-                index = pa.ipc.open_file(source).schema.get_field_index(_KEY)
-                reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[index]))
-                for number in range(reader.num_record_batches):
-                    done.update(reader.get_batch(number).column(0).to_pylist())
-        return done
+        """The same as a set, where they are few."""
+        return set(self.ids().to_pylist())
 
     def reader(self) -> pa.RecordBatchReader | None:
         """Streams all rows, a part at a time, each synapse once (as it was staged first); None if there are none."""
@@ -68,15 +66,26 @@ class Staging:
         self.region_folder.remove(segment(self.key))
 
     def _batches(self, parts: list[str]) -> Iterator[pa.RecordBatch]:
-        seen: set[str] = set()
+        ids = self._ids(parts)
+        first = None if are_unique(ids) else first_of_each(ids)
+        start = 0
         for name in parts:
             with self._folder.open(name, mapped=True) as source:
                 reader = pa.ipc.open_file(source)
                 for number in range(reader.num_record_batches):
                     batch = reader.get_batch(number)
-                    ids = batch.column(_KEY).to_pylist()
-                    fresh = [synapse_id not in seen and not seen.add(synapse_id) for synapse_id in ids]  # type: ignore[func-returns-value]
-                    yield batch if all(fresh) else batch.filter(pa.array(fresh, pa.bool_()))
+                    fresh = None if first is None else first.slice(start, batch.num_rows)
+                    start += batch.num_rows
+                    yield batch if fresh is None else batch.filter(fresh)
+
+    def _ids(self, parts: list[str]) -> pa.Array:
+        ids = [pa.array([], pa.string())]
+        for name in parts:
+            with self._folder.open(name) as source:
+                index = pa.ipc.open_file(source).schema.get_field_index(_KEY)
+                reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[index]))
+                ids += [reader.get_batch(number).column(0) for number in range(reader.num_record_batches)]
+        return pa.concat_arrays(ids)
 
     def _parts(self) -> list[str]:
         """Names of the complete parts, in the order of writing; a torn part (after a loss of power) is removed."""

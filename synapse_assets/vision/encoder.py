@@ -9,11 +9,11 @@ What does not belong here: devices, precision and memory (see `inference`), read
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ HEAD_FILE = "head.safetensors"
 _LEAST_VARIANCE = 1e-6  # of a feature map, below which its logarithm does not fall
 _UNKNOWN_NORMALISATION = {"mean": (0.5,), "std": (0.25,)}  # where timm has no card of the architecture
 _CENTRE_WIDTH = 0.2  # standard deviation of the centre window, as a share of the feature map's side
+
+_Rows = TypeVar("_Rows", bound=Sized)
 
 
 class TileNetwork(nn.Module):
@@ -174,12 +176,12 @@ class Encoder:
 
 def embed_batches(
     encoder: Encoder,
-    batches: Iterator[tuple[list[str], npt.NDArray[np.uint8]]],
+    batches: Iterator[tuple[_Rows, npt.NDArray[np.uint8]]],
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
     precision: Precision | None = None,
-) -> Iterator[tuple[list[str], npt.NDArray[np.float32]]]:
-    """For each (ids, uint8 tiles (N, sections, H, W)) of `batches`, in order: the same ids and their embeddings,
+) -> Iterator[tuple[_Rows, npt.NDArray[np.float32]]]:
+    """For each (ids or rows, uint8 tiles (N, sections, H, W)) of `batches`, in order: the same and their embeddings,
     float32 (N, D).
 
     Works through `batches` one at a time, so a stream of any length fits; the next one is read and decoded meanwhile.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ from synapse_assets.schema import TILE_PLAN, TILES
 from synapse_assets.volumes import open_volume
 from synapse_assets.volumes.plan import plan_tiles
 from synapse_assets.volumes.tile_codec import encode_tiles, tile_hash
+from synapse_assets.volumes.volume import Volume
 
 # What a volume's description says that changes no pixel of a whole tile.
 _NO_PIXEL = PATIENCE | {"space", "reader", "missing_chunks"}
 # Was the codec when there was one. Which codec a tile is stored by is not hashed, but stored hashes end in this.
 _PIXELS = "png-1"
+_HASHED_ROWS = 2**16
 _CONTRAST_VOXELS = 2**20  # grey values whose contrast is computed at a time, to hold memory down
 
 
@@ -33,39 +35,40 @@ def crop_hashes(dataset: EmDataset, synapses: pa.Table) -> pa.Table:
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. A tile is cut again exactly when its crop hash changes.
     Raises BadInput for synapses of a volume that the dataset does not have (any more).
     """
-    known = pa.array(list(dataset.volumes), pa.string())
-    gone = pc.unique(synapses.column("volume")).filter(
-        pc.invert(pc.is_in(pc.unique(synapses.column("volume")), value_set=known))
-    )
+    there = pc.unique(synapses.column("volume"))
+    gone = there.filter(pc.invert(pc.is_in(there, value_set=pa.array(list(dataset.volumes), pa.string()))))
     if len(gone):
         raise BadInput(
             f"synapses lie in volume {gone.to_pylist()}, but the dataset has {list(dataset.volumes)}: materialise synapse_table and "
             "synapses again, they still name the volumes of an earlier dataset file"
         )
     volumes = {name: open_volume(spec) for name, spec in dataset.volumes.items()}
-    ids = synapses.column("synapse_id")
-    names = synapses.column("volume").to_pylist()
-    points_nm = _points(synapses)
+    parts = (synapses.slice(start, _HASHED_ROWS) for start in range(0, synapses.num_rows, _HASHED_ROWS))
+    hashes = pa.chunked_array((_crop_hashes(dataset, volumes, part) for part in parts), pa.string())
+    return pa.table({"synapse_id": synapses.column("synapse_id"), "crop_hash": hashes})
+
+
+def _crop_hashes(dataset: EmDataset, volumes: Mapping[str, Volume], synapses: pa.Table) -> pa.Array:
+    names, points_nm = synapses.column("volume").to_numpy(), _points(synapses)
     hashes = np.empty(synapses.num_rows, dtype=object)
     for name, volume in volumes.items():
-        rows = [index for index, other in enumerate(names) if other == name]
-        spec = dataset.volumes[name]
+        rows = np.flatnonzero(names == name)
         # A field that is left at its default is not written, so that a new one cuts no tile again.
-        volume_json = spec.model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
+        volume_json = dataset.volumes[name].model_dump_json(exclude=set(_NO_PIXEL), exclude_defaults=True)
         cut = json.dumps(hashed_fields(dataset.tile), separators=(",", ":"))
         about = f"{volume_json}|{cut}|{_PIXELS}"
         for row, voxel in zip(rows, volume.voxel_of(points_nm[rows]).tolist(), strict=True):
             hashes[row] = hashlib.sha256(f"{about}|{voxel}".encode()).hexdigest()[:16]
-    return pa.table({"synapse_id": ids, "crop_hash": pa.array(hashes, pa.string())})
+    return pa.array(hashes, pa.string())
 
 
-def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> list[str]:
+def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> pa.Array:
     """Ids of the tiles that lack voxels which their volume has room for: a chunk was absent when they were cut.
 
     Only volumes where absent chunks are black have such tiles. `synapses` has synapse_id, volume, x_nm, y_nm, z_nm; `tiles`
     has synapse_id and valid_fraction.
     """
-    ids: list[str] = []
+    ids = [pa.array([], pa.string())]
     for name, spec in dataset.volumes.items():
         part = synapses.filter(pc.equal(synapses.column("volume"), name))
         if spec.missing_chunks != "black" or not part.num_rows:
@@ -77,11 +80,11 @@ def tiles_with_gaps(dataset: EmDataset, synapses: pa.Table, tiles: pa.Table) -> 
         index = pc.index_in(tiles.column("synapse_id").combine_chunks(), part.column("synapse_id").combine_chunks())
         possible = pa.array(share).take(index)
         lacking = pc.less(tiles.column("valid_fraction").combine_chunks(), pc.subtract(possible, 1e-9))
-        ids += tiles.column("synapse_id").filter(pc.fill_null(lacking, False)).to_pylist()
-    return ids
+        ids += tiles.column("synapse_id").filter(pc.fill_null(lacking, False)).chunks
+    return pa.concat_arrays(ids)
 
 
-def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: Sequence[str]) -> pa.Table:
+def plan_region(dataset: EmDataset, region: str, synapses: pa.Table, todo: pa.Array) -> pa.Table:
     """`schema.TILE_PLAN` for the synapses in `todo`: what cutting their tiles takes. No voxel is read.
 
     `synapses` has columns synapse_id, volume, x_nm, y_nm, z_nm. Raises BadInput for a point outside its volume.
@@ -116,14 +119,13 @@ class CroppedBatch:
 
 
 def crop_region(
-    dataset: EmDataset, region: str, synapses: pa.Table, crops: pa.Table, todo: Sequence[str]
+    dataset: EmDataset, region: str, synapses: pa.Table, crops: pa.Table, todo: pa.Array
 ) -> Iterator[CroppedBatch]:
     """The tiles of the synapses in `todo`, in reading order.
 
     `crops` is what `crop_hashes` gives. Raises BadInput before the first byte is read if the volumes would fetch more than
     their download ceiling.
     """
-    crop_hash = dict(zip(crops.column("synapse_id").to_pylist(), crops.column("crop_hash").to_pylist(), strict=True))
     parts = []
     for name, part in _points_by_volume(dataset, synapses, todo):
         spec = dataset.volumes[name]
@@ -134,16 +136,18 @@ def crop_region(
                 f"region {region}: cutting {part.num_rows:,} tiles would fetch {estimate} from '{name}', above its ceiling of "
                 f"{spec.download_ceiling_gb:g} GB. Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
             )
-        parts.append((volume, part.column("synapse_id"), points_nm))
-    for volume, ids, points_nm in parts:
+        ids = part.column("synapse_id").combine_chunks()
+        at = pc.index_in(ids, value_set=crops.column("synapse_id").combine_chunks())
+        parts.append((volume, ids, crops.column("crop_hash").combine_chunks().take(at), points_nm))
+    for volume, ids, crop_hash, points_nm in parts:
         for batch in volume.read_tiles(points_nm, dataset.tile):
-            names = ids.take(pa.array(batch.indices)).to_pylist()
+            here = pa.array(batch.indices)
             rows = pa.RecordBatch.from_arrays(
                 [
-                    pa.array(names, pa.string()),
-                    pa.array([region] * len(names), pa.string()),
+                    ids.take(here),
+                    pa.repeat(pa.scalar(region), len(here)),
                     pa.array([tile_hash(tile) for tile in batch.tiles], pa.string()),
-                    pa.array([crop_hash[name] for name in names], pa.string()),
+                    crop_hash.take(here),
                     encode_tiles(batch.tiles, dataset.tile.codec),
                     pa.array(batch.valid_fraction, pa.float64()),
                     pa.array(list(section_contrast(batch.tiles)), pa.list_(pa.float64())),
@@ -153,8 +157,8 @@ def crop_region(
             yield CroppedBatch(rows, batch.missing_chunks)
 
 
-def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
-    rows = synapses.filter(pc.is_in(synapses.column("synapse_id"), pa.array(todo, pa.string())))
+def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: pa.Array) -> Iterator[tuple[str, pa.Table]]:
+    rows = synapses.filter(pc.is_in(synapses.column("synapse_id"), value_set=todo))
     for name in dataset.volumes:
         part = rows.filter(pc.equal(rows.column("volume"), name))
         if part.num_rows:

@@ -120,6 +120,7 @@ def test_staging_holds_parts_until_it_is_cleared(tmp_path: Path) -> None:
         staging.append(tiles("A", names(f"{part}-", 4)))
     staging.append(tiles("A", ["0-0", "new"], "later").to_batches()[0])
     assert len(staging.done_ids()) == 13
+    assert staging.ids().to_pylist()[-3:] == ["2-3", "0-0", "new"]
     reader = staging.reader()
     assert reader is not None
     rows = reader.read_all()

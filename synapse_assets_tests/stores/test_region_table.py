@@ -24,9 +24,14 @@ def table(tmp_path: Path) -> RegionTable:
     return RegionTable(f"{tmp_path}/vectors/tiles.lance", TILES)
 
 
+def changes(table: RegionTable, region: str, desired: pa.Table) -> tuple[list[str], list[str]]:
+    changed, gone = table.changes(region, desired, "tile_hash")
+    return changed.to_pylist(), gone.to_pylist()
+
+
 def apply(table: RegionTable, region: str, ids: list[str], content: str = "a") -> tuple[int, int]:
     """What an asset does: compare, write what changed, drop what is gone."""
-    changed, gone = table.changes(region, wanted(ids, content), "tile_hash")
+    changed, gone = changes(table, region, wanted(ids, content))
     done = table.replace_region(region, tiles(region, changed, content), gone)
     return done.rows_written, done.rows_deleted
 
@@ -45,7 +50,7 @@ def test_a_table_that_was_never_written_reads_as_empty(table: RegionTable) -> No
     assert (table.version, table.count(), table.regions()) == (0, 0, {})
     assert table.read("A", ["image", "synapse_id"]).schema.names == ["image", "synapse_id"]
     assert list(table.batches(None, ["synapse_id"], 10)) == []
-    assert table.changes("A", wanted(["s1"]), "tile_hash") == (["s1"], [])
+    assert changes(table, "A", wanted(["s1"])) == (["s1"], [])
     assert table.replace_region("A", TILES.empty(), ["s1"]).version == 0
     assert not Path(table.uri).exists()
     table.optimize()
@@ -82,7 +87,7 @@ def test_fewer_synapses_remove_exactly_the_gone_ones_in_one_commit(table: Region
 
 def test_changed_content_is_rewritten_and_nothing_else(table: RegionTable) -> None:
     apply(table, "A", names("a", 5))
-    assert table.changes("A", wanted(["a1", "a0"], "b"), "tile_hash") == (["a1", "a0"], ["a2", "a3", "a4"])
+    assert changes(table, "A", wanted(["a1", "a0"], "b")) == (["a1", "a0"], ["a2", "a3", "a4"])
     table.replace_region("A", tiles("A", ["a1"], "b"), [])
     hashes = dict(zip(*table.read("A", ["synapse_id", "tile_hash"]).to_pydict().values(), strict=True))
     assert hashes == {"a0": "aa0", "a1": "ba1", "a2": "aa2", "a3": "aa3", "a4": "aa4"}
@@ -254,7 +259,11 @@ def test_a_commit_between_reading_and_committing_is_noticed_without_any_lock(
     assert set(table.read("A", ["tile_hash"]).column(0).to_pylist()) == {f"own{one}" for one in names("a", 10)}
 
 
-def test_rows_of_chosen_synapses_come_in_their_order(table: RegionTable) -> None:
+@pytest.mark.parametrize("at_once", [1, 20, 1_000_000])
+def test_rows_of_chosen_synapses_come_in_their_order(
+    table: RegionTable, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synapse_assets.stores.region_table._LEAST_SCANNED", at_once)
     apply(table, "A", names("a", 30))
     apply(table, "B", names("b", 30))
     apply(table, "A", names("a", 25), "c")

@@ -54,7 +54,7 @@ def test_a_new_column_reads_as_empty_and_is_there_after_the_next_write(store: Da
     assert [batch.to_pydict() for batch in table.batches("A", ["note"], 10)] == [{"note": [None] * 5}]
     assert [batch.num_rows for batch in table.batches_of("A", ["a1", "a2"], ["note", "image"], 10)] == [2]
     assert table.reader(table.table.names).read_all().schema.equals(table.table.arrow)
-    assert table.changes("A", wanted(names("a", 5)), "tile_hash") == ([], [])
+    assert [*map(len, table.changes("A", wanted(names("a", 5)), "tile_hash"))] == [0, 0]
     assert table.version == version
     rows = tiles("A", ["a1"], "new").append_column("note", pa.array(["here"]))
     table.replace_region("A", rows, ["a2"])

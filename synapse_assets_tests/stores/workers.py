@@ -78,7 +78,7 @@ def write_regions(uri: str, region: str, rounds: int) -> int:
         ids = [*names(region, 50), f"{region}-{number}"]
         changed, gone = table.changes(region, wanted(ids, str(number)), "tile_hash")
         assert len(changed) == 51
-        table.replace_region(region, tiles(region, changed, str(number)), gone)
+        table.replace_region(region, tiles(region, changed.to_pylist(), str(number)), gone)
     return rounds
 
 

@@ -1,5 +1,6 @@
 """What decides a tile: the crop hash changes with all of it, and with nothing else. What is cut, and what a tile may lack."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,21 @@ def test_tiles_that_are_stored_keep_their_hash() -> None:
     assert hashes(dataset()) == ["f15d88f80c6bba96", "3bbedc0ac60359cc"]
 
 
+def test_the_hash_is_of_the_voxel_alone_however_many_rows_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synapse_assets.volumes.cropping._HASHED_ROWS", 3)
+    given = two_volumes()
+    at = np.random.default_rng(0).integers(0, [SIDE_PX, SIDE_PX, SECTIONS], (20, 3)).tolist()
+    rows = synapses(*((f"s{row}", ("other", "grey")[row % 3 == 0], *voxel) for row, voxel in enumerate(at)))
+    expected = []
+    for row in rows.to_pylist():
+        about = given.volumes[row["volume"]].model_dump_json(include={"kind", "url", "voxel_size_nm"})
+        voxel = [int(row[axis] // size) for axis, size in zip(("x_nm", "y_nm", "z_nm"), SIZE_NM, strict=True)]
+        text = f'{about}|{{"size_px":8,"sections":3}}|png-1|{voxel}'
+        expected.append(hashlib.sha256(text.encode()).hexdigest()[:16])
+    assert hashes(given, rows) == expected
+    assert hashes(given, rows.slice(0, 0)) == []
+
+
 # What is cut ------------------------------------------------------------------------------------------------------------------
 
 SIDE_PX, SECTIONS = 40, 4
@@ -143,7 +159,7 @@ ROWS = synapses(
 def test_each_tile_is_cut_around_its_point_from_its_volume(codec: str, start: bytes) -> None:
     given = two_volumes(codec)
     crops = crop_hashes(given, ROWS).take([3, 1, 4, 0, 2])
-    batches = list(crop_region(given, "EB", ROWS, crops, ["e", "c", "a", "b"]))
+    batches = list(crop_region(given, "EB", ROWS, crops, pa.array(["e", "c", "a", "b"])))
     assert sum(batch.missing_chunks for batch in batches) == 0
     assert all(batch.rows.schema.equals(TILES.arrow) for batch in batches)
     rows = {row["synapse_id"]: row for batch in batches for row in batch.rows.to_pylist()}
@@ -182,7 +198,7 @@ def test_the_contrast_is_the_standard_deviation(sections: int, size_px: int) -> 
 
 def test_no_tile_is_an_empty_array() -> None:
     assert decode_tiles(pa.array([], pa.binary())).shape == (0, 0, 0, 0)
-    assert not list(crop_region(two_volumes(), "EB", ROWS, crop_hashes(dataset(), PLACES), []))
+    assert not list(crop_region(two_volumes(), "EB", ROWS, crop_hashes(dataset(), PLACES), pa.array([], pa.string())))
 
 
 def test_a_volume_that_the_dataset_has_no_more() -> None:
@@ -193,14 +209,14 @@ def test_a_volume_that_the_dataset_has_no_more() -> None:
 
 def test_the_plan_counts_the_tiles_to_be_cut_in_each_volume() -> None:
     given = two_volumes()
-    plan = plan_region(given, "EB", ROWS, ["e", "c", "b"])
+    plan = plan_region(given, "EB", ROWS, pa.array(["e", "c", "b"]))
     assert plan.schema.equals(TILE_PLAN.arrow)
     assert set(plan.column("brain_region").to_pylist()) == {"EB"}
     used = plan_in_use(plan)
     assert [(row["volume"], row["tiles"]) for row in used] == [("grey", 2), ("other", 1)]
-    assert plan_region(given, "EB", ROWS, []).num_rows == 0
+    assert plan_region(given, "EB", ROWS, pa.array([], pa.string())).num_rows == 0
     with pytest.raises(BadInput, match="outside"):
-        plan_region(given, "EB", synapses(("far", "grey", 400, 5, 1)), ["far"])
+        plan_region(given, "EB", synapses(("far", "grey", 400, 5, 1)), pa.array(["far"]))
 
 
 def test_of_a_plan_the_first_row_of_each_volume_is_used() -> None:
@@ -218,7 +234,7 @@ def test_only_a_tile_that_lacks_what_its_volume_holds_has_a_gap() -> None:
     def gaps(given: EmDataset, **changed: float | None) -> list[str]:
         shares = {**stored, **changed}
         tiles = pa.table({"synapse_id": [*shares], "valid_fraction": pa.array(shares.values(), pa.float64())})
-        return sorted(tiles_with_gaps(given, ROWS, tiles))
+        return sorted(tiles_with_gaps(given, ROWS, tiles).to_pylist())
 
     black = two_volumes(missing_chunks="black")
     assert gaps(black) == ["b", "d", "e"]

@@ -3,11 +3,16 @@
 from logging import Logger
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from synapse_assets.pipeline.report import Check, Report, Stopwatch, StoredAt, progress_logger
 from synapse_assets.schema import embedding_table
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.files import Files, segment
+from synapse_assets.stores.ids import without
 from synapse_assets.stores.models import ModelStore, model_in_use
+from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import content_key, usable_vectors, vector_rows
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
 
 # Tiles decoded at a time; what is computed of them is staged together, well under a minute of work on two CPU cores.
 READ_ROWS = 256
+CHECKED_ROWS = 8192
 
 
 def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> Report:
@@ -35,33 +41,30 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
     tiles = store.tiles.read(region, ["synapse_id", "tile_hash"])
     changed, gone = vectors.changes(region, tiles, "tile_hash")
     staging = store.staging("embeddings", region, content_key(tiles, model_id))
-    staged = staging.done_ids()
-    ids_to_embed = [synapse_id for synapse_id in changed if synapse_id not in staged]
+    staged = staging.ids()
+    ids_to_embed = without(changed, staged)
     network = Encoder.load(models.path(model_id))
     first_use, remark = None, "nothing computed"
-    if ids_to_embed:
-        applied_before = bool(staged) or vectors.count() > 0
+    if len(ids_to_embed):
+        applied_before = len(staged) > 0 or vectors.count() > 0
         first_use, remark = _precision(models, model_id, network.spec, device, applied_before)
     if first_use and remark:
         log.warning(f"{region}: vectors are computed in {first_use}; {remark}, so they may differ by rounding")
     progress = progress_logger(log.info, f"{region}: embeddings", len(ids_to_embed))
-    hash_of = dict(zip(*(tiles.column(name).to_pylist() for name in ("synapse_id", "tile_hash")), strict=True))
     pictures = (
-        (batch.column("synapse_id").to_pylist(), decode_tiles(batch.column("image")))
-        for batch in store.tiles.batches_of(region, ids_to_embed, ["synapse_id", "image"], READ_ROWS)
+        (batch.select(["synapse_id", "tile_hash"]), decode_tiles(batch.column("image")))
+        for batch in store.tiles.batches_of(region, ids_to_embed, ["synapse_id", "tile_hash", "image"], READ_ROWS)
     )
     done = 0
-    for ids, values in embed_batches(network, pictures, device, precision=first_use.precision if first_use else None):
-        staging.append(vector_rows(table, ids, region, [hash_of[synapse_id] for synapse_id in ids], model_id, values))
-        done += len(ids)
+    for rows, values in embed_batches(network, pictures, device, precision=first_use.precision if first_use else None):
+        staging.append(vector_rows(table, rows.column(0), region, rows.column(1), model_id, values))
+        done += len(rows)
         progress(done)
     vectors.replace_region(region, staging.reader() or table.empty(), gone)
     staging.clear()
-    stored = vectors.read(region, table.names)
-    count, finite = stored.num_rows, usable_vectors(stored)
-    models_seen = set(stored.column("model_id").to_pylist())
-    current = stored.select(["synapse_id", "tile_hash"])
-    pairs = current.join(tiles, ["synapse_id", "tile_hash"], join_type="inner").num_rows
+    count, finite, models_seen = _counted(vectors, region)
+    missing, _ = vectors.changes(region, tiles, "tile_hash")
+    pairs = tiles.num_rows - len(missing)
     return Report(
         details={
             "resumed_rows": len(changed) - len(ids_to_embed),
@@ -74,7 +77,7 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
         seconds=watch.seconds,
         rows=count,
         computed_rows=len(ids_to_embed),
-        content_version=content_key(current, model_id),
+        content_version=content_key(vectors.read(region, ["synapse_id", "tile_hash"]), model_id),
         checks=[
             Check(
                 "one_vector_per_tile",
@@ -90,6 +93,17 @@ def embed_region(store: DatasetStore, region: str, device: str, log: Logger) -> 
             ),
         ],
     )
+
+
+def _counted(vectors: RegionTable, region: str) -> tuple[int, int, set[str]]:
+    """Of the stored vectors of a region: their number, that of the finite ones that are not zero, and the encoders they are of."""
+    count = finite = 0
+    models: set[str] = set()
+    for batch in vectors.batches(region, ["model_id", "vector"], CHECKED_ROWS):
+        count += batch.num_rows
+        finite += usable_vectors(pa.Table.from_batches([batch]))
+        models.update(pc.unique(batch.column("model_id")).to_pylist())
+    return count, finite, models
 
 
 def _precision(

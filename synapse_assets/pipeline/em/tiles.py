@@ -22,6 +22,7 @@ from synapse_assets.pipeline.report import (
 )
 from synapse_assets.schema import TILE_PLAN, TILES
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.ids import without
 from synapse_assets.stores.rows import content_key
 
 SHEET_TILES = 24
@@ -36,8 +37,8 @@ class _RegionTiles:
     synapses: pa.Table
     crops: pa.Table
     content: str
-    changed: list[str]
-    gone: list[str]
+    changed: pa.Array
+    gone: pa.Array
 
 
 def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
@@ -49,8 +50,7 @@ def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
 
     watch = Stopwatch()
     tiles = _region_tiles(store, dataset, region)
-    staged = store.staged_ids("tiles", region, tiles.content)
-    ids_to_cut = [synapse_id for synapse_id in tiles.changed if synapse_id not in staged]
+    ids_to_cut = without(tiles.changed, store.staged_ids("tiles", region, tiles.content))
     plan = plan_region(dataset, region, tiles.synapses, ids_to_cut)
     store.results(TILE_PLAN).write_partition(region, plan)
     plan_rows = plan_in_use(plan)
@@ -84,8 +84,7 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
     require_alignment(store, dataset)
     tiles = _region_tiles(store, dataset, region)
     staging = store.staging("tiles", region, tiles.content)
-    staged = staging.done_ids()
-    ids_to_cut = [synapse_id for synapse_id in tiles.changed if synapse_id not in staged]
+    ids_to_cut = without(tiles.changed, staging.ids())
     progress = progress_logger(log.info, f"{region}: tiles", len(ids_to_cut))
     done = missing = 0
     for batch in crop_region(dataset, region, tiles.synapses, tiles.crops, ids_to_cut):
@@ -96,8 +95,8 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
     store.tiles.replace_region(region, staging.reader() or TILES.empty(), tiles.gone)
     staging.clear()
     count = store.tiles.count(region)
-    facts = store.tiles.read(region, ["synapse_id", "tile_hash", "valid_fraction", "section_contrast"])
-    valid = facts.column("valid_fraction").to_numpy()
+    valid = store.tiles.read(region, ["valid_fraction"]).column(0).to_numpy()
+    incomplete = int((valid < 1).sum())
     return Report(
         details={
             **_sheet(store, dataset, region),
@@ -105,14 +104,14 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
             "removed_rows": len(tiles.gone),
             "mean_valid_fraction": float(valid.mean()) if count else 1.0,
             "missing_chunks": missing,
-            "incomplete_tiles": int((valid < 1).sum()),
-            "mean_contrast": _mean_contrast(facts),
+            "incomplete_tiles": incomplete,
+            "mean_contrast": _mean_contrast(store.tiles.read(region, ["section_contrast"])),
         },
         seconds=watch.seconds,
         rows=count,
         computed_rows=len(ids_to_cut),
-        content_version=content_key(facts.select(["synapse_id", "tile_hash"])),
-        checks=_tile_checks(store, region, tiles, count, incomplete=int((valid < 1).sum())),
+        content_version=content_key(store.tiles.read(region, ["synapse_id", "tile_hash"])),
+        checks=_tile_checks(store, region, tiles, count, incomplete),
     )
 
 
@@ -124,8 +123,8 @@ def _region_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> _Regi
     changed, gone = store.tiles.changes(region, crops, "crop_hash")
     # A chunk that was missing may exist now.
     stored = store.tiles.read(region, ["synapse_id", "valid_fraction"])
-    incomplete = set(tiles_with_gaps(dataset, synapses, stored)) - set(changed) - set(gone)
-    return _RegionTiles(synapses, crops, content_key(crops), changed + sorted(incomplete), gone)
+    incomplete = without(without(tiles_with_gaps(dataset, synapses, stored), changed), gone)
+    return _RegionTiles(synapses, crops, content_key(crops), pa.concat_arrays([changed, incomplete]), gone)
 
 
 def _below_ceiling(dataset: EmDataset, plan_rows: Sequence[dict[str, Any]]) -> Check:

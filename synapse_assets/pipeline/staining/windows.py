@@ -47,7 +47,7 @@ def cut_windows(store: DatasetStore, dataset: StainingDataset, plate: str, log: 
     windows = _windows_of(dataset, plate, pictures.rows, white_level)
     changed, gone = store.tiles.changes(plate, windows.crops, "crop_hash")
     staging = store.staging("windows", plate, content_key(windows.crops))
-    to_cut = set(changed) - staging.done_ids()
+    to_cut = set(changed.to_pylist()) - staging.done_ids()
     progress = progress_logger(log.info, f"{plate}: windows", len(to_cut))
     done = 0
     for rows in _cut(dataset, plate, pictures, windows, to_cut, white_level):
