@@ -4,16 +4,14 @@ What a row means is defined in `schema`; which rows there should be is decided b
 """
 
 import fcntl
-import json
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -21,8 +19,10 @@ import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
+from synapse_assets.stores.commits import Commit, WrittenPart, files_of, ids_of, not_shown, replace_rows, retried
 from synapse_assets.stores.files import Files, lost_race, storage_explained
 from synapse_assets.stores.ids import are_unique, without
+from synapse_assets.stores.row_search import Search, long_texts, row_numbers
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
 
 if TYPE_CHECKING:
@@ -37,81 +37,18 @@ _PRIMARY_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
 # Pictures are compressed already: trying it once more takes Lance five times as long as writing them (pylance 14.0). What the
 # stored table says of its columns counts, so one of before is told too.
 _AS_THEY_ARE = {"lance-encoding:compression": "none"}
-_ATTEMPTS = 12
 _FRAGMENT_BYTES = 512 * 1024**2
 # Requests at once when files are looked for.
 _LOOKS = 16
-
-# Rows whose ids are looked up at a time, at least.
-_LEAST_SCANNED = 1_000_000
-
-_Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What one `replace_region` did: rows written (new and changed), rows deleted, and the version afterwards."""
-
-    rows_written: int
-    rows_deleted: int
-    version: int
-
-
-@dataclass(frozen=True, eq=False)
-class WrittenPart:
-    """Some rows of a region in data files that no version of the table refers to yet: `write_part` gives it, `commit` shows its rows.
-
-    ids: of the synapses in it (n,). fragments: what Lance knows of the files, in its JSON form. `to_json` carries it to another machine.
-    """
-
-    region: str
-    ids: pa.Array
-    fragments: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """The part as text."""
-        return json.dumps({"region": self.region, "ids": self.ids.to_pylist(), "fragments": self.fragments})
-
-    @classmethod
-    def from_json(cls, text: str) -> "WrittenPart":
-        """What `to_json` gave. Raises ValueError or KeyError for another text."""
-        values = json.loads(text)
-        return cls(values["region"], pa.array(values["ids"], pa.string()), tuple(values["fragments"]))
 
 
 def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
     return table.arrow.field(stored.name).nullable and not stored.nullable
 
 
-def _in_pieces(batches: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
-    """The rows of the batches, in their order, at least `size` at a time."""
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        held.append(batch)
-        rows += batch.num_rows
-        if rows >= size:
-            yield pa.Table.from_batches(held)
-            held, rows = [], 0
-    if held:
-        yield pa.Table.from_batches(held)
-
-
 def sql_text(text: str) -> str:
     """The text as it stands in an SQL condition."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def retried(action: Callable[[], _Result]) -> _Result:
-    """Repeats an action that lost a race against another commit, with growing random pauses, for about half a minute."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return action()
-        except (OSError, RuntimeError, ValueError) as error:
-            if not lost_race(error) or attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(random.uniform(0.05, 0.2) * 2 ** min(attempt, 5))  # noqa: S311 -- a pause, not a secret
-    raise AssertionError
 
 
 @dataclass(frozen=True)
@@ -275,43 +212,26 @@ class RegionTable:
         self._check_writable(region)
         with storage_explained(self.uri):
             fragments, ids = self._write_rows(region, rows)
-        return WrittenPart(region, ids, tuple(json.dumps(fragment.to_json()) for fragment in fragments))
+        return WrittenPart.of(region, ids, fragments)
 
     def missing_files(self, part: WrittenPart) -> list[str]:
         """Paths of the part's data files that are gone: it has then to be written again."""
-        from lance.fragment import FragmentMetadata
-
-        fragments = [FragmentMetadata.from_json(text) for text in part.fragments]
-        names = [file.path for fragment in fragments for file in fragment.files]
-        # Lance decodes an address.
-        folder = Files(unquote(self.uri) if "://" in self.uri else self.uri).child("data")
-        with ThreadPoolExecutor(_LOOKS) as looks:
-            there = list(looks.map(folder.exists, names))
-        return [folder.address(name) for name, exists in zip(names, there, strict=True) if not exists]
+        return self._missing([part])
 
     def commit(self, region: str, parts: Sequence[WrittenPart], gone: Sequence[str]) -> Commit:
         """Shows the rows of those parts of a region in place of the ones they replace, and deletes its gone ones, in one commit.
 
-        As `replace_region`, which is this for a single part. Raises BadInput, and changes nothing, for a part of another region, for an
-        id that two parts have, and for a part that has lost a file: a version without it could not be read.
+        As `replace_region`, which is this for a single part. A part whose files the table shows already is left as it is and counts as
+        written, so a commit whose answer was lost can be repeated. Raises BadInput, and changes nothing, for a part of another region,
+        for an id that two parts have, and for a part that has lost a file: a version without it could not be read.
         """
-        from lance.fragment import FragmentMetadata
-
         self._check_writable(region)
         others = sorted({part.region for part in parts} - {region})
         if others:
             raise BadInput(f"{self._name(region)}: a part was written for {others}; commit each region by itself")
-        ids = pa.concat_arrays([pa.array([], pa.string()), *(part.ids for part in parts)])
-        self._check_unique(region, ids)
-        lost = [path for part in parts for path in self.missing_files(part)]
-        if lost:
-            raise BadInput(
-                f"{self._name(region)}: {len(lost)} files of rows that were to be shown are gone, first {lost[0]}; nothing was changed. "
-                "Unfinished work is kept for a week: materialise the asset again, and they are made anew"
-            )
-        fragments = [FragmentMetadata.from_json(text) for part in parts for text in part.fragments]
+        self._check_unique(region, ids_of(parts))
         with storage_explained(self.uri):
-            return self._commit(region, fragments, ids, pa.array(gone, pa.string()))
+            return self._commit(region, parts, pa.array(gone, pa.string()))
 
     def tag(self, name: str) -> int:
         """Names the version that is read, so that `optimize` keeps it, and gives it; a name in use moves."""
@@ -370,33 +290,41 @@ class RegionTable:
 
     def _open_or_create(self) -> "LanceDataset":
         """The table with the columns of the current schema; a table of an earlier schema gets or loses columns here."""
+        dataset = self._open()
+        if dataset is not None and next(self._changes_of_schema(dataset), None) is None:
+            return dataset
+        with self._lock():
+            return retried(self._created)
+
+    def _created(self) -> "LanceDataset":
         import lance
 
-        def attempt() -> "LanceDataset":
-            dataset = self._open()
-            if dataset is None:
-                try:
-                    return lance.write_dataset(self._stored_schema().empty_table(), self.uri, mode="create")
-                except OSError as error:
-                    if "already exists" not in str(error).lower() or (dataset := self._open()) is None:
-                        raise
-            stored = self._stored(dataset, self.table.names)
-            added = [field for field in self.table.arrow if field.name not in stored]
-            if added:
-                dataset.add_columns(pa.schema(added))
-            loosened = [name for name in stored if _only_now_nullable(dataset.schema.field(name), self.table)]
-            if loosened:
-                dataset.alter_columns(*({"path": name, "nullable": True} for name in loosened))
-            pictures = [field.name for field in dataset.schema if field.type == pa.binary() and not field.metadata]
-            if pictures:
-                dataset.update_field_metadata(dict.fromkeys(pictures, _AS_THEY_ARE))
-            obsolete = [name for name in dataset.schema.names if name not in self.table.names]
-            if obsolete:
-                dataset.drop_columns(obsolete)
-            return dataset
+        dataset = self._open()
+        if dataset is None:
+            try:
+                return lance.write_dataset(self._stored_schema().empty_table(), self.uri, mode="create")
+            except OSError as error:
+                if "already exists" not in str(error).lower() or (dataset := self._open()) is None:
+                    raise
+        for change in self._changes_of_schema(dataset):
+            change()
+        return dataset
 
-        with self._lock():
-            return retried(attempt)
+    def _changes_of_schema(self, dataset: "LanceDataset") -> Iterator[Callable[[], object]]:
+        """What brings the stored columns to the current schema, step by step: each is taken before the next is asked for."""
+        stored = self._stored(dataset, self.table.names)
+        added = [field for field in self.table.arrow if field.name not in stored]
+        if added:
+            yield partial(dataset.add_columns, pa.schema(added))
+        loosened = [name for name in stored if _only_now_nullable(dataset.schema.field(name), self.table)]
+        if loosened:
+            yield partial(dataset.alter_columns, *({"path": name, "nullable": True} for name in loosened))
+        pictures = [field.name for field in dataset.schema if field.type == pa.binary() and not field.metadata]
+        if pictures:
+            yield partial(dataset.update_field_metadata, dict.fromkeys(pictures, _AS_THEY_ARE))
+        obsolete = [name for name in dataset.schema.names if name not in self.table.names]
+        if obsolete:
+            yield partial(dataset.drop_columns, obsolete)
 
     def _stored(self, dataset: "LanceDataset", columns: Sequence[str]) -> list[str]:
         """Those of the columns that the stored table has, but at least one; see `schema_evolution`."""
@@ -433,7 +361,7 @@ class RegionTable:
         return f"table {self.table.name}, region '{region}'"
 
     @staticmethod
-    def _repeated(ids: pa.Array) -> str:
+    def _repeated(ids: pa.Array | pa.ChunkedArray) -> str:
         counts = pc.value_counts(ids)
         return repr(counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py())
 
@@ -447,7 +375,7 @@ class RegionTable:
         checked = self._checked(region, rows, ids)
         first = next(checked, None)
         if first is None:
-            return [], pa.array([], pa.string())
+            return [], pa.array([], pa.large_string())
         # In the order of the stored columns: a column that was added to the schema later is at the end there.
         order = self._open_or_create().schema.names
         schema = pa.schema([self._stored_schema().field(name) for name in order])
@@ -469,7 +397,7 @@ class RegionTable:
             if errors:
                 raise errors[0] from None
             raise
-        written = pa.concat_arrays(ids)
+        written = long_texts(pa.chunked_array(ids, pa.string())).combine_chunks()
         self._check_unique(region, written)
         return fragments, written
 
@@ -479,8 +407,8 @@ class RegionTable:
         if not region:
             raise BadInput(f"{self._name(region)}: the region has no name")
 
-    def _check_unique(self, region: str, ids: pa.Array) -> None:
-        if len(pc.unique(ids)) != len(ids):
+    def _check_unique(self, region: str, ids: pa.Array | pa.ChunkedArray) -> None:
+        if pc.count_distinct(ids).as_py() != len(ids):
             raise BadInput(
                 f"{self._name(region)}: {self._repeated(ids)} is to be written more than once; ids must be unique"
             )
@@ -502,7 +430,23 @@ class RegionTable:
                 ids.append(batch.column(_KEY))
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self._stored_schema())
 
-    def _commit(self, region: str, fragments: "list[FragmentMetadata]", written: pa.Array, gone: pa.Array) -> Commit:
+    def _missing(self, parts: Sequence[WrittenPart]) -> list[str]:
+        names = [path for part in parts for path in files_of(part.metadata())]
+        # Lance decodes an address.
+        folder = Files(unquote(self.uri) if "://" in self.uri else self.uri).child("data")
+        with ThreadPoolExecutor(_LOOKS) as looks:
+            there = list(looks.map(folder.exists, names))
+        return [folder.address(name) for name, exists in zip(names, there, strict=True) if not exists]
+
+    def _check_complete(self, region: str, parts: Sequence[WrittenPart]) -> None:
+        lost = self._missing(parts)
+        if lost:
+            raise BadInput(
+                f"{self._name(region)}: {len(lost)} files of rows that were to be shown are gone, first {lost[0]}; nothing was changed. "
+                "Unfinished work is kept for a week: materialise the asset again, and they are made anew"
+            )
+
+    def _commit(self, region: str, parts: Sequence[WrittenPart], gone: pa.Array) -> Commit:
         """Shows the new files and hides the rows they replace and the gone rows, in one commit.
 
         Not `merge_insert`: it holds about as much as it writes in memory (4 GB for 3 GB of pictures, measured).
@@ -511,71 +455,38 @@ class RegionTable:
         conflicts with every other: it counts the first fragment as changed or, while there is none, is of the kind (Merge)
         that nothing may overtake. A commit that lost is prepared and committed again; the lock only saves that work.
         """
-        import lance
+        rows = sum(len(part.ids) for part in parts)
+        dataset = self._open()
+        if dataset is None:
+            return Commit(0, 0, 0)
+        fresh = not_shown(dataset, parts)
+        search = Search(region, ids_of(fresh), gone)
+        # The long search goes on outside of the lock; within it only what others committed meanwhile is searched.
+        search.look(dataset)
 
         def attempt() -> Commit:
+            nonlocal fresh, search
             dataset = self._open()
             if dataset is None:
                 return Commit(0, 0, 0)
-            replaced, deleted = self._find(dataset, region, written, gone)
+            if len(still := not_shown(dataset, fresh)) < len(fresh):
+                fresh, search = still, Search(region, ids_of(still), gone)
+            replaced, deleted = search.look(dataset)
+            fragments = [fragment for part in fresh for fragment in part.metadata()]
             if not fragments and not deleted:
-                return Commit(0, 0, int(dataset.version))
-            first = next(iter(dataset.get_fragments()), None)
-            updated, removed = [], []
-            if first is not None and first.fragment_id not in {**replaced, **deleted}:
-                updated.append(first.metadata)
-            for number in {**replaced, **deleted}:
-                offsets = replaced.get(number, []) + deleted.get(number, [])
-                remaining = dataset.get_fragment(number).delete_rows(offsets)
-                if remaining is None:
-                    removed.append(number)
-                else:
-                    updated.append(remaining)
-            if first is None:
-                operation = lance.LanceOperation.Merge(fragments, dataset.lance_schema)
-            else:
-                operation = lance.LanceOperation.Update(removed, updated, fragments)
-            committed = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
-            return Commit(len(written), sum(map(len, deleted.values())), int(committed.version))
+                return Commit(rows, 0, int(dataset.version))
+            committed = replace_rows(dataset, fragments, [replaced, deleted])
+            return Commit(rows, sum(map(len, deleted.values())), committed)
 
         with self._lock():
+            self._check_complete(region, fresh)
             return retried(attempt)
 
     @staticmethod
     def _rows_of(dataset: "LanceDataset", ids: Sequence[str] | pa.Array, region: str | None) -> pa.Array:
         """Row numbers of those synapses, in the order of `ids`, for `take`; of one that is not there none."""
-        import numpy as np
-
-        wanted = pa.array(ids, pa.string()).dictionary_encode()
-        numbers = np.full(len(wanted.dictionary), -1, dtype=np.int64)
-        start = 0
-        # Not smaller: the ids that are wanted are indexed anew for each batch.
-        size = max(_LEAST_SCANNED, len(numbers))
-        for rows in _in_pieces(dataset.scanner(columns=[_KEY, _REGION], scan_in_order=True).to_reader(), size):
-            place = pc.index_in(rows.column(_KEY), value_set=wanted.dictionary)
-            if region is not None:
-                place = pc.if_else(pc.equal(rows.column(_REGION), region), place, pa.scalar(None, pa.int32()))
-            known = np.flatnonzero(place.is_valid().to_numpy())
-            numbers[place.drop_null().to_numpy()] = start + known
-            start += rows.num_rows
-        in_order = numbers[wanted.indices.to_numpy()]
-        return pa.array(in_order[in_order >= 0])
-
-    @staticmethod
-    def _find(
-        dataset: "LanceDataset", region: str, written: pa.Array, gone: pa.Array
-    ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Offsets, by fragment, of the rows that new rows replace, and of the deleted rows still in this region."""
-        replaced: dict[int, list[int]] = {}
-        deleted: dict[int, list[int]] = {}
-        scanner = dataset.scanner(columns=[_KEY, _REGION], with_row_address=True, batch_size=65_536)
-        for batch in scanner.to_reader():
-            new = pc.is_in(batch.column(_KEY), value_set=written)
-            old = pc.and_(pc.is_in(batch.column(_KEY), value_set=gone), pc.equal(batch.column(_REGION), region))
-            for offsets, mask in ((replaced, new), (deleted, pc.and_not(old, new))):
-                for address in batch.column("_rowaddr").filter(mask).to_pylist():
-                    offsets.setdefault(address >> 32, []).append(address & 0xFFFFFFFF)
-        return replaced, deleted
+        numbers = row_numbers(dataset, pa.array(ids, pa.string()), region)
+        return pa.array(numbers[numbers >= 0])
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

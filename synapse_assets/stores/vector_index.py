@@ -16,8 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synapse_assets.errors import BadInput
+from synapse_assets.stores.commits import retried
 from synapse_assets.stores.files import storage_explained
-from synapse_assets.stores.region_table import RegionTable, retried, sql_text
+from synapse_assets.stores.region_table import RegionTable, sql_text
 from synapse_assets.stores.rows import vector_matrix
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ class ObjectStore:
         system = fs.S3FileSystem(endpoint_override=self.url, region="us-east-1")
         found = system.get_file_info(fs.FileSelector(start, recursive=True, allow_not_found=True))
         return sorted(info.path.removeprefix(start) for info in found if info.type == fs.FileType.File)
+
+    def make_old(self, address: str, seconds: float) -> None:
+        """As if that object had been written so long ago."""
+        from moto.s3.models import s3_backends
+
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        found = s3_backends["123456789012"]["aws"].buckets[bucket].keys[key]
+        found.last_modified -= timedelta(seconds=seconds)
 
     @contextmanager
     def down(self, refuses: Callable[[str, str], bool]) -> Iterator[None]:

@@ -14,9 +14,14 @@ import pytest
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import TILES, Column
+from synapse_assets.stores.commits import retried
 from synapse_assets.stores.files import lost_race, storage_explained
-from synapse_assets.stores.region_table import RegionTable, retried
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.row_search import Search
 from synapse_assets_tests.stores.samples import names, synapses, tiles, vectors, wanted
+
+# A commit looks for the rows that it replaces once beforehand, and once more when it is its turn.
+LAST_LOOK = 2
 
 
 @pytest.fixture
@@ -218,16 +223,16 @@ def test_a_commit_that_loses_a_race_against_an_optimisation_is_repeated(
 ) -> None:
     for region in "AB":
         apply(table, region, names(region, 20))
-    find = RegionTable._find
-    interrupted: list[bool] = []
+    look = Search.look
+    looks: list[Search] = []
 
-    def interrupt(*arguments: Any) -> Any:
-        if not interrupted:
-            interrupted.append(True)
+    def interrupt(search: Search, dataset: Any) -> Any:
+        looks.append(search)
+        if len(looks) == LAST_LOOK:
             table.optimize()
-        return find(*arguments)
+        return look(search, dataset)
 
-    monkeypatch.setattr(RegionTable, "_find", staticmethod(interrupt))
+    monkeypatch.setattr(Search, "look", interrupt)
     assert apply(table, "A", names("A", 15), "b") == (15, 5)
     assert table.regions() == {"A": 15, "B": 20}
     assert set(table.read("A", ["tile_hash"]).column(0).to_pylist()) == {f"b{one}" for one in names("A", 15)}
@@ -242,17 +247,17 @@ def test_a_commit_between_reading_and_committing_is_noticed_without_any_lock(
         apply(table, "B", names("b", 5))
     if before == "a table that was emptied":
         apply(table, "B", [])
-    find = RegionTable._find
-    interrupted: list[bool] = []
+    look = Search.look
+    looks: list[Search] = []
 
-    def interrupt(*arguments: Any) -> Any:
-        found = find(*arguments)
-        if not interrupted:
-            interrupted.append(True)
+    def interrupt(search: Search, dataset: Any) -> Any:
+        found = look(search, dataset)
+        looks.append(search)
+        if len(looks) == LAST_LOOK:
             table.replace_region("A", tiles("A", names("a", 10), "other"), [])
         return found
 
-    monkeypatch.setattr(RegionTable, "_find", staticmethod(interrupt))
+    monkeypatch.setattr(Search, "look", interrupt)
     monkeypatch.setattr(RegionTable, "_lock", lambda self: nullcontext())
     table.replace_region("A", tiles("A", names("a", 10), "own"), [])
     assert table.regions() == {"A": 10, **({"B": 5} if before == "other regions" else {})}
@@ -263,7 +268,7 @@ def test_a_commit_between_reading_and_committing_is_noticed_without_any_lock(
 def test_rows_of_chosen_synapses_come_in_their_order(
     table: RegionTable, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synapse_assets.stores.region_table._LEAST_SCANNED", at_once)
+    monkeypatch.setattr("synapse_assets.stores.row_search._BATCH_ROWS", at_once)
     apply(table, "A", names("a", 30))
     apply(table, "B", names("b", 30))
     apply(table, "A", names("a", 25), "c")

@@ -10,7 +10,8 @@ import pytest
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import embedding_table
 from synapse_assets.stores import DatasetStore, Provenance, maintain, vector_index
-from synapse_assets.stores.region_table import RegionTable, retried
+from synapse_assets.stores.commits import retried
+from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import vector_matrix, vector_rows
 from synapse_assets.stores.vector_index import EXACT, INDEXED, build_or_refresh, index_state, nearest, recall_at_10
 from synapse_assets_tests.stores import workers

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import multiprocessing
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,23 @@ def write_same_new_rows_unlocked(folder: str, barrier: Barrier, rounds: int) -> 
         for region, rows in {"A": tiles("A", names("a", 100)), "B": tiles("B", ["b"])}.items():
             barrier.wait(timeout=100)
             table.replace_region(region, rows, [])
+
+
+def write_part(table: RegionTable, region: str, rows: pa.Table) -> str:
+    """Writes the rows as a part and gives its text."""
+    return table.write_part(region, rows).to_json()
+
+
+def write_part_for_ever(table: RegionTable, region: str, begun: Event) -> None:
+    """Writes a part that never ends, and tells when some of its rows are in a file."""
+
+    def endless() -> Iterator[pa.RecordBatch]:
+        for number in itertools.count():
+            yield from tiles(region, [f"w{number}"], size=2**20).to_batches()
+            if number > 64:
+                begun.set()
+
+    table.write_part(region, pa.RecordBatchReader.from_batches(TILES.arrow, endless()))
 
 
 def write_regions(uri: str, region: str, rounds: int) -> int:
