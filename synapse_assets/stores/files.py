@@ -136,6 +136,7 @@ def endpoint() -> str:
 @lru_cache(maxsize=16)
 def _bucket(start: str, endpoint: str, region: str) -> fs.FileSystem:
     """The file system of a bucket, such as s3://bucket; one per process, since each opens its own connections."""
+    # Not `allow_delayed_open`, which spares requests: what fails on closing is then lost in `fs.copy_files` (pyarrow 26).
     if endpoint:
         return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1")
     return fs.FileSystem.from_uri(start)[0]
@@ -277,6 +278,12 @@ class Files:
                 with suppress(OSError):
                     temporary.unlink()
                 raise
+
+    def touch(self, name: str) -> None:
+        """Makes an empty file of that name in a folder that exists or lies on object storage; one that is there is emptied and renewed."""
+        system, base = self._where
+        with storage_explained(self.root):
+            system.open_output_stream(f"{base}/{name}").close()
 
     def put(self, file: Path, name: str) -> None:
         """Makes a local file of `scratch` the file `name` in here, in one step."""

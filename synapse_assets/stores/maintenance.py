@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from synapse_assets.stores import commit_queue
 from synapse_assets.stores.dataset_store import DatasetStore
 from synapse_assets.stores.files import Files, is_leftover, segment
 from synapse_assets.stores.models import ModelStore
@@ -90,6 +91,7 @@ class _Maintenance:
             if name.startswith(_VECTORS_OF) and name not in tables and self._old(folder, name):
                 self._remove(folder, name, "vector tables removed")
                 folder.remove(f"{name}.lock")
+                folder.remove(f"{name}{commit_queue.SUFFIX}")
 
     def remove_staging(self) -> None:
         """Unfinished work that no run continued."""
@@ -111,6 +113,11 @@ class _Maintenance:
                     self._remove(here, path.name, "leftovers removed")
         if self.store.folder.is_local:
             return
+        vectors = self.store.folder.child("vectors")
+        for queue in vectors.names():
+            if queue.endswith(commit_queue.SUFFIX):
+                for ticket in vectors.child(queue).names():
+                    self._remove_if_old(vectors.child(queue), ticket)
         for models in self._model_stores():
             for name in models.folder.names():
                 if not name.endswith(".json") and not models.folder.exists(f"{name}/provenance.json"):

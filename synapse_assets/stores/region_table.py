@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import Table
+from synapse_assets.stores.commit_queue import SUFFIX, turn
 from synapse_assets.stores.commits import Commit, WrittenPart, files_of, ids_of, not_shown, replace_rows, retried
 from synapse_assets.stores.files import Files, lost_race, storage_explained
 from synapse_assets.stores.ids import are_unique, without
@@ -248,7 +249,8 @@ class RegionTable:
     def optimize(self, keep: timedelta = timedelta(days=7)) -> int:
         """Merges small files, updates indices and removes versions older than `keep`, except tagged ones; gives bytes freed.
 
-        Yields to writers: it retries after losing a race and, if it keeps losing, leaves the rest to the next run.
+        Yields to writers: it retries after losing a race and, if it keeps losing, leaves the rest to the next run. It takes no turn
+        among them, since they would wait as long as it rewrites files.
         """
         dataset = self._open()
         if dataset is None:
@@ -430,10 +432,14 @@ class RegionTable:
                 ids.append(batch.column(_KEY))
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self._stored_schema())
 
+    @property
+    def _plain_uri(self) -> str:
+        """Where the files are: Lance decodes an address."""
+        return unquote(self.uri) if "://" in self.uri else self.uri
+
     def _missing(self, parts: Sequence[WrittenPart]) -> list[str]:
         names = [path for part in parts for path in files_of(part.metadata())]
-        # Lance decodes an address.
-        folder = Files(unquote(self.uri) if "://" in self.uri else self.uri).child("data")
+        folder = Files(self._plain_uri).child("data")
         with ThreadPoolExecutor(_LOOKS) as looks:
             there = list(looks.map(folder.exists, names))
         return [folder.address(name) for name, exists in zip(names, there, strict=True) if not exists]
@@ -490,12 +496,13 @@ class RegionTable:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """One commit at a time among the processes of this machine, which saves retries; a kill frees it.
+        """One commit at a time, which saves retries: among the processes of this machine, on object storage among all. A kill frees it.
 
-        On object storage there is no such lock, and none is needed: see `_commit`. Data is written outside of it.
+        Nothing depends on it: see `_commit`. Data is written outside of it.
         """
         if "://" in self.uri:
-            yield
+            with turn(Files(self._plain_uri + SUFFIX)):
+                yield
             return
         path = Path(self.uri + ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -56,11 +56,18 @@ class ObjectStore:
 
     def make_old(self, address: str, seconds: float) -> None:
         """As if that object had been written so long ago."""
+        key = address.removeprefix(f"s3://{BUCKET}/")
+        self._backend().buckets[BUCKET].keys[key].last_modified -= timedelta(seconds=seconds)
+
+    def plant(self, addresses: Sequence[str]) -> None:
+        """Writes empty objects, without a request for each."""
+        for address in addresses:
+            self._backend().put_object(BUCKET, address.removeprefix(f"s3://{BUCKET}/"), b"")
+
+    def _backend(self) -> Any:
         from moto.s3.models import s3_backends
 
-        bucket, _, key = address.removeprefix("s3://").partition("/")
-        found = s3_backends["123456789012"]["aws"].buckets[bucket].keys[key]
-        found.last_modified -= timedelta(seconds=seconds)
+        return s3_backends["123456789012"]["aws"]
 
     @contextmanager
     def down(self, refuses: Callable[[str, str], bool]) -> Iterator[None]:
