@@ -13,6 +13,7 @@ from synapse_assets.cores import share_cores
 from synapse_assets.datasets import Dataset, Role, chain_of, load_dataset
 from synapse_assets.defs.automation import automate, automation_sensor
 from synapse_assets.defs.chain import lineage_of
+from synapse_assets.defs.cluster_sensor import cluster_sensor
 from synapse_assets.defs.failures import failure_sensor
 from synapse_assets.defs.input_sensors import arrivals_sensor, input_assets, reconcile_job
 from synapse_assets.defs.jobs import chain_jobs
@@ -42,6 +43,8 @@ def build_definitions(
     jobs: list[Any] = []
     schedules = [upkeep_schedule(settings)]
     sensors = [automation_sensor(settings), failure_sensor(settings)]
+    if settings.ray_address is not None:
+        sensors.append(cluster_sensor(settings))
     for dataset in enabled:
         assets += input_assets(dataset, settings)
         sensors.append(arrivals_sensor(dataset, settings))

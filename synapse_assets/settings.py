@@ -169,9 +169,11 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("explorer_url", "ui_url")
+    @field_validator("explorer_url", "ui_url", "ray_address")
     @classmethod
-    def _one_host(cls, value: str) -> str:
+    def _one_host(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         server_of(value)
         return value.rstrip("/")
 

@@ -74,7 +74,8 @@ def test_an_empty_variable_is_refused_by_name(
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_name_with_a_letter_less_or_more_is_told(name: str, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wrong in (name[:-1], f"{name}S", name.replace("SYNAPSE", "SYNAPSES"), name[:-2] + name[-1] + name[-2]):
+    swapped = name[:-2] + name[-1] + name[-2]
+    for wrong in {name[:-1], f"{name}S", name.replace("SYNAPSE", "SYNAPSES"), swapped} - {name}:
         monkeypatch.setenv(wrong, "x")
         with pytest.raises(BadInput) as error:
             Settings()

@@ -16,6 +16,7 @@ from synapse_assets.cli.home import prepare_home
 from synapse_assets.cli.labelling import annotator, labels
 from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
+from synapse_assets.cli.nodes import node
 from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
 from synapse_assets.cli.report import report
@@ -104,6 +105,7 @@ for _panel, _command, *_examples in (
     (_RUN, ui, "ui", "ui --port 3001"),
     (_RUN, reproduce, "reproduce", "reproduce --yes"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),
+    (_RUN, node, "node --head", "node 10.0.0.1:6379", "node 10.0.0.1:6379 -- --num-cpus 8"),
     (_LOOK, explore, "explore", "explore --labelling"),
     (_LOOK, report, "report sample", "report sample --release paper --out supplement.html"),
     (_DATA, datasets, "datasets", "datasets sample", "datasets my_brain.yaml"),

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from synapse_assets import serving
 from synapse_assets.caches import keep_caches
+from synapse_assets.cli.cluster import LOCAL_LOGS, check_cluster, cluster_settings
+from synapse_assets.cluster.node import environment as cluster_environment
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 
@@ -39,13 +41,17 @@ def program() -> str:
     return "synapse-assets"
 
 
-def prepare_home(settings: Settings) -> Path:
+def prepare_home(settings: Settings, sends_runs: bool = True) -> Path:
     """The Dagster home of this installation, `<local root>/.dagster`, with its dagster.yaml and workspace.yaml; sets DAGSTER_HOME.
 
-    It is its owner's alone: whoever reads the history and its logs may read the secrets of a run. Raises BadInput where
-    the folder cannot be made, or belongs to somebody else.
+    It is its owner's alone: whoever reads the history and its logs may read the secrets of a run. sends_runs: whether a cluster has to be
+    there, where SYNAPSE_RAY_ADDRESS names one; what only reads the history needs none. Raises BadInput where
+    the folder cannot be made, or belongs to somebody else; for a cluster what `cli.cluster` raises.
     """
     home = Path(settings.local_root) / ".dagster"
+    on_cluster = settings.ray_address is not None and sends_runs
+    if on_cluster:
+        check_cluster(settings)
     _make_private(home)
     keep_caches(settings.local_root)
     configuration = _DAGSTER_SETTINGS.read_text(encoding="utf-8")
@@ -54,15 +60,36 @@ def prepare_home(settings: Settings) -> Path:
     os.environ["SYNAPSE_LOCAL_ROOT"] = settings.local_root
     # The first tick of automation over many regions reads much of the history; Dagster's own limit is a minute.
     os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "300")
+    export_history(settings)
     if settings.postgres_url is not None:
-        # Dagster reads the URL from the environment; the file holds no password. Of the drivers, this is the installed one.
-        url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
-        os.environ["SYNAPSE_POSTGRES_URL"] = url
         configuration += "storage: {postgres: {postgres_url: {env: SYNAPSE_POSTGRES_URL}}}\n"
-    serving.write_whole(home / "dagster.yaml", configuration)
+    if settings.ray_address is not None:
+        _join_cluster(home)
+    if on_cluster:
+        configuration = cluster_settings(settings, configuration)
+    if settings.ray_address is None or on_cluster or not (home / "dagster.yaml").exists():
+        serving.write_whole(home / "dagster.yaml", configuration)
     if settings.postgres_url is None:
         make_history(home)
     return home
+
+
+def export_history(settings: Settings) -> None:
+    """Sets SYNAPSE_POSTGRES_URL for Dagster, which reads it from the environment: its files hold no password."""
+    if settings.postgres_url is not None:
+        # Of the drivers, this is the installed one.
+        url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", settings.postgres_url.get_secret_value())
+        os.environ["SYNAPSE_POSTGRES_URL"] = url
+
+
+def _join_cluster(home: Path) -> None:
+    """Sets what this process, and those that it starts, need in their environment for the cluster, and to keep logs beside the data."""
+    os.environ.update(cluster_environment())
+    logs = home / "logs"
+    logs.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    os.environ[LOCAL_LOGS] = str(logs)
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
+from synapse_assets.cli.cluster import check_terminal
 from synapse_assets.cli.completion import complete_asset, complete_region
 from synapse_assets.cli.home import open_history, prepare_home, program
 from synapse_assets.cli.progress import clock, console_beside_logs, shown_progress
@@ -71,6 +72,7 @@ def materialize(
     home = prepare_home(settings)
     try:
         selection = select(settings, datasets or (), assets, regions)
+        check_terminal(settings, selection.arguments)
         Files(settings.data_root, settings.local_root).names()  # object storage that is not reached says so at once
         with open_history(settings) as instance:
             check_regions(selection, instance, to_come=selection.keys)

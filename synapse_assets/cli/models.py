@@ -31,7 +31,7 @@ def promote(
     from synapse_assets.defs.failures import failure_reason
 
     settings = Settings()
-    prepare_home(settings)
+    prepare_home(settings, sends_runs=False)
     job = build_definitions().resolve_job_def(f"{dataset}_promote")
     config = {"model": model, **({"version": version} if version else {})}
     with open_history(settings) as instance:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from synapse_assets.cli.cluster import refuse_local_inputs
 from synapse_assets.cli.completion import complete_dataset
 from synapse_assets.cli.home import open_history, prepare_home
 from synapse_assets.cli.materialization import materialize
@@ -51,6 +52,7 @@ def reproduce(
         raise BadInput(
             f"{loaded.name} says of no published tables what is taken from them (subset in its file): try fafb_10k"
         )
+    refuse_local_inputs([dataset], settings)
     store = DatasetStore(settings.data_root, loaded.name, settings.local_root)
     _state(console, loaded, subset, cost_of(store, loaded, subset))
     if not yes and not _confirmed(dataset):
@@ -147,7 +149,7 @@ def _shown_progress(console: Console) -> "Iterator[Callable[[PublishedFile, int]
 
 def _failures(settings: Settings, dataset: str) -> list[str]:
     """The dataset's assets whose last run failed, and the checks that failed, but those that only warn."""
-    home = prepare_home(settings)
+    home = prepare_home(settings, sends_runs=False)
     selection = select(settings, [dataset])
     with open_history(settings) as instance:
         assets = collect_status(selection, settings, instance, home).assets

@@ -105,7 +105,7 @@ def status(
     and names it. Makes nothing, and may be asked while runs are at work.
     """
     settings = Settings()
-    home = prepare_home(settings)
+    home = prepare_home(settings, sends_runs=False)
     selection = select(settings, datasets or ())
     with open_history(settings) as instance:
         collected = collect_status(selection, settings, instance, home)

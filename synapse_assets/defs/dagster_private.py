@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # `python -m` this: schedules, sensors, automation and the queue in a process of its own. Dagster's command for it, `dagster-daemon`,
 # need not be on the PATH; a module is found by the interpreter that runs this.
 DAEMON_MODULE = "dagster._daemon"
+# What dagster.yaml says so that the output of steps is kept nowhere. There is no public name for it.
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 
 class Staleness:
@@ -169,3 +171,26 @@ def served_workspace(
 
     target = WorkspaceFileTarget([str(workspace)])
     return WorkspaceProcessContext(instance, workspace_load_target=target, version=version)
+
+
+def execute_run_arguments(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:
+    """What `dagster api execute_run` is given to carry out a run on another machine, as JSON. Passwords of the history stay references to
+    the environment, as dagster.yaml names them. Launchers make it of a class that is not public."""
+    from dagster._grpc.types import ExecuteRunArgs
+
+    if run.job_code_origin is None:
+        raise ValueError(f"run {run.run_id} does not say where its code is")
+    arguments = ExecuteRunArgs(
+        job_origin=run.job_code_origin,
+        run_id=run.run_id,
+        instance_ref=instance.get_ref(),
+        set_exit_code_on_failure=True,
+    )
+    return str(arguments.get_command_args()[-1])
+
+
+def worker_health(failure: str | None) -> Any:
+    """What a launcher says of the process of a run: that it works, or why not. Its type is not public."""
+    from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+
+    return CheckRunHealthResult(WorkerStatus.RUNNING if failure is None else WorkerStatus.FAILED, failure)
