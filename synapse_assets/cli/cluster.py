@@ -93,7 +93,7 @@ def runs_at_once(settings: Settings, nodes: Sequence[Node]) -> int:
     if not room:
         raise BadInput(
             f"no node of the cluster at {settings.ray_address} has what a part needs ({_part(settings)}): lower SYNAPSE_RAY_CPUS or "
-            f"SYNAPSE_RAY_GPUS. There are {_in_words(nodes)}"
+            f"SYNAPSE_RAY_GPUS. There are {nodes_in_words(nodes)}"
         )
     # In the worst case runs fill one node after the other, each just so far that no part fits beside them.
     most = sum(math.floor((node.cpus - settings.ray_cpus) / _RUN_CPUS) + 1 for node in room) - 1
@@ -102,7 +102,7 @@ def runs_at_once(settings: Settings, nodes: Sequence[Node]) -> int:
         raise BadInput(
             f"{wanted} run{'' if wanted == 1 else 's'} at once, each holding a core, could leave no node room for a part "
             f"({_part(settings)}), and wait for ever; there is room for {most}: lower SYNAPSE_RAY_RUNS or SYNAPSE_RAY_CPUS, or add a node. "
-            f"There are {_in_words(nodes)}"
+            f"There are {nodes_in_words(nodes)}"
         )
     return wanted
 
@@ -118,6 +118,15 @@ def check_terminal(settings: Settings, datasets: Sequence[str]) -> None:
             f"this machine is no node of the cluster at {settings.ray_address}: make it one (`synapse-assets node HEAD:6379`), start the "
             "runs from `synapse-assets ui`, or unset SYNAPSE_RAY_ADDRESS to work on this machine alone"
         )
+
+
+def nodes_in_words(nodes: Sequence[Node]) -> str:
+    """Each node with what it has to give out."""
+    cards = [f", {node.gpus:g} graphics cards" if node.gpus else "" for node in nodes]
+    return (
+        "; ".join(f"{node.host} with {node.cpus:g} cores{more}" for node, more in zip(nodes, cards, strict=True))
+        or "none"
+    )
 
 
 def _compute_logs(data_root: str) -> dict[str, Any]:
@@ -144,14 +153,6 @@ def _compute_logs(data_root: str) -> dict[str, Any]:
 def _part(settings: Settings) -> str:
     cards = f" and {settings.ray_gpus:g} of a graphics card" if settings.ray_gpus else ""
     return f"{settings.ray_cpus:g} core{'' if settings.ray_cpus == 1 else 's'}{cards}"
-
-
-def _in_words(nodes: Sequence[Node]) -> str:
-    cards = [f", {node.gpus:g} graphics cards" if node.gpus else "" for node in nodes]
-    return (
-        "; ".join(f"{node.host} with {node.cpus:g} cores{more}" for node, more in zip(nodes, cards, strict=True))
-        or "none"
-    )
 
 
 def _is_here(host: str) -> bool:

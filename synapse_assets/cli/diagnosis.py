@@ -79,6 +79,7 @@ def _findings() -> Iterator[Finding]:
         ("device", probes.device),
         ("storage", probes.storage),
         ("history", probes.history),
+        ("cluster", probes.cluster),
         ("datasets", probes.datasets),
     ):
         yield from _looked(name, partial(probe, settings))

@@ -23,6 +23,8 @@ from urllib.request import ProxyHandler, build_opener
 from dotenv import dotenv_values
 
 from synapse_assets import __version__
+from synapse_assets.cli.cluster import check_cluster, nodes_in_words, runs_at_once
+from synapse_assets.cluster.job_interface import JobInterface
 from synapse_assets.cores import RUNS_SIDE_BY_SIDE, cores
 from synapse_assets.datasets import load_dataset
 from synapse_assets.errors import SynapseAssetsError
@@ -362,6 +364,26 @@ def history(settings: Settings) -> Iterator[Finding]:
     age_s = time.time() - max(file.stat().st_mtime for file in files)
     runs = sum(1 for _ in home.glob("history/runs/*.db"))
     yield ok("history", f"SQLite files in {home}: {runs} runs, the last one wrote {_age(age_s)} ago")
+
+
+def cluster(settings: Settings) -> Iterator[Finding]:
+    """Where runs are sent to a cluster: whether it is reached and lets us in, and its nodes."""
+    if settings.ray_address is None:
+        return
+    check_cluster(settings)
+    interface = JobInterface(settings.ray_address)
+    nodes = interface.nodes()
+    runs = runs_at_once(settings, nodes)
+    text = f"{settings.ray_address}: {nodes_in_words(nodes)}; {runs} run{'' if runs == 1 else 's'} at once"
+    if interface.asks_for_token():
+        yield ok("cluster", text)
+    else:
+        yield Finding(
+            Level.WARNING,
+            "cluster",
+            f"{text}. It asks for no token: whoever reaches it can run programs on its nodes",
+            "start its nodes with `synapse-assets node`, or set RAY_AUTH_MODE=token on all of them",
+        )
 
 
 def check_clock_set(settings: Settings) -> None:

@@ -100,6 +100,16 @@ class JobInterface:
             raise self._no_cluster()
         return str(answer["session_name"])
 
+    def asks_for_token(self) -> bool:
+        """Whether the cluster keeps out whoever has none. One that does not runs the programs of everybody who reaches it."""
+        try:
+            with build_opener(ProxyHandler({})).open(f"{self.address}/api/version", timeout=_ANSWER_S):
+                return False
+        except HTTPError as error:
+            return error.code in (_UNAUTHORIZED, _FORBIDDEN)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+
     def nodes(self) -> list[Node]:
         """The machines that are alive, the head first."""
         answer = self._ask("GET", f"/api/v0/nodes?detail=1&limit={_MOST_NODES}")
@@ -162,10 +172,7 @@ class JobInterface:
         except HTTPError as error:
             return self._refused(error, own is not None, missing_ok)
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(
-                f"no Ray cluster answers at {self.address} ({_reason(error)}): start its head with `synapse-assets node --head`, correct "
-                "SYNAPSE_RAY_ADDRESS, or let this machine through the firewall to that port"
-            ) from error
+            raise self._silent(error) from error
         except ValueError as error:
             raise self._no_cluster() from error
 
@@ -188,6 +195,12 @@ class JobInterface:
         raise Unreachable(
             f"the cluster at {self.address} answers {error.code}: look at its dashboard, and try again. It says: {text[-300:]}"
         ) from None
+
+    def _silent(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"no Ray cluster answers at {self.address} ({_reason(error)}): start its head with `synapse-assets node --head`, correct "
+            "SYNAPSE_RAY_ADDRESS, or let this machine through the firewall to that port"
+        )
 
     def _no_cluster(self) -> BadInput:
         return BadInput(

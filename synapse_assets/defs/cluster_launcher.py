@@ -38,6 +38,8 @@ _OF_ONE_MACHINE = {"local_root"}
 _SILENT_SINCE: dict[str, float] = {}
 _IN_PARTS = frozenset({"tiles", "embeddings"})
 _PARTITION = "dagster/partition"
+# What compacts tables must not do so twice at once, however many runs the cluster carries out.
+_ALONE = "upkeep"
 
 
 class ClusterRunLauncher(RayRunLauncher):
@@ -149,6 +151,8 @@ class ClusterRunLauncher(RayRunLauncher):
     def _claim(self, settings: Settings) -> None:
         name = ClusterName(self.interface.session(), self.address, is_loopback(self.address))
         claim(Files(settings.data_root, settings.local_root), name)
+        if self._claimed_at < 0 and self._instance.event_log_storage.supports_global_concurrency_limits:
+            self._instance.event_log_storage.set_concurrency_slots(_ALONE, 1)
         self._claimed_at = time.monotonic()
 
     def _claim_again(self) -> None:
