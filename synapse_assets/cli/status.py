@@ -169,6 +169,7 @@ class _AssetStatuses:
         if node.partitions_def is not None:
             regions = list(node.partitions_def.get_partition_keys(dynamic_partitions_store=self._instance))
             made = self._instance.get_materialized_partitions(key) if latest else set()
+        self._staleness.read(key, made - {""})
         causes = {region: self._staleness.causes(key, region or None) for region in regions if region in made}
         return AssetStatus(
             asset=name,

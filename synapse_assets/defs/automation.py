@@ -63,6 +63,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
             subset = candidates if self._is_out_of_date(staleness, context.key, None) else context.get_empty_subset()
         else:
             keys = candidates.expensively_compute_partition_keys()
+            staleness.read(context.key, keys)
             subset = candidates.compute_intersection_with_partition_keys(
                 {key for key in keys if self._is_out_of_date(staleness, context.key, key)}
             )

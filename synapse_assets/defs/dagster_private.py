@@ -4,14 +4,18 @@ Whoever moves to another version of Dagster checks this module and `test_dagster
 on. What does not belong here: anything that Dagster offers publicly, and any decision of our own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import sqlalchemy as sa
 from antlr4 import InputStream  # type: ignore[import-untyped]
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.definitions import data_version as _data_version
 from dagster._core.definitions.antlr_asset_selection.antlr_asset_selection import AntlrInputErrorListener
 from dagster._core.definitions.antlr_asset_selection.generated.AssetSelectionLexer import (  # type: ignore[attr-defined]
     AssetSelectionLexer,
@@ -24,9 +28,17 @@ from dagster._core.definitions.data_version import (
     INPUT_DATA_VERSION_TAG_PREFIX,
     INPUT_EVENT_POINTER_TAG_PREFIX,
     CachingStaleStatusResolver,
+    DataProvenance,
+    DataVersion,
     StaleStatus,
 )
+from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.event_api import EventLogRecord
+from dagster._core.events import DagsterEventType
+from dagster._core.execution.context import data_version_cache as _data_version_cache
 from dagster._core.execution.plan.objects import ErrorSource
+from dagster._core.instance.types import CachingDynamicPartitionsLoader
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._time import get_timezone
 from dagster._utils.interrupts import check_captured_interrupt
 from dagster._utils.schedules import cron_string_iterator, has_out_of_range_cron_interval, is_valid_cron_string
@@ -41,12 +53,20 @@ DAEMON_MODULE = "dagster._daemon"
 NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 
+# From 100 parts of an input on, Dagster neither records their versions nor compares them: what follows from all regions would seem up to
+# date for ever. It spares itself a query for each part; here they are read together. Set in every process that loads the definitions,
+# so also where a run is made, wherever that is.
+_data_version.SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD = sys.maxsize
+_data_version_cache.SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD = sys.maxsize
+_RECORDS_AT_ONCE = 500
+
+
 class Staleness:
     """What the UI shows as "out of date", of one moment: a condition of automation checks the same, by data versions and code
     versions. The public interface has no such query."""
 
     def __init__(self, view: AssetGraphView) -> None:
-        self._resolver = CachingStaleStatusResolver(view.instance, view.asset_graph, view)
+        self._resolver = _Resolver(view.instance, view.asset_graph, view, view.get_inner_queryer_for_back_compat())
 
     @classmethod
     def now(cls, definitions: dg.Definitions, instance: dg.DagsterInstance) -> "Staleness":
@@ -65,6 +85,100 @@ class Staleness:
         """The inputs on whose account it is out of date; None stands for its own code or absence."""
         causes = self._resolver.get_stale_causes(key, partition)
         return {cause.dependency_asset_key for cause in causes}
+
+    def read(self, key: dg.AssetKey, partitions: Collection[str]) -> None:
+        """Reads together what is known of these partitions: who is going to ask for many of them saves a query for each."""
+        self._resolver.read(key, partitions)
+
+
+class _Resolver(CachingStaleStatusResolver):
+    """Dagster's own, which asks the database of each part of each input by itself. Here the parts of an asset are read together.
+
+    The answers are the same but for one: an input of which nothing was known when an asset was made, and now is, has changed.
+    """
+
+    def __init__(self, instance: Any, asset_graph: Any, loading_context: Any, instance_queryer: Any = None) -> None:
+        super().__init__(instance, asset_graph, loading_context, instance_queryer)
+        if instance_queryer is None:
+            partitions = CachingDynamicPartitionsLoader(instance)
+            self._partition_loading_context = self._partition_loading_context.updated(None, partitions)
+        self._made: dict[AssetKeyPartitionKey, EventLogRecord | None] = {}
+        self._versions: dict[dg.AssetKey, _PartVersions] = {}
+
+    def read(self, key: dg.AssetKey, partitions: Collection[str]) -> None:
+        """The latest materialisations of these parts."""
+        unread = {part for part in partitions if AssetKeyPartitionKey(key, part) not in self._made}
+        if len(unread) < 2 or self.asset_graph.get(key).is_external:
+            return
+        self._made |= {AssetKeyPartitionKey(key, part): None for part in unread}
+        latest = self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION, unread)
+        ids = sorted(latest.values())
+        for start in range(0, len(ids), _RECORDS_AT_ONCE):
+            batch = ids[start : start + _RECORDS_AT_ONCE]
+            of_batch = dg.AssetRecordsFilter(asset_key=key, storage_ids=batch)
+            for record in self._instance.fetch_materializations(of_batch, limit=len(batch)).records:
+                self._made[AssetKeyPartitionKey(key, record.partition_key)] = record
+
+    def _get_latest_data_version_record(self, key: AssetKeyPartitionKey) -> EventLogRecord | None:
+        return self._made[key] if key in self._made else super()._get_latest_data_version_record(key=key)
+
+    def _is_dep_updated(self, provenance: DataProvenance, dep_key: AssetKeyPartitionKey) -> bool:
+        key, part = dep_key
+        if part is None:
+            return super()._is_dep_updated(provenance, dep_key)
+        if key not in self._versions:
+            self._versions[key] = _PartVersions(self._instance, key, self.asset_graph.get(key).is_external)
+        changed = self._versions[key].then_and_now(part, provenance.input_storage_ids[key] or 0)
+        return changed is not None and self._data_versions_differ(*changed)
+
+
+class _PartVersions:
+    """The data versions of all parts of an asset, by the events that gave them."""
+
+    def __init__(self, instance: dg.DagsterInstance, key: dg.AssetKey, observed: bool) -> None:
+        self._storage: Any = instance.event_log_storage
+        self._key = key
+        self._kind = DagsterEventType.ASSET_OBSERVATION if observed else DagsterEventType.ASSET_MATERIALIZATION
+        self._latest = instance.get_latest_storage_id_by_partition(key, self._kind)
+        self._history: dict[str, tuple[list[int], list[DataVersion | None]]] = {}
+
+    def then_and_now(self, part: str, event: int) -> tuple[DataVersion | None, DataVersion | None] | None:
+        """The version of a part when that event (a storage id) was the last, and the one of now; None where nothing came after it."""
+        if self._latest.get(part, 0) <= event:
+            return None
+        if part not in self._history:
+            self._read([other for other, latest in self._latest.items() if latest > event])
+        events, versions = self._history[part]
+        before = bisect_right(events, event)
+        if before == len(events):
+            # Deleted since.
+            return None
+        return versions[before - 1] if before else None, versions[-1]
+
+    def _read(self, parts: Sequence[str]) -> None:
+        """All events of these parts."""
+        self._history |= {part: ([], []) for part in parts}
+        events, tags = SqlEventLogStorageTable.c, AssetEventTagsTable.c
+        of_event = sa.and_(tags.event_id == events.id, tags.key == DATA_VERSION_TAG)
+        joined = SqlEventLogStorageTable.outerjoin(AssetEventTagsTable, of_event)
+        details = self._storage._get_assets_details([self._key])
+        for start in range(0, len(parts), _RECORDS_AT_ONCE):
+            query = (
+                sa.select(events.partition, events.id, tags.value)
+                .select_from(joined)
+                .where(
+                    events.asset_key == self._key.to_string(),
+                    events.dagster_event_type == self._kind.value,
+                    events.partition.in_(parts[start : start + _RECORDS_AT_ONCE]),
+                )
+                .order_by(events.id)
+            )
+            query = self._storage._add_assets_wipe_filter_to_query(query, details, [self._key])
+            with self._storage.index_connection() as connection:
+                for part, event, version in connection.execute(query):
+                    ids, versions = self._history[part]
+                    ids.append(event)
+                    versions.append(None if version is None else DataVersion(version))
 
 
 def asset_names_replaced(selection: str, replace: Callable[[str], str]) -> str:
@@ -166,11 +280,13 @@ def served_workspace(
 ) -> "AbstractContextManager[WorkspaceProcessContext]":
     """What Dagster's UI serves: the code locations of a workspace file. Needed because the UI is served behind a layer of our own,
     and its public face is a command only."""
-    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace import context as _context
     from dagster._core.workspace.load_target import WorkspaceFileTarget
 
     target = WorkspaceFileTarget([str(workspace)])
-    return WorkspaceProcessContext(instance, workspace_load_target=target, version=version)
+    # Each request has one of its own.
+    _context.CachingStaleStatusResolver = _Resolver  # type: ignore[misc]
+    return _context.WorkspaceProcessContext(instance, workspace_load_target=target, version=version)
 
 
 def execute_run_arguments(run: dg.DagsterRun, instance: dg.DagsterInstance) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,10 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from synapse_assets.defs.automation import InUnfinishedRun
+from synapse_assets.defs.automation import InUnfinishedRun, followed, followed_by_part
 from synapse_assets.query import open_warehouse
 from synapse_assets.schema import SYNAPSE_LABELS, UMAP_COORDINATES
+from synapse_assets.settings import Settings
 from synapse_assets_tests.conftest import REGIONS, Kept, Lab
 
 WHOLE = ""
@@ -349,6 +351,47 @@ def test_a_run_of_a_part_that_is_gone_counts_for_no_part() -> None:
             instance.add_run(dg.DagsterRun("__ASSET_JOB", asset_selection=selection, tags=tags, status=status))
         result = dg.evaluate_automation_conditions(dg.Definitions(assets=[made]), instance)
         assert result.get_requested_partitions(made.key) == {"a"}
+
+
+def test_one_of_two_hundred_regions_is_followed() -> None:
+    """What follows from all regions is requested once for the one that changed, is new, or came where there was none."""
+    settings, regions = Settings(datasets=[]), dg.DynamicPartitionsDefinition(name="regions")
+
+    @dg.asset(code_version="1", partitions_def=regions, automation_condition=followed_by_part(settings, (), (), ()))
+    def tiles() -> None: ...
+
+    all_regions = dg.AssetDep(tiles, partition_mapping=dg.AllPartitionMapping())
+
+    @dg.asset(code_version="1", deps=[all_regions], automation_condition=followed(settings, ()))
+    def cards() -> None: ...
+
+    definitions = dg.Definitions([tiles, cards])
+    with dg.DagsterInstance.ephemeral() as instance:
+        automation = Automation(SimpleNamespace(instance=instance, definitions=definitions))  # type: ignore[arg-type]
+
+        def make(*names: str, content: str = "old") -> None:
+            instance.add_dynamic_partitions("regions", names)
+            tags = {"dagster/data_version": content, "dagster/code_version": "1"}
+            for name in names:
+                instance.report_runless_asset_event(dg.AssetMaterialization(tiles.key, partition=name, tags=tags))
+
+        def follow() -> dict[str, set[str]]:
+            requested = automation.tick()
+            if requested:
+                job = definitions.resolve_implicit_global_asset_job_def()
+                job.execute_in_process(asset_selection=[cards.key], instance=instance)
+                assert automation.tick() == {}
+            return requested
+
+        assert follow() == {"cards": {WHOLE}}
+        make(*(f"R{number:03d}" for number in range(200)))
+        assert follow() == {"cards": {WHOLE}}
+        make("R150")
+        assert follow() == {}, "made again, with the same content"
+        make("R150", content="new")
+        assert follow() == {"cards": {WHOLE}}
+        make("R200")
+        assert follow() == {"cards": {WHOLE}}
 
 
 def test_blocking_checks_are_waited_for(automation: Automation) -> None:

@@ -1,11 +1,22 @@
 """What this project relies on beyond Dagster's public interface. Each test says what breaks here when Dagster moves."""
 
 import importlib
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.remote_origin import CodeLocationOrigin, InProcessCodeLocationOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceLoadTarget
+from dagster_graphql.schema import create_schema
 from dagster_webserver.version import __version__
 
 from synapse_assets.defs import dagster_private as private
@@ -108,6 +119,136 @@ def test_what_is_out_of_date_is_known_outside_of_automation() -> None:
         assert staleness.causes(dg.AssetKey("model"), None) == {dg.AssetKey("raw")}
 
 
+PARTS = dg.DynamicPartitionsDefinition(name="parts")
+OBSERVED, MADE = dg.AssetKey("observed"), dg.AssetKey("made")
+ALL_PARTS = dg.AllPartitionMapping()
+
+
+def over_parts() -> list[dg.AssetsDefinition]:
+    """observed -> made -> whole -> report; applied: of each part of `observed` and `made`, with the whole, and of all parts of `made`."""
+
+    @dg.multi_observable_source_asset(specs=[dg.AssetSpec(OBSERVED)], partitions_def=PARTS)
+    def observed() -> Iterator[dg.ObserveResult]:
+        yield dg.ObserveResult(OBSERVED)
+
+    @dg.asset(key=MADE, code_version="1", deps=[OBSERVED], partitions_def=PARTS)
+    def made() -> None: ...
+
+    of_all = [dg.AssetDep(OBSERVED, partition_mapping=ALL_PARTS), dg.AssetDep(MADE, partition_mapping=ALL_PARTS)]
+
+    @dg.asset(code_version="1", deps=of_all)
+    def whole() -> None: ...
+
+    @dg.asset(code_version="1", deps=[whole])
+    def report() -> None: ...
+
+    @dg.asset(
+        code_version="1", deps=[OBSERVED, whole, dg.AssetDep(MADE, partition_mapping=ALL_PARTS)], partitions_def=PARTS
+    )
+    def applied() -> None: ...
+
+    return [observed, made, whole, report, applied]
+
+
+def add_parts(instance: dg.DagsterInstance, parts: Iterable[str], version: str = "1") -> None:
+    """Makes parts of `made`, each with content of that version."""
+    instance.add_dynamic_partitions("parts", list(parts))
+    tags = {**private.data_version_tags(version), "dagster/code_version": "1"}
+    for part in parts:
+        instance.report_runless_asset_event(dg.AssetMaterialization(MADE, partition=part, tags=tags))
+
+
+def test_a_whole_asset_follows_every_one_of_two_hundred_parts() -> None:
+    """Dagster gives up at 100: it would say for ever that the whole is up to date."""
+    definitions, whole = dg.Definitions(over_parts()), dg.AssetKey("whole")
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        versions = []
+
+        def make_whole() -> None:
+            job.execute_in_process(asset_selection=[whole], instance=instance)
+            event = instance.get_latest_materialization_event(whole)
+            versions.append(private.data_version((event.tags if event else None) or {}))
+
+        def causes() -> set[dg.AssetKey | None]:
+            staleness = private.Staleness.now(definitions, instance)
+            found = staleness.causes(whole, None)
+            assert staleness.is_stale(whole, None) == bool(found)
+            return found
+
+        make_whole()
+        add_parts(instance, [f"part {number}" for number in range(200)])
+        assert causes() == {MADE}, "there was no part when it was made, and now there are"
+        make_whole()
+        assert causes() == set()
+        add_parts(instance, ["part 3", "part 150"])
+        assert causes() == set(), "made again, with the same content"
+        for part, version in (("part 150", "2"), ("part 3", "2"), ("new", "2")):
+            add_parts(instance, [part], version)
+            assert causes() == {MADE}, part
+            make_whole()
+            assert causes() == set(), part
+        # What follows from the whole is told apart by what that was made from, whichever part changed last.
+        assert len(set(versions)) == len(versions)
+
+
+def test_what_was_recorded_with_a_hundred_parts_by_dagster_alone_still_counts() -> None:
+    """A run of before the update named the last event it saw, and the version of that alone: enough to see what changed since."""
+    definitions, whole = dg.Definitions(over_parts()), dg.AssetKey("whole")
+    with dg.DagsterInstance.ephemeral() as instance:
+        add_parts(instance, [f"part {number}" for number in range(120)])
+        seen = instance.event_log_storage.get_maximum_record_id()
+        tags = {
+            "dagster/code_version": "1",
+            "dagster/input_data_version/made": "1",
+            "dagster/input_event_pointer/made": str(seen),
+            "dagster/input_data_version/observed": "INITIAL",
+            "dagster/input_event_pointer/observed": "NULL",
+        }
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(whole, tags={**tags, **private.data_version_tags("1")})
+        )
+        assert private.Staleness.now(definitions, instance).causes(whole, None) == set()
+        add_parts(instance, ["part 7"], "2")
+        assert private.Staleness.now(definitions, instance).causes(whole, None) == {MADE}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_read_together_give_the_answers_that_dagster_finds_one_by_one(seed: int) -> None:
+    """Random histories: parts made, observed, made again with the same or other content, from inputs of any time before, wiped."""
+    definitions, chance = dg.Definitions(over_parts()), random.Random(seed)
+    graph = definitions.resolve_asset_graph()
+    parts = [f"part {number}" for number in range(4)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("parts", parts)
+        for step in range(60):
+            key = chance.choice(sorted(graph.get_all_asset_keys()))
+            part = chance.choice(parts) if graph.get(key).is_partitioned else None
+            tags = private.data_version_tags(chance.choice("12"))
+            if key == OBSERVED:
+                instance.report_runless_asset_event(dg.AssetObservation(key, partition=part, tags=tags))
+                continue
+            if chance.random() < 0.9:
+                tags["dagster/code_version"] = chance.choice("1112")
+                for parent in graph.get(key).parent_keys - ({MADE} if chance.random() < 0.05 else set()):
+                    tags[f"dagster/input_data_version/{parent.to_user_string()}"] = chance.choice("12")
+                    tags[f"dagster/input_event_pointer/{parent.to_user_string()}"] = str(chance.randint(1, step + 1))
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=part, tags=tags))
+            if chance.random() < 0.1:
+                instance.wipe_assets([key])
+        found = set()
+        view = AssetGraphView.for_test(definitions, instance)
+        one_by_one, together = CachingStaleStatusResolver(instance, graph, view), private.Staleness(view)
+        for key in graph.get_all_asset_keys():
+            together.read(key, parts if graph.get(key).is_partitioned else [])
+            for part in parts if graph.get(key).is_partitioned else [None]:
+                expected = {cause.dependency_asset_key for cause in one_by_one.get_stale_causes(key, part)}
+                assert together.causes(key, part) == expected, (key, part)
+                assert together.is_stale(key, part) == (one_by_one.get_status(key, part) != StaleStatus.FRESH)
+                found.add((one_by_one.get_status(key, part), frozenset(expected)))
+        assert len(found) > 3, "the histories have all kinds of answers"
+
+
 def test_upkeep_knows_the_events_that_a_materialisation_was_made_from() -> None:
     assets = line(Asked())
     with dg.instance_for_test() as instance:
@@ -134,6 +275,42 @@ def test_the_ui_serves_the_code_locations_of_a_workspace_file(tmp_path: Path) ->
     workspace = write_workspace(tmp_path / "workspace.yaml", {"socket": str(tmp_path / "nobody")})
     with dg.instance_for_test() as instance, private.served_workspace(instance, workspace, __version__) as context:
         assert set(context.create_request_context().get_code_location_entries()) == {LOCATION}
+
+
+@dataclass(frozen=True)
+class InThisProcess(WorkspaceLoadTarget):
+    """A workspace whose code is loaded here, not by a server."""
+
+    file: Path
+
+    def create_origins(self) -> list[CodeLocationOrigin]:
+        target = LoadableTargetOrigin(python_file=str(self.file), executable_path=sys.executable)
+        return [InProcessCodeLocationOrigin(target, location_name=LOCATION)]
+
+
+def test_the_ui_shows_what_follows_from_more_than_a_hundred_parts(tmp_path: Path) -> None:
+    """As our own server of the UI answers the page of an asset."""
+    file = tmp_path / "definitions.py"
+    file.write_text(f"import dagster as dg\nfrom {__name__} import over_parts\ndefs = dg.Definitions(over_parts())\n")
+    query = '{assetNodeOrError(assetKey: {path: ["whole"]}) {... on AssetNode {staleStatus staleCauses {reason}}}}'
+    (tmp_path / "workspace.yaml").write_text("load_from: []\n")
+    with dg.instance_for_test() as instance:
+        add_parts(instance, [f"part {number}" for number in range(120)])
+        dg.Definitions(over_parts()).resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[dg.AssetKey("whole")], instance=instance
+        )
+        found, schema = [], create_schema()
+        with (
+            private.served_workspace(instance, tmp_path / "workspace.yaml", __version__),
+            WorkspaceProcessContext(instance, workspace_load_target=InThisProcess(file)) as served,
+        ):
+            for version in ("1", "2"):
+                add_parts(instance, ["part 7"], version)
+                request = served.create_request_context()
+                found.append(schema.execute(query, context_value=request).data["assetNodeOrError"])
+                assert isinstance(request.stale_status_loader, private._Resolver), "hundreds of parts take no minutes"
+    assert found[0] == {"staleStatus": "FRESH", "staleCauses": []}
+    assert found[1] == {"staleStatus": "STALE", "staleCauses": [{"reason": "has a new data version"}]}
 
 
 def test_the_daemon_is_started_as_a_module_with_a_workspace_file() -> None:
