@@ -17,6 +17,7 @@ MODULES = (
     "commits",
     "ingest",
     "region",
+    "planning",
     "embedding",
     "training",
     "explanations",

@@ -17,6 +17,7 @@ from synapse_assets.cli.labelling import annotator, labels
 from synapse_assets.cli.materialization import materialize
 from synapse_assets.cli.models import predict, promote
 from synapse_assets.cli.nodes import node
+from synapse_assets.cli.plan import plan
 from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
 from synapse_assets.cli.report import report
@@ -102,6 +103,12 @@ for _panel, _command, *_examples in (
         "materialize my_brain.yaml --assets 'tiles or embeddings'",
     ),
     (_RUN, status, "status", "status sample", "status sample --json"),
+    (
+        _RUN,
+        plan,
+        "plan sample",
+        "plan fafb --nodes 3 --cores 16 --mbit 4000 --gpu A100 --node-hour 1.6 --gb-month 0.023",
+    ),
     (_RUN, ui, "ui", "ui --port 3001"),
     (_RUN, reproduce, "reproduce", "reproduce --yes"),
     (_RUN, serve, "serve code", "serve webserver --host 0.0.0.0 --code code:4000"),

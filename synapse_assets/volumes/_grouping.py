@@ -250,7 +250,7 @@ def grouped(array: Array, start: Ints, size: Ints) -> Iterator[Groups]:
     """
     if len(start) == 0:
         return
-    order, new_cell, new_boxes = _reading_order(array, start, size)
+    order, new_cell, new_boxes = reading_order(array, start, size)
     cell_first = np.append(np.flatnonzero(new_cell), len(order))
     touches = _touches(array, start, size, order)
     # Tiles that touch the same chunks as the tile before them add no pair.
@@ -272,7 +272,7 @@ def grouped(array: Array, start: Ints, size: Ints) -> Iterator[Groups]:
         cells_done = end
 
 
-def _reading_order(array: Array, start: Ints, size: Ints) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def reading_order(array: Array, start: Ints, size: Ints) -> tuple[Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """The rows in reading order; where a new cell begins; where a tile's chunks differ from those of the one before."""
     cell = (start + size // 2 - array.grid_origin) // _cell_shape(array, size)
     cell -= cell.min(axis=0)

@@ -20,7 +20,7 @@ from synapse_assets.datasets import TileSpec, VolumeSpec
 from synapse_assets.errors import BadInput
 from synapse_assets.volumes._arrays import Array, open_array
 from synapse_assets.volumes._context import Retries
-from synapse_assets.volumes._grouping import Cost, Read, cost_of, grouped
+from synapse_assets.volumes._grouping import Cost, Read, cost_of, grouped, reading_order
 from synapse_assets.volumes._opened import Bools, Ints, Opened, voxel_of
 from synapse_assets.volumes._values import GREY
 
@@ -109,6 +109,14 @@ class Volume(Opened):
         Raises BadInput for a point outside the volume.
         """
         return cost_of(self.array, *self.tile_boxes(points_nm, tile))
+
+    def reading_order(self, points_nm: npt.ArrayLike, tile: TileSpec) -> Ints:
+        """The rows of the points (N,) in the order in which `read_tiles` comes to them: neighbours share chunks. Nothing is read.
+
+        Raises BadInput for a point outside the volume.
+        """
+        start, size = self.tile_boxes(points_nm, tile)
+        return reading_order(self.array, start, size)[0] if len(start) else np.empty(0, dtype=np.int64)
 
     def tile_boxes(self, points_nm: npt.ArrayLike, tile: TileSpec) -> tuple[Ints, Ints]:
         """First voxel (N, 3) of each point's tile, and the tile's shape (3,), z, y, x.
