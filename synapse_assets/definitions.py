@@ -68,6 +68,11 @@ def build_definitions(
                 local_root=settings.local_root,
                 device=settings.device,
                 explorer_url=settings.explorer_url,
+                ray_address=settings.ray_address,
+                ray_runs=settings.ray_runs,
+                ray_part_tiles=settings.ray_part_tiles,
+                ray_cpus=settings.ray_cpus,
+                ray_gpus=settings.ray_gpus,
             )
         },
         executor=EXECUTOR,

@@ -15,6 +15,7 @@ from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.models import ModelStore
 from synapse_assets.stores.parquet_table import ParquetTable, partition_of
 from synapse_assets.stores.partitioned_source import PartitionedSource
+from synapse_assets.stores.receipts import Receipts
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.staging import Staging, work_folder
 
@@ -111,6 +112,10 @@ class DatasetStore:
     def staged_ids(self, asset: str, region: str, key: str) -> pa.Array:
         """Ids of the synapses whose rows lie in that staging; nothing is dropped."""
         return Staging(self.folder.child("staging", segment(asset), segment(region)), key).ids()
+
+    def receipts(self, asset: str, region: str, key: str) -> Receipts:
+        """What parts of that region's work, made by other processes, have left for its commit; another key is another way of making it."""
+        return Receipts(self.folder.child("staging", segment(asset), segment(region), segment(key)))
 
     def work_folder(self, asset: str, part: str, key: str) -> Path:
         """A local folder for unfinished files of that key, of one part of an asset; what is of another key of it is removed."""

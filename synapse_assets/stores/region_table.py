@@ -143,15 +143,8 @@ class RegionTable:
         """The number of each of those synapses' rows in the version that is read, for `take`; -1 where there is none."""
         import numpy as np
 
-        numbers = np.full(len(ids), -1, dtype=np.int64)
         dataset = self._open()
-        if dataset is not None:
-            # All at once: the value set is indexed at each call.
-            stored = dataset.scanner(columns=[_KEY], scan_in_order=True).to_table().column(0)
-            indices = pc.index_in(stored, value_set=ids)
-            known = indices.is_valid().to_numpy()
-            numbers[indices.drop_null().to_numpy()] = np.flatnonzero(known)
-        return numbers
+        return np.full(len(ids), -1, dtype=np.int64) if dataset is None else row_numbers(dataset, ids)
 
     def take(self, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """The rows of those numbers, in their order. Raises BadInput for an unknown column."""

@@ -112,9 +112,11 @@ def plan_in_use(plan: pa.Table) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class CroppedBatch:
-    """Some tiles as rows of `schema.TILES`, and how many chunks were found absent since the batch before."""
+    """Some tiles as rows of `schema.TILES` and as they are, uint8 (n, sections, size_px, size_px); and how many chunks were found absent
+    since the batch before."""
 
     rows: pa.RecordBatch
+    tiles: npt.NDArray[np.uint8]
     missing_chunks: int
 
 
@@ -126,16 +128,10 @@ def crop_region(
     `crops` is what `crop_hashes` gives. Raises BadInput before the first byte is read if the volumes would fetch more than
     their download ceiling.
     """
+    require_below_ceiling(dataset, region, synapses, todo)
     parts = []
     for name, part in _points_by_volume(dataset, synapses, todo):
-        spec = dataset.volumes[name]
-        volume, points_nm = open_volume(spec), _points(part)
-        estimate = volume.estimate_download(points_nm, dataset.tile)
-        if estimate.remote and estimate.bytes > spec.download_ceiling_gb * 1e9:
-            raise BadInput(
-                f"region {region}: cutting {part.num_rows:,} tiles would fetch {estimate} from '{name}', above its ceiling of "
-                f"{spec.download_ceiling_gb:g} GB. Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
-            )
+        volume, points_nm = open_volume(dataset.volumes[name]), _points(part)
         ids = part.column("synapse_id").combine_chunks()
         at = pc.index_in(ids, value_set=crops.column("synapse_id").combine_chunks())
         parts.append((volume, ids, crops.column("crop_hash").combine_chunks().take(at), points_nm))
@@ -154,7 +150,29 @@ def crop_region(
                 ],
                 schema=TILES.arrow,
             )
-            yield CroppedBatch(rows, batch.missing_chunks)
+            yield CroppedBatch(rows, batch.tiles, batch.missing_chunks)
+
+
+def require_below_ceiling(dataset: EmDataset, region: str, synapses: pa.Table, todo: pa.Array) -> None:
+    """Raises BadInput if cutting the tiles of the synapses in `todo` would fetch more than the download ceiling of a volume."""
+    for name, part in _points_by_volume(dataset, synapses, todo):
+        spec = dataset.volumes[name]
+        estimate = open_volume(spec).estimate_download(_points(part), dataset.tile)
+        if estimate.remote and estimate.bytes > spec.download_ceiling_gb * 1e9:
+            raise BadInput(
+                f"region {region}: cutting {part.num_rows:,} tiles would fetch {estimate} from '{name}', above its ceiling of "
+                f"{spec.download_ceiling_gb:g} GB. Set trial_limit in the dataset's YAML, or raise download_ceiling_gb"
+            )
+
+
+def in_reading_order(dataset: EmDataset, synapses: pa.Table, part_tiles: int) -> Iterator[pa.Table]:
+    """The rows of `synapses` (columns synapse_id, volume, x_nm, y_nm, z_nm, and others) in parts of at most `part_tiles` that lie together
+    in a volume, so that few chunks are read for two of them."""
+    for name, rows in _points_by_volume(dataset, synapses, synapses.column("synapse_id")):
+        order = open_volume(dataset.volumes[name]).reading_order(_points(rows), dataset.tile)
+        for start in range(0, len(order), part_tiles):
+            # Taken, not sliced: a slice would be sent to another process with all the rest.
+            yield rows.take(pa.array(order[start : start + part_tiles])).combine_chunks()
 
 
 def _points_by_volume(dataset: EmDataset, synapses: pa.Table, todo: pa.Array) -> Iterator[tuple[str, pa.Table]]:

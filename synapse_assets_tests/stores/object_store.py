@@ -41,6 +41,19 @@ class ObjectStore:
         with self._turn:
             return list(self._app(environ, start_response))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which a process reaches it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "OBJECT_STORE_CLIENT_MAX_RETRIES": "1",
+        }
+
     def store(self, folder: Path) -> DatasetStore:
         """A new dataset on the storage, with its local folder in `folder`."""
         return DatasetStore(f"s3://{BUCKET}/{uuid.uuid4().hex[:8]}/data", "sample", str(folder / "local"))
@@ -89,17 +102,8 @@ def object_store() -> Iterator[ObjectStore]:
     store = ObjectStore()
     thread = threading.Thread(target=store.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    reached = {
-        "AWS_ENDPOINT_URL": store.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "OBJECT_STORE_CLIENT_MAX_RETRIES": "1",
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in reached.items():
+        for name, value in store.environment.items():
             patch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield store

@@ -50,7 +50,8 @@ def embedding_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         where it stopped.
         """
         store = installation.store(dataset.name)
-        report = steps.embed_region(store, context.partition_key, installation.device, context.log)
+        engine = installation.engine()
+        report = steps.embed_region(store, context.partition_key, installation.device, context.log, engine)
         return materialized(context, report)
 
     return [encoder, embeddings]

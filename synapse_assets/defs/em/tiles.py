@@ -62,7 +62,8 @@ def tile_assets(dataset: EmDataset) -> list[dg.AssetsDefinition]:
         Only synapses that are new or have moved are cut again. An interrupted run resumes where it stopped.
         """
         store = installation.store(dataset.name)
-        return materialized(context, steps.cut_tiles(store, dataset, context.partition_key, context.log))
+        engine = installation.engine()
+        return materialized(context, steps.cut_tiles(store, dataset, context.partition_key, context.log, engine))
 
     return [tile_plan, tiles]
 

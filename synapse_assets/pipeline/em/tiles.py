@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.alignment import require_alignment, volume_remarks_markdown
+from synapse_assets.pipeline.em.parts import cut_in_parts
+from synapse_assets.pipeline.em.precision import AppliedEncoder, encoder_in_parts
+from synapse_assets.pipeline.engine import Engine, remarks_of
 from synapse_assets.pipeline.report import (
     Check,
     Detail,
@@ -39,6 +43,12 @@ class _RegionTiles:
     content: str
     changed: pa.Array
     gone: pa.Array
+
+    @property
+    def wanted(self) -> pa.Table:
+        """The synapses whose tiles are to be cut: columns `PLACES` and crop_hash."""
+        rows = self.synapses.append_column("crop_hash", self.crops.column("crop_hash"))
+        return rows.filter(pc.is_in(rows.column("synapse_id"), value_set=self.changed))
 
 
 def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
@@ -71,18 +81,59 @@ def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
     )
 
 
-def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger) -> Report:
+def cut_tiles(
+    store: DatasetStore, dataset: EmDataset, region: str, log: Logger, engine: Engine | None = None
+) -> Report:
     """Cuts the tiles of those synapses of a region that are new or have moved.
 
-    Cut tiles are staged, so the next call continues one that was killed. Raises BadInput if the coordinates were not examined or
-    another reading of them fits better, and if more would be fetched than a volume's download ceiling; ConnectionError for an
-    unreachable volume.
+    Cut tiles are kept, so the next call continues one that was killed. With an `engine` they are cut in parts and, where an encoder is
+    in use, embedded too. Raises BadInput if the coordinates were not examined or another reading of them fits better, and if more would
+    be fetched than a volume's download ceiling; ConnectionError for an unreachable volume.
     """
-    from synapse_assets.volumes.cropping import crop_region
-
     watch = Stopwatch()
     require_alignment(store, dataset)
     tiles = _region_tiles(store, dataset, region)
+    if engine is None:
+        computed, missing = _cut_here(store, dataset, region, tiles, log)
+    else:
+        computed, missing = cut_in_parts(
+            engine,
+            store,
+            dataset,
+            region,
+            tiles.wanted,
+            tiles.gone,
+            _encoder_for(engine, store, dataset, tiles, log),
+            log,
+        )
+    count = store.tiles.count(region)
+    valid = store.tiles.read(region, ["valid_fraction"]).column(0).to_numpy()
+    incomplete = int((valid < 1).sum())
+    return Report(
+        details={
+            **_sheet(store, dataset, region),
+            "resumed_rows": len(tiles.changed) - computed,
+            "removed_rows": len(tiles.gone),
+            "mean_valid_fraction": float(valid.mean()) if count else 1.0,
+            "missing_chunks": missing,
+            "incomplete_tiles": incomplete,
+            "mean_contrast": _mean_contrast(store.tiles.read(region, ["section_contrast"])),
+            **remarks_of(engine),
+        },
+        seconds=watch.seconds,
+        rows=count,
+        computed_rows=computed,
+        content_version=content_key(store.tiles.read(region, ["synapse_id", "tile_hash"])),
+        checks=_tile_checks(store, region, tiles, count, incomplete),
+    )
+
+
+def _cut_here(
+    store: DatasetStore, dataset: EmDataset, region: str, tiles: _RegionTiles, log: Logger
+) -> tuple[int, int]:
+    """Cuts in this process; gives how many tiles were computed now, and how many chunks were absent."""
+    from synapse_assets.volumes.cropping import crop_region
+
     staging = store.staging("tiles", region, tiles.content)
     ids_to_cut = without(tiles.changed, staging.ids())
     progress = progress_logger(log.info, f"{region}: tiles", len(ids_to_cut))
@@ -94,25 +145,22 @@ def cut_tiles(store: DatasetStore, dataset: EmDataset, region: str, log: Logger)
         progress(done)
     store.tiles.replace_region(region, staging.reader() or TILES.empty(), tiles.gone)
     staging.clear()
-    count = store.tiles.count(region)
-    valid = store.tiles.read(region, ["valid_fraction"]).column(0).to_numpy()
-    incomplete = int((valid < 1).sum())
-    return Report(
-        details={
-            **_sheet(store, dataset, region),
-            "resumed_rows": len(tiles.changed) - len(ids_to_cut),
-            "removed_rows": len(tiles.gone),
-            "mean_valid_fraction": float(valid.mean()) if count else 1.0,
-            "missing_chunks": missing,
-            "incomplete_tiles": incomplete,
-            "mean_contrast": _mean_contrast(store.tiles.read(region, ["section_contrast"])),
-        },
-        seconds=watch.seconds,
-        rows=count,
-        computed_rows=len(ids_to_cut),
-        content_version=content_key(store.tiles.read(region, ["synapse_id", "tile_hash"])),
-        checks=_tile_checks(store, region, tiles, count, incomplete),
-    )
+    return len(ids_to_cut), missing
+
+
+def _encoder_for(
+    engine: Engine, store: DatasetStore, dataset: EmDataset, tiles: _RegionTiles, log: Logger
+) -> AppliedEncoder | None:
+    """The encoder in use, as parts apply it; None where there is none, or none for such tiles, or nothing to cut."""
+    from synapse_assets.vision.encoder_spec import read_spec
+
+    models = store.models("encoder")
+    if not len(tiles.changed) or models.current is None:
+        return None
+    shape = (dataset.tile.sections, dataset.tile.size_px, dataset.tile.size_px)
+    if read_spec(models.path(models.current)).tile_shape != shape:
+        return None
+    return encoder_in_parts(engine, store, models.current, log)[0]
 
 
 def _region_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> _RegionTiles:
