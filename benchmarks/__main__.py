@@ -13,6 +13,7 @@ from synapse_assets.settings import Settings
 
 MODULES = (
     "imports",
+    "automation",
     "tiles",
     "commits",
     "ingest",
