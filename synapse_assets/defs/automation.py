@@ -286,8 +286,7 @@ def followed(
 ) -> dg.AutomationCondition:
     """For what is made for the whole dataset: made again when an input changed and all parts of its inputs are up to date.
 
-    A region that failed is not waited for. Of `rounds`, what was answered in them, there can be more than a hundred, and of so many
-    parts of an input Dagster compares no versions.
+    A region that failed is not waited for. Of `rounds`, what was answered in them counts whenever it was read.
     """
     needed = _needed()
     if rounds:
