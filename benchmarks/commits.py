@@ -1,30 +1,42 @@
 """How fast tiles are committed, how many bytes they take, and what an incremental commit saves.
 
 Run it by itself: `python -m benchmarks.commits [tiles]`. Pictures are random bytes of the size of a
-coded tile, so nothing compresses; the last four figures are of drawn membranes, 256 x 256 x 3, encoding included, in CPU seconds. The
+coded tile, so nothing compresses; four figures are of drawn membranes, 256 x 256 x 3, encoding included, in CPU seconds. The
 memory is the peak of the process; every commit runs in a process of its own.
+
+The last figures are of a million small rows, half of them new, written beforehand and committed to a table of four million: as it is
+done now, and with the search of before, which indexed the ids anew for every batch.
 """
 
 import argparse
 import json
 import multiprocessing
 import resource
+import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import ndimage
 
 from synapse_assets.datasets.volumes import TileCodec
-from synapse_assets.schema import TILES
-from synapse_assets.stores import DatasetStore
+from synapse_assets.schema import TILES, embedding_table
+from synapse_assets.stores import DatasetStore, WrittenPart, region_table
+from synapse_assets.stores.region_table import RegionTable
+from synapse_assets.stores.row_search import Search
 from synapse_assets.volumes import encode_tiles, tile_hash
 from synapse_assets.volumes.cropping import section_contrast
+
+if TYPE_CHECKING:
+    from lance import LanceDataset
+
+    from synapse_assets.stores.row_search import Offsets
 
 IMAGE_BYTES = 40_000
 BATCH = 256
@@ -62,10 +74,10 @@ def _commit(root: str, stop: int, content: str, results: Any) -> None:
     results.put({"seconds": max(seconds, 1e-9), "peak_mb": peak, "base_mb": before})
 
 
-def _in_own_process(root: str, stop: int, content: str) -> dict[str, float]:
+def _in_own_process(function: Callable[..., None], *arguments: Any) -> dict[str, float]:
     spawn = multiprocessing.get_context("spawn")
     results = spawn.Queue()
-    process = spawn.Process(target=_commit, args=(root, stop, content, results))
+    process = spawn.Process(target=function, args=(*arguments, results))
     process.start()
     found: dict[str, float] = results.get(timeout=600)
     process.join()
@@ -112,6 +124,96 @@ def membranes(count: int) -> npt.NDArray[np.uint8]:
     return np.stack([sections[:, y : y + 256, x : x + 256] for y, x in places]).astype(np.uint8)
 
 
+def _ids(start: int, count: int) -> list[str]:
+    return [f"flywire_{number:012d}" for number in range(start, start + count)]
+
+
+def _vectors(region: str, start: int, count: int) -> pa.RecordBatchReader:
+    """Rows of a small vector each, in pieces."""
+    schema = embedding_table(4).arrow
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        for first in range(start, start + count, 65_536):
+            ids = _ids(first, min(65_536, start + count - first))
+            columns = {
+                "synapse_id": ids,
+                "brain_region": [region] * len(ids),
+                "tile_hash": ["0123456789abcdef"] * len(ids),
+                "model_id": ["m"] * len(ids),
+                "vector": np.full((len(ids), 4), 0.5, np.float16).tolist(),
+            }
+            yield pa.RecordBatch.from_pydict(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, pieces())
+
+
+class _SearchOfBefore(Search):
+    """The search as it was: once a version, the ids indexed anew for each batch of 65,536 rows."""
+
+    def look(self, dataset: "LanceDataset") -> "tuple[Offsets, Offsets]":
+        """As `Search.look`."""
+        if dataset.version not in self._seen:
+            places: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
+            scanner = dataset.scanner(columns=["synapse_id", "brain_region"], with_row_address=True, batch_size=65_536)
+            written, gone = self._written.cast(pa.string()), self._gone.cast(pa.string())
+            for batch in scanner.to_reader():
+                new = pc.is_in(batch.column("synapse_id"), value_set=written)
+                old = pc.and_(
+                    pc.is_in(batch.column("synapse_id"), value_set=gone),
+                    pc.equal(batch.column("brain_region"), self._region),
+                )
+                for offsets, mask in zip(places, (new, pc.and_not(old, new)), strict=True):
+                    for address in batch.column("_rowaddr").filter(mask).to_pylist():
+                        offsets.setdefault(address >> 32, []).append(address & 0xFFFFFFFF)
+            replaced, deleted = ({number: np.array(at) for number, at in kind.items()} for kind in places)
+            self._seen = {dataset.version: (replaced, deleted)}  # type: ignore[dict-item]
+        return self._seen[dataset.version]  # type: ignore[index,return-value]
+
+
+def _peak_mb() -> float:
+    """Of this process alone; `getrusage` begins with the peak of the one that started it."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def _commit_parts(uri: str, texts: list[str], before: bool, results: Any) -> None:
+    if before:
+        region_table.Search = _SearchOfBefore  # type: ignore[misc]
+    table, parts = RegionTable(uri, embedding_table(4)), [WrittenPart.from_json(text) for text in texts]
+    table.count("R0")
+    base = _peak_mb()
+    started = time.perf_counter()
+    done = table.commit("R0", parts, _ids(0, 10))
+    seconds = time.perf_counter() - started
+    results.put(
+        {"seconds": seconds, "extra_mb": _peak_mb() - base, "rows": table.count(), "deleted": done.rows_deleted}
+    )
+
+
+def shown_beside_before(stored: int = 4_000_000, written: int = 1_000_000) -> dict[str, float]:
+    """Seconds and peak memory of committing `written` rows, half of them there already, to a table of `stored` rows."""
+    with tempfile.TemporaryDirectory() as root:
+        table = RegionTable(f"{root}/now.lance", embedding_table(4))
+        share = stored // 4
+        for number in range(4):
+            table.replace_region(f"R{number}", _vectors(f"R{number}", number * share, share), [])
+        part = written // 4
+        starts = range(stored - written // 2, stored + written // 2, part)
+        texts = [table.write_part("R0", _vectors("R0", start, part)).to_json() for start in starts]
+        shutil.copytree(table.uri, f"{root}/before.lance")
+        now = _in_own_process(_commit_parts, f"{root}/now.lance", texts, False)
+        before = _in_own_process(_commit_parts, f"{root}/before.lance", texts, True)
+        for found in (now, before):
+            assert (found["rows"], found["deleted"]) == (stored + written // 2 - 10, 10), found
+        return {
+            "million_into_four_seconds": round(now["seconds"], 2),
+            "million_into_four_seconds_before": round(before["seconds"], 2),
+            "million_into_four_times_faster": round(before["seconds"] / now["seconds"], 1),
+            "million_into_four_extra_peak_mb": round(now["extra_mb"]),
+            "million_into_four_extra_peak_mb_before": round(before["extra_mb"]),
+        }
+
+
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -119,11 +221,11 @@ def _size(folder: Path) -> int:
 def measure(tiles: int) -> dict[str, float]:
     """Figures for a region of that many tiles of 40 kB; times leave out the drawing of the pictures."""
     with tempfile.TemporaryDirectory() as root:
-        first = _in_own_process(root, tiles, "a")
+        first = _in_own_process(_commit, root, tiles, "a")
         size = _size(Path(root))
-        full = _in_own_process(root, tiles, "b")
+        full = _in_own_process(_commit, root, tiles, "b")
         before = _size(Path(root))
-        part = _in_own_process(root, max(1, tiles // 100), "c")
+        part = _in_own_process(_commit, root, max(1, tiles // 100), "c")
         return {
             "tiles": tiles,
             "tiles_per_second": round(tiles / first["seconds"]),
@@ -148,4 +250,5 @@ if __name__ == "__main__":
         microseconds, size = encoded_and_committed(membranes(85), tiles, codec)
         figures[f"{codec}_encoded_and_committed_per_cpu_second"] = round(1e6 / microseconds)
         figures[f"{codec}_bytes_per_tile"] = round(size)
+    figures |= shown_beside_before()
     print(json.dumps(figures, indent=2))

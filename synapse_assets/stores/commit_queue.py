@@ -21,8 +21,10 @@ _SIGN_OF_LIFE = ".alive"
 _RENEWED_SECONDS = 6.0
 _DEAD_SECONDS = 24.0
 # Between two looks, for each ticket ahead, and at most.
-_LOOK_SECONDS = 0.25
-_LONGEST_LOOK_SECONDS = 3.0
+_LOOK_SECONDS = 0.5
+_LONGEST_LOOK_SECONDS = 5.0
+# Looks that the storage may leave unanswered, one after the other.
+_UNANSWERED = 5
 
 
 @contextmanager
@@ -53,6 +55,7 @@ class _Ticket:
         self._name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         self._drawn = 0.0
         self._renewed = False
+        self._unanswered = 0
 
     def draw(self) -> None:
         """Takes the last place."""
@@ -60,12 +63,16 @@ class _Ticket:
         self._drawn = time.monotonic()
 
     def ahead(self) -> int:
-        """How many that live stand before this one; those that do not are removed."""
-        written = {
-            info.base_name: int(info.mtime_ns or 0) / 1e9
-            for info in self._queue.entries()
-            if info.type == fs.FileType.File
-        }
+        """How many that live stand before this one; those that do not are removed. Not 0 where the storage did not answer."""
+        try:
+            entries = self._queue.entries()
+        except OSError:
+            self._unanswered += 1
+            if self._unanswered > _UNANSWERED:
+                raise
+            return self._unanswered
+        self._unanswered = 0
+        written = {info.base_name: int(info.mtime_ns or 0) / 1e9 for info in entries if info.type == fs.FileType.File}
         own = written.get(self._name)
         if own is None:
             # Taken for dead, such as a machine that slept.

@@ -134,12 +134,15 @@ def endpoint() -> str:
 
 
 @lru_cache(maxsize=16)
-def _bucket(start: str, endpoint: str, region: str) -> fs.FileSystem:
-    """The file system of a bucket, such as s3://bucket; one per process, since each opens its own connections."""
-    # Not `allow_delayed_open`, which spares requests: what fails on closing is then lost in `fs.copy_files` (pyarrow 26).
+def _bucket(start: str, endpoint: str, region: str, small: bool = False) -> fs.FileSystem:
+    """The file system of a bucket, such as s3://bucket; one per process, since each opens its own connections.
+
+    `small`: a small file is written by one request, not three. Not for `fs.copy_files`, in which a failure is then lost (pyarrow 26).
+    """
     if endpoint:
-        return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1")
-    return fs.FileSystem.from_uri(start)[0]
+        return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1", allow_delayed_open=small)
+    delayed = "?allow_delayed_open=true" if small and start.startswith("s3://") else ""
+    return fs.FileSystem.from_uri(start + delayed)[0]
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,9 @@ class Files:
 
     @property
     def _where(self) -> tuple[fs.FileSystem, str]:
+        return self._located()
+
+    def _located(self, small: bool = False) -> tuple[fs.FileSystem, str]:
         if "://" not in self.root:
             return fs.LocalFileSystem(), os.path.abspath(self.root)
         scheme, _, inside = self.root.partition("://")
@@ -169,7 +175,7 @@ class Files:
         start = f"{scheme}://{inside.split('/', 1)[0]}"
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
         with storage_explained(self.root):
-            return _bucket(start, endpoint() if scheme == "s3" else "", region), inside.rstrip("/")
+            return _bucket(start, endpoint() if scheme == "s3" else "", region, small), inside.rstrip("/")
 
     @property
     def is_local(self) -> bool:
@@ -281,7 +287,7 @@ class Files:
 
     def touch(self, name: str) -> None:
         """Makes an empty file of that name in a folder that exists or lies on object storage; one that is there is emptied and renewed."""
-        system, base = self._where
+        system, base = self._located(small=True)
         with storage_explained(self.root):
             system.open_output_stream(f"{base}/{name}").close()
 

@@ -1,5 +1,6 @@
 """S3-compatible object storage on this machine (moto), which can be told to fail."""
 
+import io
 import logging
 import threading
 import uuid
@@ -38,6 +39,10 @@ class ObjectStore:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start_response("503 Service Unavailable", [("Content-Type", "application/xml")])
             return [b"<Error><Code>ServiceUnavailable</Code><Message>down for a while</Message></Error>"]
+        # Beforehand: a client that sends slowly, or is killed while it sends, holds up nobody.
+        if not environ.get("wsgi.input_terminated"):
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
         with self._turn:
             return list(self._app(environ, start_response))
 

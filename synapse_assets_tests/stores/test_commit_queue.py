@@ -29,6 +29,7 @@ def queue(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> Files:
     monkeypatch.setattr(commit_queue, "_DEAD_SECONDS", DEAD_SECONDS)
     monkeypatch.setattr(commit_queue, "_RENEWED_SECONDS", 0.5)
     monkeypatch.setattr(commit_queue, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(commit_queue, "_UNANSWERED", 1)
     return store.folder.child("vectors", "t.lance.queue")
 
 
@@ -126,6 +127,31 @@ def test_one_that_was_taken_for_dead_takes_its_place_again(queue: Files) -> None
         assert turns.order == []
     turns.join()
     assert turns.order == ["slept"]
+
+
+def test_looks_without_an_answer_are_repeated_and_a_ticket_that_cannot_be_drawn_is_told(
+    object_store: ObjectStore,  # noqa: F811
+    queue: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[str] = []
+
+    def few_looks(method: str, path: str) -> bool:
+        looks.append(method)
+        return method == "GET" and looks.count("GET") <= 3
+
+    with object_store.down(few_looks), turn(queue):
+        pass
+    assert looks.count("GET") > 3
+    with object_store.down(lambda method, path: method == "PUT"), pytest.raises(OSError, match="run again"):
+        Turns(queue).take("nobody")
+    monkeypatch.setattr(commit_queue, "_UNANSWERED", 0)
+    with (
+        object_store.down(lambda method, path: method == "GET"),
+        pytest.raises(OSError, match="run again"),
+    ):
+        Turns(queue).take("nobody")
+    assert queue.names() == []
 
 
 def test_more_tickets_than_one_answer_lists_are_all_seen(object_store: ObjectStore, queue: Files) -> None:  # noqa: F811
