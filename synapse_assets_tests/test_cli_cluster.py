@@ -16,8 +16,11 @@ from synapse_assets.cli.home import prepare_home
 from synapse_assets.cluster.job_interface import JobInterface, Node
 from synapse_assets.errors import BadInput, Unreachable
 from synapse_assets.settings import Settings
+from synapse_assets.stores.cluster_claim import ClusterName, claim
+from synapse_assets.stores.files import Files
 from synapse_assets_tests.conftest import tiny_dataset
 from synapse_assets_tests.installation import free_port
+from synapse_assets_tests.stores.object_store import BUCKET, ObjectStore, object_store  # noqa: F401
 
 TOKEN = "0123456789abcdef"  # noqa: S105 -- of nothing
 
@@ -221,17 +224,27 @@ def test_another_server_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) 
         server.shutdown()
 
 
-def test_a_terminal_works_only_on_a_node(
-    address: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_terminal_works_only_on_a_node_and_for_one_cluster(
+    address: str,
+    dataset: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    object_store: ObjectStore,  # noqa: F811
 ) -> None:
+    settings = settings_of(dataset, tmp_path, address, data_root=f"s3://{BUCKET}/terminal")
     with pytest.raises(
         BadInput, match=rf"this machine is no node of the cluster at {address}: make it one \(`synapse-assets node"
     ):
-        cluster.check_terminal(settings_of(dataset, tmp_path, address), [dataset])
+        cluster.check_terminal(settings, [dataset])
     monkeypatch.setattr(cluster.JobInterface, "nodes", lambda _: [Node("1", "127.0.0.1", True, 2, 0)])
-    cluster.check_terminal(settings_of(dataset, tmp_path, address), [dataset])
     with pytest.raises(BadInput, match="sample cannot be made on a cluster"):
-        cluster.check_terminal(settings_of(dataset, tmp_path, address), ["sample"])
+        cluster.check_terminal(settings, ["sample"])
+    cluster.check_terminal(settings, [dataset])
+    with pytest.raises(BadInput, match=f"another cluster works on s3://{BUCKET}/terminal: the one at {address} of "):
+        claim(
+            Files(settings.data_root, settings.local_root),
+            ClusterName("another", "http://head:8265", is_loopback=False),
+        )
 
 
 def test_doctor_has_a_line_for_the_cluster(

@@ -17,6 +17,8 @@ from synapse_assets.datasets import load_dataset, places_of
 from synapse_assets.errors import BadInput
 from synapse_assets.settings import Settings
 from synapse_assets.sources.needs import needs_of
+from synapse_assets.stores.cluster_claim import ClusterName, claim
+from synapse_assets.stores.files import Files
 
 # A run waits for free cores; one whose job is over is ended by the sensor `cluster_runs`.
 _START_TIMEOUT_S = 7 * 24 * 3600
@@ -108,16 +110,22 @@ def runs_at_once(settings: Settings, nodes: Sequence[Node]) -> int:
 
 
 def check_terminal(settings: Settings, datasets: Sequence[str]) -> None:
-    """Before a command that makes assets in its own process: its parts go to the cluster, which this machine has to be a node of."""
+    """Before a command that makes assets in its own process: its parts go to the cluster, which this machine has to be a node of.
+
+    Raises BadInput where it is none, and where another cluster works on the data root.
+    """
     if settings.ray_address is None:
         return
     refuse_local_inputs(datasets, settings)
-    nodes = JobInterface(settings.ray_address).nodes()
+    interface = JobInterface(settings.ray_address)
+    nodes = interface.nodes()
     if not any(_is_here(node.host) for node in nodes):
         raise BadInput(
             f"this machine is no node of the cluster at {settings.ray_address}: make it one (`synapse-assets node HEAD:6379`), start the "
             "runs from `synapse-assets ui`, or unset SYNAPSE_RAY_ADDRESS to work on this machine alone"
         )
+    name = ClusterName(interface.session(), interface.address, is_loopback(interface.address))
+    claim(Files(settings.data_root, settings.local_root), name)
 
 
 def nodes_in_words(nodes: Sequence[Node]) -> str:

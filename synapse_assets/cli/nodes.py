@@ -64,5 +64,6 @@ def node(
         )
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    console.print(nodes.LISTENS, style="yellow", soft_wrap=True)
+    if not own.startswith("127."):
+        console.print(nodes.LISTENS, style="yellow", soft_wrap=True)
     serving.become(command)

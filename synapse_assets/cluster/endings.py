@@ -41,7 +41,12 @@ def _by_kind(job: Job, on: str) -> str:
     match job.kind:
         case "JOB_SUPERVISOR_ACTOR_DIED" if _is_memory(job.message):
             return _memory(on)
-        case "JOB_SUPERVISOR_ACTOR_DIED" | "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE" if "Unexpected" not in job.message:
+        case "JOB_SUPERVISOR_ACTOR_DIED" if "node has died" not in job.message:
+            return (
+                f"the process of Ray that looked after this run died{on}, and the run with it; what was finished stays, and the run is "
+                "started once more by itself"
+            )
+        case "JOB_SUPERVISOR_ACTOR_DIED":
             return (
                 f"the node that worked on this run was lost{on}: it was switched off, killed or cut off; what was finished stays, and the "
                 "run is started once more by itself"
@@ -86,7 +91,7 @@ def _by_code(job: Job, on: str) -> str:
 
 def _is_memory(text: str) -> bool:
     lower = text.lower()
-    return "out of memory" in lower or "outofmemory" in lower or "memory usage threshold" in lower
+    return any(words in lower for words in ("low on memory", "out of memory", "outofmemory"))
 
 
 def _memory(on: str) -> str:

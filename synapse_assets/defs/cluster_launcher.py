@@ -8,6 +8,7 @@ import logging
 import shlex
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class ClusterRunLauncher(RayRunLauncher):
         self._instance.report_engine_event(f"Sent to the cluster at {self.address} as job {job_of(run)}", run)
 
     def terminate(self, run_id: str) -> bool:
-        """Ends a run that was cancelled; gives whether there was a job to end."""
+        """Ends a run that was cancelled; gives whether it has ended or its process was told to."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
@@ -97,8 +98,9 @@ class ClusterRunLauncher(RayRunLauncher):
             self._instance.report_engine_event(f"The job of this run could not be stopped: {error}", run)
             return False
         if job is None or job.is_over or job.state == PENDING:
-            # Nothing runs that could say so itself; a job that waits is dropped when its turn comes.
+            # Nothing runs that could say so itself; a job that waits ends when its turn comes, as its run is over by then.
             self._instance.report_run_canceled(run)
+            return True
         return stopped
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> Any:
@@ -120,6 +122,10 @@ class ClusterRunLauncher(RayRunLauncher):
             run = record.dagster_run
             why = self._why_dead(run, time.time() - record.update_timestamp.timestamp())
             if why is None:
+                if run.status is dg.DagsterRunStatus.CANCELING:
+                    # Once more: the cluster may not have answered when it was asked.
+                    with suppress(SynapseAssetsError):
+                        self.interface.stop(job_of(run))
                 continue
             self._end(run, why)
             ended.append(f"{run.run_id[:8]}: {why}")

@@ -9,11 +9,11 @@ LOG = "Job entrypoint command failed with exit code 1, last available logs (trun
 # As Ray 2.60 words them.
 LOST = (
     "Job supervisor actor died: The actor died unexpectedly before finishing this task.\n\tclass_name: JobSupervisor\n\tactor_id: 5e1e\n"
-    "The actor is dead because its node has died. Node Id: 9f2e\n\tthe actor's node was terminated unexpectedly: health check failed"
+    "The actor died because its node has died. Node Id: 9f2e\n\tthe actor's node was terminated unexpectedly: health check failed"
 )
 MEMORY = (
-    "Job supervisor actor died: Task was killed due to the node running low on memory.\nMemory on the node (IP: 10.0.0.2) was 61.2GB / "
-    "62.0GB (0.98), which exceeds the memory usage threshold of 0.95"
+    "Job supervisor actor died: The actor died unexpectedly before finishing this task.\n1 worker(s) were killed due to the node running "
+    "low on memory. Memory on the node (IP: 10.0.0.2, ID: 9f2e) was 61.2GB used / 62.0GB limit (0.98)"
 )
 
 
@@ -22,6 +22,7 @@ MEMORY = (
     [
         (FAILED, "JOB_SUPERVISOR_ACTOR_DIED", LOST, None, "the node that worked on this run was lost on 10.0.0.2: "),
         (FAILED, "JOB_SUPERVISOR_ACTOR_DIED", MEMORY, None, "killed on 10.0.0.2, as it is for want of memory: lower SYNAPSE_RAY_RUNS"),
+        (FAILED, "JOB_SUPERVISOR_ACTOR_DIED", LOST.partition("\t")[0], None, "that looked after this run died on 10.0.0.2"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG, -9, "killed on 10.0.0.2, as it is for want of memory"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG, 143, "was ended on 10.0.0.2 from outside, as by a shutdown"),
         (STOPPED, "", "Job was intentionally stopped.", None, "was stopped on 10.0.0.2 from outside, not from here"),
