@@ -19,6 +19,7 @@ MODULES = (
     "ingest",
     "region",
     "planning",
+    "long_ids",
     "embedding",
     "training",
     "explanations",

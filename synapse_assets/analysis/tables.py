@@ -12,15 +12,24 @@ from synapse_assets.analysis.clustering.cluster_cards import cluster_cards
 from synapse_assets.analysis.clustering.explanations import EXAMINED
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import Projection, reduced_matrix
-from synapse_assets.analysis.evaluation.sampling import stratified_sample
+from synapse_assets.analysis.evaluation.sampling import content_keys, sample_by_key, stratified_sample
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, UMAP_COORDINATES
+
+# Ids that are texts in Python at a time.
+_AT_ONCE = 2**16
 
 
 def stratified_rows(rows: pa.Table, size: int, seed: int) -> pa.Table:
     """A seeded sample of at most `size` of `rows` (synapse_id, brain_region), every region represented, chosen by id."""
-    ids, regions = (rows.column(name).to_pylist() for name in ("synapse_id", "brain_region"))
-    return rows.take(stratified_sample(regions, size, seed, ids))
+    if not 0 < size < rows.num_rows:
+        return rows if size > 0 else rows.slice(0, 0)
+    # In pieces: of all synapses of a dataset, texts in Python would fill the memory.
+    pieces = (rows.column("synapse_id").slice(start, _AT_ONCE) for start in range(0, rows.num_rows, _AT_ONCE))
+    keys = np.concatenate([content_keys(piece.to_pylist(), seed) for piece in pieces])
+    regions = rows.column("brain_region").combine_chunks().dictionary_encode()
+    place = np.argsort(np.argsort(np.array(regions.dictionary.to_pylist())))
+    return rows.take(sample_by_key(place[regions.indices.to_numpy()], keys, size))
 
 
 def region_counts(rows: pa.Table) -> dict[str, int]:

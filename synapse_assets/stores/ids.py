@@ -21,3 +21,8 @@ def are_unique(ids: pa.Array) -> bool:
 def first_of_each(ids: pa.Array) -> pa.Array:
     """Whether an id is the first of its kind: truth values (n,)."""
     return pc.equal(pc.index_in(ids, value_set=ids), pa.array(np.arange(len(ids), dtype=np.int32)))
+
+
+def alone(ids: pa.Array) -> pa.Array:
+    """The ids in memory of their own: as part of what was read they would keep the pictures beside them there."""
+    return pa.concat_arrays([ids])

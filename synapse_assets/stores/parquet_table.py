@@ -17,6 +17,7 @@ from synapse_assets.errors import BadInput
 from synapse_assets.schema import MADE_FROM, Table
 from synapse_assets.stores.files import Files, segment
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
+from synapse_assets.stores.texts import with_room
 
 _FILE = "data.parquet"
 
@@ -83,7 +84,10 @@ class ParquetTable:
         return versions
 
     def read(self, key: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of a partition, or of all; empty where nothing was written. Raises BadInput for an unknown column."""
+        """The rows of a partition, or of all; empty where nothing was written.
+
+        A column of more than a gigabyte of text comes with 64-bit offsets, see `texts`. Raises BadInput for an unknown column.
+        """
         names = self.table.names if columns is None else list(columns)
         unknown = [name for name in names if name not in self.table.names]
         if unknown:
@@ -93,10 +97,10 @@ class ParquetTable:
             rows = self._get(self.folder, needed)
             if key is not None:
                 rows = rows.filter(pc.equal(rows.column(self.by), key))
-            return rows.select(names)
+            return with_room(rows.select(names))
         keys = self._keys() if key is None else [key]
         parts = [self._get(self.folder.child(partition_folder(self.by, partition)), names) for partition in keys]
-        return pa.concat_tables(parts) if parts else self._schema(names).empty_table()
+        return with_room(pa.concat_tables(parts)) if parts else self._schema(names).empty_table()
 
     def reader(self, columns: Sequence[str]) -> pa.RecordBatchReader:
         """Streams these columns of all rows. Raises BadInput for an unknown column."""

@@ -22,9 +22,10 @@ from synapse_assets.schema import Table
 from synapse_assets.stores.commit_queue import SUFFIX, turn
 from synapse_assets.stores.commits import Commit, WrittenPart, files_of, ids_of, not_shown, replace_rows, retried
 from synapse_assets.stores.files import Files, lost_race, storage_explained
-from synapse_assets.stores.ids import are_unique, without
+from synapse_assets.stores.ids import alone, are_unique, without
 from synapse_assets.stores.row_search import Search, long_texts, row_numbers
 from synapse_assets.stores.schema_evolution import stored_columns, to_current_schema
+from synapse_assets.stores.texts import with_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,15 +118,15 @@ class RegionTable:
     def read(self, region: str | None, columns: Sequence[str]) -> pa.Table:
         """The rows of a region (None: all) in memory, sorted by synapse_id. For pictures use `batches`.
 
-        Raises BadInput for an unknown column.
+        A column of more than a gigabyte of text comes with 64-bit offsets, see `texts`. Raises BadInput for an unknown column.
         """
         self._check_columns(columns)
         dataset = self._open()
         if dataset is None:
             return self._schema(columns).empty_table()
-        stored_names = self._stored(dataset, list(dict.fromkeys([*columns, _KEY])))
-        rows = dataset.to_table(columns=stored_names, filter=self._filter(region))
-        return self._plain(rows.sort_by(_KEY), columns)
+        names = list(dict.fromkeys([*columns, _KEY]))
+        rows = dataset.to_table(columns=self._stored(dataset, names), filter=self._filter(region))
+        return with_room(self._plain(rows, names)).sort_by(_KEY).select(list(columns))
 
     def read_ids(self, ids: Sequence[str] | pa.Array, columns: Sequence[str]) -> pa.Table:
         """The rows of those synapses, in the order of `ids`; a synapse that is not in the table is left out.
@@ -422,7 +423,7 @@ class RegionTable:
                     f"{self._name(region)}: there are rows of {others} to write; write each region by itself"
                 )
             for batch in conformed.to_batches():
-                ids.append(batch.column(_KEY))
+                ids.append(alone(batch.column(_KEY)))
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self._stored_schema())
 
     @property
@@ -484,7 +485,8 @@ class RegionTable:
     @staticmethod
     def _rows_of(dataset: "LanceDataset", ids: Sequence[str] | pa.Array, region: str | None) -> pa.Array:
         """Row numbers of those synapses, in the order of `ids`, for `take`; of one that is not there none."""
-        numbers = row_numbers(dataset, pa.array(ids, pa.string()), region)
+        wanted = ids if isinstance(ids, pa.Array) else pa.array(ids, pa.string())
+        numbers = row_numbers(dataset, wanted, region)
         return pa.array(numbers[numbers >= 0])
 
     @contextmanager

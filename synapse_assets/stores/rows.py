@@ -1,7 +1,7 @@
 """Helpers for rows on their way in and out of the stores: content keys, changed rows, vectors as arrays."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,25 @@ from synapse_assets.stores.region_table import RegionTable
 _HASHED_ROWS = 250_000
 
 
-def content_key(rows: pa.Table, *texts: str) -> str:
+def content_key(rows: pa.Table | pa.RecordBatchReader, *texts: str) -> str:
     """A short hash (16 hexadecimal digits) of the rows, whatever their order, and of `texts`.
 
     For columns of texts, numbers, truth values and lists of texts. Equal keys mean equal content; it names versions and
     staging folders. Works through the rows in pieces, so that a region of millions costs little memory.
     """
-    total = 0
-    for start in range(0, rows.num_rows, _HASHED_ROWS):
-        total += int(row_hashes(rows.slice(start, _HASHED_ROWS)).sum(dtype=np.uint64))
-    content = [*rows.column_names, *texts, str(rows.num_rows), f"{total % 2**64:016x}"]
+    total = count = 0
+    for part in _pieces(rows):
+        total += int(row_hashes(part).sum(dtype=np.uint64))
+        count += part.num_rows
+    content = [*rows.schema.names, *texts, str(count), f"{total % 2**64:016x}"]
     return hashlib.sha256("\x1e".join(content).encode()).hexdigest()[:16]
+
+
+def _pieces(rows: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    if isinstance(rows, pa.Table):
+        yield from (rows.slice(start, _HASHED_ROWS) for start in range(0, rows.num_rows, _HASHED_ROWS))
+    else:
+        yield from (pa.Table.from_batches([batch]) for batch in rows)
 
 
 def row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
@@ -39,7 +47,7 @@ def row_hashes(rows: pa.Table) -> npt.NDArray[np.uint64]:
         column = _comparable(rows.column(name))
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
-        if pa.types.is_string(column.type):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             texts = pc.fill_null(column, "\x00").to_numpy(zero_copy_only=False)
             hashes = hash_array(texts.astype(object), categorize=False)
         else:

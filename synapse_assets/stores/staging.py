@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from synapse_assets.stores.files import Files, segment
-from synapse_assets.stores.ids import are_unique, first_of_each
+from synapse_assets.stores.ids import alone, are_unique, first_of_each
 
 _KEY = "synapse_id"
 
@@ -84,7 +84,7 @@ class Staging:
             with self._folder.open(name) as source:
                 index = pa.ipc.open_file(source).schema.get_field_index(_KEY)
                 reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[index]))
-                ids += [reader.get_batch(number).column(0) for number in range(reader.num_record_batches)]
+                ids += [alone(reader.get_batch(number).column(0)) for number in range(reader.num_record_batches)]
         return pa.concat_arrays(ids)
 
     def _parts(self) -> list[str]:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from synapse_assets.analysis import tables as t
 from synapse_assets.analysis.clustering.hdbscan_model import ClusterModel
 from synapse_assets.analysis.clustering.projection import Projection
+from synapse_assets.analysis.evaluation.sampling import stratified_sample
 from synapse_assets.artifacts import NoModel
 from synapse_assets.schema import CLUSTERS, SPLITS, UMAP_COORDINATES
 from synapse_assets_tests.analysis.planted import blobs
@@ -19,6 +21,16 @@ def test_a_sample_of_rows_has_every_region_and_depends_on_ids_and_seed() -> None
     ids = [set(t.stratified_rows(r, 40, s).column("synapse_id").to_pylist()) for r, s in ((rows, 1), (mixed, 1))]
     assert ids[0] == ids[1] == set(chosen.column("synapse_id").to_pylist())
     assert set(t.stratified_rows(rows, 40, 2).column("synapse_id").to_pylist()) != ids[0]
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1, 2, 17, 299, 300, 1000])
+def test_a_sample_of_rows_is_that_of_texts_however_it_is_cut(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(t, "_AT_ONCE", 7)
+    regions = np.random.default_rng(0).choice(["zeta", "B", "b", "é", "AL_R"], 300).tolist()
+    rows = pa.table({"synapse_id": [f"s{i}" for i in range(300)], "brain_region": regions})
+    rows = pa.concat_tables([rows.slice(0, 100), rows.slice(100)])
+    expected = stratified_sample(regions, size, 3, rows.column("synapse_id").to_pylist())
+    assert t.stratified_rows(rows, size, 3).to_pylist() == rows.take(expected).to_pylist()
 
 
 def test_a_labelled_sample_has_a_class_a_group_and_a_vector() -> None:

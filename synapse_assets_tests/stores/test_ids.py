@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synapse_assets.stores.ids import are_unique, first_of_each, without
+from synapse_assets.stores.ids import alone, are_unique, first_of_each, without
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -24,3 +24,14 @@ def test_no_ids() -> None:
     assert len(first_of_each(none)) == 0
     assert without(pa.array(["a"]), none).to_pylist() == ["a"]
     assert without(none, pa.array(["a"])).to_pylist() == []
+
+
+def test_ids_alone_keep_nothing_else_in_memory() -> None:
+    with pa.BufferOutputStream() as stream:
+        rows = pa.table({"synapse_id": ["a", "b"], "image": [b"x" * 1000] * 2})
+        with pa.ipc.new_file(stream, rows.schema) as writer:
+            writer.write(rows)
+        column = pa.ipc.open_file(stream.getvalue()).get_batch(0).column(0)
+    data = alone(column).buffers()[2]
+    assert alone(column).equals(column)
+    assert data.address != column.buffers()[2].address

@@ -32,6 +32,8 @@ def test_the_order_of_rows_and_of_pieces_does_not_matter(monkeypatch: pytest.Mon
     assert content_key(pa.concat_tables([ROWS.slice(2), ROWS.slice(0, 2)])) == key
     monkeypatch.setattr(stored_rows, "_HASHED_ROWS", 3)
     assert content_key(ROWS) == key
+    assert content_key(pa.RecordBatchReader.from_batches(ROWS.schema, ROWS.to_batches(max_chunksize=3))) == key
+    assert content_key(pa.RecordBatchReader.from_batches(ROWS.schema, [])) == content_key(ROWS.slice(0, 0)) != key
 
 
 def with_value(column: str, row: int, value: object) -> pa.Table:

@@ -43,8 +43,15 @@ def stratified_sample(
         return np.arange(rows, dtype=np.int64)
     if size <= 0:
         return np.zeros(0, dtype=np.int64)
-    keys = content_keys([str(i) for i in range(rows)] if ids is None else ids, seed)
-    _, stratum, counts = np.unique(names, return_inverse=True, return_counts=True)
+    return sample_by_key(names, content_keys([str(i) for i in range(rows)] if ids is None else ids, seed), size)
+
+
+def sample_by_key(
+    strata: npt.NDArray[np.str_] | npt.NDArray[np.int64], keys: npt.NDArray[np.uint64], size: int
+) -> npt.NDArray[np.int64]:
+    """What `stratified_sample` gives, of rows whose `content_keys` are known; there are more than `size`, and that is at least 1."""
+    rows = len(keys)
+    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
     seats = _seats(counts, size)
     order = np.lexsort((keys, stratum))
     start = np.cumsum(counts) - counts

@@ -25,7 +25,7 @@ from synapse_assets.pipeline.report import (
     progress_logger,
 )
 from synapse_assets.schema import BRAIN_REGIONS, SYNAPSE_SOURCES, SYNAPSES
-from synapse_assets.stores import DatasetStore
+from synapse_assets.stores import Commit, DatasetStore
 from synapse_assets.stores.rows import changed_rows, content_key
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # Content of `synapse_table` by region, apart for what `synapses` and what `synapse_labels` are made from.
 REGION_SITES = "region_sites"
 REGION_LABELS = "region_labels"
+_PLACE = ["volume", "x_nm", "y_nm", "z_nm"]
+_EXAMINED_ROWS = 2**16
 
 
 @dataclass(frozen=True)
@@ -152,18 +154,9 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
     # Repeated if the table was split anew meanwhile: the stored rows are those of the split that is current at the end.
     while version != store.synapse_table.version:
         version = store.synapse_table.version
-        rows = store.synapse_table.read(region, SYNAPSES.names)
-        outside = _outside_volume(dataset, rows)
-        if outside.num_rows and (not dataset.leave_out_outside or outside.num_rows == rows.num_rows):
-            raise BadInput(_outside_message(dataset, region, rows, outside))
-        left_outside = outside.num_rows
-        rows = rows.filter(
-            pc.invert(pc.is_in(rows.column("synapse_id"), outside.column("synapse_id").combine_chunks()))
-        )
-        changed, removed = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
-        commit = store.synapses.replace_region(region, changed, removed)
+        commit, left_outside = _replace_synapses(store, dataset, region)
         written, deleted = written + commit.rows_written, deleted + commit.rows_deleted
-    stored = store.synapses.read(region, SYNAPSES.names)
+    stored = store.synapses.read(region, ["synapse_id", "neuron_id", *_PLACE])
     still_outside = _outside_volume(dataset, stored).num_rows
     count = stored.num_rows
     return Report(
@@ -171,7 +164,7 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
             "changed_rows": written,
             "removed_rows": deleted,
             "left_out_outside_volume": left_outside,
-            "neurons": len(set(stored.column("neuron_id").drop_null().to_pylist())),
+            "neurons": len(pc.unique(stored.column("neuron_id")).drop_null()),
         },
         seconds=watch.seconds,
         rows=count,
@@ -188,6 +181,20 @@ def store_region_synapses(store: DatasetStore, dataset: EmDataset, region: str) 
             Check("has_synapses", count > 0, f"{count:,} synapses", warn=True, numbers={"synapses": count}),
         ],
     )
+
+
+def _replace_synapses(store: DatasetStore, dataset: EmDataset, region: str) -> tuple[Commit, int]:
+    """Stores the rows that changed, and gives the number of those left out since they lie outside their volume."""
+    rows = store.synapse_table.read(region, SYNAPSES.names)
+    outside = _outside_volume(dataset, rows)
+    if outside.num_rows and (not dataset.leave_out_outside or outside.num_rows == rows.num_rows):
+        raise BadInput(_outside_message(dataset, region, rows, outside))
+    if outside.num_rows:
+        known = pc.is_in(rows.column("synapse_id"), value_set=outside.column("synapse_id").combine_chunks())
+        rows = rows.filter(pc.invert(known))
+    changed, removed = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
+    del rows
+    return store.synapses.replace_region(region, changed, removed), outside.num_rows
 
 
 def renamed_classes(dataset: EmDataset, renamed: dict[str, int]) -> dict[str, Detail]:
@@ -279,13 +286,18 @@ def _outside_volume(dataset: EmDataset, rows: pa.Table) -> pa.Table:
 
     from synapse_assets.volumes import open_volume
 
-    outside = np.zeros(rows.num_rows, dtype=bool)
-    names = rows.column("volume").to_numpy(zero_copy_only=False)
-    points_nm = np.stack([rows.column(axis).to_numpy() for axis in ("x_nm", "y_nm", "z_nm")], axis=1)
-    for name in np.unique(names):
-        inside = names == name
-        outside[inside] = ~open_volume(dataset.volumes[name]).contains(points_nm[inside])
-    return rows.filter(pa.array(outside))
+    volumes = {name: open_volume(dataset.volumes[name]) for name in pc.unique(rows.column("volume")).to_pylist()}
+    parts = [rows.slice(0, 0)]
+    for start in range(0, rows.num_rows, _EXAMINED_ROWS):
+        part = rows.slice(start, _EXAMINED_ROWS)
+        names = part.column("volume").to_numpy(zero_copy_only=False)
+        points_nm = np.stack([part.column(axis).to_numpy() for axis in _PLACE[1:]], axis=1)
+        outside = np.zeros(part.num_rows, dtype=bool)
+        for name, volume in volumes.items():
+            inside = names == name
+            outside[inside] = ~volume.contains(points_nm[inside])
+        parts.append(part.filter(pa.array(outside)))
+    return pa.concat_tables(parts)
 
 
 def _outside_message(dataset: EmDataset, region: str, rows: pa.Table, outside: pa.Table) -> str:

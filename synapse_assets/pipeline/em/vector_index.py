@@ -34,7 +34,7 @@ def index_vectors(store: DatasetStore, dataset: Dataset, log: Logger) -> Report:
     if state.kind != index.EXACT:
         log.info(f"{state.kind}, {state.lists:,} lists: measuring its recall")
         recall = index.recall_at_10(released, list(released.regions()), seed=dataset.seed)
-    content = content_key(released.read(None, ["synapse_id", "tile_hash"]), encoder, state.kind)
+    content = content_key(released.reader(["synapse_id", "tile_hash"]), encoder, state.kind)
     return Report(
         details={
             "kind": state.kind,
