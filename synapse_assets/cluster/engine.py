@@ -99,11 +99,14 @@ class RayEngine:
     ) -> Iterator[tuple[int, _Result]]:
         """See `Engine`. Raises BadInput too where no node can carry out a part, and for a part that fails always; Unreachable where the
         nodes are lost."""
+        tasks = (_Task(number, name(part), pickle.dumps((work, part))) for number, part in enumerate(parts))
+        first = next(tasks, None)
+        if first is None:
+            return
         ray = _connected()
         if not self._places(ray):
             raise BadInput(self._no_place(ray))
-        tasks = (_Task(number, name(part), pickle.dumps((work, part))) for number, part in enumerate(parts))
-        again: list[_Task] = []
+        again = [first]
         flying: dict[Any, _Task] = {}
         last_result = seen_nodes = time.monotonic()
         try:
@@ -116,7 +119,7 @@ class RayEngine:
                         break
                     flying[self._sent(ray, task)] = task
                 if not flying:
-                    return
+                    break
                 now = time.monotonic()
                 seen_nodes = now if places else seen_nodes
                 if now - seen_nodes > _SECONDS_WITHOUT_NODES:
@@ -137,6 +140,8 @@ class RayEngine:
             for reference in flying:
                 with suppress(Exception):
                     ray.cancel(reference, force=True)
+        for remark in self.remarks:
+            log.warning(remark)
 
     def everywhere(self, work: Callable[[], _Result], log: Logger) -> Mapping[str, _Result]:
         """See `Engine`. A node that is lost meanwhile is left out."""

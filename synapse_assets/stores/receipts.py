@@ -46,6 +46,12 @@ class Receipts:
         with self.folder.replace(f"{name}.json", sweep=False) as stream:
             stream.write(json.dumps(content).encode())
 
+    def ids(self) -> pa.Array:
+        """Ids of all rows that receipts are there of, whatever has become of their files."""
+        with ThreadPoolExecutor(_AT_ONCE) as readers:
+            found = [receipt for receipt in readers.map(self._read, self.folder.names()) if receipt is not None]
+        return ids_of([receipt.part for receipt in found]).combine_chunks()
+
     def whole(self, table: RegionTable, wanted: pa.Table) -> list[Receipt]:
         """Receipts of which every row is wanted as it is, and every file is there; of two with an id in common the newest. Others are
         removed.

@@ -54,6 +54,7 @@ from synapse_assets.schema import (
     TRANSFER,
 )
 from synapse_assets.stores import DatasetStore
+from synapse_assets.vision import devices
 from synapse_assets.vision.classifier import SynapseNetwork, read_network
 from synapse_assets.vision.training.supervised import LabelledTiles, train_network
 from synapse_assets.volumes import decode_tiles
@@ -365,6 +366,24 @@ def test_a_killed_prediction_goes_on(
     pd.testing.assert_frame_equal(
         predictions(store).drop(columns="probabilities"), before.drop(columns="probabilities")
     )
+
+
+def test_regions_are_predicted_in_the_precision_of_the_first(
+    made: tuple[Lab, Any], store: DatasetStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = made[0]
+    shutil.rmtree(folder_in_use(store) / "first_use", ignore_errors=True)
+    for region in REGIONS:
+        store.results(NETWORK_PREDICTIONS).remove_partition(region)
+    native = []
+    for region, has in zip(REGIONS, (False, True, False), strict=True):
+        monkeypatch.setattr(devices, "has_native_bf16", lambda device, has=has: has)
+        native.append(predict_networks(store, lab.dataset, region, "cpu", LOG).details["precision"])
+    assert native == ["float32 on cpu"] * 3
+    assert not caplog.text
+    shutil.rmtree(folder_in_use(store) / "first_use")
+    predict_networks(store, lab.dataset, REGIONS[0], "cpu", LOG)
+    assert "predictions are computed in float32 on cpu; earlier ones of these networks were not, or in" in caplog.text
 
 
 # Few labels, other labels, other tiles

@@ -11,7 +11,7 @@ from synapse_assets.datasets import EmDataset
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.embeddings import embed_region
 from synapse_assets.pipeline.em.parts import tile_receipts, vector_receipts
-from synapse_assets.pipeline.em.tiles import cut_tiles
+from synapse_assets.pipeline.em.tiles import cut_tiles, plan_tiles
 from synapse_assets.pipeline.report import Report
 from synapse_assets.stores import DatasetStore
 from synapse_assets.vision import devices
@@ -71,6 +71,7 @@ def test_the_next_run_makes_only_what_has_no_receipt(
     with pytest.raises(Killed):
         cut_tiles(store, dataset, REGION, LOG, ShuffledEngine(PART, dies_after=3))
     assert store.tiles.count() == 0
+    assert plan_tiles(store, dataset, REGION).details["tiles_to_cut"] == COUNT - 3 * PART
     # Of one part the file is gone; it and the part that was not made are made now, divided otherwise.
     receipts = tile_receipts(store, REGION).folder
     lost = receipts.read_json(receipts.names()[0])

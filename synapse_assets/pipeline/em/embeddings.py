@@ -115,8 +115,9 @@ def _embedded_here(work: _Work, device: str) -> _Done:
     network = Encoder.load(models.path(work.model_id))
     first_use, remark = None, "nothing computed"
     if len(ids_to_embed):
-        applied_before = len(staged) > 0 or vectors.count() > 0
-        first_use, remark = precision_here(models, work.model_id, network.spec, device, applied_before)
+        first_use, remark = precision_here(
+            models, work.model_id, network.spec.has_network, device, lambda: len(staged) > 0 or vectors.count() > 0
+        )
         work.warn(first_use, remark)
     progress = progress_logger(work.log.info, f"{region}: embeddings", len(ids_to_embed))
     pictures = (

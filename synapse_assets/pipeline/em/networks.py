@@ -22,6 +22,7 @@ from synapse_assets.datasets.fingerprints import hashed_fields
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.classify import FOLDS, better_than_chance, untested_input
 from synapse_assets.pipeline.em.labelling.decisions import untested_labels
+from synapse_assets.pipeline.em.precision import precision_here
 from synapse_assets.pipeline.fitting import Fitted, fit_once
 from synapse_assets.pipeline.report import (
     Check,
@@ -36,6 +37,7 @@ from synapse_assets.pipeline.report import (
 from synapse_assets.schema import NETWORK_PREDICTIONS, SPLITS
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import ModelStore, Provenance, fingerprint, installed_libraries, model_in_use
+from synapse_assets.stores.parquet_table import ParquetTable
 from synapse_assets.stores.region_table import RegionTable
 from synapse_assets.stores.rows import content_key
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from synapse_assets.analysis.evaluation.evaluation import Evaluation, OutOfSample
     from synapse_assets.analysis.evaluation.network_card import NetworkCard
     from synapse_assets.vision.classifier import SynapseNetwork
+    from synapse_assets.vision.devices import Precision
     from synapse_assets.vision.encoder import Encoder
     from synapse_assets.vision.training.supervised import Training
 
@@ -711,9 +714,20 @@ def predict_networks(store: DatasetStore, dataset: EmDataset, region: str, devic
     to_predict = [i for i in tiles.column("synapse_id").to_pylist() if i not in staged]
     names = list(provenance.parameters["networks"])
     networks = _load_networks(folder, names) if to_predict else {}
+    first_use, remark = None, ""
+    if to_predict:
+        first_use, remark = precision_here(
+            models, version, True, device, lambda: bool(staged) or _have_predicted(results, version)
+        )
+    if remark:
+        log.warning(
+            f"{region}: predictions are computed in {first_use}; earlier ones of these networks were not, or in a precision that was not "
+            "recorded, so they may differ by rounding"
+        )
+    precision = first_use.precision if first_use else None
     progress = progress_logger(log.info, f"{region}: network predictions", len(to_predict))
     done = 0
-    for rows in answers(store.tiles, region, to_predict, networks, device):
+    for rows in answers(store.tiles, region, to_predict, networks, device, precision):
         staging.append(rows)
         done += rows.num_rows
         progress(done)
@@ -725,6 +739,7 @@ def predict_networks(store: DatasetStore, dataset: EmDataset, region: str, devic
             "networks": ", ".join(names),
             "version": version,
             "resumed_rows": len(staged),
+            "precision": str(first_use or "nothing computed"),
             "out_of_fold_rows": sum(table.column("out_of_fold").to_pylist()),
             "predicted_classes": Json({name: _named(table, name) for name in names}),
         },
@@ -742,10 +757,21 @@ def _load_networks(folder: Path, names: Sequence[str]) -> "dict[str, SynapseNetw
     return {name: SynapseNetwork.load(folder / name / NETWORK_FILE) for name in names}
 
 
+def _have_predicted(results: ParquetTable, version: str) -> bool:
+    """Whether any region has predictions of those networks."""
+    return any(version in pc.unique(batch.column(0)).to_pylist() for batch in results.reader([MODEL]))
+
+
 def answers(
-    tiles: RegionTable, region: str, ids: Sequence[str], networks: "Mapping[str, SynapseNetwork]", device: str
+    tiles: RegionTable,
+    region: str,
+    ids: Sequence[str],
+    networks: "Mapping[str, SynapseNetwork]",
+    device: str,
+    precision: "Precision | None" = None,
 ) -> Iterator[pa.Table]:
-    """The probabilities of the synapses `ids` of a region by each network, some hundred synapses at a time.
+    """The probabilities of the synapses `ids` of a region by each network, some hundred synapses at a time; by default in the precision
+    that the device has.
 
     Columns: synapse_id, and for each network its name: lists of float64, an entry for each of its classes.
     """
@@ -755,7 +781,7 @@ def answers(
         pictures = decode_tiles(batch.column("image"))
         columns = {"synapse_id": batch.column("synapse_id")}
         for name, network in networks.items():
-            probabilities = softmax(network.logits(pictures, device), name)
+            probabilities = softmax(network.logits(pictures, device, precision), name)
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.ravel()), probabilities.shape[1])
         yield pa.table(columns)
 

@@ -1,5 +1,6 @@
-"""In which precision an encoder is applied: that of its first use, which is recorded beside it, once."""
+"""In which precision a network is applied: that of its first use, which is recorded beside it, once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from logging import Logger
@@ -30,18 +31,18 @@ class AppliedEncoder:
 
 
 def precision_here(
-    models: ModelStore, model_id: str, spec: "EncoderSpec", device: str, applied_before: bool
+    models: ModelStore, model_id: str, has_network: bool, device: str, applied_before: Callable[[], bool]
 ) -> tuple["FirstUse", str]:
-    """How to apply that encoder on `device`, and a remark; empty where its first vectors were made the same way.
+    """How to apply that model on `device`, and a remark; empty where it was first applied in the same precision.
 
-    The first use is recorded beside the encoder, atomically and once: of two that start at the same moment the first
-    counts (on object storage the last). An encoder that was applied before there were records has none.
+    The first use is recorded beside the model, atomically and once: of two that start at the same moment the first counts (on object
+    storage the last). A model that was applied before there were records has none; `applied_before` says so, asked where there is none.
     """
     from synapse_assets.vision.devices import native_precision, pick_device
     from synapse_assets.vision.first_use import FirstUse
 
     kind = pick_device(device)
-    this_device = FirstUse(native_precision(kind) if spec.has_network else "float32", kind.type)
+    this_device = FirstUse(native_precision(kind) if has_network else "float32", kind.type)
     first = _first_use(models, model_id, this_device, applied_before)
     if first is None:
         return this_device, UNRECORDED
@@ -71,7 +72,7 @@ def encoder_in_parts(
             abilities = engine.everywhere(partial(_natively, engine.device), log)
             everywhere = all(precision == "bfloat16" for precision in abilities.values())
             use = FirstUse("bfloat16" if abilities and everywhere else "float32", engine.device)
-        first = _first_use(models, model_id, use, applied_before=store.vectors(model_id, dimensions).count() > 0)
+        first = _first_use(models, model_id, use, lambda: store.vectors(model_id, dimensions).count() > 0)
         first, remark = (use, UNRECORDED) if first is None else (first, "")
     return AppliedEncoder(model_id, dimensions, engine.device, first.precision), first, remark
 
@@ -95,12 +96,14 @@ def _natively(device: str) -> "Precision":
     return native_precision(pick_device(device))
 
 
-def _first_use(models: ModelStore, model_id: str, this_use: "FirstUse", applied_before: bool) -> "FirstUse | None":
+def _first_use(
+    models: ModelStore, model_id: str, this_use: "FirstUse", applied_before: Callable[[], bool]
+) -> "FirstUse | None":
     """The recorded first use, which is `this_use` if there was none before; None if there was one that was not recorded."""
     from synapse_assets.vision.first_use import FIRST_USE_FILE, FIRST_USE_FOLDER
 
     first = _recorded(models, model_id)
-    if first is None and not applied_before:
+    if first is None and not applied_before():
         with models.folder.child(segment(model_id)).new_folder(FIRST_USE_FOLDER, last=FIRST_USE_FILE) as new:
             this_use.save(new)
         first = _recorded(models, model_id)

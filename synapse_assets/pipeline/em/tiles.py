@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from synapse_assets.datasets import EmDataset
 from synapse_assets.pipeline.em.alignment import require_alignment, volume_remarks_markdown
-from synapse_assets.pipeline.em.parts import cut_in_parts
+from synapse_assets.pipeline.em.parts import cut_in_parts, tile_receipts
 from synapse_assets.pipeline.em.precision import AppliedEncoder, encoder_in_parts
 from synapse_assets.pipeline.engine import Engine, remarks_of
 from synapse_assets.pipeline.report import (
@@ -60,7 +60,8 @@ def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
 
     watch = Stopwatch()
     tiles = _region_tiles(store, dataset, region)
-    ids_to_cut = without(tiles.changed, store.staged_ids("tiles", region, tiles.content))
+    staged = store.staged_ids("tiles", region, tiles.content)
+    ids_to_cut = without(without(tiles.changed, staged), tile_receipts(store, region).ids().cast(pa.string()))
     plan = plan_region(dataset, region, tiles.synapses, ids_to_cut)
     store.results(TILE_PLAN).write_partition(region, plan)
     plan_rows = plan_in_use(plan)
