@@ -192,8 +192,10 @@ def _replace_synapses(store: DatasetStore, dataset: EmDataset, region: str) -> t
     if outside.num_rows:
         known = pc.is_in(rows.column("synapse_id"), value_set=outside.column("synapse_id").combine_chunks())
         rows = rows.filter(pc.invert(known))
-    changed, removed = changed_rows(store.synapses.read(region, SYNAPSES.names), rows)
-    del rows
+    # Not sorted, which takes as much memory again.
+    stored = pa.Table.from_batches(store.synapses.batches(region, SYNAPSES.names, _EXAMINED_ROWS), SYNAPSES.arrow)
+    changed, removed = changed_rows(stored, rows)
+    del rows, stored
     return store.synapses.replace_region(region, changed, removed), outside.num_rows
 
 
