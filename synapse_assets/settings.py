@@ -38,6 +38,12 @@ def local_root_of(data_root: str) -> str:
     return os.path.expanduser(f"~/.synapse/{quote(data_root, safe='')}") if "://" in data_root else data_root
 
 
+def local_root_here(data_root: str) -> str:
+    """The local folder that goes with a data root on this machine, in a process that others sent work to: the one that
+    SYNAPSE_LOCAL_ROOT names here, or that of `local_root_of`."""
+    return os.environ.get("SYNAPSE_LOCAL_ROOT") or local_root_of(data_root)
+
+
 def server_of(address: str) -> tuple[str, str, int]:
     """Scheme, name and port of the server of an http(s) address: `https`, `synapses.example.org`, 443.
 

@@ -64,7 +64,7 @@ def main(folder: Path) -> dict[str, Any]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     storage = ObjectStore()
     threading.Thread(target=storage.server.serve_forever, args=(0.02,), daemon=True).start()
-    os.environ.update(storage.environment)
+    os.environ.update(storage.environment, SYNAPSE_LOCAL_ROOT=str(folder / "local of a node"))
     import boto3  # type: ignore[import-untyped]
 
     boto3.client("s3").create_bucket(Bucket=BUCKET)
@@ -97,6 +97,7 @@ def main(folder: Path) -> dict[str, Any]:
     cut_tiles(alone, dataset, REGION, LOG)
     embed_region(alone, REGION, "cpu", LOG)
     answers["equal"] = [here.equals(there) for here, there in zip(made(spread), made(alone), strict=True)]
+    answers["folders"] = sorted(path.name for path in folder.iterdir() if path.name.startswith("local"))
     answers["rows"] = [table.num_rows for table in made(spread)]
     lap("all")
     return {**answers, "seconds": seconds}

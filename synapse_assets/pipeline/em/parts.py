@@ -7,7 +7,7 @@ those receipts lie ready for the asset `embeddings`, which takes what still fits
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from logging import Logger
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from synapse_assets.pipeline.em.precision import AppliedEncoder, refuse_other_pr
 from synapse_assets.pipeline.engine import Engine
 from synapse_assets.pipeline.report import progress_logger
 from synapse_assets.schema import TILES, embedding_table
+from synapse_assets.settings import local_root_here
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.commits import ids_of
 from synapse_assets.stores.receipts import Receipt, Receipts
@@ -199,11 +200,16 @@ def _in_stored_order(store: DatasetStore, rows: pa.Table, part_tiles: int) -> It
         yield tiles, rows.take(pa.array(order[start : start + part_tiles])).combine_chunks()
 
 
+def _here(store: DatasetStore) -> DatasetStore:
+    """The store with the local folder of this machine, which is not that of the one that sent the part."""
+    return replace(store, local_root=local_root_here(store.data_root))
+
+
 def _make_tiles(part: _TilePart) -> _Made:
     """Cuts, encodes and embeds the tiles of a part, and leaves its receipts."""
     from synapse_assets.volumes.cropping import crop_region
 
-    store, region, use = part.store, part.region, part.encoder
+    store, region, use = _here(part.store), part.region, part.encoder
     encoder, remark = None, ""
     if use is not None:
         try:
@@ -251,14 +257,15 @@ def _make_vectors(part: _VectorPart) -> _Made:
     """Embeds stored tiles, and leaves a receipt."""
     from synapse_assets.volumes import decode_tiles
 
-    encoder = _encoder(part.store, part.encoder)
+    store = _here(part.store)
+    encoder = _encoder(store, part.encoder)
     numbers = part.rows.column("number").to_numpy()
     made = []
     for start in range(0, len(numbers), _READ_ROWS):
         rows = part.tiles.take(numbers[start : start + _READ_ROWS].tolist(), ["synapse_id", "tile_hash", "image"])
         [batch] = rows.combine_chunks().to_batches()
         made.append(_vectors(part.encoder, encoder, part.region, batch, decode_tiles(batch.column("image"))))
-    _leave_vectors(part.store, part.encoder, part.region, pa.concat_tables(made))
+    _leave_vectors(store, part.encoder, part.region, pa.concat_tables(made))
     return _Made(len(numbers))
 
 
