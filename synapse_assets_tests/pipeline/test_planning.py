@@ -294,15 +294,11 @@ def test_what_stands_in_the_way_is_said(dataset: EmDataset) -> None:
     )
     assert "set download_ceiling_gb: 1.05e+03 there" in ceiling
     assert bucket.startswith("2 nodes could ask for 294 chunks a second, but the bucket answers 100")
-    larger = [
-        replace(WORK.regions[0], region=f"R{number}", whole={}, tiles=3 * 10**7, id_bytes=2**25)
-        for number in range(100)
-    ]
+    larger = [replace(WORK.regions[0], region=f"R{number}", whole={}, tiles=3 * 10**7) for number in range(100)]
     large = replace(WORK, regions=larger)
     many = rates(memory_bytes=8 * 2**30, cores=16.0)
     said = concerns(large, many, dataset, forecast(large, many, Machines(3, on_ray=True)))
     assert [sentence.split(":")[0] for sentence in said] == [
-        "the ids of all synapses take 3.1 GiB of text",
         "the run of R0 holds about 19 GB, this machine has 9",
         "the parts at work on a node hold about 19 GB, this machine has 9",
         "volume em lies in a folder of this machine",

@@ -9,8 +9,6 @@ from synapse_assets.pipeline.em.planning.workload import Workload
 
 # Regions that are named in a sentence.
 _NAMES_SHOWN = 3
-# pyarrow counts the bytes of a text column in 32 bits.
-_TEXT_BYTES = 2**31
 # The share of a machine's memory that may be planned with.
 _MEMORY_SHARE = 0.8
 
@@ -19,7 +17,6 @@ def concerns(work: Workload, rates: Rates, dataset: Dataset, asked: Forecast) ->
     """Sentences, each with what to do. `asked` is the forecast that they are about."""
     return [
         *_outside(work),
-        *_sizes(work),
         *_ceilings(work, dataset),
         *_requests(work, asked),
         *_memory(work, rates, asked.machines),
@@ -34,14 +31,6 @@ def _outside(work: Workload) -> Iterator[str]:
         yield (
             f"{count:,} synapses lie outside their volume ({_some(regions)}) and are not counted: `synapses` refuses their regions, "
             "unless the dataset's YAML says leave_out_outside: true"
-        )
-
-
-def _sizes(work: Workload) -> Iterator[str]:
-    if work.id_bytes >= _TEXT_BYTES:
-        yield (
-            f"the ids of all synapses take {work.id_bytes / 2**30:.1f} GiB of text: from 2 GiB on steps that read all of them at once "
-            "fail. Use shorter ids, or several datasets"
         )
 
 
