@@ -63,8 +63,8 @@ class ClusterRunLauncher(RayRunLauncher):
     def launch_run(self, context: Any) -> None:
         """Sends a run to the cluster; one that cannot be sent fails with the reason."""
         run = context.dagster_run
-        settings = Settings()
         try:
+            settings = Settings()
             self._claim(settings)
             gpus = gpus_of(run, settings)
             command = shlex.join(

@@ -1,11 +1,12 @@
 """A real Ray cluster of one node on loopback, started as a person does: `synapse-assets node --head`, with a token of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,13 @@ class Head:
 
     def stop(self) -> None:
         """Ends it, with all its processes."""
-        subprocess.run(["pkill", "-9", "-g", str(self._process.pid)], check=False)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(20)
         for process in _processes_of(self._temporary):
-            os.kill(process, signal.SIGKILL)
-        subprocess.run(["rm", "-rf", self._temporary], check=True)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def _processes_of(folder: str) -> list[int]:
