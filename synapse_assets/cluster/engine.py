@@ -151,7 +151,8 @@ class RayEngine:
         waiting: dict[Any, _Task] = {}
         for node in self._places(ray):
             task = _Task(0, "a look at the node", pickle.dumps((_called, work)))
-            waiting[self._sent(ray, task, NodeAffinitySchedulingStrategy(node, soft=False))] = task
+            # It takes no core: those of a small node may all be held by runs, this one among them, until they end.
+            waiting[self._sent(ray, task, NodeAffinitySchedulingStrategy(node, soft=False), cpus=0)] = task
         if not waiting:
             raise BadInput(self._no_place(ray))
         results: dict[str, _Result] = {}
@@ -166,10 +167,10 @@ class RayEngine:
                     ray.cancel(reference, force=True)
         return results
 
-    def _sent(self, ray: Any, task: _Task, strategy: Any = "SPREAD") -> Any:
+    def _sent(self, ray: Any, task: _Task, strategy: Any = "SPREAD", cpus: float | None = None) -> Any:
         task.sent = time.time()
         carry = ray.remote(carrier()).options(
-            num_cpus=self.cpus,
+            num_cpus=self.cpus if cpus is None else cpus,
             num_gpus=self.gpus or None,
             max_retries=0,
             scheduling_strategy=strategy,

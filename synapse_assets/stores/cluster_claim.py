@@ -36,15 +36,18 @@ def claim(root: Files, cluster: ClusterName) -> None:
     Ages are compared by the clock of the storage. Raises BadInput where another cluster works there.
     """
     folder, own = root.child(FOLDER), f"{segment(cluster.session)}.json"
-    before = {entry.base_name: entry.mtime for entry in folder.entries() if entry.base_name.endswith(".json")}
+    before = folder.touched(own)
     folder.write_json(own, {"session": cluster.session, "place": cluster.place})
     now = folder.touched(own)
     if now is None:
         raise BadInput(
             f"{folder.address(own)} is gone as soon as it is written: give this machine the right to read there"
         )
-    held_before = own in before and now - before[own] < FORGOTTEN_AFTER
-    for name in sorted(before.keys() - {own}):
+    held_before = before is not None and now - before < FORGOTTEN_AFTER
+    # Looked for after ours is there: of two that claim at the same moment at least one sees the other.
+    for name in folder.names():
+        if name == own or not name.endswith(".json"):
+            continue
         other = folder.read_json(name) or {}
         touched = folder.touched(name)
         if touched is None:

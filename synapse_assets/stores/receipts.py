@@ -46,11 +46,10 @@ class Receipts:
         with self.folder.replace(f"{name}.json", sweep=False) as stream:
             stream.write(json.dumps(content).encode())
 
-    def ids(self) -> pa.Array:
-        """Ids of all rows that receipts are there of, whatever has become of their files."""
-        with ThreadPoolExecutor(_AT_ONCE) as readers:
-            found = [receipt for receipt in readers.map(self._read, self.folder.names()) if receipt is not None]
-        return ids_of([receipt.part for receipt in found]).combine_chunks()
+    def ids(self, wanted: pa.Table) -> pa.Array:
+        """Ids of the rows that `whole` would give, whatever has become of their files. Removes nothing."""
+        found = [receipt for receipt in self._found().values() if receipt is not None]
+        return ids_of([receipt.part for receipt in _right(found, wanted)]).combine_chunks()
 
     def whole(self, table: RegionTable, wanted: pa.Table) -> list[Receipt]:
         """Receipts of which every row is wanted as it is, and every file is there; of two with an id in common the newest. Others are
@@ -58,14 +57,12 @@ class Receipts:
 
         wanted: the rows that are to be made, by id and hash of what they are made from.
         """
-        newest_first = sorted(self.folder.entries(), key=lambda info: int(info.mtime_ns or 0), reverse=True)
-        names = [info.base_name for info in newest_first if not info.base_name.startswith(".")]
-        with ThreadPoolExecutor(_AT_ONCE) as readers:
-            found = list(readers.map(self._read, names))
-            right = _right([receipt for receipt in found if receipt is not None], wanted)
-            lost = list(readers.map(table.missing_files, [receipt.part for receipt in right]))
+        found = self._found()
+        right = _right([receipt for receipt in found.values() if receipt is not None], wanted)
+        with ThreadPoolExecutor(_AT_ONCE) as lookers:
+            lost = list(lookers.map(table.missing_files, [receipt.part for receipt in right]))
         kept = [receipt for receipt, paths in zip(right, lost, strict=True) if not paths]
-        for name, receipt in zip(names, found, strict=True):
+        for name, receipt in found.items():
             if not any(receipt is other for other in kept):
                 self.folder.remove(name)
         return kept
@@ -74,6 +71,13 @@ class Receipts:
         """Removes them all."""
         for name in self.folder.names():
             self.folder.remove(name)
+
+    def _found(self) -> dict[str, Receipt | None]:
+        """All receipts by name, the newest first; None for one that was removed meanwhile."""
+        newest_first = sorted(self.folder.entries(), key=lambda info: int(info.mtime_ns or 0), reverse=True)
+        names = [info.base_name for info in newest_first if not info.base_name.startswith(".")]
+        with ThreadPoolExecutor(_AT_ONCE) as readers:
+            return dict(zip(names, readers.map(self._read, names), strict=True))
 
     def _read(self, name: str) -> Receipt | None:
         content = self.folder.read_json(name)

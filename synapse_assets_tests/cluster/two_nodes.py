@@ -78,6 +78,8 @@ def main(folder: Path) -> dict[str, Any]:
 
     with cluster() as nodes:
         lap("head")
+        answers["looked at"] = looked_at_while_full()
+        lap("look")
         second = nodes.add_node(num_cpus=1, object_store_memory=80_000_000, node_ip_address="127.0.0.2")
         lap("second node")
         engine = RayEngine(2048)
@@ -110,6 +112,20 @@ def refused(engine: RayEngine, work: Callable[[int], int]) -> str:
     except BadInput as error:
         return str(error)
     return ""
+
+
+def looked_at_while_full() -> int:
+    """How many machines are looked at where a run holds every core."""
+    engine = RayEngine(2048)
+    engine.at_once(1)
+    import ray
+
+    run = ray.remote(lambda: time.sleep(600)).options(num_cpus=1).remote()
+    while ray.available_resources().get("CPU", 0):
+        time.sleep(0.1)
+    looks = engine.everywhere(os.getpid, LOG)
+    ray.cancel(run, force=True)
+    return len(looks)
 
 
 _DRIVER = """

@@ -2,7 +2,9 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -84,6 +86,31 @@ def test_the_next_run_makes_only_what_has_no_receipt(
     assert same(store, whole)
 
 
+class Haunted(ShuffledEngine):
+    """One on which a node of an earlier run, divided otherwise, works on: it ends after the parts of this run."""
+
+    def run(self, work: Any, parts: Any, name: Any, log: Any) -> Any:
+        """See `Engine`."""
+        first_call = not self.seen
+        yield from super().run(work, parts, name, log)
+        if first_call:
+            first, second = self.seen[:2]
+            rows = pa.concat_tables([first.rows.slice(PART // 2), second.rows.slice(0, 1)])  # type: ignore[attr-defined]
+            work(replace(first, rows=rows))  # type: ignore[type-var]
+
+
+def test_what_an_earlier_run_still_makes_costs_no_rows(
+    store: DatasetStore, dataset: EmDataset, whole: tuple[pa.Table, pa.Table]
+) -> None:
+    cut = sound(cut_tiles(store, dataset, REGION, LOG, Haunted(PART)))
+    assert (cut.rows, cut.computed_rows) == (COUNT, COUNT)
+    use_encoder(store, model_id="v2")
+    sound(embed_region(store, REGION, "cpu", LOG, Haunted(PART)))
+    use_encoder(store)
+    sound(embed_region(store, REGION, "cpu", LOG, ShuffledEngine(PART)))
+    assert same(store, whole)
+
+
 def test_only_parts_whose_synapses_lie_where_they_lay_are_shown(
     store: DatasetStore, dataset: EmDataset, tmp_path: Path
 ) -> None:
@@ -92,8 +119,10 @@ def test_only_parts_whose_synapses_lie_where_they_lay_are_shown(
     # Five synapses move before the next run, and five are gone.
     gone = [f"s{number:03d}" for number in range(COUNT - 5, COUNT)]
     placed(store, sites(COUNT - 5, moved=5), gone)
+    planned = plan_tiles(store, dataset, REGION).details["tiles_to_cut"]
     engine = ShuffledEngine(PART)
-    assert sound(cut_tiles(store, dataset, REGION, LOG, engine)).rows == COUNT - 5
+    cut = sound(cut_tiles(store, dataset, REGION, LOG, engine))
+    assert (cut.rows, cut.computed_rows) == (COUNT - 5, planned)
     sound(embed_region(store, REGION, "cpu", LOG, engine))
     one = prepared(DatasetStore(str(tmp_path / "moved"), "spread"), COUNT - 5, moved=5)
     cut_tiles(one, dataset, REGION, LOG)

@@ -35,6 +35,20 @@ def test_a_second_cluster_is_refused_and_leaves_no_claim(root: Files) -> None:
     claim(root, THEIRS)
 
 
+def test_of_two_that_claim_at_the_same_moment_one_is_refused(root: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Files.write_json
+
+    def overtaken(self: Files, name: str, value: object) -> None:
+        monkeypatch.setattr(Files, "write_json", write)
+        claim(root, THEIRS)
+        write(self, name, value)
+
+    monkeypatch.setattr(Files, "write_json", overtaken)
+    with pytest.raises(BadInput, match="the one at http://other:8265"):
+        claim(root, OURS)
+    assert root.child(FOLDER).names() == ["session_2.json"]
+
+
 def test_a_cluster_that_is_silent_for_long_is_forgotten(root: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     claim(root, OURS)
     monkeypatch.setattr(cluster_claim, "FORGOTTEN_AFTER", timedelta(0))

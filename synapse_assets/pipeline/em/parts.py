@@ -39,6 +39,8 @@ _READ_ROWS = 256
 # A batch is filled up to a multiple of this: see `_embedded`.
 _WHOLE_BATCH = 8
 _NAMED = 3
+# How often what lacks is made again. Tiles that another run has removed meanwhile lack for ever.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +102,18 @@ def cut_in_parts(
 
     receipts = tile_receipts(store, region)
     by_hash = wanted.select(["synapse_id", "crop_hash"])
-    rest = _rest(wanted, receipts.whole(store.tiles, by_hash))
-    require_below_ceiling(dataset, region, rest, rest.column("synapse_id"))
-    shared = _with_its_share(dataset, engine, rest.num_rows)
-    parts = (
-        _TilePart(store, shared, region, rows, encoder) for rows in in_reading_order(dataset, rest, engine.part_tiles)
-    )
-    _carried_out(engine, _make_tiles, parts, f"{region}: tiles", rest.num_rows, log)
-    done = receipts.whole(store.tiles, by_hash)
+
+    def make(rest: pa.Table) -> None:
+        require_below_ceiling(dataset, region, rest, rest.column("synapse_id"))
+        shared = _with_its_share(dataset, engine, rest.num_rows)
+        divided = in_reading_order(dataset, rest, engine.part_tiles)
+        parts = (_TilePart(store, shared, region, rows, encoder) for rows in divided)
+        _carried_out(engine, _make_tiles, parts, f"{region}: tiles", rest.num_rows, log)
+
+    done, computed = _all_receipts(receipts, store.tiles, wanted, by_hash, make)
     store.tiles.commit(region, [receipt.part for receipt in done], gone)
     receipts.clear()
-    return rest.num_rows, int(sum(receipt.facts["missing_chunks"] for receipt in done))
+    return computed, int(sum(receipt.facts["missing_chunks"] for receipt in done))
 
 
 def embed_in_parts(
@@ -129,16 +132,36 @@ def embed_in_parts(
     Raises BadInput naming the synapses of a part that fails, and a node that cannot compute in the precision of the encoder.
     """
     receipts = vector_receipts(store, region, encoder.model_id)
-    rest = _rest(wanted, receipts.whole(vectors, wanted))
-    parts = (
-        _VectorPart(store, region, tiles, rows, encoder)
-        for tiles, rows in _in_stored_order(store, rest, engine.part_tiles)
-    )
-    _carried_out(engine, _make_vectors, parts, f"{region}: embeddings", rest.num_rows, log)
-    done = receipts.whole(vectors, wanted)
+
+    def make(rest: pa.Table) -> None:
+        divided = _in_stored_order(store, rest, engine.part_tiles)
+        parts = (_VectorPart(store, region, tiles, rows, encoder) for tiles, rows in divided)
+        _carried_out(engine, _make_vectors, parts, f"{region}: embeddings", rest.num_rows, log)
+
+    done, computed = _all_receipts(receipts, vectors, wanted, wanted, make)
     vectors.commit(region, [receipt.part for receipt in done], gone)
     receipts.clear()
-    return rest.num_rows
+    return computed
+
+
+def _all_receipts(
+    receipts: Receipts, table: RegionTable, wanted: pa.Table, by_hash: pa.Table, make: Callable[[pa.Table], None]
+) -> tuple[list[Receipt], int]:
+    """Receipts of all rows that are wanted, after `make` made those that had none; and how many these were at first.
+
+    Others may leave receipts meanwhile that overlap with ours, such as a node of an earlier run that was cut off and works on, or remove
+    ours, such as a second run of the region. What lacks for that is made again.
+    """
+    done = receipts.whole(table, by_hash)
+    rest = _rest(wanted, done)
+    computed = rest.num_rows
+    for _ in range(_ROUNDS):
+        if not rest.num_rows:
+            break
+        make(rest)
+        done = receipts.whole(table, by_hash)
+        rest = _rest(wanted, done)
+    return done, computed
 
 
 def _carried_out(

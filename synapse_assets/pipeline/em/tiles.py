@@ -61,7 +61,9 @@ def plan_tiles(store: DatasetStore, dataset: EmDataset, region: str) -> Report:
     watch = Stopwatch()
     tiles = _region_tiles(store, dataset, region)
     staged = store.staged_ids("tiles", region, tiles.content)
-    ids_to_cut = without(without(tiles.changed, staged), tile_receipts(store, region).ids().cast(pa.string()))
+    ids_to_cut = without(
+        without(tiles.changed, staged), tile_receipts(store, region).ids(tiles.crops).cast(pa.string())
+    )
     plan = plan_region(dataset, region, tiles.synapses, ids_to_cut)
     store.results(TILE_PLAN).write_partition(region, plan)
     plan_rows = plan_in_use(plan)
