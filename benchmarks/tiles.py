@@ -61,7 +61,7 @@ def _write(folder: Path, values: npt.NDArray[np.uint8], encoding: str, chunk: tu
             "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
             "scale_metadata": {
                 "resolution": [4, 4, 40],
-                "size": SHAPE_ZYX[::-1],
+                "size": values.shape[::-1],
                 "chunk_size": chunk,
                 "encoding": encoding,
                 **({"jpeg_quality": 90} if encoding == "jpeg" else {}),

@@ -20,7 +20,7 @@ BUCKET = "lab"
 class ObjectStore:
     """The storage at `url`, with one bucket. `refuses(method, path)` says which requests are answered with 503."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         from moto.server import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
@@ -29,8 +29,8 @@ class ObjectStore:
         self._app = DomainDispatcherApplication(create_backend_app)
         # One request at a time: in moto, looking whether a key is there and writing it are two steps.
         self._turn = threading.Lock()
-        self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = make_server(host, 0, self._answer, threaded=True)
+        self.url = f"http://{host}:{self.server.server_port}"
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

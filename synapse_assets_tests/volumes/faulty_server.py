@@ -21,10 +21,10 @@ class FaultyServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), functools.partial(_Handler, directory=str(folder)))
         self.folder = folder
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/volume"
+        self.url = f"http://{host}:{self.server_address[1]}/volume"
         self.fault: int | str | None = None
         self.only = ""
         self.times = 10**6
