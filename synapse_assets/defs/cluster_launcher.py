@@ -79,7 +79,7 @@ class ClusterRunLauncher(RayRunLauncher):
             # Ray shows a job all cards unless it asks for some.
             entrypoint = f"exec {command}" if gpus else f"CUDA_VISIBLE_DEVICES= exec {command}"
             labels = {"dagster/run-id": run.run_id, "dagster/job": run.job_name}
-            self.interface.submit(job_of(run), entrypoint, job_environment(settings), labels, 1, gpus)
+            self.interface.submit(job_of(run), entrypoint, job_environment(settings, gpus), labels, 1, gpus)
         except SynapseAssetsError as error:
             self._instance.report_run_failed(run, f"not sent to the cluster: {error}")
             return
@@ -177,10 +177,11 @@ def job_of(run: dg.DagsterRun) -> str:
     return f"dagster-run-{run.run_id}"
 
 
-def job_environment(settings: Settings) -> dict[str, str]:
+def job_environment(settings: Settings, gpus: float) -> dict[str, str]:
     """The settings that go with a job, as variables: those that are set here, no secrets, and not what each machine has of its own.
 
-    Paths of dataset files are made absolute: the file has to be at the same place on every node.
+    Paths of dataset files are made absolute: the file has to be at the same place on every node. Of the graphics cards of its node a job
+    sees only its own `gpus`, as the first, so a card that is named here is another one there, or none.
     """
     values: dict[str, str] = {}
     for name in settings.model_fields_set - _OF_ONE_MACHINE:
@@ -188,6 +189,8 @@ def job_environment(settings: Settings) -> dict[str, str]:
         if name == "datasets":
             known = packaged_datasets()
             value = ",".join(one if one in known else str(Path(one).expanduser().absolute()) for one in value)
+        if name == "device" and str(value).startswith("cuda"):
+            value = "cuda" if gpus else "auto"
         if value is not None and not isinstance(value, SecretStr):
             values[f"SYNAPSE_{name.upper()}"] = str(value)
     return values

@@ -63,9 +63,16 @@ def test_a_job_gets_the_settings_that_are_set_without_secrets_or_folders_of_this
         webhook_url="https://chat.example/secret",
         tick_seconds=7,
     )
-    assert job_environment(settings) == {
+    assert job_environment(settings, gpus=0) == {
         "SYNAPSE_DATA_ROOT": "s3://lab/data",
         "SYNAPSE_DATASETS": f"flywire,{dataset}",
         "SYNAPSE_RAY_ADDRESS": "http://head:8265",
         "SYNAPSE_TICK_SECONDS": "7",
     }
+
+
+@pytest.mark.parametrize(
+    ("device", "cards", "there"), [("cuda:1", 1, "cuda"), ("cuda:1", 0, "auto"), ("cuda", 0, "auto"), ("cpu", 1, "cpu")]
+)
+def test_a_job_computes_on_the_cards_that_it_sees(device: str, cards: float, there: str) -> None:
+    assert job_environment(Settings(device=device), cards)["SYNAPSE_DEVICE"] == there
