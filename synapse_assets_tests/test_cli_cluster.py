@@ -156,7 +156,10 @@ def test_runs_that_would_wait_for_ever_are_refused(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"data_root": "/data"}, r"a cluster needs SYNAPSE_DATA_ROOT on object storage .*; /data lies on this machine"),
+        (
+            {"data_root": "/data"},
+            "the data root /data is a folder of this machine, .* set SYNAPSE_DATA_ROOT to an address",
+        ),
         ({"ray_address": "http://head:8265"}, "a cluster needs SYNAPSE_POSTGRES_URL: its nodes write the run history"),
         (
             {"datasets": ["sample"]},

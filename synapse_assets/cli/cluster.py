@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from synapse_assets.cluster.engine import require_shared
 from synapse_assets.cluster.job_interface import JobInterface, Node, is_loopback
 from synapse_assets.cluster.node import INSTALL
 from synapse_assets.datasets import load_dataset, places_of
@@ -35,11 +36,7 @@ def check_cluster(settings: Settings) -> None:
     missing = [name for name in ("ray", "dagster_ray", "dagster_aws") if find_spec(name) is None]
     if missing:
         raise BadInput(f"SYNAPSE_RAY_ADDRESS is set, but {' and '.join(missing)} cannot be imported: {INSTALL}")
-    if "://" not in settings.data_root or settings.data_root.startswith("file://"):
-        raise BadInput(
-            f"a cluster needs SYNAPSE_DATA_ROOT on object storage (s3:// or gs://), which every node reaches; {settings.data_root} lies on "
-            "this machine. Move the data there, or unset SYNAPSE_RAY_ADDRESS"
-        )
+    require_shared(settings.data_root)
     if settings.postgres_url is None and not is_loopback(settings.ray_address):
         raise BadInput(
             "a cluster needs SYNAPSE_POSTGRES_URL: its nodes write the run history, which without it is files of this machine"

@@ -130,7 +130,7 @@ class JobInterface:
     ) -> None:
         """Sends a job: a line of shell, run on a node once that has so much free.
 
-        Everybody with the token may read all of it. Raises BadInput where a job of that name was sent before.
+        Everybody with the token may read all of it. Raises Unreachable too where a job of that name was sent before.
         """
         self._ask(
             "POST",
