@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from logging import Logger
 from typing import Any, TypeVar
 
@@ -169,7 +170,7 @@ class RayEngine:
 
     def _sent(self, ray: Any, task: _Task, strategy: Any = "SPREAD", cpus: float | None = None) -> Any:
         task.sent = time.time()
-        carry = ray.remote(carrier()).options(
+        carry = _remote(ray).options(
             num_cpus=self.cpus if cpus is None else cpus,
             num_gpus=self.gpus or None,
             max_retries=0,
@@ -271,6 +272,12 @@ class RayEngine:
             f"no node of the Ray cluster has {self.cpus:g} processor cores (SYNAPSE_RAY_CPUS){cards}, as a part takes; there is {there}: "
             "lower these settings, or start nodes that have them"
         )
+
+
+@lru_cache(maxsize=1)
+def _remote(ray: Any) -> Any:
+    """What carries out a task, made once: the cluster keeps each that is made until the run ends."""
+    return ray.remote(carrier())
 
 
 def _called(work: Callable[[], _Result]) -> _Result:

@@ -30,6 +30,8 @@ def test_a_region_of_two_nodes_one_of_them_lost_equals_one_process(asked: dict[s
     assert asked["rows"] == [SYNAPSES, SYNAPSES]
     # Vectors came with the tiles; one version made the table, one showed all tiles.
     assert (asked["computed"], asked["versions"], set(asked["checks"])) == ([SYNAPSES, 0], [2], {True})
+    # What carries out parts is sent once, however many there are; the other holds a core.
+    assert asked["functions"] == 2
     # Machines are looked at though runs hold all their cores.
     assert asked["looked at"] == 1
     # Each machine keeps what is its own in its own folder.

@@ -91,6 +91,7 @@ def main(folder: Path) -> dict[str, Any]:
         lap("tiles")
         embedded = embed_region(spread, REGION, "cpu", LOG, RayEngine(40))
         lap("embeddings")
+        answers["functions"] = functions_sent()
         answers["computed"] = [cut.computed_rows, embedded.computed_rows]
         answers["checks"] = [check.passed for check in (*cut.checks, *embedded.checks)]
         answers["versions"] = [spread.tiles.version]
@@ -112,6 +113,13 @@ def refused(engine: RayEngine, work: Callable[[int], int]) -> str:
     except BadInput as error:
         return str(error)
     return ""
+
+
+def functions_sent() -> int:
+    """How many functions the cluster keeps for the tasks of this process."""
+    from ray.experimental.internal_kv import _internal_kv_list
+
+    return len(_internal_kv_list(b"RemoteFunction", namespace=b"fun"))
 
 
 def looked_at_while_full() -> int:
