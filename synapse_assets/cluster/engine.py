@@ -145,7 +145,7 @@ class RayEngine:
             log.warning(remark)
 
     def everywhere(self, work: Callable[[], _Result], log: Logger) -> Mapping[str, _Result]:
-        """See `Engine`. A node that is lost meanwhile is left out."""
+        """See `Engine`. A node that is lost meanwhile is left out; raises Unreachable where all are."""
         ray = _connected()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -159,13 +159,17 @@ class RayEngine:
         results: dict[str, _Result] = {}
         try:
             for reference, task in waiting.items():
-                answer = self._answer(ray, reference, task, log)
+                answer = self._answer(ray, reference, task, log, "it is left out")
                 if answer is not None:
                     results[answer["node"]] = pickle.loads(answer["result"])  # noqa: S301 -- as above
         finally:
             for reference in waiting:
                 with suppress(Exception):
                     ray.cancel(reference, force=True)
+        if not results:
+            raise Unreachable(
+                "no node of the Ray cluster said what it can do: look at them (`ray status`), and start the run again"
+            )
         return results
 
     def _sent(self, ray: Any, task: _Task, strategy: Any = "SPREAD", cpus: float | None = None) -> Any:
@@ -179,12 +183,14 @@ class RayEngine:
         )
         return carry.remote(requirement(), task.payload)
 
-    def _answer(self, ray: Any, reference: Any, task: _Task, log: Logger) -> dict[str, Any] | None:
-        """What a task answered, its result in it; None where it is to be carried out again."""
+    def _answer(
+        self, ray: Any, reference: Any, task: _Task, log: Logger, otherwise: str = "it is carried out again"
+    ) -> dict[str, Any] | None:
+        """What a task answered, its result in it; None where its machine or process was lost. `otherwise`: what then becomes of it."""
         try:
             answer: dict[str, Any] = ray.get(reference)
         except Exception as error:
-            log.warning(f"{self._judged(error, task)}; it is carried out again")
+            log.warning(f"{self._judged(error, task)}; {otherwise}")
             return None
         node = answer["node"]
         self._clocks.seen(node, task.sent, answer["began"], answer["ended"], time.time())

@@ -75,8 +75,9 @@ class _Ticket:
         written = {info.base_name: int(info.mtime_ns or 0) / 1e9 for info in entries if info.type == fs.FileType.File}
         own = written.get(self._name)
         if own is None:
-            # Taken for dead, such as a machine that slept.
-            self.draw()
+            # Taken for dead, such as a machine that slept. Unanswered, it is drawn at the next look.
+            with suppress(OSError):
+                self.draw()
             return 1
         # By the storage's clock, or a little earlier.
         now = own + time.monotonic() - self._drawn
