@@ -3,8 +3,9 @@
     python -m benchmarks.planning [points, default 3000]
 
 Random points, in three regions of unequal size, in a drawn volume of 2048 x 2048 x 64 voxels on this machine (JPEG, chunks of 64^3), tiles
-of 160 x 160 x 3; one process, without Ray, by the steps that the assets call. Rates are measured before, as the command does. On a machine
-that is busy with something else a run takes longer than its processor time says; so both are printed.
+of 160 x 160 x 3; one process, without Ray, by the steps that the assets call. Rates are measured before, as the command does. Beside other
+programs a run takes longer: what it spent in the queue for a core is told apart, and the forecast is compared with
+the rest and with the seconds of processors.
 """
 
 import argparse
@@ -65,18 +66,31 @@ def planned_dataset(folder: Path, points: int, codec: str = "png") -> EmDataset:
 
 @dataclass
 class Taken:
-    """Seconds on the clock, and of processors, that were taken so far."""
+    """Seconds on the clock, those of them that the main thread waited for a core, and seconds of processors, that were taken so far."""
 
     seconds: float = 0.0
+    queued: float = 0.0
     core_seconds: float = 0.0
+
+    @property
+    def alone(self) -> float:
+        """Seconds on the clock, had there been no other program."""
+        return self.seconds - self.queued
 
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Adds what is done within."""
-        clock, processors = time.perf_counter(), time.process_time()
+        clock, processors, queued = time.perf_counter(), time.process_time(), _queued()
         yield
+        self.queued += _queued() - queued
         self.seconds += time.perf_counter() - clock
         self.core_seconds += time.process_time() - processors
+
+
+def _queued() -> float:
+    """Seconds that this thread was ready to run and waited for a core, by Linux; 0 elsewhere."""
+    path = Path("/proc/thread-self/schedstat")
+    return int(path.read_text(encoding="ascii").split()[1]) / 1e9 if path.exists() else 0.0
 
 
 def run(store: DatasetStore, dataset: EmDataset, regions: list[str]) -> tuple[dict[str, Taken], int]:
@@ -122,21 +136,17 @@ def measure(points: int, codec: str) -> None:
         }
         print(f"\n{points:,} tiles as {codec} on {cores()} cores: {chunks:,} chunks foretold and counted")
         print(f"counted in {counting:.1f} s, rates measured in {measuring:.1f} s")
+        taken["all"] = Taken(*(sum(getattr(one, what) for one in taken.values()) for what in vars(Taken())))
+        core_s["all"] = sum(core_s.values())
         print(
-            f"{'':12s}{'seconds':>10s}{'foretold':>10s}{'times':>8s}{'core-seconds':>14s}{'foretold':>10s}{'times':>8s}"
+            f"{'':12s}{'seconds':>9s}{'queued':>8s}{'foretold':>10s}{'times':>7s}{'core-s':>9s}{'foretold':>10s}{'times':>7s}"
         )
         for stage, one in taken.items():
-            foretold = seconds_of(found, stage)
+            foretold = found.hours * 3600 if stage == "all" else seconds_of(found, stage)
             print(
-                f"{stage:12s}{one.seconds:10.1f}{foretold:10.1f}{one.seconds / foretold:8.2f}{one.core_seconds:14.1f}"
-                f"{core_s[stage]:10.1f}{one.core_seconds / core_s[stage]:8.2f}"
+                f"{stage:12s}{one.seconds:9.1f}{one.queued:8.1f}{foretold:10.1f}{one.alone / foretold:7.2f}{one.core_seconds:9.1f}"
+                f"{core_s[stage]:10.1f}{one.core_seconds / core_s[stage]:7.2f}"
             )
-        seconds, cpu = (sum(getattr(one, what) for one in taken.values()) for what in ("seconds", "core_seconds"))
-        foretold = found.hours * 3600
-        print(
-            f"{'all':12s}{seconds:10.1f}{foretold:10.1f}{seconds / foretold:8.2f}{cpu:14.1f}{sum(core_s.values()):10.1f}"
-            f"{cpu / sum(core_s.values()):8.2f}"
-        )
 
 
 def main() -> None:
