@@ -15,18 +15,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from synapse_assets.datasets import load_dataset
 from synapse_assets.definitions import build_definitions
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
+from synapse_assets.stores.models import model_in_use
+from synapse_assets.stores.rows import vector_matrix, vectors_in_use
+from synapse_assets.vision.encoder import Encoder
+from synapse_assets.volumes import decode_tiles
 from synapse_assets_tests.cluster.head import Head, running_head
 from synapse_assets_tests.installation import Installed, wait_until
 from synapse_assets_tests.postgres import running_postgres
 from synapse_assets_tests.stores.object_store import BUCKET, ObjectStore, object_store  # noqa: F401
 
 REGION = "EB"
+TABLE, TILES = ("synapse_table", "alignment"), ("synapses", "tile_plan", "tiles")
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "aws-secret-7f3a", "CAVE_TOKEN": "cave-secret-91bd"}
 PASSWORD, WEBHOOK_SECRET = "history-secret-5c0e", "webhook-secret-e2d8"
 
@@ -40,8 +47,8 @@ class Lab:
     storage: ObjectStore
     posted: list[str] = field(default_factory=list)
 
-    def launch(self, name: str, region: str | None = None) -> str:
-        """Presses Materialize; gives the run."""
+    def launch(self, *names: str, region: str | None = None) -> str:
+        """Presses Materialize on those assets; gives the run."""
         answer = self.installed.ask(
             """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
@@ -50,7 +57,7 @@ class Lab:
                     "repositoryLocationName": "synapse_assets",
                     "repositoryName": "__repository__",
                     "pipelineName": "__ASSET_JOB",
-                    "assetSelection": [{"path": ["tiny", name]}],
+                    "assetSelection": [{"path": ["tiny", name]} for name in names],
                 },
                 "mode": "default",
                 "runConfigData": {},
@@ -61,9 +68,9 @@ class Lab:
         return str(answer["run"]["runId"])
 
     @contextmanager
-    def held(self) -> Iterator[str]:
-        """A run that has started, and gets no answer from the storage before the end of the block."""
-        run = self.launch("synapses", REGION)
+    def held(self, *names: str) -> Iterator[str]:
+        """A run of those assets that has started, and gets no answer from the storage before the end of the block."""
+        run = self.launch(*names, region=REGION)
         wait_until("it is sent", lambda: self.head.interface.job(f"dagster-run-{run}"), 60, self.installed.logs)
         with self.storage._turn:
             self.until(run, "STARTED")
@@ -129,7 +136,12 @@ def lab(
         node = {**environment, "SYNAPSE_LOCAL_ROOT": str(folder / "node")}
         head = stack.enter_context(running_head(folder / "head", node))
         local = str(folder / "lab's" / "local")
-        own = {"SYNAPSE_LOCAL_ROOT": local, "SYNAPSE_WEBHOOK_URL": f"{webhook}/{WEBHOOK_SECRET}", **head.environment}
+        own = {
+            "SYNAPSE_RAY_PART_TILES": "8",
+            "SYNAPSE_LOCAL_ROOT": local,
+            "SYNAPSE_WEBHOOK_URL": f"{webhook}/{WEBHOOK_SECRET}",
+            **head.environment,
+        }
         installed = Installed(tiny_inputs, folder / "lab's", {**environment, **own})
         stack.callback(installed.stop)
         installed.start()
@@ -181,16 +193,15 @@ def made_here(lab: Lab, folder: Path) -> DatasetStore:
     dataset = load_dataset(file, settings.local_root)
     job = build_definitions(settings).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
-        for name, region in (("synapse_table", None), ("synapses", REGION)):
-            job.execute_in_process(
-                asset_selection=[dg.AssetKey(["tiny", name])], partition_key=region, instance=instance
-            )
+        for names, region in ((TABLE, None), (TILES, REGION)):
+            keys = [dg.AssetKey(["tiny", name]) for name in names]
+            job.execute_in_process(asset_selection=keys, partition_key=region, instance=instance)
     return DatasetStore(settings.data_root, dataset.name, settings.local_root)
 
 
 def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_gives(lab: Lab, tmp_path: Path) -> None:
-    lab.until(lab.launch("synapse_table"), "SUCCESS")
-    with lab.held() as run:
+    lab.until(lab.launch(*TABLE), "SUCCESS")
+    with lab.held(*TILES) as run:
         (process,) = lab.processes_of(run)
         os.kill(process, signal.SIGKILL)
     lab.until(run, "FAILURE")
@@ -199,13 +210,28 @@ def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_give
     wait_until("it is posted", lambda: any(told in text for text in lab.posted), 60, lambda: str(lab.posted))
     again = wait_until("it is tried again", lambda: retries_of(lab, run), 60)
     lab.until(again, "SUCCESS")
+    lab.until(lab.launch("encoder"), "SUCCESS")
+    lab.until(lab.launch("embeddings", region=REGION), "SUCCESS")
     store = DatasetStore(f"s3://{BUCKET}/cluster/data", "tiny", str(tmp_path / "copy"))
-    names = store.synapses.table.names
-    theirs, ours = store.synapses.read(REGION, names), made_here(lab, tmp_path / "here").synapses.read(REGION, names)
-    assert theirs.num_rows == 24
-    assert theirs.equals(ours)
+    here = made_here(lab, tmp_path / "here")
+    for theirs, ours in ((store.synapses, here.synapses), (store.tiles, here.tiles)):
+        rows = theirs.read(REGION, theirs.table.names)
+        assert rows.num_rows == 24
+        assert rows.equals(ours.read(REGION, ours.table.names))
+    vectors = vector_matrix(vectors_in_use(store).read(REGION, ["vector"]))
+    assert (vectors == embedded_here(store, here)).all()
+    files = store.tiles.lance().get_fragments()  # type: ignore[union-attr]
+    assert [file.count_rows() for file in files] == [8, 8, 8], "the tiles were cut in parts"
     logs = [key for key in lab.storage.keys(f"s3://{BUCKET}/cluster/data/.logs") if again in key]
     assert logs, "what steps print is kept beside the data"
+
+
+def embedded_here(store: DatasetStore, here: DatasetStore) -> npt.NDArray[np.float16]:
+    """What the encoder of one store makes of the region's tiles in another, by the order of their ids, as it is stored."""
+    models = store.models("encoder")
+    encoder = Encoder.load(models.path(model_in_use(models, "nothing")))
+    tiles = decode_tiles(here.tiles.read(REGION, ["image"]).column("image").combine_chunks())
+    return encoder.embed(tiles, "cpu").astype(np.float16)
 
 
 def retries_of(lab: Lab, run: str) -> str | None:
@@ -231,7 +257,7 @@ def test_a_job_that_dies_before_its_run_began_fails_it_with_a_sentence(lab: Lab)
     file = Path(lab.installed.environment["SYNAPSE_DATASETS"])
     away = file.rename(file.with_suffix(".away"))
     try:
-        run = lab.launch("synapses", REGION)
+        run = lab.launch("synapses", region=REGION)
         lab.until(run, "FAILURE", seconds=90)
     finally:
         away.rename(file)
@@ -245,7 +271,7 @@ def test_a_job_that_dies_before_its_run_began_fails_it_with_a_sentence(lab: Lab)
 
 
 def test_cancelling_ends_the_job_and_the_run(lab: Lab) -> None:
-    with lab.held() as run:
+    with lab.held("synapses") as run:
         lab.cancel(run)
     lab.until(run, "CANCELED")
     wait_until("the process has ended", lambda: not lab.processes_of(run), 60)
@@ -254,7 +280,7 @@ def test_cancelling_ends_the_job_and_the_run(lab: Lab) -> None:
 def test_a_run_that_waits_for_cores_can_be_cancelled(lab: Lab) -> None:
     lab.head.interface.submit("busy", "sleep 600", {}, {}, 2, 0)
     wait_until("all cores are taken", lambda: lab.head.interface.job("busy").state == "RUNNING", 60)  # type: ignore[union-attr]
-    run = lab.launch("synapses", REGION)
+    run = lab.launch("synapses", region=REGION)
     job = f"dagster-run-{run}"
     wait_until("it waits", lambda: lab.head.interface.job(job), 60)
     lab.cancel(run, "MARK_AS_CANCELED_IMMEDIATELY")
