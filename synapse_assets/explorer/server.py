@@ -154,6 +154,8 @@ def create_app(
     releases = Releases(entries, data_root)
     templates = Jinja2Templates(_HERE / "templates")
     templates.env.globals.update({function.__name__: function for function in urls.IN_TEMPLATES})
+    templates.env.globals["root"] = ""
+    templates.env.filters["thousands"] = thousands
     templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
     templates.env.globals["pages_of"] = {
         entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
@@ -391,6 +393,11 @@ def _add_explanations(app: FastAPI, site: Site) -> None:
         return released_png(
             explanation_pages.alike_overlay(site.releases.of(dataset, release), synapse_id, other), release
         )
+
+
+def thousands(number: float) -> str:
+    """A number without decimals, its thousands set apart."""
+    return f"{number:,.0f}"
 
 
 def released_png(content: bytes, release: str | None) -> Response:
