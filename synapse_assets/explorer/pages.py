@@ -22,7 +22,6 @@ from synapse_assets.explorer.messages import ErrorMessages
 from synapse_assets.explorer.question import Question, filter_options, read_place
 from synapse_assets.explorer.releases import ExplorerEntry, Releases
 from synapse_assets.explorer.uploads import Uploads
-from synapse_assets.explorer.urls import tile_url
 from synapse_assets.query import METRICS, Filters, Warehouse
 from synapse_assets.query.points import CATEGORIES, NONE, NUMBERS, Points
 from synapse_assets.report import REPORT_FILE
@@ -102,8 +101,7 @@ def search(warehouse: Warehouse, dataset: Dataset, name: str, question: Question
         return form
     answer = warehouse.similar(question.request(uploads))
     if question.synapse_id:
-        query_facts = facts(warehouse.points, warehouse.points.row(question.synapse_id))
-        query = {"facts": query_facts, "picture": tile_url(name, warehouse.release_id, query_facts["synapse_id"])}
+        query: dict[str, Any] = {"facts": facts(warehouse.points, warehouse.points.row(question.synapse_id))}
     elif question.upload:
         query = {"title": "Uploaded picture", "picture": f"/{quote(name)}/uploads/{question.upload}.png"}
     else:

@@ -35,6 +35,7 @@ from synapse_assets.explorer.question import Question, read_filters, read_questi
 from synapse_assets.explorer.releases import Releases, explorer_entries
 from synapse_assets.explorer.scorecard import Choice
 from synapse_assets.explorer.scorecard import scorecard as scorecard_page
+from synapse_assets.explorer.templating import LOOK, template_environment
 from synapse_assets.explorer.uploads import Uploads, most_bytes, read_picture
 from synapse_assets.query import NeuronRequest, Warehouse
 from synapse_assets.query.neurons import UnknownNeuron
@@ -44,7 +45,6 @@ from synapse_assets.settings import local_root_of
 from synapse_assets.stores.spreadsheets import csv_text, plain_rows
 from synapse_assets.web import Guard, Lent, Place
 
-_HERE = FilePath(__file__).parent
 # Larger numbers mean nothing here, and texts of thousands of digits cannot be parsed at all.
 _Whole = Annotated[int, Query(ge=-(2**63), lt=2**63)]
 _Number = Annotated[int, Path(ge=-(2**63), lt=2**63)]
@@ -152,14 +152,9 @@ def create_app(
     """
     entries = explorer_entries(datasets)
     releases = Releases(entries, data_root)
-    templates = Jinja2Templates(_HERE / "templates")
-    templates.env.globals.update({function.__name__: function for function in urls.IN_TEMPLATES})
-    templates.env.globals["root"] = ""
-    templates.env.filters["thousands"] = thousands
-    templates.env.globals["datasets"] = {entry.name: entry.title for entry in entries}
-    templates.env.globals["pages_of"] = {
-        entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries
-    }
+    titles = {entry.name: entry.title for entry in entries}
+    pages_of = {entry.name: chain_of(entry.dataset).pages_of(entry.dataset) for entry in entries}
+    templates = Jinja2Templates(env=template_environment(urls.IN_TEMPLATES, "", titles, pages_of))
     labelled = [entry.name for entry in entries if labelling and getattr(entry.dataset, "labelling", None)]
     templates.env.globals["labelled"] = labelled
     place = Place(url, "SYNAPSE_EXPLORER_URL", host)
@@ -173,7 +168,7 @@ def create_app(
 
     app = FastAPI(title="synapse_assets explorer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     # Bokeh has its own files at /static.
-    app.mount("/look", StaticFiles(directory=_HERE / "static"), name="look")
+    app.mount("/look", StaticFiles(directory=LOOK), name="look")
     mapped = [entry.name for entry in entries if "map" in chain_of(entry.dataset).pages]
     _add_policy(app, site, {f"/{name}/map" for name in mapped})
     # The outermost layer.
@@ -393,11 +388,6 @@ def _add_explanations(app: FastAPI, site: Site) -> None:
         return released_png(
             explanation_pages.alike_overlay(site.releases.of(dataset, release), synapse_id, other), release
         )
-
-
-def thousands(number: float) -> str:
-    """A number without decimals, its thousands set apart."""
-    return f"{number:,.0f}"
 
 
 def released_png(content: bytes, release: str | None) -> Response:

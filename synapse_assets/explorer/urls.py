@@ -2,6 +2,8 @@
 
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
+
 
 def at(dataset: str) -> str:
     """URL of the pages of an entry, which the name of a page follows after a slash."""
@@ -12,6 +14,11 @@ def tile_url(dataset: str, release: str, synapse_id: str, section: int | None = 
     """URL of the picture of a synapse as it was in that release: its middle section, or another."""
     parameters = {"release": release} | ({} if section is None else {"section": str(section)})
     return f"{at(dataset)}/tiles/{quote(synapse_id, safe='')}.png?{urlencode(parameters)}"
+
+
+def tile_src(dataset: str, release: str, synapse_id: str, section: int | None = None) -> Markup:
+    """What an <img> says of the picture of a synapse: `src` with `tile_url`. An exported site says it otherwise."""
+    return Markup('src="{}"').format(tile_url(dataset, release, synapse_id, section))
 
 
 def card_url(dataset: str, synapse_id: str) -> str:
@@ -93,6 +100,6 @@ def examined_url(dataset: str, release: str, site_id: str) -> str:
 
 # What templates call by name.
 IN_TEMPLATES = (
-    at, tile_url, card_url, neuron_url, picture_url, preview_url, layer_url, legend_url, explained_url, compare_url,
+    at, tile_src, card_url, neuron_url, picture_url, preview_url, layer_url, legend_url, explained_url, compare_url,
     examined_url,
 )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Renders the pages of a site: the explorer's templates with addresses that work in any folder of any host.
+
+The content of pages belongs to `explorer.pages`, or to the module that asks for the page.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from synapse_assets.explorer.templating import template_environment
+from synapse_assets.query import Points
+from synapse_assets.site.folder import SiteFolder
+
+TEMPLATES = Path(__file__).parent / "templates"
+# What a page may load: what lies beside it. Pictures are cut out of packs and shown as blobs.
+POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Addresses from a page that lies so deep that `root` leads to the site's folder, such as `../..`. points: of its entry, if any."""
+
+    root: str
+    points: Points | None = None
+
+    def at(self, dataset: str) -> str:
+        """See `explorer.urls.at`."""
+        return f"{self.root}/{quote(dataset, safe='')}"
+
+    def card_url(self, dataset: str, synapse_id: str) -> str:
+        """See `explorer.urls.card_url`. A folder for each synapse would be too many: the id is asked for."""
+        return f"{self.at(dataset)}/synapse/?synapse_id={quote(synapse_id, safe='')}"
+
+    def tile_src(self, dataset: str, release: str, synapse_id: str, section: int | None = None) -> Markup:
+        """Which synapse an <img> is of, as the row of its point: the script cuts its picture out of a pack when it is seen."""
+        if self.points is None:
+            raise ValueError("a page of no entry shows no synapse")
+        row = Markup('data-tile="{}"').format(self.points.row(synapse_id))
+        return row if section is None else row + Markup(' data-section="{}"').format(section)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Writes pages into a site. titles: of its entries, by name. pages_of: the titles of the pages of each. common: what every template
+    gets."""
+
+    folder: SiteFolder
+    environment: Environment
+    common: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        folder: SiteFolder,
+        titles: Mapping[str, str],
+        pages_of: Mapping[str, Mapping[str, str]],
+        **common: Any,
+    ) -> "Pages":
+        """common: values for every template, such as `noun` and `words`."""
+        return cls(folder, template_environment((), "", titles, pages_of, before=[TEMPLATES]), common)
+
+    def render(self, path: str, template: str, points: Points | None = None, **values: Any) -> None:
+        """Writes a page, by its path in the site, such as `about/index.html`.
+
+        Templates are those of `site/templates`, else the explorer's. They get `values`, `root` and functions that make addresses; `dataset`
+        is the entry and `active` the page that the header marks, both empty for a page of the whole site. points: of the entry, where the
+        page shows pictures of synapses.
+        """
+        depth = path.count("/")
+        addresses = Addresses("/".join([".."] * depth) or ".", points)
+        functions = {name: getattr(addresses, name) for name in ("root", "at", "card_url", "tile_src")}
+        given = {"dataset": "", "active": "", "policy": POLICY, **self.common, **values, **functions}
+        self.folder.write(path, self.environment.get_template(template).render(given) + "\n")
+
+    def render_missing(self) -> None:
+        """Writes 404.html, which is shown at any address that is missing: it loads nothing, and its script alone may run."""
+        page = self.environment.get_template("404.html").render({**self.common, "policy": "POLICY"})
+        script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() if script else ""
+        policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'"
+        self.folder.write("404.html", page.replace("POLICY", policy) + "\n")
