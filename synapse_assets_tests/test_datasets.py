@@ -545,6 +545,7 @@ def test_other_mistakes_beside_a_variable_are_told_as_before(
 # Keys of stored data are made of what differs from the defaults, and a dataset file means what its defaults meant.
 EM_DEFAULTS = {
     "seed": 0,
+    "publish": None,
     "chain": "em",
     "generate": None,
     "neurons": [],
@@ -610,6 +611,7 @@ SOURCE_DEFAULTS: dict[str, Any] = {
 }
 MORPHOLOGY_DEFAULTS = {
     "seed": 0,
+    "publish": None,
     "generate": None,
     "published_labels": "",
     "brain_region": "UNASSIGNED",
@@ -692,6 +694,23 @@ def test_what_a_file_without_images_leaves_out_keeps_its_meaning(tmp_path: Path)
         "used_for": "fit",
         "id_prefix": "",
     }
+
+
+def test_what_is_published_is_said_whole(tmp_path: Path) -> None:
+    block = {
+        "authors": [{"name": "A. Lovelace", "orcid": "0000-0002-1825-0097"}],
+        "leave_out": ["neuron_id", "splits.group"],
+    }
+    loaded = load_dataset(written(tmp_path, HERE + yaml.safe_dump({"publish": block})), "/nowhere")
+    assert loaded.publish is not None
+    assert loaded.publish.authors[0].orcid == "0000-0002-1825-0097"
+    for wrong, says in (
+        ({"leave_out": ["neuronid"]}, "publish.leave_out names 'neuronid', .*; did you mean neuron_id"),
+        ({"authors": [{"name": "A", "orcid": "1825"}]}, "publish.authors.0.orcid"),
+        ({"doi": "https://doi.org/10.1/x"}, "publish.doi"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            load_dataset(written(tmp_path, HERE + yaml.safe_dump({"publish": wrong})), "/nowhere")
 
 
 SETTING = {"min_cluster_size": 5, "min_samples": 2}

@@ -14,7 +14,7 @@ import tifffile
 from pydantic import BaseModel, Field, create_model
 
 import synapse_assets
-from synapse_assets.datasets import EmDataset, MorphologyDataset, Resampling
+from synapse_assets.datasets import EmDataset, MorphologyDataset, Publication, Resampling
 from synapse_assets.datasets.base import Frozen
 from synapse_assets.datasets.fingerprints import FIRST_FIELDS, hashed_fields
 from synapse_assets.definitions import build_definitions
@@ -146,6 +146,14 @@ def test_units_that_readers_are_told_are_in_no_fingerprint() -> None:
     assert other != MORPHOLOGY
     assert hashed_fields(other) == hashed_fields(MORPHOLOGY)
     assert code_versions(other) == code_versions(MORPHOLOGY)
+
+
+@pytest.mark.parametrize("dataset", [EM, MORPHOLOGY], ids=["em", "morphology"])
+def test_what_is_published_is_in_no_fingerprint(dataset: EmDataset | MorphologyDataset) -> None:
+    other = dataset.model_copy(update={"publish": Publication(text="A paper.", leave_out=["neuron_id"])})
+    assert other != dataset
+    assert hashed_fields(other) == hashed_fields(dataset)
+    assert code_versions(other) == code_versions(dataset)
 
 
 @pytest.mark.parametrize("later", LATER)

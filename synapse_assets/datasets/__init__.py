@@ -5,7 +5,7 @@ A dataset is data, not code: `load_dataset` reads one of the files beside this m
 volumes themselves belongs to `sources/` and `volumes/`.
 """
 
-from synapse_assets.datasets.base import Dataset
+from synapse_assets.datasets.base import Author, Dataset, Publication
 from synapse_assets.datasets.chain import CHAINS, AssetFacts, Chain, Role, chain_of, register
 from synapse_assets.datasets.detection import Annotation, DetectionDataset, DetectorChoice
 from synapse_assets.datasets.detection_chain import DETECTION
@@ -22,6 +22,7 @@ from synapse_assets.datasets.morphology import (
     WorkbookColumns,
 )
 from synapse_assets.datasets.morphology_chain import MORPHOLOGY
+from synapse_assets.datasets.publishing import columns_left_out
 from synapse_assets.datasets.sources import (
     CaveSource,
     Columns,
@@ -55,6 +56,7 @@ __all__ = [
     "Annotation",
     "ArraySpec",
     "AssetFacts",
+    "Author",
     "CaveSource",
     "Chain",
     "Columns",
@@ -78,6 +80,7 @@ __all__ = [
     "NeuronTable",
     "Place",
     "PointsSource",
+    "Publication",
     "PublishedFile",
     "PublishedSubset",
     "Resampling",
@@ -92,6 +95,7 @@ __all__ = [
     "Workbook",
     "WorkbookColumns",
     "chain_of",
+    "columns_left_out",
     "load_dataset",
     "packaged_datasets",
     "places_of",

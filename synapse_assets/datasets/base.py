@@ -1,7 +1,7 @@
-"""What every dataset description shares: its name, that it is immutable, and that a misspelt field is an error."""
+"""What every dataset description shares: its name, how it is published, that it is immutable, and that a misspelt field is an error."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,42 @@ class Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Author(Frozen):
+    """An author of a publication."""
+
+    name: FreeText = Field(min_length=1, description="Name as it is printed.")
+    orcid: Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] | None = Field(
+        None, description="ORCID iD, such as 0000-0002-1825-0097."
+    )
+
+
+class Publication(Frozen):
+    """What the web site of a release says of it beside its numbers, and which columns stay private."""
+
+    title: FreeText | None = Field(None, description="Title of the paper or data set. Empty: the title of the dataset.")
+    authors: list[Author] = Field([], description="Authors, in their order.")
+    doi: Annotated[str, Field(pattern=r"^10\.\d{4,9}/[^\s\"<>]+$")] | None = Field(
+        None, description="DOI of the paper or data set, such as 10.5281/zenodo.1234567, without https://doi.org/."
+    )
+    licence: FreeText | None = Field(
+        None, description="Licence of what is published: an SPDX identifier such as CC-BY-4.0, or a sentence."
+    )
+    citation: FreeText | None = Field(None, description="How to cite it, as one line or as BibTeX.")
+    text: FreeText = Field(
+        "",
+        description="Text of the title page, in Markdown. HTML in it is shown as it is typed; links go to http(s) only.",
+    )
+    leave_out: list[str] = Field(
+        [],
+        description="Columns that are not published, as `column` (in every table) or `table.column`. They are in no file and on no page of "
+        "the site; nor are columns that hold the same values under another name.",
+    )
+    site: bool = Field(
+        False,
+        description="Whether the asset `site` writes the web site of every release. Without it, only `synapse-assets export-site` does.",
+    )
+
+
 class Dataset(Frozen):
     """What is common to the datasets of all chains."""
 
@@ -29,6 +65,9 @@ class Dataset(Frozen):
     description: FreeText = Field(description="What the data are and where they come from, for readers.")
     chain: str = Field(description="The kind of dataset, which decides what is made of it.")
     seed: int = Field(0, description="Seed of every draw: of samples, folds, maps and trainings.")
+    publish: Publication | None = Field(
+        None, description="What its web site says beside the numbers, and what stays private."
+    )
 
     @property
     def parts(self) -> tuple[str, ...] | None:

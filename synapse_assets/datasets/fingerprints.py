@@ -51,6 +51,7 @@ FIRST_FIELDS: Mapping[str, frozenset[str]] = {
 
 # Fields that say how something is stored or what readers are told, and nothing of what it is: no fingerprint has them, at no value.
 STORAGE_FIELDS: Mapping[str, frozenset[str]] = {
+    "Dataset": frozenset({"publish"}),
     "TileSpec": frozenset({"codec"}),
     "MorphologyDataset": frozenset({"units"}),
 }
@@ -60,15 +61,14 @@ def hashed_fields(
     model: "BaseModel | DataclassInstance", *, include: Collection[str] | None = None, exclude: Collection[str] = ()
 ) -> dict[str, Any]:
     """The JSON form of a model or dataclass for a fingerprint, models inside it likewise: its `FIRST_FIELDS`, which a subclass
-    shares, and of the other fields those whose value is not their default, but none of `STORAGE_FIELDS`.
+    shares, and of the other fields those whose value is not their default, but none of `STORAGE_FIELDS`, its own and inherited.
 
     `include` and `exclude` choose among the fields of `model` itself. A field at its default leaves no trace: whoever changes
     the default of one that is not among `FIRST_FIELDS` adds one to the `method` of the assets that depend on it.
     """
-    first, storage = (
-        next((fields_of[kind.__name__] for kind in type(model).__mro__ if kind.__name__ in fields_of), frozenset())
-        for fields_of in (FIRST_FIELDS, STORAGE_FIELDS)
-    )
+    names = [kind.__name__ for kind in type(model).__mro__]
+    first = next((FIRST_FIELDS[name] for name in names if name in FIRST_FIELDS), frozenset())
+    storage = frozenset().union(*(STORAGE_FIELDS.get(name, ()) for name in names))
     json_fields = {}
     for name, default in _defaults(model).items():
         if name in storage or name in exclude or (include is not None and name not in include):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from synapse_assets.datasets.base import Dataset
 from synapse_assets.datasets.chain import CHAINS, Chain
 from synapse_assets.datasets.em_chain import EM
+from synapse_assets.datasets.publishing import columns_left_out
 from synapse_assets.datasets.sources import fill_in_format, format_names
 from synapse_assets.datasets.variables import filled_in, locations_in, names_in, needed_in
 from synapse_assets.datasets.yaml_text import FILL_IN, left_to_fill_in, parse_yaml
@@ -115,7 +116,9 @@ def load_dataset(name_or_path: str, local_root: str, keep_unset: bool = False) -
     try:
         # A variable is refused before its value could appear in a message.
         content = filled_in(content, _type_in(content), _variables(content, local_root, keep_unset))
-        return _chain(content.get("chain", EM.name)).dataset_type.model_validate(content)
+        dataset = _chain(content.get("chain", EM.name)).dataset_type.model_validate(content)
+        columns_left_out(dataset)
+        return dataset
     except ValidationError as error:
         lines = [f"  {_describe_error(item, content)}" for item in error.errors()]
         raise BadInput(f"{path}: {len(lines)} field(s) to fix\n" + "\n".join(lines)) from error

@@ -29,10 +29,11 @@ class ReleaseFile:
     """The tables of one release of a dataset, read-only.
 
     dataset: its name. release: content of its release.json. where: address of the file. remedy: what the user does to
-    get a file that this program can read. Raises BadInput if nothing was published, or nothing of that name.
+    get a file that this program can read. copy: a local file of the same tables to read in its place, as for a web site, which has only
+    what is public. Raises BadInput if nothing was published, or nothing of that name.
     """
 
-    def __init__(self, store: DatasetStore, release: str | None) -> None:
+    def __init__(self, store: DatasetStore, release: str | None, copy: Path | None = None) -> None:
         self.dataset = store.dataset
         folder = store.folder if release is None else frozen_release(store, release)
         self.where = folder.address(WAREHOUSE_FILE)
@@ -42,11 +43,11 @@ class ReleaseFile:
             else "read this frozen release with plain duckdb, or with the version of this program that froze it"
         )
         try:
-            path = folder.local_copy(WAREHOUSE_FILE)
+            path = copy or folder.local_copy(WAREHOUSE_FILE)
         except FileNotFoundError:
             raise BadInput(f"no warehouse at {self.where}: materialise the asset {store.dataset}/warehouse") from None
         # Only the current release can be followed by another.
-        self._opened = None if release else (folder, _identity(path))
+        self._opened = None if release or copy else (folder, _identity(path))
         self._connection = open_file(path, self.where, self.remedy)
         # The release is read from the same file as the tables, so that both belong to the same build.
         self.release: dict[str, Any] = release_content(self._connection, self.where, self.remedy)

@@ -69,9 +69,10 @@ class Warehouse:
         release: str | None = None,
         dataset: Dataset | None = None,
         group: str | None = None,
+        copy: Path | None = None,
     ) -> None:
         self._store, self._dataset, self._group = store, dataset, group
-        self._file = ReleaseFile(store, release)
+        self._file = ReleaseFile(store, release, copy)
         self._similarities: dict[str, Similarity] = {}
         self.release: dict[str, Any] = self._file.release
 

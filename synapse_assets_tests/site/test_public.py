@@ -1,0 +1,105 @@
+"""What is private is in nothing that a site is made from: not in tables, not in points, not in pages."""
+
+import shutil
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from synapse_assets.datasets import Publication, columns_left_out
+from synapse_assets.errors import BadInput
+from synapse_assets.explorer import pages
+from synapse_assets.query.points import NO_FILTERS
+from synapse_assets.site.public import public_release
+from synapse_assets.stores import DatasetStore
+from synapse_assets_tests.conftest import Lab
+
+
+def published(lab: Lab, *leave_out: str, **fields: Any) -> Any:
+    return lab.dataset.model_copy(update={"publish": Publication(leave_out=list(leave_out), **fields)})
+
+
+def known_columns(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    return {*connection.execute("select table_name, column_name from duckdb_columns()").fetchall()}
+
+
+def test_without_private_columns_it_is_the_release(finished_lab: Lab) -> None:
+    with public_release(finished_lab.store, finished_lab.dataset) as public, public.warehouse() as warehouse:
+        assert (public.left_out, public.told) == (frozenset(), ())
+        assert warehouse.sql("select count(*) n from synapses")["n"][0] == len(warehouse.points) > 0
+        assert {"target", "predicted", "cluster", "brain_region"} <= set(warehouse.points.categories)
+
+
+def test_private_columns_are_empty_in_tables_points_and_pages(finished_lab: Lab) -> None:
+    dataset = published(finished_lab, "neuron_id", "target", "brain_region", "clusters.cluster")
+    with public_release(finished_lab.store, dataset) as public, public.warehouse() as warehouse:
+        points = warehouse.points
+        assert {"target", "brain_region", "cluster"}.isdisjoint(points.categories)
+        assert "predicted" in points.categories
+        assert len(points.neuron_ids) == 0
+        assert (points.neurons == -1).all()
+        with public.connection() as connection:
+            for table, column in public.left_out & known_columns(connection):
+                assert connection.table(table).count(f'"{column}"').fetchall() == [(0,)]
+                assert column not in public.columns(table)
+        # What tells the same under another name goes along; predictions are not known classes.
+        assert {("splits", "group"), ("synapse_labels", "known_classes")} <= public.left_out
+        card = pages.synapse(warehouse, dataset, points.ids[0].as_py(), lambda error, what: str(error))
+        assert card["facts"]["neuron_id"] is None
+        assert "target" not in card["facts"]
+        assert card["nearest"]
+        gallery = pages.gallery(warehouse, NO_FILTERS, 0, lambda error, what: str(error))
+        assert {"target", "brain_region", "cluster"}.isdisjoint(part["name"] for part in gallery["compositions"])
+        # The publisher is told where classes are named still.
+        assert any("synapse_predictions.predicted" in sentence for sentence in public.told)
+    with public_release(finished_lab.store, finished_lab.dataset) as public, public.warehouse() as warehouse:
+        assert "target" in warehouse.points.categories
+
+
+def test_places_and_vectors_are_those_of_the_release(finished_lab: Lab) -> None:
+    dataset = published(finished_lab, "hemilineage")
+    with public_release(finished_lab.store, dataset) as public, public.warehouse() as warehouse:
+        assert np.isfinite(warehouse.points.places_nm).all()
+        with public.connection() as connection:
+            first = connection.execute("from synapses limit 1").fetchall()[0][0]
+        assert warehouse.similar(first, k=3)["distance"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("neuronid", "did you mean neuron_id"),
+        ("synapse.neuron_id", "did you mean synapses.neuron_id"),
+        ("annotator", "no column of a released table"),
+        ("synapse_id", "synapse_id cannot be left out: pages and tables name their rows by ids"),
+        ("synapses.x_nm", "synapses.x_nm cannot be left out"),
+    ],
+)
+def test_names_that_are_wrong(name: str, says: str, finished_lab: Lab) -> None:
+    with pytest.raises(BadInput, match=says):
+        columns_left_out(published(finished_lab, name))
+
+
+def test_paths_and_secrets_are_not_published(finished_lab: Lab, tmp_path: Any) -> None:
+    store = DatasetStore(str(tmp_path), "tiny")
+    shutil.copytree(finished_lab.root / "tiny", tmp_path / "tiny")
+    path = f"{tmp_path}/tiny/raw/points.csv"
+    with duckdb.connect(str(store.warehouse_path)) as connection:
+        connection.execute("update synapses set source_file = ?", [path])
+        connection.execute(
+            "update synapse_sources set file = 's3://me:hunter2@bucket/x?token=abc', made_from = '/etc/secret/x'"
+        )
+    with public_release(store, finished_lab.dataset) as public, public.warehouse() as warehouse:
+        assert set(warehouse.sql("select source_file from synapses")["source_file"]) == {
+            "<data root>/tiny/raw/points.csv"
+        }
+        row = warehouse.sql("select file, made_from from synapse_sources").iloc[0]
+        assert (row["file"], row["made_from"]) == ("s3://...@bucket/x?...", "…/x")
+        assert public.describe(f"file://{path}") == "<data root>/tiny/raw/points.csv"
+
+
+def test_no_release_yet(tmp_path: Any, finished_lab: Lab) -> None:
+    nothing = public_release(DatasetStore(str(tmp_path), "tiny"), finished_lab.dataset)
+    with pytest.raises(BadInput, match="no release of tiny to publish: materialise tiny/warehouse"):
+        nothing.__enter__()
