@@ -4,6 +4,7 @@
 # make explore   look, search and compare on 127.0.0.1:8050, once something is released
 # make test   linters, types, import rules and tests   make bench  measurements, printed as ratios
 # make soak   kills, outages, queues and ticks: whether it can be relied on, half an hour
+# make site-app   check, test and build what runs in a visitor's browser (site_app/); needs Node.js 20 or newer
 # make docs   the documentation as web pages, docs/_build/html/index.html; a warning is an error
 # make mutants   small changes that a reviewer fears: which of them the tests do not notice, half an hour
 # Another dataset: make demo SYNAPSE_DATASETS=vnc_sstem SYNAPSE_VNC_SSTEM_FOLDER=/folder/of/the/data
@@ -15,7 +16,7 @@ PORT   ?= 3000
 
 export PYTHONUNBUFFERED = 1
 
-.PHONY: install demo demo-staining demo-detection ui explore test docs bench soak mutants lock clean
+.PHONY: install demo demo-staining demo-detection ui explore test site-app docs bench soak mutants lock clean
 .DEFAULT_GOAL := demo
 
 install: $(VENV)/installed
@@ -43,12 +44,19 @@ ui: install
 explore: install
 	$(BIN)/synapse-assets explore
 
-test: install
+test: install site-app
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest --numprocesses=2
+
+# The wheel holds what was built, so that who installs it needs no Node.js.
+site-app:
+	@command -v npm >/dev/null || { echo "make site-app: npm is missing; install Node.js 20 or newer"; exit 1; }
+	cd site_app && npm ci --silent && npm run --silent check && npm test --silent && npm run --silent build
+	@git diff --exit-code --stat -- synapse_assets/site/app && test -z "$$(git status --porcelain -- synapse_assets/site/app)" \
+	  || { echo "synapse_assets/site/app is not what site_app/ builds: commit what \`make site-app\` has just built"; exit 1; }
 
 docs: install
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html

@@ -88,6 +88,8 @@ def search_form(warehouse: Warehouse, question: Question, has_volume: bool) -> d
         "by_cluster": points.are_of_clusters([question.columns, *chosen, *question.filters.least]),
         "cluster_verdict": points.cluster_verdict,
         "has_volume": has_volume,
+        # An exported site lacks the encoder, and with it places and pictures.
+        "takes_pictures": True,
         "has_neurons": len(points.neuron_ids) > 0,
         "example": points.ids[len(points) // 2].as_py() if len(points) else "",
         "synapses": len(points),
