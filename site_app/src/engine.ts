@@ -77,6 +77,7 @@ function sharedContent(site: SiteFile): Content {
     release: site.release.id,
     noun: site.noun,
     words: site.words,
+    datasets: site.datasets,
     pages_of: site.pages_of,
   };
 }

@@ -57,7 +57,9 @@ export function renderer(root: string): (answer: Answer) => { title: string; htm
         ),
     };
     const [title = "", html = ""] = environment.render(template, context).split("\f");
-    return { title: plainText(title), html };
+    const titles = content.datasets as Record<string, string> | undefined;
+    const ofEntry = titles?.[content.dataset as string];
+    return { title: plainText(title) + (ofEntry === undefined ? "" : ` – ${ofEntry}`), html };
   };
 }
 
