@@ -35,14 +35,24 @@ class Pictures:
 
     def tiles(self, synapse_ids: Sequence[str]) -> npt.NDArray[np.uint8]:
         """See `Warehouse.tiles`."""
+        return self.tiles_at(np.array([self._points.row(synapse_id) for synapse_id in synapse_ids], dtype=np.int64))
+
+    def tiles_at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """See `Warehouse.tiles_at`."""
         from synapse_assets.volumes import decode_tiles
 
-        rows = [self._points.row(synapse_id) for synapse_id in synapse_ids]
         with self._file.damage_explained("pictures", self._store.tiles.uri, "tiles"):
-            numbers = [int(self._numbers[row]) for row in rows]
+            numbers = self._numbers[rows].tolist()
             if -1 in numbers:
-                raise BadInput(f"there is no picture of synapse '{synapse_ids[numbers.index(-1)]}' in this release")
+                without = self._points.ids[int(rows[numbers.index(-1)])]
+                raise BadInput(f"there is no picture of synapse '{without}' in this release")
             return decode_tiles(self._table.take(numbers, ["image"]).column("image"))
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """See `Warehouse.pictured`."""
+        with self._file.damage_explained("pictures", self._store.tiles.uri, "tiles"):
+            return self._numbers >= 0
 
     def sheet(self, answer: pd.DataFrame, across: int) -> "Image.Image":
         """See `Warehouse.picture`."""

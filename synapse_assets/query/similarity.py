@@ -3,7 +3,8 @@
 Comparing vectors belongs to `search`, pictures and their encoder to `pictures`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -200,6 +201,16 @@ class ReleasedVectors:
 
         Raises BadInput where some were made with another encoder, and where their files are damaged.
         """
+        with self._checked():
+            return self._stored(points) if len(points) > EXACT_BELOW else self._in_memory(points)
+
+    def stored(self, points: Points) -> StoredVectors:
+        """The same, left in their table whatever their number."""
+        with self._checked():
+            return self._stored(points)
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
         table, file = self._table, self._file
         with file.damage_explained("vectors", table.uri, "embeddings"):
             stored = table.lance()
@@ -208,9 +219,10 @@ class ReleasedVectors:
                     f"{file.where}: not all of its vectors were made with its encoder {self._encoder}; materialise embeddings of "
                     f"every region of {file.dataset}, then {file.remedy}"
                 )
-            if len(points) > EXACT_BELOW:
-                return StoredVectors(table, table.numbers_of(points.ids))
-            return self._in_memory(points)
+            yield
+
+    def _stored(self, points: Points) -> StoredVectors:
+        return StoredVectors(self._table, self._table.numbers_of(points.ids))
 
     def _in_memory(self, points: Points) -> VectorsInMemory:
         matrix = np.zeros((len(points), self._dimensions), dtype=np.float32)

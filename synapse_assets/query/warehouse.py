@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from synapse_assets.datasets import Dataset, load_dataset
 from synapse_assets.errors import BadInput
@@ -116,6 +117,12 @@ class Warehouse:
     def points(self) -> Points:
         """Every synapse of the release, or of one of its investigation groups; read once and kept."""
         return read_points(self._file, self.group)
+
+    def columns_of(self, table: str, columns: Sequence[str]) -> pa.Table | None:
+        """Those columns of all rows of a released table, in no particular order; None where the release has no such table."""
+        if table not in self.release["tables"]:
+            return None
+        return self._file.table(f"select {', '.join(columns)} from {table}")  # noqa: S608
 
     def probabilities(self, synapse_id: str) -> dict[str, float]:
         """Probability of each class as the classifier gave it, the most probable first; empty without a prediction.
@@ -230,6 +237,10 @@ class Warehouse:
         """The rows of `retrieval_scorecard`, in its order; empty where there are none."""
         return self._rows("select * from retrieval_scorecard", "retrieval_scorecard")
 
+    def compression_report(self) -> list[dict[str, Any]]:
+        """The rows of `compression_report`, in its order; empty where there are none."""
+        return self._rows("select * from compression_report", "compression_report")
+
     # Similarity
 
     @property
@@ -249,12 +260,21 @@ class Warehouse:
     @cached_property
     def vectors(self) -> Vectors:
         """The vectors of the release, in the order of `points`; read once and kept. Raises BadInput where there are none."""
+        return self._released_vectors.read(self.points)
+
+    @cached_property
+    def stored_vectors(self) -> Vectors:
+        """The same vectors, left in their table and read as they are asked for, however few they are."""
+        return self._released_vectors.stored(self.points)
+
+    @property
+    def _released_vectors(self) -> ReleasedVectors:
         if not self.has_pictures:
             raise BadInput(
                 f"{self._store.dataset} has no pictures of its synapses, and so nothing to search with: similarity is for "
                 "datasets with a volume"
             )
-        return ReleasedVectors(self._store, self._file).read(self.points)
+        return ReleasedVectors(self._store, self._file)
 
     def similar(
         self,
@@ -376,6 +396,15 @@ class Warehouse:
         Raises BadInput naming one that has none.
         """
         return self._pictures.tiles(synapse_ids)
+
+    @property
+    def pictured(self) -> npt.NDArray[np.bool_]:
+        """Which of the `points` have a picture, (N,)."""
+        return self._pictures.present
+
+    def tiles_at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """The pictures of the `points` at these rows, as `tiles` gives them by id."""
+        return self._pictures.tiles_at(rows)
 
     def picture(self, found: pd.DataFrame, across: int = 8) -> "Image.Image":
         """The tiles of an answer of `similar` as one image, which a notebook shows: side by side if it has columns.

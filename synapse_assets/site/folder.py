@@ -1,4 +1,4 @@
-"""The folder that a site is written into: what may be there already, how an export that was killed goes on, and how a finished site appears.
+"""The folder that a site is written into: what may be there already, how a killed export goes on, and how a finished site appears.
 
 A site is written beside the folder that was asked for and takes its place when it is whole, so that a visitor sees the old one or the new
 one. What is written does not belong here.

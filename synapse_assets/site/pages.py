@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -52,28 +53,23 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Pages:
-    """Writes pages into a site. titles: of its entries, by name. pages_of: the titles of the pages of each. common: what every template
-    gets."""
+    """Writes pages into a site. titles: of its entries, by name. pages_of: the titles of the pages of each, by the last part of their
+    addresses. common: values for every template, such as `noun` and `words`."""
 
     folder: SiteFolder
-    environment: Environment
+    titles: Mapping[str, str]
+    pages_of: Mapping[str, Mapping[str, str]]
     common: Mapping[str, Any]
 
-    @classmethod
-    def of(
-        cls,
-        folder: SiteFolder,
-        titles: Mapping[str, str],
-        pages_of: Mapping[str, Mapping[str, str]],
-        **common: Any,
-    ) -> "Pages":
-        """common: values for every template, such as `noun` and `words`."""
-        return cls(folder, template_environment((), "", titles, pages_of, before=[TEMPLATES]), common)
+    @cached_property
+    def environment(self) -> Environment:
+        """The templates: those of `site/templates`, else the explorer's."""
+        return template_environment((), "", self.titles, self.pages_of, before=[TEMPLATES])
 
     def render(self, path: str, template: str, points: Points | None = None, **values: Any) -> None:
         """Writes a page, by its path in the site, such as `about/index.html`.
 
-        Templates are those of `site/templates`, else the explorer's. They get `values`, `root` and functions that make addresses; `dataset`
+        It gets `values`, `root` and functions that make addresses; `dataset`
         is the entry and `active` the page that the header marks, both empty for a page of the whole site. points: of the entry, where the
         page shows pictures of synapses.
         """

@@ -55,10 +55,10 @@ def report_compression(store: DatasetStore, dataset: EmDataset, log: Logger) -> 
     encoder = store.models("encoder").current
     if encoder is None:
         return _nothing_to_compress(store, "no encoder is in use, and so there are no vectors", watch)
-    drawn = _Drawn.of(store, dataset)
+    drawn = Drawn.of(store, dataset)
     if len(drawn.vectors) < 2:
         return _nothing_to_compress(store, f"{len(drawn.vectors)} vectors: none has a neighbour to keep", watch)
-    ways = compressions(drawn.vectors, _in_falling_order(store, encoder))
+    ways = compressions(drawn.vectors, in_falling_order(store, encoder))
     log.info(f"{len(ways)} ways to store vectors, fitted on {len(drawn.vectors):,} of them")
     sample, labelled = _labelled(store, dataset, encoder)
     scores = [
@@ -69,7 +69,7 @@ def report_compression(store: DatasetStore, dataset: EmDataset, log: Logger) -> 
             strict=True,
         )
     ]
-    rows = [row for way, of_way in zip(ways, scores, strict=True) for row in _rows(encoder, way, of_way, scores[0])]
+    rows = _rows(encoder, ways, scores)
     table = COMPRESSION_REPORT.conform(pa.Table.from_pylist(rows, schema=COMPRESSION_REPORT.arrow))
     store.results(COMPRESSION_REPORT).write(table)
     sentence, recommended = _smallest(rows)
@@ -94,7 +94,7 @@ def _nothing_to_compress(store: DatasetStore, reason: str, watch: Stopwatch) -> 
     return Report(details={"result": reason}, seconds=watch.seconds, rows=0)
 
 
-def _in_falling_order(store: DatasetStore, encoder: str) -> bool:
+def in_falling_order(store: DatasetStore, encoder: str) -> bool:
     """Whether a closed-form step makes the encoder's vectors: its directions come in falling order (`vision.head`)."""
     from synapse_assets.vision.encoder_spec import read_spec
 
@@ -102,14 +102,14 @@ def _in_falling_order(store: DatasetStore, encoder: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class Drawn:
     """A sample of the vectors in use (N, D), with the group of each synapse (N,): its neuron where any are known."""
 
     vectors: Float32
     groups: npt.NDArray[np.str_]
 
     @classmethod
-    def of(cls, store: DatasetStore, dataset: EmDataset) -> "_Drawn":
+    def of(cls, store: DatasetStore, dataset: EmDataset) -> "Drawn":
         """At most `FITTED` vectors, every region represented, in the order of their ids."""
         from synapse_assets.analysis.tables import stratified_rows
 
@@ -135,7 +135,7 @@ def _labelled(store: DatasetStore, dataset: EmDataset, encoder: str) -> tuple[Sa
 _Scores: TypeAlias = "dict[tuple[str | None, str, int | None], RetrievalScore]"
 
 
-def _neighbour_scores(drawn: _Drawn, ways: "Sequence[Compression]", seed: int) -> list[_Scores]:
+def _neighbour_scores(drawn: Drawn, ways: "Sequence[Compression]", seed: int) -> list[_Scores]:
     """The neighbour recall of each of the compressions."""
     from synapse_assets.analysis.evaluation.compression import score_neighbours
 
@@ -171,7 +171,16 @@ def _retrieval_scores(
     return found
 
 
-def _rows(encoder: str, way: "Compression", scores: _Scores, full: _Scores) -> list[Row]:
+def judged_by_neighbours(drawn: Drawn, ways: "Sequence[Compression]", encoder: str, seed: int) -> list[Row]:
+    """The rows of the report on those ways to store vectors, the full vectors first, as far as they need no labels."""
+    return _rows(encoder, ways, _neighbour_scores(drawn, ways, seed))
+
+
+def _rows(encoder: str, ways: "Sequence[Compression]", scores: Sequence[_Scores]) -> list[Row]:
+    return [row for way, of_way in zip(ways, scores, strict=True) for row in _rows_of(encoder, way, of_way, scores[0])]
+
+
+def _rows_of(encoder: str, way: "Compression", scores: _Scores, full: _Scores) -> list[Row]:
     """The rows of one compression, with what it loses against the scores of the full vectors."""
     from synapse_assets.analysis.evaluation.scores import percentile_interval
 
@@ -198,23 +207,40 @@ def _rows(encoder: str, way: "Compression", scores: _Scores, full: _Scores) -> l
     return rows
 
 
-def _smallest(rows: Sequence[Row]) -> tuple[str, int]:
-    """In words, the way with the fewest bytes that loses at most `LARGEST_LOSS`, and its bytes; those of the full vectors for none.
-
-    What counts is precision@10 by class, else by another label, else neighbour recall.
-    """
+def counted(rows: Sequence[Row]) -> tuple[str | None, str]:
+    """The label and the score that count in a report: precision@10 by class, else by another label, else neighbour recall of no label."""
     from synapse_assets.analysis.evaluation.compression import NEIGHBOUR_RECALL
     from synapse_assets.analysis.evaluation.retrieval import PRECISION
 
     label = next((row["label"] for row in rows if row["score"] == PRECISION), None)
-    counted = (label, PRECISION) if label is not None else (None, NEIGHBOUR_RECALL)
+    return (label, PRECISION) if label is not None else (None, NEIGHBOUR_RECALL)
+
+
+def smallest(rows: Sequence[Row], number: str | None = None) -> Row | None:
+    """Of a report, the row of the way with the fewest bytes that loses at most `LARGEST_LOSS` in what is `counted`; None where none does.
+
+    number: only of ways that store numbers so, such as int8.
+    """
+    full, *others = (row for row in rows if (row["label"], row["score"]) == counted(rows))
+    good = [
+        row
+        for row in others
+        if row["loss"] <= LARGEST_LOSS and row["bytes"] < full["bytes"] and number in (None, row["number"])
+    ]
+    return min(good, key=lambda row: (row["bytes"], row["loss"]), default=None)
+
+
+def _smallest(rows: Sequence[Row]) -> tuple[str, int]:
+    """In words, what `smallest` gives, and its bytes; those of the full vectors for none."""
+    from synapse_assets.analysis.evaluation.compression import NEIGHBOUR_RECALL
+
+    label, score = counted(rows)
     what = "neighbour recall@10" if label is None else f"precision@10 by {label}"
-    full, *others = (row for row in rows if (row["label"], row["score"]) == counted)
-    good = [row for row in others if row["loss"] <= LARGEST_LOSS and row["bytes"] < full["bytes"]]
-    if not good:
+    full = next(row for row in rows if (row["label"], row["score"]) == (label, score))
+    best = smallest(rows)
+    if best is None:
         reason = f"none of the smaller vectors loses at most {LARGEST_LOSS} in {what} ({full['value']:.3f} in full)"
         return reason, int(full["bytes"])
-    best = min(good, key=lambda row: (row["bytes"], row["loss"]))
     kept = next(row["value"] for row in rows if row["score"] == NEIGHBOUR_RECALL and _name(row) == _name(best))
     interval = f"{best['groups']} groups are too few for an interval"
     if best["loss_low"] is not None:
