@@ -18,9 +18,6 @@ const root = new URL(`${document.body.dataset.root ?? "."}/`, document.baseURI);
 const entry = document.body.dataset.entry ?? "";
 const main = document.querySelector("main")!;
 
-if (location.protocol === "file:") sayThatAHostIsNeeded();
-else if (entry) start();
-
 function start(): void {
   const look = new URL("look/", root).href;
   const data = new URL(`${quote(entry)}/browse/`, root).href;
@@ -192,3 +189,6 @@ function sayThatAHostIsNeeded(): void {
   );
   main.prepend(reason);
 }
+
+if (location.protocol === "file:") sayThatAHostIsNeeded();
+else if (entry) start();

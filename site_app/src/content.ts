@@ -5,8 +5,9 @@ import { CATEGORIES, type Category, type Filters, NUMBERS, type Points } from ".
 import { filterOptions, type Parameters, PLAIN_QUESTION, type Question, readFilters, readQuestion } from "./question";
 import type { Release } from "./release";
 import { counterfactual, type Neighbours, similar, Vectors } from "./search";
+import type { CardFacts } from "./site";
 import { repr, strip, thousands } from "./text";
-import { urlencode } from "./urls";
+import { quotePath, urlencode } from "./urls";
 
 // Tiles of a page: of the most typical synapses, and of a random sample.
 const TYPICAL = 6;
@@ -20,13 +21,16 @@ export type Content = Record<string, unknown>;
 type Fact = { name: string; title: string; value: string; colour: string };
 export type Facts = Content & { synapse_id: string; neuron_id: string | null; classes: Fact[]; tile: number };
 
-/** What the pages of an entry are made of. */
+/** What content is made of beside the points. */
+export type Source = Pick<Release, "site" | "numbers" | "vectors" | "random" | "card">;
+
+/** The pages of an entry. */
 export class Pages {
   private readonly counted = new Map<string, [string, number][]>();
   private searched: Vectors | null = null;
 
   constructor(
-    private readonly release: Release,
+    private readonly release: Source,
     private readonly points: Points,
   ) {}
 
@@ -59,10 +63,7 @@ export class Pages {
       calibrated: card.calibrated && { ...card.calibrated, probabilities: falling(card.calibrated.probabilities) },
       colours: points.categories.get("predicted")?.colours ?? new Map(),
       cluster_verdict: points.clusterVerdict,
-      volume: card.volume,
-      voxel: card.voxel,
-      voxel_size_nm: card.voxel_size_nm,
-      neuroglancer: card.neuroglancer,
+      ...this.inVolume(row, card),
     };
     const { tiles } = release.site;
     if (!tiles) return content;
@@ -189,12 +190,11 @@ export class Pages {
     if (tiles?.random && rows.length > wanted) {
       // Pictures of a random permutation lie together, so that a sample comes from few packs.
       const permuted = await release.random();
-      const first = stored(points.tiles);
       const start = (Math.abs(seed) % Math.ceil(permuted.length / tiles.per_pack)) * tiles.per_pack;
       for (let at = 0; at < permuted.length && sample.length < wanted; at++) {
         const place = (start + at) % permuted.length;
         const row = permuted[place]!;
-        if (selected[row]) sample.push({ row, tile: first + place });
+        if (selected[row]) sample.push({ row, tile: tiles.random_start + place });
       }
     }
     if (sample.length < wanted) {
@@ -266,6 +266,20 @@ export class Pages {
     };
   }
 
+  /** The place of a synapse in its volume, and its address in Neuroglancer; empty where that is unknown. */
+  private inVolume(row: number, card: CardFacts): Content {
+    const volume = card.volume === undefined ? undefined : this.release.site.volumes[card.volume];
+    if (!volume) return {};
+    const { voxel_size_nm, sizes_nm, neuroglancer } = volume;
+    const place = ["x", "y", "z"].map((axis, at): [string, string] => [
+      axis,
+      repr(this.points.placesNm[at]![row]! / sizes_nm[at]!),
+    ]);
+    const filled = new Map([...place, ["id", quotePath(jsonText(this.points.ids[row]!))]]);
+    const link = neuroglancer?.replace(/\{(x|y|z|id)\}/g, (whole, name: string) => filled.get(name) ?? whole);
+    return { volume: card.volume, voxel: card.voxel, voxel_size_nm, neuroglancer: link };
+  }
+
   private sideBySide(question: Question, lists: Neighbours[]): Content[] {
     const column = question.columns ? this.points.category(question.columns) : null;
     return lists.map((list) => ({
@@ -316,6 +330,14 @@ function readSeed(parameters: Parameters): number {
   throw new BadInput(`seed: '${[...text].slice(0, 40).join("")}' is no whole number that means something here`);
 }
 
+/** A text inside of a JSON text of ASCII. */
+function jsonText(text: string): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(text)
+    .slice(1, -1)
+    .replace(/[\u007f-\uffff]/g, escaped);
+}
+
 /** Probabilities by class, the most probable first. */
 function falling(probabilities: Record<string, number>): Map<string, number> {
   return new Map(Object.entries(probabilities).sort(([, a], [, b]) => b - a));
@@ -323,11 +345,6 @@ function falling(probabilities: Record<string, number>): Map<string, number> {
 
 function most(lines: { share: number }[]): number {
   return lines.length ? Math.max(...lines.map((line) => line.share)) : 1;
-}
-
-/** How many pictures the packs have before those of the random sample. */
-function stored(tiles: Int32Array): number {
-  return tiles.reduce((count, tile) => Math.max(count, tile + 1), 0);
 }
 
 /** `count` of the rows, drawn at random: the same for the same seed. */

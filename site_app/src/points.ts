@@ -2,7 +2,7 @@
 
 import { BadInput } from "./errors";
 import type { CategoryFacts, SiteFile } from "./site";
-import { compareTexts, stripId, thousands } from "./text";
+import { stripId, thousands } from "./text";
 
 /** Every column of classes that filters may name, with its title; an entry has those that it has values for. */
 export const CATEGORIES: Record<string, string> = {
@@ -93,7 +93,9 @@ export class Category {
 /** Columns of the table of points as they are read. */
 export interface PointColumns {
   ids: string[];
-  neuronIds: ArrayLike<string | null> | null;
+  /** Codes of neurons in their order, -1 where none is known; and their ids. */
+  neurons: Int32Array;
+  neuronIds: ArrayLike<string | null>;
   placesNm: [Float64Array, Float64Array, Float64Array];
   volumes: ArrayLike<string | null> | null;
   codes: Map<string, Int32Array>;
@@ -132,7 +134,12 @@ export class Points {
     this.categories = new Map(
       site.categories.map((facts) => [facts.name, new Category(facts, columns.codes.get(facts.name)!, site.none)]),
     );
-    [this.neurons, this.neuronIds] = coded(columns.neuronIds, this.ids.length);
+    this.neurons = columns.neurons;
+    const neuronIds: string[] = [];
+    this.neurons.forEach((neuron, row) => {
+      if (neuron >= 0) neuronIds[neuron] ??= columns.neuronIds[row]!;
+    });
+    this.neuronIds = neuronIds;
   }
 
   get length(): number {
@@ -208,30 +215,4 @@ export class Points {
     const neuron = this.neurons[row]!;
     return neuron < 0 ? null : this.neuronIds[neuron]!;
   }
-}
-
-/** Codes of the values and the different values, sorted: as numbers where all are whole ones, else as texts. */
-function coded(values: ArrayLike<string | null> | null, count: number): [Int32Array, string[]] {
-  const codes = new Int32Array(count).fill(-1);
-  if (!values) return [codes, []];
-  const first = new Map<string, number>();
-  for (let row = 0; row < count; row++) {
-    const value = values[row];
-    if (value === null || value === undefined) continue;
-    const code = first.get(value) ?? first.size;
-    first.set(value, code);
-    codes[row] = code;
-  }
-  const names = [...first.keys()];
-  const whole = names.every((name) => /^-?\d{1,19}$/.test(name));
-  const keys = whole ? new Map(names.map((name) => [name, BigInt(name)])) : null;
-  const sorted = names.toSorted((a, b) =>
-    keys ? (keys.get(a)! < keys.get(b)! ? -1 : keys.get(a)! > keys.get(b)! ? 1 : 0) : compareTexts(a, b),
-  );
-  const place = new Int32Array(names.length);
-  sorted.forEach((name, code) => {
-    place[first.get(name)!] = code;
-  });
-  for (let row = 0; row < count; row++) if (codes[row]! >= 0) codes[row] = place[codes[row]!]!;
-  return [codes, sorted];
 }

@@ -54,12 +54,12 @@ export class Release {
       const { site } = this;
       const columns = await this.table("points.parquet");
       const numbers = (name: string) => Float64Array.from(columns.get(name) as ArrayLike<number>);
-      const texts = (name: string) => (columns.get(name) ?? null) as ArrayLike<string | null> | null;
       return new Points(site, {
         ids: Array.from(columns.get("synapse_id") as ArrayLike<string>),
-        neuronIds: texts("neuron_id"),
+        neurons: Int32Array.from(columns.get("neuron") as ArrayLike<number>),
+        neuronIds: columns.get("neuron_id") as ArrayLike<string | null>,
         placesNm: [numbers("x_nm"), numbers("y_nm"), numbers("z_nm")],
-        volumes: texts("volume"),
+        volumes: (columns.get("volume") ?? null) as ArrayLike<string | null> | null,
         codes: new Map(
           site.categories.map(({ name }) => [name, Int32Array.from(columns.get(name) as ArrayLike<number>)]),
         ),

@@ -41,9 +41,13 @@ export interface SiteFile {
   none: string;
   noise_colour: string;
   vectors: { dimensions: number; scale: number[] } | null;
-  tiles: { size_px: number; sections: number; per_pack: number; random: number } | null;
+  /** random: pictures that lie in packs of their own once more, from the number `random_start` on. */
+  tiles: { size_px: number; sections: number; per_pack: number; random: number; random_start: number } | null;
+  /** Pictures of all sections, one below the other; null where there is one section. */
   sections: { per_pack: number } | null;
   cards_per_file: number;
+  /** By name; neuroglancer: an address in which {x} {y} {z}, in voxels, and {id} are to be filled in. */
+  volumes: Record<string, { voxel_size_nm: string; sizes_nm: number[]; neuroglancer: string | null }>;
   cluster_pages: Record<string, { card: ClusterCard | null }>;
   stability: Record<string, unknown>;
 }
@@ -52,8 +56,6 @@ export interface SiteFile {
 export interface CardFacts {
   probabilities?: Record<string, number>;
   calibrated?: (Record<string, unknown> & { answer: string; probabilities: Record<string, number> }) | null;
-  voxel?: number[];
-  voxel_size_nm?: string;
   volume?: string;
-  neuroglancer?: string | null;
+  voxel?: number[];
 }

@@ -75,25 +75,10 @@ export function printf(pattern: string, ...values: unknown[]): string {
   });
 }
 
-/** Compares texts by code points, as Python and Parquet sort them. */
-export function compareTexts(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let at = 0; at < length; at++) {
-    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];
-    // Halves of a surrogate pair stand above every other unit.
-    if (x !== y) return isSurrogate(x) === isSurrogate(y) ? x - y : isSurrogate(x) ? 1 : -1;
-  }
-  return a.length - b.length;
-}
-
 /** At most `longest` characters of a text, and a sign of what is left out. */
 export function shortened(text: string, longest: number): string {
   const characters = [...text];
   return characters.length <= longest ? text : `${characters.slice(0, longest).join("")}...`;
-}
-
-function isSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdfff;
 }
 
 function withExponent(mantissa: string, exponent: number): string {

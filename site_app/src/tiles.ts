@@ -19,18 +19,17 @@ export class Pictures {
   private readonly kept = new Map<string, Blob>();
   private readonly ends = new Map<Kind, Promise<Uint32Array>>();
   private readonly seen = new Set<HTMLImageElement>();
-  private readonly observer: IntersectionObserver;
+  private observer: IntersectionObserver | null = null;
 
   /** folder: URL of `browse/`, with a slash at the end. */
   constructor(
     private readonly folder: string,
     private readonly site: () => Promise<SiteFile>,
-  ) {
-    this.observer = new IntersectionObserver((entries) => this.saw(entries), { rootMargin: `${MARGIN_PX}px` });
-  }
+  ) {}
 
   /** Fills every <img data-tile="N"> below an element, once it is seen; `data-section` asks for one of its sections. */
   fill(root: ParentNode): void {
+    this.observer ??= new IntersectionObserver((entries) => this.saw(entries), { rootMargin: `${MARGIN_PX}px` });
     for (const image of root.querySelectorAll<HTMLImageElement>("img[data-tile]")) this.observer.observe(image);
   }
 
@@ -58,7 +57,7 @@ export class Pictures {
     const waiting = this.seen.size > 0;
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
-      this.observer.unobserve(target);
+      this.observer?.unobserve(target);
       this.seen.add(target as HTMLImageElement);
     }
     // All that come to be seen in one frame are fetched together.
@@ -68,8 +67,10 @@ export class Pictures {
   private async show(): Promise<void> {
     const images = [...this.seen];
     this.seen.clear();
+    const { tiles, sections } = await this.site().catch(() => ({ tiles: null, sections: null }));
     for (const kind of ["tiles", "sections"] as const) {
-      const group = images.filter((image) => (kind === "sections") === image.hasAttribute("data-section"));
+      const ofAll = (image: HTMLImageElement) => sections !== null && image.dataset.section !== undefined;
+      const group = images.filter((image) => ofAll(image) === (kind === "sections"));
       if (!group.length) continue;
       let blobs = new Map<number, Blob>();
       try {
@@ -80,7 +81,6 @@ export class Pictures {
       } catch {
         // Without the index no picture can be found: each says so.
       }
-      const { tiles } = await this.site().catch(() => ({ tiles: null }));
       for (const image of group) place(image, blobs.get(Number(image.dataset.tile)), tiles?.sections ?? 1);
     }
   }
