@@ -30,9 +30,6 @@ _TELL = {
     "plate": ("group",),
     "well": ("group",),
     "culture": ("group",),
-    "x_nm": ("x_um",),
-    "y_nm": ("y_um",),
-    "z_nm": ("z_um",),
 }
 
 
