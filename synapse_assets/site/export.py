@@ -3,8 +3,10 @@
 What the files hold belongs to `browse`, `vectors`, `packs` and `pages`; the folder they go into to `folder`.
 """
 
+import hashlib
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from logging import Logger
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from synapse_assets import __version__
 from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
@@ -20,15 +23,16 @@ from synapse_assets.explorer.releases import ExplorerEntry, explorer_entries
 from synapse_assets.explorer.templating import LOOK
 from synapse_assets.query import Warehouse
 from synapse_assets.site.browse import described_entry, write_cards, write_points
-from synapse_assets.site.folder import SiteFolder, site_folder
+from synapse_assets.site.exported import SITE_PAGES
+from synapse_assets.site.folder import SiteFolder, check_out, site_folder
+from synapse_assets.site.front import about_content, data_content, title_content
 from synapse_assets.site.packs import write_packs
 from synapse_assets.site.pages import Pages
 from synapse_assets.site.public import PublicRelease, public_release
+from synapse_assets.site.supplement import SuppliedTable, write_supplement
 from synapse_assets.site.vectors import write_vectors
 from synapse_assets.stores import DatasetStore
 
-SITE_PAGES = ("map", "search", "gallery", "clusters", "classes")
-"""Pages of the explorer that a site has, where the explorer has them. The others need the encoder, or a volume."""
 _HERE = Path(__file__).parent
 
 
@@ -42,24 +46,52 @@ class Entry:
     pages: Mapping[str, str]
 
 
-def export_site(dataset: Dataset, data_root: str | Path, out: Path, log: Logger) -> None:
-    """Writes the current release of a dataset as a site into `out`, which may not be there yet, be empty, or hold its earlier export.
+@dataclass(frozen=True)
+class Exported:
+    """A site that was written. out: its folder. rows: points of its entries. pages: titles of the pages of each entry, by its title. told:
+    where values of private columns stand in others that are published, as sentences."""
 
-    What the dataset file leaves out is in none of its files. A killed export goes on when it is called again, and the same release gives
-    the same bytes. Raises BadInput, and leaves `out` as it is, where nothing was published yet, where the release has no synapse, where
-    its pictures or vectors are damaged or gone, and where `out` holds anything else.
+    out: Path
+    files: int
+    bytes: int
+    rows: int
+    tables: int
+    pages: Mapping[str, tuple[str, ...]]
+    told: tuple[str, ...]
+
+
+def export_site(
+    dataset: Dataset, data_root: str | Path, out: Path, log: Logger, release: str | None = None
+) -> Exported:
+    """Writes a release of a dataset as a site into `out`, which may not be there yet, be empty, or hold its earlier export.
+
+    release: name of a frozen release; None: the current one. What the dataset file leaves out is in none of the files. A killed export
+    goes on when it is called again, and the same release gives the same bytes. Raises BadInput, and leaves `out` as it is, where nothing
+    was published yet, where the release has no synapse, where its pictures or vectors are damaged or gone, and where `out` holds anything
+    else.
     """
     store = DatasetStore(str(data_root), dataset.name)
-    with public_release(store, dataset) as public, ExitStack() as opened:
+    check_out(out.absolute(), dataset.name)
+    with public_release(store, dataset, release) as public, ExitStack() as opened:
         entries = _entries(public, opened)
-        release = entries[0].warehouse
-        with site_folder(out, dataset.name, release.release_id) as folder:
+        first = entries[0].warehouse
+        with site_folder(out, dataset.name, first.release_id, _made_as(dataset)) as folder:
             site = _pages(folder, entries, public)
             _copy_look(folder)
-            for entry in entries:
-                if entry.pages:
-                    _write_entry(folder, site, entry, public, log)
-            site.render_missing()
+            described = [_write_entry(folder, site, entry, public, log) for entry in entries if entry.pages]
+            log.info(f"{dataset.name}: tables")
+            tables = write_supplement(folder, public, dataset)
+            _render_front(site, entries, public, described, tables)
+    files = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
+    rows = sum(content["rows"] for content in described)
+    shown = {entry.title: tuple(entry.pages.values()) for entry in entries if entry.pages}
+    return Exported(out, len(files), sum(files), rows, len(tables), shown, public.told)
+
+
+def _made_as(dataset: Dataset) -> str:
+    """A hash of what else decides the files of a site: unfinished ones of another are not gone on with."""
+    publish = None if dataset.publish is None else dataset.publish.model_dump(mode="json")
+    return hashlib.sha256(json.dumps([__version__, publish]).encode()).hexdigest()[:12]
 
 
 def _entries(public: PublicRelease, opened: ExitStack) -> list[Entry]:
@@ -128,7 +160,8 @@ def _write_entry(
     entry: Entry,
     public: PublicRelease,
     log: Logger,
-) -> None:
+) -> dict[str, Any]:
+    """Writes what an entry has, and gives the content of its site.json."""
     dataset, warehouse, under = public.dataset, entry.warehouse, f"{entry.name}/browse"
     points = warehouse.points
     has_vector, pictures = np.zeros(len(points), dtype=bool), np.full(len(points), -1, dtype=np.int32)
@@ -154,6 +187,26 @@ def _write_entry(
     }
     folder.write_json(f"{under}/site.json", content)
     _render_entry(site, entry)
+    return content
+
+
+def _render_front(
+    site: Pages,
+    entries: Sequence[Entry],
+    public: PublicRelease,
+    described: Sequence[Mapping[str, Any]],
+    tables: Sequence[SuppliedTable],
+) -> None:
+    """The pages of the whole site. described: the site.json of every entry with pages."""
+    warehouse, dataset = entries[0].warehouse, public.dataset
+    shown = [
+        {"name": content["entry"], **{name: content[name] for name in ("title", "pages", "rows", "noun")}}
+        for content in described
+    ]
+    site.render("index.html", "title.html", **title_content(public, warehouse, dataset, shown))
+    site.render("about/index.html", "about.html", **about_content(public, warehouse, dataset, described))
+    site.render("data/index.html", "data.html", **data_content(tables))
+    site.render_missing()
 
 
 def _render_entry(site: Pages, entry: Entry) -> None:

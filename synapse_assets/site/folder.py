@@ -65,8 +65,10 @@ class SiteFolder:
 
 
 @contextmanager
-def site_folder(out: Path, dataset: str, release: str) -> Iterator[SiteFolder]:
+def site_folder(out: Path, dataset: str, release: str, made_as: str = "") -> Iterator[SiteFolder]:
     """The folder to write the site of a release of a dataset into; at the end it takes the place of `out`.
+
+    made_as: what else decides its files, such as what is private: an unfinished site that was made otherwise is begun anew.
 
     If the export is killed or fails, `out` is as it was, and the next export of the same release goes on with what is there. Raises
     BadInput, and touches nothing, where `out` holds anything but an export of the same dataset, and while another export writes there.
@@ -86,7 +88,7 @@ def site_folder(out: Path, dataset: str, release: str) -> Iterator[SiteFolder]:
     with _alone(work, out):
         if previous.exists() and not out.exists():
             previous.rename(out)
-        content = {"format": FORMAT, "dataset": dataset, "release": release}
+        content = {"format": FORMAT, "dataset": dataset, "release": release, "made_as": made_as}
         if _marker(work) != content:
             _empty(work)
         folder = SiteFolder(work)
