@@ -6,7 +6,7 @@ What the files hold belongs to `browse`, `vectors`, `packs` and `pages`; the fol
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from logging import Logger
@@ -149,7 +149,7 @@ def _pages(folder: SiteFolder, entries: list[Entry], public: PublicRelease) -> P
 
 def _copy_look(folder: SiteFolder) -> None:
     """The stylesheets, the icon and the scripts."""
-    for path in (LOOK / "explorer.css", LOOK / "icon.svg", *(_HERE / "look").iterdir(), *(_HERE / "app").glob("*.js")):
+    for path in (LOOK / "explorer.css", LOOK / "icon.svg", *(_HERE / "look").iterdir(), *(_HERE / "app").iterdir()):
         with folder.file(f"look/{path.name}") as stream, path.open("rb") as source:
             shutil.copyfileobj(source, stream)
 
@@ -186,7 +186,7 @@ def _write_entry(
         **stored,
     }
     folder.write_json(f"{under}/site.json", content)
-    _render_entry(site, entry)
+    _render_entry(site, entry, lambda synapse_id: int(pictures[points.row(synapse_id)]))
     return content
 
 
@@ -209,8 +209,9 @@ def _render_front(
     site.render_missing()
 
 
-def _render_entry(site: Pages, entry: Entry) -> None:
-    """The pages of an entry: what reads without a script in full, of the others what the script fills."""
+def _render_entry(site: Pages, entry: Entry, picture_of: Callable[[str], int]) -> None:
+    """The pages of an entry: what reads without a script in full, of the others what the script fills. picture_of: the number of the
+    picture of a synapse in the packs."""
     warehouse, name, points = entry.warehouse, entry.name, entry.warehouse.points
     first, title = next(iter(entry.pages.items()))
     site.render(f"{name}/index.html", "landing.html", dataset=name, first=first, title=title)
@@ -220,7 +221,9 @@ def _render_entry(site: Pages, entry: Entry) -> None:
             site.render(f"{name}/{page}/index.html", "shell.html", dataset=name, active=active, page=page, title=title)
     if "clusters" in entry.pages:
         content = pages.clusters(warehouse)
-        site.render(f"{name}/clusters/index.html", "clusters.html", points, dataset=name, active="clusters", **content)
+        site.render(
+            f"{name}/clusters/index.html", "clusters.html", picture_of, dataset=name, active="clusters", **content
+        )
         for number in points.categories["cluster"].names:
             path, title = f"{name}/clusters/{number}/index.html", f"Cluster {number}"
             values: dict[str, Any] = {
@@ -233,4 +236,4 @@ def _render_entry(site: Pages, entry: Entry) -> None:
             site.render(path, "shell.html", **values)
     if "classes" in entry.pages:
         content = pages.classes(warehouse)
-        site.render(f"{name}/classes/index.html", "classes.html", points, dataset=name, active="classes", **content)
+        site.render(f"{name}/classes/index.html", "classes.html", picture_of, dataset=name, active="classes", **content)

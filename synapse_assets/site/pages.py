@@ -5,8 +5,8 @@ The content of pages belongs to `explorer.pages`, or to the module that asks for
 
 import base64
 import hashlib
-import re
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,10 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from synapse_assets.explorer.templating import template_environment
-from synapse_assets.query import Points
 from synapse_assets.site.folder import SiteFolder
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = Path(__file__).parent / "app"
 # What a page may load: what lies beside it. Pictures are cut out of packs and shown as blobs.
 POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' blob:; "
@@ -30,10 +30,11 @@ POLICY = (
 
 @dataclass(frozen=True)
 class Addresses:
-    """Addresses from a page that lies so deep that `root` leads to the site's folder, such as `../..`. points: of its entry, if any."""
+    """Addresses from a page that lies so deep that `root` leads to the site's folder, such as `../..`. picture_of: the number
+    in the packs of the picture of a synapse, by its id."""
 
     root: str
-    points: Points | None = None
+    picture_of: Callable[[str], int]
 
     def at(self, dataset: str) -> str:
         """See `explorer.urls.at`."""
@@ -44,11 +45,14 @@ class Addresses:
         return f"{self.at(dataset)}/synapse/?synapse_id={quote(synapse_id, safe='')}"
 
     def tile_src(self, dataset: str, release: str, synapse_id: str, section: int | None = None) -> Markup:
-        """Which synapse an <img> is of, as the row of its point: the script cuts its picture out of a pack when it is seen."""
-        if self.points is None:
-            raise ValueError("a page of no entry shows no synapse")
-        row = Markup('data-tile="{}"').format(self.points.row(synapse_id))
-        return row if section is None else row + Markup(' data-section="{}"').format(section)
+        """Which picture an <img> shows, by its number: the script cuts it out of a pack when it is seen."""
+        picture = Markup('data-tile="{}"').format(self.picture_of(synapse_id))
+        return picture if section is None else picture + Markup(' data-section="{}"').format(section)
+
+
+def no_picture(synapse_id: str) -> int:
+    """The number for a synapse without a picture, and for every synapse on a page that is of no entry."""
+    return -1
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,24 @@ class Pages:
         """The templates: those of `site/templates`, else the explorer's."""
         return template_environment((), "", self.titles, self.pages_of, before=[TEMPLATES])
 
-    def render(self, path: str, template: str, points: Points | None = None, **values: Any) -> None:
+    def render(self, path: str, template: str, picture_of: Callable[[str], int] = no_picture, **values: Any) -> None:
         """Writes a page, by its path in the site, such as `about/index.html`.
 
         It gets `values`, `root` and functions that make addresses; `dataset`
-        is the entry and `active` the page that the header marks, both empty for a page of the whole site. points: of the entry, where the
-        page shows pictures of synapses.
+        is the entry and `active` the page that the header marks, both empty for a page of the whole site. picture_of: the number
+        in the packs of the picture of a synapse, by its id.
         """
         depth = path.count("/")
-        addresses = Addresses("/".join([".."] * depth) or ".", points)
+        addresses = Addresses("/".join([".."] * depth) or ".", picture_of)
         functions = {name: getattr(addresses, name) for name in ("root", "at", "card_url", "tile_src")}
         given = {"dataset": "", "active": "", "policy": POLICY, **self.common, **values, **functions}
         self.folder.write(path, self.environment.get_template(template).render(given) + "\n")
 
     def render_missing(self) -> None:
         """Writes 404.html, which is shown at any address that is missing: it loads nothing, and its script alone may run."""
-        page = self.environment.get_template("404.html").render({**self.common, "policy": "POLICY"})
-        script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() if script else ""
+        script = (SCRIPTS / "lost.js").read_text(encoding="utf-8").strip()
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'"
-        self.folder.write("404.html", page.replace("POLICY", policy) + "\n")
+        values = {**self.common, "policy": policy, "script": Markup(script), "entries": json.dumps(list(self.titles))}  # noqa: S704 -- ours
+        page = self.environment.get_template("404.html").render(values)
+        self.folder.write("404.html", page + "\n")
