@@ -21,6 +21,8 @@ const { metafile } = await build({
   format: "iife",
   target: "es2022",
   charset: "utf8",
+  // Styles that the map shares with the explorer's.
+  loader: { ".css": "text" },
   legalComments: "none",
   metafile: true,
   alias: { nunjucks: "nunjucks/browser/nunjucks-slim.js" },

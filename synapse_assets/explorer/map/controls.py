@@ -14,7 +14,7 @@ import numpy.typing as npt
 from synapse_assets.explorer.map import html
 from synapse_assets.explorer.map.rendering import FIRST_TURN, Colouring
 from synapse_assets.explorer.map.state import MapState
-from synapse_assets.explorer.map.style import LEGEND, PANES, TEMPLATE, WIDGETS
+from synapse_assets.explorer.map.style import FRAME, LEGEND, PANES, TEMPLATE, WIDGETS
 from synapse_assets.explorer.map.viewport import Viewport
 from synapse_assets.query.points import CATEGORIES, NUMBERS, Filters, Points
 
@@ -176,6 +176,7 @@ class Controls:
         }.items():
             page.add_panel(name, part)
         page.add_variable("header", header)
+        page.add_variable("frame", FRAME)
         # Instead of Panel's own icons.
         for name, value in {"look": style_url, "app_favicon": "", "apple_icon": ""}.items():
             page.add_variable(name, value)

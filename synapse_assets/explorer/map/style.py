@@ -1,7 +1,12 @@
-"""The style of the map page: its frame, the styles of its parts, and the empty figure. Its behaviour is in `page`, its texts in `html`."""
+"""The style of the map page: its frame, the styles of its parts, and the empty figure. Its behaviour is in `page`, its texts in `html`.
 
+The frame and the styles of its texts are files in `static`: the map of an exported site has the same.
+"""
+
+from pathlib import Path
 from typing import Any
 
+_STATIC = Path(__file__).parents[1] / "static"
 # Marker and size by kind of mark.
 MARKS = {"near": ("circle", 13), "picked": ("square", 14), "hovered": ("circle", 11), "query": ("star", 24)}
 # Another scheme runs scripts, and "//name" is another server.
@@ -69,34 +74,7 @@ class Canvas:
 
 
 # Styles inside the parts of the page; Panel keeps each in a shadow root, which only CSS variables reach from outside.
-PANES = """
-:host { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); }
-a { color: var(--accent); text-decoration: none; } a:hover, a:focus-visible { text-decoration: underline; }
-h2 { font-size: 14px; font-weight: 600; margin: 0 0 8px; overflow-wrap: anywhere; }
-p { margin: 0 0 8px; } .quiet { color: var(--quiet); }
-.tile { display: block; width: 100%; max-width: 272px; aspect-ratio: 1; object-fit: cover; border-radius: 6px; background: var(--line);
-  image-rendering: auto; font-size: 11px; color: var(--quiet); }
-dl { display: grid; grid-template-columns: minmax(0, 1fr) fit-content(60%); gap: 2px 12px; margin: 10px 0; font-size: 13px; }
-dt { color: var(--quiet); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.tip { width: 204px; padding: 8px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
-  box-shadow: 0 6px 24px rgb(0 0 0 / 18%); } .tip .tile { max-width: 140px; margin: auto; } .tip dl { margin: 8px 2px 0; font-size: 12px; }
-.card { padding: 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--raised);
-  display: grid; gap: 0 20px; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); align-items: start; }
-.actions { display: flex; flex-wrap: wrap; gap: 8px; } .actions a { padding: 5px 12px; border: 1px solid var(--line); border-radius: 6px; }
-.actions a:first-child { background: var(--accent); border-color: var(--accent); color: var(--paper); }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 4px; margin: 10px 0; }
-.list { display: flex; flex-wrap: wrap; gap: 4px 10px; } .list a { border-bottom: 3px solid; overflow-wrap: anywhere; }
-.grid a { display: block; border-bottom: 3px solid; border-radius: 6px; overflow: hidden; } .grid .tile { border-radius: 0; }
-table { width: 100%; border-collapse: collapse; font-size: 13px; } td { padding: 2px 0; } td + td { padding-left: 10px; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.name { overflow-wrap: anywhere; }
-td.bar { width: 34%; } td.bar i { display: block; height: 8px; border-radius: 4px; min-width: 2px; }
-.ids { margin-top: 14px; display: flex; align-items: center; justify-content: space-between; }
-button { border: 1px solid var(--line); border-radius: 6px; background: var(--paper); color: var(--ink); font: 12px system-ui, sans-serif;
-  padding: 3px 10px; cursor: pointer; } button:hover, button:focus-visible { border-color: var(--accent); }
-textarea { width: 100%; box-sizing: border-box; resize: vertical; border: 1px solid var(--line); border-radius: 6px;
-  background: var(--paper); color: var(--ink); font: 12px/1.4 ui-monospace, monospace; }
-.notice { padding: 8px 12px; border-left: 3px solid var(--accent); background: var(--raised); border-radius: 4px; }
-"""
+PANES = (_STATIC / "map_panes.css").read_text(encoding="utf-8")
 WIDGETS = """
 :host { --bokeh-font-size: 13px; }
 .bk-input-group > label { font: 500 13px system-ui, sans-serif; margin-bottom: 4px; white-space: normal; }
@@ -125,6 +103,7 @@ LEGEND = """
 .bk-input-group > label > span { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 input[type=checkbox] { accent-color: var(--chip); width: 15px; height: 15px; margin: 0; flex: none; }
 """
+FRAME = (_STATIC / "map.css").read_text(encoding="utf-8")
 TEMPLATE = """{% extends base %}
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -134,21 +113,7 @@ TEMPLATE = """{% extends base %}
 :root { --design-background-color: var(--paper); --design-background-text-color: var(--ink);
   --design-surface-color: var(--raised); --design-surface-text-color: var(--ink); }
 html, body { height: auto; }
-.map-page { display: grid; gap: 20px 24px; max-width: none; padding: 18px 24px; grid-template-columns: 232px minmax(0, 1fr) 300px;
-  grid-template-areas: "side map details"; }
-.map-side { grid-area: side; min-width: 0; }
-.map-details { grid-area: details; min-width: 0; display: grid; gap: 16px; align-content: start; }
-.map-main { grid-area: map; min-width: 0; display: flex; flex-direction: column; gap: 8px; height: calc(100vh - 92px); min-height: 380px; }
-.map-plot { position: relative; flex: 1; min-height: 0; }
-.map-bar { display: flex; gap: 16px; align-items: center; } .map-bar > :first-child { flex: 1; min-width: 0; }
-.map-tip { position: absolute; inset: 0; pointer-events: none; z-index: 5; }
-.map-steers { position: absolute; right: 10px; bottom: 10px; z-index: 4; }
-@media (min-width: 1201px) { .map-side, .map-main { position: sticky; top: 18px; align-self: start; } }
-@media (max-width: 1200px) {
-  .map-page { grid-template-columns: 232px minmax(0, 1fr); grid-template-areas: "side map" "side details"; grid-template-rows: auto 1fr; }
-  .map-main { height: 62vh; } }
-@media (max-width: 640px) { .map-page { grid-template-columns: minmax(0, 1fr); grid-template-areas: "map" "details" "side"; } }
-</style>
+{{ frame | safe }}</style>
 {% endblock %}
 {% block contents %}
 {{ header | safe }}
