@@ -26,7 +26,7 @@ PER_PACK = 256
 SECTIONS_PER_PACK = 64
 """Pictures with all of their sections in a pack; a divisor of `PER_PACK`."""
 RANDOM = 4_096
-"""Pictures, drawn at random, that lie in packs of their own once more."""
+"""Pictures, drawn at random, that lie in packs of their own once more; at most a quarter of all."""
 QUALITY = 85
 # Bits of each coordinate of the cells of the map through which a curve leads.
 _BITS = 10
@@ -72,7 +72,7 @@ def write_packs(folder: SiteFolder, under: str, warehouse: Warehouse, seed: int,
     Raises BadInput where pictures of the release are damaged or gone.
     """
     order = picture_order(warehouse.points, warehouse.pictured)
-    random = np.random.default_rng(seed).permutation(order)[:RANDOM]
+    random = np.random.default_rng(seed).permutation(order)[: min(RANDOM, -(-len(order) // 4))]
     sections, size_px = warehouse.tiles_at(order[:1]).shape[1:3]
     numbers = np.full(len(warehouse.points), -1, dtype=np.int32)
     numbers[order] = np.arange(len(order), dtype=np.int32)
@@ -216,7 +216,7 @@ def _mean_error(pictures: npt.NDArray[np.uint8], compressed: Sequence[bytes]) ->
     return float(np.abs(seen.astype(np.int16) - pictures).mean())
 
 
-def _index(ends: Sequence[Sequence[int]], per_pack: int) -> bytes:
+def _index(ends: Sequence[list[int]], per_pack: int) -> bytes:
     """Where in its pack each picture ends, uint32; every pack but the last has room for `per_pack`."""
     whole = [[*pack, *pack[-1:] * (per_pack - len(pack))] for pack in ends[:-1]]
     return np.array([end for pack in [*whole, *ends[-1:]] for end in pack], dtype="<u4").tobytes()

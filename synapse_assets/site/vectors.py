@@ -110,15 +110,15 @@ def _drawn(warehouse: Warehouse, vectors: Vectors, present: npt.NDArray[np.int64
 def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, seed: int) -> tuple[Compression, bool]:
     """The smallest way in int8 that is good enough by the release's compression_report, else by the same rule on these vectors; all numbers
     where none is. Whether it was reported."""
-    encoder = str(warehouse.release["models"]["encoder"])
-    ways = compressions(drawn.vectors, in_falling_order(store, encoder))
-    rows = [row for row in warehouse.compression_report() if row["encoder"] == encoder]
-    reported = bool(rows)
-    rows = rows or (judged_by_neighbours(drawn, ways, encoder, seed) if len(drawn.vectors) > 1 else [])
-    best = smallest(rows, "int8") if rows else None
-    wanted = ("full", drawn.vectors.shape[1]) if best is None else (best["method"], best["dimensions"])
-    way = next(way for way in ways if way.number == "int8" and (way.method, way.dimensions) == wanted)
-    return way, reported
+    encoder, full = str(warehouse.release["models"]["encoder"]), drawn.vectors.shape[1]
+    report = [row for row in warehouse.compression_report() if row["encoder"] == encoder]
+    best = smallest(report, "int8") if report else None
+    falling = best["method"] == "leading numbers" if best else not report and in_falling_order(store, encoder)
+    ways = compressions(drawn.vectors, falling)
+    if not report and len(drawn.vectors) > 1:
+        best = smallest(judged_by_neighbours(drawn, ways, encoder, seed), "int8")
+    wanted = (best["method"], best["dimensions"]) if best else ("full", full)
+    return next(way for way in ways if way.number == "int8" and (way.method, way.dimensions) == wanted), bool(report)
 
 
 def _batches(vectors: Vectors, way: Compression) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
