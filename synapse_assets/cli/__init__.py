@@ -22,6 +22,7 @@ from synapse_assets.cli.probes import check_clock_set
 from synapse_assets.cli.processes import explore, serve, ui
 from synapse_assets.cli.report import report
 from synapse_assets.cli.reproduction import reproduce
+from synapse_assets.cli.site import export_site
 from synapse_assets.cli.status import status
 from synapse_assets.cli.table_inspection import inspect
 from synapse_assets.cores import share_cores
@@ -115,6 +116,7 @@ for _panel, _command, *_examples in (
     (_RUN, node, "node --head", "node 10.0.0.1:6379", "node 10.0.0.1:6379 -- --num-cpus 8"),
     (_LOOK, explore, "explore", "explore --labelling"),
     (_LOOK, report, "report sample", "report sample --release paper --out supplement.html"),
+    (_LOOK, export_site, "export-site sample site", "export-site sample site --release paper"),
     (_DATA, datasets, "datasets", "datasets sample", "datasets my_brain.yaml"),
     (_DATA, inspect, "inspect synapses.csv", "inspect flywire_synapses_783.feather"),
     (_MODELS, predict, "predict --model network.safetensors --dataset sample --out predictions.parquet"),

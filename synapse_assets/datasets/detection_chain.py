@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.detection import DetectionDataset
+from synapse_assets.datasets.publishing import site_facts
 from synapse_assets.schema import PROMOTIONS, detection, labelling
 
 
@@ -151,6 +152,7 @@ ASSETS = (
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",), exists=_trains),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
     AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
+    site_facts(Stage.PUBLISH),
 )
 
 DETECTION = register(

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.em import EmDataset
+from synapse_assets.datasets.publishing import site_facts
 from synapse_assets.datasets.vector_stages import embedding_facts, map_facts
 from synapse_assets.schema import (
     ALIGNMENT,
@@ -391,6 +392,7 @@ ASSETS = (
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
     AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
+    site_facts(Stage.PUBLISH),
 )
 
 EM = register(

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
 from synapse_assets.datasets.morphology import MorphologyDataset
+from synapse_assets.datasets.publishing import site_facts
 from synapse_assets.schema import morphology
 
 
@@ -124,6 +125,7 @@ ASSETS = (
     ),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
     AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
+    site_facts(Stage.PUBLISH),
 )
 
 MORPHOLOGY = register(

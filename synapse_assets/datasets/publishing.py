@@ -1,12 +1,13 @@
-"""Which columns of a release stay private when it is published as a web site.
+"""Publishing a release as a web site: the facts of the asset that writes it, and which columns stay private.
 
 What else a dataset file says for that is in `base.Publication`; writing the site belongs to `site`.
 """
 
 import difflib
+from enum import StrEnum
 
 from synapse_assets.datasets.base import Dataset
-from synapse_assets.datasets.chain import chain_of
+from synapse_assets.datasets.chain import AssetFacts, Role, chain_of
 from synapse_assets.errors import BadInput
 from synapse_assets.schema import CLUSTERS, VERDICT
 
@@ -31,6 +32,15 @@ _TELL = {
     "well": ("group",),
     "culture": ("group",),
 }
+
+
+def site_facts(stage: StrEnum) -> AssetFacts:
+    """The facts of the asset `site`, which only datasets have whose file asks for it. stage: its group in the lineage."""
+    return AssetFacts("site", stage, Role.REPORT, kinds=("html",), exists=_has_site)
+
+
+def _has_site(dataset: Dataset) -> bool:
+    return dataset.publish is not None and dataset.publish.site
 
 
 def columns_left_out(dataset: Dataset) -> frozenset[tuple[str, str]]:

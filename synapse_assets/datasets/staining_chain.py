@@ -7,6 +7,7 @@ A window of a picture is to the stages of vectors, maps and clusters what the ti
 from enum import StrEnum
 
 from synapse_assets.datasets.chain import AssetFacts, Chain, Role, register
+from synapse_assets.datasets.publishing import site_facts
 from synapse_assets.datasets.staining import StainingDataset
 from synapse_assets.datasets.vector_stages import embedding_facts, map_facts
 from synapse_assets.schema import (
@@ -158,6 +159,7 @@ ASSETS = (
     AssetFacts("promotions", Stage.MODELS, Role.DECIDE, PROMOTIONS, released=("promotions",)),
     AssetFacts("warehouse", Stage.PUBLISH, Role.PUBLISH, kinds=("duckdb",)),
     AssetFacts("report", Stage.PUBLISH, Role.REPORT, kinds=("html",)),
+    site_facts(Stage.PUBLISH),
 )
 
 STAINING = register(

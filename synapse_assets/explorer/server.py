@@ -260,6 +260,13 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         releases(dataset)
         return f"/{dataset}/{next(iter(chain_of(releases.entries[dataset].dataset).pages))}"
 
+    @app.get("/{dataset}/synapse", response_class=RedirectResponse)
+    @app.get("/{dataset}/synapse/", response_class=RedirectResponse)
+    def synapse_of_site(dataset: str, synapse_id: str) -> str:
+        """Where a link to a card leads that comes from a web site of plain files (`site`), which has no address of its own for each."""
+        releases(dataset)
+        return urls.card_url(dataset, synapse_id)
+
     @app.get("/{dataset}/synapse/{synapse_id:anytext}", response_class=HTMLResponse)
     def synapse(request: Request, dataset: str, synapse_id: str, explain: str = "", method: str = "") -> HTMLResponse:
         warehouse, described = releases(dataset), releases.entries[dataset].dataset

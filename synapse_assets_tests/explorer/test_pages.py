@@ -113,6 +113,15 @@ def test_other_names_of_this_machine_are_not_answered(web: httpx.Client) -> None
     assert web.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
+@pytest.mark.parametrize(("synapse_id", "path"), [("s010", "s010"), ("a/b?c=d é", "a%2Fb%3Fc%3Dd%20%C3%A9")])
+def test_a_card_is_found_under_its_address_on_a_web_site(web: httpx.Client, synapse_id: str, path: str) -> None:
+    for page in ("/tiny/synapse", "/tiny/synapse/"):
+        answer = web.get(page, params={"synapse_id": synapse_id})
+        assert (answer.status_code, answer.headers["location"]) == (307, f"/tiny/synapse/{path}")
+    lacking = web.get("/tiny/synapse/")
+    assert (lacking.status_code, "The address lacks synapse_id=" in lacking.text) == (400, True)
+
+
 def test_pages_without_map_run_no_script(web: httpx.Client) -> None:
     policy = web.get("/tiny/search?synapse_id=s010").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy

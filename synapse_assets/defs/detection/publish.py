@@ -6,6 +6,7 @@ from synapse_assets.datasets import DetectionDataset, chain_of
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
+from synapse_assets.defs.site import site_assets
 from synapse_assets.pipeline.detection.release import build_release
 
 
@@ -31,4 +32,4 @@ def publish_assets(dataset: DetectionDataset) -> list[dg.AssetsDefinition]:
         explorer_page = f"{installation.explorer_url}/{dataset.name}"
         return materialized(context, build_release(installation.store(dataset.name), dataset, explorer_page))
 
-    return [warehouse, report_asset(dataset)]
+    return [warehouse, report_asset(dataset), *site_assets(dataset)]

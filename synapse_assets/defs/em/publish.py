@@ -6,6 +6,7 @@ from synapse_assets.datasets import Dataset, chain_of
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
+from synapse_assets.defs.site import site_assets
 from synapse_assets.pipeline.em import release as steps
 
 
@@ -36,4 +37,4 @@ def publish_assets(dataset: Dataset) -> list[dg.AssetsDefinition]:
         report = steps.build_release(installation.store(dataset.name), dataset, explorer_page)
         return materialized(context, report)
 
-    return [warehouse, report_asset(dataset)]
+    return [warehouse, report_asset(dataset), *site_assets(dataset)]

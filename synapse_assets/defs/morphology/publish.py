@@ -6,6 +6,7 @@ from synapse_assets.datasets import MORPHOLOGY, MorphologyDataset
 from synapse_assets.defs.asset import CheckSpec, asset, materialized
 from synapse_assets.defs.reporting import report_asset
 from synapse_assets.defs.resources import Installation
+from synapse_assets.defs.site import site_assets
 from synapse_assets.pipeline.morphology.release import build_release
 
 
@@ -28,4 +29,4 @@ def publish_assets(dataset: MorphologyDataset) -> list[dg.AssetsDefinition]:
         report = build_release(installation.store(dataset.name), dataset, installation.explorer_url)
         return materialized(context, report)
 
-    return [warehouse, report_asset(dataset)]
+    return [warehouse, report_asset(dataset), *site_assets(dataset)]
