@@ -72,6 +72,7 @@ ADDED_TO = {
     "transfer_from": "my_brain.yaml",
     "labelling": "my_brain.yaml",
     "trial_limit": "my_brain.yaml",
+    "publish": "my_brain.yaml",
 }
 # Variables that compose.yaml and the tests read.
 OTHER_VARIABLES = {"SYNAPSE_LOCAL_FOLDER", "SYNAPSE_ASSETS_UPDATE_SNAPSHOT"}

@@ -78,6 +78,8 @@ def export_site(
         with site_folder(out, dataset.name, first.release_id, _made_as(dataset)) as folder:
             site = _pages(folder, entries, public)
             _copy_look(folder)
+            # Without it GitHub Pages would make pages of its own of some files.
+            folder.write(".nojekyll", "")
             described = [_write_entry(folder, site, entry, public, log) for entry in entries if entry.pages]
             log.info(f"{dataset.name}: tables")
             tables = write_supplement(folder, public, dataset)

@@ -9,6 +9,7 @@ from synapse_assets.site.exported import NOT_EXPORTED, SITE_PAGES, not_exported
 from synapse_assets.site.front import about_content, markdown, title_content
 from synapse_assets.site.public import public_release
 from synapse_assets_tests.conftest import Lab
+from synapse_assets_tests.documentation import ROOT
 
 
 def test_markdown_has_no_html_no_pictures_and_links_to_the_web_only() -> None:
@@ -30,6 +31,9 @@ def test_every_page_of_every_chain_is_exported_or_says_why_not() -> None:
     assert {*SITE_PAGES}.isdisjoint(NOT_EXPORTED)
     tables = {name for chain in CHAINS.values() for facts in chain.assets for name in facts.released}
     assert {missing.table for missing in NOT_EXPORTED.values()} - {""} <= tables
+    guide = (ROOT / "docs" / "guides" / "site.md").read_text(encoding="utf-8")
+    lines = "\n".join(line for line in guide.splitlines() if line.startswith("|"))
+    assert not [missing.title for missing in NOT_EXPORTED.values() if missing.title not in lines]
 
 
 @pytest.mark.parametrize("leave_out", [[], ["neuron_id", "target"]])
