@@ -136,9 +136,10 @@ export class Points {
     );
     this.neurons = columns.neurons;
     const neuronIds: string[] = [];
-    this.neurons.forEach((neuron, row) => {
+    for (let row = 0; row < this.neurons.length; row++) {
+      const neuron = this.neurons[row]!;
       if (neuron >= 0) neuronIds[neuron] ??= columns.neuronIds[row]!;
-    });
+    }
     this.neuronIds = neuronIds;
   }
 

@@ -53,18 +53,17 @@ export class Release {
     return this.once("points", async () => {
       const { site } = this;
       const columns = await this.table("points.parquet");
-      const numbers = (name: string) => Float64Array.from(columns.get(name) as ArrayLike<number>);
+      const numbers = (name: string) => new Float64Array(columns.get(name) as ArrayLike<number>);
+      const codes = (name: string) => new Int32Array(columns.get(name) as ArrayLike<number>);
       return new Points(site, {
-        ids: Array.from(columns.get("synapse_id") as ArrayLike<string>),
-        neurons: Int32Array.from(columns.get("neuron") as ArrayLike<number>),
+        ids: columns.get("synapse_id") as string[],
+        neurons: codes("neuron"),
         neuronIds: columns.get("neuron_id") as ArrayLike<string | null>,
         placesNm: [numbers("x_nm"), numbers("y_nm"), numbers("z_nm")],
         volumes: (columns.get("volume") ?? null) as ArrayLike<string | null> | null,
-        codes: new Map(
-          site.categories.map(({ name }) => [name, Int32Array.from(columns.get(name) as ArrayLike<number>)]),
-        ),
-        hasVector: Uint8Array.from(columns.get("has_vector") as ArrayLike<number>),
-        tiles: Int32Array.from(columns.get("tile") as ArrayLike<number>),
+        codes: new Map(site.categories.map(({ name }) => [name, codes(name)])),
+        hasVector: new Uint8Array(columns.get("has_vector") as ArrayLike<number>),
+        tiles: codes("tile"),
       });
     });
   }
@@ -140,14 +139,16 @@ export class Release {
     try {
       await parquetRead({
         file,
+        parsers: { stringFromBytes: textOf },
         onChunk: ({ columnName, columnData, rowStart, rowEnd }) => {
           const data = columnData as Column;
           if (rowStart === 0 && rowEnd === this.site.rows) {
             columns.set(columnName, data);
             return;
           }
-          const whole = (columns.get(columnName) ?? new Array(this.site.rows)) as unknown[];
-          for (let at = rowStart; at < rowEnd; at++) whole[at] = data[at - rowStart];
+          const whole = columns.get(columnName) ?? wholeOf(data, this.site.rows);
+          if (isTyped(whole)) whole.set(data as ArrayLike<number>, rowStart);
+          else for (let at = rowStart; at < rowEnd; at++) (whole as unknown[])[at] = data[at - rowStart];
           columns.set(columnName, whole);
         },
       });
@@ -206,6 +207,30 @@ function readJson<T>(data: ArrayBuffer, name: string): T {
   } catch {
     throw new Unreadable(`${name} is no JSON: the site is not whole, export it again`);
   }
+}
+
+/** The text of UTF-8 bytes. Those of ASCII are cut out of their page, which is decoded once: a call for each takes several times as long. */
+export function textOf(bytes: Uint8Array | undefined): string | undefined {
+  if (bytes === undefined) return undefined;
+  if (bytes.buffer !== page.buffer) page = { buffer: bytes.buffer, text: A_CHARACTER_A_BYTE.decode(bytes.buffer) };
+  const text = page.text.substring(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  return ASCII.test(text) ? text : UTF8.decode(bytes);
+}
+
+const ASCII = /^[\0-\x7f]*$/;
+const A_CHARACTER_A_BYTE = new TextDecoder("latin1");
+const UTF8 = new TextDecoder();
+let page: { buffer: ArrayBufferLike | null; text: string } = { buffer: null, text: "" };
+
+type Typed = Int32Array | Float32Array | Float64Array;
+
+function isTyped(column: Column): column is Typed {
+  return column instanceof Int32Array || column instanceof Float32Array || column instanceof Float64Array;
+}
+
+/** Room for a column of so many rows, of the kind of its first part. */
+function wholeOf(part: Column, rows: number): Column {
+  return isTyped(part) ? new (part.constructor as new (length: number) => Typed)(rows) : new Array<unknown>(rows);
 }
 
 /** float32 (N); NaN where there is no number. */

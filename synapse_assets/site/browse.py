@@ -61,7 +61,7 @@ def write_points(
         "has_vector": pa.array(has_vector),
         "tile": pa.array(pictures),
     }
-    encodings = {"synapse_id": "DELTA_BYTE_ARRAY", "tile": "DELTA_BINARY_PACKED", "has_vector": "RLE"}
+    encodings = {"synapse_id": "DELTA_LENGTH_BYTE_ARRAY", "tile": "DELTA_BINARY_PACKED", "has_vector": "RLE"}
     coded = [name for name in columns if name not in (*encodings, *_AXES)]
     _write(folder, f"{under}/points.parquet", columns, coded, encodings | dict.fromkeys(_AXES, _FLOATS))
     numbers = {name: pa.array(column) for name, column in points.numbers.items()}
@@ -81,9 +81,12 @@ def _write(
     folder: SiteFolder, name: str, columns: Mapping[str, pa.Array], coded: list[str], encodings: Mapping[str, str]
 ) -> None:
     """Writes a table. coded: columns whose distinct values are stored once; the others are stored by `encodings`."""
+    table = pa.table(dict(columns))
+    # Where no value is missing the column says so: a browser then reads it several times as fast.
+    fields = [field.with_nullable(table[field.name].null_count > 0) for field in table.schema]
     with folder.file(name) as stream:
         pq.write_table(
-            pa.table(dict(columns)),
+            table.cast(pa.schema(fields)),
             stream,
             row_group_size=_ROW_GROUP,
             compression="snappy",

@@ -33,8 +33,8 @@ export interface None {
 export function colouringByClass(column: Category, rows: Uint32Array, none: None): Colouring {
   const sizes = new Uint32Array(column.names.length);
   let without = 0;
-  for (const row of rows) {
-    const code = column.codes[row]!;
+  for (let index = 0; index < rows.length; index++) {
+    const code = column.codes[rows[index]!]!;
     if (code < 0) without++;
     else sizes[code]!++;
   }
@@ -55,20 +55,23 @@ export function colouringByClass(column: Category, rows: Uint32Array, none: None
     colours.push(none.colour);
   }
   const codes = new Uint16Array(rows.length);
-  rows.forEach((row, index) => {
-    const code = column.codes[row]!;
+  for (let index = 0; index < rows.length; index++) {
+    const code = column.codes[rows[index]!]!;
     codes[index] = code < 0 ? lineOfNone : lineOf[code]!;
-  });
+  }
   return { column: column.name, title: column.title, names, colours, codes };
 }
 
 export function colouringByNumber(column: NumberColumn, rows: Uint32Array, none: None): Colouring {
   let [low, high] = [Infinity, -Infinity];
   let without = 0;
-  for (const row of rows) {
-    const value = column.values[row]!;
+  for (let index = 0; index < rows.length; index++) {
+    const value = column.values[rows[index]!]!;
     if (!Number.isFinite(value)) without++;
-    else [low, high] = [Math.min(low, value), Math.max(high, value)];
+    else {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
   }
   const edges = low <= high ? numberSteps(low, high) : [0];
   const steps = edges.length - 1;
@@ -81,10 +84,10 @@ export function colouringByNumber(column: NumberColumn, rows: Uint32Array, none:
     colours.push(none.colour);
   }
   const codes = new Uint16Array(rows.length);
-  rows.forEach((row, index) => {
-    const value = column.values[row]!;
+  for (let index = 0; index < rows.length; index++) {
+    const value = column.values[rows[index]!]!;
     codes[index] = Number.isFinite(value) ? stepOf(value, edges) : lineOfNone;
-  });
+  }
   return { column: column.name, title: column.title, names, colours, codes };
 }
 
@@ -110,9 +113,8 @@ export function numberSteps(low: number, high: number): number[] {
 /** Points by line of the legend, of those marked in `selected`. */
 export function countLines(colouring: Colouring, selected: Uint8Array): Uint32Array {
   const counts = new Uint32Array(colouring.names.length);
-  colouring.codes.forEach((code, index) => {
-    if (selected[index]) counts[code]!++;
-  });
+  const { codes } = colouring;
+  for (let index = 0; index < codes.length; index++) if (selected[index]) counts[codes[index]!]!++;
   return counts;
 }
 

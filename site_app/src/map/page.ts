@@ -26,7 +26,7 @@ const FURTHER_STYLE = `
 .actions a { text-decoration: none; }
 .nothing { display: grid; place-items: center; aspect-ratio: 1; max-width: 272px; border-radius: 6px; background: var(--line);
   color: var(--quiet); font-size: 11px; text-align: center; }
-.download { margin-top: 10px; }`;
+.download { width: 100%; margin-top: 10px; padding: 6px 12px; font-size: 13px; }`;
 
 /** What a map is opened with. */
 export interface Opened {
@@ -284,9 +284,10 @@ export class MapPage {
       element(
         "div",
         { class: "card" },
-        element("div", {}, ...bars, ...texts.idList(ids, rows.length), download),
+        element("div", {}, ...bars, ...texts.idList(ids, rows.length)),
         element("div", {}, ...texts.tiles(this.#facts, first, colours, rows.length)),
       ),
+      download,
     );
     this.opened.fill(selected.root);
   }

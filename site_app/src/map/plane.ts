@@ -223,9 +223,11 @@ function rangeOf(values: ArrayLike<number>): Range {
 
 function rowsWithPlace(coordinates: readonly Float32Array[]): Uint32Array {
   const rows = new Uint32Array(coordinates[0]!.length);
+  const [first, second, third = first] = coordinates as [Float32Array, Float32Array, Float32Array?];
   let count = 0;
   for (let row = 0; row < rows.length; row++) {
-    if (coordinates.every((column) => Number.isFinite(column[row]!))) rows[count++] = row;
+    // Infinite or no number if any of them is.
+    if (Number.isFinite(first[row]! * 0 + second[row]! * 0 + third[row]! * 0)) rows[count++] = row;
   }
   return rows.slice(0, count);
 }

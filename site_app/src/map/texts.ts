@@ -140,7 +140,7 @@ function titlesOf({ points, numbers, words }: Facts): [string, string][] {
 /** A picture that is filled once it is in the page and seen; null in a dataset without pictures. */
 function tile(facts: Facts, row: number): HTMLImageElement | null {
   if (!facts.hasPictures) return null;
-  return element("img", { class: "tile", alt: "no picture", "data-tile": facts.points.tiles[row]! });
+  return element("img", { class: "tile", alt: "", "data-tile": facts.points.tiles[row]! });
 }
 
 function list(
