@@ -54,7 +54,7 @@ def summary(releases: Releases, entry: ExplorerEntry, describe_error: ErrorMessa
 def default_question(dataset: Dataset, warehouse: Warehouse) -> Question:
     """The search unless the URL says otherwise: by known class, without tiles that show the query's position."""
     columns = next((name for name in ("target", "predicted", "cluster") if name in warehouse.points.categories), "")
-    return Question(columns=columns, near_nm=dataset.same_place_nm)
+    return Question(columns=columns, near_nm=float(dataset.same_place_nm))
 
 
 def search_form(warehouse: Warehouse, question: Question, has_volume: bool) -> dict[str, Any]:
