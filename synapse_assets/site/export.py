@@ -206,7 +206,7 @@ def _render_front(
         for content in described
     ]
     site.render("index.html", "title.html", **title_content(public, warehouse, dataset, shown))
-    site.render("about/index.html", "about.html", **about_content(public, warehouse, dataset, described))
+    site.render("about/index.html", "about.html", **about_content(public, warehouse, dataset, described, tables))
     site.render("data/index.html", "data.html", **data_content(tables))
     site.render_missing()
 

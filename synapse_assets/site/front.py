@@ -57,14 +57,18 @@ def title_content(
 
 
 def about_content(
-    public: PublicRelease, warehouse: Warehouse, dataset: Dataset, entries: Iterable[Mapping[str, Any]]
+    public: PublicRelease,
+    warehouse: Warehouse,
+    dataset: Dataset,
+    entries: Iterable[Mapping[str, Any]],
+    tables: Iterable[SuppliedTable],
 ) -> dict[str, Any]:
-    """The page on how the numbers came about. entries: the content of `site.json` of each entry."""
+    """The page on how the numbers came about. entries: the content of `site.json` of each entry. tables: those beside the pages."""
     private = {column for _, column in public.left_out}
     return {
         "entries": list(entries),
         "not_exported": not_exported(dataset),
-        "tables": {table for table in warehouse.release["tables"] if public.columns(table)},
+        "tables": {table.table for table in tables},
         "something_private": bool(private),
         "without_neurons": "neuron_id" in private,
         "serve": SERVE.format(out="."),

@@ -5,11 +5,11 @@ Which columns are private says the dataset file (`datasets.columns_left_out`). W
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from synapse_assets.datasets import Dataset, columns_left_out
 from synapse_assets.errors import BadInput
@@ -23,6 +23,10 @@ from synapse_assets.stores.releases import frozen_release
 if TYPE_CHECKING:
     import duckdb
 
+# Types of columns by name, in their order, by table.
+_Types: TypeAlias = dict[str, dict[str, str]]
+# Where a view (`labelled_synapses`) has a column from: of the first of these that has it.
+_OF_A_VIEW = ("synapses", "synapse_labels")
 # Beside what is copied, the memory that sorting and counting take.
 _MEMORY = "512MB"
 # Texts that may hold a path of this machine or a secret of an address; ids and names of columns that hold ids are never touched.
@@ -66,11 +70,6 @@ class PublicRelease:
         path = str(self.file).replace("'", "''")
         return connection.execute(f"ATTACH '{path}' AS public (READ_ONLY); USE public")
 
-    def columns(self, table: str) -> list[str]:
-        """The columns of a table that are published, in their order."""
-        with self.connection() as connection:
-            return [name for name in _columns(connection, table) if (table, name) not in self.left_out]
-
 
 @contextmanager
 def public_release(store: DatasetStore, dataset: Dataset, name: str | None = None) -> Iterator[PublicRelease]:
@@ -113,35 +112,48 @@ def _made_public(
     import duckdb
 
     with duckdb.connect(str(file), config={"memory_limit": _MEMORY, "threads": "1"}) as connection:
-        tables = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
-        tables = [table for table in tables if table != "release"]
+        types: _Types = {}
+        rows = connection.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
+        )
+        for table, column, kind in rows.fetchall():
+            types.setdefault(table, {})[column] = kind
+        views = {
+            row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        }
+        tables = {table: columns for table, columns in types.items() if table not in {"release", *views}}
         told = _told_elsewhere(connection, tables, left_out)
-        _empty(connection, tables, left_out)
-        for table in tables:
-            _clean(connection, table, without_paths)
+        if left_out:
+            _empty(connection, types, views, left_out)
+        for table, columns in tables.items():
+            _clean(connection, table, columns, without_paths)
         connection.execute("CHECKPOINT")
     return told
 
 
 def _empty(
-    connection: "duckdb.DuckDBPyConnection", tables: Sequence[str], left_out: frozenset[tuple[str, str]]
+    connection: "duckdb.DuckDBPyConnection", types: _Types, views: set[str], left_out: frozenset[tuple[str, str]]
 ) -> None:
-    views = [row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()]
-    if not left_out:
-        return
+    private = {(table, column) for table, column in left_out if column in types.get(table, ())}
     for view in views:
         # A view joins by what may be emptied below.
         connection.execute(f"CREATE TABLE kept AS FROM {_quoted(view)}; DROP VIEW {_quoted(view)}")
         connection.execute(f"ALTER TABLE kept RENAME TO {_quoted(view)}")
-    names = {column for _, column in left_out}
-    of_views = {(view, column) for view in views for column in _columns(connection, view) if column in names}
-    for table, column in sorted(left_out | of_views):
-        if table in (*tables, *views) and column in _columns(connection, table):
-            connection.execute(f"UPDATE {_quoted(table)} SET {_quoted(column)} = NULL")  # noqa: S608
+        for column in types[view]:
+            source = next((table for table in _OF_A_VIEW if column in types.get(table, ())), None)
+            if (source, column) in private:
+                private.add((view, column))
+    for table, column in sorted(private):
+        connection.execute(f"UPDATE {_quoted(table)} SET {_quoted(column)} = NULL")  # noqa: S608
 
 
-def _clean(connection: "duckdb.DuckDBPyConnection", table: str, without_paths: Callable[[str], str]) -> None:
-    for column, kind in _columns(connection, table).items():
+def _clean(
+    connection: "duckdb.DuckDBPyConnection",
+    table: str,
+    columns: Mapping[str, str],
+    without_paths: Callable[[str], str],
+) -> None:
+    for column, kind in columns.items():
         if kind != "VARCHAR" or _IDS.search(column):
             continue
         name = _quoted(column)
@@ -152,22 +164,21 @@ def _clean(connection: "duckdb.DuckDBPyConnection", table: str, without_paths: C
 
 
 def _told_elsewhere(
-    connection: "duckdb.DuckDBPyConnection", tables: Sequence[str], left_out: frozenset[tuple[str, str]]
+    connection: "duckdb.DuckDBPyConnection", tables: _Types, left_out: frozenset[tuple[str, str]]
 ) -> tuple[str, ...]:
     """Sentences on columns that are published and hold texts of columns that are not."""
-    columns = {table: _columns(connection, table) for table in tables}
     published = [
         (table, column)
-        for table in tables
-        for column, kind in columns[table].items()
+        for table, columns in tables.items()
+        for column, kind in columns.items()
         if (table, column) not in left_out and ("VARCHAR" in kind or kind == "JSON")
     ]
     told = []
     for name in sorted({column for _, column in left_out}):
         private = [
             f"SELECT {_quoted(name)}::VARCHAR AS v FROM {_quoted(table)}"  # noqa: S608
-            for table in tables
-            if (table, name) in left_out and columns[table].get(name) in ("VARCHAR", "BIGINT")
+            for table, columns in tables.items()
+            if (table, name) in left_out and columns.get(name) in ("VARCHAR", "BIGINT")
         ]
         if private:
             distinct = f"SELECT DISTINCT v FROM ({' UNION ALL '.join(private)}) WHERE length(v) >= {_SHORTEST}"  # noqa: S608
@@ -185,12 +196,6 @@ def _occurs(connection: "duckdb.DuckDBPyConnection", table: str, column: str) ->
     )
     query = f"SELECT EXISTS (FROM private SEMI JOIN {texts} ON v = t) OR ({inside})"
     return bool(connection.execute(query).fetchall()[0][0])
-
-
-def _columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
-    """Types of the columns of a table or view, by name, in their order."""
-    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
-    return dict(connection.execute(query, [table]).fetchall())
 
 
 def _quoted(name: str) -> str:

@@ -42,7 +42,7 @@ def test_the_title_page_says_what_the_report_says(leave_out: list[str], finished
     dataset = finished_lab.dataset.model_copy(update={"publish": publish})
     with public_release(finished_lab.store, dataset) as public, public.warehouse() as warehouse:
         content = title_content(public, warehouse, dataset, [])
-        about = about_content(public, warehouse, dataset, [])
+        about = about_content(public, warehouse, dataset, [], [])
     assert (content["title"], content["licence_url"]) == ("A paper", "https://spdx.org/licenses/MIT.html")
     assert "<em>Hello</em>" in content["text"]
     said = " ".join(content["sentences"])
