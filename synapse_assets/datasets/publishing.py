@@ -16,17 +16,17 @@ _NAMES_OF_ROWS = frozenset({"synapse_id", "investigation_group"})
 _PLACES = frozenset({"x_nm", "y_nm", "z_nm", "x_um", "y_um", "z_um", "volume"})
 # Columns that hold the values of another, or what they follow from: they are left out with it.
 _TELL = {
-    "neuron_id": ("group",),
+    "neuron_id": ("group", "cluster_profiles.neurons"),
     "hemilineage": ("group",),
     "cell_type": ("group",),
     "section": ("group",),
     "object_id": ("group", "partner"),
-    "brain_region": ("group", "regions"),
+    "brain_region": ("group", "regions", "region_answers"),
     "volume": ("group",),
     "target": ("known_classes", "targets"),
     "known_classes": ("target", "targets"),
-    "predicted": ("probabilities",),
-    "answer": ("class_set", "probabilities"),
+    "predicted": ("probabilities", "votes"),
+    "answer": ("class_set", "probabilities", "votes"),
     "label": ("labels",),
     "plate": ("group",),
     "well": ("group",),
@@ -59,7 +59,7 @@ def columns_left_out(dataset: Dataset) -> frozenset[tuple[str, str]]:
     for name in dataset.publish.leave_out:
         left_out |= (named := _named(name, known))
         told = {tells for _, column in named for tells in _TELL.get(column, ())}
-        left_out |= {(table, column) for table, column in known if column in told}
+        left_out |= {(table, column) for table, column in known if told & {column, f"{table}.{column}"}}
     return frozenset(left_out)
 
 

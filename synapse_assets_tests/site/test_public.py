@@ -1,19 +1,23 @@
 """What is private is in nothing that a site is made from: not in tables, not in points, not in pages."""
 
+import logging
 import shutil
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from synapse_assets.datasets import Publication, columns_left_out
 from synapse_assets.errors import BadInput
 from synapse_assets.explorer import pages
 from synapse_assets.query.points import NO_FILTERS
+from synapse_assets.site.export import export_site
 from synapse_assets.site.public import public_release
 from synapse_assets.stores import DatasetStore
-from synapse_assets_tests.conftest import Lab
+from synapse_assets_tests.conftest import FIRST_NEURON, REGIONS, Lab
 
 
 def published(lab: Lab, *leave_out: str, **fields: Any) -> Any:
@@ -115,3 +119,41 @@ def test_no_release_yet(tmp_path: Any, finished_lab: Lab) -> None:
     nothing = public_release(DatasetStore(str(tmp_path), "tiny"), finished_lab.dataset)
     with pytest.raises(BadInput, match="no release of tiny to publish: materialise tiny/warehouse"):
         nothing.__enter__()
+
+
+def everything_in(folder: Path) -> str:
+    """What every file of a site says, tables as their rows."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    tables = [path for path in files if path.suffix == ".parquet"]
+    texts = [str(pq.read_table(path).to_pylist()) + str(pq.read_schema(path).metadata) for path in tables]
+    return "\n".join([*texts, *(path.read_bytes().decode("latin-1") for path in files)])
+
+
+def test_no_file_of_a_site_says_what_is_private(finished_lab: Lab, tmp_path: Path) -> None:
+    """Values that are planted in private columns, in a log of annotators and in addresses are looked for in every file."""
+    root = tmp_path / "data"
+    shutil.copytree(finished_lab.root / "tiny", root / "tiny")
+    store = DatasetStore(str(root), "tiny")
+    planted = ["Planted-lineage", "Planted-type", "Annette-Planted", "note-planted", "token-planted", "hunter2-planted"]
+    (root / "tiny" / "annotations.sqlite").write_text(" ".join(planted))
+    with duckdb.connect(str(store.warehouse_path)) as connection:
+        connection.execute("update synapse_labels set hemilineage = 'Planted-lineage', cell_type = 'Planted-type'")
+        connection.execute("update synapse_sources set file = 's3://me:hunter2-planted@host/x?token=token-planted'")
+        connection.execute("update synapses set source_file = ?", [str(root / "tiny" / "points.csv")])
+        connection.execute("update drift set reason = '<script>alert(1)</script>'")
+    dataset = published(
+        finished_lab, "hemilineage", "cell_type", "neuron_id", "brain_region", text="<script>alert(2)</script>"
+    )
+    written = export_site(dataset, root, tmp_path / "site", logging.getLogger(__name__))
+    said = everything_in(written.out)
+    regions = [region for region in REGIONS if len(region) > 2]
+    private = [*planted, *regions, str(FIRST_NEURON), str(tmp_path), str(finished_lab.root)]
+    assert not [text for text in private if text in said]
+    html = "\n".join(path.read_text() for path in written.out.rglob("*.html"))
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(2)" in html
+    # Nothing was planted in vain.
+    everything = export_site(finished_lab.dataset, root, tmp_path / "all", logging.getLogger(__name__))
+    told = everything_in(everything.out)
+    assert not [text for text in ("Planted-lineage", "Planted-type", *regions, str(FIRST_NEURON)) if text not in told]
+    assert not [text for text in (*planted[2:], str(tmp_path)) if text in told]
