@@ -188,6 +188,23 @@ class Installed:
                     counts[place] = counts.get(place, 0) + 1
         return counts
 
+    def launch(self, *names: str, region: str | None = None) -> str:
+        """Presses Materialize on those assets, perhaps of a region, as one run; gives the run."""
+        selector = {
+            "repositoryLocationName": "synapse_assets",
+            "repositoryName": "__repository__",
+            "pipelineName": "__ASSET_JOB",
+            "assetSelection": [{"path": ["tiny", name]} for name in names],
+        }
+        tags = [{"key": "dagster/partition", "value": region}] if region else []
+        answer = self.ask(
+            """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
+                __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            p={"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": {"tags": tags}},
+        )["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
     def materialize(self, *names: str, regions: tuple[str, ...] = ()) -> None:
         """Presses Materialize on those assets, for those regions, and waits until all of it has succeeded."""
         keys = [{"path": ["tiny", name]} for name in names]
@@ -202,20 +219,9 @@ class Installed:
             look = lambda: self.ask(query, id=answer["backfillId"])["partitionBackfillOrError"]["status"]  # noqa: E731
             good, bad = "COMPLETED_SUCCESS", ("COMPLETED_FAILED", "FAILED", "CANCELED")
         else:
-            repository = {
-                "repositoryLocationName": "synapse_assets",
-                "repositoryName": "__repository__",
-                "pipelineName": "__ASSET_JOB",
-                "assetSelection": keys,
-            }
-            answer = self.ask(
-                """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
-                    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
-                p={"selector": repository, "mode": "default", "runConfigData": {}},
-            )["launchPipelineExecution"]
-            assert answer["__typename"] == "LaunchRunSuccess", answer
+            run = self.launch(*names)
             query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
-            look = lambda: self.ask(query, id=answer["run"]["runId"])["runOrError"]["status"]  # noqa: E731
+            look = lambda: self.ask(query, id=run)["runOrError"]["status"]  # noqa: E731
             good, bad = "SUCCESS", ("FAILURE", "CANCELED")
 
         def ended() -> bool:

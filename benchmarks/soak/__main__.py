@@ -15,7 +15,19 @@ from benchmarks.soak.report import FILE
 from synapse_assets.caches import keep_caches
 from synapse_assets.settings import Settings
 
-PARTS = ("ticks", "kills", "training", "outages", "queue", "cluster", "hostile", "closed", "reproduced", "installed")
+PARTS = (
+    "ticks",
+    "kills",
+    "training",
+    "outages",
+    "queue",
+    "writers",
+    "cluster",
+    "hostile",
+    "closed",
+    "reproduced",
+    "installed",
+)
 
 
 def main() -> None:

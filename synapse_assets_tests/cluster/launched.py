@@ -34,6 +34,7 @@ from synapse_assets_tests.stores.object_store import BUCKET, ObjectStore, object
 
 REGION = "EB"
 TABLE, TILES = ("synapse_table", "alignment"), ("synapses", "tile_plan", "tiles")
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "aws-secret-7f3a", "CAVE_TOKEN": "cave-secret-91bd"}
 PASSWORD, WEBHOOK_SECRET = "history-secret-5c0e", "webhook-secret-e2d8"
 
@@ -47,30 +48,10 @@ class Lab:
     storage: ObjectStore
     posted: list[str] = field(default_factory=list)
 
-    def launch(self, *names: str, region: str | None = None) -> str:
-        """Presses Materialize on those assets; gives the run."""
-        answer = self.installed.ask(
-            """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
-                __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
-            p={
-                "selector": {
-                    "repositoryLocationName": "synapse_assets",
-                    "repositoryName": "__repository__",
-                    "pipelineName": "__ASSET_JOB",
-                    "assetSelection": [{"path": ["tiny", name]} for name in names],
-                },
-                "mode": "default",
-                "runConfigData": {},
-                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": region}] if region else []},
-            },
-        )["launchPipelineExecution"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return str(answer["run"]["runId"])
-
     @contextmanager
     def held(self, *names: str) -> Iterator[str]:
         """A run of those assets that has started, and gets no answer from the storage before the end of the block."""
-        run = self.launch(*names, region=REGION)
+        run = self.installed.launch(*names, region=REGION)
         wait_until("it is sent", lambda: self.head.interface.job(f"dagster-run-{run}"), 60, self.installed.logs)
         with self.storage._turn:
             self.until(run, "STARTED")
@@ -84,11 +65,12 @@ class Lab:
         assert answer["__typename"] == "TerminateRunSuccess"
 
     def until(self, run: str, *states: str, seconds: float = 120) -> str:
-        """Waits until a run is in one of the states, and gives it."""
+        """Waits until a run is in one of the states, and gives it; fails where it has ended in another."""
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
         def state() -> str | None:
             found = str(self.installed.ask(query, id=run)["runOrError"]["status"])
+            assert found in states or found not in ENDED, f"{run}: {found}: {self.head.interface.job(f'dagster-run-{run}')}"
             return found if found in states else None
 
         return str(wait_until(f"{run} is {states}", state, seconds, self.installed.logs))
@@ -200,7 +182,7 @@ def made_here(lab: Lab, folder: Path) -> DatasetStore:
 
 
 def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_gives(lab: Lab, tmp_path: Path) -> None:
-    lab.until(lab.launch(*TABLE), "SUCCESS")
+    lab.until(lab.installed.launch(*TABLE), "SUCCESS")
     with lab.held(*TILES) as run:
         (process,) = lab.processes_of(run)
         os.kill(process, signal.SIGKILL)
@@ -210,8 +192,8 @@ def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_give
     wait_until("it is posted", lambda: any(told in text for text in lab.posted), 60, lambda: str(lab.posted))
     again = wait_until("it is tried again", lambda: retries_of(lab, run), 60)
     lab.until(again, "SUCCESS")
-    lab.until(lab.launch("encoder"), "SUCCESS")
-    lab.until(lab.launch("embeddings", region=REGION), "SUCCESS")
+    lab.until(lab.installed.launch("encoder"), "SUCCESS")
+    lab.until(lab.installed.launch("embeddings", region=REGION), "SUCCESS")
     store = DatasetStore(f"s3://{BUCKET}/cluster/data", "tiny", str(tmp_path / "copy"))
     here = made_here(lab, tmp_path / "here")
     for theirs, ours in ((store.synapses, here.synapses), (store.tiles, here.tiles)):
@@ -257,7 +239,7 @@ def test_a_job_that_dies_before_its_run_began_fails_it_with_a_sentence(lab: Lab)
     file = Path(lab.installed.environment["SYNAPSE_DATASETS"])
     away = file.rename(file.with_suffix(".away"))
     try:
-        run = lab.launch("synapses", region=REGION)
+        run = lab.installed.launch("synapses", region=REGION)
         lab.until(run, "FAILURE", seconds=90)
     finally:
         away.rename(file)
@@ -280,7 +262,7 @@ def test_cancelling_ends_the_job_and_the_run(lab: Lab) -> None:
 def test_a_run_that_waits_for_cores_can_be_cancelled(lab: Lab) -> None:
     lab.head.interface.submit("busy", "sleep 600", {}, {}, 2, 0)
     wait_until("all cores are taken", lambda: lab.head.interface.job("busy").state == "RUNNING", 60)  # type: ignore[union-attr]
-    run = lab.launch("synapses", region=REGION)
+    run = lab.installed.launch("synapses", region=REGION)
     job = f"dagster-run-{run}"
     wait_until("it waits", lambda: lab.head.interface.job(job), 60)
     lab.cancel(run, "MARK_AS_CANCELED_IMMEDIATELY")
