@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
 
+# A machine that does much else at once takes its time.
+PATIENCE_MS = 120_000
+
+
 class Served:
     """An application on a free port of this machine, in a thread of its own."""
 
@@ -61,6 +65,7 @@ def page(browser: "Browser") -> Iterator["Page"]:
     """A page in a window 1000 pixels wide; it fails the test if anything outside this machine was asked for, or a script failed
     or opened a dialog."""
     context = browser.new_context(viewport={"width": 1000, "height": 800})
+    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     outside: list[str] = []
     errors: list[str] = []

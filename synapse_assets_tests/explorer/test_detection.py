@@ -33,7 +33,7 @@ from synapse_assets_tests.detection_release import (
     detection_dataset,
     planted,
 )
-from synapse_assets_tests.explorer.conftest import Served
+from synapse_assets_tests.explorer.conftest import PATIENCE_MS, Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 OPTIONAL = (
     tables.PROBABILITY_MAPS, tables.DETECTIONS, tables.MITOCHONDRIA, tables.DETECTOR_SCORES, tables.EXAMINED_SITES,
 )  # fmt: skip
-# On a machine that is busy.
-_PATIENCE_MS = 120_000
 WINDOW = {"volume": "em", "x": 600, "y": 400, "z": 7, "span": 400}
 
 
@@ -610,7 +608,6 @@ def test_a_link_to_maps_is_that_to_the_volume_with_layers() -> None:
 
 
 def test_the_arrow_keys_step_through_sections_and_the_map_fades(detected: SimpleNamespace, page: "Page") -> None:
-    page.set_default_timeout(_PATIENCE_MS)
     page.goto(f"{detected.url}/found/sections?volume=em&x=600&y=400&z=7&span=400")
 
     def shown() -> str:
@@ -652,7 +649,6 @@ def test_the_arrow_keys_step_through_sections_and_the_map_fades(detected: Simple
 
 
 def test_every_page_fits_a_window_and_a_telephone(detected: SimpleNamespace, page: "Page") -> None:
-    page.set_default_timeout(_PATIENCE_MS)
     for width in (1000, 390):
         page.set_viewport_size({"width": width, "height": 800})
         for path in ("sections?z=12&span=300", "sites", "detectors"):
@@ -678,7 +674,7 @@ def test_a_page_of_neuroglancer_reads_what_is_lent_and_no_other_page_does(
 
     def page_of(origin: str) -> "Page":
         page = context.new_page()
-        page.set_default_timeout(_PATIENCE_MS)
+        page.set_default_timeout(PATIENCE_MS)
         page.route(f"{origin}/**", lambda route: route.fulfill(status=200, content_type="text/html", body="<p>viewer"))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{origin}/")
