@@ -4,6 +4,7 @@ Ray tells it in pages: kinds of failure, stack traces, and the end of the job's 
 """
 
 import re
+import signal
 
 from synapse_assets.cluster.job_interface import STOPPED, Job
 
@@ -11,6 +12,9 @@ MARK = "synapse-assets:"
 """Begins the line in which a job says itself why it cannot go on."""
 # Exit codes of a process that was killed, as Python and as a shell give them.
 _KILLED, _ENDED = (-9, 137), (-15, 143)
+# Signals of a process whose own native code failed.
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+_CRASHED = {code: crash.name for crash in _CRASHES for code in (-crash, 128 + crash)}
 _NO_MODULE = re.compile(r"(?:ModuleNotFoundError: )?No module named '?([\w.]+)'?")
 _NOT_FOUND = re.compile(r"(?:^|[: ])(python|sh|bash)[^\n]*: (?:command )?not found", re.MULTILINE)
 _LONGEST = 300
@@ -86,6 +90,11 @@ def _by_code(job: Job, on: str) -> str:
         return _memory(on)
     if job.exit_code in _ENDED:
         return f"the process of this run was ended{on} from outside, as by a shutdown: start the run again"
+    if crash := _CRASHED.get(job.exit_code or 0):
+        return (
+            f"the process of this run crashed{on} ({crash}), as a library does that is not written in Python; what was finished stays, and "
+            "the run is started once more by itself; where it crashed says the log of its job, in the dashboard of the cluster"
+        )
     return ""
 
 

@@ -25,6 +25,8 @@ MEMORY = (
         (FAILED, "JOB_SUPERVISOR_ACTOR_DIED", LOST.partition("\t")[0], None, "that looked after this run died on 10.0.0.2"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG, -9, "killed on 10.0.0.2, as it is for want of memory"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG, 143, "was ended on 10.0.0.2 from outside, as by a shutdown"),
+        (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG + "libc.so.6(+0x1098ec)", -11, "run crashed on 10.0.0.2 (SIGSEGV), as a library"),
+        (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG + "libc.so.6(+0x1098ec)", 134, "run crashed on 10.0.0.2 (SIGABRT), as a library"),
         (STOPPED, "", "Job was intentionally stopped.", None, "was stopped on 10.0.0.2 from outside, not from here"),
         (
             FAILED,
