@@ -21,6 +21,7 @@ import pytest
 
 from synapse_assets.datasets import load_dataset
 from synapse_assets.definitions import build_definitions
+from synapse_assets.pipeline.em.precision import precision_here
 from synapse_assets.settings import Settings
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.models import model_in_use
@@ -70,7 +71,9 @@ class Lab:
 
         def state() -> str | None:
             found = str(self.installed.ask(query, id=run)["runOrError"]["status"])
-            assert found in states or found not in ENDED, f"{run}: {found}: {self.head.interface.job(f'dagster-run-{run}')}"
+            assert found in states or found not in ENDED, (
+                f"{run}: {found}: {self.head.interface.job(f'dagster-run-{run}')}"
+            )
             return found if found in states else None
 
         return str(wait_until(f"{run} is {states}", state, seconds, self.installed.logs))
@@ -201,7 +204,10 @@ def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_give
         assert rows.num_rows == 24
         assert rows.equals(ours.read(REGION, ours.table.names))
     vectors = vector_matrix(vectors_in_use(store).read(REGION, ["vector"]))
-    assert (vectors == embedded_here(store, here)).all()
+    expected = embedded_here(store, here)
+    assert np.array_equal(vectors, expected), (
+        f"{(vectors != expected).sum()} differ, by {abs(vectors - expected).max()}"
+    )
     files = store.tiles.lance().get_fragments()  # type: ignore[union-attr]
     assert [file.count_rows() for file in files] == [8, 8, 8], "the tiles were cut in parts"
     logs = [key for key in lab.storage.keys(f"s3://{BUCKET}/cluster/data/.logs") if again in key]
@@ -211,9 +217,11 @@ def test_a_killed_run_is_told_and_made_once_more_and_gives_what_one_machine_give
 def embedded_here(store: DatasetStore, here: DatasetStore) -> npt.NDArray[np.float16]:
     """What the encoder of one store makes of the region's tiles in another, by the order of their ids, as it is stored."""
     models = store.models("encoder")
-    encoder = Encoder.load(models.path(model_in_use(models, "nothing")))
+    model_id = model_in_use(models, "nothing")
+    use, remark = precision_here(models, model_id, True, "cpu", lambda: True)
+    assert not remark, "its first use is recorded, and can be had here"
     tiles = decode_tiles(here.tiles.read(REGION, ["image"]).column("image").combine_chunks())
-    return encoder.embed(tiles, "cpu").astype(np.float16)
+    return Encoder.load(models.path(model_id)).embed(tiles, "cpu", use.precision).astype(np.float16)
 
 
 def retries_of(lab: Lab, run: str) -> str | None:
