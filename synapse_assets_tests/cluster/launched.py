@@ -65,7 +65,7 @@ class Lab:
         answer = self.installed.ask(query, run=run, policy=policy)["terminateRun"]
         assert answer["__typename"] == "TerminateRunSuccess"
 
-    def until(self, run: str, *states: str, seconds: float = 120) -> str:
+    def until(self, run: str, *states: str, seconds: float = 300) -> str:
         """Waits until a run is in one of the states, and gives it; fails where it has ended in another."""
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
