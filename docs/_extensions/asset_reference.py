@@ -44,7 +44,7 @@ def fullest() -> Iterator[Dataset]:
     for chain in chains():
         packaged, more = _FULLEST[chain.name]
         dataset = load_dataset(packaged, "/nowhere")
-        yield type(dataset).model_validate({**dict(dataset), **more})
+        yield type(dataset).model_validate({**dict(dataset), **more, "publish": {"site": True}})
 
 
 def markdown() -> str:

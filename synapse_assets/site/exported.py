@@ -46,7 +46,7 @@ NOT_EXPORTED: Mapping[str, NotExported] = {
     "labelling": NotExported("Labelling", "it writes, and knows who answered"),
     "report": NotExported(
         "Report",
-        "it prints the dataset file and private columns; what `synapse-assets report` writes can be published by itself",
+        "it prints the dataset file and private columns; what synapse-assets report writes can be published by itself",
     ),
 }
 """By the last part of their addresses, or by a name of their own; everything that the explorer has and `SITE_PAGES` has not."""
