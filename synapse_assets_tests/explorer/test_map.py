@@ -609,23 +609,24 @@ def test_an_open_page_keeps_its_release_and_says_that_a_newer_is_out(
         served.stop()
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("none/map", "No synapse of this release of none has a place on a map yet"),
-        ("unpublished/map", "No warehouse: materialise the asset unpublished/warehouse."),
-        ("few/map?colour=nonsense", "There is no column 'nonsense' to colour by"),
-        ("few/map?brain_region=<b>X</b>", "no synapse has brain region '<b>X</b>'"),
-        ("few/map?cell_type=x", "this dataset has no column 'cell_type'"),
-        ("few/map?score_least=high", "score_least=high is not a number"),
-        ("few/map?score_least=nan", "score_least=nan is not a number"),
-        ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
-        ("few/map?score_least=2", "No synapse is left"),
-        ("few/map?look=1,2", "The place to look at of this address, look=1,2, was left out: it needs 3 numbers"),
-        ("few/map?look=1,2,1e307", "look=1,2,1e307, was left out"),
-        ("few/map?turned=a,nan", "The turn of this address, turned=a,nan, was left out: it needs 2 numbers"),
-    ],
-)
+# Addresses of maps, and what is said of what they ask for.
+UNSHOWABLE = [
+    ("none/map", "No synapse of this release of none has a place on a map yet"),
+    ("unpublished/map", "No warehouse: materialise the asset unpublished/warehouse."),
+    ("few/map?colour=nonsense", "There is no column 'nonsense' to colour by"),
+    ("few/map?brain_region=<b>X</b>", "no synapse has brain region '<b>X</b>'"),
+    ("few/map?cell_type=x", "this dataset has no column 'cell_type'"),
+    ("few/map?score_least=high", "score_least=high is not a number"),
+    ("few/map?score_least=nan", "score_least=nan is not a number"),
+    ("few/map?synapse_id=<img src=x>", "No synapse '<img src=x>' in this release"),
+    ("few/map?score_least=2", "No synapse is left"),
+    ("few/map?look=1,2", "The place to look at of this address, look=1,2, was left out: it needs 3 numbers"),
+    ("few/map?look=1,2,1e307", "look=1,2,1e307, was left out"),
+    ("few/map?turned=a,nan", "The turn of this address, turned=a,nan, was left out: it needs 2 numbers"),
+]
+
+
+@pytest.mark.parametrize(("address", "said"), UNSHOWABLE)
 def test_what_cannot_be_shown_is_said(maps: str, page: "Page", address: str, said: str) -> None:
     page.goto(f"{maps}/{address}")
     page.get_by_text(said).wait_for(timeout=60_000)

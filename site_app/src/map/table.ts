@@ -1,7 +1,9 @@
 // Synapses as a table for spreadsheets, as `stores/spreadsheets.py` writes it for the explorer.
 
 import type { Points } from "../points";
+import { repr } from "../text";
 
+const MISSING = '""';
 const ROWS_A_PART = 20_000;
 // A cell that begins so is a formula to spreadsheets, and may fetch or start something; the last four are full-width forms.
 const COMPUTED = /^'*[=+\-@\t\r\n＝＋－＠]/;
@@ -37,13 +39,12 @@ export function csv(
 
 /** A text that a spreadsheet would take as a formula begins with a quote; every text is in quotation marks. */
 export function textCell(text: string): string {
-  if (text === "") return "";
   return `"${(COMPUTED.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
 
 /** A value of a column of texts, or of whole numbers where all are. */
 function valueCell(value: string | null, values: readonly string[]): string {
-  if (value === null) return "";
+  if (value === null) return MISSING;
   return areWhole(values) ? value : textCell(value);
 }
 
@@ -55,15 +56,15 @@ function areWhole(values: readonly string[]): boolean {
 }
 
 function numberCell(number: number): string {
-  return Number.isNaN(number) ? "" : String(number);
+  return Number.isNaN(number) ? MISSING : repr(number);
 }
 
 /** The shortest text that reads back as the same number of 32 bits. */
 function shortCell(number: number): string {
-  if (Number.isNaN(number)) return "";
+  if (Number.isNaN(number)) return MISSING;
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(number.toPrecision(digits));
-    if (Math.fround(short) === number) return String(short);
+    if (Math.fround(short) === number) return repr(short);
   }
-  return String(Number(number.toPrecision(9)));
+  return repr(Number(number.toPrecision(9)));
 }

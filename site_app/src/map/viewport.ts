@@ -16,6 +16,7 @@ const STEP = 0.3;
 const AROUND = 0.15;
 // All points are drawn when the map has stood still for so long.
 const STILL_MS = 120;
+const PREPARED_MS = 300;
 // Below so many points any way of drawing is fast.
 const MANY = 100_000;
 // A graphics card that needs longer for all points is none: without it they are drawn faster.
@@ -182,6 +183,8 @@ export class Viewport {
     this.#painter.draw(window, this.#isMoving);
     this.#drawMarks();
     this.#drawn();
+    // Soon the mouse rests on a point, and should not wait for what finds it.
+    if (!this.#isMoving) setTimeout(() => this.plane?.prepare(), PREPARED_MS);
   }
 
   #drawMarks(): void {
