@@ -48,8 +48,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Exported:
-    """A site that was written. out: its folder. rows: points of its entries. pages: titles of the pages of each entry, by its title. told:
-    where values of private columns stand in others that are published, as sentences."""
+    """A site that was written. out: its folder. rows: of its tables, all together. pages: titles of the pages of each entry, by its
+    title. told: where values of private columns stand in others that are published, as sentences."""
 
     out: Path
     files: int
@@ -85,7 +85,7 @@ def export_site(
             tables = write_supplement(folder, public, dataset)
             _render_front(site, entries, public, described, tables)
     files = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
-    rows = sum(content["rows"] for content in described)
+    rows = sum(table.rows for table in tables)
     shown = {entry.title: tuple(entry.pages.values()) for entry in entries if entry.pages}
     return Exported(out, len(files), sum(files), rows, len(tables), shown, public.told)
 

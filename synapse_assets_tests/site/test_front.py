@@ -1,13 +1,18 @@
 """The title page and the page on numbers: what is said stands there whole, and markup of others does not."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from synapse_assets.datasets import CHAINS, Publication
+from synapse_assets.site.export import export_site
 from synapse_assets.site.exported import NOT_EXPORTED, SITE_PAGES, not_exported
 from synapse_assets.site.front import about_content, markdown, title_content
 from synapse_assets.site.public import public_release
+from synapse_assets_tests import detection_release
 from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.documentation import ROOT
 
@@ -50,6 +55,23 @@ def test_the_title_page_says_what_the_report_says(leave_out: list[str], finished
     assert ("of 12 neurons" in said) == (not leave_out)
     assert about["without_neurons"] == bool(leave_out)
     assert {"Neurons", "Search with a picture or a place"} <= {missing.title for missing in not_exported(dataset)}
+
+
+def test_a_dataset_without_pages_has_a_title_its_tables_and_the_reasons(tmp_path: Path) -> None:
+    planted = detection_release.planted(tmp_path)
+    written = export_site(planted.dataset, planted.store.data_root, tmp_path / "site", logging.getLogger(__name__))
+    assert (written.pages, sorted(path.name for path in written.out.iterdir() if path.is_dir())) == (
+        {},
+        ["about", "data", "look"],
+    )
+    title, about = ((written.out / path).read_text() for path in ("index.html", "about/index.html"))
+    assert "With block held out, F1 of cleft is 0.72 (95 % interval 0.58 to 0.83)." in title
+    assert (
+        '<b>Detectors</b>: a server cuts what it shows out of volumes of many gigabytes; <a href="../data/#detector_scores">'
+        in about
+    )
+    urls = pq.read_table(written.out / "data/volume_blocks.parquet", columns=["url"]).column(0).to_pylist()
+    assert not [url for url in urls if str(tmp_path) in url]
 
 
 def test_a_licence_in_words_is_no_address(finished_lab: Lab) -> None:
