@@ -18,6 +18,7 @@ from synapse_assets.errors import BadInput, StorageError
 from synapse_assets.stores import DatasetStore
 from synapse_assets.stores.dataset_store import WAREHOUSE_FILE
 from synapse_assets.stores.files import storage_explained
+from synapse_assets.stores.region_table import VersionIsGone
 from synapse_assets.stores.releases import frozen_release
 from synapse_assets.stores.warehouse import check_question, cursor_of, open_file, release_content
 
@@ -109,16 +110,21 @@ class ReleaseFile:
         try:
             with storage_explained(where):
                 yield
-        except BadInput:
-            raise
+        except BadInput as error:
+            if not isinstance(error, VersionIsGone):
+                raise
+            raise self._damaged(what, where, asset) from error
         except StorageError as error:
             raise BadInput(str(error)) from error
         except Exception as error:
-            name = self.dataset
-            raise BadInput(
-                f"the {what} of {name} cannot be read: files in {where} are damaged or gone. Restore that folder from a backup, or "
-                f"remove it and materialise {name}/{asset} of every region, then {self.remedy}"
-            ) from error
+            raise self._damaged(what, where, asset) from error
+
+    def _damaged(self, what: str, where: str, asset: str) -> BadInput:
+        name = self.dataset
+        return BadInput(
+            f"the {what} of {name} cannot be read: files in {where} are damaged or gone. Restore that folder from a backup, or "
+            f"remove it and materialise {name}/{asset} of every region, then {self.remedy}"
+        )
 
 
 def _identity(path: Path) -> tuple[str, int, int]:

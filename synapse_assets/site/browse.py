@@ -34,7 +34,7 @@ _OF_A_CARD = (
     "explained_by",
     "explanation",
 )
-CARDS_PER_FILE = 1_024
+CARDS_PER_FILE = 256
 _ROW_GROUP = 131_072
 _AXES = ("x_nm", "y_nm", "z_nm")
 

@@ -48,6 +48,10 @@ def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
     return table.arrow.field(stored.name).nullable and not stored.nullable
 
 
+class VersionIsGone(BadInput):
+    """A version of a table that is not there any more, or the table itself."""
+
+
 def sql_text(text: str) -> str:
     """The text as it stands in an SQL condition."""
     return "'" + text.replace("'", "''") + "'"
@@ -281,7 +285,9 @@ class RegionTable:
             if "was not found" not in str(error) and not isinstance(error, FileNotFoundError):
                 raise
             if self.pinned is not None:
-                raise BadInput(f"{self.uri}: there is no version {self.pinned}; it may have been cleaned up") from error
+                raise VersionIsGone(
+                    f"{self.uri}: there is no version {self.pinned}; it may have been cleaned up"
+                ) from error
             return None
 
     def _open_or_create(self) -> "LanceDataset":
