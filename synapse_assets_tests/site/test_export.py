@@ -47,10 +47,9 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def exported(finished_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def exported(finished_lab: Lab, site_folder: Path) -> SimpleNamespace:
     """The site of the tiny lab. out: its folder."""
-    out = tmp_path_factory.mktemp("exported") / "out"
-    return SimpleNamespace(out=out, entry=export(finished_lab.dataset, finished_lab.root, out), lab=finished_lab)
+    return SimpleNamespace(out=site_folder, entry=ReadEntry(site_folder / "tiny/browse"), lab=finished_lab)
 
 
 @pytest.fixture(scope="module")
