@@ -92,7 +92,7 @@ export class Pages {
 
   /** The filtered synapses: the most typical, a random sample, their classes, and their neurons. Throws BadInput if the filters leave
    * nothing. */
-  gallery(parameters: Parameters): Promise<Content> {
+  async gallery(parameters: Parameters): Promise<Content> {
     const pairs = [...parameters];
     return this.selection(readFilters(pairs), readSeed(pairs));
   }

@@ -349,7 +349,7 @@ export class MapPage {
     if (query === this.#address) return;
     this.#address = query;
     clearTimeout(this.#addressTimer);
-    this.#addressTimer = setTimeout(() => this.#writeAddress(), ADDRESS_MS);
+    this.#addressTimer = window.setTimeout(() => this.#writeAddress(), ADDRESS_MS);
   }
 
   #writeAddress(): void {

@@ -169,7 +169,7 @@ export class Viewport {
   #moved(): void {
     this.#isMoving = true;
     clearTimeout(this.#still);
-    this.#still = setTimeout(() => {
+    this.#still = window.setTimeout(() => {
       this.#isMoving = false;
       this.drawSoon();
     }, STILL_MS);
