@@ -109,6 +109,8 @@ ROUTES = {
     "/favicon.ico": {"GET"},
     "/{dataset}": {"GET"},
     "/{dataset}/search": {"GET", "POST"},
+    "/{dataset}/synapse": {"GET"},
+    "/{dataset}/synapse/": {"GET"},
     "/{dataset}/synapse/{synapse_id:anytext}": {"GET"},
     "/{dataset}/gallery": {"GET"},
     "/{dataset}/report": {"GET"},
@@ -162,6 +164,7 @@ EXAMPLES = [
     "/tiny/scorecard", "/tiny/scorecard?synapse_id=s010&metric=euclidean", "/tiny/neurons", "/tiny/neuron/720575940600000001",
     "/tiny/neurons.csv", "/tiny/neuron_answers.csv", "/tiny/classifiers", "/tiny/explanations", "/tiny/differences",
     "/tiny/alike?synapse_id=s010&other=s020", "/tiny/alike.png?synapse_id=s010&other=s020",
+    "/tiny/synapse?synapse_id=s010", "/tiny/synapse/?synapse_id=s010",
     "/tiny/explain/s010.png?classifier=linear_probe&method=occlusion", "/tiny/explained/s010.png?classifier=linear_probe&method=occlusion",
 ]  # fmt: skip
 
