@@ -4,16 +4,21 @@
 
 A planted release of 100,000 synapses of 6 classes, 40 regions and 2,000 neurons, with tiles of 10 sections of 64 pixels and vectors of
 384 numbers, of which the report on compression recommends 64 principal components in int8, is exported in a process of its own: seconds,
-and the largest memory of the process. With --million, another release has a million synapses and no pictures, for the map. --keep: the
-sites stay in that folder, as `site_100k` and `site_1m`.
+and the largest memory of the process. With --million, another release has a million synapses and no pictures, for the map: seconds until
+it is drawn, and milliseconds until a frame after a hand moved it, zoomed it or let go of it, in headless Chromium without a graphics card.
+--keep: the sites stay in that folder, as `site_100k` and `site_1m`.
 """
 
 import argparse
+import http.server
 import logging
 import multiprocessing
 import resource
+import shutil
 import tempfile
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +170,68 @@ def measure(rows: int, pictured: bool, out: Path) -> None:
             print(f"  {path.name:20s}{path.stat().st_size / 1e6:8.2f} MB")
 
 
+# In the page: milliseconds until the second frame after each step, which is when what was drawn in the first can be seen.
+_STEPS = """async () => {
+  const map = document.querySelector('.map-canvas'), {left, top} = map.getBoundingClientRect();
+  const frame = () => new Promise(requestAnimationFrame), later = ms => new Promise(done => setTimeout(done, ms));
+  map.setPointerCapture = () => {};
+  const mouse = (type, x, y) => map.dispatchEvent(
+    new PointerEvent(type, {clientX: left + x, clientY: top + y, pointerId: 1, pointerType: 'mouse'}));
+  const wheel = by => map.dispatchEvent(
+    new WheelEvent('wheel', {deltaY: by, clientX: left + 350, clientY: top + 300, cancelable: true}));
+  const timed = async step => { const began = performance.now(); step(); await frame(); await frame(); return performance.now() - began; };
+  const took = {pan: [], zoom: [], still: []};
+  mouse('pointerdown', 300, 300);
+  for (let step = 1; step <= 30; step++) took.pan.push(await timed(() => mouse('pointermove', 300 + 10 * step, 300 + 4 * step)));
+  mouse('pointerup', 600, 420);
+  for (let step = 0; step < 30; step++) took.zoom.push(await timed(() => wheel(step < 15 ? -100 : 100)));
+  for (let step = 0; step < 10; step++) {
+    wheel(step % 2 ? 100 : -100);
+    await frame();
+    // All points are drawn when the map has stood still for 120 ms.
+    const began = performance.now();
+    await later(120);
+    await frame();
+    await frame();
+    took.still.push(performance.now() - began - 120);
+  }
+  return took;
+}"""
+
+
+def map_in_browser(out: Path) -> None:
+    """Print how long a browser needs for the map of a site, by WebGL in software or whatever it takes instead, and without WebGL."""
+    from playwright.sync_api import sync_playwright
+
+    handler = partial(_Quiet, directory=str(out))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        for flags in ([], ["--disable-3d-apis"]):
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox", *flags]
+            )
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            began = time.perf_counter()
+            page.goto(f"http://127.0.0.1:{server.server_port}/{NAME}/map/")
+            page.get_by_text("synapses shown").wait_for(timeout=120_000)
+            drawn_after = time.perf_counter() - began
+            page.wait_for_timeout(1_000)
+            painter = page.locator(".map-canvas").get_attribute("data-painter")
+            figures = ", ".join(
+                f"{step} {np.median(each):.0f} ms (at most {max(each):.0f})"
+                for step, each in page.evaluate(_STEPS).items()
+            )
+            browser.close()
+            print(f"map {' '.join(flags) or 'with WebGL':18s} {drawn_after:.1f} s until drawn; by {painter}: {figures}")
+    server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +243,7 @@ def main() -> None:
         measure(SYNAPSES_OF_A_SITE, True, at / "site_100k")
         if options.million:
             measure(1_000_000, False, at / "site_1m")
+            map_in_browser(at / "site_1m")
 
 
 if __name__ == "__main__":

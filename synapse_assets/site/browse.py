@@ -61,9 +61,10 @@ def write_points(
         "has_vector": pa.array(has_vector),
         "tile": pa.array(pictures),
     }
-    encodings = {"synapse_id": "DELTA_LENGTH_BYTE_ARRAY", "tile": "DELTA_BINARY_PACKED", "has_vector": "RLE"}
-    coded = [name for name in columns if name not in (*encodings, *_AXES)]
-    _write(folder, f"{under}/points.parquet", columns, coded, encodings | dict.fromkeys(_AXES, _FLOATS))
+    coded = [name for name in ("neuron_id", "volume") if name in columns]
+    encodings = {name: "DELTA_BINARY_PACKED" for name in columns if name not in coded}
+    encodings |= {"synapse_id": "DELTA_LENGTH_BYTE_ARRAY", "has_vector": "RLE"} | dict.fromkeys(_AXES, _FLOATS)
+    _write(folder, f"{under}/points.parquet", columns, coded, encodings)
     numbers = {name: pa.array(column) for name, column in points.numbers.items()}
     if numbers:
         _write(folder, f"{under}/numbers.parquet", numbers, [], dict.fromkeys(numbers, _FLOATS))

@@ -22,8 +22,10 @@ const MARGIN = SPREAD_BELOW.length;
 export class CanvasPainter implements Painter {
   readonly kind = "canvas";
   readonly element = document.createElement("canvas");
-  readonly #on = this.element.getContext("2d")!;
+  // Kept by the processor, which draws it.
+  readonly #on = this.element.getContext("2d", { willReadFrequently: true })!;
   readonly #picture = document.createElement("canvas");
+  readonly #onPicture = this.#picture.getContext("2d", { willReadFrequently: true })!;
   #content: Content | null = null;
   #raster: Raster | null = null;
 
@@ -66,7 +68,7 @@ export class CanvasPainter implements Painter {
     if (this.#raster?.width !== width || this.#raster.height !== height) this.#raster = new Raster(width, height);
     this.#raster.draw(plane.x, plane.y, colouring, shown, window, most);
     [this.#picture.width, this.#picture.height] = [width, height];
-    this.#picture.getContext("2d")!.putImageData(new ImageData(this.#raster.pixels, width, height), 0, 0);
+    this.#onPicture.putImageData(new ImageData(this.#raster.pixels, width, height), 0, 0);
     this.#on.drawImage(this.#picture, 0, 0, window.widthPx, window.heightPx);
   }
 }
