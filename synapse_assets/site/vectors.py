@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from synapse_assets.analysis.evaluation.compression import (
     Compression,
+    RunningRecall,
     compressions,
     int8_scale,
-    score_neighbours,
+    shares_with_intervals,
     to_int8,
 )
 from synapse_assets.errors import BadInput
@@ -74,6 +75,13 @@ class SiteVectors:
         }
 
 
+@dataclass(frozen=True)
+class _Sample(Drawn):
+    """rows: of the points."""
+
+    rows: npt.NDArray[np.int64]
+
+
 def write_vectors(folder: SiteFolder, name: str, warehouse: Warehouse, store: DatasetStore, seed: int) -> SiteVectors:
     """Writes the vectors of the points of a release, int8 (N, dimensions), zeros where a synapse has none. Gives how they are stored.
 
@@ -88,23 +96,26 @@ def write_vectors(folder: SiteFolder, name: str, warehouse: Warehouse, store: Da
     drawn = _drawn(warehouse, vectors, present, seed)
     way, reported = _chosen(drawn, warehouse, store, seed)
     largest = np.zeros((1, way.dimensions), dtype=np.float32)
-    for _, short in _batches(vectors, way):
-        np.maximum(largest, np.abs(short).max(axis=0, initial=0), out=largest)
+    for _, full in _batches(vectors):
+        np.maximum(largest, np.abs(_short(full, way)).max(axis=0, initial=0), out=largest)
     scale = int8_scale(largest)
     way = replace(way, scale=scale)
+    recalls = _Recalls(drawn, way, seed)
     with folder.file(name) as stream:
-        for rows, short in _batches(vectors, way):
+        for rows, full in _batches(vectors):
             codes = np.zeros((len(rows), way.dimensions), dtype=np.int8)
-            codes[vectors.present[rows]] = to_int8(short, scale)
+            with_vector = vectors.present[rows]
+            codes[with_vector] = to_int8(_short(full, way), scale)
             stream.write(codes.tobytes())
-    return SiteVectors(way, scale, reported, drawn.vectors.shape[1], *_recalls(drawn, way, seed))
+            recalls.add(rows[with_vector], full)
+    return SiteVectors(way, scale, reported, drawn.vectors.shape[1], *recalls.scores(len(present), seed))
 
 
-def _drawn(warehouse: Warehouse, vectors: Vectors, present: npt.NDArray[np.int64], seed: int) -> Drawn:
+def _drawn(warehouse: Warehouse, vectors: Vectors, present: npt.NDArray[np.int64], seed: int) -> "_Sample":
     rows = np.sort(np.random.default_rng(seed).permutation(present)[:FITTED])
     neurons = warehouse.points.neurons[rows]
     groups = np.where(neurons >= 0, neurons, -1 - rows).astype(str)
-    return Drawn(vectors.at(rows), groups)
+    return _Sample(vectors.at(rows), groups, rows)
 
 
 def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, seed: int) -> tuple[Compression, bool]:
@@ -121,27 +132,44 @@ def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, seed: int) 
     return next(way for way in ways if way.number == "int8" and (way.method, way.dimensions) == wanted), bool(report)
 
 
-def _batches(vectors: Vectors, way: Compression) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-    """All rows in their order, and the vectors of those that have one, shortened."""
+def _batches(vectors: Vectors) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    """All rows in their order, and the vectors of those that have one."""
+    width = vectors.at(np.flatnonzero(vectors.present)[:1]).shape[1]
     for start in range(0, len(vectors.present), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(vectors.present)))
         with_vector = rows[vectors.present[rows]]
-        full = vectors.at(with_vector) if len(with_vector) else np.zeros((0, 0), dtype=np.float32)
-        yield rows, _short(full, way) if len(with_vector) else np.zeros((0, way.dimensions), dtype=np.float32)
+        yield rows, vectors.at(with_vector) if len(with_vector) else np.zeros((0, width), dtype=np.float32)
 
 
 def _short(full: npt.NDArray[np.float32], way: Compression) -> npt.NDArray[np.float32]:
     return full[:, : way.dimensions] if way.directions is None else full @ way.directions
 
 
-def _recalls(drawn: Drawn, way: Compression, seed: int) -> tuple[Recall | None, Recall | None]:
-    queries = np.sort(np.random.default_rng(seed).permutation(len(drawn.vectors))[:QUERIES])
+class _Recalls:
+    """What the stored vectors find again, among all of them: against the same width in float32, and against all numbers."""
 
-    def recall(full: npt.NDArray[np.float32]) -> Recall | None:
-        scores = score_neighbours(full, [way.restored(drawn.vectors)], queries, drawn.groups[queries], seed)
-        return None if not scores else Recall(scores[0].value, scores[0].interval, len(queries), len(full))
+    def __init__(self, drawn: _Sample, way: Compression, seed: int) -> None:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(drawn.rows))[:QUERIES])
+        full, rows = drawn.vectors[chosen], drawn.rows[chosen]
+        stored = way.restored(full)
+        self._way, self._groups = way, drawn.groups[chosen]
+        self._against = [RunningRecall(_short(full, way), stored, rows), RunningRecall(full, stored, rows)]
 
-    return recall(_short(drawn.vectors, way)), recall(drawn.vectors)
+    def add(self, rows: npt.NDArray[np.int64], full: npt.NDArray[np.float32]) -> None:
+        """Takes further rows and their vectors."""
+        stored = self._way.restored(full)
+        self._against[0].add(rows, _short(full, self._way), stored)
+        self._against[1].add(rows, full, stored)
+
+    def scores(self, among: int, seed: int) -> tuple[Recall | None, Recall | None]:
+        """Both, among that many; None where none has a neighbour."""
+        if among < 2:
+            return None, None
+        kept = np.column_stack([against.kept for against in self._against])
+        short, full = shares_with_intervals(kept, self._groups, seed)
+        return Recall(short.value, short.interval, len(kept), among), Recall(
+            full.value, full.interval, len(kept), among
+        )
 
 
 def _plain(recall: Recall | None) -> dict[str, Any] | None:

@@ -146,9 +146,17 @@ def score_neighbours(
         for column, short in enumerate(units):
             nearest = np.argpartition(_similarities(short, rows), -most, axis=1)[:, -most:]
             kept[start : start + step, column] = (np.take_along_axis(alike, nearest, axis=1) >= limit).mean(axis=1)
+    return shares_with_intervals(kept, groups, seed)
+
+
+def shares_with_intervals(
+    kept: npt.NDArray[np.float64], groups: npt.NDArray[np.str_], seed: int
+) -> list[RetrievalScore]:
+    """The neighbour recall of each column of `kept` (n, columns), the shares that n queries keep of their nearest: the mean, with an
+    interval over `groups` (n,), those of the queries."""
     names, of_query = np.unique(groups, return_inverse=True)
-    sums = np.zeros((len(names), len(units) + 1))
-    np.add.at(sums, of_query, np.column_stack([kept, np.ones(len(queries))]))
+    sums = np.zeros((len(names), kept.shape[1] + 1))
+    np.add.at(sums, of_query, np.column_stack([kept, np.ones(len(kept))]))
     resampled = bootstrap_groups(sums, seed)
     scores = []
     for column, value in enumerate(kept.mean(axis=0)):
@@ -156,10 +164,45 @@ def score_neighbours(
         interval = None if values is None else percentile_interval(values)
         scores.append(
             RetrievalScore(
-                NEIGHBOUR_RECALL, NEIGHBOURS, float(value), interval, len(queries), len(names), 0, resampled=values
+                NEIGHBOUR_RECALL, NEIGHBOURS, float(value), interval, len(kept), len(names), 0, resampled=values
             )
         )
     return scores
+
+
+class RunningRecall:
+    """Which share of the ten nearest others by one kind of vectors n queries find by shorter ones, by cosine, where all vectors come in
+    batches: as `score_neighbours` counts it for vectors that are in memory.
+
+    queries: float32 (n, D) and (n, any), the vectors of the queries by each kind. rows: the row of each query among all, which is none of
+    its own neighbours.
+    """
+
+    def __init__(self, queries: npt.ArrayLike, short: npt.ArrayLike, rows: npt.NDArray[np.int64]) -> None:
+        self._queries, self._short, self._rows = unit_rows(queries), unit_rows(short), rows
+        # Of each query the largest similarities so far; and those by the shorter vectors, each with that of the same row by the others.
+        self._largest = np.full((len(rows), NEIGHBOURS), -2, dtype=np.float32)
+        self._found = np.full((2, len(rows), NEIGHBOURS), -2, dtype=np.float32)
+
+    def add(self, rows: npt.NDArray[np.int64], vectors: npt.ArrayLike, short: npt.ArrayLike) -> None:
+        """Takes further rows (m,), with their vectors of both kinds, (m, D) and (m, any)."""
+        if not len(rows):
+            return
+        alike, alike_short = self._queries @ unit_rows(vectors).T, self._short @ unit_rows(short).T
+        own = self._rows[:, None] == rows
+        alike[own] = alike_short[own] = -2
+        largest = np.concatenate([self._largest, alike], axis=1)
+        self._largest = np.partition(largest, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        found = np.concatenate([self._found, np.stack([alike_short, alike])], axis=2)
+        nearest = np.argpartition(found[0], -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        self._found = np.take_along_axis(found, nearest[None], axis=2)
+
+    @property
+    def kept(self) -> npt.NDArray[np.float64]:
+        """The share of each query, (n,); of all others where there are at most ten."""
+        there = self._largest > -2
+        limit = np.where(there, self._largest, np.inf).min(axis=1, keepdims=True) - _TOLERANCE
+        return np.asarray(((self._found[1] >= limit) & (self._found[1] > -2)).sum(axis=1) / there.sum(axis=1))
 
 
 def _similarities(unit: Float32, rows: npt.NDArray[np.int64]) -> Float32:

@@ -6,11 +6,13 @@ import pytest
 
 from synapse_assets.analysis.evaluation.compression import (
     Compression,
+    RunningRecall,
     compressions,
     from_int8,
     int8_scale,
     principal_directions,
     score_neighbours,
+    shares_with_intervals,
     to_int8,
 )
 from synapse_assets.errors import BadInput
@@ -109,6 +111,29 @@ def test_one_of_several_equal_pictures_is_as_good_as_the_other() -> None:
     shuffled = full + 1e-3 * normal(90, 4, seed=2)
     [score] = score_neighbours(full, [shuffled], np.arange(90), np.arange(90).astype(str), 0)
     assert score.value == 1.0
+
+
+@pytest.mark.parametrize("rows", [7, 400])
+def test_what_comes_in_batches_is_counted_as_what_is_in_memory(rows: int) -> None:
+    random = np.random.default_rng(3)
+    full = random.normal(size=(rows, 24)).astype(np.float32)
+    full[rows // 2 :] = full[: rows - rows // 2]  # equal pictures
+    short = full[:, :6]
+    queries, groups = np.arange(0, rows, 3), np.arange(0, rows, 3).astype(str)
+    recall = RunningRecall(full[queries], short[queries], queries)
+    for start in range(0, rows, 64):
+        part = np.arange(start, min(start + 64, rows))
+        recall.add(part, full[part], short[part])
+        recall.add(part[:0], full[:0], short[:0])
+    expected = score_neighbours(full, [short], queries, groups, 0)[0]
+    (counted,) = shares_with_intervals(recall.kept[:, None], groups, 0)
+    assert counted.value == pytest.approx(expected.value, abs=1e-9)
+    assert (counted.interval, counted.queries, counted.groups) == (
+        expected.interval if expected.interval is None else pytest.approx(expected.interval),
+        expected.queries,
+        expected.groups,
+    )
+    assert rows == 7 or 0.2 < counted.value < 0.9
 
 
 def test_intervals_are_over_groups() -> None:
