@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 class PlainHost:
     """Serves a folder from a sub-path of this machine, as `python3 -m http.server` does: no ranges.
 
-    asked: method, path and status of every request so far.
+    asked: method, path and status of every request so far. sent: bytes of what was answered, without headers.
     """
 
     def __init__(self, folder: Path, handler: type["_Plain"] | None = None) -> None:
         self.asked: list[tuple[str, str, int]] = []
-        made = partial(handler or _Plain, directory=str(folder), asked=self.asked)
+        self.sent: list[int] = []
+        made = partial(handler or _Plain, directory=str(folder), asked=self.asked, sent=self.sent)
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), made)
         self.url = f"http://127.0.0.1:{self._server.server_port}/{PREFIX}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -37,13 +38,18 @@ PREFIX = "papers/tiny"
 class _Plain(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args: Any, asked: list[tuple[str, str, int]], **options: Any) -> None:
-        self._asked = asked
+    def __init__(self, *args: Any, asked: list[tuple[str, str, int]], sent: list[int], **options: Any) -> None:
+        self._asked, self._sent = asked, sent
         super().__init__(*args, **options)
 
     def translate_path(self, path: str) -> str:
         prefix = f"/{PREFIX}"
         return super().translate_path(path.removeprefix(prefix)) if path.startswith(prefix) else "/nowhere"
+
+    def send_header(self, keyword: str, value: str) -> None:
+        super().send_header(keyword, value)
+        if keyword == "Content-Length":
+            self._sent.append(int(value))
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         self._asked.append((self.command, self.path, int(code)))
