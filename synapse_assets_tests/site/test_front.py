@@ -41,7 +41,7 @@ def test_every_page_of_every_chain_is_exported_or_says_why_not() -> None:
     assert not [missing.title for missing in NOT_EXPORTED.values() if missing.title not in lines]
 
 
-@pytest.mark.parametrize("leave_out", [[], ["neuron_id", "target"]])
+@pytest.mark.parametrize("leave_out", [[], ["neuron_id", "brain_region"]])
 def test_the_title_page_says_what_the_report_says(leave_out: list[str], finished_lab: Lab) -> None:
     publish = Publication(title="A paper", licence="MIT", text="*Hello*", leave_out=leave_out)
     dataset = finished_lab.dataset.model_copy(update={"publish": publish})
@@ -52,7 +52,8 @@ def test_the_title_page_says_what_the_report_says(leave_out: list[str], finished
     assert "<em>Hello</em>" in content["text"]
     said = " ".join(content["sentences"])
     assert "a random split would claim" in said
-    assert ("of 12 neurons" in said) == (not leave_out)
+    assert ("in 3 brain regions, of 12 neurons" in said) == (not leave_out)
+    assert ("brain regions" in said) == (not leave_out)
     assert about["without_neurons"] == bool(leave_out)
     assert {"Neurons", "Search with a picture or a place"} <= {missing.title for missing in not_exported(dataset)}
 
