@@ -5,7 +5,7 @@ Which columns are private says the dataset file (`datasets.columns_left_out`). W
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,8 @@ def public_release(store: DatasetStore, dataset: Dataset, name: str | None = Non
     with store.folder.scratch() as scratch:
         file = scratch / WAREHOUSE_FILE
         shutil.copyfile(source, file)
-        told = _made_public(file, left_out, messages.without_paths)
+        names = {name.rpartition(".")[2] for name in dataset.publish.leave_out} if dataset.publish else set()
+        told = _made_public(file, left_out, names, messages.without_paths)
         yield PublicRelease(
             store, dataset, name, file, left_out, told, lambda text: cleaned(text, messages.without_paths)
         )
@@ -106,9 +107,9 @@ def cleaned(text: str, without_paths: Callable[[str], str]) -> str:
 
 
 def _made_public(
-    file: Path, left_out: frozenset[tuple[str, str]], without_paths: Callable[[str], str]
+    file: Path, left_out: frozenset[tuple[str, str]], names: Collection[str], without_paths: Callable[[str], str]
 ) -> tuple[str, ...]:
-    """Empties private columns and cleans texts of the copy; gives where else private values stand."""
+    """Empties private columns and cleans texts of the copy; gives where else values of those of these names stand."""
     import duckdb
 
     with duckdb.connect(str(file), config={"memory_limit": _MEMORY, "threads": "1"}) as connection:
@@ -122,7 +123,7 @@ def _made_public(
             row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
         }
         tables = {table: columns for table, columns in types.items() if table not in {"release", *views}}
-        told = _told_elsewhere(connection, tables, left_out)
+        told = _told_elsewhere(connection, tables, left_out, names)
         if left_out:
             _empty(connection, types, views, left_out)
         for table, columns in tables.items():
@@ -164,9 +165,12 @@ def _clean(
 
 
 def _told_elsewhere(
-    connection: "duckdb.DuckDBPyConnection", tables: _Types, left_out: frozenset[tuple[str, str]]
+    connection: "duckdb.DuckDBPyConnection",
+    tables: _Types,
+    left_out: frozenset[tuple[str, str]],
+    names: Collection[str],
 ) -> tuple[str, ...]:
-    """Sentences on columns that are published and hold texts of columns that are not."""
+    """Sentences on columns that are published and hold texts of columns of these names that are not."""
     published = [
         (table, column)
         for table, columns in tables.items()
@@ -174,7 +178,7 @@ def _told_elsewhere(
         if (table, column) not in left_out and ("VARCHAR" in kind or kind == "JSON")
     ]
     told = []
-    for name in sorted({column for _, column in left_out}):
+    for name in sorted(names):
         private = [
             f"SELECT {_quoted(name)}::VARCHAR AS v FROM {_quoted(table)}"  # noqa: S608
             for table, columns in tables.items()

@@ -55,7 +55,9 @@ def test_private_columns_are_empty_in_tables_points_and_pages(finished_lab: Lab)
         gallery = pages.gallery(warehouse, NO_FILTERS, 0, lambda error, what: str(error))
         assert {"target", "brain_region", "cluster"}.isdisjoint(part["name"] for part in gallery["compositions"])
         # The publisher is told where classes are named still.
-        assert any("synapse_predictions.predicted" in sentence for sentence in public.told)
+        [told] = public.told
+        assert told.startswith("values of target stand in ")
+        assert "synapse_predictions.predicted" in told
     with public_release(finished_lab.store, finished_lab.dataset) as public, public.warehouse() as warehouse:
         assert "target" in warehouse.points.categories
 
