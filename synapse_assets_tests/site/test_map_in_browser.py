@@ -135,6 +135,14 @@ def test_a_lasso_selects_the_same_with_a_graphics_card_and_without(
     page.close()
 
 
+def test_a_card_that_is_lost_is_done_without(maps: str, page: "Page") -> None:
+    plot = opened(page, f"{maps}/many/map/")
+    card = plot.locator("canvas").first
+    card.evaluate("each => each.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext()")
+    until(page, lambda: plot.get_attribute("data-painter") == "canvas")
+    until(page, lambda: painted(plot) > 20)
+
+
 def test_the_map_in_a_browser(maps: str, page: "Page") -> None:
     plot = opened(page, f"{maps}/few/map/")
     page.get_by_text("450 of 450 synapses shown · 50 have no place on the map").wait_for()

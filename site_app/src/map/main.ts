@@ -23,7 +23,7 @@ async function open(place: HTMLElement): Promise<void> {
   document.head.append(element("style", {}, frameStyle, controlsStyle));
   const frame = new Frame(place);
   try {
-    const release = await Release.open(data);
+    const release = await Release.open(data, (loaded, total) => frame.loading(loaded, total));
     const { site } = release;
     const [points, numbers, positions] = await Promise.all([release.points(), release.numbers(), release.map()]);
     const pictures = new Pictures(data, () => Promise.resolve(site));

@@ -51,6 +51,7 @@ export class Frame {
   readonly plot = element("div", { class: "map-plot" });
   readonly middle = element("section", { class: "map-main", "aria-label": "Map" });
   readonly main: HTMLElement;
+  readonly #loaded = element("p", { class: "quiet" }, "Loading the map …");
 
   constructor(main: HTMLElement) {
     const style = new CSSStyleSheet();
@@ -67,7 +68,13 @@ export class Frame {
     details.append(this.picked.element, this.selected.element);
     main.replaceChildren(this.middle, details);
     this.notice.element.setAttribute("role", "status");
-    this.status.show(element("p", { class: "quiet" }, "Loading the map …"));
+    this.status.show(this.#loaded);
+  }
+
+  /** Says how many bytes of the map have come; total: null where the server does not say. */
+  loading(loaded: number, total: number | null): void {
+    const megabytes = (count: number) => (count / 1e6).toFixed(1);
+    this.#loaded.textContent = `Loading the map … ${megabytes(loaded)}${total === null ? "" : ` of ${megabytes(total)}`} MB`;
   }
 
   /** Says why there is no map. */
@@ -150,7 +157,7 @@ export class MapPage {
     frame.picked.show(texts.hint(this.#facts));
     const { element: canvas } = this.#viewport;
     canvas.tabIndex = 0;
-    canvas.setAttribute("role", "img");
+    canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-label", "Map: arrow keys move it, plus and minus zoom, Home shows all of it");
     listen(this.#viewport, {
       mode: () => this.#controls.mode,

@@ -22,13 +22,13 @@ test.each([
 });
 
 test("numbers are coloured by their steps", () => {
-  const values = Float32Array.of(0, 0.1, 0.95, 1, Number.NaN);
+  const values = Float32Array.of(0, 0.5, 0.95, 1, Number.NaN);
   const colouring = colouringByNumber({ name: "score", title: "score", values }, Uint32Array.of(4, 3, 2, 1, 0), NONE);
   expect([...colouring.codes].map((code) => colouring.names[code])).toEqual([
     "(none)",
     "0.90 to 1.00",
     "0.90 to 1.00",
-    "0.10 to 0.20",
+    "0.50 to 0.60",
     "0.00 to 0.10",
   ]);
   expect([colouring.colours[0], colouring.colours[9], colouring.colours[10]]).toEqual([

@@ -103,6 +103,14 @@ test("what an address asks for", () => {
   });
 });
 
+test.each([
+  ["-200,95", [-180, 90]],
+  ["2.5,-0.5", [2, 0]],
+  ["-3.5,89.6", [-4, 90]],
+])("turned=%s is whole degrees within half a turn, as Python rounds them", (text, turn) => {
+  expect(readState(new URLSearchParams({ turned: text }), offered())[0].turn).toEqual(turn);
+});
+
 test("a turn of a map without a space, and a view without a size, are none", () => {
   const [state, messages] = readState(new URLSearchParams("turned=10,10&look=1,1,0"), offered(false));
   expect([state.turn, state.view, messages]).toEqual([null, null, []]);
