@@ -5,8 +5,8 @@
 A planted release of 100,000 synapses of 6 classes, 40 regions and 2,000 neurons, with tiles of 10 sections of 64 pixels and vectors of
 384 numbers, of which the report on compression recommends 64 principal components in int8, is exported in a process of its own: seconds,
 and the largest memory of the process. Then a browser visits it (`site_visit`). With --million, another release has a million synapses and
-no pictures, for the map: seconds until it is drawn, and milliseconds until a frame after a hand moved it, zoomed it or let go of it, in headless Chromium without a graphics card.
---keep: the sites stay in that folder, as `site_100k` and `site_1m`.
+no pictures, for the map: seconds until it is drawn, and milliseconds until a frame after a hand moved it, zoomed it or let go of it, in
+headless Chromium without a graphics card. --keep: the sites stay in that folder, as `site_100k` and `site_1m`.
 """
 
 import argparse
