@@ -41,6 +41,12 @@ describe("a gallery", () => {
     expect(target!.lines.reduce((sum, line) => sum + line.count, 0)).toBe(expected.length);
     const counts = target!.lines.slice(0, -1).map((line) => line.count);
     expect(counts).toEqual(counts.toSorted((a, b) => b - a));
+    const all = (await pages().pages.gallery([])).compositions as Part[];
+    const regions = all.find((part) => part.name === "brain_region")!;
+    expect(regions.lines.map(({ value, count }) => [value, count])).toEqual([
+      ["EB", 80],
+      ["FB", 40],
+    ]);
     const neurons = content.neurons as Part;
     expect(neurons.count).toBe(2);
     expect(neurons.title).toBe("neurons: 2, and 20 synapses of none");

@@ -168,6 +168,14 @@ it("the nearest of another class is of another neuron too", () => {
   const question = { ...PLAIN_QUESTION, synapseId: "a" };
   const other = counterfactual(points, new Vectors(vectors), question, "tiny");
   expect([points.ids[other!.row], other!.ofClass]).toEqual(["f", "dopamine"]);
+  const several = planted([
+    { id: "a", vector: [1, 0], target: "gaba" },
+    { id: "b", vector: [0, 1], target: "acetylcholine" },
+    { id: "c", vector: [2, 1], target: "glutamate" },
+    { id: "d", vector: [1, 1], target: "serotonin" },
+  ]);
+  const nearest = counterfactual(several.points, new Vectors(several.vectors), question, "tiny");
+  expect([nearest!.row, nearest!.ofClass]).toEqual([2, "glutamate"]);
   const alone = planted([
     { id: "a", vector: [1, 0], target: "gaba" },
     { id: "b", vector: [1, 1], target: "gaba" },
