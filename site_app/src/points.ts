@@ -198,7 +198,9 @@ export class Points {
     const [x, y, z] = this.placesNm;
     const farthest = withinNm ** 2;
     for (let other = 0; other < this.length; other++) {
-      const [dx, dy, dz] = [x[other]! - x[row]!, y[other]! - y[row]!, z[other]! - z[row]!];
+      const dx = x[other]! - x[row]!;
+      const dy = y[other]! - y[row]!;
+      const dz = z[other]! - z[row]!;
       if (dx * dx + dy * dy + dz * dz > farthest) continue;
       if (this.volumes && this.volumes[row] !== null && this.volumes[other] !== this.volumes[row]) continue;
       rows[other] = 1;

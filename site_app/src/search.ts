@@ -28,34 +28,21 @@ export class Vectors {
   /** The distance of a row to each row, float32 (N). */
   distances(row: number, metric: Metric): Float32Array {
     const { codes, dimensions, scale } = this.stored;
-    const count = codes.length / dimensions;
     const query = codes.subarray(row * dimensions, (row + 1) * dimensions);
-    const result = new Float32Array(count);
-    if (metric === "l1" || metric === "l2") {
-      const weights = metric === "l1" ? scale : this.squares;
-      for (let other = 0, at = 0; other < count; other++) {
-        let sum = 0;
-        for (let axis = 0; axis < dimensions; axis++, at++) {
-          const difference = codes[at]! - query[axis]!;
-          sum += weights[axis]! * (metric === "l1" ? Math.abs(difference) : difference * difference);
-        }
-        result[other] = metric === "l1" ? sum : Math.sqrt(sum);
-      }
-      return result;
+    if (metric === "l1") return manhattan(codes, query, scale);
+    if (metric === "l2") return euclidean(codes, query, this.squares);
+    const products = dotProducts(
+      codes,
+      this.squares.map((square, axis) => square * query[axis]!),
+    );
+    const distances = new Float32Array(products.length);
+    const lengths = metric === "cosine" ? this.rowLengths() : null;
+    const own = lengths ? lengths[row]! : 0;
+    for (let other = 0; other < products.length; other++) {
+      const product = products[other]!;
+      distances[other] = lengths ? 1 - product / Math.max(lengths[other]! * own, TINY) : -product;
     }
-    const weighted = this.squares.map((square, axis) => square * query[axis]!);
-    const products = metric === "inner_product" ? result : new Float64Array(count);
-    for (let other = 0, at = 0; other < count; other++) {
-      let sum = 0;
-      for (let axis = 0; axis < dimensions; axis++, at++) sum += weighted[axis]! * codes[at]!;
-      products[other] = metric === "inner_product" ? -sum : sum;
-    }
-    if (metric === "inner_product") return result;
-    const lengths = this.rowLengths();
-    for (let other = 0; other < count; other++) {
-      result[other] = 1 - products[other]! / Math.max(lengths[other]! * lengths[row]!, TINY);
-    }
-    return result;
+    return distances;
   }
 
   /** The `k` of the rows whose vectors point most nearly where the mean of all of theirs points. */
@@ -95,6 +82,41 @@ export class Vectors {
   }
 }
 
+// Each of these loops has one purpose: a browser compiles it to a few instructions for a number.
+
+function dotProducts(codes: Int8Array, weights: Float64Array): Float64Array {
+  const products = new Float64Array(codes.length / weights.length);
+  for (let row = 0, at = 0; row < products.length; row++) {
+    let sum = 0;
+    for (let axis = 0; axis < weights.length; axis++, at++) sum += weights[axis]! * codes[at]!;
+    products[row] = sum;
+  }
+  return products;
+}
+
+function manhattan(codes: Int8Array, query: Int8Array, scale: Float64Array): Float32Array {
+  const distances = new Float32Array(codes.length / query.length);
+  for (let row = 0, at = 0; row < distances.length; row++) {
+    let sum = 0;
+    for (let axis = 0; axis < query.length; axis++, at++) sum += scale[axis]! * Math.abs(codes[at]! - query[axis]!);
+    distances[row] = sum;
+  }
+  return distances;
+}
+
+function euclidean(codes: Int8Array, query: Int8Array, squares: Float64Array): Float32Array {
+  const distances = new Float32Array(codes.length / query.length);
+  for (let row = 0, at = 0; row < distances.length; row++) {
+    let sum = 0;
+    for (let axis = 0; axis < query.length; axis++, at++) {
+      const difference = codes[at]! - query[axis]!;
+      sum += squares[axis]! * (difference * difference);
+    }
+    distances[row] = Math.sqrt(sum);
+  }
+  return distances;
+}
+
 /** The `k` rows with the smallest values among those added; equal values keep the order in which they came. */
 class Nearest {
   readonly rows: number[] = [];
@@ -122,25 +144,21 @@ export function nearestRows(
   k: number,
   columns: Category | null,
 ): Neighbours[] {
-  const found = new Map<number, Nearest>();
+  const found: (Nearest | undefined)[] = [];
   for (let row = 0; row < values.length; row++) {
     if (!selected[row]) continue;
     const code = columns ? columns.codes[row]! : 0;
     if (code < 0) continue;
-    let nearest = found.get(code);
+    let nearest = found[code];
     if (!nearest) {
       nearest = new Nearest(k);
-      found.set(code, nearest);
+      found[code] = nearest;
     }
     nearest.add(row, values[row]!);
   }
-  return [...found]
-    .sort(([a], [b]) => a - b)
-    .map(([code, nearest]) => ({
-      name: columns ? columns.names[code]! : null,
-      rows: nearest.rows,
-      distances: nearest.values,
-    }));
+  return found.flatMap((nearest, code) =>
+    nearest ? [{ name: columns ? columns.names[code]! : null, rows: nearest.rows, distances: nearest.values }] : [],
+  );
 }
 
 /** What a question asks for. numbers: needed where it filters by them; dataset: its name, for messages.
