@@ -33,6 +33,7 @@ MODULES = (
     "fit_verdicts",
     "search",
     "explorer",
+    "site",
     "label_batch",
     "demo",
 )

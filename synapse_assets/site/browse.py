@@ -79,7 +79,7 @@ _FLOATS = "BYTE_STREAM_SPLIT"
 
 
 def _write(
-    folder: SiteFolder, name: str, columns: Mapping[str, pa.Array], coded: list[str], encodings: Mapping[str, str]
+    folder: SiteFolder, name: str, columns: Mapping[str, pa.Array], coded: Sequence[str], encodings: Mapping[str, str]
 ) -> None:
     """Writes a table. coded: columns whose distinct values are stored once; the others are stored by `encodings`."""
     table = pa.table(dict(columns))
@@ -91,7 +91,7 @@ def _write(
             stream,
             row_group_size=_ROW_GROUP,
             compression="snappy",
-            use_dictionary=coded,
+            use_dictionary=list(coded),
             column_encoding=dict(encodings),
             write_statistics=False,
             store_schema=False,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from synapse_assets.errors import BadInput
+from synapse_assets.stores.files import storage_explained
 
 MARKER = "export.json"
 """Says what the site is of: format, dataset, release."""
@@ -71,7 +72,8 @@ def site_folder(out: Path, dataset: str, release: str, made_as: str = "") -> Ite
     made_as: what else decides its files, such as what is private: an unfinished site that was made otherwise is begun anew.
 
     If the export is killed or fails, `out` is as it was, and the next export of the same release goes on with what is there. Raises
-    BadInput, and touches nothing, where `out` holds anything but an export of the same dataset, and while another export writes there.
+    BadInput, and touches nothing, where `out` holds anything but an export of the same dataset, and while another export writes there;
+    StorageError for a full disk.
     """
     out = out.absolute()
     work, previous = (out.with_name(out.name + ending) for ending in (".unfinished", ".previous"))
@@ -85,7 +87,7 @@ def site_folder(out: Path, dataset: str, release: str, made_as: str = "") -> Ite
             f"{work} cannot be made ({error.strerror}): a site is written beside its folder first; name a folder in one that can be "
             "written"
         ) from error
-    with _alone(work, out):
+    with _alone(work, out), storage_explained(str(work)):
         if previous.exists() and not out.exists():
             previous.rename(out)
         content = {"format": FORMAT, "dataset": dataset, "release": release, "made_as": made_as}

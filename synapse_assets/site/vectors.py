@@ -4,7 +4,7 @@ How vectors are shortened belongs to `analysis.evaluation.compression`, the rule
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,7 @@ from synapse_assets.analysis.evaluation.compression import (
     Compression,
     RunningRecall,
     compressions,
-    int8_scale,
     shares_with_intervals,
-    to_int8,
 )
 from synapse_assets.errors import BadInput
 from synapse_assets.pipeline.em.compression import (
@@ -51,12 +49,11 @@ class Recall:
 class SiteVectors:
     """How the vectors of a site are stored.
 
-    way: in int8. scale: the step of each number, float32 (dimensions,). reported: whether the asset compression_report chose the way.
-    recall_int8: against the same width in float32; recall_full: against all `full_dimensions`.
+    way: in int8. reported: whether the asset compression_report chose it. recall_int8: against the same width in float32; recall_full:
+    against all `full_dimensions`.
     """
 
     way: Compression
-    scale: npt.NDArray[np.float32]
     reported: bool
     full_dimensions: int
     recall_int8: Recall | None
@@ -66,7 +63,7 @@ class SiteVectors:
         """As it stands in site.json."""
         return {
             "dimensions": self.way.dimensions,
-            "scale": [float(step) for step in self.scale],
+            "scale": [] if self.way.scale is None else [float(step) for step in self.way.scale],
             "directions_of": self.way.method,
             "full_dimensions": self.full_dimensions,
             "chosen_by": "compression_report" if self.reported else "neighbours",
@@ -85,8 +82,16 @@ class _Sample(Drawn):
 def write_vectors(folder: SiteFolder, name: str, warehouse: Warehouse, store: DatasetStore, seed: int) -> SiteVectors:
     """Writes the vectors of the points of a release, int8 (N, dimensions), zeros where a synapse has none. Gives how they are stored.
 
-    Vectors are read in batches, twice. Raises BadInput where no synapse has one, and where they are damaged.
+    Vectors are read in batches. Raises BadInput where no synapse has one, and where they are damaged.
     """
+    from threadpoolctl import threadpool_limits
+
+    # The order in which threads sum decides the last bit, and so, here and there, a code.
+    with threadpool_limits(1):
+        return _write(folder, name, warehouse, store, seed)
+
+
+def _write(folder: SiteFolder, name: str, warehouse: Warehouse, store: DatasetStore, seed: int) -> SiteVectors:
     vectors = warehouse.stored_vectors
     present = np.flatnonzero(vectors.present)
     if not len(present):
@@ -95,20 +100,15 @@ def write_vectors(folder: SiteFolder, name: str, warehouse: Warehouse, store: Da
         )
     drawn = _drawn(warehouse, vectors, present, seed)
     way, reported = _chosen(drawn, warehouse, store, seed)
-    largest = np.zeros((1, way.dimensions), dtype=np.float32)
-    for _, full in _batches(vectors):
-        np.maximum(largest, np.abs(_short(full, way)).max(axis=0, initial=0), out=largest)
-    scale = int8_scale(largest)
-    way = replace(way, scale=scale)
     recalls = _Recalls(drawn, way, seed)
     with folder.file(name) as stream:
         for rows, full in _batches(vectors):
             codes = np.zeros((len(rows), way.dimensions), dtype=np.int8)
             with_vector = vectors.present[rows]
-            codes[with_vector] = to_int8(_short(full, way), scale)
+            codes[with_vector] = way.codes(full)
             stream.write(codes.tobytes())
             recalls.add(rows[with_vector], full)
-    return SiteVectors(way, scale, reported, drawn.vectors.shape[1], *recalls.scores(len(present), seed))
+    return SiteVectors(way, reported, drawn.vectors.shape[1], *recalls.scores(len(present), seed))
 
 
 def _drawn(warehouse: Warehouse, vectors: Vectors, present: npt.NDArray[np.int64], seed: int) -> "_Sample":
@@ -141,10 +141,6 @@ def _batches(vectors: Vectors) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDAr
         yield rows, vectors.at(with_vector) if len(with_vector) else np.zeros((0, width), dtype=np.float32)
 
 
-def _short(full: npt.NDArray[np.float32], way: Compression) -> npt.NDArray[np.float32]:
-    return full[:, : way.dimensions] if way.directions is None else full @ way.directions
-
-
 class _Recalls:
     """What the stored vectors find again, among all of them: against the same width in float32, and against all numbers."""
 
@@ -153,12 +149,12 @@ class _Recalls:
         full, rows = drawn.vectors[chosen], drawn.rows[chosen]
         stored = way.restored(full)
         self._way, self._groups = way, drawn.groups[chosen]
-        self._against = [RunningRecall(_short(full, way), stored, rows), RunningRecall(full, stored, rows)]
+        self._against = [RunningRecall(way.shortened(full), stored, rows), RunningRecall(full, stored, rows)]
 
     def add(self, rows: npt.NDArray[np.int64], full: npt.NDArray[np.float32]) -> None:
         """Takes further rows and their vectors."""
         stored = self._way.restored(full)
-        self._against[0].add(rows, _short(full, self._way), stored)
+        self._against[0].add(rows, self._way.shortened(full), stored)
         self._against[1].add(rows, full, stored)
 
     def scores(self, among: int, seed: int) -> tuple[Recall | None, Recall | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_assets.errors import BadInput
+from synapse_assets.errors import BadInput, StorageError
 from synapse_assets.site.folder import MARKER, SUMS, site_folder
 
 
@@ -138,3 +138,18 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match=r"cannot be made \(Not a directory\)"):
         write(tmp_path / "file/out", x="1")
+
+
+def test_a_full_disk_is_told_and_the_earlier_site_stays(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, release="1", x="1")
+    with pytest.raises(StorageError, match="is full: free some space and run again"):
+        write_to_a_full_disk(out)
+    assert (out / "x/file").read_text() == "1"
+    write(out, release="2", x="2")
+
+
+def write_to_a_full_disk(out: Path) -> None:
+    with site_folder(out, "a", "2") as folder:
+        (folder.path / "big.part").symlink_to("/dev/full")
+        folder.write("big", "x" * 10**6)

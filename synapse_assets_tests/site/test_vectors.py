@@ -38,8 +38,8 @@ def test_the_reports_way_in_int8_of_every_row_in_its_place(tmp_path: Path, monke
     assert (~present).sum() == 9
     assert not entry.vectors[~present].any()
     errors = np.abs(entry.vectors[present] - full[present, :16])
-    # No number is beyond the largest step: the steps are those of all rows.
-    assert (errors <= written.scale * 0.5001).all()
+    assert written.way.scale is not None
+    assert (errors <= written.way.scale * 0.5001).all()
     described = entry.content["vectors"]
     assert described["full_dimensions"] == WIDTH
     assert 1 > described["recall_int8"]["value"] > 0.95

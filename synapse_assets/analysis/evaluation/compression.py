@@ -53,12 +53,21 @@ class Compression:
 
     def restored(self, vectors: npt.ArrayLike) -> Float32:
         """The vectors (N, D) as they are read after they were stored so, float32 (N, dimensions)."""
-        rows = np.asarray(vectors, dtype=np.float32)
-        short = rows[:, : self.dimensions] if self.directions is None else rows @ self.directions
         if self.scale is not None:
-            return from_int8(to_int8(short, self.scale), self.scale)
+            return from_int8(self.codes(vectors), self.scale)
         largest = np.finfo(np.float16).max
-        return short.clip(-largest, largest).astype(np.float16).astype(np.float32)
+        return self.shortened(vectors).clip(-largest, largest).astype(np.float16).astype(np.float32)
+
+    def shortened(self, vectors: npt.ArrayLike) -> Float32:
+        """The vectors (N, D) with so many numbers, but as they are: float32 (N, dimensions)."""
+        rows = np.asarray(vectors, dtype=np.float32)
+        return rows[:, : self.dimensions] if self.directions is None else rows @ self.directions
+
+    def codes(self, vectors: npt.ArrayLike) -> Int8:
+        """The vectors (N, D) as they are stored in int8 (N, dimensions). Raises ValueError for a way that is not of int8."""
+        if self.scale is None:
+            raise ValueError(f"{self.method} in {self.number} has no codes of one byte")
+        return to_int8(self.shortened(vectors), self.scale)
 
 
 def compressions(vectors: npt.ArrayLike, in_falling_order: bool) -> list[Compression]:
