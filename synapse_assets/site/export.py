@@ -34,6 +34,8 @@ from synapse_assets.site.vectors import write_vectors
 from synapse_assets.stores import DatasetStore
 
 _HERE = Path(__file__).parent
+# Folders of every site, which no entry may be named as.
+_FOLDERS = ("about", "data", "look")
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,10 @@ def _made_as(dataset: Dataset) -> str:
 
 def _entries(public: PublicRelease, opened: ExitStack) -> list[Entry]:
     """The entries of a dataset; those of its parts that have no map are left out. Raises BadInput where there is nothing to show."""
+    if public.dataset.name in _FOLDERS:
+        raise BadInput(
+            f"a dataset named {public.dataset.name} cannot be a site, which has a folder of that name: publish it under another name"
+        )
     entries: list[Entry] = []
     missing: BadInput | None = None
     for entry in explorer_entries([public.dataset]):

@@ -31,7 +31,7 @@ from synapse_assets.site.folder import SiteFolder
 from synapse_assets.stores import DatasetStore
 
 # Rows in memory at once.
-_ROWS = 8_192
+_ROWS = 2_048
 
 
 @dataclass(frozen=True)

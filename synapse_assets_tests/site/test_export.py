@@ -231,6 +231,13 @@ def test_before_the_first_release_it_says_what_to_do(finished_lab: Lab, tmp_path
     assert not list(tmp_path.glob("out*"))
 
 
+def test_a_dataset_named_as_a_folder_of_every_site_is_refused(tmp_path: Path) -> None:
+    plant(tmp_path, ["a", "b"])
+    (tmp_path / "planted").rename(tmp_path / "data")
+    with pytest.raises(BadInput, match="a dataset named data cannot be a site, which has a folder of that name"):
+        export(planted_dataset(tmp_path).model_copy(update={"name": "data"}), tmp_path, tmp_path / "out")
+
+
 def test_a_release_without_a_synapse_is_an_error(tmp_path: Path) -> None:
     store = plant(tmp_path, ["a"])
     import duckdb
