@@ -23,8 +23,8 @@ _DEAD_SECONDS = 24.0
 # Between two looks, for each ticket ahead, and at most.
 _LOOK_SECONDS = 0.5
 _LONGEST_LOOK_SECONDS = 5.0
-# Looks that the storage may leave unanswered, one after the other.
-_UNANSWERED = 5
+# So long the storage may leave looks unanswered, as it does to a machine that has no core to spare.
+_PATIENCE_SECONDS = 300.0
 
 
 @contextmanager
@@ -55,6 +55,7 @@ class _Ticket:
         self._name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         self._drawn = 0.0
         self._renewed = False
+        self._answered = time.monotonic()
         self._unanswered = 0
 
     def draw(self) -> None:
@@ -67,11 +68,11 @@ class _Ticket:
         try:
             entries = self._queue.entries()
         except OSError:
-            self._unanswered += 1
-            if self._unanswered > _UNANSWERED:
+            if time.monotonic() - self._answered > _PATIENCE_SECONDS:
                 raise
+            self._unanswered += 1
             return self._unanswered
-        self._unanswered = 0
+        self._answered, self._unanswered = time.monotonic(), 0
         written = {info.base_name: int(info.mtime_ns or 0) / 1e9 for info in entries if info.type == fs.FileType.File}
         own = written.get(self._name)
         if own is None:

@@ -29,6 +29,8 @@ from synapse_assets.errors import BadInput, StorageError, SynapseAssetsError, Un
 from synapse_assets.settings import local_root_of
 
 _TEMPORARY = ".tmp-"
+# By default 1 and 3 s, which a machine without a core to spare exceeds. Only a server that is named can be given them.
+_CONNECT_SECONDS, _SILENCE_SECONDS = 5, 20
 # Copies of a file that are kept: a reader may still be about to open the previous copy.
 _COPIES = 2
 
@@ -140,7 +142,13 @@ def _bucket(start: str, endpoint: str, region: str, small: bool = False) -> fs.F
     `small`: a small file is written by one request, not three. Not for `fs.copy_files`, in which a failure is then lost (pyarrow 26).
     """
     if endpoint:
-        return fs.S3FileSystem(endpoint_override=endpoint, region=region or "us-east-1", allow_delayed_open=small)
+        return fs.S3FileSystem(
+            endpoint_override=endpoint,
+            region=region or "us-east-1",
+            allow_delayed_open=small,
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_SILENCE_SECONDS,
+        )
     delayed = "?allow_delayed_open=true" if small and start.startswith("s3://") else ""
     return fs.FileSystem.from_uri(start + delayed)[0]
 

@@ -29,7 +29,6 @@ def queue(store: DatasetStore, monkeypatch: pytest.MonkeyPatch) -> Files:
     monkeypatch.setattr(commit_queue, "_DEAD_SECONDS", DEAD_SECONDS)
     monkeypatch.setattr(commit_queue, "_RENEWED_SECONDS", 0.5)
     monkeypatch.setattr(commit_queue, "_LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(commit_queue, "_UNANSWERED", 1)
     return store.folder.child("vectors", "t.lance.queue")
 
 
@@ -145,7 +144,7 @@ def test_looks_without_an_answer_are_repeated_and_a_ticket_that_cannot_be_drawn_
     assert looks.count("GET") > 3
     with object_store.down(lambda method, path: method == "PUT"), pytest.raises(OSError, match="run again"):
         Turns(queue).take("nobody")
-    monkeypatch.setattr(commit_queue, "_UNANSWERED", 0)
+    monkeypatch.setattr(commit_queue, "_PATIENCE_SECONDS", 0.0)
     with (
         object_store.down(lambda method, path: method == "GET"),
         pytest.raises(OSError, match="run again"),
