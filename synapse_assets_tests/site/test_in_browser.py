@@ -20,6 +20,7 @@ import pytest
 
 from synapse_assets.explorer import create_app
 from synapse_assets.query import Filters, Warehouse, open_warehouse
+from synapse_assets.query.points import CATEGORIES, NUMBERS
 from synapse_assets.query.search import VectorsInMemory
 from synapse_assets_tests.conftest import Lab
 from synapse_assets_tests.explorer.conftest import Served
@@ -141,6 +142,8 @@ PATHS = (
     "search?synapse_id=s010&probability_least=2",
     "search?synapse_id=s010&columns=target&target=(none)",
     f"search?synapse_id={'x' * 3000}",
+    *(f"search?synapse_id=s010&{name}=XX" for name in CATEGORIES),
+    *(f"search?synapse_id=s010&{name}_least=many" for name in NUMBERS),
     "synapse/s010",
     "synapse/s036",
     "synapse/nobody",
@@ -184,6 +187,8 @@ def as_on_the_site(link: str, root: str) -> str:
 
 
 def test_every_permalink_of_the_explorer_reads_the_same(page: "Page", explorer: str, plain_host: PlainHost) -> None:
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
     shown(page, f"{plain_host.url}/tiny/gallery/")
     for path in PATHS:
         ours = as_on_the_site(f"/tiny/{path}", f"/{PREFIX}")
@@ -211,6 +216,7 @@ def test_every_permalink_of_the_explorer_reads_the_same(page: "Page", explorer: 
         assert read["title"] == f"{expected['title']} – Tiny brain"
         if not path.startswith("synapse"):
             assert page.locator("header nav a[aria-current]").inner_text().lower() == re.split("[/?]", path)[0]
+    assert refused == []
 
 
 @pytest.mark.parametrize("query", ["place=1,2,3", "upload=abc", "synapse_id=&place=&place_before=4,5,6"])
@@ -473,6 +479,21 @@ def test_data_that_cannot_be_fetched_are_told(page: "Page", plain_host: PlainHos
         page.evaluate("window.dispatchEvent(new PopStateEvent('popstate'))")
         page.locator("header nav").get_by_role("link", name="Gallery").click()
         page.wait_for_selector("h1:has-text('All synapses')")
+
+
+def test_what_is_waited_for_is_said(page: "Page", plain_host: PlainHost) -> None:
+    held: list[Route] = []
+    page.context.route("**/browse/vectors.i8*", lambda route: held.append(route))
+    page.goto(f"{plain_host.url}/tiny/search?synapse_id=s010")
+    page.wait_for_selector("main [role=status]")
+    megabytes = (
+        r"() => /^Loading \d+\.\d( of \d+\.\d)? MB/.test(document.querySelector('main [role=status]').innerText)"
+    )
+    page.wait_for_function(megabytes)
+    assert page.locator("main").get_attribute("aria-busy") == "true"
+    held[0].continue_()
+    page.wait_for_selector(".results figure.tile")
+    assert page.locator("main [role=status]").count() == 0
 
 
 def test_data_of_another_format_are_told(page: "Page", site_folder: Path, tmp_path: Path) -> None:
