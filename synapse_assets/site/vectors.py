@@ -32,6 +32,8 @@ from synapse_assets.stores import DatasetStore
 
 # Rows in memory at once.
 _ROWS = 2_048
+# Up to so many bytes more numbers than are needed are stored: a visitor hardly waits for them, and finds what the lab finds.
+_ROOM_BYTES = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _write(folder: SiteFolder, name: str, warehouse: Warehouse, store: DatasetSt
             f"no synapse of the release of {store.dataset} has a vector: materialise its embeddings, then its warehouse"
         )
     drawn = _drawn(warehouse, vectors, present, seed)
-    way, reported = _chosen(drawn, warehouse, store, seed)
+    way, reported = _chosen(drawn, warehouse, store, len(vectors.present), seed)
     recalls = _Recalls(drawn, way, seed)
     with folder.file(name) as stream:
         for rows, full in _batches(vectors):
@@ -118,9 +120,9 @@ def _drawn(warehouse: Warehouse, vectors: Vectors, present: npt.NDArray[np.int64
     return _Sample(vectors.at(rows), groups, rows)
 
 
-def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, seed: int) -> tuple[Compression, bool]:
-    """The smallest way in int8 that is good enough by the release's compression_report, else by the same rule on these vectors; all numbers
-    where none is. Whether it was reported."""
+def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, rows: int, seed: int) -> tuple[Compression, bool]:
+    """The smallest way in int8 that is good enough by the release's compression_report, else by the same rule on these vectors, or the
+    longest of its kind that fits into `_ROOM_BYTES`; all numbers where none is good enough. Whether it was reported."""
     encoder, full = str(warehouse.release["models"]["encoder"]), drawn.vectors.shape[1]
     report = [row for row in warehouse.compression_report() if row["encoder"] == encoder]
     best = smallest(report, "int8") if report else None
@@ -128,8 +130,15 @@ def _chosen(drawn: Drawn, warehouse: Warehouse, store: DatasetStore, seed: int) 
     ways = compressions(drawn.vectors, falling)
     if not report and len(drawn.vectors) > 1:
         best = smallest(judged_by_neighbours(drawn, ways, encoder, seed), "int8")
-    wanted = (best["method"], best["dimensions"]) if best else ("full", full)
-    return next(way for way in ways if way.number == "int8" and (way.method, way.dimensions) == wanted), bool(report)
+    method, dimensions = (best["method"], best["dimensions"]) if best else ("full", full)
+    good = [way for way in ways if way.number == "int8" and way.dimensions >= dimensions]
+    good = [way for way in good if way.method in (method, "full")]
+    fitting = [way for way in good if way.dimensions * rows <= _ROOM_BYTES]
+    return max(fitting, default=min(good, key=_width), key=_width), bool(report)
+
+
+def _width(way: Compression) -> int:
+    return way.dimensions
 
 
 def _batches(vectors: Vectors) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:

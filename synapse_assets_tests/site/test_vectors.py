@@ -29,6 +29,7 @@ def write(warehouse: Warehouse, store: DatasetStore, out: Path) -> tuple[SiteVec
 def test_the_reports_way_in_int8_of_every_row_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Several batches, of which one has no vector at all.
     monkeypatch.setattr(site_vectors, "_ROWS", 8)
+    monkeypatch.setattr(site_vectors, "_ROOM_BYTES", 0)
     without = (5, *range(16, 24))
     store = plant(tmp_path, IDS, without_picture=without)
     with open_warehouse(planted_dataset(tmp_path), tmp_path) as warehouse:
@@ -52,6 +53,7 @@ def test_without_a_report_the_same_rule_decides_on_these_vectors(
     loss: float, method: str, dimensions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compression, "LARGEST_LOSS", loss)
+    monkeypatch.setattr(site_vectors, "_ROOM_BYTES", 0)
     monkeypatch.setattr(site_vectors, "in_falling_order", lambda *_: False)
     store = plant(tmp_path, IDS, reported=False)
     with open_warehouse(planted_dataset(tmp_path), tmp_path) as warehouse:
@@ -60,7 +62,29 @@ def test_without_a_report_the_same_rule_decides_on_these_vectors(
     assert entry.vectors.shape == (90, dimensions)
 
 
-def test_of_the_report_what_the_report_recommends_in_int8(finished_lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("room_bytes", "method", "dimensions"),
+    [
+        (90 * WIDTH, "full", WIDTH),
+        (90 * WIDTH - 1, "leading numbers", 16),
+        (0, "leading numbers", 16),
+    ],
+)
+def test_more_numbers_than_the_report_needs_where_they_weigh_little(
+    room_bytes: int, method: str, dimensions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_vectors, "_ROOM_BYTES", room_bytes)
+    store = plant(tmp_path, IDS)
+    with open_warehouse(planted_dataset(tmp_path), tmp_path) as warehouse:
+        written, entry = write(warehouse, store, tmp_path / "out")
+    assert (written.way.method, written.way.dimensions) == (method, dimensions)
+    assert entry.vectors.shape == (90, dimensions)
+
+
+def test_of_the_report_what_the_report_recommends_in_int8(
+    finished_lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_vectors, "_ROOM_BYTES", 0)
     with open_warehouse(finished_lab.dataset, finished_lab.root) as warehouse:
         best = compression.smallest(warehouse.compression_report(), "int8")
         written, entry = write(warehouse, finished_lab.store, tmp_path / "out")
