@@ -149,11 +149,11 @@ def _alone(work: Path, out: Path) -> Iterator[None]:
 def _finish(folder: SiteFolder, out: Path, previous: Path) -> None:
     """Writes the sums, and puts the site in its place."""
     work = folder.path
-    shutil.rmtree(work / _RECEIPTS, ignore_errors=True)
     for leftover in work.rglob(f"*{_ASIDE}"):
         leftover.unlink()
-    lines = [f"{_sha256(work / name)}  {name}\n" for name in sorted(_files(work))]
-    folder.write(SUMS, "".join(lines))
+    names = sorted(name for name in _files(work) if not name.startswith(f"{_RECEIPTS}/"))
+    folder.write(SUMS, "".join(f"{_sha256(work / name)}  {name}\n" for name in names))
+    shutil.rmtree(work / _RECEIPTS, ignore_errors=True)
     try:
         shutil.rmtree(previous, ignore_errors=True)
         if out.exists():

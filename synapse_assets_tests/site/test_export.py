@@ -202,6 +202,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(tmp_path
         written = {path: path.stat().st_mtime_ns for path in packs}
     assert exported_until(tmp_path, out) == 0
     assert content_of(out) == whole
+    assert all((out / "planted/browse/tiles" / path.name).stat().st_mtime_ns == time for path, time in written.items())
     # And so does an export over the earlier one.
     assert exported_until(tmp_path, out) == 0
     assert content_of(out) == whole
