@@ -17,6 +17,8 @@ _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal
 _CRASHED = {code: crash.name for crash in _CRASHES for code in (-crash, 128 + crash)}
 _NO_MODULE = re.compile(r"(?:ModuleNotFoundError: )?No module named '?([\w.]+)'?")
 _NOT_FOUND = re.compile(r"(?:^|[: ])(python|sh|bash)[^\n]*: (?:command )?not found", re.MULTILINE)
+# A line of the stack of a process that ended itself, as Ray's own library does where the cluster did not answer it for long.
+_OF_A_STACK = re.compile(r"\(.*\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]")
 _LONGEST = 300
 
 
@@ -90,10 +92,12 @@ def _by_code(job: Job, on: str) -> str:
         return _memory(on)
     if job.exit_code in _ENDED:
         return f"the process of this run was ended{on} from outside, as by a shutdown: start the run again"
-    if crash := _CRASHED.get(job.exit_code or 0):
+    crash = _CRASHED.get(job.exit_code or 0, "")
+    if crash or _OF_A_STACK.search(_last_line(job.message)):
         return (
-            f"the process of this run crashed{on} ({crash}), as a library does that is not written in Python; what was finished stays, and "
-            "the run is started once more by itself; where it crashed says the log of its job, in the dashboard of the cluster"
+            f"the process of this run crashed{on}{crash and f' ({crash})'}, as a library does that is not written in Python; what was "
+            "finished stays, and the run is started once more by itself; where it crashed says the log of its job, in the dashboard of the "
+            "cluster"
         )
     return ""
 

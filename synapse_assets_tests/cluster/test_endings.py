@@ -27,6 +27,13 @@ MEMORY = (
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG, 143, "was ended on 10.0.0.2 from outside, as by a shutdown"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG + "libc.so.6(+0x1098ec)", -11, "run crashed on 10.0.0.2 (SIGSEGV), as a library"),
         (FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", LOG + "libc.so.6(+0x1098ec)", 134, "run crashed on 10.0.0.2 (SIGABRT), as a library"),
+        (
+            FAILED,
+            "JOB_ENTRYPOINT_COMMAND_ERROR",
+            LOG + "/opt/ray/_raylet.so(+0xc63e70) [0x7feba9663e70] thread_proxy\n/lib/libc.so.6(+0x1098ec) [0x7feca65278ec]\n\n",
+            1,
+            "run crashed on 10.0.0.2, as a library does that is not written in Python",
+        ),
         (STOPPED, "", "Job was intentionally stopped.", None, "was stopped on 10.0.0.2 from outside, not from here"),
         (
             FAILED,
