@@ -49,7 +49,11 @@ def _only_now_nullable(stored: pa.Field, table: Table) -> bool:
 
 
 class VersionIsGone(BadInput):
-    """A version of a table that is not there any more, or the table itself."""
+    """A version of a table that is not there any more, or the table itself.
+
+    What to do: materialise the table and then the warehouse of its dataset, so that the release names what is there; if files were moved or
+    deleted by hand, put them back.
+    """
 
 
 def sql_text(text: str) -> str:
