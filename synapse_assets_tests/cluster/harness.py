@@ -174,10 +174,17 @@ def python(folder: Path, code: str, *arguments: str, **variables: str) -> "subpr
     )
 
 
-def slowly(seconds: float, work: Callable[[_Part], _Result], part: _Part) -> _Result:
-    """As `work`, after a while: what is under way when a node goes is not done."""
-    time.sleep(seconds)
-    return work(part)
+def slowly(seconds: float, signs: Path, work: Callable[[_Part], _Result], part: _Part) -> _Result:
+    """As `work`, after a while in which a file in `signs` has the name of the node: what is under way when a node goes is not done."""
+    import ray
+
+    sign = signs / ray.get_runtime_context().get_node_id()
+    sign.touch()
+    try:
+        time.sleep(seconds)
+        return work(part)
+    finally:
+        sign.unlink()
 
 
 def doubled(number: int) -> int:

@@ -33,6 +33,7 @@ from synapse_assets_tests.cluster.harness import (
     python,
     slowly,
 )
+from synapse_assets_tests.installation import wait_until
 from synapse_assets_tests.stores.object_store import BUCKET, ObjectStore
 
 LOG = logging.getLogger("two_nodes")
@@ -42,17 +43,19 @@ _Result = TypeVar("_Result")
 
 @dataclass(eq=False)
 class Interrupted(RayEngine):
-    """A cluster that loses a node, without a word, after some parts; every part takes a while, so that one is under way there."""
+    """A cluster that loses a node, without a word, after some parts, while one is under way there, as a file `under_way` says."""
 
     after: int = 0
+    under_way: Path = Path()
     lose: Callable[[], None] = lambda: None
 
     def run(
         self, work: Callable[[_Part], _Result], parts: Iterable[_Part], name: Callable[[_Part], str], log: Logger
     ) -> Iterator[tuple[int, _Result]]:
         """See `RayEngine`."""
-        for done, result in enumerate(super().run(partial(slowly, 0.3, work), parts, name, log)):
+        for done, result in enumerate(super().run(partial(slowly, 1.0, self.under_way.parent, work), parts, name, log)):
             if done == self.after:
+                wait_until("a part is under way", self.under_way.exists, 60)
                 log.warning("node removed")
                 self.lose()
             yield result
@@ -86,7 +89,8 @@ def main(folder: Path) -> dict[str, Any]:
         answers["bad"] = refused(engine, is_bad)
         answers["dies"] = refused(engine, dies)
         lap("bad parts")
-        engine = Interrupted(40, after=4, lose=partial(nodes.remove_node, second, allow_graceful=False))
+        lose = partial(nodes.remove_node, second, allow_graceful=False)
+        engine = Interrupted(40, after=4, under_way=folder / second.node_id, lose=lose)
         cut = cut_tiles(spread, dataset, REGION, LOG, engine)
         lap("tiles")
         embedded = embed_region(spread, REGION, "cpu", LOG, RayEngine(40))
